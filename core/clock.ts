@@ -1,0 +1,25 @@
+/** Time and randomness as parameters, so that everything that waits can be tested without waiting. */
+
+/** `nowMs` is wall time (it may jump); `monotonicMs` never goes back and is the one to measure durations with. */
+export interface Clock {
+  readonly nowMs: () => number
+  readonly monotonicMs: () => number
+  /** Calls back once after `delayMs` of monotonic time; the answer cancels it. */
+  readonly after: (delayMs: number, callback: () => void) => () => void
+}
+
+const TIMEOUT_MS_MAX = 2 ** 31 - 1
+
+/** The machine's own clock. Its timers do not keep the process alive: owners of work do. */
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after: (delayMs, callback) => {
+    const timer = setTimeout(callback, Math.min(Math.max(0, delayMs), TIMEOUT_MS_MAX))
+    timer.unref()
+    return () => clearTimeout(timer)
+  },
+}
+
+/** RFC 3339 UTC with milliseconds, the only form of time on the wire. */
+export const rfc3339 = (atMs: number): string => new Date(atMs).toISOString()

@@ -1,0 +1,71 @@
+/** The configuration as the hub runs it: `manifold.yaml`, environment and flags, parsed once, frozen, trusted inside. */
+import type { FormDefinition, WorkspaceId } from '../model.ts'
+import type { Limits } from '../limits.ts'
+
+/** Where a value stands in the file, for messages. Lines and columns count from 1. */
+export interface Place {
+  readonly file: string
+  readonly line: number
+  readonly column: number
+}
+
+/** One mistake: place, path (`installations[0].with.url`), what is wrong, what to do. */
+export interface ConfigProblem {
+  readonly place: Place
+  readonly path: string
+  readonly message: string
+  readonly hint: string | null
+}
+
+export interface InstallationConfig {
+  readonly workspace: WorkspaceId
+  readonly id: string
+  readonly use: string
+  readonly with: Readonly<Record<string, unknown>>
+  readonly when: { readonly form?: string | readonly string[]; readonly event?: string | readonly string[]; readonly filter?: unknown }
+  readonly retry: { readonly delaysMs: readonly number[] }
+  readonly concurrency: number | null
+  readonly ratePerSecond: number | null
+  readonly order: 'none' | 'fifo'
+  readonly ambiguous: 'retry' | 'dead'
+  readonly paused: boolean
+  readonly from: string | null
+  readonly pii: boolean | readonly string[]
+  /** Hash of an approved manifest, or true: consent to wide permissions of a community plugin. */
+  readonly place: Place
+}
+
+export interface FormConfig {
+  readonly workspace: WorkspaceId
+  readonly id: string
+  readonly definition: FormDefinition
+  readonly place: Place
+}
+
+/** The file's part: everything that may change at reload. */
+export interface HubConfig {
+  /** SHA-256 of the file's text; shown by status beside what is on disk. */
+  readonly checksum: string
+  readonly file: string | null
+  readonly forms: readonly FormConfig[]
+  readonly installations: readonly InstallationConfig[]
+  readonly pluginDirs: readonly string[]
+  readonly network: { readonly allow: readonly string[] }
+  readonly limits: Limits
+  /** Installations of the file that were set aside with their reason (bad parts only quarantine themselves). */
+  readonly quarantined: readonly { readonly workspace: WorkspaceId; readonly id: string; readonly use: string; readonly problems: readonly ConfigProblem[] }[]
+}
+
+/** Flags and environment: what a running process cannot change. */
+export interface Settings {
+  readonly configFile: string | null
+  readonly dataDir: string
+  readonly host: string
+  readonly port: number
+  readonly role: 'all' | 'api' | 'worker'
+  readonly demo: boolean
+  readonly adminKey: string | null
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  /** Addresses of reverse proxies whose X-Forwarded-For is believed (CIDRs). */
+  readonly trustedProxies: readonly string[]
+}

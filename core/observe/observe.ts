@@ -1,0 +1,24 @@
+/** Logs and numbers as the rooms see them: what to say, not where it goes. Made in `core/observe/open.ts`. */
+
+/** pino's shape, reduced to what the hub uses. Fields named by ids: `event`, `delivery`, `installation`, `plugin`. */
+export interface Logger {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+  child(fields: object): Logger
+}
+
+/** The hub's own counters; each is one Prometheus metric of `/metrics`. Labels are few and bounded. */
+export interface Meter {
+  responseAccepted(kind: 'stored' | 'completed' | 'duplicate', count?: number): void
+  responseRejected(code: string): void
+  eventsHandled(installation: string, count: number): void
+  attempt(installation: string, outcome: string, durationMs: number): void
+  handlerFailed(installation: string, code: string): void
+  sandboxRestart(group: string, why: string): void
+  pluginMetric(installation: string, name: string, by: number): void
+  endToEnd(installation: string, durationMs: number): void
+  breaker(installation: string, state: 'open' | 'closed'): void
+  configReload(ok: boolean): void
+}

@@ -1,0 +1,128 @@
+/**
+ * The sandbox as the other rooms see it: load a unit (one plugin bundle with one installation's config), run it, throw
+ * it away. Behind it: child processes, isolates, a bridge. A run always settles: with the plugin's answer or with a
+ * HubError (`plugin_*`, `capability_*`) that carries the coordinates. `plugin_interrupted` means the run had a guilty
+ * neighbour and must be repeated; it costs the plugin nothing.
+ */
+import type { ActionItem, HubEvent, Json, Outcome, RouteRequest, RouteResponse } from '../contract/index.ts'
+import type { RunLog } from '../model.ts'
+
+/** Bundled plugin code. `hash` is the SHA-256 of `code` in hex. */
+export interface Bundle {
+  readonly pluginId: string
+  readonly version: string
+  readonly code: string
+  /** Source map JSON text; errors are told in the plugin's own file and line. */
+  readonly sourceMap: string
+  readonly hash: string
+}
+
+export interface UnitLimits {
+  readonly heapMb: number
+  readonly sliceMs: number
+  readonly cpuMs: number
+  readonly eventWallMs: number
+  readonly actionWallMs: number
+  readonly routeWallMs: number
+  readonly scheduleWallMs: number
+  readonly hostOpsMax: number
+  readonly httpCallsMax: number
+  readonly logLinesMax: number
+}
+
+/** What is loaded into an isolate of its own. */
+export interface Unit {
+  /** `<workspace>/<installation>`. */
+  readonly key: string
+  readonly bundle: Bundle
+  /** Validated `with`; secret fields are `{"$secret": "config.<field>"}`. JSON text. */
+  readonly config: string
+  readonly limits: UnitLimits
+  /** Units of one group share a child process; a breach moves the offender to a process of its own. */
+  readonly group: 'builtin' | 'community' | 'own'
+}
+
+/** Names of what the code defines, to compare with the manifest. */
+export interface UnitSurface {
+  readonly on: readonly string[]
+  readonly actions: readonly string[]
+  readonly schedules: readonly string[]
+  readonly routes: readonly string[]
+}
+
+/** What to run. Event JSON is text, spliced in without parsing. */
+export type RunInput =
+  | { readonly kind: 'event'; readonly type: string; readonly eventJson: string }
+  | {
+      readonly kind: 'action'
+      readonly name: string
+      /** One JSON text a batch item: `{"input":…,"event":…,"delivery":{…}}` (ActionItem). */
+      readonly itemsJson: readonly string[]
+    }
+  | { readonly kind: 'schedule'; readonly name: string; readonly tick: { readonly at: string; readonly missed: number } }
+  | { readonly kind: 'route'; readonly name: string; readonly request: RouteRequest }
+
+export interface Run {
+  readonly id: string
+  readonly attempt: number
+  readonly input: RunInput
+  /** Serves capability calls of this run: reads, http, hmac, sign. Throws HubError. */
+  readonly capabilities: CapabilityHandler
+  readonly eventId?: string | undefined
+  readonly deliveryId?: string | undefined
+}
+
+/** `name` and `args` come from the guest: trust nothing. The answer must be JSON. */
+export type CapabilityHandler = (name: string, args: Json) => Promise<Json | undefined>
+
+/** Effects as the guest asked for them, shape-checked and counted, not yet given ids. */
+export interface GuestEffects {
+  readonly enqueue: readonly {
+    readonly action: string
+    readonly input: Json
+    readonly key?: string
+    readonly orderBy?: string
+    readonly delayMs?: number
+  }[]
+  readonly kv: readonly { readonly key: string; readonly value?: Json; readonly ttlMs?: number }[]
+  readonly emit: readonly { readonly name: string; readonly data: { readonly [key: string]: Json } }[]
+  readonly tally: readonly { readonly name: string; readonly by: number }[]
+  readonly metric: readonly { readonly name: string; readonly by: number }[]
+}
+
+export interface RunResult {
+  readonly id: string
+  /** Outcomes for actions (one an item), the answer for routes, null for the rest. */
+  readonly value: readonly Outcome[] | RouteResponse | null
+  readonly effects: GuestEffects
+  readonly logs: readonly RunLog[]
+  readonly logsDropped: number
+  readonly cpuMs: number
+  readonly durationMs: number
+  /** Set when the run failed: the effects are then empty, the logs are kept. */
+  readonly error: import('../errors.ts').HubError | null
+}
+
+export interface SandboxStats {
+  readonly children: readonly { readonly group: string; readonly pid: number; readonly rssBytes: number; readonly units: number }[]
+  readonly restarts: number
+  readonly kills: number
+}
+
+export interface Sandbox {
+  /** Builds the isolate, or replaces a loaded unit of the same key once the new one is up (runs in flight finish on the old). */
+  load(unit: Unit): Promise<UnitSurface>
+  unload(key: string): Promise<void>
+  /**
+   * Runs in order, one after the other, in one crossing of the process border; resolves to one result a run, in order.
+   * Later runs see nothing of earlier ones but what their capability handlers show them. When a run breaches, those
+   * behind it are run again in a fresh isolate.
+   */
+  runBatch(key: string, runs: readonly Run[]): Promise<readonly RunResult[]>
+  /** Like `runBatch`, but all at once: what actions use, whose time is spent waiting for the outside. */
+  runEach(key: string, run: Run): Promise<RunResult>
+  stats(): SandboxStats
+  close(): Promise<void>
+}
+
+export type { ActionItem, HubEvent }

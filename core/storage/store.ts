@@ -1,0 +1,294 @@
+/**
+ * What the rooms may ask of storage. One implementation a folder (`sqlite/`, later `postgres/`); all pass
+ * `test/contract/store.ts`. Every verb is one transaction, durable when its promise resolves, and scoped to a
+ * workspace. Concurrent verbs may share a commit, never a fate: one that fails leaves the others whole.
+ *
+ * Rejections are HubErrors: `storage_busy`, `storage_full` (nothing was written; trying again is safe) and
+ * `storage_failed` (the disk lied; the store refuses everything from then on and `fatal` fires).
+ */
+import type {
+  Attempt,
+  DeadReason,
+  Delivery,
+  DeliveryState,
+  Form,
+  FormDefinition,
+  InstallationRow,
+  InstallationState,
+  LogEvent,
+  NewDelivery,
+  NewEvent,
+  ResponseStatus,
+  StoredResponse,
+  WorkspaceId,
+} from '../model.ts'
+
+/** A page of a list: `after` is the opaque `next` of the page before. */
+export interface Page<Item> {
+  readonly items: readonly Item[]
+  readonly next: string | null
+}
+
+export interface PageQuery {
+  readonly limit: number
+  readonly after?: string | undefined
+}
+
+/** One submission with its event, validated and normalised. JSON is text already: it is written as it came. */
+export interface Submission {
+  readonly workspace: WorkspaceId
+  readonly responseId: string
+  readonly formId: string
+  readonly formVersion: number
+  readonly status: ResponseStatus
+  readonly data: string
+  readonly meta: string
+  /** The sender's own id: unique per form. A later completed one with the same id completes a partial one. */
+  readonly clientId: string | null
+  readonly startedAt: string | null
+  /** RFC 3339; the time of receipt. */
+  readonly at: string
+  readonly eventId: string
+  /** Of the `Idempotency-Key` header, unique per workspace; `bodyHash` tells a repeat from a misuse. */
+  readonly idempotency: { readonly key: string; readonly bodyHash: string } | null
+}
+
+export type AcceptResult =
+  /** Written. `event` is the log entry with its sequence. `completed`: it completed an earlier partial response. */
+  | { readonly kind: 'stored' | 'completed'; readonly responseId: string; readonly event: LogEvent }
+  /** The same key or client id was here before; nothing was written; this is what it became then. */
+  | { readonly kind: 'duplicate'; readonly responseId: string; readonly status: ResponseStatus; readonly at: string }
+  /** The same Idempotency-Key with another body; nothing was written. */
+  | { readonly kind: 'mismatch' }
+
+/** What a run asked for, committed at once or not at all. */
+export interface Effects {
+  readonly deliveries: readonly NewDelivery[]
+  /** `value: null` text means the JSON null; `undefined` deletes the key. */
+  readonly kv: readonly { readonly key: string; readonly value: string | undefined; readonly expiresAtMs: number | null }[]
+  readonly events: readonly NewEvent[]
+  readonly tallies: readonly { readonly name: string; readonly by: number }[]
+}
+
+export interface HandledBatch {
+  readonly workspace: WorkspaceId
+  readonly installation: string
+  readonly plugin: string
+  /** Compare-and-set: nothing is written when the stored cursor is another. */
+  readonly fromCursor: number
+  readonly toCursor: number
+  readonly effects: Effects
+}
+
+export type HandledResult =
+  | { readonly kind: 'committed'; readonly deliveries: readonly Delivery[]; readonly events: readonly LogEvent[] }
+  | { readonly kind: 'moved'; readonly cursor: number }
+
+/** The end of one attempt: the delivery's next state, its log row and what the action asked for. */
+export interface FinishedAttempt {
+  readonly workspace: WorkspaceId
+  readonly deliveryId: string
+  readonly installation: string
+  readonly plugin: string
+  readonly state: DeliveryState
+  readonly scheduleStep: number
+  readonly dueAtMs: number
+  readonly reason: DeadReason | null
+  readonly errorCode: string | null
+  readonly error: string | null
+  readonly host: string | null
+  readonly attempt: Omit<Attempt, 'deliveryId' | 'n'>
+  readonly effects: Effects
+}
+
+export interface DeliveryQuery extends PageQuery {
+  readonly installation?: string | undefined
+  readonly form?: string | undefined
+  readonly response?: string | undefined
+  readonly event?: string | undefined
+  readonly state?: DeliveryState | undefined
+  readonly reason?: DeadReason | undefined
+  /** RFC 3339, on creation time: `since` inclusive, `until` exclusive. */
+  readonly since?: string | undefined
+  readonly until?: string | undefined
+}
+
+export interface ResponseQuery extends PageQuery {
+  readonly form?: string | undefined
+  readonly status?: ResponseStatus | undefined
+  readonly since?: string | undefined
+  readonly until?: string | undefined
+}
+
+export interface ReplayQuery {
+  readonly workspace: WorkspaceId
+  readonly deliveryIds?: readonly string[]
+  readonly installation?: string | undefined
+  readonly form?: string | undefined
+  readonly states: readonly DeliveryState[]
+  readonly reason?: DeadReason | undefined
+  readonly host?: string | undefined
+  readonly since?: string | undefined
+  readonly until?: string | undefined
+}
+
+export interface ApiKeyRow {
+  readonly id: string
+  readonly workspace: WorkspaceId
+  readonly name: string
+  /** The first characters, to recognise it by. */
+  readonly prefix: string
+  /** SHA-256 of the whole key, hex. Keys have 256 random bits, so nothing slower is needed. */
+  readonly hash: string
+  readonly scopes: readonly string[]
+  readonly createdAt: string
+  readonly expiresAt: string | null
+  readonly lastUsedAt: string | null
+  readonly revokedAt: string | null
+}
+
+export interface ScheduleRow {
+  readonly workspace: WorkspaceId
+  readonly installation: string
+  readonly name: string
+  readonly lastFiredAtMs: number
+}
+
+export interface LaneCounts {
+  readonly workspace: WorkspaceId
+  readonly installation: string
+  readonly pending: number
+  readonly retrying: number
+  readonly dead: number
+  readonly delivered: number
+  /** Creation time of the oldest that is pending or retrying. */
+  readonly oldestAt: string | null
+}
+
+export interface Store {
+  // forms
+  /** Creates (version 1) or changes (version + 1, only when something differs) and appends `form.changed`. */
+  saveForm(input: {
+    workspace: WorkspaceId
+    id: string
+    definition: FormDefinition
+    managedBy: Form['managedBy']
+    at: string
+    eventId: string
+    /** `create` fails with `conflict` when the id exists; `update` fails with `not_found` when it does not. */
+    mode: 'create' | 'update' | 'upsert'
+  }): Promise<{ form: Form; changed: boolean; event: LogEvent | null }>
+  getForm(workspace: WorkspaceId, id: string): Promise<Form | undefined>
+  /** Public look-up for `/f/{id}`: form ids are unique per workspace, so the workspace comes with the path or is the default. */
+  listForms(workspace: WorkspaceId, page: PageQuery): Promise<Page<Form>>
+  listFormVersions(workspace: WorkspaceId, id: string): Promise<readonly Form[]>
+  /** Deletes the form and its responses; deliveries and events stay with their data erased. False when there is none. */
+  deleteForm(workspace: WorkspaceId, id: string, event: NewEvent): Promise<boolean>
+
+  // responses
+  accept(submissions: readonly Submission[]): Promise<readonly AcceptResult[]>
+  getResponse(workspace: WorkspaceId, id: string): Promise<StoredResponse | undefined>
+  listResponses(workspace: WorkspaceId, query: ResponseQuery): Promise<Page<StoredResponse>>
+  countResponses(workspace: WorkspaceId, form?: string): Promise<number>
+  /** Removes the response and its data from the log, and appends `response.deleted`. */
+  deleteResponse(workspace: WorkspaceId, id: string, event: NewEvent): Promise<boolean>
+
+  // the log
+  /** Entries after `afterSeq`, in order. Without a workspace: all (the hub's own readers only). */
+  readEvents(query: { workspace?: WorkspaceId; afterSeq: number; limit: number }): Promise<readonly LogEvent[]>
+  getEvent(workspace: WorkspaceId, id: string): Promise<LogEvent | undefined>
+  appendEvents(workspace: WorkspaceId, events: readonly NewEvent[]): Promise<readonly LogEvent[]>
+  /** Highest sequence, 0 when empty. */
+  headSeq(): Promise<number>
+  /** The last sequence committed before this time: where a backfill starts. */
+  seqBefore(workspace: WorkspaceId, at: string): Promise<number>
+
+  // installations
+  /** Makes a row for each new one (cursor as given); leaves the others' cursor and state alone. Returns all rows. */
+  syncInstallations(
+    wanted: readonly { workspace: WorkspaceId; id: string; plugin: string; cursor: number; at: string }[],
+  ): Promise<readonly InstallationRow[]>
+  setInstallationState(input: {
+    workspace: WorkspaceId
+    id: string
+    state: InstallationState
+    reason: string | null
+    at: string
+    event: NewEvent | null
+  }): Promise<void>
+  setCursor(workspace: WorkspaceId, id: string, cursor: number): Promise<void>
+  commitHandled(batch: HandledBatch): Promise<HandledResult>
+
+  // deliveries
+  /** Pending or retrying ones due by `untilMs`, oldest due first, except those in `exceptIds`. */
+  loadDue(query: {
+    workspace: WorkspaceId
+    installation: string
+    untilMs: number
+    limit: number
+    exceptIds: readonly string[]
+  }): Promise<readonly Delivery[]>
+  /** Unix ms of the next due one after now, null when none waits. */
+  nextDue(workspace: WorkspaceId, installation: string): Promise<number | null>
+  finishAttempts(finished: readonly FinishedAttempt[]): Promise<{
+    deliveries: readonly Delivery[]
+    events: readonly LogEvent[]
+  }>
+  getDelivery(workspace: WorkspaceId, id: string): Promise<Delivery | undefined>
+  listDeliveries(workspace: WorkspaceId, query: DeliveryQuery): Promise<Page<Delivery>>
+  listAttempts(workspace: WorkspaceId, deliveryId: string): Promise<readonly Attempt[]>
+  countDeliveries(workspace: WorkspaceId, query: Omit<DeliveryQuery, 'limit' | 'after'>): Promise<number>
+  laneCounts(): Promise<readonly LaneCounts[]>
+  countReplay(query: ReplayQuery): Promise<number>
+  /** Makes up to `limit` of them pending and due now; ids and attempt counts stay. Returns them. */
+  replay(query: ReplayQuery & { limit: number; nowMs: number }): Promise<readonly Delivery[]>
+  /** Makes every waiting one of the installation (and host) due now: a breaker has closed. */
+  hasten(workspace: WorkspaceId, installation: string, host: string | null, nowMs: number): Promise<number>
+
+  // plugin memory
+  kvGet(workspace: WorkspaceId, installation: string, key: string, nowMs: number): Promise<string | undefined>
+  kvList(query: {
+    workspace: WorkspaceId
+    installation: string
+    prefix: string
+    after: string | null
+    limit: number
+    nowMs: number
+  }): Promise<{ keys: readonly string[]; next: string | null }>
+  kvCount(workspace: WorkspaceId, installation: string): Promise<number>
+  tallies(workspace: WorkspaceId, installation: string, prefix: string): Promise<Readonly<Record<string, number>>>
+
+  // schedules
+  schedules(): Promise<readonly ScheduleRow[]>
+  /** Compare-and-set of the last firing, with the delivery that runs it; false when another process was first. */
+  fireSchedule(input: {
+    workspace: WorkspaceId
+    installation: string
+    plugin: string
+    name: string
+    fromMs: number
+    toMs: number
+    delivery: NewDelivery | null
+    at: string
+  }): Promise<Delivery | null | false>
+
+  // keys
+  createKey(key: Omit<ApiKeyRow, 'lastUsedAt' | 'revokedAt'>): Promise<void>
+  keyByHash(hash: string): Promise<ApiKeyRow | undefined>
+  listKeys(workspace: WorkspaceId | null): Promise<readonly ApiKeyRow[]>
+  revokeKey(workspace: WorkspaceId | null, id: string, at: string): Promise<boolean>
+  touchKeys(used: readonly { id: string; at: string }[]): Promise<void>
+
+  // upkeep
+  /** Drops idempotency keys and expired kv older than this; returns how many rows went. */
+  purge(nowMs: number): Promise<number>
+  /** A consistent copy while running. `progress` gets 0..1. */
+  backup(file: string, progress?: (fraction: number) => void): Promise<void>
+  stats(): Promise<{ readonly bytes: number; readonly walBytes: number; readonly responses: number; readonly events: number }>
+  /** Throws `unavailable` unless a write could be committed now. */
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Told once when the store can no longer keep its promise; the process must stop taking work and exit. */
+export type FatalListener = (error: Error) => void
