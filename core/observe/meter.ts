@@ -1,0 +1,176 @@
+/** The hub's own numbers: the `Meter` the rooms count with, and the gauges that are asked when somebody scrapes. */
+import { Gauge } from 'prom-client'
+import type { Registry } from 'prom-client'
+import type { LaneKind } from '../queue/queue.ts'
+import type { SandboxStats } from '../sandbox/sandbox.ts'
+import type { LaneCounts } from '../storage/store.ts'
+import type { Logger, Meter } from './observe.ts'
+import { TallyCounter, TallyHistogram } from './tallies.ts'
+
+const DURATION_BOUNDS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+const END_TO_END_BOUNDS_SECONDS = [...DURATION_BOUNDS_SECONDS, 300, 1_800, 7_200]
+const MS_PER_SECOND = 1_000
+const PLUGIN_METRICS_MAX = 200
+const METRIC_NAME = /^[a-z][a-z0-9_]{0,63}$/
+
+/** Where gauges come from; each is asked at scrape time, and one that throws is left out and logged. */
+export interface GaugeSources {
+  /** Events between each installation's cursor and the head of the log. */
+  readonly lagEvents?: () => Iterable<readonly [installation: string, events: number]>
+  readonly queueDepth?: () => Readonly<Record<LaneKind, number>>
+  readonly sandbox?: () => SandboxStats
+  readonly deliveries?: () => Promise<readonly LaneCounts[]>
+  readonly storage?: () => Promise<{ readonly bytes: number; readonly walBytes: number }>
+}
+
+/** Counts what the rooms tell it. Every method is a map look-up and an addition. */
+export function openMeter(registry: Registry): Meter {
+  const counter = <Label extends string>(name: string, help: string, labels: readonly Label[]) =>
+    new TallyCounter({ registry, name, help, labels })
+  const accepted = counter('manifold_responses_accepted_total', 'Responses answered with success, by what became of them', ['kind'])
+  const rejected = counter('manifold_responses_rejected_total', 'Responses refused, by error code', ['code'])
+  const handled = counter('manifold_events_handled_total', 'Events whose handler effects are committed', ['installation'])
+  const failures = counter('manifold_handler_failures_total', 'Handler runs that failed', ['installation', 'code'])
+  const attempts = counter('manifold_attempts_total', 'Delivery attempts by outcome', ['installation', 'outcome'])
+  const restarts = counter('manifold_sandbox_restarts_total', 'Sandbox processes that were replaced', ['group', 'why'])
+  const reloads = counter('manifold_config_reloads_total', 'Readings of manifold.yaml by result', ['result'])
+  const attemptSeconds = new TallyHistogram({
+    registry,
+    name: 'manifold_attempt_duration_seconds',
+    help: 'How long one delivery attempt took',
+    labels: ['installation'],
+    bounds: DURATION_BOUNDS_SECONDS,
+  })
+  const endToEndSeconds = new TallyHistogram({
+    registry,
+    name: 'manifold_end_to_end_seconds',
+    help: 'From the receipt of the response to its delivery',
+    labels: ['installation'],
+    bounds: END_TO_END_BOUNDS_SECONDS,
+  })
+  const breakerOpen = new Gauge({
+    name: 'manifold_breaker_open',
+    help: '1 while the circuit breaker of the installation is open',
+    labelNames: ['installation'],
+    registers: [registry],
+  })
+  const reloadOk = new Gauge({
+    name: 'manifold_config_last_reload_ok',
+    help: '1 when the last reading of manifold.yaml was taken over, 0 when the running configuration was kept',
+    registers: [registry],
+  })
+  const reloadAt = new Gauge({
+    name: 'manifold_config_last_success_timestamp_seconds',
+    help: 'When the running configuration was taken over',
+    registers: [registry],
+  })
+  const pluginMetric = openPluginMetrics(registry)
+  return {
+    responseAccepted: (kind, count = 1) => accepted.add(count, kind),
+    responseRejected: (code) => rejected.add(1, code),
+    eventsHandled: (installation, count) => handled.add(count, installation),
+    attempt: (installation, outcome, durationMs) => {
+      attempts.add(1, installation, outcome)
+      attemptSeconds.record(durationMs / MS_PER_SECOND, installation)
+    },
+    handlerFailed: (installation, code) => failures.add(1, installation, code),
+    sandboxRestart: (group, why) => restarts.add(1, group, why),
+    pluginMetric,
+    endToEnd: (installation, durationMs) => endToEndSeconds.record(durationMs / MS_PER_SECOND, installation),
+    breaker: (installation, state) => breakerOpen.set({ installation }, state === 'open' ? 1 : 0),
+    configReload: (ok) => {
+      reloads.add(1, ok ? 'ok' : 'refused')
+      reloadOk.set(ok ? 1 : 0)
+      if (ok) reloadAt.setToCurrentTime()
+    },
+  }
+}
+
+/** Plugins name their own counters; names are checked and their number is bounded. */
+function openPluginMetrics(registry: Registry): Meter['pluginMetric'] {
+  const dropped = new TallyCounter({
+    registry,
+    name: 'manifold_plugin_metrics_dropped_total',
+    help: 'Plugin metrics with an unusable name, a negative step, or above the number of names kept',
+    labels: ['installation'],
+  })
+  const byName = new Map<string, TallyCounter<'installation'>>()
+  return (installation, name, by) => {
+    let tally = byName.get(name)
+    if (!Number.isFinite(by) || by < 0) return dropped.add(1, installation)
+    if (tally === undefined) {
+      if (byName.size >= PLUGIN_METRICS_MAX || !METRIC_NAME.test(name)) return dropped.add(1, installation)
+      // `metrics_dropped_total` is taken; a plugin's name must not collide with the hub's own.
+      if (registry.getSingleMetric(`manifold_plugin_${name}`) !== undefined) return dropped.add(1, installation)
+      tally = new TallyCounter({
+        registry,
+        name: `manifold_plugin_${name}`,
+        help: 'Counted by plugins through ctx.metric',
+        labels: ['installation'],
+      })
+      byName.set(name, tally)
+    }
+    tally.add(by, installation)
+  }
+}
+
+interface GaugeOptions {
+  readonly registry: Registry
+  readonly sources: () => GaugeSources
+  readonly logger: Logger
+}
+
+/** Registers the gauges that ask their source when scraped. */
+export function registerGauges({ registry, sources, logger }: GaugeOptions): void {
+  const gauge = <Label extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[],
+    fill: (set: (labels: Record<Label, string>, value: number) => void) => void | Promise<void>,
+  ) =>
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers: [registry],
+      async collect() {
+        this.reset()
+        try {
+          await fill((labels, value) => this.set(labels, value))
+        } catch (error) {
+          logger.warn({ err: error, metric: name }, 'A metric could not be read')
+        }
+      },
+    })
+  gauge('manifold_installation_lag_events', 'Events the installation has not handled yet', ['installation'], (set) => {
+    for (const [installation, events] of sources().lagEvents?.() ?? []) set({ installation }, events)
+  })
+  gauge('manifold_queue_depth', 'Wake-ups waiting in the queue', ['lane'], (set) => {
+    for (const [lane, depth] of Object.entries(sources().queueDepth?.() ?? {})) set({ lane }, depth)
+  })
+  gauge('manifold_deliveries', 'Deliveries by state', ['installation', 'state'], async (set) => {
+    for (const counts of (await sources().deliveries?.()) ?? []) {
+      for (const state of ['pending', 'retrying', 'dead', 'delivered'] as const) {
+        set({ installation: counts.installation, state }, counts[state])
+      }
+    }
+  })
+  gauge('manifold_sandbox_children', 'Running sandbox processes', ['group'], (set) => {
+    for (const [group, children] of Object.entries(Object.groupBy(childrenOf(sources()), (child) => child.group))) {
+      set({ group }, children?.length ?? 0)
+    }
+  })
+  gauge('manifold_sandbox_rss_bytes', 'Resident memory of sandbox processes', ['group'], (set) => {
+    for (const [group, children] of Object.entries(Object.groupBy(childrenOf(sources()), (child) => child.group))) {
+      set({ group }, (children ?? []).reduce((sum, child) => sum + child.rssBytes, 0))
+    }
+  })
+  gauge('manifold_storage_bytes', 'Size of the database and of its write-ahead log', ['file'], async (set) => {
+    const stats = await sources().storage?.()
+    if (stats === undefined) return
+    set({ file: 'database' }, stats.bytes)
+    set({ file: 'wal' }, stats.walBytes)
+  })
+}
+
+const childrenOf = (sources: GaugeSources): SandboxStats['children'] => sources.sandbox?.().children ?? []
