@@ -179,6 +179,17 @@ export interface NewDelivery {
   readonly orderKey: string | null
   readonly input: string
   readonly dueAtMs: number
+  /** It is born with its first attempt already failed (a handler run of the pump): the row starts there. */
+  readonly failed?: FailedFirst
+}
+
+/** How a delivery looks whose first attempt ended before it was written. `attempts` and `scheduleStep` become 1. */
+export interface FailedFirst {
+  readonly state: Extract<DeliveryState, 'retrying' | 'dead'>
+  readonly reason: DeadReason | null
+  readonly errorCode: string | null
+  readonly error: string | null
+  readonly attempt: Omit<Attempt, 'deliveryId' | 'n'>
 }
 
 /** One HTTP exchange of an attempt, with secrets masked and the bodies cut to the limit. */

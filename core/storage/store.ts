@@ -227,6 +227,8 @@ export interface Store {
     untilMs: number
     limit: number
     exceptIds: readonly string[]
+    /** Of those sharing an order key only the oldest waiting one, and only when that one is due: what a FIFO lane may run. */
+    heads?: boolean
   }): Promise<readonly Delivery[]>
   /** Unix ms of the next due one after now, null when none waits. */
   nextDue(workspace: WorkspaceId, installation: string): Promise<number | null>
