@@ -32,6 +32,8 @@ export const LIMITS = {
   ingestDelayMsMax: 200,
   pumpBatchEventsMax: 100,
   laneMemoryDeliveriesMax: 2_000,
+  recentEventsMax: 8_192,
+  recentEventsBytesMax: 33_554_432,
   replayRowsPerStepMax: 500,
   hopsMax: 8,
   sqliteBusyTimeoutMs: 5_000,
@@ -42,6 +44,7 @@ export const LIMITS = {
   filterNodesMax: 200,
   filterInItemsMax: 1_000,
   filterRegexCharsMax: 1_000,
+  filterRegexSubjectCharsMax: 16_384,
 
   // plugins: defaults, with ceilings where a manifest may ask for more
   pluginHeapMb: 32,
@@ -85,6 +88,12 @@ export const LIMITS = {
   breakerProbeMs: 30_000,
   breakerProbeMsMax: 600_000,
   drainGraceMs: 10_000,
+
+  // configuring
+  configBytesMax: 2_097_152,
+  configNodesMax: 100_000,
+  configDepthMax: 64,
+  configAliasesMax: 200,
 } as const
 
 export type LimitName = keyof typeof LIMITS
