@@ -1,0 +1,90 @@
+/**
+ * An event of the log as JSON text for a plugin, with exactly the parts its manifest names. The payload is spliced in
+ * as it was stored; it is parsed only when a field has to be taken out.
+ */
+import type { LogEvent, Field, Form } from '../model.ts'
+import type { EventDataName } from '../registry/manifest.ts'
+
+/** The form of an event as the hub knows it, made once per form version. */
+export interface FormView {
+  /** The version the event was made with, or the newest that is known. */
+  readonly form: Form
+  /** Keys that are or once were marked `pii`: a field stays private when a later version drops the mark or the field. */
+  readonly piiKeys: readonly string[]
+}
+
+/** Which fields marked `pii` the installation may see. */
+export type PiiGrant = boolean | readonly string[]
+
+export interface EventJsonInput {
+  readonly event: LogEvent
+  readonly view: FormView | undefined
+  readonly parts: readonly EventDataName[]
+  readonly pii: PiiGrant
+}
+
+/** The text of a HubEvent. An erased event (`data: null`) has no text: callers skip it before. */
+export function eventJson({ event, view, parts, pii }: EventJsonInput): string {
+  let text = `{"id":${quote(event.id)},"type":${quote(event.type)},"v":1,"at":${quote(event.at)}`
+  for (const part of parts) {
+    if (part === 'data') text += `,"data":${dataText(event, view, pii)}`
+    else if (part === 'meta') text += `,"meta":${event.meta}`
+    else if (part === 'response' && event.response !== null) text += `,"response":${responseText(event)}`
+    else if (part === 'form' && view !== undefined) text += `,"form":${formText(view.form)}`
+  }
+  return `${text}}`
+}
+
+/** Ids, types and times of the hub need no escaping; anything odd goes the careful way. */
+const quote = (text: string): string => (/^[\w.:+-]*$/.test(text) ? `"${text}"` : JSON.stringify(text))
+
+function responseText(event: LogEvent): string {
+  return JSON.stringify({
+    id: event.responseId,
+    status: event.response?.status,
+    startedAt: event.response?.startedAt,
+    submittedAt: event.response?.submittedAt,
+  })
+}
+
+const formTexts = new WeakMap<Form, string>()
+
+function formText(form: Form): string {
+  const known = formTexts.get(form)
+  if (known !== undefined) return known
+  const { id, name, version } = form
+  const text = JSON.stringify({ id, name, version, fields: form.fields.map(fieldInfo) })
+  formTexts.set(form, text)
+  return text
+}
+
+const fieldInfo = (field: Field): object => ({
+  key: field.key,
+  label: field.label,
+  type: field.type,
+  required: field.required,
+  pii: field.pii,
+  ...(field.options.length === 0 ? {} : { options: field.options }),
+})
+
+/** The payload text without the private fields that the installation may not see. */
+function dataText(event: LogEvent, view: FormView | undefined, pii: PiiGrant): string {
+  const text = event.data ?? '{}'
+  if (!carriesAnswers(event.type) || event.formId === null) return text
+  // Without its form nobody can say which answers are private, so none leave without a grant for all of them.
+  if (view === undefined) return pii === true ? text : '{}'
+  const hidden = pii === true ? [] : view.piiKeys.filter((key) => !(Array.isArray(pii) && pii.includes(key)))
+  if (hidden.length === 0) return text
+  const data = JSON.parse(text) as Record<string, unknown>
+  let removed = false
+  for (const key of hidden) {
+    if (!Object.hasOwn(data, key)) continue
+    delete data[key]
+    removed = true
+  }
+  return removed ? JSON.stringify(data) : text
+}
+
+/** Payloads that hold answers under their fields' keys; the rest (`form.changed`, `delivery.dead`, ...) hold the hub's own words. */
+const carriesAnswers = (type: string): boolean =>
+  type.startsWith('response.') || type.startsWith('plugin.') || type.startsWith('track.')

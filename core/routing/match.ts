@@ -1,0 +1,81 @@
+/** Which events an installation gets: plugin, form, type and filter, compiled once per installation. */
+import type { FieldProblem } from '../errors.ts'
+import type { LogEvent } from '../model.ts'
+import type { When } from '../registry/installation.ts'
+import { compileFilter } from './filter.ts'
+import type { FilterLimits, FilterSubject } from './filter.ts'
+import type { FormView } from './event-json.ts'
+
+/** The compiled condition. `wants` needs the event alone; `matches` parses the payload, and only when a filter exists. */
+export interface CompiledWhen {
+  readonly wants: (event: LogEvent) => boolean
+  /** Null when there is no filter: `wants` has the last word then. */
+  readonly matches: ((event: LogEvent, view: FormView | undefined) => boolean) | null
+}
+
+export type CompileWhenResult =
+  | { readonly ok: true; readonly when: CompiledWhen }
+  | { readonly ok: false; readonly problems: readonly FieldProblem[] }
+
+/** The event types a plugin subscribes to (`*` is every type) and what the admin narrowed them to. */
+export interface CompileWhenInput {
+  readonly when: When
+  readonly types: readonly string[]
+}
+
+/** Compiles `when`; problems carry pointers below `/filter`. */
+export function compileWhen({ when, types }: CompileWhenInput, limits: FilterLimits): CompileWhenResult {
+  const subscribed = types.includes('*') ? null : new Set(types)
+  const narrowed = when.events === null ? null : new Set(when.events)
+  const forms = when.forms === null ? null : new Set(when.forms)
+  const wants = (event: LogEvent): boolean => {
+    if (event.data === null) return false
+    if (subscribed !== null && !subscribed.has(event.type)) return false
+    if (narrowed !== null && !narrowed.has(event.type)) return false
+    return forms === null || (event.formId !== null && forms.has(event.formId))
+  }
+  if (when.filter === null || when.filter === undefined) return { ok: true, when: { wants, matches: null } }
+  const filter = compileFilter(when.filter, limits)
+  if (!filter.ok) {
+    return { ok: false, problems: filter.problems.map((problem) => ({ ...problem, pointer: `/filter${problem.pointer}` })) }
+  }
+  return { ok: true, when: { wants, matches: (event, view) => filter.match(filterSubject(event, view)) } }
+}
+
+/** Finds the handler of an event: its own type first, then the one for every type. */
+export const handlerType = (on: Readonly<Record<string, unknown>>, type: string): string | undefined =>
+  Object.hasOwn(on, type) ? type : Object.hasOwn(on, '*') ? '*' : undefined
+
+/** What a filter looks at. Parts are read on demand, so `form.id` alone never parses the payload. */
+export function filterSubject(event: LogEvent, view: FormView | undefined): FilterSubject {
+  return new LazySubject(event, view)
+}
+
+class LazySubject implements FilterSubject {
+  readonly event: object
+  declare readonly data: unknown
+  declare readonly meta: unknown
+  declare readonly form: unknown
+  declare readonly response: unknown
+
+  constructor(event: LogEvent, view: FormView | undefined) {
+    this.event = { id: event.id, type: event.type, at: event.at }
+    once(this, 'data', () => JSON.parse(event.data ?? '{}') as unknown)
+    once(this, 'meta', () => JSON.parse(event.meta) as unknown)
+    once(this, 'form', () => (event.formId === null ? null : { id: event.formId, name: view?.form.name ?? null, version: view?.form.version ?? null }))
+    once(this, 'response', () => (event.response === null ? null : { id: event.responseId, ...event.response }))
+  }
+}
+
+/** An own property that is computed at the first look. Own, because filters see own properties only. */
+function once(target: object, key: string, compute: () => unknown): void {
+  Object.defineProperty(target, key, {
+    configurable: true,
+    enumerable: true,
+    get: () => {
+      const value = compute()
+      Object.defineProperty(target, key, { value, enumerable: true })
+      return value
+    },
+  })
+}
