@@ -4,7 +4,17 @@
  * HubError (`plugin_*`, `capability_*`) that carries the coordinates. `plugin_interrupted` means the run had a guilty
  * neighbour and must be repeated; it costs the plugin nothing.
  */
-import type { ActionItem, HubEvent, Json, Outcome, RouteRequest, RouteResponse } from '../contract/index.ts'
+import type {
+  ActionItem,
+  HubEvent,
+  Json,
+  Outcome,
+  ResponseInfo,
+  RouteRequest,
+  RouteResponse,
+  Sealable,
+  SecretRef,
+} from '../contract/index.ts'
 import type { RunLog } from '../model.ts'
 
 /** Bundled plugin code. `hash` is the SHA-256 of `code` in hex. */
@@ -72,7 +82,35 @@ export interface Run {
   readonly deliveryId?: string | undefined
 }
 
-/** `name` and `args` come from the guest: trust nothing. The answer must be JSON. */
+/**
+ * What crosses the border for each capability: `args` as an honest guest sends them (a hostile one sends anything) and
+ * the `answer` it expects. `undefined` as answer means that there is no such thing. The tail of `ctx.http` (`json` in,
+ * `json()` out) is added inside the guest.
+ */
+export interface CapabilityCalls {
+  readonly http: {
+    args: { method?: string; url: Sealable; headers?: { [name: string]: Sealable }; body?: string; timeoutMs?: number }
+    answer: { status: number; headers: { [name: string]: string }; body: string; truncated: boolean }
+  }
+  readonly hmac: {
+    args: { key: SecretRef; alg: 'sha256' | 'sha512'; data: string; encoding: 'hex' | 'base64'; keyFormat: 'utf8' | 'base64' | 'whsec' }
+    answer: string
+  }
+  readonly sign: {
+    args: { alg: 'RS256' | 'ES256' | 'HS256'; key: SecretRef; claims: { [name: string]: Json }; header?: { [name: string]: Json } }
+    answer: string
+  }
+  readonly 'kv.get': { args: { key: string }; answer: Json | undefined }
+  readonly 'kv.list': { args: { prefix: string; after?: string }; answer: { keys: string[]; next: string | null } }
+  readonly 'responses.get': { args: { id: string }; answer: ResponseInfo | undefined }
+  readonly 'responses.list': {
+    args: { form?: string; since?: string; limit?: number; after?: string }
+    answer: { items: ResponseInfo[]; next: string | null }
+  }
+  readonly tallies: { args: { prefix: string }; answer: { [name: string]: number } }
+}
+
+/** `name` and `args` come from the guest: trust nothing (the sandbox only checks that `name` is a CapabilityCalls key). The answer must be JSON. */
 export type CapabilityHandler = (name: string, args: Json) => Promise<Json | undefined>
 
 /** Effects as the guest asked for them, shape-checked and counted, not yet given ids. */
