@@ -190,7 +190,10 @@ export interface Store {
   getResponse(workspace: WorkspaceId, id: string): Promise<StoredResponse | undefined>
   listResponses(workspace: WorkspaceId, query: ResponseQuery): Promise<Page<StoredResponse>>
   countResponses(workspace: WorkspaceId, form?: string): Promise<number>
-  /** Removes the response and its data from the log, and appends `response.deleted`. */
+  /**
+   * Removes the response and its data from the log, deliveries and attempts, and appends `response.deleted`. Deliveries of
+   * it that still waited are dead with `event_erased`; none of its deliveries can be replayed.
+   */
   deleteResponse(workspace: WorkspaceId, id: string, event: NewEvent): Promise<boolean>
 
   // the log
@@ -232,9 +235,15 @@ export interface Store {
   }): Promise<readonly Delivery[]>
   /** Unix ms of the next due one after now, null when none waits. */
   nextDue(workspace: WorkspaceId, installation: string): Promise<number | null>
+  /**
+   * `deliveries` are the new ones that the attempts' effects created (as in `HandledResult`); `events` what was appended,
+   * `delivery.dead` included. `refused`: ids of deliveries that are gone, or ended meanwhile (deleted response, another
+   * process); of those nothing is written, the others are.
+   */
   finishAttempts(finished: readonly FinishedAttempt[]): Promise<{
     deliveries: readonly Delivery[]
     events: readonly LogEvent[]
+    refused: readonly string[]
   }>
   getDelivery(workspace: WorkspaceId, id: string): Promise<Delivery | undefined>
   listDeliveries(workspace: WorkspaceId, query: DeliveryQuery): Promise<Page<Delivery>>
@@ -262,7 +271,10 @@ export interface Store {
 
   // schedules
   schedules(): Promise<readonly ScheduleRow[]>
-  /** Compare-and-set of the last firing, with the delivery that runs it; false when another process was first. */
+  /**
+   * Compare-and-set of the last firing, with the delivery that runs it; false when another process was first. The first
+   * firing ever (no row yet) may come from any `fromMs`. Null: fired, without a delivery or with one that was there already.
+   */
   fireSchedule(input: {
     workspace: WorkspaceId
     installation: string
