@@ -42,6 +42,24 @@ export interface FormConfig {
   readonly place: Place
 }
 
+/** What is wrong with an installation's `with`, seen from there. `wants`: the type a text out of a variable should become. */
+export interface WithProblem {
+  readonly path: readonly (string | number)[]
+  readonly message: string
+  readonly hint: string | null
+  /** The key at the path is what is wrong, not its value. */
+  readonly onKey?: boolean
+  readonly wants?: 'number' | 'boolean' | undefined
+}
+
+/** A plugin as far as the file's check needs it; the registry makes these. */
+export interface KnownPlugin {
+  readonly id: string
+  checkWith(value: Readonly<Record<string, unknown>>): readonly WithProblem[]
+  /** Where secrets stand in these settings. */
+  secretPaths?(value: Readonly<Record<string, unknown>>): readonly (readonly (string | number)[])[]
+}
+
 /** The file's part: everything that may change at reload. */
 export interface HubConfig {
   /** SHA-256 of the file's text; shown by status beside what is on disk. */

@@ -1,0 +1,105 @@
+/** From a file that has passed its checks to the HubConfig the hub runs on: defaults filled in, frozen. */
+import type { FormDefinition } from '../model.ts'
+import type { Limits } from '../limits.ts'
+import { DEFAULT_WORKSPACE } from '../model.ts'
+import { LIMITS } from '../limits.ts'
+import type { ConfigProblem, FormConfig, HubConfig, InstallationConfig } from './config.ts'
+import type { ConfigTree } from './document.ts'
+import { parseDurationMs, parseRatePerSecond } from './durations.ts'
+import type { FileConfig, FileForm, FileInstallation } from './file-schema.ts'
+import { presetDelaysMs } from './retry-presets.ts'
+
+export interface BuildInput {
+  readonly tree: ConfigTree
+  readonly data: FileConfig
+  readonly file: string | null
+  readonly checksum: string
+  readonly pluginDirs: readonly string[]
+  /** Problems of single installations, by index. */
+  readonly aside: ReadonlyMap<number, readonly ConfigProblem[]>
+}
+
+/** Nothing can go wrong any more: every value was checked. */
+export function buildConfig({ tree, data, file, checksum, pluginDirs, aside }: BuildInput): HubConfig {
+  const entries = [...(data.installations ?? []).entries()]
+  return deepFreeze({
+    checksum,
+    file,
+    forms: Object.entries(data.forms ?? {}).map(([id, form]): FormConfig => ({
+      workspace: form.workspace ?? DEFAULT_WORKSPACE,
+      id,
+      definition: toDefinition(form),
+      place: tree.keyPlaceOf(['forms', id]),
+    })),
+    installations: entries.filter(([index]) => !aside.has(index)).map(([index, item]) => toInstallation(tree, index, item)),
+    pluginDirs: [...pluginDirs],
+    network: { allow: data.network?.allow ?? [] },
+    limits: { ...LIMITS, ...withoutUndefined(data.limits ?? {}) } as Limits,
+    quarantined: entries.flatMap(([index, item]) => {
+      const problems = aside.get(index)
+      return problems ? [{ workspace: item.workspace ?? DEFAULT_WORKSPACE, id: item.id, use: item.use, problems }] : []
+    }),
+  })
+}
+
+function toInstallation(tree: ConfigTree, index: number, item: FileInstallation): InstallationConfig {
+  const when = item.when ?? {}
+  return {
+    workspace: item.workspace ?? DEFAULT_WORKSPACE,
+    id: item.id,
+    use: item.use,
+    with: item.with ?? {},
+    when: withoutUndefined({ form: when.form, event: when.event, filter: when.filter }) as InstallationConfig['when'],
+    retry: { delaysMs: toDelays(item.retry) },
+    concurrency: item.concurrency ?? null,
+    ratePerSecond: item.rate === undefined ? null : (parseRatePerSecond(item.rate) ?? null),
+    order: item.order ?? 'none',
+    ambiguous: item.ambiguous ?? 'retry',
+    paused: item.paused ?? false,
+    from: item.from === undefined || item.from === 'beginning' ? (item.from ?? null) : new Date(item.from).toISOString(),
+    pii: item.pii ?? false,
+    place: tree.placeOf(['installations', index]),
+  }
+}
+
+function toDelays(retry: FileInstallation['retry']): readonly number[] {
+  if (retry === undefined) return presetDelaysMs('default')
+  if (typeof retry === 'string') return presetDelaysMs(retry)
+  if (retry.preset !== undefined) return presetDelaysMs(retry.preset)
+  return (retry.schedule ?? []).map((text) => parseDurationMs(text) as number)
+}
+
+function toDefinition(form: FileForm): FormDefinition {
+  return {
+    name: form.name,
+    fields: form.fields.map((field) => ({
+      key: field.key,
+      label: field.label ?? field.key,
+      type: field.type,
+      required: field.required ?? false,
+      pii: field.pii ?? false,
+      options: (field.options ?? []).map((option) =>
+        typeof option === 'string' ? { value: option, label: option } : { value: option.value, label: option.label ?? option.value },
+      ),
+      ...(field.min === undefined ? {} : { min: field.min }),
+      ...(field.max === undefined ? {} : { max: field.max }),
+      ...(field.help === undefined ? {} : { help: field.help }),
+    })),
+    access: form.access ?? 'public',
+    unknownFields: form.unknown_fields ?? 'keep',
+    redirectUrl: form.redirect_url ?? null,
+    honeypotField: form.honeypot_field ?? '_gotcha',
+  }
+}
+
+function withoutUndefined<T extends object>(value: T): Partial<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== undefined)) as Partial<T>
+}
+
+function deepFreeze<T>(value: T): T {
+  if (value !== null && typeof value === 'object' && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const inner of Object.values(value)) deepFreeze(inner)
+  }
+  return value
+}

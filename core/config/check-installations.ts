@@ -1,0 +1,66 @@
+/** What is wrong inside single installations: each list of problems sets only its own installation aside. */
+import type { ConfigProblem, KnownPlugin } from './config.ts'
+import { convertExpanded } from './convert.ts'
+import type { ConfigTree, Path } from './document.ts'
+import { formatPath } from './document.ts'
+import { valueAt } from './explain.ts'
+import { checkFilter } from './filter-problems.ts'
+import { didYouMean } from './suggest.ts'
+
+export interface CheckInput {
+  readonly tree: ConfigTree
+  /** The parsed file; values of `with` that came from variables are turned into what the plugin's schema wants. */
+  readonly value: unknown
+  readonly plugins: readonly KnownPlugin[]
+}
+
+/** Problems by index in the list; installations without any are not in the map. */
+export function checkInstallations(input: CheckInput): ReadonlyMap<number, readonly ConfigProblem[]> {
+  const list = valueAt(input.value, ['installations'])
+  const found = new Map<number, readonly ConfigProblem[]>()
+  for (const [index, raw] of (Array.isArray(list) ? list : []).entries()) {
+    if (raw === null || typeof raw !== 'object' || Array.isArray(raw)) continue
+    const prefix = `installations[${index}]`
+    const missing = input.tree.missing.filter((problem) => problem.path === prefix || problem.path.startsWith(`${prefix}.`) || problem.path.startsWith(`${prefix}[`))
+    const silent = new Set(missing.map((problem) => problem.path))
+    const others = [...checkUse(input, index), ...checkWhen(input, index)].filter((problem) => !silent.has(problem.path))
+    const problems = [...missing, ...others]
+    if (problems.length > 0) found.set(index, problems)
+  }
+  return found
+}
+
+function checkUse({ tree, value, plugins }: CheckInput, index: number): ConfigProblem[] {
+  const at: Path = ['installations', index]
+  const use = valueAt(value, [...at, 'use'])
+  if (typeof use !== 'string') return []
+  const plugin = plugins.find((candidate) => candidate.id === use)
+  if (!plugin) {
+    const ids = plugins.map((candidate) => candidate.id)
+    const hint = didYouMean(use, ids) ?? (ids.length > 0 ? `there are: ${ids.toSorted().join(', ')}` : 'no plugin was found')
+    return [{ place: tree.placeOf([...at, 'use']), path: formatPath([...at, 'use']), message: `there is no plugin "${use}"`, hint }]
+  }
+  const settings = valueAt(value, [...at, 'with']) ?? {}
+  if (typeof settings !== 'object' || Array.isArray(settings)) return []
+  for (;;) {
+    const problems = plugin.checkWith(settings as Record<string, unknown>)
+    const converted = problems.filter((problem) => convertExpanded(tree, value, [...at, 'with', ...problem.path], problem.wants))
+    if (converted.length > 0) continue
+    return problems.map((problem) => {
+      const path = [...at, 'with', ...problem.path]
+      const whole = typeof valueAt(value, path) === 'object'
+      const place = problem.onKey || whole ? tree.keyPlaceOf(path) : tree.placeOf(path)
+      return { place, path: formatPath(path), message: problem.message, hint: problem.hint }
+    })
+  }
+}
+
+function checkWhen({ tree, value }: CheckInput, index: number): ConfigProblem[] {
+  const at: Path = ['installations', index, 'when', 'filter']
+  const filter = valueAt(value, at)
+  if (filter === undefined || filter === null) return []
+  return checkFilter(filter).map((problem) => {
+    const path = [...at, ...problem.path]
+    return { place: tree.keyPlaceOf(path), path: formatPath(path), message: problem.message, hint: null }
+  })
+}

@@ -1,0 +1,181 @@
+/** `manifold.yaml` as plain data with the place of every value and key, variables expanded, and every mistake YAML itself can hold. */
+import type { Document, Node, Pair } from 'yaml'
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, Scalar } from 'yaml'
+import type { LIMITS } from '../limits.ts'
+import { expand } from './expand.ts'
+import type { ConfigProblem, Place } from './config.ts'
+
+export type Path = readonly (string | number)[]
+
+/** What `readDocument` found. `value` is only meaningful without `fatal` problems. */
+export interface ConfigTree {
+  readonly value: unknown
+  /** The text is no YAML (or too much of it): nothing else can be said about it. */
+  readonly fatal: readonly ConfigProblem[]
+  /** Variables that could not be expanded; their values are empty strings. */
+  readonly missing: readonly ConfigProblem[]
+  /** Where the value at this path stands, or the nearest thing around it that exists. */
+  placeOf(path: Path): Place
+  /** Where the key of this path stands. */
+  keyPlaceOf(path: Path): Place
+  /** True for a value that came out of a variable: text, whatever it looks like. */
+  isExpanded(path: Path): boolean
+}
+
+export interface DocumentInput {
+  readonly file: string
+  readonly text: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly limits: Pick<typeof LIMITS, 'configNodesMax' | 'configDepthMax' | 'configAliasesMax'>
+}
+
+/** `installations[0].with.url`; a key that is no plain word is quoted. */
+export function formatPath(path: Path): string {
+  return path.reduce<string>((text, part) => {
+    if (typeof part === 'number') return `${text}[${part}]`
+    if (/^[A-Za-z_$][\w$-]*$/.test(part)) return text === '' ? part : `${text}.${part}`
+    return `${text}[${JSON.stringify(part)}]`
+  }, '')
+}
+
+const idOf = (path: Path): string => JSON.stringify(path)
+
+/** Parses the text; never throws. */
+export function readDocument(input: DocumentInput): ConfigTree {
+  const lines = new LineCounter()
+  const document = parseDocument(input.text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    stringKeys: true,
+    version: '1.2',
+    logLevel: 'silent',
+  })
+  const placeAt = (offset: number): Place => {
+    const { line, col } = lines.linePos(offset)
+    return { file: input.file, line: Math.max(1, line), column: Math.max(1, col) }
+  }
+  const walk = new Walk(document, input, placeAt)
+  for (const problem of [...document.errors, ...document.warnings]) {
+    walk.fatal.push({ place: placeAt(problem.pos[0]), path: '', ...explainYaml(problem.code, problem.message) })
+  }
+  const value = walk.fatal.length === 0 && document.contents ? walk.visit(document.contents, [], 0) : null
+  const nearestIn = (offsets: ReadonlyMap<string, number>, path: Path): Place => {
+    for (let length = path.length; length >= 0; length--) {
+      const part = idOf(path.slice(0, length))
+      const offset = (length === path.length ? offsets.get(part) : undefined) ?? walk.keys.get(part) ?? walk.values.get(part)
+      if (offset !== undefined) return placeAt(offset)
+    }
+    return { file: input.file, line: 1, column: 1 }
+  }
+  return {
+    value,
+    fatal: walk.fatal,
+    missing: walk.missing,
+    placeOf: (path) => nearestIn(walk.values, path),
+    keyPlaceOf: (path) => nearestIn(walk.keys, path),
+    isExpanded: (path) => walk.expanded.has(idOf(path)),
+  }
+}
+
+/** One pass over the nodes, building the plain value; counts what it visits, so aliases cannot multiply into a bomb. */
+class Walk {
+  readonly values = new Map<string, number>()
+  readonly keys = new Map<string, number>()
+  readonly expanded = new Set<string>()
+  readonly fatal: ConfigProblem[] = []
+  readonly missing: ConfigProblem[] = []
+  readonly #document: Document.Parsed
+  readonly #input: DocumentInput
+  readonly #placeAt: (offset: number) => Place
+  #nodes = 0
+  #aliases = 0
+  #full = false
+
+  constructor(document: Document.Parsed, input: DocumentInput, placeAt: (offset: number) => Place) {
+    this.#document = document
+    this.#input = input
+    this.#placeAt = placeAt
+  }
+
+  /** `at` stays at the alias while inside what it stands for: that is the line to look at. */
+  visit(node: Node, path: Path, depth: number, at?: number): unknown {
+    const offset = at ?? node.range?.[0] ?? 0
+    if (this.#full) return null
+    if (++this.#nodes > this.#input.limits.configNodesMax) {
+      return this.#stop(offset, path, `more than ${this.#input.limits.configNodesMax} values`, 'aliases repeat what they name: write less of it')
+    }
+    if (depth > this.#input.limits.configDepthMax) {
+      return this.#stop(offset, path, `nested more than ${this.#input.limits.configDepthMax} levels deep`, 'an alias must not stand inside what it names')
+    }
+    this.values.set(idOf(path), offset)
+    if (isAlias(node)) return this.#alias(node, path, depth, offset)
+    if (isMap(node)) return this.#map(node.items as Pair<Node, Node | null>[], path, depth, at)
+    if (isSeq(node)) return node.items.map((item, index) => this.visit(item as Node, [...path, index], depth + 1, at))
+    return isScalar(node) ? this.#scalar(node, path, offset) : null
+  }
+
+  #alias(node: Node & { resolve(document: Document): unknown; source: string }, path: Path, depth: number, offset: number): unknown {
+    if (++this.#aliases > this.#input.limits.configAliasesMax) {
+      return this.#stop(offset, path, `more than ${this.#input.limits.configAliasesMax} aliases`, 'write the values out')
+    }
+    const target = node.resolve(this.#document) as Node | undefined
+    if (!target) return this.#stop(offset, path, `there is no "&${node.source}" before "*${node.source}"`, null)
+    return this.visit(target, path, depth + 1, offset)
+  }
+
+  #map(pairs: readonly Pair<Node, Node | null>[], path: Path, depth: number, at: number | undefined): unknown {
+    const value: Record<string, unknown> = {}
+    for (const pair of pairs) {
+      const key = String(pair.key instanceof Scalar ? pair.key.value : pair.key)
+      const keyOffset = at ?? pair.key.range?.[0] ?? 0
+      const inner = [...path, key]
+      this.keys.set(idOf(inner), keyOffset)
+      if (key === '__proto__') {
+        this.fatal.push({ place: this.#placeAt(keyOffset), path: formatPath(inner), message: '"__proto__" cannot be a key here', hint: 'choose another name' })
+        continue
+      }
+      value[key] = pair.value === null ? null : this.visit(pair.value, inner, depth + 1, at)
+    }
+    return value
+  }
+
+  #scalar(node: Scalar, path: Path, offset: number): unknown {
+    if (typeof node.value !== 'string') return typeof node.value === 'bigint' ? Number(node.value) : node.value
+    const result = expand(node.value, this.#input.env)
+    if (result.expanded) this.expanded.add(idOf(path))
+    for (const problem of result.problems) {
+      this.missing.push({ place: this.#placeAt(offset), path: formatPath(path), ...problem })
+    }
+    return result.text
+  }
+
+  #stop(offset: number, path: Path, what: string, hint: string | null): null {
+    this.#full = true
+    this.fatal.push({ place: this.#placeAt(offset), path: formatPath(path), message: `the file has ${what}`, hint })
+    return null
+  }
+}
+
+/** YAML's own complaints in words for somebody who does not know its grammar. */
+function explainYaml(code: string, message: string): { message: string; hint: string | null } {
+  const first = (message.split('\n')[0] as string).replace(/\.$/, '')
+  switch (code) {
+    case 'DUPLICATE_KEY':
+      return { message: 'the same key is written twice', hint: 'keep one of the two' }
+    case 'TAB_AS_INDENT':
+      return { message: 'a tab is used to indent', hint: 'indent with spaces' }
+    case 'BAD_INDENT':
+      return { message: first, hint: 'check the spaces at the start of this line and of the one before' }
+    case 'MISSING_CHAR':
+    case 'BLOCK_IN_FLOW':
+      return { message: first, hint: 'a quote, bracket or brace before this place is not closed, or a ":" is missing' }
+    case 'MULTIPLE_DOCS':
+      return { message: 'there is a second document after "---"', hint: 'keep one document in the file' }
+    case 'NON_STRING_KEY':
+      return { message: 'keys must be plain text', hint: null }
+    case 'TAG_RESOLVE_FAILED':
+      return { message: first, hint: 'leave the "!tag" out' }
+    default:
+      return { message: first, hint: null }
+  }
+}

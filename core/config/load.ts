@@ -1,0 +1,139 @@
+/**
+ * `manifold.yaml` in, HubConfig out, or every mistake in it at once. A mistake of structure refuses the file; one inside an
+ * installation (unknown plugin, settings that do not fit, bad filter, missing variable) sets only that installation aside.
+ */
+import { createHash } from 'node:crypto'
+import { realpath, stat } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import ipaddr from 'ipaddr.js'
+import { LIMITS } from '../limits.ts'
+import type { ConfigProblem, HubConfig, KnownPlugin } from './config.ts'
+import { buildConfig } from './build.ts'
+import { checkInstallations } from './check-installations.ts'
+import { convertExpanded } from './convert.ts'
+import type { ConfigTree } from './document.ts'
+import { formatPath, readDocument } from './document.ts'
+import type { Mistake } from './explain.ts'
+import { inspect, valueAt } from './explain.ts'
+import type { FileConfig } from './file-schema.ts'
+import { fileSchema } from './file-schema.ts'
+import { readConfigText } from './read-text.ts'
+
+export type LoadResult = { readonly config: HubConfig } | { readonly problems: readonly ConfigProblem[] }
+
+export interface LoadInput {
+  /** Null: no file, the defaults. */
+  readonly file: string | null
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** The plugins there are, or how to find them once `pluginDirs` is known (absolute folders). */
+  readonly plugins: readonly KnownPlugin[] | ((pluginDirs: readonly string[]) => Promise<readonly KnownPlugin[]> | readonly KnownPlugin[])
+  /** Instead of what is in the file: for checking text that is not saved. */
+  readonly text?: string
+}
+
+/** Loads and checks; never throws for what somebody wrote. */
+export async function loadConfig(input: LoadInput): Promise<LoadResult> {
+  const file = input.file === null ? null : resolve(input.file)
+  const read = input.text ?? (file === null ? 'version: 1\n' : await readConfigText(file))
+  if (typeof read !== 'string') return { problems: [read] }
+  const tree = readDocument({ file: file ?? '(no file)', text: read, env: input.env, limits: LIMITS })
+  if (tree.fatal.length > 0) return { problems: tree.fatal }
+  const value = withoutEmptySections(tree.value)
+  if (value === null) return { problems: [emptyFile(tree)] }
+
+  const { dirs, problems: dirProblems } = await findPluginDirs(tree, value, file)
+  const plugins = typeof input.plugins === 'function' ? await input.plugins(dirs) : input.plugins
+  const aside = checkInstallations({ tree, value, plugins })
+  const checked = inspectExpanded(tree, value)
+  const structural: ConfigProblem[] = [...dirProblems, ...tree.missing.filter((problem) => !problem.path.startsWith('installations['))]
+  if ('mistakes' in checked) structural.push(...checked.mistakes.map((mistake) => toProblem(tree, mistake)))
+  else structural.push(...crossCheck(tree, checked.data))
+  if (structural.length > 0 || 'mistakes' in checked) {
+    return { problems: inFileOrder([...structural, ...[...aside.values()].flat()]) }
+  }
+  const checksum = createHash('sha256').update(read).digest('hex')
+  return { config: buildConfig({ tree, data: checked.data, file, checksum, pluginDirs: dirs, aside }) }
+}
+
+/** `forms:` with everything below it commented out is no mistake. */
+function withoutEmptySections(value: unknown): unknown {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).filter(([, section]) => section !== null))
+}
+
+/** Parses; where a variable's text stands for a number or a boolean, it becomes one and the parse is repeated. */
+function inspectExpanded(tree: ConfigTree, value: unknown): { data: FileConfig } | { mistakes: readonly Mistake[] } {
+  for (;;) {
+    const result = inspect(fileSchema, value)
+    if ('data' in result) return result
+    const converted = result.mistakes.filter((mistake) => convertExpanded(tree, value, mistake.path, mistake.wants))
+    if (converted.length > 0) continue
+    const missing = new Set(tree.missing.map((problem) => problem.path))
+    return { mistakes: result.mistakes.filter((mistake) => !missing.has(formatPath(mistake.path))) }
+  }
+}
+
+const toProblem = (tree: ConfigTree, mistake: Mistake): ConfigProblem => ({
+  place: mistake.onKey ? tree.keyPlaceOf(mistake.path) : tree.placeOf(mistake.path),
+  path: formatPath(mistake.path),
+  message: mistake.message,
+  hint: mistake.hint,
+})
+
+/** What one part of the file says against another. */
+function crossCheck(tree: ConfigTree, data: FileConfig): ConfigProblem[] {
+  const problems: ConfigProblem[] = []
+  const firstAt = new Map<string, number>()
+  for (const [index, installation] of (data.installations ?? []).entries()) {
+    const key = `${installation.workspace ?? 'default'}/${installation.id}`
+    const first = firstAt.get(key)
+    firstAt.set(key, first ?? index)
+    if (first === undefined) continue
+    const path = ['installations', index, 'id']
+    const { line } = tree.placeOf(['installations', first, 'id'])
+    problems.push({ place: tree.placeOf(path), path: formatPath(path), message: `the id "${installation.id}" is taken (line ${line})`, hint: 'give each installation its own id' })
+  }
+  for (const [index, cidr] of (data.network?.allow ?? []).entries()) {
+    if (ipaddr.isValidCIDR(cidr)) continue
+    const path = ['network', 'allow', index]
+    const hint = ipaddr.isValid(cidr) ? `write ${cidr}/${cidr.includes(':') ? 128 : 32}` : 'write an address and a prefix length, such as 10.0.0.0/8'
+    problems.push({ place: tree.placeOf(path), path: formatPath(path), message: `must be a range of addresses in CIDR notation (got "${cidr}")`, hint })
+  }
+  return problems
+}
+
+async function findPluginDirs(tree: ConfigTree, value: unknown, file: string | null): Promise<{ dirs: string[]; problems: ConfigProblem[] }> {
+  const listed = valueAt(value, ['pluginDirs'])
+  const dirs: string[] = []
+  const problems: ConfigProblem[] = []
+  for (const [index, entry] of (Array.isArray(listed) ? listed : []).entries()) {
+    if (typeof entry !== 'string' || entry === '') continue
+    const path = ['pluginDirs', index]
+    const dir = resolve(file === null ? '.' : dirname(file), entry)
+    const wrong = await folderProblem(dir)
+    if (wrong === null) dirs.push(dir)
+    else problems.push({ place: tree.placeOf(path), path: formatPath(path), message: `${dir}: ${wrong}`, hint: 'make the folder, or leave the line out' })
+  }
+  return { dirs, problems }
+}
+
+async function folderProblem(dir: string): Promise<string | null> {
+  try {
+    return (await stat(await realpath(dir))).isDirectory() ? null : 'is not a folder'
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return 'there is no such folder'
+    return code === 'ELOOP' ? 'is a symbolic link that leads back to itself' : `cannot be read (${code})`
+  }
+}
+
+const emptyFile = (tree: ConfigTree): ConfigProblem => ({
+  place: tree.placeOf([]),
+  path: '',
+  message: 'the file is empty',
+  hint: 'write at least "version: 1"; `manifold init` makes a commented example',
+})
+
+function inFileOrder(problems: readonly ConfigProblem[]): ConfigProblem[] {
+  return problems.toSorted((a, b) => a.place.line - b.place.line || a.place.column - b.place.column)
+}

@@ -1,0 +1,198 @@
+/**
+ * Notices that a file or folder has changed, however it was done: by writing in place, by an editor's rename, through a
+ * mounted link that swaps under us. The system's notices are only hints; a poll decides, by content.
+ */
+import { createHash } from 'node:crypto'
+import type { FSWatcher } from 'node:fs'
+import { watch } from 'node:fs'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { ConfigProblem, HubConfig } from './config.ts'
+import type { LoadResult } from './load.ts'
+
+const POLL_MS = 2_000
+const DEBOUNCE_MS = 150
+const FOLDER_ENTRIES_MAX = 5_000
+
+export interface WatchOptions {
+  /** Files, or folders with everything in them but `node_modules` and dot files. */
+  readonly paths: readonly string[]
+  /** Never called twice at the same time; a change during a call causes one more call. */
+  readonly onChange: () => Promise<void>
+  readonly pollMs?: number
+  readonly debounceMs?: number
+}
+
+export interface Watching {
+  /** As if something had changed. A hundred pokes in a row are one. */
+  poke(): void
+  /** Resolves when nothing is waiting or running. */
+  idle(): Promise<void>
+  close(): void
+}
+
+/** Starts watching; what is there now counts as seen. */
+export async function watchPaths(options: WatchOptions): Promise<Watching> {
+  const watching = new PathWatch(options)
+  await watching.start()
+  return watching
+}
+
+class PathWatch implements Watching {
+  readonly #options: WatchOptions
+  readonly #watchers: FSWatcher[] = []
+  #seen = ''
+  #poll: NodeJS.Timeout | undefined
+  #debounce: NodeJS.Timeout | undefined
+  #running: Promise<void> | null = null
+  #again = false
+  #forced = false
+  #closed = false
+
+  constructor(options: WatchOptions) {
+    this.#options = options
+  }
+
+  async start(): Promise<void> {
+    this.#seen = await fingerprint(this.#options.paths)
+    for (const path of this.#options.paths) await this.#listen(path)
+    this.#poll = setInterval(() => void this.#run(), this.#options.pollMs ?? POLL_MS)
+    this.#poll.unref()
+  }
+
+  poke(): void {
+    this.#forced = true
+    this.#soon()
+  }
+
+  async idle(): Promise<void> {
+    while (this.#debounce !== undefined || this.#running !== null) {
+      await (this.#running ?? new Promise((done) => setTimeout(done, 5)))
+    }
+  }
+
+  close(): void {
+    this.#closed = true
+    clearInterval(this.#poll)
+    clearTimeout(this.#debounce)
+    this.#debounce = undefined
+    for (const watcher of this.#watchers) watcher.close()
+  }
+
+  /** Files are watched through their folder: a rename over the file would leave a watch on the old one. */
+  async #listen(path: string): Promise<void> {
+    try {
+      const isFolder = (await stat(path)).isDirectory()
+      const watcher = watch(isFolder ? path : dirname(path), { recursive: isFolder, persistent: false }, () => this.#soon())
+      watcher.on('error', () => watcher.close())
+      this.#watchers.push(watcher)
+    } catch {
+      // Not there yet, or a file system without notices: the poll sees it.
+    }
+  }
+
+  #soon(): void {
+    if (this.#closed) return
+    clearTimeout(this.#debounce)
+    this.#debounce = setTimeout(() => {
+      this.#debounce = undefined
+      void this.#run()
+    }, this.#options.debounceMs ?? DEBOUNCE_MS)
+  }
+
+  #run(): Promise<void> {
+    if (this.#closed) return Promise.resolve()
+    this.#again = true
+    this.#running ??= this.#drain().finally(() => {
+      this.#running = null
+    })
+    return this.#running
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#again && !this.#closed) {
+      this.#again = false
+      const now = await fingerprint(this.#options.paths)
+      if (now === this.#seen && !this.#forced) continue
+      this.#seen = now
+      this.#forced = false
+      await this.#options.onChange()
+    }
+  }
+}
+
+/** Of content for files, of names, sizes and times for folders. What cannot be read is told apart from what is empty. */
+async function fingerprint(paths: readonly string[]): Promise<string> {
+  const hash = createHash('sha256')
+  for (const path of paths) {
+    try {
+      const info = await stat(path)
+      hash.update(info.isDirectory() ? await folderPrint(path, FOLDER_ENTRIES_MAX) : await readFile(path))
+    } catch (error) {
+      hash.update(`\0${(error as NodeJS.ErrnoException).code}`)
+    }
+    hash.update('\0\0')
+  }
+  return hash.digest('hex')
+}
+
+async function folderPrint(folder: string, budget: number): Promise<string> {
+  const lines: string[] = []
+  const waiting = [folder]
+  for (let next = waiting.pop(); next !== undefined && lines.length < budget; next = waiting.pop()) {
+    for (const entry of await readdir(next, { withFileTypes: true })) {
+      if (entry.name.startsWith('.') || entry.name === 'node_modules') continue
+      const path = join(next, entry.name)
+      if (entry.isDirectory()) {
+        waiting.push(path)
+        continue
+      }
+      const info = await stat(path).catch(() => null)
+      lines.push(`${path}:${info?.size}:${info?.mtimeMs}`)
+    }
+  }
+  return lines.toSorted().join('\n')
+}
+
+export interface ConfigWatchOptions {
+  readonly file: string
+  /** More files whose change means reload, e.g. the lock file. */
+  readonly alsoFiles?: readonly string[]
+  readonly load: () => Promise<LoadResult>
+  readonly current: () => HubConfig
+  /** Builds everything new, then swaps. A throw means nothing was swapped. */
+  readonly apply: (config: HubConfig) => Promise<void>
+  /** The file on disk is not what runs: say it loudly. */
+  readonly refuse: (problems: readonly ConfigProblem[]) => void
+  readonly pollMs?: number
+  readonly debounceMs?: number
+}
+
+/** Reloads the configuration when its file changes, or when poked (SIGHUP). What runs stays whole until `apply` succeeds. */
+export function watchConfig(options: ConfigWatchOptions): Promise<Watching> {
+  return watchPaths({
+    paths: [options.file, ...(options.alsoFiles ?? [])],
+    ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
+    ...(options.debounceMs === undefined ? {} : { debounceMs: options.debounceMs }),
+    onChange: async () => {
+      try {
+        const result = await options.load()
+        const problems = 'problems' in result ? result.problems : newlyBroken(options.current(), result.config)
+        if ('config' in result && problems.length === 0) await options.apply(result.config)
+        else options.refuse(problems)
+      } catch (error) {
+        const place = { file: options.file, line: 1, column: 1 }
+        options.refuse([{ place, path: '', message: `the new configuration could not be put to work: ${(error as Error).message}`, hint: null }])
+      }
+    },
+  })
+}
+
+/**
+ * At a start a bad installation only sets itself aside. At a reload that would stop something that runs, so what was
+ * fine before and is broken now keeps the old configuration whole.
+ */
+export function newlyBroken(current: HubConfig, next: HubConfig): readonly ConfigProblem[] {
+  const before = new Set(current.quarantined.map((entry) => `${entry.workspace}/${entry.id}`))
+  return next.quarantined.filter((entry) => !before.has(`${entry.workspace}/${entry.id}`)).flatMap((entry) => entry.problems)
+}
