@@ -33,7 +33,12 @@ interface Cell {
 
 function bareCell(text: string, start: number): Cell {
   let end = start
-  while (end < text.length && text[end] !== ',' && text[end] !== '\n' && !(text[end] === '\r' && text[end + 1] === '\n')) {
+  while (
+    end < text.length &&
+    text[end] !== ',' &&
+    text[end] !== '\n' &&
+    !(text[end] === '\r' && text[end + 1] === '\n')
+  ) {
     end += 1
   }
   return { value: text.slice(start, end), end }

@@ -80,9 +80,9 @@ function* alternating(forms: readonly DemoForm[]): Generator<readonly [DemoForm,
 
 /** The demo's own configuration has the forms; a hub that runs another one gets them through the API. */
 async function ensureForm(options: DemoOptions, form: DemoForm): Promise<void> {
-  const found = await call(options, 'GET', `/api/v2/forms/${form.id}`)
+  const found = await call(options, `GET /api/v2/forms/${form.id}`)
   if (found.ok) return
-  const made = await call(options, 'POST', '/api/v2/forms', { id: form.id, name: form.name, fields: form.fields })
+  const made = await call(options, 'POST /api/v2/forms', { id: form.id, name: form.name, fields: form.fields })
   if (!made.ok) throw new Error(`the form ${form.id} could not be made (${made.status}): ${await made.text()}`)
 }
 
@@ -90,7 +90,7 @@ async function ensureForm(options: DemoOptions, form: DemoForm): Promise<void> {
 async function post(options: DemoOptions, formId: string, answer: DemoAnswer): Promise<'stored' | 'known' | 'refused'> {
   for (;;) {
     const body = { data: answer.data, client_id: answer.respondent, meta: { source: 'demo' } }
-    const response = await call(options, 'POST', `/api/v2/forms/${formId}/responses`, body).catch((error: unknown) => {
+    const response = await call(options, `POST /api/v2/forms/${formId}/responses`, body).catch((error: unknown) => {
       if (options.signal.aborted) throw error
       return null
     })
@@ -101,7 +101,8 @@ async function post(options: DemoOptions, formId: string, answer: DemoAnswer): P
   }
 }
 
-async function call(options: DemoOptions, method: string, path: string, body?: unknown): Promise<Response> {
+async function call(options: DemoOptions, target: `${'GET' | 'POST'} ${string}`, body?: unknown): Promise<Response> {
+  const [method, path] = target.split(' ') as [string, string]
   const response = await fetch(options.url + path, {
     method,
     headers: { authorization: `Bearer ${options.key}`, 'content-type': 'application/json' },
@@ -121,11 +122,19 @@ interface Progress {
 }
 
 /** One line that is rewritten on a terminal; elsewhere a new line every ten seconds while something changes. */
-function showProgress({ output, receiver }: DemoOptions, progress: Progress): { say(line: string): void; stop(): void } {
+function showProgress(
+  { output, receiver }: DemoOptions,
+  progress: Progress,
+): { say(line: string): void; stop(): void } {
   let last = ''
   const line = () => {
     const { delivered, verified } = receiver.counts
-    const parts = [`posted ${progress.posted}`, `stored ${progress.stored}`, `delivered ${delivered}`, `signatures verified ${verified}`]
+    const parts = [
+      `posted ${progress.posted}`,
+      `stored ${progress.stored}`,
+      `delivered ${delivered}`,
+      `signatures verified ${verified}`,
+    ]
     if (progress.known > 0) parts.push(`${progress.known} from before`)
     if (progress.refused > 0) parts.push(`refused ${progress.refused}`)
     return parts.join(' · ')

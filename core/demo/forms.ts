@@ -111,7 +111,11 @@ export function loadDemoForms(): readonly DemoForm[] {
   })
 }
 
-function fieldOf([key, type, from, to = from]: ColumnMap, header: readonly string[], rows: readonly string[][]): DemoField {
+function fieldOf(
+  [key, type, from, to = from]: ColumnMap,
+  header: readonly string[],
+  rows: readonly string[][],
+): DemoField {
   const label = labelOf(header[from] as string, type)
   if (type === 'text') return { key, label, type, pii: true }
   const columns = Array.from({ length: to - from + 1 }, (_, n) => rows.map((row) => row[from + n] as string))

@@ -19,7 +19,8 @@ export function openBus(onError: (error: unknown) => void): Bus {
     publish: (events) => {
       if (events.length === 0 || listeners.size === 0) return
       // A copy, so that a listener may subscribe or unsubscribe while it is being told.
-      for (const entry of [...listeners]) {
+      const told = [...listeners]
+      for (const entry of told) {
         if (!listeners.has(entry)) continue
         try {
           // An async function passes for a listener too; its rejection must not end the process.

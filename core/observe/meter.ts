@@ -27,9 +27,15 @@ export interface GaugeSources {
 export function openMeter(registry: Registry): Meter {
   const counter = <Label extends string>(name: string, help: string, labels: readonly Label[]) =>
     new TallyCounter({ registry, name, help, labels })
-  const accepted = counter('manifold_responses_accepted_total', 'Responses answered with success, by what became of them', ['kind'])
+  const accepted = counter(
+    'manifold_responses_accepted_total',
+    'Responses answered with success, by what became of them',
+    ['kind'],
+  )
   const rejected = counter('manifold_responses_rejected_total', 'Responses refused, by error code', ['code'])
-  const handled = counter('manifold_events_handled_total', 'Events whose handler effects are committed', ['installation'])
+  const handled = counter('manifold_events_handled_total', 'Events whose handler effects are committed', [
+    'installation',
+  ])
   const failures = counter('manifold_handler_failures_total', 'Handler runs that failed', ['installation', 'code'])
   const attempts = counter('manifold_attempts_total', 'Delivery attempts by outcome', ['installation', 'outcome'])
   const restarts = counter('manifold_sandbox_restarts_total', 'Sandbox processes that were replaced', ['group', 'why'])
@@ -123,54 +129,71 @@ interface GaugeOptions {
 /** Registers the gauges that ask their source when scraped. */
 export function registerGauges({ registry, sources, logger }: GaugeOptions): void {
   const gauge = <Label extends string>(
-    name: string,
-    help: string,
-    labelNames: readonly Label[],
+    { name, help, labels }: { readonly name: string; readonly help: string; readonly labels: readonly Label[] },
     fill: (set: (labels: Record<Label, string>, value: number) => void) => void | Promise<void>,
   ) =>
     new Gauge({
       name,
       help,
-      labelNames,
+      labelNames: labels,
       registers: [registry],
       async collect() {
         this.reset()
         try {
-          await fill((labels, value) => this.set(labels, value))
+          await fill((own, value) => this.set(own, value))
         } catch (error) {
           logger.warn({ err: error, metric: name }, 'A metric could not be read')
         }
       },
     })
-  gauge('manifold_installation_lag_events', 'Events the installation has not handled yet', ['installation'], (set) => {
-    for (const [installation, events] of sources().lagEvents?.() ?? []) set({ installation }, events)
-  })
-  gauge('manifold_queue_depth', 'Wake-ups waiting in the queue', ['lane'], (set) => {
+  gauge(
+    {
+      name: 'manifold_installation_lag_events',
+      help: 'Events the installation has not handled yet',
+      labels: ['installation'],
+    },
+    (set) => {
+      for (const [installation, events] of sources().lagEvents?.() ?? []) set({ installation }, events)
+    },
+  )
+  gauge({ name: 'manifold_queue_depth', help: 'Wake-ups waiting in the queue', labels: ['lane'] }, (set) => {
     for (const [lane, depth] of Object.entries(sources().queueDepth?.() ?? {})) set({ lane }, depth)
   })
-  gauge('manifold_deliveries', 'Deliveries by state', ['installation', 'state'], async (set) => {
-    for (const counts of (await sources().deliveries?.()) ?? []) {
-      for (const state of ['pending', 'retrying', 'dead', 'delivered'] as const) {
-        set({ installation: counts.installation, state }, counts[state])
+  gauge(
+    { name: 'manifold_deliveries', help: 'Deliveries by state', labels: ['installation', 'state'] },
+    async (set) => {
+      for (const counts of (await sources().deliveries?.()) ?? []) {
+        for (const state of ['pending', 'retrying', 'dead', 'delivered'] as const) {
+          set({ installation: counts.installation, state }, counts[state])
+        }
       }
-    }
-  })
-  gauge('manifold_sandbox_children', 'Running sandbox processes', ['group'], (set) => {
+    },
+  )
+  gauge({ name: 'manifold_sandbox_children', help: 'Running sandbox processes', labels: ['group'] }, (set) => {
     for (const [group, children] of Object.entries(Object.groupBy(childrenOf(sources()), (child) => child.group))) {
       set({ group }, children?.length ?? 0)
     }
   })
-  gauge('manifold_sandbox_rss_bytes', 'Resident memory of sandbox processes', ['group'], (set) => {
-    for (const [group, children] of Object.entries(Object.groupBy(childrenOf(sources()), (child) => child.group))) {
-      set({ group }, (children ?? []).reduce((sum, child) => sum + child.rssBytes, 0))
-    }
-  })
-  gauge('manifold_storage_bytes', 'Size of the database and of its write-ahead log', ['file'], async (set) => {
-    const stats = await sources().storage?.()
-    if (stats === undefined) return
-    set({ file: 'database' }, stats.bytes)
-    set({ file: 'wal' }, stats.walBytes)
-  })
+  gauge(
+    { name: 'manifold_sandbox_rss_bytes', help: 'Resident memory of sandbox processes', labels: ['group'] },
+    (set) => {
+      for (const [group, children] of Object.entries(Object.groupBy(childrenOf(sources()), (child) => child.group))) {
+        set(
+          { group },
+          (children ?? []).reduce((sum, child) => sum + child.rssBytes, 0),
+        )
+      }
+    },
+  )
+  gauge(
+    { name: 'manifold_storage_bytes', help: 'Size of the database and of its write-ahead log', labels: ['file'] },
+    async (set) => {
+      const stats = await sources().storage?.()
+      if (stats === undefined) return
+      set({ file: 'database' }, stats.bytes)
+      set({ file: 'wal' }, stats.walBytes)
+    },
+  )
 }
 
 const childrenOf = (sources: GaugeSources): SandboxStats['children'] => sources.sandbox?.().children ?? []

@@ -10,7 +10,8 @@ const SECRET_NAME =
 /** Names that only sound secret: counts, ids and references say nothing worth hiding. */
 const HARMLESS_NAME = /^\$secret$|(?:_?id|_?ids|_?count|_?prefix|_?name|_?hash)$/i
 /** Secrets that stand inside other text: `Bearer …`, `whsec_…`, prefixed keys, and the password of a URL. */
-const SECRET_TEXT = /\b(Bearer|Basic)\s+[\w.~+/=-]{8,}|\b(whsec_|[a-z]{2,6}_(?=[A-Za-z]*\d)(?=\d*[A-Za-z]))[A-Za-z0-9+/=]{24,}|(:\/\/[^\s/:@]*):[^\s/@]+@/g
+const SECRET_TEXT =
+  /\b(Bearer|Basic)\s+[\w.~+/=-]{8,}|\b(whsec_|[a-z]{2,6}_(?=[A-Za-z]*\d)(?=\d*[A-Za-z]))[A-Za-z0-9+/=]{24,}|(:\/\/[^\s/:@]*):[^\s/@]+@/g
 /** What moves a terminal's cursor or breaks a line although JSON lets it stand. */
 // oxlint-disable-next-line no-control-regex -- these are the characters that must not reach a terminal
 const UNPRINTABLE = /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
@@ -19,7 +20,8 @@ const UNPRINTABLE = /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
 export function scrubText(text: string): string {
   const cut = text.length > STRING_CHARS_MAX ? `${text.slice(0, STRING_CHARS_MAX)}… (${text.length} characters)` : text
   return cut
-    .replace(SECRET_TEXT, (_all, scheme?: string, prefix?: string, userInfo?: string) => {
+    .replace(SECRET_TEXT, (_all, ...groups: (string | undefined)[]) => {
+      const [scheme, prefix, userInfo] = groups
       if (scheme !== undefined) return `${scheme} ${MASK}`
       if (prefix !== undefined) return `${prefix}${MASK}`
       return `${userInfo ?? ''}:${MASK}@`
@@ -78,8 +80,10 @@ function scrubMember(item: unknown, depth: number): unknown {
 }
 
 function scrubError(error: Error, depth: number): Record<string, unknown> {
-  const coordinates = 'at' in error && typeof error.at === 'object' && error.at !== null ? scrubObject(error.at, depth) : {}
-  const code = 'code' in error && (typeof error.code === 'string' || typeof error.code === 'number') ? { code: error.code } : {}
+  const coordinates =
+    'at' in error && typeof error.at === 'object' && error.at !== null ? scrubObject(error.at, depth) : {}
+  const code =
+    'code' in error && (typeof error.code === 'string' || typeof error.code === 'number') ? { code: error.code } : {}
   const cause = error.cause === undefined ? {} : { cause: scrubValue(error.cause, depth + 1) }
   return {
     type: error.name,

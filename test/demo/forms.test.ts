@@ -4,15 +4,30 @@ import { describe, expect, test } from 'vitest'
 import { parseCsv } from '../../core/demo/csv.ts'
 import { loadDemoForms } from '../../core/demo/forms.ts'
 
-const [comma, thanksgiving] = loadDemoForms() as [ReturnType<typeof loadDemoForms>[number], ReturnType<typeof loadDemoForms>[number]]
+const [comma, thanksgiving] = loadDemoForms() as [
+  ReturnType<typeof loadDemoForms>[number],
+  ReturnType<typeof loadDemoForms>[number],
+]
 
 const count = (form: typeof comma, key: string, value: string) =>
   form.answers.filter(({ data }) => (Array.isArray(data[key]) ? data[key].includes(value) : data[key] === value)).length
 
 describe('csv', () => {
   test.each([
-    ['a,b\n1,2\n', [['a', 'b'], ['1', '2']]],
-    ['a,b\r\n1,\r\n', [['a', 'b'], ['1', '']]],
+    [
+      'a,b\n1,2\n',
+      [
+        ['a', 'b'],
+        ['1', '2'],
+      ],
+    ],
+    [
+      'a,b\r\n1,\r\n',
+      [
+        ['a', 'b'],
+        ['1', ''],
+      ],
+    ],
     ['"a,1","b ""q""","c\nd"\n', [['a,1', 'b "q"', 'c\nd']]],
     ['a,', [['a', '']]],
     ['\ufeffa', [['a']]],
@@ -30,7 +45,12 @@ describe('comma survey', () => {
     expect(count(comma, 'oxford', "It's important for a person to be honest, kind, and loyal.")).toBe(641)
     expect(count(comma, 'heard_of_it', 'Yes')).toBe(655)
     expect(comma.answers.filter(({ data }) => data['heard_of_it'] === undefined)).toHaveLength(30)
-    expect(comma.fields.find(({ key }) => key === 'age')?.options?.map(({ value }) => value)).toEqual(['18-29', '30-44', '45-60', '> 60'])
+    expect(comma.fields.find(({ key }) => key === 'age')?.options?.map(({ value }) => value)).toEqual([
+      '18-29',
+      '30-44',
+      '45-60',
+      '> 60',
+    ])
     expect(comma.fields.find(({ key }) => key === 'income')?.options?.at(-1)?.value).toBe('$150,000+')
   })
 })
@@ -55,7 +75,10 @@ describe('thanksgiving survey', () => {
 
   test('every cell of the file is in an answer', () => {
     const file = new URL('../../core/demo/data/thanksgiving-2015-poll-data.csv', import.meta.url)
-    const cells = parseCsv(readFileSync(file, 'utf8')).slice(1).flat().filter((cell) => cell !== '').length
+    const cells = parseCsv(readFileSync(file, 'utf8'))
+      .slice(1)
+      .flat()
+      .filter((cell) => cell !== '').length
     const kept = thanksgiving.answers.flatMap(({ data }) => Object.values(data).flat()).length
     expect(kept + thanksgiving.answers.length).toBe(cells)
   })
@@ -63,7 +86,8 @@ describe('thanksgiving survey', () => {
   test.each([comma, thanksgiving])('answers use offered options only ($id)', ({ fields, answers }) => {
     for (const { key, options } of fields) {
       const offered = new Set(options?.map(({ value }) => value))
-      for (const { data } of answers) for (const value of [data[key] ?? []].flat()) if (options) expect(offered.has(String(value))).toBe(true)
+      for (const { data } of answers)
+        for (const value of [data[key] ?? []].flat()) if (options) expect(offered.has(value as string)).toBe(true)
     }
   })
 })

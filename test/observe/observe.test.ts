@@ -18,7 +18,13 @@ describe('log', () => {
     const { logger, last, lines } = open()
     logger.child({ installation: 'crm' }).info({ event: 'evt_1', delivery: 'dlv_1' }, 'Delivered\nwith a break')
     expect(lines[0]?.match(/\n/g)).toHaveLength(1)
-    expect(last()).toMatchObject({ level: 'info', installation: 'crm', event: 'evt_1', delivery: 'dlv_1', msg: 'Delivered\nwith a break' })
+    expect(last()).toMatchObject({
+      level: 'info',
+      installation: 'crm',
+      event: 'evt_1',
+      delivery: 'dlv_1',
+      msg: 'Delivered\nwith a break',
+    })
     expect(new Date(String(last()['time'])).getTime()).toBeGreaterThan(0)
   })
 
@@ -41,10 +47,24 @@ describe('log', () => {
   }
   const bearing: Record<string, object> = {
     header: { headers: { authorization: `Bearer ${canary}`, 'Set-Cookie': `a=${canary}`, 'x-api-key': canary } },
-    names: { apiKey: canary, client_secret: canary, PASSWORD: canary, refreshToken: canary, key: canary, adminKey: canary },
+    names: {
+      apiKey: canary,
+      client_secret: canary,
+      PASSWORD: canary,
+      refreshToken: canary,
+      key: canary,
+      adminKey: canary,
+    },
     nested: { a: { b: [{ c: { secret: canary } }] } },
-    text: { url: `https://user:${canary}@host/`, note: `sent Bearer ${canary} to it`, stripe: `whsec_${canary}`, mine: `mfk_A1${canary}` },
-    error: { err: new HubError('internal', `no access with Bearer ${canary}`, { cause: new Error(`whsec_${canary}`) }) },
+    text: {
+      url: `https://user:${canary}@host/`,
+      note: `sent Bearer ${canary} to it`,
+      stripe: `whsec_${canary}`,
+      mine: `mfk_A1${canary}`,
+    },
+    error: {
+      err: new HubError('internal', `no access with Bearer ${canary}`, { cause: new Error(`whsec_${canary}`) }),
+    },
     type: { holder: new Secret(), list: [new Secret()] },
     map: { values: new Map([['config.secret', canary]]) },
     bytes: { raw: Buffer.from(canary) },
@@ -59,7 +79,12 @@ describe('log', () => {
 
   test('ids and references are no secrets', () => {
     const { logger, last } = open()
-    const fields = { keyId: 'key_0192', tokenCount: 3, secretName: 'config.secret', event: 'evt_01920000-0000-7000-8000-000000000000' }
+    const fields = {
+      keyId: 'key_0192',
+      tokenCount: 3,
+      secretName: 'config.secret',
+      event: 'evt_01920000-0000-7000-8000-000000000000',
+    }
     logger.info(fields, 'x')
     expect(last()).toMatchObject(fields)
   })
@@ -68,9 +93,18 @@ describe('log', () => {
     const { logger, last } = open()
     const cyclic: Record<string, unknown> = { big: 'x'.repeat(100_000) }
     cyclic['self'] = cyclic
-    const err = new HubError('plugin_threw', 'bad', { cause: new Error('why'), at: { plugin: 'hello', event: 'evt_1' } })
+    const err = new HubError('plugin_threw', 'bad', {
+      cause: new Error('why'),
+      at: { plugin: 'hello', event: 'evt_1' },
+    })
     logger.error({ err, cyclic }, 'x')
-    expect(last()['err']).toMatchObject({ type: 'HubError', code: 'plugin_threw', plugin: 'hello', event: 'evt_1', cause: { message: 'why' } })
+    expect(last()['err']).toMatchObject({
+      type: 'HubError',
+      code: 'plugin_threw',
+      plugin: 'hello',
+      event: 'evt_1',
+      cause: { message: 'why' },
+    })
     expect(JSON.stringify(last()).length).toBeLessThan(40_000)
   })
 
@@ -176,7 +210,10 @@ describe('health', () => {
     const health = openHealth({ storage: async () => {} })
     expect((await health.readiness()).ready).toBe(true)
     health.drain('shutting down')
-    expect(await health.readiness()).toMatchObject({ ready: false, checks: [{ name: 'serving', detail: 'shutting down' }, { ok: true }] })
+    expect(await health.readiness()).toMatchObject({
+      ready: false,
+      checks: [{ name: 'serving', detail: 'shutting down' }, { ok: true }],
+    })
   })
 })
 

@@ -70,7 +70,12 @@ export interface Hub extends AsyncDisposable {
   /** Resolves when the running process ends, however. */
   readonly exited: Promise<Exit>
   /** `body`: a value is sent as JSON, a string or Buffer as it is. */
-  api<T = Record<string, unknown>>(method: string, path: string, body?: unknown, options?: ApiOptions): Promise<Answer<T>>
+  api<T = Record<string, unknown>>(
+    method: string,
+    path: string,
+    body?: unknown,
+    options?: ApiOptions,
+  ): Promise<Answer<T>>
   /** One metric's value: sum over its series, or of those whose labels all match. */
   metric(name: string, labels?: Readonly<Record<string, string>>): Promise<number>
   writeConfig(config: string | object): Promise<void>
@@ -104,7 +109,8 @@ export async function startHub(options: HubOptions = {}): Promise<Hub> {
     if (running.child.exitCode === null && running.child.signalCode === null) running.child.kill(signal)
     return await running.exited
   }
-  const api: Hub['api'] = (method, path, body, how) => ask({ agent, url: running.url, adminKey }, { method, path, body, how })
+  const api: Hub['api'] = (method, path, body, how) =>
+    ask({ agent, url: running.url, adminKey }, { method, path, body, how })
   return {
     get url() {
       return running.url
@@ -168,7 +174,15 @@ interface Running {
 async function launch(options: HubOptions, place: Place): Promise<Running> {
   const startedMs = performance.now()
   const command = [...(options.launcher ?? []), NODE, ...(options.nodeArgs ?? []), ENTRY]
-  const flags = ['--config', place.configFile, '--data', place.dataDir, '--port', String(options.port ?? 0), '--no-demo']
+  const flags = [
+    '--config',
+    place.configFile,
+    '--data',
+    place.dataDir,
+    '--port',
+    String(options.port ?? 0),
+    '--no-demo',
+  ]
   const [file, ...args] = [...command, 'start', ...flags, ...(options.args ?? [])]
   const child = spawn(file as string, args, {
     cwd: ROOT,
@@ -197,7 +211,10 @@ async function launch(options: HubOptions, place: Place): Promise<Running> {
   const url = await Promise.race([ready, exited, timeout(READY_TIMEOUT_MS)])
   if (typeof url !== 'string') {
     child.kill('SIGKILL')
-    const end = url === undefined ? `was not ready after ${READY_TIMEOUT_MS} ms` : `ended with ${url.signal ?? `code ${url.code}`}`
+    const end =
+      url === undefined
+        ? `was not ready after ${READY_TIMEOUT_MS} ms`
+        : `ended with ${url.signal ?? `code ${url.code}`}`
     throw new HubDidNotStart(`The hub ${end}. Its last words:\n${stderr.slice(-30).join('\n')}`, url)
   }
   return { child, url, startMs: performance.now() - startedMs, exited }
@@ -228,7 +245,12 @@ function jsonObject(line: string): Record<string, unknown> | undefined {
 
 async function ask<T>(
   hub: { readonly agent: Agent; readonly url: string; readonly adminKey: string },
-  call: { readonly method: string; readonly path: string; readonly body: unknown; readonly how: ApiOptions | undefined },
+  call: {
+    readonly method: string
+    readonly path: string
+    readonly body: unknown
+    readonly how: ApiOptions | undefined
+  },
 ): Promise<Answer<T>> {
   const { key = hub.adminKey, headers = {}, signal, timeoutMs = 30_000 } = call.how ?? {}
   const raw = typeof call.body === 'string' || Buffer.isBuffer(call.body)
@@ -241,14 +263,17 @@ async function ask<T>(
       ...(hasBody ? { 'content-type': 'application/json' } : {}),
       ...headers,
     },
-    body: hasBody ? (raw ? (call.body as string | Buffer) : JSON.stringify(call.body)) : null,
+    body: hasBody ? (raw ? call.body : JSON.stringify(call.body)) : null,
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
     signal: signal ?? null,
   })
   const text = await answer.body.text()
   const type = String(answer.headers['content-type'] ?? '')
-  const flat = Object.entries(answer.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : (value ?? '')])
+  const flat = Object.entries(answer.headers).map(([name, value]) => [
+    name,
+    Array.isArray(value) ? value.join(', ') : (value ?? ''),
+  ])
   return {
     status: answer.statusCode,
     headers: Object.fromEntries(flat) as Record<string, string>,

@@ -1,0 +1,99 @@
+/**
+ * An honest client outside the hub: submits at a steady pace, writes each key into the ledger before it sends and each
+ * 201 after it came, and sends again what stayed open. It knows nothing of the hub but its address.
+ */
+import { Agent, request } from 'undici'
+import type { Ledger } from './ledger.ts'
+import { sleep } from './wait.ts'
+
+export interface DriverOptions {
+  /** Asked before each request: a hub that starts again may listen elsewhere. */
+  readonly url: () => string
+  readonly adminKey: string
+  readonly ledger: Ledger
+  /** A form with a text field `key`. */
+  readonly form: string
+  readonly perSecond?: number
+  /** First part of every key it makes. */
+  readonly prefix?: string
+  readonly timeoutMs?: number
+}
+
+export interface Driver extends AsyncDisposable {
+  /** How often each status was answered; 0 counts requests without any answer. */
+  readonly answers: ReadonlyMap<number, number>
+  /** Sends one submission now. Returns the status, 0 when no answer came. */
+  submit(key: string): Promise<number>
+  /** Starts the steady pace. */
+  start(): void
+  /** Ends the pace and waits for the requests in flight. */
+  stop(): Promise<void>
+  /** Sends again, with the same Idempotency-Key, what was sent and never acknowledged. */
+  resendOpen(): Promise<void>
+}
+
+/** `await using driver = openDriver({ url: () => hub.url, ... })`. */
+export function openDriver(options: DriverOptions): Driver {
+  const { ledger, form, perSecond = 50, prefix = 'k', timeoutMs = 10_000 } = options
+  const agent = new Agent({ connections: 64, keepAliveTimeout: 4_000 })
+  const answers = new Map<number, number>()
+  const inFlight = new Set<Promise<unknown>>()
+  let timer: NodeJS.Timeout | undefined
+  let n = 0
+
+  const send = async (key: string): Promise<number> => {
+    const status = await post(key).catch(() => 0)
+    answers.set(status, (answers.get(status) ?? 0) + 1)
+    return status
+  }
+  const post = async (key: string): Promise<number> => {
+    const answer = await request(`${options.url()}/api/v2/forms/${form}/responses`, {
+      dispatcher: agent,
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${options.adminKey}`,
+        'content-type': 'application/json',
+        'idempotency-key': key,
+      },
+      body: JSON.stringify({ data: { key } }),
+      headersTimeout: timeoutMs,
+      bodyTimeout: timeoutMs,
+    })
+    const text = await answer.body.text()
+    if (answer.statusCode === 201) ledger.acknowledged(key, (JSON.parse(text) as { id: string }).id)
+    return answer.statusCode
+  }
+  const submit = (key: string): Promise<number> => {
+    ledger.sent(key)
+    const sending = send(key)
+    inFlight.add(sending)
+    void sending.finally(() => inFlight.delete(sending))
+    return sending
+  }
+  const stop = async (): Promise<void> => {
+    clearInterval(timer)
+    await Promise.all(inFlight)
+  }
+  return {
+    answers,
+    submit,
+    start: () => {
+      clearInterval(timer)
+      timer = setInterval(() => void submit(`${prefix}-${process.pid}-${n++}`), 1_000 / perSecond)
+    },
+    stop,
+    resendOpen: async () => {
+      for (const key of ledger.open()) {
+        let status = await send(key)
+        for (let tries = 0; status === 0 && tries < 20; tries += 1) {
+          await sleep(100)
+          status = await send(key)
+        }
+      }
+    },
+    [Symbol.asyncDispose]: async () => {
+      await stop()
+      await agent.destroy()
+    },
+  }
+}
