@@ -57,7 +57,7 @@ export type AcceptResult =
   /** Written. `event` is the log entry with its sequence. `completed`: it completed an earlier partial response. */
   | { readonly kind: 'stored' | 'completed'; readonly responseId: string; readonly event: LogEvent }
   /** The same key or client id was here before; nothing was written; this is what it became then. */
-  | { readonly kind: 'duplicate'; readonly responseId: string; readonly status: ResponseStatus; readonly at: string }
+  | { readonly kind: 'duplicate'; readonly responseId: string; readonly status: ResponseStatus; readonly at: string; readonly eventId?: string }
   /** The same Idempotency-Key with another body; nothing was written. */
   | { readonly kind: 'mismatch' }
 

@@ -1,0 +1,307 @@
+/**
+ * The use cases of the inlet: answers in, rows for the store out. Checks against the form, normalises, recognises
+ * repeats, waits for admission, and tells the live bus what was committed. Grouping commits is the store's business.
+ */
+import { hash } from 'node:crypto'
+import { rfc3339 } from '../clock.ts'
+import type { Clock } from '../clock.ts'
+import type { Json } from '../contract/index.ts'
+import { HubError } from '../errors.ts'
+import type { FieldProblem } from '../errors.ts'
+import { newId } from '../ids.ts'
+import type { Limits } from '../limits.ts'
+import type { LogEvent, ResponseStatus } from '../model.ts'
+import type { Logger, Meter } from '../observe/observe.ts'
+import type { AcceptResult, Store, Submission } from '../storage/store.ts'
+import { toPointer } from './form-definition.ts'
+import { parseJson, splitArray, tooManyRows } from './json-scan.ts'
+import { utcTime } from './times.ts'
+import type { Answers, AnswerSource, CompiledForm } from './validate.ts'
+
+/** What the connection says about the sender; stored in `meta`, where the sender cannot overwrite it. */
+export interface Origin {
+  readonly ip: string | null
+  readonly userAgent: string | null
+  readonly referrer: string | null
+}
+
+/** What every use case is told beside the answers. */
+export interface Incoming {
+  readonly compiled: CompiledForm
+  readonly origin: Origin
+  readonly idempotencyKey: string | null
+  /** The sender showed an API key. Strangers cannot use up the idempotency keys of those who did. */
+  readonly keyed: boolean
+}
+
+/** What became of one submission; the same for a repeat as for the first. */
+export interface Receipt {
+  readonly kind: 'stored' | 'completed' | 'duplicate'
+  readonly responseId: string
+  readonly formId: string
+  readonly status: ResponseStatus
+  readonly submittedAt: string | null
+  readonly eventId: string
+}
+
+/** One row of a batch. `line` counts from 1: lines of NDJSON, places of an array. */
+export type RowReceipt =
+  | { readonly line: number; readonly receipt: Receipt }
+  | { readonly line: number; readonly error: HubError }
+
+export interface Receiver {
+  /** `body` is the parsed envelope, `bytes` what it was parsed from. */
+  receiveJson(input: Incoming & { body: Json; bytes: Buffer }): Promise<Receipt>
+  /** Rows are independent: a bad one is reported and the others are stored. */
+  receiveBatch(input: Incoming & { bytes: Buffer; format: 'ndjson' | 'array' }): Promise<readonly RowReceipt[]>
+  /** Null: the honeypot was filled in; nothing is stored and the sender is not told. */
+  receiveHtml(input: Incoming & { inputs: HtmlInputs }): Promise<Receipt | null>
+}
+
+/** What a browser sent, by input name in the order sent. */
+export type HtmlInputs = readonly (readonly [name: string, value: Json])[]
+
+export interface ReceiverDeps {
+  readonly store: Pick<Store, 'accept'>
+  readonly clock: Clock
+  readonly limits: Limits
+  readonly meter: Meter
+  readonly logger: Logger
+  /** Waits when the hub is behind with delivering; rejects with `overloaded` when waiting would not help. */
+  readonly admission: () => Promise<void> | void
+  /** Hears of the events just committed. */
+  readonly onAccepted: (events: readonly LogEvent[]) => void
+}
+
+/** Hidden input of the hub's own HTML form: makes a second click on "send" the same response. */
+export const ONCE_INPUT = '_once'
+
+const CLIENT_ID_CHARS_MAX = 200
+const ENVELOPE_KEYS: ReadonlySet<string> = new Set(['data', 'form_id', 'status', 'started_at', 'meta', 'client_id'])
+
+/** Makes the use cases. */
+export function openReceiver(deps: ReceiverDeps): Receiver {
+  return {
+    receiveJson: async (input) => {
+      const at = rfc3339(deps.clock.nowMs())
+      const idempotency = idempotencyOf(input, input.bytes, deps.limits)
+      const submission = toSubmission({ ...readEnvelope(input.body, input.compiled), ...input, at, idempotency, source: 'json' })
+      const [receipt] = await acceptAll(deps, [submission])
+      if (receipt instanceof HubError) throw receipt
+      return receipt as Receipt
+    },
+    receiveBatch: (input) => receiveBatch(deps, input),
+    receiveHtml: async (input) => {
+      const { form } = input.compiled
+      const inputs = input.inputs.filter(([name]) => name !== form.honeypotField && name !== ONCE_INPUT)
+      if (input.inputs.some(([name, value]) => name === form.honeypotField && value !== '')) {
+        deps.meter.responseRejected('honeypot')
+        return null
+      }
+      const once = input.inputs.find(([name]) => name === ONCE_INPUT)?.[1]
+      const clientId = typeof once === 'string' && once !== '' && once.length <= CLIENT_ID_CHARS_MAX ? once : null
+      const envelope: Envelope = { data: groupInputs(inputs), status: 'completed', startedAt: null, meta: null, clientId }
+      const at = rfc3339(deps.clock.nowMs())
+      const idempotency = idempotencyOf(input, Buffer.from(JSON.stringify(inputs)), deps.limits)
+      const [receipt] = await acceptAll(deps, [toSubmission({ ...envelope, ...input, at, idempotency, source: 'html' })])
+      if (receipt instanceof HubError) throw receipt
+      return receipt as Receipt
+    },
+  }
+}
+
+interface Envelope {
+  readonly data: Answers
+  readonly status: ResponseStatus
+  readonly startedAt: string | null
+  readonly meta: Answers | null
+  readonly clientId: string | null
+}
+
+/** Reads `{data, status?, started_at?, meta?, client_id?, form_id?}`, saying everything that is wrong at once. */
+function readEnvelope(body: Json, compiled: CompiledForm): Envelope {
+  if (!isObject(body)) throw invalid([{ pointer: '', detail: 'the body must be an object such as {"data": {...}}' }])
+  const problems: FieldProblem[] = []
+  const { data, status, started_at: startedAt, meta, client_id: clientId, form_id: formId } = body
+  for (const key of Object.keys(body)) {
+    if (!ENVELOPE_KEYS.has(key)) problems.push({ pointer: toPointer([key.slice(0, CLIENT_ID_CHARS_MAX)]), detail: 'is not known here; answers belong under "data"' })
+  }
+  if (data === undefined) problems.push({ pointer: '/data', detail: 'is required: an object of answers by field key' })
+  else if (!isObject(data)) problems.push({ pointer: '/data', detail: 'must be an object of answers by field key' })
+  if (status !== undefined && status !== 'partial' && status !== 'completed') problems.push({ pointer: '/status', detail: 'must be "partial" or "completed"' })
+  const started = typeof startedAt === 'string' ? utcTime(startedAt) : null
+  if (started === null && startedAt !== undefined && startedAt !== null) problems.push({ pointer: '/started_at', detail: 'must be a time with its offset (RFC 3339), such as 2026-05-31T09:30:00Z' })
+  if (meta !== undefined && meta !== null && !isObject(meta)) problems.push({ pointer: '/meta', detail: 'must be an object' })
+  if (clientId !== undefined && clientId !== null && (typeof clientId !== 'string' || clientId === '' || clientId.length > CLIENT_ID_CHARS_MAX)) {
+    problems.push({ pointer: '/client_id', detail: `must be a text of 1 to ${CLIENT_ID_CHARS_MAX} characters` })
+  }
+  if (formId !== undefined && formId !== compiled.form.id) problems.push({ pointer: '/form_id', detail: 'differs from the form in the path' })
+  if (problems.length > 0) throw invalid(problems)
+  return {
+    data: data as Answers,
+    status: status === 'partial' ? 'partial' : 'completed',
+    startedAt: started,
+    meta: isObject(meta) ? meta : null,
+    clientId: typeof clientId === 'string' ? clientId : null,
+  }
+}
+
+interface SubmissionInput extends Envelope {
+  readonly compiled: CompiledForm
+  readonly origin: Origin
+  readonly at: string
+  readonly idempotency: Submission['idempotency']
+  readonly source: AnswerSource
+}
+
+function toSubmission(input: SubmissionInput): Submission {
+  const { compiled, status, source, at } = input
+  const { form } = compiled
+  const checked = compiled.check(input.data, { source, partial: status === 'partial' })
+  if (!checked.ok) throw invalid(checked.problems)
+  const responseId = newId('response')
+  return {
+    workspace: form.workspace,
+    responseId,
+    formId: form.id,
+    formVersion: form.version,
+    status,
+    data: JSON.stringify(checked.data),
+    meta: metaText(input.meta, input.origin),
+    clientId: input.clientId,
+    startedAt: input.startedAt,
+    at,
+    eventId: eventIdOf(responseId),
+    idempotency: input.idempotency,
+  }
+}
+
+/** A response's first event has the same UUID as the response, so that a repeat can be answered exactly as the first. */
+const eventIdOf = (responseId: string): string => `evt${responseId.slice(3)}`
+
+function metaText(meta: Answers | null, origin: Origin): string {
+  const { ip, userAgent, referrer } = origin
+  if (meta === null) return JSON.stringify({ ip, user_agent: userAgent, referrer })
+  const all = Object.create(null) as Record<string, Json>
+  for (const [key, value] of Object.entries(meta)) all[key] = value
+  all['ip'] = ip
+  all['user_agent'] = userAgent
+  all['referrer'] = referrer
+  return JSON.stringify(all)
+}
+
+/** One transaction for all; each gets its receipt or its own error. */
+async function acceptAll(deps: ReceiverDeps, submissions: readonly Submission[]): Promise<(Receipt | HubError)[]> {
+  const wait = deps.admission()
+  if (wait !== undefined) await wait
+  const results = await deps.store.accept(submissions)
+  const events: LogEvent[] = []
+  const receipts = submissions.map((submission, index) => {
+    const result = results[index] as AcceptResult
+    if (result.kind === 'mismatch') {
+      return new HubError('idempotency_mismatch', 'This Idempotency-Key was sent before with another body. Use a new key for a new response.')
+    }
+    deps.meter.responseAccepted(result.kind)
+    if (result.kind !== 'duplicate') events.push(result.event)
+    return toReceipt(submission, result)
+  })
+  if (events.length > 0) tell(deps, events)
+  return receipts
+}
+
+/** What is committed stays committed, whatever a listener does: the sender gets its 201. */
+function tell(deps: ReceiverDeps, events: readonly LogEvent[]): void {
+  try {
+    deps.onAccepted(events)
+  } catch (error) {
+    deps.logger.error({ err: error }, 'A listener for accepted events failed')
+  }
+}
+
+function toReceipt(submission: Submission, result: Exclude<AcceptResult, { kind: 'mismatch' }>): Receipt {
+  const { formId } = submission
+  if (result.kind === 'duplicate') {
+    const { kind, responseId, status, at } = result
+    const eventId = result.eventId ?? eventIdOf(responseId)
+    return { kind, responseId, formId, status, submittedAt: status === 'completed' ? at : null, eventId }
+  }
+  const submittedAt = submission.status === 'completed' ? result.event.at : null
+  return { kind: result.kind, responseId: result.responseId, formId, status: submission.status, submittedAt, eventId: result.event.id }
+}
+
+async function receiveBatch(deps: ReceiverDeps, input: Incoming & { bytes: Buffer; format: 'ndjson' | 'array' }): Promise<readonly RowReceipt[]> {
+  const { limits } = deps
+  const lines = input.format === 'ndjson' ? splitLines(input.bytes, limits.batchRowsMax) : numberRows(splitArray(input.bytes, { depthMax: limits.jsonDepthMax, rowsMax: limits.batchRowsMax }))
+  const at = rfc3339(deps.clock.nowMs())
+  const results: RowReceipt[] = []
+  const good: { readonly line: number; readonly submission: Submission }[] = []
+  for (const { line, bytes } of lines) {
+    try {
+      if (bytes.length > limits.bodyBytesMax) throw new HubError('body_too_large', `A row may have at most ${limits.bodyBytesMax} bytes.`)
+      // Each row has its own key, so that sending the whole batch again stores only the rows that were missing.
+      const rowKey = input.idempotencyKey === null ? null : `${input.idempotencyKey}#${line}`
+      const idempotency = idempotencyOf({ ...input, idempotencyKey: rowKey }, bytes, limits)
+      const envelope = readEnvelope(parseJson(bytes, limits), input.compiled)
+      good.push({ line, submission: toSubmission({ ...envelope, ...input, at, idempotency, source: 'json' }) })
+    } catch (error) {
+      if (!(error instanceof HubError)) throw error
+      deps.meter.responseRejected(error.code)
+      results.push({ line, error })
+    }
+  }
+  const receipts = good.length === 0 ? [] : await acceptAll(deps, good.map(({ submission }) => submission))
+  good.forEach(({ line }, index) => {
+    const receipt = receipts[index] as Receipt | HubError
+    results.push(receipt instanceof HubError ? { line, error: receipt } : { line, receipt })
+  })
+  return results.toSorted((one, other) => one.line - other.line)
+}
+
+interface NumberedRow {
+  readonly line: number
+  readonly bytes: Buffer
+}
+
+const numberRows = (rows: readonly Buffer[]): NumberedRow[] => rows.map((bytes, index) => ({ line: index + 1, bytes }))
+
+/** Lines of NDJSON; blank ones are skipped but counted. */
+function splitLines(bytes: Buffer, rowsMax: number): NumberedRow[] {
+  const rows: NumberedRow[] = []
+  let start = 0
+  for (let line = 1; start < bytes.length; line++) {
+    const newline = bytes.indexOf(0x0a, start)
+    const end = newline < 0 ? bytes.length : newline
+    const row = bytes.subarray(start, end)
+    start = end + 1
+    if (row.every((byte) => byte === 0x20 || byte === 0x0d || byte === 0x09)) continue
+    rows.push({ line, bytes: row })
+    if (rows.length > rowsMax) throw tooManyRows(rowsMax)
+  }
+  return rows
+}
+
+/** Namespaced by form and by whether the sender showed a key, since the store's namespace is the whole workspace. */
+function idempotencyOf(input: Incoming, bytes: Buffer, limits: Limits): Submission['idempotency'] {
+  const { idempotencyKey: key, keyed, compiled } = input
+  if (key === null) return null
+  if (key === '' || key.length > limits.idempotencyKeyCharsMax) {
+    throw new HubError('bad_request', `The Idempotency-Key must have 1 to ${limits.idempotencyKeyCharsMax} characters.`)
+  }
+  return { key: `${keyed ? 'k' : 'p'}:${compiled.form.id}:${key}`, bodyHash: hash('sha256', bytes, 'hex') }
+}
+
+/** Inputs of the same name become a list, as a browser means it; a single one stays what it is. */
+function groupInputs(inputs: HtmlInputs): Answers {
+  const data = Object.create(null) as Record<string, Json>
+  for (const [name, value] of inputs) {
+    const before = data[name]
+    data[name] = before === undefined ? value : Array.isArray(before) ? [...(before as Json[]), value] : [before, value]
+  }
+  return data
+}
+
+const invalid = (problems: readonly FieldProblem[]): HubError =>
+  new HubError('invalid_response', problems.length === 1 ? 'One answer does not fit the form.' : `${problems.length} answers do not fit the form.`, { problems })
+
+const isObject = (value: Json | undefined): value is { readonly [key: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

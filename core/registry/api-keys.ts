@@ -1,0 +1,185 @@
+/** API keys: made of 256 random bits with a prefix and a checksum, kept only as a hash, found, cached, shown once. */
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { crc32 } from 'node:zlib'
+import { rfc3339 } from '../clock.ts'
+import type { Clock } from '../clock.ts'
+import { newId } from '../ids.ts'
+import { DEFAULT_WORKSPACE } from '../model.ts'
+import type { WorkspaceId } from '../model.ts'
+import type { Logger } from '../observe/observe.ts'
+import type { ApiKeyRow, Store } from '../storage/store.ts'
+
+/** What a key may be allowed. `admin` is everything; no other scope contains another. */
+export const SCOPES = [
+  'forms:read',
+  'forms:write',
+  'responses:read',
+  'responses:write',
+  'analytics:read',
+  'deliveries:write',
+  'hooks:write',
+  'admin',
+] as const
+export type Scope = (typeof SCOPES)[number]
+
+/** Who is asking. */
+export interface Principal {
+  readonly keyId: string
+  readonly name: string
+  readonly workspace: WorkspaceId
+  readonly scopes: ReadonlySet<string>
+}
+
+export const isScope = (text: string): text is Scope => (SCOPES as readonly string[]).includes(text)
+
+/** True when the principal may do what needs this scope. */
+export const allows = (principal: Principal, scope: Scope): boolean => principal.scopes.has(scope) || principal.scopes.has('admin')
+
+const PREFIX = 'mfk_'
+const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+const SECRET_CHARS = 43
+const CHECKSUM_CHARS = 6
+const SHAPE = /^mfk_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$/
+const SHOWN_CHARS = 10
+
+/** A new key: `mfk_<43 base62>_<6 base62 of CRC-32>`. Random is a parameter so that tests can pin it. */
+export function generateKey(random: Buffer = randomBytes(32)): string {
+  const head = PREFIX + base62(BigInt(`0x${random.toString('hex')}`), SECRET_CHARS)
+  return `${head}_${checksum(head)}`
+}
+
+/** True when the text could be a key of ours: a typo or a cut key is told from a revoked one without asking the database. */
+export function isKeyShaped(text: string): boolean {
+  return SHAPE.test(text) && text.slice(-CHECKSUM_CHARS) === checksum(text.slice(0, -CHECKSUM_CHARS - 1))
+}
+
+/** SHA-256, hex: what is stored. */
+export const hashKey = (text: string): string => hash('sha256', text, 'hex')
+
+const checksum = (head: string): string => base62(BigInt(crc32(head)), CHECKSUM_CHARS)
+
+function base62(value: bigint, chars: number): string {
+  let text = ''
+  for (let rest = value; text.length < chars; rest /= 62n) text = (BASE62[Number(rest % 62n)] as string) + text
+  return text
+}
+
+export interface NewKey {
+  readonly workspace: WorkspaceId
+  readonly name: string
+  readonly scopes: readonly Scope[]
+  readonly expiresAt: string | null
+}
+
+/** The keys of the hub. */
+export interface ApiKeys {
+  /** Null for a key that is malformed, unknown, expired or revoked: the caller must not say which. */
+  authenticate(text: string): Promise<Principal | null>
+  /** The same when the answer is in memory, else undefined: the hot path asks this first. */
+  peek(text: string): Principal | null | undefined
+  /** `key` is in this answer and nowhere else. */
+  create(input: NewKey): Promise<{ readonly key: string; readonly row: ApiKeyRow }>
+  list(workspace: WorkspaceId): Promise<readonly ApiKeyRow[]>
+  /** In force at once here, within `CACHE_MS` in other processes. False when there is none, or it is revoked already. */
+  revoke(workspace: WorkspaceId, id: string): Promise<boolean>
+  /** Writes out when keys were last used. */
+  flush(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface ApiKeysDeps {
+  readonly store: Pick<Store, 'createKey' | 'keyByHash' | 'listKeys' | 'revokeKey' | 'touchKeys'>
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Keys that exist only in this process (`MANIFOLD_ADMIN_KEY`): any text, all scopes of the default workspace. */
+  readonly extraKeys: readonly string[]
+}
+
+const CACHE_MS = 30_000
+const CACHED_KEYS_MAX = 1_000
+const TOUCH_EVERY_MS = 10_000
+
+interface Cached {
+  readonly row: ApiKeyRow
+  readonly principal: Principal
+  readonly expiresAtMs: number
+  readonly untilMs: number
+}
+
+/** Opens the keys; `close` ends the timer that writes last uses. */
+export function openApiKeys(deps: ApiKeysDeps): ApiKeys {
+  const { store, clock } = deps
+  const operators = deps.extraKeys.filter((key) => key !== '').map((key) => ({ hash: hashKey(key), principal: OPERATOR }))
+  const cache = new Map<string, Cached>()
+  const used = new Map<string, number>()
+  // A key that is revoked while its row is being read must not come back through the cache.
+  const revoked = new Set<string>()
+
+  const use = (cached: Cached): Principal | null => {
+    const nowMs = clock.nowMs()
+    if (cached.expiresAtMs <= nowMs) return null
+    used.set(cached.row.id, nowMs)
+    return cached.principal
+  }
+  const fromMemory = (text: string, digest: string): Principal | null | undefined => {
+    for (const operator of operators) if (sameHash(operator.hash, digest)) return operator.principal
+    const cached = cache.get(digest)
+    if (cached !== undefined && cached.untilMs > clock.monotonicMs()) return use(cached)
+    if (cached !== undefined) cache.delete(digest)
+    return isKeyShaped(text) ? undefined : null
+  }
+  const flush = async (): Promise<void> => {
+    if (used.size === 0) return
+    const batch = [...used].map(([id, atMs]) => ({ id, at: rfc3339(atMs) }))
+    used.clear()
+    await store.touchKeys(batch)
+  }
+  const timer = setInterval(() => {
+    flush().catch((error: unknown) => deps.logger.warn({ err: error }, 'When API keys were last used could not be written'))
+  }, TOUCH_EVERY_MS)
+  timer.unref()
+
+  return {
+    peek: (text) => fromMemory(text, hashKey(text)),
+    authenticate: async (text) => {
+      const digest = hashKey(text)
+      const known = fromMemory(text, digest)
+      if (known !== undefined) return known
+      const row = await store.keyByHash(digest)
+      if (row === undefined || !sameHash(row.hash, digest) || row.revokedAt !== null || revoked.has(row.id)) return null
+      const cached = toCached(row, clock.monotonicMs() + CACHE_MS)
+      cache.set(digest, cached)
+      if (cache.size > CACHED_KEYS_MAX) cache.delete(cache.keys().next().value as string)
+      return use(cached)
+    },
+    create: async (input) => {
+      const key = generateKey()
+      const row = { id: newId('key'), ...input, prefix: key.slice(0, SHOWN_CHARS), hash: hashKey(key), createdAt: rfc3339(clock.nowMs()) }
+      await store.createKey(row)
+      return { key, row: { ...row, lastUsedAt: null, revokedAt: null } }
+    },
+    list: (workspace) => store.listKeys(workspace),
+    revoke: async (workspace, id) => {
+      const done = await store.revokeKey(workspace, id, rfc3339(clock.nowMs()))
+      if (!done) return false
+      revoked.add(id)
+      for (const [digest, { row }] of cache) if (row.id === id) cache.delete(digest)
+      return true
+    },
+    flush,
+    close: async () => {
+      clearInterval(timer)
+      await flush()
+    },
+  }
+}
+
+const OPERATOR: Principal = { keyId: 'operator', name: 'operator', workspace: DEFAULT_WORKSPACE, scopes: new Set(['admin']) }
+
+function toCached(row: ApiKeyRow, untilMs: number): Cached {
+  const principal = { keyId: row.id, name: row.name, workspace: row.workspace, scopes: new Set(row.scopes) }
+  return { row, principal, expiresAtMs: row.expiresAt === null ? Infinity : Date.parse(row.expiresAt), untilMs }
+}
+
+/** Both sides are hashes, so even their comparison tells nothing about a key; constant time all the same. */
+const sameHash = (one: string, other: string): boolean => one.length === other.length && timingSafeEqual(Buffer.from(one), Buffer.from(other))
