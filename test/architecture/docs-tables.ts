@@ -44,8 +44,8 @@ function humanValue(name: string, value: number): string {
     return value % 1_048_576 === 0 ? `${value / 1_048_576} MiB` : `${value / 1_024} KiB`
   if (/Mb(Ceiling)?$/.test(name)) return `${value} MB`
   if (/Ms(Max)?(Ceiling)?$/.test(name)) return humanDuration(value)
-  if (/PerSecond$/.test(name)) return `${value} a second`
-  if (/Fraction$/.test(name)) return `${value * 100} %`
+  if (name.endsWith('PerSecond')) return `${value} a second`
+  if (name.endsWith('Fraction')) return `${value * 100} %`
   return value.toLocaleString('en-GB')
 }
 

@@ -171,7 +171,7 @@ export const RULES: readonly Rule[] = [
         .filter(({ path }) => !path.startsWith('core/config/') && path !== 'core/bootstrap.mjs')
         .filter(
           ({ text, imports }) =>
-            /(?<!['\"`])\bprocess\s*\.\s*env\b/.test(withoutComments(text)) ||
+            /(?<!['"`])\bprocess\s*\.\s*env\b/.test(withoutComments(text)) ||
             imports.some(({ specifier }) => specifier === 'node:process'),
         )
         .map(({ path }) => `${path}: ask core/config`),

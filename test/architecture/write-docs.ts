@@ -7,4 +7,6 @@ const file = `${ROOT}README.md`
 const before = readFileSync(file, 'utf8')
 const after = withTables(before)
 writeFileSync(file, after)
-console.log(after === before ? 'README.md was right already' : `README.md: wrote ${Object.keys(TABLES).join(', ')}`)
+process.stdout.write(
+  after === before ? 'README.md was right already\n' : `README.md: wrote ${Object.keys(TABLES).join(', ')}\n`,
+)
