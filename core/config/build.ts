@@ -6,7 +6,7 @@ import { LIMITS } from '../limits.ts'
 import type { ConfigProblem, FormConfig, HubConfig, InstallationConfig } from './config.ts'
 import type { ConfigTree } from './document.ts'
 import { parseDurationMs, parseRatePerSecond } from './durations.ts'
-import type { FileConfig, FileForm, FileInstallation } from './file-schema.ts'
+import type { FileConfig, FileInstallation } from './file-schema.ts'
 import { presetDelaysMs } from './retry-presets.ts'
 
 export interface BuildInput {
@@ -15,12 +15,14 @@ export interface BuildInput {
   readonly file: string | null
   readonly checksum: string
   readonly pluginDirs: readonly string[]
+  /** Forms that were read without a mistake, by id. */
+  readonly definitions: ReadonlyMap<string, FormDefinition>
   /** Problems of single installations, by index. */
   readonly aside: ReadonlyMap<number, readonly ConfigProblem[]>
 }
 
 /** Nothing can go wrong any more: every value was checked. */
-export function buildConfig({ tree, data, file, checksum, pluginDirs, aside }: BuildInput): HubConfig {
+export function buildConfig({ tree, data, file, checksum, pluginDirs, definitions, aside }: BuildInput): HubConfig {
   const entries = [...(data.installations ?? []).entries()]
   return deepFreeze({
     checksum,
@@ -28,7 +30,7 @@ export function buildConfig({ tree, data, file, checksum, pluginDirs, aside }: B
     forms: Object.entries(data.forms ?? {}).map(([id, form]): FormConfig => ({
       workspace: form.workspace ?? DEFAULT_WORKSPACE,
       id,
-      definition: toDefinition(form),
+      definition: definitions.get(id) as FormDefinition,
       place: tree.keyPlaceOf(['forms', id]),
     })),
     installations: entries.filter(([index]) => !aside.has(index)).map(([index, item]) => toInstallation(tree, index, item)),
@@ -67,29 +69,6 @@ function toDelays(retry: FileInstallation['retry']): readonly number[] {
   if (typeof retry === 'string') return presetDelaysMs(retry)
   if (retry.preset !== undefined) return presetDelaysMs(retry.preset)
   return (retry.schedule ?? []).map((text) => parseDurationMs(text) as number)
-}
-
-function toDefinition(form: FileForm): FormDefinition {
-  return {
-    name: form.name,
-    fields: form.fields.map((field) => ({
-      key: field.key,
-      label: field.label ?? field.key,
-      type: field.type,
-      required: field.required ?? false,
-      pii: field.pii ?? false,
-      options: (field.options ?? []).map((option) =>
-        typeof option === 'string' ? { value: option, label: option } : { value: option.value, label: option.label ?? option.value },
-      ),
-      ...(field.min === undefined ? {} : { min: field.min }),
-      ...(field.max === undefined ? {} : { max: field.max }),
-      ...(field.help === undefined ? {} : { help: field.help }),
-    })),
-    access: form.access ?? 'public',
-    unknownFields: form.unknown_fields ?? 'keep',
-    redirectUrl: form.redirect_url ?? null,
-    honeypotField: form.honeypot_field ?? '_gotcha',
-  }
 }
 
 function withoutUndefined<T extends object>(value: T): Partial<T> {

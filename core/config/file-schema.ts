@@ -1,6 +1,6 @@
 /** The shape of `manifold.yaml`. Strict: a key that is not here is a mistake. The editor's JSON Schema is made from it. */
 import { z } from 'zod'
-import { FIELD_TYPES } from '../model.ts'
+import { formWireSchema } from '../ingest/form-definition.ts'
 import { DURATION_SHAPE, RATE_SHAPE } from './durations.ts'
 import type { OverridableLimit } from './overridable-limits.ts'
 import { OVERRIDABLE_LIMITS } from './overridable-limits.ts'
@@ -13,32 +13,8 @@ const text = (max: number) => z.string().min(1).max(max)
 const duration = z.string().regex(DURATION_SHAPE, 'must be a duration such as 500ms, 1s, 5m, 2h or 1d')
 const oneOrMore = <T extends z.ZodType>(item: T) => z.union([item, z.array(item).min(1)])
 
-const option = z.union([
-  text(500),
-  z.strictObject({ value: text(500), label: z.string().max(500).optional() }),
-])
-
-const field = z.strictObject({
-  key: z.string().regex(/^[A-Za-z_][A-Za-z0-9_-]{0,63}$/, 'must be letters, digits, "_" and "-", starting with a letter or "_" (at most 64)'),
-  label: z.string().max(500).optional(),
-  type: z.enum(FIELD_TYPES),
-  required: z.boolean().optional(),
-  pii: z.boolean().optional(),
-  options: z.array(option).optional(),
-  min: z.number().optional(),
-  max: z.number().optional(),
-  help: z.string().max(2000).optional(),
-})
-
-const form = z.strictObject({
-  name: text(200),
-  fields: z.array(field),
-  access: z.enum(['public', 'key']).optional(),
-  unknown_fields: z.enum(['keep', 'refuse']).optional(),
-  redirect_url: z.string().nullable().optional(),
-  honeypot_field: z.string().optional(),
-  workspace: id.optional(),
-})
+/** The API's wire shape, and whose it is. */
+const form = formWireSchema.extend({ workspace: id.optional() })
 
 const retry = z.union([
   z.enum(Object.keys(RETRY_PRESETS) as RetryPreset[]),
@@ -96,6 +72,5 @@ export const fileSchema = z.strictObject({
   installations: z.array(installationSchema).optional(),
 })
 
-export type FileForm = z.infer<typeof form>
 export type FileInstallation = z.infer<typeof installationSchema>
 export type FileConfig = z.infer<typeof fileSchema>

@@ -6,7 +6,9 @@ import { createHash } from 'node:crypto'
 import { realpath, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import ipaddr from 'ipaddr.js'
+import { parseForm } from '../ingest/form-definition.ts'
 import { LIMITS } from '../limits.ts'
+import type { FormDefinition } from '../model.ts'
 import type { ConfigProblem, HubConfig, KnownPlugin } from './config.ts'
 import { buildConfig } from './build.ts'
 import { checkInstallations } from './check-installations.ts'
@@ -17,6 +19,7 @@ import type { Mistake } from './explain.ts'
 import { inspect, valueAt } from './explain.ts'
 import type { FileConfig } from './file-schema.ts'
 import { fileSchema } from './file-schema.ts'
+import { pathOfPointer } from './filter-problems.ts'
 import { readConfigText } from './read-text.ts'
 
 export type LoadResult = { readonly config: HubConfig } | { readonly problems: readonly ConfigProblem[] }
@@ -48,11 +51,14 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
   const structural: ConfigProblem[] = [...dirProblems, ...tree.missing.filter((problem) => !problem.path.startsWith('installations['))]
   if ('mistakes' in checked) structural.push(...checked.mistakes.map((mistake) => toProblem(tree, mistake)))
   else structural.push(...crossCheck(tree, checked.data))
+  const forms = readForms(tree, value)
+  const missing = new Set(tree.missing.map((problem) => problem.path))
+  if ('data' in checked) structural.push(...forms.problems.filter((problem) => !missing.has(problem.path)))
   if (structural.length > 0 || 'mistakes' in checked) {
     return { problems: inFileOrder([...structural, ...[...aside.values()].flat()]) }
   }
   const checksum = createHash('sha256').update(read).digest('hex')
-  return { config: buildConfig({ tree, data: checked.data, file, checksum, pluginDirs: dirs, aside }) }
+  return { config: buildConfig({ tree, data: checked.data, file, checksum, pluginDirs: dirs, definitions: forms.definitions, aside }) }
 }
 
 /** `forms:` with everything below it commented out is no mistake. */
@@ -100,6 +106,25 @@ function crossCheck(tree: ConfigTree, data: FileConfig): ConfigProblem[] {
     problems.push({ place: tree.placeOf(path), path: formatPath(path), message: `must be a range of addresses in CIDR notation (got "${cidr}")`, hint })
   }
   return problems
+}
+
+/** Forms are read by the rules of the API: what it would refuse, the file may not hold. */
+function readForms(tree: ConfigTree, value: unknown): { definitions: ReadonlyMap<string, FormDefinition>; problems: readonly ConfigProblem[] } {
+  const definitions = new Map<string, FormDefinition>()
+  const problems: ConfigProblem[] = []
+  for (const [id, raw] of Object.entries((valueAt(value, ['forms']) ?? {}) as Record<string, unknown>)) {
+    if (raw === null || typeof raw !== 'object') continue
+    const { workspace: _workspace, ...wire } = raw as Record<string, unknown>
+    const parsed = parseForm(wire)
+    if (parsed.ok) definitions.set(id, parsed.definition)
+    else {
+      for (const { pointer, detail } of parsed.problems) {
+        const path = ['forms', id, ...pathOfPointer(pointer, wire)]
+        problems.push({ place: tree.placeOf(path), path: formatPath(path), message: detail, hint: null })
+      }
+    }
+  }
+  return { definitions, problems }
 }
 
 async function findPluginDirs(tree: ConfigTree, value: unknown, file: string | null): Promise<{ dirs: string[]; problems: ConfigProblem[] }> {

@@ -108,6 +108,15 @@ describe('mistakes of structure refuse the file', () => {
     ['another version', 'version: 2\n', ['manifold.yaml:1:10 version must be 1 (got 2)']],
     ['a list at the top', '- a\n', ['manifold.yaml:1:1 must be a mapping (key: value) (got a list of 1)']],
     ['nothing at all', '# only a comment\n', ['manifold.yaml:1:1 the file is empty → write at least "version: 1"; `manifold init` makes a commented example']],
+    [
+      'what the API would refuse in a form',
+      'forms:\n  f:\n    name: F\n    fields:\n      - { key: a, type: select }\n      - { key: a, type: text, options: [x] }\n',
+      [
+        'manifold.yaml:5:9 forms.f.fields[0].options a select field needs at least one option',
+        'manifold.yaml:6:16 forms.f.fields[1].key "a" is the key of field 1 already; keys must differ',
+        'manifold.yaml:6:40 forms.f.fields[1].options only select, multi_select and radio have options, not text',
+      ],
+    ],
     ['a variable in a form', 'forms:\n  f: { name: "${NAME}", fields: [] }\n', ['manifold.yaml:2:14 forms.f.name environment variable NAME is not set → set NAME, or give a default: ${NAME:-...}']],
     ['__proto__', 'forms:\n  __proto__: { name: F, fields: [] }\n', ['manifold.yaml:2:3 forms.__proto__ "__proto__" cannot be a key here → choose another name']],
   ]
@@ -124,10 +133,10 @@ describe('mistakes of structure refuse the file', () => {
   })
 
   it('all at once, in the order of the file, those of single installations too', async () => {
-    const text = 'forms:\n  f: { name: F, fieldz: [] }\ninstallations:\n  - id: a\n    use: webhoks\n    paused: no\n'
+    const text = 'forms:\n  f: { fieldz: [] }\ninstallations:\n  - id: a\n    use: webhoks\n    paused: no\n'
     expect(await mistakes(text)).toEqual([
-      'manifold.yaml:2:3 forms.f.fields "fields" is missing → it must be a list',
-      'manifold.yaml:2:17 forms.f.fieldz unknown key "fieldz" → did you mean "fields"?',
+      'manifold.yaml:2:3 forms.f.name "name" is missing → it must be text',
+      'manifold.yaml:2:8 forms.f.fieldz unknown key "fieldz" → did you mean "fields"?',
       'manifold.yaml:5:10 installations[0].use there is no plugin "webhoks" → did you mean "webhooks"?',
       'manifold.yaml:6:13 installations[0].paused must be true or false (got "no") → use false: YAML 1.2 reads this as text',
     ])
