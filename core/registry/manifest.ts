@@ -24,7 +24,11 @@ export const manifestSchema = z.strictObject({
   main: z.string().regex(/^(?!.*\.\.)[A-Za-z0-9_./-]+\.(ts|js|mjs)$/, 'use a path inside the folder ending in .ts, .js or .mjs'),
   runtime: z.enum(['sandbox']).default('sandbox'),
   on: z
-    .record(eventType, z.strictObject({ data: z.array(z.enum(EVENT_DATA_NAMES)).default([]) }))
+    .record(eventType, z.strictObject({
+        data: z.array(z.enum(EVENT_DATA_NAMES)).default([]),
+        /** False: only installations whose `when.event` names the type get it. */
+        byDefault: z.boolean().optional(),
+      }))
     .default({}),
   actions: z
     .record(

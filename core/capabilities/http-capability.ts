@@ -1,0 +1,105 @@
+/** The `http` capability of one run: grant, secrets, breaker, request, and the record of it all. */
+import type { Json } from '../contract/index.ts'
+import { HubError } from '../errors.ts'
+import type { Exchange } from '../model.ts'
+import { recordExchange, type ExchangeEnd, type SeenResponse } from './exchange-record.ts'
+import type { HttpAllowance } from './grants.ts'
+import { parseHttpUrl, type GuardedHttp, type GuardedResponse } from './guarded-http.ts'
+import { bodyOf, headersOf, methodOf } from './http-request.ts'
+import { MASKED, type Mask } from './mask.ts'
+import { secretName, unseal, type UnsealInput } from './sealed.ts'
+import type { KeyRing } from './signing.ts'
+
+export interface HttpCapabilityDeps {
+  readonly http: GuardedHttp
+  readonly monotonicMs: () => number
+  readonly keys: KeyRing
+  readonly mask: Mask
+  readonly allowed: HttpAllowance
+  /** Milliseconds until the next probe when the breaker of this host is open. */
+  readonly breakerOpenMs: (host: string) => number | null
+  readonly recordedBytesMax: number
+  readonly headerBytesMax: number
+}
+
+/** What a run leaves behind: every exchange and the host asked last. */
+export interface HttpTrace {
+  readonly exchanges: Exchange[]
+  lastHost: string | null
+}
+
+export interface HttpCall {
+  readonly request: { readonly [key: string]: Json }
+  /** The most this request may take; the hub's own limit holds as well. */
+  readonly timeoutMs: number
+  readonly trace: HttpTrace
+}
+
+/** Sends one request for a plugin and answers `{status, headers, body, truncated}`. Throws HubError. */
+export async function callHttp(deps: HttpCapabilityDeps, call: HttpCall): Promise<Json> {
+  const { request, trace } = call
+  const method = methodOf(request['method'])
+  const body = bodyOf(request)
+  const input: UnsealInput = { keys: deps.keys, body: body.bytes }
+  const target = targetOf(request['url'], input)
+  const denied = deps.allowed(method, target.url)
+  if (denied !== null) throw target.sealed ? new HubError(denied.code, 'The manifest does not grant this method and host.') : denied
+  trace.lastHost = target.url.host
+  const openMs = deps.breakerOpenMs(target.url.host)
+  if (openMs !== null) {
+    const message = `${target.url.host} failed repeatedly; the next attempt is in ${Math.ceil(openMs / 1000)} s.`
+    throw new HubError('breaker_open', message, { retryAfterMs: openMs })
+  }
+  const headers = headersOf(request['headers'], { input, isJson: body.isJson, bytesMax: deps.headerBytesMax })
+  const sent = { method, url: target.shown, headers: headers.shown, body: body.text }
+  const startMs = deps.monotonicMs()
+  const record = (end: ExchangeEnd): void => {
+    const durationMs = deps.monotonicMs() - startMs
+    trace.exchanges.push(recordExchange({ sent, end, durationMs, mask: deps.mask, bytesMax: deps.recordedBytesMax }))
+  }
+  try {
+    const response = await deps.http.request({
+      method,
+      url: target.url,
+      headers: headers.flat,
+      body: body.bytes,
+      timeoutMs: call.timeoutMs,
+    })
+    const seen = maskedResponse(response, deps.mask)
+    record({ kind: 'answered', response, seen })
+    return seen
+  } catch (error) {
+    const failure = maskedError(error, deps.mask)
+    record({ kind: 'failed', code: failure.code })
+    throw failure
+  }
+}
+
+interface Target {
+  readonly url: URL
+  readonly shown: string
+  readonly sealed: boolean
+}
+
+/** Pieces of a URL are joined as they are: an admin's secret may be the whole address of a webhook. */
+function targetOf(value: Json | undefined, input: UnsealInput): Target {
+  const { real, shown } = unseal(value, 'url', input)
+  const url = parseHttpUrl(real)
+  if (url instanceof HubError) throw url
+  if (real === shown) return { url, shown, sealed: false }
+  const startsSecret = secretName(Array.isArray(value) ? value[0] : value) !== undefined
+  return { url, shown: startsSecret ? `${url.origin}/${MASKED}` : shown, sealed: true }
+}
+
+/** A receiver may echo what it was sent; the plugin must not learn its secret that way. */
+function maskedResponse(response: GuardedResponse, mask: Mask): SeenResponse {
+  const { headers } = response
+  for (const name in headers) headers[name] = mask(headers[name] as string)
+  return { status: response.status, headers, body: mask(response.body), truncated: response.truncated }
+}
+
+function maskedError(error: unknown, mask: Mask): HubError {
+  if (!(error instanceof HubError)) return new HubError('internal', 'The request failed inside the hub.', { cause: error })
+  const message = mask(error.message)
+  return message === error.message ? error : new HubError(error.code, message)
+}

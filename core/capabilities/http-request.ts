@@ -1,0 +1,118 @@
+/** Turns what a plugin handed to `ctx.http` into a request that can be sent: method, headers and body, checked one by one. */
+import type { Json } from '../contract/index.ts'
+import { HubError } from '../errors.ts'
+import pkg from '../../package.json' with { type: 'json' }
+import { unseal, type UnsealInput } from './sealed.ts'
+
+export const USER_AGENT = `Manifold/${pkg.version}`
+
+/** Belong to the connection or to the hub; a plugin that could set them could smuggle a second request. */
+const RESERVED_HEADERS = new Set([
+  'accept-encoding',
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'http2-settings',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** RFC 9110 section 5.6.2. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
+/** RFC 9110 section 5.5: visible Latin-1, space and tab; no line ends, nothing that would be cut to a line end. */
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+
+const HEADERS_MAX = 100
+
+/** Upper-cased; `GET` when absent. */
+export function methodOf(value: Json | undefined): string {
+  if (value === undefined || value === null) return 'GET'
+  if (typeof value !== 'string' || !TOKEN.test(value)) throw wrong('http: method has to be a word such as "POST".')
+  return value.toUpperCase()
+}
+
+export interface RequestBody {
+  readonly text: string | null
+  readonly bytes: Buffer | null
+  readonly isJson: boolean
+}
+
+const NO_BODY: RequestBody = { text: null, bytes: null, isJson: false }
+
+/** `body` as it is or `json` as text. The bytes made here are the ones signed and sent. */
+export function bodyOf(request: { readonly [key: string]: Json }): RequestBody {
+  const { body, json } = request
+  if (json === undefined) {
+    if (body === undefined || body === null) return NO_BODY
+    if (typeof body !== 'string') throw wrong('http: body has to be text; use json for anything else.')
+    return { text: body, bytes: Buffer.from(body), isJson: false }
+  }
+  if (body !== undefined && body !== null) throw wrong('http: give either body or json, not both.')
+  const text = JSON.stringify(json)
+  return { text, bytes: Buffer.from(text), isJson: true }
+}
+
+export interface RequestHeaders {
+  /** Name, value, name, value …; the values with secrets filled in. */
+  readonly flat: string[]
+  /** The same with secrets left out. */
+  readonly shown: string[]
+}
+
+export interface HeadersOptions {
+  readonly input: UnsealInput
+  /** Adds `content-type: application/json` when no header says otherwise. */
+  readonly isJson: boolean
+  readonly bytesMax: number
+}
+
+/** Names keep their case. Throws `capability_input` for a reserved, repeated or malformed header. */
+export function headersOf(value: Json | undefined, options: HeadersOptions): RequestHeaders {
+  const flat: string[] = ['accept-encoding', 'identity']
+  const shown: string[] = ['accept-encoding', 'identity']
+  const seen = new Set<string>()
+  let bytes = 0
+  for (const [name, sealed] of headerEntries(value)) {
+    const lower = name.toLowerCase()
+    if (!TOKEN.test(name)) throw wrong('http: a header name has characters that are not allowed.')
+    if (RESERVED_HEADERS.has(lower)) throw wrong(`http: the header "${name}" is set by the hub and cannot be given.`)
+    if (seen.has(lower)) throw wrong(`http: the header "${name}" is given twice.`)
+    seen.add(lower)
+    const text = unseal(sealed, `http: the header "${name}"`, options.input)
+    if (!HEADER_VALUE.test(text.real)) {
+      throw wrong(`http: the header "${name}" has a line end, a control character or a character outside Latin-1.`)
+    }
+    bytes += name.length + text.real.length + 4
+    flat.push(name, text.real)
+    shown.push(name, text.shown)
+  }
+  if (bytes > options.bytesMax) {
+    throw new HubError('capability_limit', `http: the headers have ${bytes} bytes; the limit is ${options.bytesMax}.`)
+  }
+  if (options.isJson && !seen.has('content-type')) addBoth('content-type', 'application/json')
+  if (!seen.has('user-agent')) addBoth('user-agent', USER_AGENT)
+  return { flat, shown }
+
+  function addBoth(name: string, text: string): void {
+    flat.push(name, text)
+    shown.push(name, text)
+  }
+}
+
+function headerEntries(value: Json | undefined): readonly (readonly [string, Json])[] {
+  if (value === undefined || value === null) return []
+  if (typeof value !== 'object' || Array.isArray(value)) throw wrong('http: headers have to be an object.')
+  const entries = Object.entries(value)
+  if (entries.length > HEADERS_MAX) throw new HubError('capability_limit', `http: more than ${HEADERS_MAX} headers.`)
+  return entries
+}
+
+const wrong = (message: string): HubError => new HubError('capability_input', message)

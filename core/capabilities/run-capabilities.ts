@@ -1,0 +1,222 @@
+/**
+ * What a sandboxed plugin may ask of the hub while it runs. Every name and argument comes from the guest and is checked
+ * here again: the manifest's permissions, the installation's grant, shapes, counts. Everything stays in the workspace.
+ *
+ *   name            argument                                   answer
+ *   http            HttpRequest of the contract                {status, headers, body, truncated}
+ *   hmac            {key, alg?, data, encoding?, keyFormat?}   text
+ *   sign            {alg, key, claims, header?}                text (JWT)
+ *   kv.get          {key}                                      the value, or undefined
+ *   kv.list         {prefix, after?}                           {keys, next}
+ *   responses.get   {id}                                       ResponseInfo, or undefined
+ *   responses.list  {form?, since?, limit?, after?}            {items, next}
+ *   tallies         {prefix?}                                  {name: number}
+ *
+ * The same arguments may come as a list in this order (`["key"]`), which is how a call of `ctx.kv.get(key)` reads.
+ */
+import type { Clock } from '../clock.ts'
+import type { Json } from '../contract/index.ts'
+import { HubError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { Exchange, Form, WorkspaceId } from '../model.ts'
+import type { Installation } from '../registry/installation.ts'
+import type { CapabilityHandler } from '../sandbox/sandbox.ts'
+import type { Store } from '../storage/store.ts'
+import { argumentReader, type Args } from './arguments.ts'
+import { httpAllowance } from './grants.ts'
+import type { GuardedHttp } from './guarded-http.ts'
+import { callHttp, type HttpCapabilityDeps, type HttpTrace } from './http-capability.ts'
+import { createMask, type Mask } from './mask.ts'
+import { getResponse, listResponses } from './responses.ts'
+import { secretName } from './sealed.ts'
+import { createKeyRing, hmac, isJwtAlg, isKeyFormat, signJwt, type KeyRing } from './signing.ts'
+
+export interface CapabilityDeps {
+  readonly store: Pick<Store, 'kvGet' | 'kvList' | 'tallies' | 'getResponse' | 'listResponses'>
+  readonly http: GuardedHttp
+  readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>
+  readonly limits: Limits
+  /** Milliseconds until the next probe when the breaker of this installation and host is open, else null. */
+  readonly breakers?: { check(installationKey: string, host: string): number | null }
+  /** The form as it is now; its fields say what is `pii`. */
+  readonly formOf: (workspace: WorkspaceId, formId: string) => Promise<Form | undefined> | Form | undefined
+}
+
+export interface RunContext {
+  /** Unix ms at which the run is ended; requests do not outlive it. */
+  readonly deadlineMs?: number | undefined
+}
+
+/** One run's door to the hub, and what passed through it. */
+export interface OpenRun {
+  readonly handler: CapabilityHandler
+  readonly exchanges: Exchange[]
+  /** Host (and port) of the last request, for breakers; null when none was made. */
+  lastHost(): string | null
+  /** Takes the installation's secrets out of a text: for log lines and messages of the run. */
+  readonly mask: Mask
+}
+
+export interface RunCapabilities {
+  open(installation: Installation, context?: RunContext): OpenRun
+}
+
+/** What follows from an installation alone; made at its first run. */
+interface Prepared {
+  readonly keys: KeyRing
+  readonly mask: Mask
+  readonly http: HttpCapabilityDeps
+}
+
+/** Opens the capabilities over the hub's own services. */
+export function createRunCapabilities(deps: CapabilityDeps): RunCapabilities {
+  const prepared = new WeakMap<Installation, Prepared>()
+  return {
+    open(installation, context = {}) {
+      let known = prepared.get(installation)
+      if (known === undefined) {
+        known = prepare(deps, installation)
+        prepared.set(installation, known)
+      }
+      return openRun({ deps, installation, prepared: known, context })
+    },
+  }
+}
+
+function prepare(deps: CapabilityDeps, installation: Installation): Prepared {
+  const keys = createKeyRing(installation.secrets)
+  const mask = createMask(installation.secrets.values())
+  const http: HttpCapabilityDeps = {
+    http: deps.http,
+    monotonicMs: deps.clock.monotonicMs,
+    keys,
+    mask,
+    allowed: httpAllowance(installation.http),
+    breakerOpenMs: (host) => deps.breakers?.check(installation.key, host) ?? null,
+    recordedBytesMax: deps.limits.attemptBodyBytesMax,
+    headerBytesMax: deps.limits.headerBytesMax,
+  }
+  return { keys, mask, http }
+}
+
+interface RunScope {
+  readonly deps: CapabilityDeps
+  readonly installation: Installation
+  readonly prepared: Prepared
+  readonly context: RunContext
+}
+
+function openRun(scope: RunScope): OpenRun {
+  const trace: HttpTrace = { exchanges: [], lastHost: null }
+  const { hostOpsMax, httpCallsMax } = scope.installation.limits
+  let ops = 0
+  let httpCalls = 0
+  return {
+    exchanges: trace.exchanges,
+    lastHost: () => trace.lastHost,
+    mask: scope.prepared.mask,
+    handler: async (name, args) => {
+      if (!Object.hasOwn(CAPABILITIES, name)) throw new HubError('capability_denied', `There is no capability "${name}".`)
+      ops += 1
+      if (ops > hostOpsMax) throw tooMany('capability calls', hostOpsMax)
+      if (name === 'http') httpCalls += 1
+      if (httpCalls > httpCallsMax) throw tooMany('http requests', httpCallsMax)
+      const capability = CAPABILITIES[name as CapabilityName]
+      return capability.serve(argumentReader(name, args, capability.names), scope, trace)
+    },
+  }
+}
+
+const tooMany = (what: string, max: number): HubError =>
+  new HubError('capability_limit', `The run made more than ${max} ${what}.`)
+
+type Serve = (args: Args, scope: RunScope, trace: HttpTrace) => Promise<Json | undefined>
+
+interface Capability {
+  /** Of the arguments, in order. */
+  readonly names: readonly string[]
+  readonly serve: Serve
+}
+
+const CAPABILITIES = {
+  http: { names: [], serve: serveHttp },
+  hmac: { names: [], serve: serveHmac },
+  sign: { names: [], serve: serveSign },
+  'kv.get': { names: ['key'], serve: serveKvGet },
+  'kv.list': { names: ['prefix', 'after'], serve: serveKvList },
+  'responses.get': { names: ['id'], serve: (args, scope) => getResponse(args, responsesScope(scope)) },
+  'responses.list': { names: [], serve: (args, scope) => listResponses(args, responsesScope(scope)) },
+  tallies: { names: ['prefix'], serve: serveTallies },
+} as const satisfies Record<string, Capability>
+
+type CapabilityName = keyof typeof CAPABILITIES
+
+function serveHttp(args: Args, { deps, prepared, context }: RunScope, trace: HttpTrace): Promise<Json> {
+  const wantedMs = args.optionalNumber('timeoutMs') ?? deps.limits.httpTimeoutMs
+  const leftMs = context.deadlineMs === undefined ? wantedMs : context.deadlineMs - deps.clock.nowMs()
+  return callHttp(prepared.http, { request: args.all, timeoutMs: Math.min(wantedMs, leftMs), trace })
+}
+
+async function serveHmac(args: Args, { prepared }: RunScope): Promise<Json> {
+  const alg = args.optionalText('alg') ?? 'sha256'
+  const encoding = args.optionalText('encoding') ?? 'hex'
+  const format = args.optionalText('keyFormat') ?? 'utf8'
+  if (alg !== 'sha256' && alg !== 'sha512') throw args.wrong('alg has to be sha256 or sha512')
+  if (encoding !== 'hex' && encoding !== 'base64') throw args.wrong('encoding has to be hex or base64')
+  if (!isKeyFormat(format)) throw args.wrong('keyFormat has to be utf8, base64 or whsec')
+  const key = prepared.keys.hmacKey(secretArgument(args), format)
+  return hmac({ alg, encoding, key, data: [args.text('data')] })
+}
+
+async function serveSign(args: Args, { prepared }: RunScope): Promise<Json> {
+  const alg = args.text('alg')
+  if (!isJwtAlg(alg)) throw args.wrong('alg has to be RS256, ES256 or HS256')
+  const key = prepared.keys.jwtKey(secretArgument(args), alg)
+  return signJwt({ alg, key, claims: args.object('claims'), header: args.optionalObject('header') ?? {} })
+}
+
+function secretArgument(args: Args): string {
+  const name = secretName(args.all['key'])
+  if (name === undefined) throw args.wrong('key has to be a secret, such as ctx.config.secret')
+  return name
+}
+
+async function serveKvGet(args: Args, scope: RunScope): Promise<Json | undefined> {
+  const { deps, installation } = allowedKv(scope)
+  const key = args.text('key', deps.limits.pluginKvKeyCharsMax)
+  const text = await deps.store.kvGet(installation.workspace, installation.id, key, deps.clock.nowMs())
+  return text === undefined ? undefined : (JSON.parse(text) as Json)
+}
+
+async function serveKvList(args: Args, scope: RunScope): Promise<Json> {
+  const { deps, installation } = allowedKv(scope)
+  const { keys, next } = await deps.store.kvList({
+    workspace: installation.workspace,
+    installation: installation.id,
+    prefix: args.optionalText('prefix', deps.limits.pluginKvKeyCharsMax) ?? '',
+    after: args.optionalText('after', deps.limits.pluginKvKeyCharsMax) ?? null,
+    limit: KV_LIST_MAX,
+    nowMs: deps.clock.nowMs(),
+  })
+  return { keys, next }
+}
+
+/** The contract promises at most this many keys a call. */
+const KV_LIST_MAX = 1_000
+
+function allowedKv(scope: RunScope): RunScope {
+  if (scope.installation.plugin.manifest.permissions.kv) return scope
+  throw new HubError('capability_denied', 'The manifest does not ask for permissions.kv.')
+}
+
+async function serveTallies(args: Args, { deps, installation }: RunScope): Promise<Json> {
+  const prefix = args.optionalText('prefix', deps.limits.pluginKvKeyCharsMax) ?? ''
+  return deps.store.tallies(installation.workspace, installation.id, prefix)
+}
+
+function responsesScope({ deps, installation }: RunScope) {
+  if (!installation.plugin.manifest.permissions.responses) {
+    throw new HubError('capability_denied', 'The manifest does not ask for permissions.responses.')
+  }
+  return { store: deps.store, formOf: deps.formOf, installation, limits: deps.limits }
+}

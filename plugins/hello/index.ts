@@ -1,0 +1,16 @@
+/** The example to start from: greets each response and counts what people answered to one question. */
+import { definePlugin } from 'manifold/plugin'
+
+export default definePlugin<{ question?: string }>({
+  on: {
+    // Runs in the sandbox, once for each event. What it asks of ctx is committed together with its place in the log, or
+    // not at all: a crash halfway never counts a response twice.
+    'response.submitted': async (event, ctx) => {
+      const answer = event.data?.[ctx.config.question ?? ''] ?? 'no answer'
+      const first = (await ctx.kv.get('first-response')) === undefined // memory of this installation; reads wait
+      if (first) ctx.kv.set('first-response', event.id) // writes are only noted down, so there is nothing to wait for
+      ctx.tally(`answer:${JSON.stringify(answer)}`) // a counter; read it back with `await ctx.tallies('answer:')`
+      ctx.log.info(`Hello ${first ? 'first ' : ''}response to ${event.form?.name}`, { answer })
+    },
+  },
+})
