@@ -1,0 +1,319 @@
+/** The store's verbs over any driver: the model's words go in as rows and come back as the model's words. */
+import { rfc3339 } from '../clock.ts'
+import { newId } from '../ids.ts'
+import type { Delivery, LogEvent, NewDelivery, NewEvent } from '../model.ts'
+import type { Accepted } from './procedures/accept.ts'
+import type { EffectOwner, EffectsWritten } from './procedures/effects.ts'
+import type { Finished } from './procedures/attempts.ts'
+import { definitionText } from './procedures/forms.ts'
+import { HASTEN_SLICE_ROWS } from './procedures/replay.ts'
+import {
+  toAttempt,
+  toDelivery,
+  toEvent,
+  toForm,
+  toInstallation,
+  toKey,
+  toLane,
+  toResponse,
+  toSchedule,
+} from './rows.ts'
+import type { AcceptResult, Effects, FinishedAttempt, Page, Store, Submission } from './store.ts'
+import type { Driver } from './verbs.ts'
+
+/** The part of a store that is SQL; the rest is the backend's own. */
+export type SharedStore = Omit<Store, 'backup' | 'stats' | 'ping' | 'close'>
+
+/** What the shared part needs beside the driver. */
+export interface OverDriverOptions {
+  readonly idempotencyTtlMs: number
+  readonly nowMs: () => number
+}
+
+/** Makes the shared verbs. */
+export function storeOver(driver: Driver, options: OverDriverOptions): SharedStore {
+  return {
+    ...formVerbs(driver),
+    ...responseVerbs(driver, options),
+    ...logVerbs(driver),
+    ...installationVerbs(driver, options),
+    ...deliveryVerbs(driver),
+    ...memoryVerbs(driver),
+    ...keyVerbs(driver),
+    purge: async (nowMs) => {
+      let dropped = 0
+      for (;;) {
+        const slice = await driver.write('purgeSlice', nowMs)
+        dropped += slice.dropped
+        if (!slice.more) return dropped
+      }
+    },
+  }
+}
+
+/** Works off what is left of a form's deletion. */
+export async function finishErasure(driver: Driver, workspace: string, formId: string, at: string): Promise<void> {
+  while (!(await driver.write('eraseSlice', { workspace, formId, at })));
+}
+
+type Part<Names extends keyof Store> = Pick<Store, Names>
+
+function formVerbs(
+  driver: Driver,
+): Part<'saveForm' | 'getForm' | 'listForms' | 'listFormVersions' | 'deleteForm'> {
+  return {
+    saveForm: async ({ definition, ...input }) => {
+      const saved = await driver.write('saveForm', { ...input, definition: definitionText(definition) })
+      const { workspace, id, at, eventId } = input
+      if (saved.event === null) return { form: toForm(saved.row), changed: false, event: null }
+      const event = { id: eventId, type: 'form.changed', at, formId: id, responseId: null, hops: 0, data: saved.event.data }
+      return { form: toForm(saved.row), changed: true, event: logged(event, { workspace, seq: saved.event.seq }) }
+    },
+    getForm: async (workspace, id) => mapped(await driver.read('getForm', { workspace, id }), toForm),
+    listForms: async (workspace, page) => mappedPage(await driver.read('listForms', { workspace, page }), toForm),
+    listFormVersions: async (workspace, id) => (await driver.read('listFormVersions', { workspace, id })).map(toForm),
+    deleteForm: async (workspace, id, event) => {
+      const seq = await driver.write('deleteForm', { workspace, id, event })
+      if (seq === null) return false
+      await finishErasure(driver, workspace, id, event.at)
+      return true
+    },
+  }
+}
+
+function responseVerbs(
+  driver: Driver,
+  { idempotencyTtlMs }: OverDriverOptions,
+): Part<'accept' | 'getResponse' | 'listResponses' | 'countResponses' | 'deleteResponse'> {
+  return {
+    accept: async (submissions) => {
+      if (submissions.length === 0) return []
+      const accepted = await driver.write('accept', { submissions, idempotencyTtlMs })
+      return accepted.map((result, i) => acceptResult(result, submissions[i] as Submission))
+    },
+    getResponse: async (workspace, id) => mapped(await driver.read('getResponse', { workspace, id }), toResponse),
+    listResponses: async (workspace, query) =>
+      mappedPage(await driver.read('listResponses', { workspace, query }), toResponse),
+    countResponses: (workspace, form) => driver.read('countResponses', { workspace, form }),
+    deleteResponse: async (workspace, id, event) =>
+      (await driver.write('deleteResponse', { workspace, id, event })) !== null,
+  }
+}
+
+function acceptResult(result: Accepted, submission: Submission): AcceptResult {
+  if (!('seq' in result)) return result
+  const { kind, seq, responseId, startedAt } = result
+  const { status, formVersion, at } = submission
+  const event: LogEvent = {
+    seq,
+    id: submission.eventId,
+    workspace: submission.workspace,
+    type: status === 'completed' ? 'response.submitted' : 'response.partial',
+    at,
+    formId: submission.formId,
+    responseId,
+    hops: 0,
+    data: submission.data,
+    meta: submission.meta,
+    response: { status, formVersion, startedAt, submittedAt: status === 'completed' ? at : null },
+  }
+  return { kind, responseId, event }
+}
+
+function logVerbs(driver: Driver): Part<'readEvents' | 'getEvent' | 'appendEvents' | 'headSeq' | 'seqBefore'> {
+  return {
+    readEvents: async (query) => (await driver.read('readEvents', query)).map(toEvent),
+    getEvent: async (workspace, id) => mapped(await driver.read('getEvent', { workspace, id }), toEvent),
+    appendEvents: async (workspace, events) => {
+      if (events.length === 0) return []
+      const last = await driver.write('appendEvents', { workspace, events })
+      return events.map((event, i) => logged(event, { workspace, seq: last - events.length + 1 + i }))
+    },
+    headSeq: () => driver.read('headSeq', undefined),
+    seqBefore: (workspace, at) => driver.read('seqBefore', { workspace, at }),
+  }
+}
+
+function installationVerbs(
+  driver: Driver,
+  { nowMs }: OverDriverOptions,
+): Part<'syncInstallations' | 'setInstallationState' | 'setCursor' | 'commitHandled'> {
+  return {
+    syncInstallations: async (wanted) => (await driver.write('syncInstallations', wanted)).map(toInstallation),
+    setInstallationState: (input) => driver.write('setInstallationState', input),
+    setCursor: (workspace, id, cursor) => driver.write('setCursor', { workspace, id, cursor }),
+    commitHandled: async (batch) => {
+      const at = rfc3339(nowMs())
+      const handled = await driver.write('commitHandled', { batch, at })
+      if (handled.kind === 'moved') return handled
+      return { kind: 'committed', ...effectsOf({ ...batch, at }, batch.effects, handled) }
+    },
+  }
+}
+
+function deliveryVerbs(
+  driver: Driver,
+): Part<
+  | 'loadDue'
+  | 'nextDue'
+  | 'finishAttempts'
+  | 'getDelivery'
+  | 'listDeliveries'
+  | 'listAttempts'
+  | 'countDeliveries'
+  | 'laneCounts'
+  | 'countReplay'
+  | 'replay'
+  | 'hasten'
+  | 'schedules'
+  | 'fireSchedule'
+> {
+  return {
+    loadDue: async (query) => (await driver.read('loadDue', query)).map(toDelivery),
+    nextDue: (workspace, installation) => driver.read('nextDue', { workspace, installation }),
+    finishAttempts: (finished) => finishAttempts(driver, finished),
+    getDelivery: async (workspace, id) => mapped(await driver.read('getDelivery', { workspace, id }), toDelivery),
+    listDeliveries: async (workspace, query) =>
+      mappedPage(await driver.read('listDeliveries', { workspace, query }), toDelivery),
+    listAttempts: async (workspace, deliveryId) =>
+      (await driver.read('listAttempts', { workspace, deliveryId })).map(toAttempt),
+    countDeliveries: (workspace, query) => driver.read('countDeliveries', { workspace, query }),
+    laneCounts: async () => (await driver.read('laneCounts', undefined)).map(toLane),
+    countReplay: (query) => driver.read('countReplay', query),
+    replay: async (query) => (await driver.write('replay', query)).map(toDelivery),
+    hasten: async (workspace, installation, host, nowMs) => {
+      let hastened = 0
+      for (;;) {
+        const slice = await driver.write('hastenSlice', { workspace, installation, host, nowMs })
+        hastened += slice
+        if (slice < HASTEN_SLICE_ROWS) return hastened
+      }
+    },
+    schedules: async () => (await driver.read('schedules', undefined)).map(toSchedule),
+    fireSchedule: async (input) => {
+      const fired = await driver.write('fireSchedule', input)
+      if (fired === false) return false
+      return fired.created && input.delivery !== null ? created(input, input.delivery) : null
+    },
+  }
+}
+
+async function finishAttempts(
+  driver: Driver,
+  finished: readonly FinishedAttempt[],
+): ReturnType<Store['finishAttempts']> {
+  const deliveries: Delivery[] = []
+  const events: LogEvent[] = []
+  const refused: string[] = []
+  if (finished.length === 0) return { deliveries, events, refused }
+  const inputs = finished.map(toFinished)
+  const results = await driver.write('finishAttempts', inputs)
+  for (const [i, result] of results.entries()) {
+    const input = inputs[i] as Finished
+    if (result === null) {
+      refused.push(input.deliveryId)
+      continue
+    }
+    const written = effectsOf({ ...input, at: input.endedAt }, input.effects, result)
+    deliveries.push(...written.deliveries)
+    events.push(...written.events)
+    if (result.deadEvent !== null) {
+      const { seq, ...event } = result.deadEvent
+      events.push(logged(event, { workspace: input.workspace, seq }))
+    }
+  }
+  return { deliveries, events, refused }
+}
+
+function toFinished(finished: FinishedAttempt): Finished {
+  const { exchanges, logs, ...attempt } = finished.attempt
+  return {
+    ...finished,
+    attempt,
+    exchanges: JSON.stringify(exchanges),
+    logs: JSON.stringify(logs),
+    deadEventId: finished.state === 'dead' ? newId('event') : '',
+    endedAt: rfc3339(Date.parse(attempt.at) + attempt.durationMs),
+  }
+}
+
+function memoryVerbs(driver: Driver): Part<'kvGet' | 'kvList' | 'kvCount' | 'tallies'> {
+  return {
+    kvGet: (workspace, installation, key, nowMs) => driver.read('kvGet', { workspace, installation, key, nowMs }),
+    kvList: async (query) => {
+      const { keys, next } = await driver.read('kvList', query)
+      return { keys, next }
+    },
+    kvCount: (workspace, installation) => driver.read('kvCount', { workspace, installation }),
+    tallies: async (workspace, installation, prefix) =>
+      Object.fromEntries(await driver.read('tallies', { workspace, installation, prefix })),
+  }
+}
+
+function keyVerbs(driver: Driver): Part<'createKey' | 'keyByHash' | 'listKeys' | 'revokeKey' | 'touchKeys'> {
+  return {
+    createKey: (key) => driver.write('createKey', key),
+    keyByHash: async (hash) => mapped(await driver.read('keyByHash', hash), toKey),
+    listKeys: async (workspace) => (await driver.read('listKeys', workspace)).map(toKey),
+    revokeKey: (workspace, id, at) => driver.write('revokeKey', { workspace, id, at }),
+    touchKeys: async (used) => {
+      if (used.length > 0) await driver.write('touchKeys', used)
+    },
+  }
+}
+
+const mapped = <Row, Item>(row: Row | undefined, map: (row: Row) => Item): Item | undefined =>
+  row === undefined ? undefined : map(row)
+
+const mappedPage = <Row, Item>(
+  page: { readonly rows: readonly Row[]; readonly next: string | null },
+  map: (row: Row) => Item,
+): Page<Item> => ({ items: page.rows.map(map), next: page.next })
+
+/** What the effects became: only what was new and not about a deleted response. */
+function effectsOf(
+  owner: EffectOwner,
+  effects: Effects,
+  written: EffectsWritten,
+): { deliveries: Delivery[]; events: LogEvent[] } {
+  const fresh = new Set(written.deliveryIds)
+  const appended = new Set(written.eventIds)
+  const from = written.lastSeq - written.eventIds.length + 1
+  return {
+    deliveries: effects.deliveries.filter(({ id }) => fresh.has(id)).map((delivery) => created(owner, delivery)),
+    events: effects.events
+      .filter(({ id }) => appended.has(id))
+      .map((event, i) => logged(event, { workspace: owner.workspace, seq: from + i })),
+  }
+}
+
+const logged = (event: NewEvent, place: { readonly workspace: string; readonly seq: number }): LogEvent => ({
+  seq: place.seq,
+  id: event.id,
+  workspace: place.workspace,
+  type: event.type,
+  at: event.at,
+  formId: event.formId,
+  responseId: event.responseId,
+  hops: event.hops,
+  data: event.data,
+  meta: '{}',
+  response: null,
+})
+
+const created = (owner: EffectOwner, { key: _key, ...delivery }: NewDelivery): Delivery => ({
+  ...delivery,
+  workspace: owner.workspace,
+  installation: owner.installation,
+  plugin: owner.plugin,
+  dueAtMs: Math.ceil(delivery.dueAtMs),
+  state: 'pending',
+  attempts: 0,
+  scheduleStep: 0,
+  createdAt: owner.at,
+  finishedAt: null,
+  reason: null,
+  errorCode: null,
+  error: null,
+  host: null,
+})

@@ -1,0 +1,143 @@
+/** One submission becomes a response and an event, once, however often it is sent. */
+import type { ResponseStatus } from '../../model.ts'
+import { first, run } from '../procedure.ts'
+import type { Procedure } from '../procedure.ts'
+import type { Submission } from '../store.ts'
+import { INSERT_EVENT } from './events.ts'
+
+const FIND_KEY = `SELECT body_hash, response_id, status, at, expires_at_ms FROM idempotency
+  WHERE workspace = ? AND idempotency_key = ?`
+const REMEMBER_KEY = `INSERT INTO idempotency
+  (workspace, idempotency_key, body_hash, response_id, status, at, expires_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (workspace, idempotency_key) DO UPDATE SET body_hash = excluded.body_hash,
+    response_id = excluded.response_id, status = excluded.status, at = excluded.at, expires_at_ms = excluded.expires_at_ms`
+const FIND_CLIENT = `SELECT id, status, started_at, submitted_at, updated_at FROM responses
+  WHERE workspace = ? AND form_id = ? AND client_id = ?`
+const INSERT_RESPONSE = `INSERT INTO responses (workspace, id, form_id, form_version, status, client_id, started_at,
+  submitted_at, created_at, updated_at, meta, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+const UPDATE_RESPONSE = `UPDATE responses SET form_version = ?, status = ?, started_at = ?, submitted_at = ?,
+  updated_at = ?, meta = ?, data = ? WHERE workspace = ? AND id = ? AND status = 'partial'`
+const NEXT_SEQUENCE = `UPDATE log_head SET seq = seq + 1, responses = responses + ? WHERE only_row = 1 RETURNING seq`
+
+/** What became of a submission, without what the caller knows already. */
+export type Accepted =
+  | {
+      readonly kind: 'stored' | 'completed'
+      readonly seq: number
+      readonly responseId: string
+      readonly startedAt: string | null
+    }
+  | { readonly kind: 'duplicate'; readonly responseId: string; readonly status: ResponseStatus; readonly at: string }
+  | { readonly kind: 'mismatch' }
+
+interface KeyRow {
+  readonly body_hash: string
+  readonly response_id: string
+  readonly status: ResponseStatus
+  readonly at: string
+  readonly expires_at_ms: number
+}
+
+interface ClientRow {
+  readonly id: string
+  readonly status: ResponseStatus
+  readonly started_at: string | null
+  readonly submitted_at: string | null
+  readonly updated_at: string
+}
+
+/** Accepts in order; a later row of the same call sees the earlier ones. */
+export function* accept(input: {
+  readonly submissions: readonly Submission[]
+  readonly idempotencyTtlMs: number
+}): Procedure<readonly Accepted[]> {
+  const accepted: Accepted[] = []
+  for (const submission of input.submissions) accepted.push(yield* acceptOne(submission, input.idempotencyTtlMs))
+  return accepted
+}
+
+function* acceptOne(submission: Submission, idempotencyTtlMs: number): Procedure<Accepted> {
+  const { workspace, idempotency, clientId } = submission
+  const repeat = idempotency === null ? undefined : yield* repeated(submission, idempotency)
+  if (repeat !== undefined) return repeat
+  const known =
+    clientId === null ? undefined : yield* first<ClientRow>(FIND_CLIENT, [workspace, submission.formId, clientId])
+  if (known !== undefined && known.status === 'completed') {
+    return { kind: 'duplicate', responseId: known.id, status: known.status, at: known.submitted_at ?? known.updated_at }
+  }
+  const written = known === undefined ? yield* insert(submission) : yield* update(submission, known)
+  if (idempotency !== null) {
+    const expiresAtMs = Date.parse(submission.at) + idempotencyTtlMs
+    const { status, at } = submission
+    yield* run(REMEMBER_KEY, [workspace, idempotency.key, idempotency.bodyHash, written.responseId, status, at, expiresAtMs])
+  }
+  return written
+}
+
+function* repeated(
+  submission: Submission,
+  idempotency: NonNullable<Submission['idempotency']>,
+): Procedure<Accepted | undefined> {
+  const row = yield* first<KeyRow>(FIND_KEY, [submission.workspace, idempotency.key])
+  if (row === undefined || row.expires_at_ms <= Date.parse(submission.at)) return undefined
+  if (row.body_hash !== idempotency.bodyHash) return { kind: 'mismatch' }
+  return { kind: 'duplicate', responseId: row.response_id, status: row.status, at: row.at }
+}
+
+type Written = Extract<Accepted, { seq: number }>
+
+function* insert(submission: Submission): Procedure<Written> {
+  const { workspace, responseId, formId, formVersion, status, clientId, startedAt, at, meta, data } = submission
+  const submittedAt = status === 'completed' ? at : null
+  yield* run(INSERT_RESPONSE, [
+    workspace,
+    responseId,
+    formId,
+    formVersion,
+    status,
+    clientId,
+    startedAt,
+    submittedAt,
+    at,
+    at,
+    meta,
+    data,
+  ])
+  const seq = yield* log(submission, { responseId, startedAt, inserted: 1 })
+  return { kind: 'stored', seq, responseId, startedAt }
+}
+
+/** A partial response gets newer answers, or its final ones; the row is final from then on. */
+function* update(submission: Submission, known: ClientRow): Procedure<Written> {
+  const { workspace, formVersion, status, at, meta, data } = submission
+  const startedAt = known.started_at ?? submission.startedAt
+  const submittedAt = status === 'completed' ? at : null
+  yield* run(UPDATE_RESPONSE, [formVersion, status, startedAt, submittedAt, at, meta, data, workspace, known.id])
+  const seq = yield* log(submission, { responseId: known.id, startedAt, inserted: 0 })
+  return { kind: status === 'completed' ? 'completed' : 'stored', seq, responseId: known.id, startedAt }
+}
+
+/** The event of a completed response points at the row; that of a partial one keeps its own copy. */
+function* log(
+  submission: Submission,
+  written: { readonly responseId: string; readonly startedAt: string | null; readonly inserted: 0 | 1 },
+): Procedure<number> {
+  const head = yield* first<{ seq: number }>(NEXT_SEQUENCE, [written.inserted])
+  const { seq } = head as { seq: number }
+  const partial = submission.status === 'partial'
+  yield* run(INSERT_EVENT, [
+    seq,
+    submission.eventId,
+    submission.workspace,
+    partial ? 'response.partial' : 'response.submitted',
+    submission.at,
+    submission.formId,
+    written.responseId,
+    0,
+    partial ? submission.data : null,
+    partial ? submission.meta : null,
+    partial ? submission.formVersion : null,
+    partial ? written.startedAt : null,
+  ])
+  return seq
+}

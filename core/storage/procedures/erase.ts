@@ -1,0 +1,142 @@
+/** Deleting responses, and with them every copy of their data: log, deliveries, attempts. */
+import type { DeliveryState, NewEvent, WorkspaceId } from '../../model.ts'
+import { all, allMany, first, run, runMany } from '../procedure.ts'
+import type { Procedure, SqlValue } from '../procedure.ts'
+import { count, saveCounters } from './counters.ts'
+import type { Counters } from './counters.ts'
+import { append } from './events.ts'
+
+/** Rows a slice may touch: small enough that other writers wait a few milliseconds at most. */
+const SLICE_ROWS = 200
+
+interface Erased {
+  readonly id: string
+  readonly installation: string
+  readonly state: DeliveryState
+}
+
+/** Deletes one response; answers the sequence of its event, null when there is no such response. */
+export function* deleteResponse(input: {
+  readonly workspace: WorkspaceId
+  readonly id: string
+  readonly event: NewEvent
+}): Procedure<number | null> {
+  const found = yield* first('SELECT id FROM responses WHERE workspace = ? AND id = ?', [input.workspace, input.id])
+  if (found === undefined) return null
+  yield* eraseResponses(input.workspace, [input.id], input.event.at)
+  return yield* append(input.workspace, [input.event])
+}
+
+/** Removes the form and notes that its responses are to go; `eraseSlice` does the rest. Null when there is none. */
+export function* deleteForm(input: {
+  readonly workspace: WorkspaceId
+  readonly id: string
+  readonly event: NewEvent
+}): Procedure<number | null> {
+  const { workspace, id } = input
+  const removed = yield* run('DELETE FROM forms WHERE workspace = ? AND id = ?', [workspace, id])
+  if (removed === 0) return null
+  yield* run('DELETE FROM form_versions WHERE workspace = ? AND id = ?', [workspace, id])
+  const seq = yield* append(workspace, [input.event])
+  yield* run('INSERT INTO erasures (workspace, form_id, before_seq) VALUES (?, ?, ?)', [workspace, id, seq])
+  return seq
+}
+
+/** A form whose responses are being deleted. */
+export interface Erasure {
+  readonly workspace: WorkspaceId
+  readonly form_id: string
+  readonly before_seq: number
+}
+
+/** What is left to do from before. */
+export function* erasures(): Procedure<readonly Erasure[]> {
+  return yield* all<Erasure>('SELECT workspace, form_id, before_seq FROM erasures ORDER BY workspace, form_id', [])
+}
+
+/** One slice of a form's deletion; true when that was the last. */
+export function* eraseSlice(input: {
+  readonly workspace: WorkspaceId
+  readonly formId: string
+  readonly at: string
+}): Procedure<boolean> {
+  const { workspace, formId } = input
+  const erasure = yield* first<Erasure>('SELECT before_seq FROM erasures WHERE workspace = ? AND form_id = ?', [
+    workspace,
+    formId,
+  ])
+  if (erasure === undefined) return true
+  const responses = yield* all<{ id: string }>('SELECT id FROM responses WHERE workspace = ? AND form_id = ? LIMIT ?', [
+    workspace,
+    formId,
+    SLICE_ROWS,
+  ])
+  if (responses.length > 0) {
+    const ids = responses.map((row) => row.id)
+    yield* eraseResponses(workspace, ids, input.at)
+    return false
+  }
+  if ((yield* eraseLooseEvents(workspace, formId, erasure.before_seq)) > 0) return false
+  if ((yield* eraseLooseDeliveries(workspace, formId, input.at)) > 0) return false
+  yield* run('DELETE FROM erasures WHERE workspace = ? AND form_id = ?', [workspace, formId])
+  return true
+}
+
+function* eraseResponses(workspace: WorkspaceId, ids: readonly string[], at: string): Procedure<void> {
+  const keys = ids.map((id): SqlValue[] => [workspace, id])
+  yield* runMany(
+    'UPDATE events SET data = NULL, meta = NULL, form_version = NULL, started_at = NULL WHERE workspace = ? AND response_id = ?',
+    keys,
+  )
+  const deliveries = yield* allMany<Erased>(
+    'SELECT id, installation, state FROM deliveries WHERE workspace = ? AND response_id = ?',
+    keys,
+  )
+  yield* eraseDeliveries(workspace, deliveries, at)
+  yield* runMany('DELETE FROM responses WHERE workspace = ? AND id = ?', keys)
+  yield* runMany('INSERT INTO erased_responses (workspace, response_id) VALUES (?, ?) ON CONFLICT DO NOTHING', keys)
+  yield* run('UPDATE log_head SET responses = responses - ? WHERE only_row = 1', [ids.length])
+}
+
+/** Inputs, exchanges and log lines go; what still waited ends here, since there is nothing left to send. */
+function* eraseDeliveries(workspace: WorkspaceId, deliveries: readonly Erased[], at: string): Procedure<void> {
+  const counters: Counters = new Map()
+  const keys = deliveries.map(({ id }): SqlValue[] => [workspace, id])
+  yield* runMany(
+    `UPDATE attempts SET exchanges = '[]', logs = '[]', error = NULL WHERE workspace = ? AND delivery_id = ?`,
+    keys,
+  )
+  yield* runMany('UPDATE deliveries SET input = NULL, error = NULL, order_key = NULL WHERE workspace = ? AND id = ?', keys)
+  const waiting = deliveries.filter(({ state }) => state === 'pending' || state === 'retrying')
+  for (const { installation, state } of waiting) count(counters, { workspace, installation }, { from: state, to: 'dead' })
+  yield* runMany(
+    `UPDATE deliveries SET state = 'dead', finished_at = ?, reason = 'permanent_reject', error_code = 'event_erased',
+      error = 'The response was deleted before this was delivered.' WHERE workspace = ? AND id = ?`,
+    waiting.map(({ id }): SqlValue[] => [at, workspace, id]),
+  )
+  yield* saveCounters(counters)
+}
+
+/** Events of the form that belong to no response (page views and the like), up to the deletion itself. */
+function* eraseLooseEvents(workspace: WorkspaceId, formId: string, beforeSeq: number): Procedure<number> {
+  const events = yield* all<{ seq: number }>(
+    `SELECT seq FROM events WHERE workspace = ? AND form_id = ? AND response_id IS NULL AND data IS NOT NULL AND seq < ?
+      LIMIT ?`,
+    [workspace, formId, beforeSeq, SLICE_ROWS],
+  )
+  yield* runMany(
+    'UPDATE events SET data = NULL, meta = NULL WHERE seq = ?',
+    events.map(({ seq }) => [seq]),
+  )
+  return events.length
+}
+
+function* eraseLooseDeliveries(workspace: WorkspaceId, formId: string, at: string): Procedure<number> {
+  const deliveries = yield* all<Erased>(
+    `SELECT id, installation, state FROM deliveries
+      WHERE workspace = ? AND form_id = ? AND response_id IS NULL AND input IS NOT NULL LIMIT ?`,
+    [workspace, formId, SLICE_ROWS],
+  )
+  yield* eraseDeliveries(workspace, deliveries, at)
+  return deliveries.length
+}

@@ -1,0 +1,93 @@
+/** The log: appending with gap-free sequences, reading in order, erasing. */
+import type { NewEvent, WorkspaceId } from '../../model.ts'
+import { all, first, runMany } from '../procedure.ts'
+import type { Procedure, SqlValue } from '../procedure.ts'
+import type { EventRow } from '../rows.ts'
+import { timeBound } from '../where.ts'
+
+const TAKE_SEQUENCES = 'UPDATE log_head SET seq = seq + ? WHERE only_row = 1 RETURNING seq'
+
+/** Also the statement of `accept`, which fills the last four columns. */
+export const INSERT_EVENT = `INSERT INTO events
+  (seq, id, workspace, type, at, form_id, response_id, hops, data, meta, form_version, started_at)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+const SELECT_EVENTS = `SELECT e.seq, e.id, e.workspace, e.type, e.at, e.form_id, e.response_id, e.hops,
+    e.form_version, e.started_at, e.meta, e.data, r.form_version AS r_form_version, r.started_at AS r_started_at,
+    r.submitted_at AS r_submitted_at, r.meta AS r_meta, r.data AS r_data
+  FROM events e LEFT JOIN responses r
+    ON e.type = 'response.submitted' AND r.workspace = e.workspace AND r.id = e.response_id`
+
+/** Appends in order; answers the sequence of the last one (the others precede it without a gap). */
+export function* append(workspace: WorkspaceId, events: readonly NewEvent[]): Procedure<number> {
+  if (events.length === 0) return 0
+  const head = yield* first<{ seq: number }>(TAKE_SEQUENCES, [events.length])
+  const last = (head as { seq: number }).seq
+  const from = last - events.length + 1
+  yield* runMany(
+    INSERT_EVENT,
+    events.map((event, i): SqlValue[] => [
+      from + i,
+      event.id,
+      workspace,
+      event.type,
+      event.at,
+      event.formId,
+      event.responseId,
+      event.hops,
+      event.data,
+      null,
+      null,
+      null,
+    ]),
+  )
+  return last
+}
+
+/** The store's `appendEvents`. */
+export function* appendEvents(input: {
+  readonly workspace: WorkspaceId
+  readonly events: readonly NewEvent[]
+}): Procedure<number> {
+  return yield* append(input.workspace, input.events)
+}
+
+/** Entries after a sequence, of one workspace or of all. */
+export function* readEvents(query: {
+  readonly workspace?: WorkspaceId
+  readonly afterSeq: number
+  readonly limit: number
+}): Procedure<readonly EventRow[]> {
+  if (query.workspace === undefined) {
+    return yield* all<EventRow>(`${SELECT_EVENTS} WHERE e.seq > ? ORDER BY e.seq LIMIT ?`, [query.afterSeq, query.limit])
+  }
+  return yield* all<EventRow>(`${SELECT_EVENTS} WHERE e.workspace = ? AND e.seq > ? ORDER BY e.seq LIMIT ?`, [
+    query.workspace,
+    query.afterSeq,
+    query.limit,
+  ])
+}
+
+/** One entry by its id. */
+export function* getEvent(input: { readonly workspace: WorkspaceId; readonly id: string }): Procedure<EventRow | undefined> {
+  return yield* first<EventRow>(`${SELECT_EVENTS} WHERE e.id = ? AND e.workspace = ?`, [input.id, input.workspace])
+}
+
+/** The highest sequence given out. */
+export function* headSeq(): Procedure<number> {
+  const head = yield* first<{ seq: number }>('SELECT seq FROM log_head WHERE only_row = 1', [])
+  return (head as { seq: number }).seq
+}
+
+/**
+ * The sequence before the workspace's first entry of this time or later. Wall clocks step back now and then, so the
+ * log's times are not sorted; starting there misses nothing.
+ */
+export function* seqBefore(input: { readonly workspace: WorkspaceId; readonly at: string }): Procedure<number> {
+  const found = yield* first<{ seq: number | null }>(
+    'SELECT min(seq) AS seq FROM events WHERE workspace = ? AND at >= ?',
+    [input.workspace, timeBound(input.at, 'at') ?? input.at],
+  )
+  if (found?.seq !== null && found?.seq !== undefined) return found.seq - 1
+  return yield* headSeq()
+}

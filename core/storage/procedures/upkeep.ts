@@ -1,0 +1,35 @@
+/** Small duties: expired rows, sizes, proof that a write can be committed. */
+import { first, run } from '../procedure.ts'
+import type { Procedure } from '../procedure.ts'
+
+const SLICE_ROWS = 500
+
+/** Drops one slice of what expired; `more` says that another is due. */
+export function* purgeSlice(nowMs: number): Procedure<{ readonly dropped: number; readonly more: boolean }> {
+  const keys = yield* run(
+    `DELETE FROM idempotency WHERE (workspace, idempotency_key) IN
+      (SELECT workspace, idempotency_key FROM idempotency WHERE expires_at_ms <= ? ORDER BY expires_at_ms LIMIT ?)`,
+    [nowMs, SLICE_ROWS],
+  )
+  const values = yield* run(
+    `DELETE FROM kv WHERE (workspace, installation, kv_key) IN
+      (SELECT workspace, installation, kv_key FROM kv WHERE expires_at_ms <= ? ORDER BY expires_at_ms LIMIT ?)`,
+    [nowMs, SLICE_ROWS],
+  )
+  return { dropped: keys + values, more: keys === SLICE_ROWS || values === SLICE_ROWS }
+}
+
+/** A real write, so that a full or read-only disk shows. */
+export function* ping(): Procedure<void> {
+  yield* run('UPDATE log_head SET pings = pings + 1 WHERE only_row = 1', [])
+}
+
+/** What the log holds, from its one row. */
+export function* totals(): Procedure<{ readonly responses: number; readonly events: number }> {
+  const row = yield* first<{ first_seq: number; seq: number; responses: number }>(
+    'SELECT first_seq, seq, responses FROM log_head WHERE only_row = 1',
+    [],
+  )
+  if (row === undefined) return { responses: 0, events: 0 }
+  return { responses: row.responses, events: row.seq - row.first_seq + 1 }
+}

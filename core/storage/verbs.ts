@@ -1,0 +1,88 @@
+/** Every procedure by name: what a driver can be asked to run, and on which side of it. */
+import { accept } from './procedures/accept.ts'
+import { finishAttempts, listAttempts } from './procedures/attempts.ts'
+import { laneCounts } from './procedures/counters.ts'
+import { countDeliveries, getDelivery, listDeliveries, loadDue, nextDue } from './procedures/deliveries.ts'
+import { deleteForm, deleteResponse, erasures, eraseSlice } from './procedures/erase.ts'
+import { appendEvents, getEvent, headSeq, readEvents, seqBefore } from './procedures/events.ts'
+import { getForm, listForms, listFormVersions, saveForm } from './procedures/forms.ts'
+import { commitHandled, setCursor, setInstallationState, syncInstallations } from './procedures/installations.ts'
+import { createKey, keyByHash, listKeys, revokeKey, touchKeys } from './procedures/keys.ts'
+import { kvCount, kvGet, kvList, tallies } from './procedures/memory.ts'
+import { countReplay, hastenSlice, replay } from './procedures/replay.ts'
+import { countResponses, getResponse, listResponses } from './procedures/responses.ts'
+import { fireSchedule, schedules } from './procedures/schedules.ts'
+import { ping, purgeSlice, totals } from './procedures/upkeep.ts'
+import type { Procedure } from './procedure.ts'
+
+/** Procedures that write. Each is a transaction, or a part of one whose failure undoes only itself. */
+export const WRITES = {
+  accept,
+  appendEvents,
+  commitHandled,
+  createKey,
+  deleteForm,
+  deleteResponse,
+  eraseSlice,
+  finishAttempts,
+  fireSchedule,
+  hastenSlice,
+  ping,
+  purgeSlice,
+  replay,
+  revokeKey,
+  saveForm,
+  setCursor,
+  setInstallationState,
+  syncInstallations,
+  touchKeys,
+} as const
+
+/** Procedures that only read. They see everything that was committed before they were asked for. */
+export const READS = {
+  countDeliveries,
+  countReplay,
+  countResponses,
+  erasures,
+  getDelivery,
+  getEvent,
+  getForm,
+  getResponse,
+  headSeq,
+  keyByHash,
+  kvCount,
+  kvGet,
+  kvList,
+  laneCounts,
+  listAttempts,
+  listDeliveries,
+  listFormVersions,
+  listForms,
+  listKeys,
+  listResponses,
+  loadDue,
+  nextDue,
+  readEvents,
+  schedules,
+  seqBefore,
+  tallies,
+  totals,
+} as const
+
+type Registry = typeof WRITES & typeof READS
+
+export type WriteVerb = keyof typeof WRITES
+export type ReadVerb = keyof typeof READS
+export type Verb = WriteVerb | ReadVerb
+
+/** What a procedure takes; those without a parameter take undefined. */
+export type InputOf<V extends Verb> = Parameters<Registry[V]> extends [infer Input] ? Input : undefined
+
+/** What a procedure answers. */
+export type ResultOf<V extends Verb> = ReturnType<Registry[V]> extends Procedure<infer Result> ? Result : never
+
+/** Runs procedures on some database. */
+export interface Driver {
+  write<V extends WriteVerb>(verb: V, input: InputOf<V>): Promise<ResultOf<V>>
+  read<V extends ReadVerb>(verb: V, input: InputOf<V>): Promise<ResultOf<V>>
+}
