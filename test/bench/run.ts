@@ -1,0 +1,52 @@
+/** `npm run bench [-- --only throughput,latency] [--quick] [--targets floor,hub] [--check]`: prints the tables. */
+import { parseArgs } from 'node:util'
+import { latency } from './latency.ts'
+import { openBench } from './measure.ts'
+import type { Bench } from './measure.ts'
+import { printVerdicts, progress } from './report.ts'
+import type { Verdict } from './report.ts'
+import { floorTarget, hubTarget } from './targets.ts'
+import type { TargetMaker } from './targets.ts'
+import { throughput } from './throughput.ts'
+
+export interface ScenarioInput {
+  readonly bench: Bench
+  /** Shorter and fewer runs: a look, not a figure to quote. */
+  readonly quick: boolean
+  readonly makers: Readonly<Record<string, TargetMaker>>
+}
+
+/** Prints its own tables and answers what it holds against the budgets. */
+export type Scenario = (input: ScenarioInput) => Promise<readonly Verdict[]>
+
+const SCENARIOS: Readonly<Record<string, Scenario>> = { throughput, latency }
+const MAKERS: Readonly<Record<string, TargetMaker>> = { floor: floorTarget, hub: hubTarget() }
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    targets: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
+  },
+})
+
+const picked = <T>(table: Readonly<Record<string, T>>, names: string | undefined): Readonly<Record<string, T>> => {
+  if (names === undefined) return table
+  return Object.fromEntries(
+    names.split(',').map((name) => {
+      const found = table[name]
+      if (found === undefined) throw new Error(`There is no "${name}"; choose from ${Object.keys(table).join(', ')}`)
+      return [name, found]
+    }),
+  )
+}
+
+const verdicts: Verdict[] = []
+for (const [name, scenario] of Object.entries(picked(SCENARIOS, values.only))) {
+  progress(`${name} ...`)
+  await using bench = await openBench()
+  verdicts.push(...(await scenario({ bench, quick: values.quick, makers: picked(MAKERS, values.targets) })))
+}
+const allHold = printVerdicts(verdicts)
+process.exitCode = values.check && !allHold ? 1 : 0
