@@ -17,7 +17,7 @@ export function demoConfig(receiverUrl: string, secret: string): string {
   const forms = Object.fromEntries(loadDemoForms().map(({ id, name, fields }) => [id, { name, fields }]))
   const installations = [
     { id: 'survey-hook', use: 'webhooks', with: { url: receiverUrl, secret, signatures: ['sha256=hex', 'standard'] } },
-    { id: 'hello', use: 'hello', with: {} },
+    { id: 'hello', use: 'hello', with: { question: 'age' } },
   ]
   // JSON is YAML, and needs no second writer.
   return JSON.stringify({ forms, installations, network: { allow: ['127.0.0.1/32'] } }, null, 2)

@@ -1,10 +1,11 @@
 /** The demo's webhook receiver: a server on a free loopback port that checks signatures like a customer would, and counts. */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { createServer } from 'node:http'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 const BODY_BYTES_MAX = 1_048_576
+const STANDARD_PREFIX = 'whsec_'
 
 export interface DemoReceiver {
   readonly url: string
@@ -17,7 +18,7 @@ export interface DemoReceiver {
 
 /** Started before the hub, because the hub's configuration names its address. */
 export async function startDemoReceiver(): Promise<DemoReceiver> {
-  const secret = randomBytes(24).toString('hex')
+  const secret = STANDARD_PREFIX + randomBytes(24).toString('base64')
   const delivered = new Set<string>()
   const verified = new Set<string>()
   const server = createServer((request, response) => {
@@ -25,7 +26,7 @@ export async function startDemoReceiver(): Promise<DemoReceiver> {
       (body) => {
         const id = String(request.headers['webhook-id'] ?? '')
         delivered.add(id)
-        const good = isSigned(body, String(request.headers['x-webhook-signature'] ?? ''), secret)
+        const good = isSigned(body, request.headers, secret)
         if (good) verified.add(id)
         response.writeHead(good ? 204 : 401).end()
       },
@@ -66,9 +67,19 @@ async function readBody(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** `X-Webhook-Signature: sha256=<hex>` over the exact bytes of the body. */
-function isSigned(body: Buffer, header: string, secret: string): boolean {
-  const given = Buffer.from(header)
-  const expected = Buffer.from(`sha256=${createHmac('sha256', secret).update(body).digest('hex')}`)
-  return given.length === expected.length && timingSafeEqual(given, expected)
+/** Both signatures the installation sends, each checked over the exact bytes as its description says. */
+function isSigned(body: Buffer, headers: IncomingHttpHeaders, secret: string): boolean {
+  const header = (name: string) => String(headers[name] ?? '')
+  const plain = `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`
+  // Standard Webhooks: the key is what stands behind `whsec_`, the text is id.timestamp.body.
+  const standard = createHmac('sha256', Buffer.from(secret.slice(STANDARD_PREFIX.length), 'base64'))
+    .update(`${header('webhook-id')}.${header('webhook-timestamp')}.`)
+    .update(body)
+    .digest('base64')
+  return isSame(header('x-webhook-signature'), plain) && isSame(header('webhook-signature'), `v1,${standard}`)
+}
+
+function isSame(given: string, expected: string): boolean {
+  const [a, b] = [Buffer.from(given), Buffer.from(expected)]
+  return a.length === b.length && timingSafeEqual(a, b)
 }

@@ -75,7 +75,7 @@ async function runOnce({ sink, load }: Parts, { target, ask, options, run }: Job
   const own = [...targetPids, sink.pid, load.pid, process.pid]
   const before = { machine: machineMs(), own: cpuMsOf(own), target: cpuMsOf(targetPids) }
   const { port, path, headers } = target
-  const loaded = await load.ask({ ...ask, port, path, headers, run } as LoadAsk)
+  const loaded = await load.ask({ ...ask, port, path, headers, run })
   const delivered =
     options.deliveries === false
       ? await sink.ask({ ask: 'stats' })
