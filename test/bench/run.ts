@@ -1,8 +1,11 @@
 /** `npm run bench [-- --only throughput,latency] [--quick] [--targets floor,hub] [--check]`: prints the tables. */
 import { parseArgs } from 'node:util'
+import { flat } from './flat.ts'
+import { isolation } from './isolation.ts'
 import { latency } from './latency.ts'
 import { openBench } from './measure.ts'
 import type { Bench } from './measure.ts'
+import { memory } from './memory.ts'
 import { printVerdicts, progress } from './report.ts'
 import type { Verdict } from './report.ts'
 import { floorTarget, hubTarget } from './targets.ts'
@@ -19,7 +22,7 @@ export interface ScenarioInput {
 /** Prints its own tables and answers what it holds against the budgets. */
 export type Scenario = (input: ScenarioInput) => Promise<readonly Verdict[]>
 
-const SCENARIOS: Readonly<Record<string, Scenario>> = { throughput, latency }
+const SCENARIOS: Readonly<Record<string, Scenario>> = { throughput, latency, isolation, flat, memory }
 const MAKERS: Readonly<Record<string, TargetMaker>> = { floor: floorTarget, hub: hubTarget() }
 
 const { values } = parseArgs({
