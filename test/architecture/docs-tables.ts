@@ -1,4 +1,5 @@
-/** The tables of README.md that are made from code: errors and limits, each between its markers. */
+/** The tables of README.md that are made from code, each between its markers. */
+import { settingsTable } from '../../core/config/settings.ts'
 import { ERRORS } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
 
@@ -6,6 +7,7 @@ import { LIMITS } from '../../core/limits.ts'
 export const TABLES: Readonly<Record<string, () => string>> = {
   errors: errorsTable,
   limits: limitsTable,
+  settings: settingsTable,
 }
 
 /** The README with every table between its markers made anew; throws when a marker is missing or doubled. */
@@ -60,7 +62,7 @@ function humanDuration(ms: number): string {
   return unit === undefined ? `${ms} ms` : `${ms / unit[0]} ${unit[1]}`
 }
 
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
