@@ -51,7 +51,10 @@ export function argumentReader(capability: string, value: Json | undefined, name
   }
 }
 
-function namedArguments(value: Json | undefined, names: readonly string[]): { readonly [key: string]: Json } | undefined {
+function namedArguments(
+  value: Json | undefined,
+  names: readonly string[],
+): { readonly [key: string]: Json } | undefined {
   if (value === undefined || value === null) return {}
   if (isObject(value)) return value
   const list = isList(value) ? value : [value]

@@ -72,7 +72,11 @@ export function guardConnector(options: GuardOptions): buildConnector.connector 
 }
 
 /** Every address of the host with what the policy says to it; throws when the name does not resolve. */
-export async function checkHost(options: Pick<GuardOptions, 'policy' | 'resolve'>, host: string, port: number): Promise<HubError | null> {
+export async function checkHost(
+  options: Pick<GuardOptions, 'policy' | 'resolve'>,
+  host: string,
+  port: number,
+): Promise<HubError | null> {
   const literal = bareHost(host)
   const addresses = isIP(literal) === 0 ? await options.resolve(literal) : [{ address: literal }]
   return refusalOf(options.policy, { host: literal, addresses, port })
@@ -90,7 +94,11 @@ function guardedLookup(options: GuardOptions, port: number): LookupFunction {
         const refused = refusalOf(options.policy, { host: hostname, addresses, port })
         if (refused !== null) return callback(refused, '', 0)
         const first = addresses[0] as ResolvedAddress
-        if (lookup.all === true) callback(null, addresses.map(({ address, family }) => ({ address, family })))
+        if (lookup.all === true)
+          callback(
+            null,
+            addresses.map(({ address, family }) => ({ address, family })),
+          )
         else callback(null, first.address, first.family)
       },
       (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), '', 0),

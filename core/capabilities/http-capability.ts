@@ -43,7 +43,8 @@ export async function callHttp(deps: HttpCapabilityDeps, call: HttpCall): Promis
   const input: UnsealInput = { keys: deps.keys, body: body.bytes }
   const target = targetOf(request['url'], input)
   const denied = deps.allowed(method, target.url)
-  if (denied !== null) throw target.sealed ? new HubError(denied.code, 'The manifest does not grant this method and host.') : denied
+  if (denied !== null)
+    throw target.sealed ? new HubError(denied.code, 'The manifest does not grant this method and host.') : denied
   trace.lastHost = target.url.host
   const openMs = deps.breakerOpenMs(target.url.host)
   if (openMs !== null) {
@@ -99,7 +100,8 @@ function maskedResponse(response: GuardedResponse, mask: Mask): SeenResponse {
 }
 
 function maskedError(error: unknown, mask: Mask): HubError {
-  if (!(error instanceof HubError)) return new HubError('internal', 'The request failed inside the hub.', { cause: error })
+  if (!(error instanceof HubError))
+    return new HubError('internal', 'The request failed inside the hub.', { cause: error })
   const message = mask(error.message)
   return message === error.message ? error : new HubError(error.code, message)
 }

@@ -6,11 +6,31 @@ const CLASSES: readonly (readonly [RegExp, ErrorCode, string])[] = [
   [/^(ENOTFOUND|ENODATA|EAI_|ESERVFAIL|EREFUSED|ENONAME|EBADNAME)/, 'http_dns', 'does not resolve'],
   [/^(UND_ERR_CONNECT_TIMEOUT|ETIMEDOUT)/, 'http_timeout', 'did not accept the connection in time'],
   [/^(UND_ERR_HEADERS_TIMEOUT|UND_ERR_BODY_TIMEOUT)/, 'http_timeout', 'did not answer in time'],
-  [/^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EADDRNOTAVAIL|EADDRINUSE|EACCES|EPERM|EMFILE|ENFILE|EINVAL)/, 'http_connect', 'cannot be connected to'],
-  [/^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|EPROTO)/, 'http_tls', 'failed the TLS handshake'],
-  [/^(HPE_|UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_|UND_ERR_INFO|ERR_HTTP)/, 'http_protocol', 'did not answer with proper HTTP'],
-  [/^(ECONNRESET|ECONNABORTED|EPIPE|UND_ERR_SOCKET|ERR_STREAM)/, 'http_reset', 'closed the connection before the answer was complete'],
-  [/^(UND_ERR_INVALID_ARG|UND_ERR_NOT_SUPPORTED|UND_ERR_REQ_CONTENT)/, 'capability_input', 'cannot be sent this request'],
+  [
+    /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EADDRNOTAVAIL|EADDRINUSE|EACCES|EPERM|EMFILE|ENFILE|EINVAL)/,
+    'http_connect',
+    'cannot be connected to',
+  ],
+  [
+    /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|EPROTO)/,
+    'http_tls',
+    'failed the TLS handshake',
+  ],
+  [
+    /^(HPE_|UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_|UND_ERR_INFO|ERR_HTTP)/,
+    'http_protocol',
+    'did not answer with proper HTTP',
+  ],
+  [
+    /^(ECONNRESET|ECONNABORTED|EPIPE|UND_ERR_SOCKET|ERR_STREAM)/,
+    'http_reset',
+    'closed the connection before the answer was complete',
+  ],
+  [
+    /^(UND_ERR_INVALID_ARG|UND_ERR_NOT_SUPPORTED|UND_ERR_REQ_CONTENT)/,
+    'capability_input',
+    'cannot be sent this request',
+  ],
   [/^(UND_ERR_DESTROYED|UND_ERR_CLOSED|UND_ERR_ABORTED)/, 'unavailable', 'was not asked: the hub is stopping'],
 ]
 

@@ -21,7 +21,10 @@ export async function getResponse(args: Args, scope: ResponsesScope): Promise<Js
 export async function listResponses(args: Args, scope: ResponsesScope): Promise<Json> {
   const since = args.optionalText('since', ID_CHARS_MAX)
   if (since !== undefined && Number.isNaN(Date.parse(since))) throw args.wrong('since has to be an RFC 3339 time')
-  const limit = Math.min(Math.floor(args.optionalNumber('limit') ?? scope.limits.pageItemsDefault), scope.limits.pageItemsMax)
+  const limit = Math.min(
+    Math.floor(args.optionalNumber('limit') ?? scope.limits.pageItemsDefault),
+    scope.limits.pageItemsMax,
+  )
   const page = await scope.store.listResponses(scope.installation.workspace, {
     limit: Math.max(1, limit),
     form: args.optionalText('form', ID_CHARS_MAX),

@@ -116,7 +116,8 @@ function openRun(scope: RunScope): OpenRun {
     lastHost: () => trace.lastHost,
     mask: scope.prepared.mask,
     handler: async (name, args) => {
-      if (!Object.hasOwn(CAPABILITIES, name)) throw new HubError('capability_denied', `There is no capability "${name}".`)
+      if (!Object.hasOwn(CAPABILITIES, name))
+        throw new HubError('capability_denied', `There is no capability "${name}".`)
       ops += 1
       if (ops > hostOpsMax) throw tooMany('capability calls', hostOpsMax)
       if (name === 'http') httpCalls += 1

@@ -53,7 +53,8 @@ function sealedHmac(sealed: JsonObject, where: string, input: UnsealInput): stri
   const name = secretName(sealed['key'])
   if (name === undefined) throw wrong(where, 'has an $hmac whose key is no secret')
   if (alg !== 'sha256' && alg !== 'sha512') throw wrong(where, 'has an $hmac with an alg other than sha256 and sha512')
-  if (encoding !== 'hex' && encoding !== 'base64') throw wrong(where, 'has an $hmac with an encoding other than hex and base64')
+  if (encoding !== 'hex' && encoding !== 'base64')
+    throw wrong(where, 'has an $hmac with an encoding other than hex and base64')
   if (!isKeyFormat(keyFormat)) throw wrong(where, 'has an $hmac with an unknown keyFormat')
   if (!isList(data) || data.length > PIECES_MAX) throw wrong(where, 'has an $hmac whose data is no list of pieces')
   const pieces = data.map((piece) => {

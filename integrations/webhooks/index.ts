@@ -88,7 +88,8 @@ function writerOf(config: WebhookConfig): Writer {
 function ownHeaders(config: WebhookConfig): Headers {
   const headers: { [name: string]: Sealable } = { 'content-type': config.contentType ?? 'application/json' }
   const signature = (config.signatureHeader ?? DEFAULT_SIGNATURE_HEADER).toLowerCase()
-  const kept = (name: string): boolean => !/^(?:content-type|idempotency-key|webhook-.*)$/.test(name) && name !== signature
+  const kept = (name: string): boolean =>
+    !/^(?:content-type|idempotency-key|webhook-.*)$/.test(name) && name !== signature
   for (const own of [config.headers ?? {}, config.secretHeaders ?? {}]) {
     for (const name of Object.keys(own)) if (kept(name.toLowerCase())) headers[name] = own[name] as Sealable
   }

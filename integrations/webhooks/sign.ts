@@ -63,7 +63,10 @@ export function signatureHeaders(config: SigningConfig, signing: Signing): { [na
         sealed(key, { data: [`${signing.id}.${seconds}.`, BODY], encoding: 'base64', keyFormat: 'whsec' }),
       ])
     } else if (scheme === 't,v1') {
-      const parts = signing.secrets.flatMap((key) => [',v1=', sealed(key, { data: [`${seconds}.`, BODY], encoding: 'hex' })])
+      const parts = signing.secrets.flatMap((key) => [
+        ',v1=',
+        sealed(key, { data: [`${seconds}.`, BODY], encoding: 'hex' }),
+      ])
       headers[name] = [`t=${seconds}`, ...parts]
     } else {
       headers[name] = [scheme === 'hex' ? '' : 'sha256=', sealed(newest, { data: [BODY], encoding: 'hex' })]

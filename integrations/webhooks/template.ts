@@ -43,7 +43,11 @@ export function compileTemplate(template: Json, options: { json: boolean }): Ren
     return (view) => render([view])
   }
   const compiler: Compiler = { nodes: 0 }
-  const part = compile(typeof template === 'string' ? parsedText(template) : template, { compiler, pointer: '', depth: 0 })
+  const part = compile(typeof template === 'string' ? parsedText(template) : template, {
+    compiler,
+    pointer: '',
+    depth: 0,
+  })
   return typeof part === 'string' ? () => part : (view) => part([view])
 }
 
@@ -75,7 +79,8 @@ function compile(value: Json, place: Place): Part {
     return joined(['[', ...value.flatMap((item, i) => [i === 0 ? '' : ',', compile(item, child(i))]), ']'])
   }
   const members = Object.keys(value).flatMap((key, i) => {
-    if (key.includes('{{')) throw new TemplateError(child(key).pointer, 'keys are not rendered; put tags into values only')
+    if (key.includes('{{'))
+      throw new TemplateError(child(key).pointer, 'keys are not rendered; put tags into values only')
     return [`${i === 0 ? '' : ','}${JSON.stringify(key)}:`, compile(value[key] as Json, child(key))]
   })
   return joined(['{', ...members, '}'])
@@ -117,7 +122,10 @@ function parsedText(text: string): Json {
     return JSON.parse(text) as Json
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    throw new TemplateError('', `is not JSON (${why}); tags go inside strings: "{{data.budget}}" keeps a number a number`)
+    throw new TemplateError(
+      '',
+      `is not JSON (${why}); tags go inside strings: "{{data.budget}}" keeps a number a number`,
+    )
   }
 }
 
