@@ -8,6 +8,7 @@ import type { Bench } from './measure.ts'
 import { memory } from './memory.ts'
 import { printVerdicts, progress } from './report.ts'
 import type { Verdict } from './report.ts'
+import { sandbox } from './sandbox.ts'
 import { floorTarget, hubTarget } from './targets.ts'
 import type { TargetMaker } from './targets.ts'
 import { throughput } from './throughput.ts'
@@ -22,7 +23,7 @@ export interface ScenarioInput {
 /** Prints its own tables and answers what it holds against the budgets. */
 export type Scenario = (input: ScenarioInput) => Promise<readonly Verdict[]>
 
-const SCENARIOS: Readonly<Record<string, Scenario>> = { throughput, latency, isolation, flat, memory }
+const SCENARIOS: Readonly<Record<string, Scenario>> = { throughput, latency, sandbox, isolation, flat, memory }
 const MAKERS: Readonly<Record<string, TargetMaker>> = { floor: floorTarget, hub: hubTarget() }
 
 const { values } = parseArgs({
