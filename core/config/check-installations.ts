@@ -40,6 +40,22 @@ function checkUse({ tree, value, plugins }: CheckInput, index: number): ConfigPr
     const hint = didYouMean(use, ids) ?? (ids.length > 0 ? `there are: ${ids.toSorted().join(', ')}` : 'no plugin was found')
     return [{ place: tree.placeOf([...at, 'use']), path: formatPath([...at, 'use']), message: `there is no plugin "${use}"`, hint }]
   }
+  if (plugin.broken) {
+    const place = tree.placeOf([...at, 'use'])
+    return plugin.broken.map((message) => ({ place, path: formatPath([...at, 'use']), message: `the plugin "${use}" is broken: ${message}`, hint: null }))
+  }
+  return [...checkSettings({ tree, value, plugin, index }), ...checkEvents({ tree, value, plugin, index })]
+}
+
+interface CheckOne {
+  readonly tree: ConfigTree
+  readonly value: unknown
+  readonly plugin: KnownPlugin
+  readonly index: number
+}
+
+function checkSettings({ tree, value, plugin, index }: CheckOne): ConfigProblem[] {
+  const at: Path = ['installations', index]
   const settings = valueAt(value, [...at, 'with']) ?? {}
   if (typeof settings !== 'object' || Array.isArray(settings)) return []
   for (;;) {
@@ -53,6 +69,20 @@ function checkUse({ tree, value, plugins }: CheckInput, index: number): ConfigPr
       return { place, path: formatPath(path), message: problem.message, hint: problem.hint }
     })
   }
+}
+
+/** Narrowing to an event the plugin does not handle would leave an installation that never does anything. */
+function checkEvents({ tree, value, plugin, index }: CheckOne): ConfigProblem[] {
+  const { events } = plugin
+  const at: Path = ['installations', index, 'when', 'event']
+  const wanted = valueAt(value, at)
+  if (!events || events.includes('*') || wanted === undefined) return []
+  const list: [Path, unknown][] = Array.isArray(wanted) ? wanted.map((type, n) => [[...at, n], type]) : [[at, wanted]]
+  return list.flatMap(([path, type]) => {
+    if (typeof type !== 'string' || events.includes(type)) return []
+    const hint = didYouMean(type, events) ?? (events.length > 0 ? `it handles ${events.join(', ')}` : 'it handles no events')
+    return [{ place: tree.placeOf(path), path: formatPath(path), message: `the plugin "${plugin.id}" does not handle "${type}"`, hint }]
+  })
 }
 
 function checkWhen({ tree, value }: CheckInput, index: number): ConfigProblem[] {

@@ -55,6 +55,10 @@ export interface WithProblem {
 /** A plugin as far as the file's check needs it; the registry makes these. */
 export interface KnownPlugin {
   readonly id: string
+  /** Event types it handles, `*` for all; absent: not checked. */
+  readonly events?: readonly string[]
+  /** Why it cannot be used at all. */
+  readonly broken?: readonly string[]
   checkWith(value: Readonly<Record<string, unknown>>): readonly WithProblem[]
   /** Where secrets stand in these settings. */
   secretPaths?(value: Readonly<Record<string, unknown>>): readonly (readonly (string | number)[])[]

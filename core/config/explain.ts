@@ -56,7 +56,7 @@ function explain(issue: Issue, root: unknown, known: ReadonlyMap<string, readonl
     case 'invalid_value':
       return [wrongValue(path, issue.values, got)]
     case 'invalid_key':
-      return [{ path, message: `${show(path.at(-1))} is no valid key: it ${issue.issues[0]?.message ?? 'is not allowed'}`, hint: null, onKey: true }]
+      return [{ path, message: `${show(path.at(-1))} is no valid key: ${issue.issues[0]?.message ?? 'it is not allowed'}`, hint: null, onKey: true }]
     case 'invalid_union':
       return explainUnion(issue, root, known)
     case 'too_small':

@@ -8,7 +8,6 @@ import { watch } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ConfigProblem, HubConfig } from './config.ts'
-import type { LoadResult } from './load.ts'
 
 const POLL_MS = 2_000
 const DEBOUNCE_MS = 150
@@ -154,14 +153,15 @@ async function folderPrint(folder: string, budget: number): Promise<string> {
   return lines.toSorted().join('\n')
 }
 
-export interface ConfigWatchOptions {
+export interface ConfigWatchOptions<Loaded extends { readonly config: HubConfig }> {
   readonly file: string
   /** More files whose change means reload, e.g. the lock file. */
   readonly alsoFiles?: readonly string[]
-  readonly load: () => Promise<LoadResult>
+  /** Reads and checks, building nothing that lasts: `loadConfig`, or the registry's `assemble`. */
+  readonly load: () => Promise<Loaded | { readonly problems: readonly ConfigProblem[] }>
   readonly current: () => HubConfig
   /** Builds everything new, then swaps. A throw means nothing was swapped. */
-  readonly apply: (config: HubConfig) => Promise<void>
+  readonly apply: (loaded: Loaded) => Promise<void>
   /** The file on disk is not what runs: say it loudly. */
   readonly refuse: (problems: readonly ConfigProblem[]) => void
   readonly pollMs?: number
@@ -169,7 +169,7 @@ export interface ConfigWatchOptions {
 }
 
 /** Reloads the configuration when its file changes, or when poked (SIGHUP). What runs stays whole until `apply` succeeds. */
-export function watchConfig(options: ConfigWatchOptions): Promise<Watching> {
+export function watchConfig<Loaded extends { readonly config: HubConfig }>(options: ConfigWatchOptions<Loaded>): Promise<Watching> {
   return watchPaths({
     paths: [options.file, ...(options.alsoFiles ?? [])],
     ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
@@ -178,7 +178,7 @@ export function watchConfig(options: ConfigWatchOptions): Promise<Watching> {
       try {
         const result = await options.load()
         const problems = 'problems' in result ? result.problems : newlyBroken(options.current(), result.config)
-        if ('config' in result && problems.length === 0) await options.apply(result.config)
+        if ('config' in result && problems.length === 0) await options.apply(result)
         else options.refuse(problems)
       } catch (error) {
         const place = { file: options.file, line: 1, column: 1 }

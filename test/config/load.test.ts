@@ -70,7 +70,7 @@ describe('mistakes of structure refuse the file', () => {
     [
       'bad id',
       'forms:\n  Contact Us: { name: F, fields: [] }\n',
-      ['manifold.yaml:2:3 forms["Contact Us"] "Contact Us" is no valid key: it must be lower-case letters, digits, "-" and "_", starting with a letter or digit (at most 64)'],
+      ['manifold.yaml:2:3 forms["Contact Us"] "Contact Us" is no valid key: must be lower-case letters, digits, "-" and "_", starting with a letter or digit (at most 64)'],
     ],
     [
       'the same id twice',

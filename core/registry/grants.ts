@@ -1,0 +1,49 @@
+/** What a manifest asks for, one readable line each, and whether a newer one asks for more. */
+import type { Manifest } from './manifest.ts'
+
+/** Sorted lines such as `http host api.example.com`, `event response.submitted: data`, `kv`. */
+export function grantsOf(manifest: Manifest): readonly string[] {
+  const { http, kv, responses, emit } = manifest.permissions
+  const lines = new Set<string>()
+  for (const host of http?.hosts ?? []) lines.add(`http host ${host}`)
+  for (const method of http?.methods ?? []) lines.add(`http method ${method}`)
+  if (kv) lines.add('kv')
+  if (responses) lines.add('responses')
+  if (emit) lines.add('emit')
+  for (const [type, { data }] of Object.entries(manifest.on)) {
+    lines.add(`event ${type}`)
+    for (const part of data) lines.add(`event ${type}: ${part}`)
+  }
+  for (const [name, { data }] of Object.entries(manifest.actions)) {
+    for (const part of data ?? []) lines.add(`action ${name}: ${part}`)
+  }
+  for (const route of Object.keys(manifest.routes)) lines.add(`route ${route}`)
+  return [...lines].toSorted()
+}
+
+export interface GrantDiff {
+  /** Asked for now and not covered by what was granted. */
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+}
+
+/** An event or host that a granted wildcard already covers is nothing new. */
+export function diffGrants(granted: readonly string[], asked: readonly string[]): GrantDiff {
+  return {
+    added: asked.filter((line) => !granted.some((have) => covers(have, line))),
+    removed: granted.filter((line) => !asked.some((want) => covers(want, line))),
+  }
+}
+
+function covers(have: string, want: string): boolean {
+  if (have === want) return true
+  const host = 'http host *.'
+  if (have.startsWith(host) && want.startsWith('http host ')) return want.endsWith(have.slice(host.length - 1))
+  if (have === 'event *') return /^event [^:]+$/.test(want)
+  const anyEvent = /^event \*: (\w+)$/.exec(have)
+  return anyEvent !== null && want.startsWith('event ') && want.endsWith(`: ${anyEvent[1]}`)
+}
+
+/** `+ http host evil.example`, `- kv`: for people. */
+export const formatGrantDiff = (diff: GrantDiff): string =>
+  [...diff.added.map((line) => `+ ${line}`), ...diff.removed.map((line) => `- ${line}`)].join('\n')

@@ -1,0 +1,120 @@
+/** Reads one `plugin.json`, or says everything that is wrong with it, each mistake with file and JSON pointer. */
+import { lstat, open, realpath } from 'node:fs/promises'
+import { basename, join, relative, sep } from 'node:path'
+import { Cron } from 'croner'
+import semver from 'semver'
+import type { Path } from '../config/document.ts'
+import { inspect, valueAt } from '../config/explain.ts'
+import { toPointer } from '../ingest/form-definition.ts'
+import type { Manifest } from './manifest.ts'
+import { HUB_API_VERSION, manifestSchema } from './manifest.ts'
+
+export const MANIFEST_FILE = 'plugin.json'
+const MANIFEST_BYTES_MAX = 262_144
+
+export type ReadManifest = { readonly manifest: Manifest } | { readonly problems: readonly string[] }
+
+/** `dir` is a real path. Nothing of the plugin's code runs. */
+export async function readManifest(dir: string): Promise<ReadManifest> {
+  const file = join(dir, MANIFEST_FILE)
+  const text = await readInside(dir, file)
+  if ('problem' in text) return { problems: [text.problem] }
+  let value: unknown
+  try {
+    value = JSON.parse(text.text)
+  } catch (error) {
+    return { problems: [`${file}: is not valid JSON: ${(error as Error).message}`] }
+  }
+  const result = inspect(manifestSchema, value)
+  if ('mistakes' in result) {
+    return { problems: result.mistakes.map((mistake) => at(file, mistake.path, mistake.message, mistake.hint)) }
+  }
+  const problems = [...rules(dir, file, result.data), ...(await mainProblems(dir, file, result.data.main))]
+  return problems.length > 0 ? { problems } : { manifest: result.data }
+}
+
+const at = (file: string, path: Path, message: string, hint: string | null = null): string =>
+  `${file}#${toPointer(path)}: ${message}${hint === null ? '' : ` → ${hint}`}`
+
+/** True for the folder itself and what is below it; both must be real paths. */
+export function isInside(folder: string, path: string): boolean {
+  const way = relative(folder, path)
+  return way === '' || (!way.startsWith(`..${sep}`) && way !== '..' && !way.startsWith(sep))
+}
+
+async function readInside(dir: string, file: string): Promise<{ text: string } | { problem: string }> {
+  try {
+    if (!isInside(dir, await realpath(file))) return { problem: `${file}: is a symbolic link that leaves the plugin's folder` }
+    await using handle = await open(file, 'r')
+    const info = await handle.stat()
+    if (!info.isFile()) return { problem: `${file}: is not a file` }
+    if (info.size > MANIFEST_BYTES_MAX) return { problem: `${file}: is larger than ${MANIFEST_BYTES_MAX} bytes` }
+    return { text: (await handle.readFile('utf8')).replace(/^\uFEFF/, '') }
+  } catch (error) {
+    return { problem: `${file}: cannot be read (${(error as NodeJS.ErrnoException).code})` }
+  }
+}
+
+/** What the shape alone cannot say. */
+function rules(dir: string, file: string, manifest: Manifest): string[] {
+  const problems: string[] = []
+  const folder = basename(dir)
+  if (manifest.id !== folder) problems.push(at(file, ['id'], `the id "${manifest.id}" is not the folder's name "${folder}"`, 'rename one of the two'))
+  if (semver.validRange(manifest.hub) === null) problems.push(at(file, ['hub'], `"${manifest.hub}" is no version range`, 'write for example "^1.0"'))
+  else if (!semver.satisfies(HUB_API_VERSION, manifest.hub)) {
+    problems.push(at(file, ['hub'], `wants plugin API ${manifest.hub}, this hub offers ${HUB_API_VERSION}`, 'use a version of the plugin made for this hub'))
+  }
+  for (const [index, host] of (manifest.permissions.http?.hosts ?? []).entries()) {
+    const wrong = hostProblem(host, manifest)
+    if (wrong !== null) problems.push(at(file, ['permissions', 'http', 'hosts', index], wrong))
+  }
+  for (const [name, schedule] of Object.entries(manifest.schedules)) {
+    const wrong = cronProblem(schedule.cron, schedule.timezone)
+    if (wrong !== null) problems.push(at(file, ['schedules', name], wrong))
+  }
+  if (manifest.config['type'] !== undefined && manifest.config['type'] !== 'object') {
+    problems.push(at(file, ['config', 'type'], 'must be "object": settings are a mapping'))
+  }
+  return problems
+}
+
+const HOST = /^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?(:\d{1,5})?$/i
+const IPV6_HOST = /^\[[0-9a-f:.]+\](:\d{1,5})?$/i
+
+function hostProblem(host: string, manifest: Manifest): string | null {
+  if (!host.startsWith('@')) {
+    if (HOST.test(host) || IPV6_HOST.test(host)) return null
+    return `"${host}" is no host; write "api.example.com", "*.example.com" or "@config.<setting>", without scheme and path`
+  }
+  const match = /^@config\.([A-Za-z_][\w-]*)(\.[\w-]+)*$/.exec(host)
+  if (!match) return `"${host}" is no setting; write "@config.<setting>"`
+  const setting = match[1] as string
+  const known = valueAt(manifest.config, ['properties'])
+  const composed = ['$ref', 'allOf', 'anyOf', 'oneOf'].some((key) => key in manifest.config)
+  if (composed || (known !== null && typeof known === 'object' && Object.hasOwn(known, setting))) return null
+  return `"${host}" names a setting that "config" does not describe`
+}
+
+function cronProblem(cron: string, timezone: string): string | null {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: timezone })
+  } catch {
+    return `"${timezone}" is no time zone; write for example "Europe/Berlin"`
+  }
+  try {
+    new Cron(cron, { paused: true, timezone }).stop()
+    return null
+  } catch (error) {
+    return `"${cron}" is no cron expression: ${(error as Error).message.replace(/^CronPattern: /, '')}`
+  }
+}
+
+async function mainProblems(dir: string, file: string, main: string): Promise<string[]> {
+  try {
+    const path = join(dir, main)
+    if (!isInside(dir, await realpath(path))) return [at(file, ['main'], `"${main}" is a symbolic link that leaves the plugin's folder`)]
+    return (await lstat(await realpath(path))).isFile() ? [] : [at(file, ['main'], `"${main}" is not a file`)]
+  } catch {
+    return [at(file, ['main'], `there is no file "${main}" in the folder`)]
+  }
+}

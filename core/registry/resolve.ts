@@ -1,0 +1,136 @@
+/** An installation of the file and its plugin become one thing that can run: settings complete, secrets apart, hosts exact. */
+import { createHash } from 'node:crypto'
+import type { InstallationConfig } from '../config/config.ts'
+import { formatPath } from '../config/document.ts'
+import type { Limits } from '../limits.ts'
+import { compileFilter } from '../routing/filter.ts'
+import type { UnitLimits } from '../sandbox/sandbox.ts'
+import { grantsOf } from './grants.ts'
+import type { HttpGrant, Installation, LoadedPlugin, When } from './installation.ts'
+import type { Manifest } from './manifest.ts'
+import type { WithSchema } from './with-schema.ts'
+
+export interface ResolveInput {
+  readonly config: InstallationConfig
+  readonly plugin: LoadedPlugin
+  readonly schema: WithSchema
+  readonly limits: Limits
+}
+
+/** The installation, or why it cannot run, one sentence a problem. */
+export function resolveInstallation(input: ResolveInput): { readonly installation: Installation } | { readonly problems: readonly string[] } {
+  const { config, plugin, limits } = input
+  const wrong = input.schema.check(config.with)
+  if (wrong.length > 0) return { problems: wrong.map((problem) => `${formatPath(['with', ...problem.path])}: ${problem.message}`) }
+  const complete = input.schema.complete(config.with)
+  const secrets = new Map<string, string>()
+  for (const path of complete.secrets) seal(complete.value, path, secrets)
+  const http = httpGrant(plugin.manifest, complete.value, secrets)
+  if ('problem' in http) return { problems: [http.problem] }
+  const when = checkWhen(config, plugin.manifest, limits)
+  if ('problem' in when) return { problems: [when.problem] }
+  const settings = {
+    workspace: config.workspace,
+    id: config.id,
+    key: `${config.workspace}/${config.id}`,
+    config: complete.value,
+    retry: { delaysMs: config.retry.delaysMs },
+    concurrency: config.concurrency ?? limits.deliveryConcurrency,
+    ratePerSecond: config.ratePerSecond,
+    order: config.order,
+    ambiguous: config.ambiguous,
+    paused: config.paused,
+    from: config.from,
+    pii: config.pii,
+    http: http.grant,
+    limits: unitLimits(plugin.manifest, limits),
+    group: plugin.origin === 'builtin' ? ('builtin' as const) : ('community' as const),
+  }
+  const hash = createHash('sha256')
+    .update(JSON.stringify([settings, config.when, plugin.bundle.hash, grantsOf(plugin.manifest)]))
+    .update(JSON.stringify([...secrets]))
+    .digest('hex')
+  return { installation: { ...settings, plugin, secrets, when: when.when, hash } }
+}
+
+/** Takes the secret out and leaves a reference to it. */
+function seal(root: Record<string, unknown>, path: readonly (string | number)[], secrets: Map<string, string>): void {
+  const holder = path.slice(0, -1).reduce<Record<string | number, unknown>>((value, part) => value[part] as Record<string | number, unknown>, root)
+  const key = path.at(-1) as string | number
+  const value = holder[key]
+  if (typeof value !== 'string') return
+  const name = ['config', ...path].join('.')
+  secrets.set(name, value)
+  holder[key] = { $secret: name }
+}
+
+/** `@config.x` becomes exactly the host (and port) the admin typed there; a setting left out grants nothing. */
+function httpGrant(manifest: Manifest, config: unknown, secrets: ReadonlyMap<string, string>): { grant: HttpGrant } | { problem: string } {
+  const { hosts = [], methods = [] } = manifest.permissions.http ?? {}
+  const exact = new Set<string>()
+  for (const entry of hosts) {
+    if (!entry.startsWith('@config.')) {
+      exact.add(entry.toLowerCase())
+      continue
+    }
+    const name = entry.slice('@config.'.length)
+    for (const value of valuesAt(config, name.split('.'), secrets)) {
+      const host = hostOf(value)
+      if (host === null) return { problem: `with.${name}: must be a URL or a host, because it says where the plugin may send to` }
+      exact.add(host)
+    }
+  }
+  return { grant: { hosts: [...exact], methods: [...methods] } }
+}
+
+/** The texts at the path; a list on the way means all of its entries, a reference means the secret. */
+function valuesAt(value: unknown, path: readonly string[], secrets: ReadonlyMap<string, string>): string[] {
+  if (Array.isArray(value)) return value.flatMap((item) => valuesAt(item, path, secrets))
+  const [key, ...rest] = path
+  if (key === undefined) {
+    if (typeof value === 'string') return value === '' ? [] : [value]
+    const name = (value as { $secret?: unknown } | null | undefined)?.$secret
+    const secret = typeof name === 'string' ? secrets.get(name) : undefined
+    return secret === undefined ? [] : [secret]
+  }
+  if (value === null || typeof value !== 'object' || !Object.hasOwn(value, key)) return []
+  return valuesAt((value as Record<string, unknown>)[key], rest, secrets)
+}
+
+function hostOf(text: string): string | null {
+  const url = URL.parse(text.includes('://') ? text : `https://${text}`)
+  return url === null || url.host === '' || (url.protocol !== 'http:' && url.protocol !== 'https:') ? null : url.host
+}
+
+/** The filter stays as data: routing compiles it where it is used. Here it is only known to be good. */
+function checkWhen(config: InstallationConfig, manifest: Manifest, limits: Limits): { when: When } | { problem: string } {
+  const { form, event, filter } = config.when
+  const list = (value: string | readonly string[] | undefined) => (value === undefined ? null : typeof value === 'string' ? [value] : value)
+  if (filter !== undefined) {
+    const compiled = compileFilter(filter, limits)
+    if (!compiled.ok) return { problem: compiled.problems.map((problem) => `when.filter${problem.pointer}: ${problem.detail}`).join(' ') }
+  }
+  return { when: { forms: list(form), events: list(event) ?? defaultEvents(manifest), filter: filter ?? null } }
+}
+
+/** Without `when.event`: every type the plugin subscribes to, but for those it offers only to who names them. */
+function defaultEvents({ on }: Manifest): readonly string[] | null {
+  const types = Object.keys(on)
+  const wanted = types.filter((type) => on[type]?.byDefault !== false)
+  return wanted.length === types.length ? null : wanted
+}
+
+function unitLimits({ limits: asked }: Manifest, limits: Limits): UnitLimits {
+  return {
+    heapMb: asked.heapMb ?? limits.pluginHeapMb,
+    sliceMs: asked.sliceMs ?? limits.pluginSliceMs,
+    cpuMs: asked.cpuMs ?? limits.pluginCpuMs,
+    eventWallMs: asked.eventWallMs ?? limits.pluginEventWallMs,
+    actionWallMs: asked.actionWallMs ?? limits.pluginActionWallMs,
+    routeWallMs: asked.routeWallMs ?? limits.pluginRouteWallMs,
+    scheduleWallMs: asked.scheduleWallMs ?? limits.pluginScheduleWallMs,
+    hostOpsMax: asked.hostOpsMax ?? limits.pluginHostOpsMax,
+    httpCallsMax: asked.httpCallsMax ?? limits.pluginHttpCallsMax,
+    logLinesMax: asked.logLinesMax ?? limits.pluginLogLinesMax,
+  }
+}

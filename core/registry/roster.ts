@@ -1,0 +1,240 @@
+/**
+ * The installations as they stand: takes an assembly, saves its forms, gives each installation its remembered state,
+ * loads what may run into the sandbox, and tells the pump and the lanes. A part that cannot run is set aside with its
+ * reason; everything else goes on without noticing.
+ */
+import type { Clock } from '../clock.ts'
+import { rfc3339 } from '../clock.ts'
+import type { PlacedInstallation } from '../delivery/ports.ts'
+import { HubError } from '../errors.ts'
+import { newId } from '../ids.ts'
+import type { InstallationRow, InstallationState, LogEvent, NewEvent } from '../model.ts'
+import type { Logger } from '../observe/observe.ts'
+import type { Sandbox, UnitSurface } from '../sandbox/sandbox.ts'
+import type { Store } from '../storage/store.ts'
+import type { Assembly } from './assemble.ts'
+import type { Installation } from './installation.ts'
+import type { Manifest } from './manifest.ts'
+import { isRunning, moveInstallation } from './states.ts'
+import type { InstallationMove } from './states.ts'
+
+export interface RosterDeps {
+  readonly store: Pick<
+    Store,
+    'saveForm' | 'syncInstallations' | 'setInstallationState' | 'headSeq' | 'seqBefore' | 'appendEvents'
+  >
+  readonly sandbox: Pick<Sandbox, 'load' | 'unload'>
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly published: (events: readonly LogEvent[]) => void
+  /** The whole list of those with a place, after every change. */
+  readonly changed: (placed: readonly PlacedInstallation[]) => void
+}
+
+/** Why a file pauses; a pause with another reason was an operator's and outlives the file's wishes. */
+const PAUSED_BY_FILE = 'paused in manifold.yaml'
+
+interface Member {
+  readonly installation: Installation
+  state: InstallationState
+  reason: string | null
+  /** Hash of what the sandbox holds; null before the first load. */
+  loadedHash: string | null
+  readonly cursor: number
+}
+
+export class Roster {
+  readonly #deps: RosterDeps
+  readonly #members = new Map<string, Member>()
+  #assembly: Assembly | null = null
+  #loading: Promise<void> = Promise.resolve()
+
+  constructor(deps: RosterDeps) {
+    this.#deps = deps
+  }
+
+  /** What was applied last; null before the first. */
+  assembly(): Assembly | null {
+    return this.#assembly
+  }
+
+  /** Resolves when forms and states are written; units load behind it, see `loaded`. */
+  async apply(assembly: Assembly): Promise<void> {
+    const before = this.#assembly
+    await this.#saveForms(assembly)
+    const rows = await this.#sync(assembly)
+    this.#assembly = assembly
+    const wanted = new Set(assembly.installations.map(({ key }) => key))
+    for (const [key, { installation }] of this.#members) {
+      if (wanted.has(key)) continue
+      this.#members.delete(key)
+      await this.#deps.sandbox.unload(key)
+      this.#deps.logger.info({ installation: installation.id }, 'installation removed; its rows stay')
+    }
+    for (const installation of assembly.installations) await this.#seat(installation, rows.get(installation.key), before !== null)
+    for (const broken of assembly.brokenInstallations) {
+      const row = rows.get(`${broken.workspace}/${broken.id}`)
+      await this.#write(row, { ...broken, to: broken.state })
+    }
+    this.#tell()
+    this.#loading = this.#loadAll()
+  }
+
+  /** Resolves when every unit of the last `apply` is loaded or set aside. */
+  loaded(): Promise<void> {
+    return this.#loading
+  }
+
+  placed(): readonly PlacedInstallation[] {
+    return [...this.#members.values()].map((member) => ({
+      installation: member.installation,
+      // Until its unit is up it stands still; its events wait in the log.
+      state: isRunning(member.state) && member.loadedHash === null ? 'paused' : member.state,
+      cursor: member.cursor,
+    }))
+  }
+
+  find(key: string): (Pick<Member, 'state' | 'reason'> & { readonly installation: Installation }) | undefined {
+    return this.#members.get(key)
+  }
+
+  /** One move of the state table, written with an `alert.raised` event when it makes something stand still. */
+  async move(key: string, move: InstallationMove, reason: string | null): Promise<void> {
+    const member = this.#members.get(key)
+    if (member === undefined) throw new HubError('not_found', `There is no installation "${key.split('/').at(-1)}".`)
+    const to = moveInstallation(member.state, move)
+    await this.#become(member, to, reason)
+    this.#tell()
+    if (isRunning(to) && member.loadedHash === null) this.#loading = this.#loading.then(() => this.#loadAll())
+  }
+
+  async #saveForms(assembly: Assembly): Promise<void> {
+    const at = rfc3339(this.#deps.clock.nowMs())
+    for (const { workspace, id, definition } of assembly.config.forms) {
+      const input = { workspace, id, definition, managedBy: 'file', at, eventId: newId('event'), mode: 'upsert' } as const
+      const { event } = await this.#deps.store.saveForm(input)
+      if (event !== null) this.#deps.published([event])
+    }
+  }
+
+  /** Rows for all, new ones with the cursor their `from` asks for. */
+  async #sync(assembly: Assembly): Promise<ReadonlyMap<string, InstallationRow>> {
+    const { store, clock } = this.#deps
+    const at = rfc3339(clock.nowMs())
+    const head = await store.headSeq()
+    const wanted = await Promise.all([
+      ...assembly.installations.map(async ({ workspace, id, plugin, from }) => {
+        const cursor = from === null ? head : from === 'beginning' ? 0 : await store.seqBefore(workspace, from)
+        return { workspace, id, plugin: plugin.manifest.id, cursor, at }
+      }),
+      ...assembly.brokenInstallations.map(({ workspace, id, use }) => ({ workspace, id, plugin: use, cursor: head, at })),
+    ])
+    const rows = await store.syncInstallations(wanted)
+    return new Map(rows.map((row) => [`${row.workspace}/${row.id}`, row]))
+  }
+
+  async #seat(installation: Installation, row: InstallationRow | undefined, running: boolean): Promise<void> {
+    const { key, hash, paused } = installation
+    const known = this.#members.get(key)
+    const settingsChanged = running && known !== undefined && known.installation.hash !== hash
+    const member: Member = {
+      installation,
+      state: known?.state ?? row?.state ?? 'ready',
+      reason: known?.reason ?? row?.reason ?? null,
+      loadedHash: known?.loadedHash ?? null,
+      cursor: row?.cursor ?? 0,
+    }
+    this.#members.set(key, member)
+    const next = seatState({ state: member.state, reason: member.reason, paused, settingsChanged })
+    if (next.state !== member.state || next.reason !== member.reason) await this.#become(member, next.state, next.reason)
+  }
+
+  async #loadAll(): Promise<void> {
+    const waiting = [...this.#members.values()].filter(
+      (member) => isRunning(member.state) && member.loadedHash !== member.installation.hash,
+    )
+    await Promise.all(waiting.map((member) => this.#load(member)))
+  }
+
+  async #load(member: Member): Promise<void> {
+    const { installation } = member
+    const { plugin, key, hash } = installation
+    try {
+      const surface = await this.#deps.sandbox.load({
+        key,
+        bundle: plugin.bundle,
+        config: JSON.stringify(installation.config),
+        limits: installation.limits,
+        group: installation.group,
+      })
+      const mismatch = surfaceMismatch(plugin.manifest, surface)
+      if (mismatch !== null) throw new HubError('plugin_load', mismatch, { at: { plugin: plugin.manifest.id, version: plugin.manifest.version } })
+      if (this.#members.get(key)?.installation.hash !== hash) return
+      member.loadedHash = hash
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      this.#deps.logger.error({ err: error, installation: installation.id, plugin: plugin.manifest.id }, 'the plugin cannot be loaded')
+      if (this.#members.get(key) === member) await this.#become(member, 'invalid', reason)
+    }
+    this.#tell()
+  }
+
+  async #become(member: Member, state: InstallationState, reason: string | null): Promise<void> {
+    const { workspace, id } = member.installation
+    member.state = state
+    member.reason = reason
+    await this.#write({ workspace, id }, { to: state, reason })
+  }
+
+  async #write(row: Pick<InstallationRow, 'workspace' | 'id'> & Partial<InstallationRow> | undefined, next: { to: InstallationState; reason: string | null }): Promise<void> {
+    if (row === undefined || (row.state === next.to && row.reason === next.reason)) return
+    const { store, clock, logger, published } = this.#deps
+    const { workspace, id } = row
+    const nowMs = clock.nowMs()
+    await store.setInstallationState({ workspace, id, state: next.to, reason: next.reason, at: rfc3339(nowMs), event: null })
+    const fields = { installation: id, state: next.to, reason: next.reason }
+    if (isRunning(next.to)) return logger.info(fields, 'installation runs')
+    logger.warn(fields, 'installation stands still')
+    published(await store.appendEvents(workspace, [standstill(id, next, nowMs)]))
+  }
+
+  #tell(): void {
+    this.#deps.changed(this.placed())
+  }
+}
+
+/** Where an installation stands after the file was read: what an operator or a receiver stopped stays stopped. */
+export function seatState(input: {
+  state: InstallationState
+  reason: string | null
+  paused: boolean
+  settingsChanged: boolean
+}): { readonly state: InstallationState; readonly reason: string | null } {
+  const { state, reason, paused, settingsChanged } = input
+  const still = state === 'disabled' || (state === 'paused' && reason !== PAUSED_BY_FILE)
+  // New settings are the admin's answer to whatever disabled it.
+  if (still && !(state === 'disabled' && settingsChanged)) return { state, reason }
+  return paused ? { state: 'paused', reason: PAUSED_BY_FILE } : { state: 'ready', reason: null }
+}
+
+/** Handler names in code and manifest must be the same set, both ways; null when they are. */
+export function surfaceMismatch(manifest: Manifest, surface: UnitSurface): string | null {
+  const problems: string[] = []
+  for (const kind of ['on', 'actions', 'schedules', 'routes'] as const) {
+    const declared = new Set(Object.keys(manifest[kind]))
+    const defined = new Set(surface[kind])
+    for (const name of declared) if (!defined.has(name)) problems.push(`plugin.json declares ${kind} "${name}", the code does not define it`)
+    for (const name of defined) if (!declared.has(name)) problems.push(`the code defines ${kind} "${name}", plugin.json does not declare it`)
+  }
+  return problems.length === 0 ? null : `${manifest.id}: ${problems.join('; ')}.`
+}
+
+const standstill = (id: string, next: { to: InstallationState; reason: string | null }, nowMs: number): NewEvent => ({
+  id: newId('event', nowMs),
+  type: 'alert.raised',
+  at: rfc3339(nowMs),
+  formId: null,
+  responseId: null,
+  hops: 0,
+  data: JSON.stringify({ kind: `installation_${next.to.replace('-', '_')}`, installation: id, reason: next.reason }),
+})

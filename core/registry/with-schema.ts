@@ -1,0 +1,203 @@
+/**
+ * A manifest's `config` schema at work: checks an installation's `with`, fills in defaults, and finds the secrets in it.
+ * Patterns run on RE2, so that no schema can hang the hub; `$ref` stays inside the schema.
+ */
+import type { ErrorObject, Options, ValidateFunction } from 'ajv'
+import { Ajv } from 'ajv'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import type { FormatName } from 'ajv-formats'
+import addFormatsModule from 'ajv-formats'
+import { RE2JS } from 're2js'
+import type { WithProblem } from '../config/config.ts'
+import { DURATION_SHAPE } from '../config/durations.ts'
+import { show } from '../config/explain.ts'
+import { didYouMean } from '../config/suggest.ts'
+
+type Settings = Readonly<Record<string, unknown>>
+type Path = readonly (string | number)[]
+
+export interface WithSchema {
+  /** Everything wrong with the settings; empty when they fit. */
+  check(value: Settings): readonly WithProblem[]
+  /** The settings with defaults, and where the secrets in them stand. Only for settings that fit. */
+  complete(value: Settings): { readonly value: Record<string, unknown>; readonly secrets: readonly Path[] }
+}
+
+const SECRET = 'manifoldSecret'
+const FORMATS: FormatName[] = ['date', 'time', 'date-time', 'uri', 'uri-reference', 'url', 'email', 'hostname', 'ipv4', 'ipv6', 'regex', 'uuid', 'json-pointer', 'byte', 'int32', 'int64', 'float', 'double', 'password', 'binary']
+// ajv-formats is a CommonJS module whose default export Node sees one level down.
+const addFormats = addFormatsModule as unknown as typeof addFormatsModule.default
+
+const regExp: NonNullable<NonNullable<Options['code']>['regExp']> = Object.assign(
+  (pattern: string) => {
+    const compiled = RE2JS.compile(pattern)
+    return { test: (text: string) => compiled.matcher(text).find(), toString: () => pattern } as unknown as RegExp
+  },
+  { code: 'new RegExp' },
+)
+
+/** Throws an Error in plain words when the schema itself is wrong. */
+export function compileWithSchema(schema: Settings): WithSchema {
+  const secrets = new Set<string>()
+  const options: Options = {
+    strict: true,
+    strictTypes: false,
+    strictTuples: false,
+    strictRequired: false,
+    allErrors: true,
+    verbose: true,
+    useDefaults: true,
+    discriminator: true,
+    logger: false,
+    code: { regExp },
+  }
+  const old = typeof schema['$schema'] === 'string' && schema['$schema'].includes('draft-07')
+  const ajv = old ? new Ajv(options) : new Ajv2020(options)
+  addFormats(ajv, FORMATS)
+  ajv.addFormat('secret', true)
+  ajv.addFormat('duration', DURATION_SHAPE)
+  ajv.addKeyword({
+    keyword: SECRET,
+    errors: false,
+    error: { message: 'must not be empty' },
+    validate: (_on: unknown, data: unknown, _parent: unknown, context?: { instancePath: string }) => {
+      if (typeof data !== 'string') return true
+      if (context) secrets.add(context.instancePath)
+      return data !== ''
+    },
+  })
+  const validate = ajv.compile(prepare(schema) as object)
+  return {
+    check: (value) => problemsOf(validate, structuredClone(value) as Record<string, unknown>),
+    complete: (value) => {
+      const filled = structuredClone(value) as Record<string, unknown>
+      secrets.clear()
+      validate(filled)
+      return { value: filled, secrets: [...secrets].map((pointer) => pathIn(filled, pointer)) }
+    },
+  }
+}
+
+/** Marks the secrets, and leaves out what only a settings page reads (`x-…`), whose names strict mode does not know. */
+function prepare(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(prepare)
+  if (node === null || typeof node !== 'object') return node
+  const out: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(node)) {
+    if (key.startsWith('x-') || key === '$schema') continue
+    if (key === 'enum' || key === 'const' || key === 'default' || key === 'examples') out[key] = value
+    else if (NAMED.has(key) && value !== null && typeof value === 'object') {
+      out[key] = Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, prepare(inner)]))
+    } else out[key] = prepare(value)
+  }
+  if (out['format'] === 'secret') out[SECRET] = true
+  return out
+}
+
+/** Keywords whose keys are names, not keywords. */
+const NAMED = new Set(['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas', 'dependentRequired'])
+
+function problemsOf(validate: ValidateFunction, value: Record<string, unknown>): WithProblem[] {
+  if (validate(value)) return []
+  const errors = withoutBranches(validate.errors ?? [])
+  const seen = new Set<string>()
+  return errors.flatMap((error) => {
+    const problem = explain(error, value)
+    const key = JSON.stringify([problem.path, problem.message])
+    if (seen.has(key)) return []
+    seen.add(key)
+    return [problem]
+  })
+}
+
+/** Of the branches of an `anyOf` or `oneOf`, only the one that is nearest to fitting is told. */
+function withoutBranches(errors: readonly ErrorObject[]): readonly ErrorObject[] {
+  let left = errors.filter((error) => error.keyword !== 'if')
+  for (const choice of errors.filter((error) => error.keyword === 'anyOf' || error.keyword === 'oneOf')) {
+    const inside = left.filter((error) => error !== choice && error.schemaPath.startsWith(`${choice.schemaPath}/`))
+    if (inside.length === 0) continue
+    const branches = Map.groupBy(inside, (error) => error.schemaPath.slice(choice.schemaPath.length + 1).split('/')[0] as string)
+    const rank = (branch: readonly ErrorObject[]) => branch.length + (branch.some((error) => error.instancePath === choice.instancePath && error.keyword === 'type') ? 100 : 0)
+    const best = [...branches.values()].toSorted((a, b) => rank(a) - rank(b))[0] as ErrorObject[]
+    const told = rank(best) >= 100 ? [choice] : best
+    left = [...left.filter((error) => error !== choice && !inside.includes(error)), ...told]
+  }
+  return left
+}
+
+const TYPE_WORDS: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  integer: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a mapping (key: value)',
+  null: 'nothing',
+}
+
+function explain(error: ErrorObject, root: Record<string, unknown>): WithProblem {
+  const path = pathIn(root, error.instancePath)
+  const { params, data } = error
+  const got = error.parentSchema?.[SECRET] === true ? '' : ` (got ${show(data)})`
+  switch (error.keyword) {
+    case 'required':
+      return { path, message: `"${params['missingProperty']}" is missing`, hint: requiredHint(error) }
+    case 'additionalProperties':
+    case 'unevaluatedProperties': {
+      const key = String(params['additionalProperty'] ?? params['unevaluatedProperty'])
+      const known = Object.keys((error.parentSchema?.['properties'] as object | undefined) ?? {})
+      return { path: [...path, key], message: `unknown setting "${key}"`, hint: didYouMean(key, known) ?? (known.length > 0 ? `known here: ${known.join(', ')}` : null), onKey: true }
+    }
+    case 'type': {
+      const types = [params['type']].flat() as string[]
+      const wants = types.includes('number') || types.includes('integer') ? 'number' : types.includes('boolean') ? 'boolean' : undefined
+      const hint = wants === 'boolean' && typeof data === 'string' && /^(yes|no|on|off)$/i.test(data) ? `use ${/^(yes|on)$/i.test(data)}: YAML 1.2 reads this as text` : null
+      return { path, message: `must be ${types.map((type) => TYPE_WORDS[type] ?? type).join(' or ')}${got}`, hint, wants }
+    }
+    case 'enum': {
+      const allowed = params['allowedValues'] as unknown[]
+      const hint = typeof data === 'string' ? didYouMean(data, allowed.map(String)) : null
+      return { path, message: `must be ${allowed.map((value) => JSON.stringify(value)).join(' or ')}${got}`, hint, wants: allowed.some((value) => typeof value === 'number') ? 'number' : undefined }
+    }
+    case 'const':
+      return { path, message: `must be ${JSON.stringify(params['allowedValue'])}${got}`, hint: null }
+    case 'format':
+      return { path, message: `must be ${FORMAT_WORDS[String(params['format'])] ?? `a ${params['format']}`}${got}`, hint: null }
+    case 'anyOf':
+    case 'oneOf':
+      return { path, message: `has none of the allowed shapes${got}`, hint: null }
+    default:
+      return { path, message: `${error.message ?? 'is not allowed'}${got}`, hint: null }
+  }
+}
+
+const FORMAT_WORDS: Readonly<Record<string, string>> = {
+  uri: 'a URL such as https://example.com/path',
+  url: 'a URL such as https://example.com/path',
+  email: 'an e-mail address',
+  duration: 'a duration such as 500ms, 1s, 5m, 2h or 1d',
+  hostname: 'a host name',
+  'date-time': 'a time such as 2026-01-31T00:00:00Z',
+  date: 'a date such as 2026-01-31',
+  uuid: 'a UUID',
+}
+
+function requiredHint(error: ErrorObject): string | null {
+  const wanted = (error.parentSchema?.['properties'] as Record<string, { description?: unknown; title?: unknown }> | undefined)?.[error.params['missingProperty'] as string]
+  const text = wanted?.description ?? wanted?.title
+  return typeof text === 'string' ? text : null
+}
+
+/** A JSON pointer as a path: digits are an index where there is a list. */
+function pathIn(root: unknown, pointer: string): Path {
+  let value = root
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((part) => {
+      const key = part.replaceAll('~1', '/').replaceAll('~0', '~')
+      const step = Array.isArray(value) ? Number(key) : key
+      value = (value as Record<string | number, unknown> | undefined)?.[step]
+      return step
+    })
+}
