@@ -65,7 +65,7 @@ function native(n: number): number {
   const asked: unknown[] = []
   const context = { config: {}, enqueue: (action: string, input: unknown) => asked.push({ action, input }) }
   const event: unknown = JSON.parse(eventAt(n))
-  handler.on?.['response.submitted']?.(event as never, context as never)
+  void handler.on?.['response.submitted']?.(event as never, context as never)
   return JSON.stringify(asked).length
 }
 
