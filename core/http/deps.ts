@@ -4,57 +4,14 @@ import type { RouteRequest, RouteResponse } from '../contract/index.ts'
 import type { FormCache } from '../ingest/form-cache.ts'
 import type { Receiver } from '../ingest/receive.ts'
 import type { Limits } from '../limits.ts'
-import type { InstallationState, LogEvent, WorkspaceId } from '../model.ts'
+import type { LogEvent, WorkspaceId } from '../model.ts'
 import type { Readiness } from '../observe/health.ts'
 import type { Logger, Meter } from '../observe/observe.ts'
 import type { ApiKeys } from '../registry/api-keys.ts'
+import type { InstallationView, PluginView, RegistryView } from '../registry/views.ts'
 import type { ReplayQuery, Store } from '../storage/store.ts'
 
-/** A plugin folder as the API shows it. A broken one has `problems` and no version. */
-export interface PluginView {
-  readonly id: string
-  readonly name: string
-  readonly version: string | null
-  readonly description: string | null
-  readonly origin: 'builtin' | 'community'
-  readonly events: readonly string[]
-  readonly actions: readonly string[]
-  readonly schedules: readonly string[]
-  readonly routes: readonly string[]
-  /** Hosts the manifest asks for. */
-  readonly hosts: readonly string[]
-  /** JSON Schema of `with`. */
-  readonly config: Readonly<Record<string, unknown>>
-  readonly problems: readonly string[]
-}
-
-/** One installation with what an operator wants to know at a glance. */
-export interface InstallationView {
-  readonly id: string
-  readonly plugin: string
-  readonly version: string | null
-  readonly state: InstallationState
-  readonly reason: string | null
-  readonly stateSince: string | null
-  /** `with` after redaction: secrets are shown as `***`. */
-  readonly config: Readonly<Record<string, unknown>>
-  readonly forms: readonly string[] | null
-  readonly events: readonly string[] | null
-  /** Last event sequence handled, and how many wait behind it. */
-  readonly cursor: number
-  readonly lag: number
-  readonly lastSuccessAt: string | null
-  readonly lastFailureAt: string | null
-  readonly lastError: string | null
-  readonly deliveries: { readonly pending: number; readonly retrying: number; readonly dead: number; readonly delivered: number }
-  readonly breakers: readonly { readonly host: string; readonly state: 'open' | 'half_open'; readonly until: string | null }[]
-}
-
-/** The registry, seen from outside. */
-export interface RegistryView {
-  plugins(): readonly PluginView[]
-  installations(workspace: WorkspaceId): Promise<readonly InstallationView[]>
-}
+export type { InstallationView, PluginView, RegistryView }
 
 /** What an operator may ask the engine. Unknown installations reject with `not_found`. */
 export interface EngineControl {
