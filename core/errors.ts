@@ -23,6 +23,7 @@ export const ERRORS = {
   managed_by_file: { status: 403, retryable: false, act: 'admin', title: 'This is managed by manifold.yaml' },
   not_found: { status: 404, retryable: false, act: 'sender', title: 'There is no such thing' },
   method_not_allowed: { status: 405, retryable: false, act: 'sender', title: 'This method is not offered here' },
+  request_timeout: { status: 408, retryable: true, act: 'sender', title: 'The request did not arrive in time' },
   conflict: { status: 409, retryable: false, act: 'sender', title: 'It exists already or changed meanwhile' },
   idempotency_in_flight: { status: 409, retryable: true, act: 'sender', title: 'The first request with this key is still running' },
   body_too_large: { status: 413, retryable: false, act: 'sender', title: 'The body is too large' },

@@ -120,7 +120,7 @@ interface Envelope {
 
 /** Reads `{data, status?, started_at?, meta?, client_id?, form_id?}`, saying everything that is wrong at once. */
 function readEnvelope(body: Json, compiled: CompiledForm): Envelope {
-  if (!isObject(body)) throw invalid([{ pointer: '', detail: 'the body must be an object such as {"data": {...}}' }])
+  if (!isObject(body)) throw invalid([{ pointer: '', detail: 'must be an object such as {"data": {...}}' }])
   const problems: FieldProblem[] = []
   const { data, status, started_at: startedAt, meta, client_id: clientId, form_id: formId } = body
   for (const key of Object.keys(body)) {
@@ -300,8 +300,14 @@ function groupInputs(inputs: HtmlInputs): Answers {
   return data
 }
 
-const invalid = (problems: readonly FieldProblem[]): HubError =>
-  new HubError('invalid_response', problems.length === 1 ? 'One answer does not fit the form.' : `${problems.length} answers do not fit the form.`, { problems })
+const PROBLEMS_TOLD_MAX = 3
+
+/** The detail alone must help too: some senders show nothing else. */
+function invalid(problems: readonly FieldProblem[]): HubError {
+  const told = problems.slice(0, PROBLEMS_TOLD_MAX).map(({ pointer, detail }) => `${pointer === '' ? 'The body' : pointer} ${detail}`)
+  const more = problems.length > told.length ? `; and ${problems.length - told.length} more` : ''
+  return new HubError('invalid_response', `${told.join('; ')}${more}.`, { problems })
+}
 
 const isObject = (value: Json | undefined): value is { readonly [key: string]: Json } =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,0 +1,62 @@
+/** The gate before every handler: reads the key, checks the route's access, and counts strangers. Default deny. */
+import type { IncomingMessage } from 'node:http'
+import type { Clock } from '../clock.ts'
+import { HubError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import { allows } from '../registry/api-keys.ts'
+import type { ApiKeys, Principal, Scope } from '../registry/api-keys.ts'
+import { bucketOf } from './address.ts'
+import type { AddressBook } from './address.ts'
+import { openRateLimit } from './rate-limit.ts'
+import type { Access } from './route.ts'
+
+/** Resolves with who is asking, or rejects with `unauthorized`, `forbidden` or `rate_limited`. No promise when memory knows. */
+export type Gate = (incoming: IncomingMessage, access: Access) => Principal | null | Promise<Principal | null>
+
+export interface GateDeps {
+  readonly keys: Pick<ApiKeys, 'authenticate' | 'peek'>
+  readonly addresses: AddressBook
+  readonly clock: Clock
+  readonly limits: Pick<Limits, 'publicRatePerSecond' | 'publicRateBurst'>
+}
+
+const BEARER = /^Bearer +(\S+)$/i
+const KEY_CHARS_MAX = 512
+
+export function openGate(deps: GateDeps): Gate {
+  const { publicRatePerSecond, publicRateBurst } = deps.limits
+  const rate = openRateLimit({ ratePerSecond: publicRatePerSecond, burst: publicRateBurst })
+  const countStranger = (incoming: IncomingMessage): null => {
+    const waitMs = rate(bucketOf(deps.addresses.clientOf(incoming)), deps.clock.monotonicMs())
+    if (waitMs === 0) return null
+    throw new HubError('rate_limited', `This address may send ${publicRatePerSecond} responses a second. Wait, or use an API key.`, { retryAfterMs: waitMs })
+  }
+  return (incoming, access) => {
+    const header = incoming.headers.authorization
+    if (access === 'open') return null
+    if (access === 'stranger') return countStranger(incoming)
+    if (header === undefined) {
+      if (access === 'submit') return countStranger(incoming)
+      if (access === 'local' && deps.addresses.isLocal(incoming)) return null
+      throw new HubError('unauthorized', 'Send an API key: "Authorization: Bearer mfk_...". Keys are made with `manifold keys create`.')
+    }
+    const key = BEARER.exec(header)?.[1]
+    if (key === undefined || key.length > KEY_CHARS_MAX) throw new HubError('unauthorized', 'The Authorization header must be "Bearer <api key>".')
+    const known = deps.keys.peek(key)
+    if (known !== undefined) return admit(known, access)
+    return deps.keys.authenticate(key).then((principal) => admit(principal, access))
+  }
+}
+
+function admit(principal: Principal | null, access: Access): Principal {
+  if (principal === null) throw new HubError('unauthorized', 'This API key is not valid here: unknown, expired or revoked.')
+  const scope = scopeOf(access)
+  if (scope !== null && !allows(principal, scope)) throw new HubError('forbidden', `This needs a key with the scope "${scope}".`)
+  return principal
+}
+
+function scopeOf(access: Access): Scope | null {
+  if (access === 'submit') return 'responses:write'
+  if (access === 'local') return 'admin'
+  return access === 'any-key' || access === 'open' || access === 'stranger' ? null : access
+}

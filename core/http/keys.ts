@@ -1,0 +1,96 @@
+/** `/api/v2/keys` and `/api/v2/me`: who may do what. */
+import { z } from '@hono/zod-openapi'
+import { HubError } from '../errors.ts'
+import { SCOPES } from '../registry/api-keys.ts'
+import type { ApiKeyRow } from '../storage/store.ts'
+import { readJson } from './body.ts'
+import type { HttpDeps } from './deps.ts'
+import { instant, pageOf } from './paging.ts'
+import { json, noContent, readBodyAs } from './route.ts'
+import type { Route } from './route.ts'
+
+const keySchema = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    prefix: z.string(),
+    scopes: z.array(z.string()),
+    created_at: z.string(),
+    expires_at: z.string().nullable(),
+    last_used_at: z.string().nullable(),
+    revoked_at: z.string().nullable(),
+  })
+  .openapi('ApiKey')
+
+const meSchema = z.object({ workspace: z.string(), key: z.object({ id: z.string(), name: z.string(), scopes: z.array(z.string()) }), version: z.string() })
+
+const keyBody = z.strictObject({
+  name: z.string().trim().min(1).max(100),
+  scopes: z.array(z.enum(SCOPES)).min(1),
+  expires_at: instant.nullable().default(null),
+})
+
+const keyWire = (row: ApiKeyRow): z.output<typeof keySchema> => ({
+  id: row.id,
+  name: row.name,
+  prefix: row.prefix,
+  scopes: [...row.scopes],
+  created_at: row.createdAt,
+  expires_at: row.expiresAt,
+  last_used_at: row.lastUsedAt,
+  revoked_at: row.revokedAt,
+})
+
+/** Every route of keys. */
+export function keyRoutes(deps: Pick<HttpDeps, 'keys' | 'limits' | 'clock' | 'version'>): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/api/v2/me',
+      access: 'any-key',
+      doc: { tag: 'Keys', summary: 'Who this key is', responses: { 200: { description: 'Workspace, key and its scopes', schema: meSchema } } },
+      handler: (call) => {
+        const { workspace, keyId, name, scopes } = call.principal
+        return json(call, { workspace, key: { id: keyId, name, scopes: [...scopes] }, version: deps.version })
+      },
+    },
+    {
+      method: 'POST',
+      path: '/api/v2/keys',
+      access: 'admin',
+      doc: {
+        tag: 'Keys',
+        summary: 'Create an API key',
+        description: 'The key is in this answer and cannot be shown again; the hub keeps only its hash.',
+        body: { schema: keyBody, example: { name: 'website', scopes: ['responses:write'], expires_at: null } },
+        responses: { 201: { description: 'The key, once', schema: keySchema.extend({ key: z.string() }) } },
+      },
+      handler: async (call) => {
+        const { body } = await readJson(call.incoming, deps.limits)
+        const { name, scopes, expires_at: expiresAt } = readBodyAs(body, keyBody)
+        if (expiresAt !== null && Date.parse(expiresAt) <= deps.clock.nowMs()) {
+          throw new HubError('bad_request', 'The key would be expired already.', { problems: [{ pointer: '/expires_at', detail: 'must be in the future' }] })
+        }
+        const made = await deps.keys.create({ workspace: call.principal.workspace, name, scopes: [...new Set(scopes)], expiresAt })
+        return json(call, { ...keyWire(made.row), key: made.key }, { status: 201 })
+      },
+    },
+    {
+      method: 'GET',
+      path: '/api/v2/keys',
+      access: 'admin',
+      doc: { tag: 'Keys', summary: 'List API keys', description: 'Revoked ones too.', responses: { 200: { description: 'All keys', schema: pageOf(keySchema) } } },
+      handler: async (call) => json(call, { items: (await deps.keys.list(call.principal.workspace)).map(keyWire), next_cursor: null }),
+    },
+    {
+      method: 'DELETE',
+      path: '/api/v2/keys/{id}',
+      access: 'admin',
+      doc: { tag: 'Keys', summary: 'Revoke an API key', responses: { 204: { description: 'Revoked' } } },
+      handler: async (call) => {
+        if (!(await deps.keys.revoke(call.principal.workspace, call.param('id')))) throw new HubError('not_found', `There is no key "${call.param('id').slice(0, 100)}" in force.`)
+        return noContent(call)
+      },
+    },
+  ]
+}
