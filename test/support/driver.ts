@@ -20,7 +20,7 @@ export interface DriverOptions {
 }
 
 export interface Driver extends AsyncDisposable {
-  /** How often each status was answered; 0 counts requests without any answer. */
+  /** How often each status was answered (200 is a repeat); 0 counts requests without any answer. */
   readonly answers: ReadonlyMap<number, number>
   /** Sends one submission now. Returns the status, 0 when no answer came. */
   submit(key: string): Promise<number>
@@ -60,7 +60,7 @@ export function openDriver(options: DriverOptions): Driver {
       bodyTimeout: timeoutMs,
     })
     const text = await answer.body.text()
-    if (answer.statusCode === 201) ledger.acknowledged(key, (JSON.parse(text) as { id: string }).id)
+    if (answer.statusCode === 201 || answer.statusCode === 200) ledger.acknowledged(key, (JSON.parse(text) as { id: string }).id)
     return answer.statusCode
   }
   const submit = (key: string): Promise<number> => {

@@ -1,0 +1,76 @@
+/** Eighth stop: the file. It is followed when it is right, kept at arm's length when it is not. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { settled, startHub } from '../support/hub.ts'
+import type { Hub } from '../support/hub.ts'
+import { startReceiver } from '../support/receiver.ts'
+import type { Receiver } from '../support/receiver.ts'
+import { DECK, hook, sceneConfig } from '../support/scene.ts'
+import { until } from '../support/wait.ts'
+
+interface ConfigStatus {
+  readonly in_step: boolean
+  readonly running_checksum: string
+  readonly problems: readonly { line: number; path: string; message: string }[]
+}
+
+let receiver: Receiver
+let hub: Hub
+beforeAll(async () => {
+  receiver = await startReceiver()
+  hub = await startHub({ config: configOf(['one']) })
+})
+afterAll(async () => {
+  await hub[Symbol.asyncDispose]()
+  await receiver[Symbol.asyncDispose]()
+})
+
+const configOf = (ids: readonly string[]) => sceneConfig({ installations: ids.map((id) => hook(id, `${receiver.url}/${id}`)) })
+const status = async () => (await hub.api<ConfigStatus>('GET', '/api/v2/config')).body
+const submit = async (key: string) => {
+  expect((await hub.api('POST', `/api/v2/forms/${DECK}/responses`, { data: { key } })).status).toBe(201)
+  await settled(hub)
+}
+const seen = (key: string) => receiver.requests.filter((request) => request.json()['key'] === key).map(({ path }) => path).toSorted()
+
+test('a change of the file is followed by itself', async () => {
+  await submit('before')
+  await hub.writeConfig(configOf(['one', 'two']))
+  await until('the new installation', async () => (await hub.api('GET', '/api/v2/installations/two')).status === 200)
+  await submit('after')
+  expect(seen('before')).toEqual(['/one'])
+  expect(seen('after')).toEqual(['/one', '/two'])
+  expect(await status()).toMatchObject({ in_step: true, problems: [] })
+})
+
+test('a broken file changes nothing and is said loudly, with line and column; mending it is enough', async () => {
+  const running = (await status()).running_checksum
+  await hub.writeConfig('forms:\n  deck: { name: Deck, fields: [{ key: key, type: text }] }\ninstalations: []\n')
+  const told = await until('the mistake to be told', status, { accept: ({ problems }) => problems.length > 0 })
+  expect(told).toMatchObject({ in_step: false, running_checksum: running })
+  expect(told.problems[0]).toMatchObject({ line: 3, path: 'instalations' })
+  await submit('still-running')
+  expect(seen('still-running')).toEqual(['/one', '/two'])
+  expect(await hub.metric('manifold_config_last_reload_ok')).toBe(0)
+
+  await hub.writeConfig(configOf(['two', 'three']))
+  await until('the mended file to run', async () => (await status()).in_step)
+  await submit('mended')
+  expect(seen('mended')).toEqual(['/three', '/two'])
+  expect(await hub.metric('manifold_config_last_reload_ok')).toBe(1)
+})
+
+test('SIGHUP reads the file again; a bad installation only sets itself aside', async () => {
+  const broken = { id: 'broken', use: 'webhooks', with: { url: 17 } }
+  const unknown = { id: 'unknown', use: 'no-such-plugin' }
+  await hub.writeConfig(sceneConfig({ installations: [hook('two', `${receiver.url}/two`), broken, unknown] }))
+  hub.signal('SIGHUP')
+  const states = await until('the bad ones to be set aside', async () => {
+    const { body } = await hub.api<{ items: readonly { id: string; state: string; reason: string | null }[] }>('GET', '/api/v2/installations')
+    return Object.fromEntries(body.items.map(({ id, state, reason }) => [id, { state, reason }]))
+  }, { accept: (all) => all['broken'] !== undefined && all['unknown'] !== undefined })
+  expect(states['two']?.state).toBe('ready')
+  expect(states['broken']).toMatchObject({ state: 'invalid', reason: expect.stringContaining('url') })
+  expect(states['unknown']).toMatchObject({ state: 'invalid', reason: expect.stringContaining('no-such-plugin') })
+  await submit('aside')
+  expect(seen('aside')).toEqual(['/two'])
+})
