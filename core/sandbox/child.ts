@@ -1,0 +1,77 @@
+/**
+ * Entry of a sandbox child: a process without environment, files, secrets or database, that holds isolates and passes
+ * messages. It ends itself when its hub is gone.
+ */
+import { GuestIsolate } from './isolate.ts'
+import type { FromChild, ToChild } from './protocol.ts'
+
+const BEAT_MS = 200
+/** Beats of an idle child: this many intervals apart, at most. */
+const IDLE_BEATS = 2
+
+const isolates = new Map<number, GuestIsolate>()
+let guestCode = ''
+let outbox: FromChild[] = []
+let isFlushing = false
+let quietBeats = 0
+
+function send(message: FromChild): void {
+  outbox.push(message)
+  if (message[0] === 'refused' || message[0] === 'breach') isolates.delete(message[1])
+  if (message[0] !== 'beat') quietBeats = IDLE_BEATS
+  if (isFlushing) return
+  isFlushing = true
+  setImmediate(flush)
+}
+
+function flush(): void {
+  isFlushing = false
+  const messages = outbox
+  outbox = []
+  process.send?.(messages, undefined, undefined, (error) => {
+    if (error !== null) end()
+  })
+}
+
+function receive(message: ToChild): void {
+  if (message[0] === 'guest') {
+    guestCode = message[1]
+    return
+  }
+  const [kind, unit] = message
+  if (kind === 'load') {
+    const isolate = new GuestIsolate(unit, message[2], send)
+    isolates.set(unit, isolate)
+    void isolate.load(guestCode)
+    return
+  }
+  const isolate = isolates.get(unit)
+  if (isolate === undefined) return
+  if (kind === 'step') isolate.accept(message[2], message[3])
+  else if (kind === 'cautious') isolate.beCautious()
+  else {
+    isolates.delete(unit)
+    isolate.drop()
+  }
+}
+
+function beat(): void {
+  const busy = [...isolates].filter(([, isolate]) => isolate.isBusy).map(([unit]) => unit)
+  if (busy.length === 0 && ++quietBeats < IDLE_BEATS) return
+  quietBeats = 0
+  send(['beat', process.memoryUsage.rss(), busy])
+}
+
+/** A clean exit would wait for isolate threads that may never end. */
+const end = (): void => void process.kill(process.pid, 'SIGKILL')
+
+process.on('disconnect', end)
+process.on('message', (messages: readonly ToChild[]) => {
+  for (const message of messages) receive(message)
+  for (const isolate of isolates.values()) isolate.pump()
+})
+// Ctrl-C in a terminal reaches the whole process group: the hub decides when its children end.
+process.on('SIGINT', () => undefined)
+process.on('SIGTERM', () => undefined)
+setInterval(beat, BEAT_MS)
+send(['ready'])

@@ -1,0 +1,163 @@
+/** Builds `ctx` (core/contract) for one run: buffered effects here, everything else as a call to the hub. */
+import type { Context, HttpRequest, HttpResponse, Json } from '../../contract/index.ts'
+import type { GuestSettings } from '../protocol.ts'
+import { freeze, isArray, keysOf, nowMs, parseJson } from './natives.ts'
+import { buffer, capabilityError, countOp, type GuestRun, jsonOf, logLine } from './run.ts'
+
+/** `ctx.signal` turns this long before the wall limit, or a quarter of a short limit. */
+const ABORT_MARGIN_MS = 500
+
+export interface ContextParts {
+  readonly settings: GuestSettings
+  readonly config: { readonly [key: string]: Json }
+  /** Sends a capability call to the hub; `args` is JSON text. */
+  readonly call: (run: GuestRun, name: string, args: string) => Promise<unknown>
+}
+
+const refuse = (message: string): never => {
+  throw capabilityError('capability_input', message)
+}
+
+const needText = (value: unknown, what: string): string => (typeof value === 'string' ? value : refuse(`${what} must be a string`))
+
+export function makeContext(run: GuestRun, parts: ContextParts): Context {
+  const { settings, config } = parts
+  const { order, deadlineMs } = run
+  const abortMs = deadlineMs - Math.min(ABORT_MARGIN_MS, order.wallMs / 4)
+  const call = async (name: string, args: unknown): Promise<unknown> => {
+    countOp(run, settings)
+    return parts.call(run, name, jsonOf(args, `ctx.${name}`))
+  }
+  const log = (level: string) => (message: string, fields?: { readonly [key: string]: Json }) => logLine(run, settings, { level, message, fields })
+  return {
+    config,
+    run: { id: order.id, installation: settings.installation, attempt: order.attempt, deadlineMs },
+    signal: {
+      get aborted() {
+        return run.ended || nowMs() >= abortMs
+      },
+    },
+    enqueue: (action, input, options = {}) => {
+      countOp(run, settings)
+      needText(action, 'The action of enqueue')
+      const { key, orderBy, delayMs } = options
+      if (key !== undefined) needText(key, 'The key of enqueue')
+      if (orderBy !== undefined) needText(orderBy, 'orderBy of enqueue')
+      if (delayMs !== undefined && !(Number.isFinite(delayMs) && delayMs >= 0)) refuse('delayMs of enqueue must be 0 or more')
+      // Spliced, so that a large input is turned into text once.
+      const rest = jsonOf({ action, key, orderBy, delayMs }, 'The options of enqueue')
+      buffer(run, 'q', `${rest.slice(0, -1)},"input":${jsonOf(input, 'The input of enqueue')}}`)
+    },
+    http: (request) => http(run, parts, request),
+    kv: kvOf(run, settings, call),
+    secret: (name) => ({ $secret: needText(name, 'The name of a secret') }),
+    hmac: ({ key, alg = 'sha256', data, encoding = 'hex', keyFormat = 'utf8' }) =>
+      call('hmac', { key, alg, data, encoding, keyFormat }) as Promise<string>,
+    sign: ({ alg, key, claims, header }) => call('sign', { alg, key, claims, header }) as Promise<string>,
+    responses: {
+      get: (id) => call('responses.get', { id }) as ReturnType<Context['responses']['get']>,
+      list: ({ form, since, limit, after }) => call('responses.list', { form, since, limit, after }) as ReturnType<Context['responses']['list']>,
+    },
+    emit: (name, data) => {
+      countOp(run, settings)
+      needText(name, 'The name of emit')
+      if (typeof data !== 'object' || data === null || isArray(data)) refuse('The data of emit must be an object')
+      buffer(run, 'm', `{"name":${jsonOf(name, 'name')},"data":${jsonOf(data, 'The data of emit')}}`)
+    },
+    tally: (name, by = 1) => count(run, settings, { kind: 't', name, by }),
+    tallies: (prefix = '') => call('tallies', { prefix }) as ReturnType<Context['tallies']>,
+    log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
+    metric: (name, by = 1) => count(run, settings, { kind: 'p', name, by }),
+  }
+}
+
+function count(run: GuestRun, settings: GuestSettings, entry: { kind: 't' | 'p'; name: string; by: number }): void {
+  countOp(run, settings)
+  needText(entry.name, 'The name of a counter')
+  if (typeof entry.by !== 'number' || !Number.isFinite(entry.by)) refuse('A counter needs a finite number')
+  buffer(run, entry.kind, jsonOf({ name: entry.name, by: entry.by }, 'A counter'))
+}
+
+async function http(run: GuestRun, parts: ContextParts, request: HttpRequest): Promise<HttpResponse> {
+  const { settings } = parts
+  countOp(run, settings)
+  run.httpCalls += 1
+  if (run.httpCalls > settings.httpCallsMax) {
+    throw capabilityError('capability_limit', `A run may make ${settings.httpCallsMax} http calls`)
+  }
+  const { method, url, timeoutMs } = request
+  let { body, headers } = request
+  if (request.json !== undefined) {
+    if (body !== undefined) refuse('ctx.http takes either body or json')
+    body = jsonOf(request.json, 'json of ctx.http')
+    if (!keysOf(headers ?? {}).some((name) => name.toLowerCase() === 'content-type')) headers = { ...headers, 'content-type': 'application/json' }
+  }
+  if (body !== undefined && needText(body, 'The body of ctx.http').length > settings.httpRequestBytesMax) {
+    throw capabilityError('capability_limit', `A request body may have ${settings.httpRequestBytesMax} bytes`)
+  }
+  const args = jsonOf({ method, url, headers, body, timeoutMs }, 'The request of ctx.http')
+  const answer = (await parts.call(run, 'http', args)) as Omit<HttpResponse, 'json'>
+  const { status, headers: received, body: text, truncated } = answer
+  return { status, headers: received, body: text, truncated, json: () => parseJson(text) as Json }
+}
+
+function kvOf(run: GuestRun, settings: GuestSettings, call: (name: string, args: unknown) => Promise<unknown>): Context['kv'] {
+  const checkKey = (key: unknown): string => {
+    const text = needText(key, 'A kv key')
+    if (text === '' || text.length > settings.kvKeyCharsMax) refuse(`A kv key has 1 to ${settings.kvKeyCharsMax} characters`)
+    return text
+  }
+  const write = (key: string, text: string, entry: string | null): void => {
+    buffer(run, 'k', text)
+    run.kv ??= new Map()
+    run.kv.set(key, entry)
+  }
+  return {
+    get: async (key) => {
+      const own = run.kv?.get(checkKey(key))
+      if (own === undefined) return (await call('kv.get', { key })) as Json | undefined
+      countOp(run, settings)
+      return own === null ? undefined : (parseJson(own) as Json)
+    },
+    set: (key, value, options = {}) => {
+      countOp(run, settings)
+      const { ttlMs } = options
+      if (ttlMs !== undefined && !(Number.isFinite(ttlMs) && ttlMs > 0)) refuse('ttlMs must be more than 0')
+      const text = jsonOf(value, 'A kv value')
+      if (text.length > settings.kvValueBytesMax) refuse(`A kv value has at most ${settings.kvValueBytesMax} bytes`)
+      write(key, `${jsonOf({ key: checkKey(key), ttlMs }, 'A kv key').slice(0, -1)},"value":${text}}`, text)
+    },
+    delete: (key) => {
+      countOp(run, settings)
+      write(key, jsonOf({ key: checkKey(key) }, 'A kv key'), null)
+    },
+    list: async (prefix, after) => {
+      const answer = (await call('kv.list', { prefix: needText(prefix, 'The prefix of kv.list'), after })) as Awaited<ReturnType<Context['kv']['list']>>
+      return run.kv === null ? answer : withOwnKeys(run.kv, answer, { prefix, after: after ?? '' })
+    },
+  }
+}
+
+/** Puts the run's own buffered writes over a page of stored keys. */
+function withOwnKeys(
+  own: ReadonlyMap<string, string | null>,
+  page: { keys: string[]; next: string | null },
+  range: { prefix: string; after: string },
+): { keys: string[]; next: string | null } {
+  const keys = new Set(page.keys)
+  const end = page.next === null ? undefined : page.keys.at(-1)
+  for (const [key, value] of own) {
+    if (value === null) keys.delete(key)
+    else if (key.startsWith(range.prefix) && key > range.after && (end === undefined || key <= end)) keys.add(key)
+  }
+  return { keys: [...keys].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)), next: page.next }
+}
+
+/** Frozen all the way down: every run sees the same config, and none can change it for the next. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const key of keysOf(value)) deepFreeze((value as Record<string, unknown>)[key])
+    freeze(value)
+  }
+  return value
+}

@@ -1,0 +1,312 @@
+/**
+ * One isolate in the child: builds it, enters it with a timeout for every slice, notices when it cannot be ended.
+ * Decides nothing: what a breach means and whom it costs is the hub's business.
+ *
+ *   loading ──▶ ready ⇄ stepping ──▶ gone        refused load, breach or drop ──▶ gone
+ */
+import { randomBytes } from 'node:crypto'
+import ivm from 'isolated-vm'
+import {
+  type BreachKind,
+  DRAIN_CHARS_MAX,
+  type DrainHeader,
+  type FromChild,
+  GUEST_FILE,
+  type GuestErrorText,
+  type LoadOrder,
+  NO_LANE,
+  PLUGIN_FILE,
+} from './protocol.ts'
+
+/** A slice that is still not over this long after its limit is disposed of … */
+const LATE_GRACE_MS = 750
+/** … and one that survives that by this long is stuck: only killing the process helps. */
+const DISPOSE_GRACE_MS = 1_000
+const HEADER_CHARS_MAX = 65_536
+const QUESTION_CHARS_MAX = 262_144
+const RANDOM_BYTES_MAX = 65_536
+const DRAIN_TRIES_MAX = 3
+
+type Send = (message: FromChild) => void
+type GuestFunction = ivm.Reference<(...args: unknown[]) => unknown>
+
+export class GuestIsolate {
+  readonly #unit: number
+  readonly #order: LoadOrder
+  readonly #send: Send
+  readonly #isolate: ivm.Isolate
+  #step: GuestFunction | null = null
+  #drain: GuestFunction | null = null
+  #state: 'loading' | 'ready' | 'stepping' | 'gone' = 'loading'
+  #cautious: boolean
+  readonly #pending = new Map<number, string[]>()
+  #lanes: number[] = [NO_LANE]
+  #wakeAtMs = new Map<number, number>()
+  #wakeTimer: NodeJS.Timeout | undefined
+  #cpuNs = 0n
+  #endTimer: NodeJS.Timeout | undefined
+
+  constructor(unit: number, order: LoadOrder, send: Send) {
+    this.#unit = unit
+    this.#order = order
+    this.#send = send
+    this.#cautious = order.cautious
+    this.#isolate = new ivm.Isolate({
+      memoryLimit: order.heapMb,
+      // Without a handler the library waits for ever for an isolate that V8 has given up on.
+      onCatastrophicError: (message) => this.#stuck(`V8 gave up on the isolate: ${message}`),
+    })
+  }
+
+  /** True while plugin code may be executing. */
+  get isBusy(): boolean {
+    return this.#state === 'stepping' || this.#state === 'loading'
+  }
+
+  /** Runs the guest code and the plugin's script; reports `loaded` or `refused`. */
+  async load(guestCode: string): Promise<void> {
+    const watch = this.#watch(this.#order.loadMs, 'loading')
+    try {
+      const surface = await this.#build(guestCode)
+      if (this.#state === 'gone') return
+      this.#state = 'ready'
+      this.#send(['loaded', this.#unit, surface])
+      this.#pump()
+    } catch (error) {
+      if (this.#state === 'gone') return
+      this.#refuse(textOf(error))
+    } finally {
+      watch()
+    }
+  }
+
+  async #build(guestCode: string): Promise<string> {
+    const { code, config, settings, loadMs } = this.#order
+    const isolate = this.#isolate
+    const context = await isolate.createContext()
+    const guest = await isolate.compileScript(guestCode, { filename: GUEST_FILE })
+    const boot = (await guest.run(context, { reference: true, timeout: loadMs })) as GuestFunction
+    const bridge = (await boot.apply(undefined, [new ivm.Callback(answer), config, settings], {
+      result: { reference: true },
+      timeout: loadMs,
+    })) as unknown as ivm.Reference<Record<'adopt' | 'step' | 'drain', (...args: unknown[]) => unknown>>
+    const adopt = (await bridge.get('adopt', { reference: true })) as GuestFunction
+    this.#step = (await bridge.get('step', { reference: true })) as GuestFunction
+    this.#drain = (await bridge.get('drain', { reference: true })) as GuestFunction
+    const script = await isolate.compileScript(code, { filename: PLUGIN_FILE })
+    const module = (await script.run(context, { reference: true, timeout: loadMs })) as ivm.Reference<unknown>
+    const surface: unknown = await adopt.apply(undefined, [module.derefInto()], { result: { copy: true }, timeout: loadMs })
+    return typeof surface === 'string' ? surface.slice(0, HEADER_CHARS_MAX) : '{}'
+  }
+
+  /** Takes a command for a lane; it is executed in the next slice. */
+  accept(lane: number, command: string): void {
+    if (this.#state === 'gone') return
+    const waiting = this.#pending.get(lane)
+    if (waiting === undefined) this.#pending.set(lane, [command])
+    else waiting.push(command)
+  }
+
+  /** Enters the isolate when it is free and something waits. */
+  pump(): void {
+    this.#pump()
+  }
+
+  /** From now on one lane a slice, so that a breach has one culprit. */
+  beCautious(): void {
+    this.#cautious = true
+  }
+
+  /** Ends the isolate; says so when that is impossible. */
+  drop(): void {
+    const wasBusy = this.isBusy
+    this.#leave()
+    if (wasBusy) this.#expectEnd()
+  }
+
+  #pump(): void {
+    if (this.#state !== 'ready' || this.#pending.size === 0) return
+    this.#state = 'stepping'
+    void this.#slice(this.#takePending())
+  }
+
+  #takePending(): string {
+    const [first] = this.#pending
+    if (this.#cautious && first !== undefined) {
+      this.#pending.delete(first[0])
+      this.#lanes = [first[0]]
+      return `[${first[1].join()}]`
+    }
+    const commands = [...this.#pending.values()].flat()
+    this.#lanes = [...this.#pending.keys()]
+    this.#pending.clear()
+    return `[${commands.join()}]`
+  }
+
+  async #slice(commands: string): Promise<void> {
+    const timeout = this.#order.sliceMs
+    const watch = this.#watch(timeout * 2, 'stepping')
+    try {
+      // Both are queued at once: one wake-up of the isolate's thread. Its microtasks run at the end of the first.
+      const stepping = (this.#step as GuestFunction).apply(undefined, [commands], { timeout, result: { copy: true } })
+      let draining = this.#drainOnce(false)
+      draining.catch(() => undefined)
+      await stepping.catch((error: unknown) => this.#judge(error))
+      for (let tries = 1; ; tries++) {
+        const isMore = await draining.catch((error: unknown) => {
+          this.#judge(error)
+          if (tries >= DRAIN_TRIES_MAX) throw error
+          return 'again' as const
+        })
+        if (isMore === 'done') break
+        if (isMore === 'more') tries = 0
+        draining = this.#drainOnce(isMore === 'again')
+        draining.catch(() => undefined)
+      }
+    } catch (error) {
+      this.#breach(error instanceof Breach ? error.kind : 'oversize')
+    } finally {
+      watch()
+    }
+    if (this.#state !== 'stepping') return
+    this.#state = 'ready'
+    this.#pump()
+  }
+
+  /** A termination ends the slice; anything else is an error that nobody in the guest handles, and life goes on. */
+  #judge(error: unknown): void {
+    if (error instanceof Breach) throw error
+    const { message } = textOf(error)
+    if (this.#isolate.isDisposed) throw new Breach(this.#state === 'gone' ? 'slice' : 'memory')
+    if (/execution timed out/.test(message)) throw new Breach('slice')
+    this.#send(['stray', this.#unit, this.#lanes, textOf(error)])
+  }
+
+  async #drainOnce(again: boolean): Promise<'done' | 'more'> {
+    const drain = this.#drain as GuestFunction
+    const text: unknown = await drain.apply(undefined, [again], { timeout: this.#order.sliceMs, result: { copy: true } })
+    if (typeof text !== 'string' || text.length > DRAIN_CHARS_MAX) throw new Breach('oversize')
+    const headerEnd = text.indexOf('\n')
+    if (headerEnd < 0 || headerEnd > HEADER_CHARS_MAX) throw new Breach('oversize')
+    const header = headerEnd === 0 ? {} : readHeader(text.slice(0, headerEnd))
+    this.#wake(header.w ?? [])
+    const cpuNs = this.#isolate.cpuTime
+    const cpuUs = Number(cpuNs - this.#cpuNs) / 1_000
+    this.#cpuNs = cpuNs
+    this.#send(['out', this.#unit, this.#lanes, cpuUs, text.slice(headerEnd + 1)])
+    return header.m === 1 ? 'more' : 'done'
+  }
+
+  #wake(wakes: readonly (readonly [number, number])[]): void {
+    clearTimeout(this.#wakeTimer)
+    this.#wakeAtMs = new Map()
+    const now = performance.now()
+    let earliest = Infinity
+    for (const [lane, delayMs] of wakes) {
+      this.#wakeAtMs.set(lane, now + delayMs)
+      earliest = Math.min(earliest, delayMs)
+    }
+    if (earliest < Infinity) this.#wakeTimer = setTimeout(() => this.#wakeUp(), earliest)
+  }
+
+  #wakeUp(): void {
+    const now = performance.now()
+    let next = Infinity
+    for (const [lane, atMs] of this.#wakeAtMs) {
+      if (atMs <= now + 1) {
+        this.#wakeAtMs.delete(lane)
+        this.accept(lane, `{"k":"timers","l":${lane}}`)
+      } else next = Math.min(next, atMs - now)
+    }
+    if (next < Infinity) this.#wakeTimer = setTimeout(() => this.#wakeUp(), next)
+    this.#pump()
+  }
+
+  /** Watches one load or slice; the answer ends the watch. */
+  #watch(limitMs: number, state: 'loading' | 'stepping'): () => void {
+    const timer = setTimeout(() => {
+      if (this.#state !== state) return
+      if (state === 'loading') this.#refuse({ name: 'Error', message: `loading took longer than ${limitMs} ms`, stack: '' })
+      else this.#breach('slice')
+    }, limitMs + LATE_GRACE_MS)
+    return () => {
+      clearTimeout(timer)
+      clearTimeout(this.#endTimer)
+    }
+  }
+
+  #breach(kind: BreachKind): void {
+    if (this.#state === 'gone') return
+    this.#send(['breach', this.#unit, kind, this.#lanes])
+    this.#leave()
+    this.#expectEnd()
+  }
+
+  #refuse(error: GuestErrorText): void {
+    this.#send(['refused', this.#unit, error])
+    this.#leave()
+    this.#expectEnd()
+  }
+
+  #leave(): void {
+    this.#state = 'gone'
+    this.#pending.clear()
+    clearTimeout(this.#wakeTimer)
+    if (!this.#isolate.isDisposed) this.#isolate.dispose()
+  }
+
+  /** The running slice has to settle soon after the disposal (its watch then ends this timer). */
+  #expectEnd(): void {
+    this.#endTimer = setTimeout(() => this.#stuck('the isolate did not end'), DISPOSE_GRACE_MS)
+  }
+
+  #stuck(why: string): void {
+    this.#state = 'gone'
+    this.#send(['stuck', this.#unit, this.#lanes, why])
+  }
+}
+
+class Breach extends Error {
+  readonly kind: BreachKind
+
+  constructor(kind: BreachKind) {
+    super(kind)
+    this.kind = kind
+  }
+}
+
+function readHeader(text: string): DrainHeader {
+  try {
+    const header = JSON.parse(text) as DrainHeader
+    const isWake = (pair: unknown): boolean => Array.isArray(pair) && Number.isSafeInteger(pair[0]) && Number.isFinite(pair[1])
+    if (typeof header === 'object' && header !== null && (header.w === undefined || (Array.isArray(header.w) && header.w.every(isWake)))) return header
+  } catch {
+    // Falls through: only a guest that tampered with its bridge gets here.
+  }
+  throw new Breach('oversize')
+}
+
+/** What the library copied out of the guest; by now it is data of this realm, but its parts may be anything. */
+function textOf(error: unknown): GuestErrorText {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error).slice(0, 2_000), stack: '' }
+  const part = (value: unknown, charsMax: number): string => (typeof value === 'string' ? value.slice(0, charsMax) : '')
+  return { name: part(error.name, 100), message: part(error.message, 2_000), stack: part(error.stack, 8_000) }
+}
+
+/** Pure questions of the guest. Never throws: a host error would show host paths in the guest's stack. */
+function answer(question: unknown): string {
+  try {
+    if (typeof question !== 'string' || question.length > QUESTION_CHARS_MAX) return ''
+    const asked = JSON.parse(question) as { op?: unknown; input?: unknown; base?: unknown; set?: unknown; value?: unknown; bytes?: unknown }
+    if (asked.op === 'random') return JSON.stringify(randomBytes(Math.min(Math.max(0, Number(asked.bytes) || 0), RANDOM_BYTES_MAX)).toString('hex'))
+    if (asked.op !== 'url' || typeof asked.input !== 'string') return ''
+    const url = typeof asked.base === 'string' ? new URL(asked.input, asked.base) : new URL(asked.input)
+    if (typeof asked.set === 'string' && SETTABLE.has(asked.set)) Object.assign(url, { [asked.set]: String(asked.value) })
+    const { href, origin, protocol, username, password, host, hostname, port, pathname, search, hash } = url
+    return JSON.stringify({ href, origin, protocol, username, password, host, hostname, port, pathname, search, hash })
+  } catch {
+    return ''
+  }
+}
+
+const SETTABLE = new Set(['href', 'protocol', 'username', 'password', 'host', 'hostname', 'port', 'pathname', 'search', 'hash'])

@@ -1,0 +1,264 @@
+/** One sequence of runs in one isolate, as the hub sees it: its clocks, its calls, its results. */
+import { type ErrorCode, HubError, isErrorCode } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { Logger } from '../observe/observe.ts'
+import type { GuestErrorText, GuestReport } from './protocol.ts'
+import { isCapability, isFitArgument, NO_EFFECTS, readError, readLogs, readResult } from './report.ts'
+import type { Run, RunInput, RunResult, Unit } from './sandbox.ts'
+import { traceOf } from './trace.ts'
+
+/**
+ * How a lane ended. `breach`: its isolate broke a limit while it took part; `isCulprit` when nobody else can have done
+ * it. `interrupted`: it was somebody else.
+ */
+export type LaneEnd =
+  | { readonly why: 'done' }
+  | { readonly why: 'breach'; readonly code: ErrorCode; readonly message: string; readonly isCulprit: boolean }
+  | { readonly why: 'interrupted'; readonly message: string }
+
+/** Codes a guest may give its own error; every other must have been raised by the hub in the same run. */
+const GUEST_CODES: ReadonlySet<string> = new Set<ErrorCode>(['capability_limit', 'capability_input', 'plugin_invalid_result'])
+
+/** Calls this far over the limit are no mistake: the guest's half of the bridge, which counts too, was tampered with. */
+const FLOOD_FACTOR = 4
+
+interface RunState {
+  readonly run: Run
+  readonly wallMs: number
+  startedMs: number
+  cpuUs: number
+  ops: number
+  httpCalls: number
+  readonly calls: Set<number>
+  readonly raised: Set<string>
+}
+
+export interface LaneOptions {
+  readonly id: number
+  readonly unit: Unit
+  readonly runs: readonly Run[]
+  readonly bounds: Limits
+  readonly logger: Logger
+  /** Hands a GuestCommand's text to the isolate. */
+  readonly command: (text: string) => void
+  /** The guest is hostile beyond doubt: end the isolate. */
+  readonly onHostile: (message: string) => void
+}
+
+export class Lane {
+  readonly id: number
+  readonly #options: LaneOptions
+  readonly #states: readonly RunState[]
+  readonly #results: RunResult[] = []
+  readonly ended: Promise<LaneEnd>
+  #resolve: (end: LaneEnd) => void = () => undefined
+  #isEnded = false
+
+  constructor(options: LaneOptions) {
+    this.id = options.id
+    this.#options = options
+    const nowMs = performance.now()
+    this.#states = options.runs.map((run) => ({
+      run,
+      wallMs: wallMsOf(run.input, options.unit),
+      startedMs: nowMs,
+      cpuUs: 0,
+      ops: 0,
+      httpCalls: 0,
+      calls: new Set(),
+      raised: new Set(),
+    }))
+    this.ended = new Promise((resolve) => {
+      this.#resolve = resolve
+    })
+  }
+
+  /** Results so far, in order. */
+  get results(): readonly RunResult[] {
+    return this.#results
+  }
+
+  /** Runs without a result. */
+  get remaining(): number {
+    return this.#states.length - this.#results.length
+  }
+
+  /** Sends the runs; their JSON is spliced in unread. */
+  start(): void {
+    const orders = this.#states.map(({ run, wallMs }) => {
+      const { kind } = run.input
+      const name = run.input.kind === 'event' ? run.input.type : run.input.name
+      const head = JSON.stringify({ id: run.id, attempt: run.attempt, kind, name, wallMs })
+      return `${head.slice(0, -1)},"input":${inputText(run.input)}}`
+    })
+    this.#options.command(`{"k":"run","l":${this.id},"runs":[${orders.join()}]}`)
+  }
+
+  /**
+   * Takes what one slice reported about this lane. `shareUs` is the CPU time of one of the runs that the slice executed;
+   * `isAlone` says that it executed only one, so that the time is certainly its own.
+   */
+  take(reports: readonly GuestReport[], cpu: { shareUs: number; isAlone: boolean }): 'ok' | 'over' {
+    const { cpuMs } = this.#options.unit.limits
+    for (const report of reports) {
+      if (this.#isEnded) return 'ok'
+      const state = this.#states[report.r]
+      if (state === undefined || report.r !== this.#results.length) continue
+      if (report.c !== undefined) this.#call(state, report)
+      else {
+        state.cpuUs += cpu.shareUs
+        this.#finish(state, report, cpu.isAlone)
+      }
+    }
+    const current = this.#current
+    if (current === undefined || this.#isEnded) return 'ok'
+    current.cpuUs += cpu.shareUs
+    return current.cpuUs > cpuMs * 1_000 ? 'over' : 'ok'
+  }
+
+  /** Ends the current run when its wall time is over. */
+  sweep(nowMs: number): void {
+    const state = this.#current
+    if (state === undefined || this.#isEnded || nowMs - state.startedMs < state.wallMs) return
+    const index = this.#results.length
+    this.#push(state, { error: this.#error(state, 'plugin_wall', `the run was not over after ${state.wallMs} ms`) })
+    if (!this.#isEnded) this.#options.command(`{"k":"skip","l":${this.id},"r":${index}}`)
+    else this.#options.command(`{"k":"drop","l":${this.id}}`)
+  }
+
+  /** Fails the current run for something that happened beside its handler, such as an unhandled rejection. */
+  fail(error: GuestErrorText): void {
+    const state = this.#current
+    if (state === undefined || this.#isEnded) return
+    this.#push(state, { error: this.#thrown(state, { ...error, message: `unhandled rejection: ${error.message}` }) })
+    this.#options.command(`{"k":"drop","l":${this.id}}`)
+  }
+
+  /** Ends the lane from outside; a culprit's current run gets the error. */
+  end(end: LaneEnd): void {
+    if (this.#isEnded) return
+    const state = this.#current
+    if (end.why === 'breach' && end.isCulprit && state !== undefined) this.#push(state, { error: this.#error(state, end.code, end.message) })
+    this.#isEnded = true
+    this.#resolve(end)
+  }
+
+  get #current(): RunState | undefined {
+    return this.#states[this.#results.length]
+  }
+
+  #finish(state: RunState, report: GuestReport, isAlone: boolean): void {
+    const { unit, bounds } = this.#options
+    const { logs, dropped } = readLogs(report, { limits: unit.limits, bounds })
+    const parts = { logs, logsDropped: dropped }
+    const thrown = readError(report.x)
+    if (thrown !== null) return this.#push(state, { ...parts, error: this.#thrown(state, thrown) })
+    if (isAlone && state.cpuUs > unit.limits.cpuMs * 1_000) {
+      return this.#push(state, { ...parts, error: this.#error(state, 'plugin_cpu', `the run used more than ${unit.limits.cpuMs} ms of CPU`) })
+    }
+    try {
+      const scope = { input: state.run.input, limits: unit.limits, bounds, opsBefore: state.ops }
+      this.#push(state, { ...parts, ...readResult(report, scope), error: null })
+    } catch (error) {
+      if (!(error instanceof HubError)) throw error
+      this.#push(state, { ...parts, error: this.#error(state, error.code, error.message) })
+    }
+  }
+
+  #push(state: RunState, parts: Partial<RunResult> & { error: HubError | null }): void {
+    const nowMs = performance.now()
+    const result = {
+      id: state.run.id,
+      value: null,
+      effects: NO_EFFECTS,
+      logs: [],
+      logsDropped: 0,
+      cpuMs: state.cpuUs / 1_000,
+      durationMs: nowMs - state.startedMs,
+    }
+    this.#results.push({ ...result, ...parts })
+    const next = this.#current
+    if (next !== undefined) next.startedMs = nowMs
+    else {
+      this.#isEnded = true
+      this.#resolve({ why: 'done' })
+    }
+  }
+
+  #call(state: RunState, report: GuestReport): void {
+    const { unit, bounds } = this.#options
+    const { n: name, a: args } = report
+    const id = report.c
+    if (!Number.isSafeInteger(id) || state.calls.has(id as number)) return
+    state.calls.add(id as number)
+    state.ops += 1
+    const { hostOpsMax, httpCallsMax } = unit.limits
+    if (state.ops > hostOpsMax * FLOOD_FACTOR) return this.#options.onHostile('the guest floods the hub with calls')
+    if (name === 'http') state.httpCalls += 1
+    const refuse = (code: ErrorCode, message: string): void => this.#settle(state, report, { error: new HubError(code, message) })
+    if (!isCapability(name)) return refuse('capability_input', 'There is no such capability')
+    if (state.ops > hostOpsMax) return refuse('capability_limit', `A run may use ${hostOpsMax} host operations`)
+    if (state.httpCalls > httpCallsMax) return refuse('capability_limit', `A run may make ${httpCallsMax} http calls`)
+    if (!isFitArgument(args, bounds)) return refuse('capability_input', `ctx.${name} was given something nested too deeply`)
+    void this.#serve(state, report)
+  }
+
+  async #serve(state: RunState, report: GuestReport): Promise<void> {
+    try {
+      const value = await state.run.capabilities(report.n as string, (report.a ?? null) as never)
+      this.#settle(state, report, { value })
+    } catch (error) {
+      if (!(error instanceof HubError)) this.#options.logger.error({ err: error, capability: report.n, unit: this.#options.unit.key }, 'a capability failed')
+      this.#settle(state, report, { error: error instanceof HubError ? error : new HubError('internal', 'The hub failed to serve this call') })
+    }
+  }
+
+  #settle(state: RunState, report: GuestReport, outcome: { value?: unknown; error?: HubError }): void {
+    if (this.#isEnded || this.#current !== state) return
+    const { error, value } = outcome
+    const tail = error === undefined ? (value === undefined ? '' : `,"v":${JSON.stringify(value)}`) : `,"e":${JSON.stringify({ code: error.code, message: error.message })}`
+    if (error !== undefined) state.raised.add(error.code)
+    this.#options.command(`{"k":"settle","l":${this.id},"r":${report.r},"c":${report.c}${tail}}`)
+  }
+
+  /** The plugin's own error: its code counts only if the hub gave it in this run, or if it is the guest's to give. */
+  #thrown(state: RunState, thrown: GuestErrorText): HubError {
+    const { code, name, message } = thrown
+    const isKnown = code !== undefined && isErrorCode(code) && (GUEST_CODES.has(code) || state.raised.has(code))
+    const text = name === 'Error' || name === 'CapabilityError' || name === '' ? message : `${name}: ${message}`
+    return this.#error(state, isKnown ? (code as ErrorCode) : 'plugin_threw', text === '' ? 'an error without a message' : text, thrown.stack)
+  }
+
+  #error(state: RunState, code: ErrorCode, message: string, stack = ''): HubError {
+    return errorOf({ unit: this.#options.unit, run: state.run, code, message, stack })
+  }
+}
+
+/** A HubError with the coordinates of unit and run, and with the plugin's own place in the message. */
+export function errorOf(parts: { unit: Unit; run?: Run; code: ErrorCode; message: string; stack?: string }): HubError {
+  const { unit, run, code, message, stack = '' } = parts
+  const trace = traceOf(unit.bundle, stack)
+  const cause = trace.stack === '' ? undefined : Object.assign(new Error(message), { stack: `${message}\n${trace.stack}` })
+  return new HubError(code, trace.place === null ? message : `${message} (${trace.place})`, {
+    cause,
+    at: {
+      plugin: unit.bundle.pluginId,
+      version: unit.bundle.version,
+      installation: unit.key.slice(unit.key.indexOf('/') + 1),
+      ...(run === undefined ? {} : { attempt: run.attempt }),
+      ...(run?.eventId === undefined ? {} : { event: run.eventId }),
+      ...(run?.deliveryId === undefined ? {} : { delivery: run.deliveryId }),
+    },
+  })
+}
+
+function wallMsOf(input: RunInput, unit: Unit): number {
+  const { eventWallMs, actionWallMs, scheduleWallMs, routeWallMs } = unit.limits
+  return { event: eventWallMs, action: actionWallMs, schedule: scheduleWallMs, route: routeWallMs }[input.kind]
+}
+
+function inputText(input: RunInput): string {
+  if (input.kind === 'event') return input.eventJson
+  if (input.kind === 'action') return `[${input.itemsJson.join()}]`
+  return JSON.stringify(input.kind === 'schedule' ? input.tick : input.request)
+}

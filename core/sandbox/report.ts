@@ -1,0 +1,218 @@
+/** Reads what a guest reports. The guest may have tampered with its half of the bridge: every part is checked and counted here. */
+import type { Json, Outcome, RouteResponse } from '../contract/index.ts'
+import { HubError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { RunLog } from '../model.ts'
+import type { GuestErrorText, GuestReport } from './protocol.ts'
+import type { CapabilityCalls, GuestEffects, RunInput, UnitLimits, UnitSurface } from './sandbox.ts'
+
+export const NO_EFFECTS: GuestEffects = { enqueue: [], kv: [], emit: [], tally: [], metric: [] }
+
+const CAPABILITIES: ReadonlySet<string> = new Set<keyof CapabilityCalls>([
+  'http',
+  'hmac',
+  'sign',
+  'kv.get',
+  'kv.list',
+  'responses.get',
+  'responses.list',
+  'tallies',
+])
+const LOG_LEVELS: ReadonlySet<unknown> = new Set(['debug', 'info', 'warn', 'error'])
+const FIELDS_CHARS_MAX = 4_096
+const NAME_CHARS_MAX = 200
+const KEY_CHARS_MAX = 512
+const SURFACE_NAMES_MAX = 1_000
+
+type Fields = { readonly [key: string]: unknown }
+
+const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isText = (value: unknown, charsMax: number): value is string => typeof value === 'string' && value.length <= charsMax
+const isOptionalText = (value: unknown, charsMax: number): boolean => value === undefined || isText(value, charsMax)
+const isAmount = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
+
+export const isCapability = (name: unknown): name is keyof CapabilityCalls => typeof name === 'string' && CAPABILITIES.has(name)
+
+/** Parses one drained text into reports; null when it is not what an honest guest sends. */
+export function parseReports(text: string): readonly GuestReport[] | null {
+  let items: unknown
+  try {
+    items = JSON.parse(text)
+  } catch {
+    return null
+  }
+  if (!Array.isArray(items)) return null
+  return items.every((item) => isObject(item) && Number.isSafeInteger(item['l']) && Number.isSafeInteger(item['r'])) ? (items as GuestReport[]) : null
+}
+
+/** What the plugin's code defines; names only. */
+export function readSurface(text: string): UnitSurface {
+  let found: unknown
+  try {
+    found = JSON.parse(text)
+  } catch {
+    found = null
+  }
+  const names = (part: string): string[] => {
+    const list = isObject(found) ? found[part] : null
+    return Array.isArray(list) ? list.filter((name) => isText(name, NAME_CHARS_MAX)).slice(0, SURFACE_NAMES_MAX) : []
+  }
+  return { on: names('on'), actions: names('actions'), schedules: names('schedules'), routes: names('routes') }
+}
+
+/** What reading needs to know of the run. */
+export interface ReportScope {
+  readonly input: RunInput
+  readonly limits: UnitLimits
+  readonly bounds: Limits
+  /** Host operations that already crossed as calls. */
+  readonly opsBefore: number
+}
+
+/** Checks value and effects of a run that ended well. Throws `plugin_invalid_result` or `capability_limit`. */
+export function readResult(report: GuestReport, scope: ReportScope): { value: readonly Outcome[] | RouteResponse | null; effects: GuestEffects } {
+  const effects = report.e === undefined ? NO_EFFECTS : readEffects(report.e, scope)
+  const { input, bounds } = scope
+  if (input.kind === 'action') return { value: readOutcomes(report.v, input.itemsJson.length, bounds), effects }
+  if (input.kind === 'route') return { value: readRouteResponse(report.v, bounds), effects }
+  return { value: null, effects }
+}
+
+function readEffects(raw: NonNullable<GuestReport['e']>, scope: ReportScope): GuestEffects {
+  const { bounds, limits } = scope
+  const lists = [raw.q, raw.k, raw.m, raw.t, raw.p].map((list) => (Array.isArray(list) ? (list as unknown[]) : []))
+  const count = lists.reduce((sum, list) => sum + list.length, scope.opsBefore)
+  if (count > limits.hostOpsMax) throw new HubError('capability_limit', `the run used more than ${limits.hostOpsMax} host operations`)
+  const [q, k, m, t, p] = lists as [unknown[], unknown[], unknown[], unknown[], unknown[]]
+  return {
+    enqueue: q.map((item) => readEnqueue(item, bounds)),
+    kv: k.map((item) => readKv(item, bounds)),
+    emit: m.map((item) => readEmit(item, bounds)),
+    tally: t.map(readCount),
+    metric: p.map(readCount),
+  }
+}
+
+function readEnqueue(item: unknown, bounds: Limits): GuestEffects['enqueue'][number] {
+  if (!isObject(item) || !isText(item['action'], NAME_CHARS_MAX) || item['input'] === undefined) return invalid('enqueue needs an action and an input')
+  const { action, input, key, orderBy, delayMs } = item
+  if (!isOptionalText(key, KEY_CHARS_MAX) || !isOptionalText(orderBy, KEY_CHARS_MAX)) return invalid(`key and orderBy of enqueue have at most ${KEY_CHARS_MAX} characters`)
+  if (delayMs !== undefined && (!isAmount(delayMs) || delayMs < 0)) return invalid('delayMs of enqueue must be 0 or more')
+  const json = shallow(input, 'the input of enqueue', bounds)
+  return {
+    action,
+    input: json,
+    ...(key === undefined ? {} : { key: key as string }),
+    ...(orderBy === undefined ? {} : { orderBy: orderBy as string }),
+    ...(delayMs === undefined ? {} : { delayMs }),
+  }
+}
+
+function readKv(item: unknown, bounds: Limits): GuestEffects['kv'][number] {
+  if (!isObject(item) || !isText(item['key'], bounds.pluginKvKeyCharsMax) || item['key'] === '') return invalid('kv needs a key')
+  const { key, value, ttlMs } = item
+  if (ttlMs !== undefined && (!isAmount(ttlMs) || ttlMs <= 0)) return invalid('ttlMs of kv.set must be more than 0')
+  if (value === undefined) return { key }
+  const json = shallow(value, 'a kv value', bounds)
+  if (Buffer.byteLength(JSON.stringify(json)) > bounds.pluginKvValueBytesMax) return invalid(`a kv value has at most ${bounds.pluginKvValueBytesMax} bytes`)
+  return { key, value: json, ...(ttlMs === undefined ? {} : { ttlMs }) }
+}
+
+function readEmit(item: unknown, bounds: Limits): GuestEffects['emit'][number] {
+  if (!isObject(item) || !isText(item['name'], NAME_CHARS_MAX) || !isObject(item['data'])) return invalid('emit needs a name and an object')
+  return { name: item['name'], data: shallow(item['data'], 'the data of emit', bounds) as { readonly [key: string]: Json } }
+}
+
+function readCount(item: unknown): { readonly name: string; readonly by: number } {
+  if (!isObject(item) || !isText(item['name'], NAME_CHARS_MAX) || !isAmount(item['by'])) return invalid('a counter needs a name and a finite number')
+  return { name: item['name'], by: item['by'] }
+}
+
+function readOutcomes(value: unknown, count: number, bounds: Limits): readonly Outcome[] {
+  if (value === undefined || value === null) return Array.from({ length: count }, () => ({ outcome: 'delivered' }) as const)
+  if (!Array.isArray(value)) {
+    const outcome = readOutcome(value, bounds)
+    return Array.from({ length: count }, () => outcome)
+  }
+  if (value.length !== count) return invalid(`the action got ${count} items and answered ${value.length} outcomes`)
+  return value.map((item) => (item === null ? { outcome: 'delivered' } : readOutcome(item, bounds)))
+}
+
+function readOutcome(value: unknown, bounds: Limits): Outcome {
+  if (!isObject(value)) return invalid('an outcome is made with delivered(), retry(), dead() or ambiguous()')
+  const { outcome, detail, reason, afterMs, code, message, disable } = value
+  const text = (part: unknown, what: string): string => (typeof part === 'string' ? part.slice(0, bounds.pluginLogLineCharsMax) : invalid(`${what} of an outcome must be a string`))
+  if (outcome === 'delivered') return detail === undefined ? { outcome } : { outcome, detail: shallow(detail, 'the detail of an outcome', bounds) }
+  if (outcome === 'ambiguous') return { outcome, reason: text(reason, 'reason') }
+  if (outcome === 'dead') {
+    return { outcome, code: text(code, 'code').slice(0, NAME_CHARS_MAX), message: text(message, 'message'), ...(disable === true ? { disable } : {}) }
+  }
+  if (outcome !== 'retry') return invalid('an outcome is made with delivered(), retry(), dead() or ambiguous()')
+  if (afterMs !== undefined && (!isAmount(afterMs) || afterMs < 0)) return invalid('afterMs of retry must be 0 or more')
+  return {
+    outcome,
+    reason: text(reason, 'reason'),
+    ...(afterMs === undefined ? {} : { afterMs }),
+    ...(code === undefined ? {} : { code: text(code, 'code').slice(0, NAME_CHARS_MAX) }),
+  }
+}
+
+function readRouteResponse(value: unknown, bounds: Limits): RouteResponse {
+  if (!isObject(value)) return invalid('a route must answer {status?, headers?, body? or json?}')
+  const { status, headers, body, json } = value
+  if (status !== undefined && !(Number.isInteger(status) && (status as number) >= 200 && (status as number) <= 599)) return invalid('the status of a route must be 200 to 599')
+  if (headers !== undefined && !(isObject(headers) && Object.values(headers).every((text) => typeof text === 'string'))) return invalid('the headers of a route must be strings')
+  if (body !== undefined && typeof body !== 'string') return invalid('the body of a route must be a string')
+  if (typeof body === 'string' && Buffer.byteLength(body) > bounds.pluginRouteBodyBytesMax) return invalid(`the body of a route has at most ${bounds.pluginRouteBodyBytesMax} bytes`)
+  if (body !== undefined && json !== undefined) return invalid('a route answers either body or json')
+  return {
+    ...(status === undefined ? {} : { status: status as number }),
+    ...(headers === undefined ? {} : { headers: headers as { readonly [name: string]: string } }),
+    ...(body === undefined ? {} : { body }),
+    ...(json === undefined ? {} : { json: shallow(json, 'the json of a route', bounds) }),
+  }
+}
+
+/** The run's log, cut to its limits once more. */
+export function readLogs(report: GuestReport, scope: Pick<ReportScope, 'limits' | 'bounds'>): { logs: readonly RunLog[]; dropped: number } {
+  const raw = Array.isArray(report.g) ? report.g : []
+  const logs: RunLog[] = []
+  for (const line of raw.slice(0, scope.limits.logLinesMax)) {
+    if (!isObject(line) || !LOG_LEVELS.has(line['level']) || typeof line['message'] !== 'string') continue
+    // One more for the guest's own mark of a cut.
+    const message = line['message'].slice(0, scope.bounds.pluginLogLineCharsMax + 1)
+    const level = line['level'] as RunLog['level']
+    const { fields } = line
+    const isSmall = isObject(fields) && isShallow(fields, scope.bounds.jsonDepthMax) && JSON.stringify(fields).length <= FIELDS_CHARS_MAX
+    logs.push(isSmall ? { level, message, fields: fields as { readonly [key: string]: Json } } : { level, message })
+  }
+  const told = Number.isSafeInteger(report.d) && (report.d as number) > 0 ? (report.d as number) : 0
+  return { logs, dropped: told + Math.max(0, raw.length - scope.limits.logLinesMax) }
+}
+
+/** An error as the guest tells it; null when the report tells none. */
+export function readError(value: unknown): GuestErrorText | null {
+  if (!isObject(value)) return null
+  const part = (name: string, charsMax: number): string => (typeof value[name] === 'string' ? value[name].slice(0, charsMax) : '')
+  const code = part('code', NAME_CHARS_MAX)
+  return { name: part('name', 100), message: part('message', 2_001), stack: part('stack', 8_001), ...(code === '' ? {} : { code }) }
+}
+
+/** Values go on into JSON.stringify, which recurses: depth is bounded before anybody else touches them. */
+function shallow(value: unknown, what: string, bounds: Limits): Json {
+  return isShallow(value, bounds.jsonDepthMax) ? (value as Json) : invalid(`${what} is nested deeper than ${bounds.jsonDepthMax} levels`)
+}
+
+function isShallow(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  if (levels === 0) return false
+  for (const item of Array.isArray(value) ? value : Object.values(value)) if (!isShallow(item, levels - 1)) return false
+  return true
+}
+
+/** True when a capability's arguments are small enough in depth to be handed on. */
+export const isFitArgument = (value: unknown, bounds: Limits): boolean => isShallow(value, bounds.jsonDepthMax)
+
+function invalid(message: string): never {
+  throw new HubError('plugin_invalid_result', message)
+}
