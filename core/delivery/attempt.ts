@@ -1,0 +1,277 @@
+/** One attempt of one delivery, or of a batch of them: builds the run, has it run, and says what came of it. */
+import type { Outcome } from '../contract/index.ts'
+import { HubError } from '../errors.ts'
+import type { Clock } from '../clock.ts'
+import type { Limits } from '../limits.ts'
+import type { Delivery, Exchange, LogEvent } from '../model.ts'
+import type { Installation } from '../registry/installation.ts'
+import type { EventDataName } from '../registry/manifest.ts'
+import { eventJson } from '../routing/event-json.ts'
+import type { FormView } from '../routing/event-json.ts'
+import { handlerType } from '../routing/match.ts'
+import type { RunInput, RunResult, Sandbox } from '../sandbox/sandbox.ts'
+import type { Effects, Store } from '../storage/store.ts'
+import type { Breakers } from './breaker.ts'
+import { NO_EFFECTS, toEffects } from './effects.ts'
+import { readOutcome, rulingOf, verdictOf } from './outcome.ts'
+import type { Verdict } from './outcome.ts'
+import { isPending } from './ports.ts'
+import type { EventInMemory, FormOf, OpenCapabilities, OpenedRun } from './ports.ts'
+
+export interface AttemptDeps {
+  readonly store: Pick<Store, 'getEvent'>
+  readonly sandbox: Pick<Sandbox, 'runEach'>
+  readonly capabilities: OpenCapabilities
+  readonly breakers: Breakers
+  readonly formOf: FormOf
+  readonly eventInMemory: EventInMemory
+  readonly clock: Clock
+  readonly limits: Limits
+}
+
+/** Deliveries of one kind and name that go in one run; more than one only when the action takes batches. */
+export interface AttemptJob {
+  readonly installation: Installation
+  readonly deliveries: readonly Delivery[]
+  readonly runId: string
+}
+
+/** What came of it: one verdict a delivery, in order; the rest is shared by the whole run. */
+export interface AttemptEnd {
+  readonly verdicts: readonly Verdict[]
+  readonly effects: Effects
+  readonly exchanges: readonly Exchange[]
+  readonly host: string | null
+  /** Takes the installation's secrets out of what is written down. */
+  readonly mask: (text: string) => string
+  readonly result: RunResult | null
+  readonly startedAtMs: number
+  readonly durationMs: number
+}
+
+/** Runs it. `done` is called exactly once and never while `startAttempt` is still on the stack. */
+export function startAttempt(deps: AttemptDeps, job: AttemptJob, done: (end: AttemptEnd) => void): void {
+  void attempt(deps, job).then(done)
+}
+
+async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> {
+  const startedAtMs = deps.clock.nowMs()
+  const startedMonoMs = deps.clock.monotonicMs()
+  const [first] = job.deliveries
+  let opened: OpenedRun | undefined
+  let result: RunResult | null = null
+  let judged: Judged
+  try {
+    const prepared = prepare(deps, job)
+    const ready = isPending(prepared) ? await prepared : prepared
+    opened = deps.capabilities.open(job.installation, { deadlineMs: startedAtMs + wallMs(job) })
+    result = await deps.sandbox.runEach(job.installation.key, {
+      id: job.runId,
+      attempt: (first?.attempts ?? 0) + 1,
+      input: ready.input,
+      capabilities: opened.handler,
+      eventId: first?.eventId ?? undefined,
+      deliveryId: first?.id,
+    })
+    const event = ready.event ?? (await causeOfEmitted(deps, job, result))
+    judged = judge(deps, job, { result, event, erased: ready.erased })
+  } catch (error) {
+    judged = { verdicts: job.deliveries.map(() => rulingOf(asHubError(error))), effects: NO_EFFECTS }
+  }
+  return {
+    ...(wasHeldBack(deps, job, { opened, judged }) ?? judged),
+    exchanges: opened?.exchanges ?? [],
+    host: opened?.lastHost() ?? null,
+    mask: opened?.mask ?? ((text) => text),
+    result,
+    startedAtMs,
+    durationMs: deps.clock.monotonicMs() - startedMonoMs,
+  }
+}
+
+function wallMs({ installation, deliveries }: AttemptJob): number {
+  const { limits } = installation
+  switch (deliveries[0]?.kind) {
+    case 'handler':
+      return limits.eventWallMs
+    case 'schedule':
+      return limits.scheduleWallMs
+    default:
+      return limits.actionWallMs
+  }
+}
+
+/** A plugin may catch the breaker's refusal and answer "retry": nothing left the hub, so it is no attempt all the same. */
+function wasHeldBack(deps: AttemptDeps, job: AttemptJob, ran: { opened: OpenedRun | undefined; judged: Judged }): Judged | null {
+  const host = ran.opened?.lastHost() ?? null
+  if (host === null || (ran.opened?.exchanges.length ?? 0) > 0) return null
+  const afterMs = deps.breakers.check(job.installation.key, host, deps.clock.nowMs())
+  if (afterMs === null || !ran.judged.verdicts.every(({ kind }) => kind === 'retry' || kind === 'held')) return null
+  return { verdicts: job.deliveries.map(() => ({ kind: 'held', afterMs })), effects: NO_EFFECTS }
+}
+
+/** Any failure as one of the table; what nobody foresaw is the hub's own fault and is tried again. */
+export const asHubError = (error: unknown): HubError =>
+  error instanceof HubError ? error : new HubError('internal', error instanceof Error ? error.message : String(error), { cause: error })
+
+interface Prepared {
+  readonly input: RunInput
+  /** What caused it, as far as it was needed. */
+  readonly event: LogEvent | undefined
+  /** Positions of deliveries whose event was erased: they are not in the run. */
+  readonly erased: ReadonlySet<number>
+}
+
+const NONE: ReadonlySet<number> = new Set()
+
+function prepare(deps: AttemptDeps, job: AttemptJob): Prepared | Promise<Prepared> {
+  const { deliveries, installation } = job
+  const [first] = deliveries
+  if (first === undefined) throw new HubError('internal', 'An attempt without a delivery.')
+  const { manifest } = installation.plugin
+  switch (first.kind) {
+    case 'action': {
+      const action = Object.hasOwn(manifest.actions, first.name) ? manifest.actions[first.name] : undefined
+      if (action === undefined) throw new HubError('config_invalid', `The plugin "${manifest.id}" has no action "${first.name}" any more.`)
+      const parts = action.data
+      if (parts === undefined) {
+        return { input: { kind: 'action', name: first.name, itemsJson: deliveries.map((delivery) => itemJson(delivery, null)) }, event: undefined, erased: NONE }
+      }
+      return prepareItems(deps, job, parts)
+    }
+    case 'handler':
+      return prepareHandler(deps, installation, first)
+    case 'schedule': {
+      if (!Object.hasOwn(manifest.schedules, first.name)) {
+        throw new HubError('config_invalid', `The plugin "${manifest.id}" has no schedule "${first.name}" any more.`)
+      }
+      const tick = JSON.parse(first.input) as { at: string; missed: number }
+      return { input: { kind: 'schedule', name: first.name, tick }, event: undefined, erased: NONE }
+    }
+    default: {
+      const unknown: never = first.kind
+      throw new HubError('internal', `Unknown kind of delivery ${String(unknown)}.`)
+    }
+  }
+}
+
+const itemJson = (delivery: Delivery, event: string | null): string =>
+  `{"input":${delivery.input},${event === null ? '' : `"event":${event},`}"delivery":{"id":"${delivery.id}","attempt":${delivery.attempts + 1},"createdAt":"${delivery.createdAt}"}}`
+
+/** The usual case needs no promise: the event and its form are in memory. */
+function prepareItems(deps: AttemptDeps, job: AttemptJob, parts: readonly EventDataName[]): Prepared | Promise<Prepared> {
+  const causes = job.deliveries.map((delivery) => causeOf(deps, delivery))
+  const assemble = (ready: readonly Cause[]): Prepared => {
+    const itemsJson: string[] = []
+    const erased = new Set<number>()
+    for (const [index, delivery] of job.deliveries.entries()) {
+      const cause = ready[index]
+      if (cause === 'erased') erased.add(index)
+      else if (cause === null || cause === undefined) itemsJson.push(itemJson(delivery, null))
+      else itemsJson.push(itemJson(delivery, eventJson({ ...cause, parts, pii: job.installation.pii })))
+    }
+    if (itemsJson.length === 0) throw erasedError(job.deliveries[0])
+    const event = ready.find((cause) => typeof cause === 'object' && cause !== null)?.event
+    return { input: { kind: 'action', name: job.deliveries[0]?.name ?? '', itemsJson }, event, erased }
+  }
+  return causes.some(isPending) ? Promise.all(causes).then(assemble) : assemble(causes as readonly Cause[])
+}
+
+const erasedError = (delivery: Delivery | undefined): HubError =>
+  new HubError('event_erased', `The response of event ${delivery?.eventId ?? '(unknown)'} was deleted, and its content with it.`)
+
+/** Null for a delivery without an event. */
+type Cause = { readonly event: LogEvent; readonly view: FormView | undefined } | 'erased' | null
+
+function causeOf(deps: AttemptDeps, delivery: Delivery): Cause | Promise<Cause> {
+  const { eventId, workspace } = delivery
+  if (eventId === null) return null
+  const withForm = (event: LogEvent | undefined): Cause | Promise<Cause> => {
+    if (event === undefined || event.data === null) return 'erased'
+    const view = deps.formOf(event)
+    return isPending(view) ? view.then((found) => ({ event, view: found })) : { event, view }
+  }
+  const known = deps.eventInMemory(workspace, eventId)
+  return known === undefined ? deps.store.getEvent(workspace, eventId).then(withForm) : withForm(known)
+}
+
+/** Whoever emits must be counted in the chain of emissions, so then the causing event is looked up after all. */
+async function causeOfEmitted(deps: AttemptDeps, job: AttemptJob, result: RunResult): Promise<LogEvent | undefined> {
+  const [first] = job.deliveries
+  if (result.effects.emit.length === 0 || first === undefined || first.eventId === null) return undefined
+  return deps.eventInMemory(first.workspace, first.eventId) ?? (await deps.store.getEvent(first.workspace, first.eventId))
+}
+
+async function prepareHandler(deps: AttemptDeps, installation: Installation, delivery: Delivery): Promise<Prepared> {
+  const cause = await causeOf(deps, delivery)
+  const { manifest } = installation.plugin
+  if (cause === null) throw new HubError('internal', `The handler delivery ${delivery.id} has no event.`)
+  if (cause === 'erased') throw erasedError(delivery)
+  const type = handlerType(manifest.on, cause.event.type)
+  const wanted = type === undefined ? undefined : manifest.on[type]
+  if (type === undefined || wanted === undefined) {
+    throw new HubError('config_invalid', `The plugin "${manifest.id}" does not subscribe to "${cause.event.type}" any more.`)
+  }
+  const text = eventJson({ ...cause, parts: wanted.data, pii: installation.pii })
+  return { input: { kind: 'event', type, eventJson: text }, event: cause.event, erased: NONE }
+}
+
+type Judged = Pick<AttemptEnd, 'verdicts' | 'effects'>
+
+interface Ran {
+  readonly result: RunResult
+  readonly event: LogEvent | undefined
+  readonly erased: ReadonlySet<number>
+}
+
+function judge(deps: AttemptDeps, job: AttemptJob, ran: Ran): Judged {
+  const { deliveries, installation } = job
+  const all = (verdict: Verdict): Judged => ({ verdicts: deliveries.map(() => verdict), effects: NO_EFFECTS })
+  const { result } = ran
+  if (result.error !== null) return all(rulingOf(result.error))
+  const [first] = deliveries
+  if (first === undefined) return all({ kind: 'delivered' })
+  try {
+    const effects = toEffects(result.effects, {
+      installation,
+      source: { ...sourceOf(first), hops: ran.event?.hops ?? 0 },
+      nowMs: deps.clock.nowMs(),
+      limits: deps.limits,
+    })
+    if (first.kind !== 'action') return { verdicts: deliveries.map(() => ({ kind: 'delivered' })), effects }
+    let position = 0
+    const verdicts = deliveries.map((delivery, index) =>
+      ran.erased.has(index) ? rulingOf(erasedError(delivery)) : verdictAt(result.value, position++, installation),
+    )
+    return { verdicts, effects }
+  } catch (error) {
+    return all(rulingOf(asHubError(error)))
+  }
+}
+
+function verdictAt(value: RunResult['value'], index: number, installation: Installation): Verdict {
+  if (value === null) return { kind: 'delivered' }
+  const outcome: Outcome | undefined = Array.isArray(value) ? readOutcome(value[index]) : undefined
+  if (outcome !== undefined) return verdictOf(outcome, installation.ambiguous)
+  const { id } = installation.plugin.manifest
+  return rulingOf(new HubError('plugin_invalid_result', `The plugin "${id}" answered no outcome for item ${index} of its batch.`))
+}
+
+/** A handler's repeat asks for the deliveries its event would have made; anything else asks for its own. */
+function sourceOf(delivery: Delivery): Omit<Parameters<typeof toEffects>[1]['source'], 'hops'> {
+  const { eventSeq, eventId, formId, responseId } = delivery
+  const ofHandler = delivery.kind === 'handler' && eventId !== null
+  return {
+    eventSeq,
+    eventId,
+    formId,
+    responseId,
+    keyBase: ofHandler ? eventId : delivery.id,
+    keySuffix: ofHandler && isForced(delivery) ? `~${delivery.id}` : '',
+  }
+}
+
+/** Input of a handler delivery that shall have its effects once more, although they were had before. */
+export const FORCED_INPUT = '{"force":true}'
+
+const isForced = (delivery: Delivery): boolean => delivery.input === FORCED_INPUT

@@ -1,0 +1,343 @@
+/**
+ * Delivery: one lane an installation, attempts through the sandbox, ends written in groups, breakers told. What is in
+ * flight when the process dies is simply due again at the next start, under the same delivery id.
+ */
+import type { Clock } from '../clock.ts'
+import { rfc3339 } from '../clock.ts'
+import { newId } from '../ids.ts'
+import type { Limits } from '../limits.ts'
+import type { Delivery, NewEvent } from '../model.ts'
+import type { Logger, Meter } from '../observe/observe.ts'
+import type { Queue } from '../queue/queue.ts'
+import type { Installation } from '../registry/installation.ts'
+import type { Sandbox } from '../sandbox/sandbox.ts'
+import type { Store } from '../storage/store.ts'
+import { startAttempt } from './attempt.ts'
+import type { AttemptDeps, AttemptEnd } from './attempt.ts'
+
+import type { BreakerChange, BreakerKey, Breakers } from './breaker.ts'
+import { finishedAttempt } from './finished-attempt.ts'
+import { createFinisher } from './finisher.ts'
+import { Lane } from './lane.ts'
+import { receiverEvidence } from './outcome.ts'
+import type { Verdict } from './outcome.ts'
+import { isRunnable } from './ports.ts'
+import type { DisableInstallation, EventInMemory, FormOf, OpenCapabilities, PlacedInstallation, Published } from './ports.ts'
+import { createRateWindow } from './rate-window.ts'
+import type { RateWindow } from './rate-window.ts'
+
+export interface DeliveryEngineDeps {
+  readonly store: Pick<Store, 'loadDue' | 'nextDue' | 'finishAttempts' | 'getEvent' | 'hasten' | 'replay' | 'appendEvents'>
+  readonly sandbox: Pick<Sandbox, 'runEach'>
+  readonly capabilities: OpenCapabilities
+  readonly breakers: Breakers
+  readonly queue: Pick<Queue, 'wake' | 'drop'>
+  readonly formOf: FormOf
+  readonly eventInMemory: EventInMemory
+  readonly published: Published
+  readonly disable: DisableInstallation
+  readonly logger: Logger
+  readonly meter: Meter
+  readonly clock: Clock
+  readonly limits: Limits
+  readonly random: () => number
+}
+
+/** One lane's part in the hub's pressure. */
+export interface LanePressure {
+  readonly key: string
+  /** Runs, is not throttled by its admin, and no breaker holds it back. */
+  readonly healthy: boolean
+  readonly runnable: number
+  readonly running: number
+  readonly deliveredPerSecond: number
+}
+
+export interface DeliveryEngine {
+  /** The whole list: new ones get a lane, changed ones follow, missing ones end. Others notice nothing. */
+  setInstallations(list: readonly PlacedInstallation[]): void
+  /** Deliveries that were just committed (or replayed): straight into their lanes when there is room. */
+  push(deliveries: readonly Delivery[]): void
+  /** Queue worker of `deliver` lanes. */
+  work(key: string): Promise<null>
+  pressure(): readonly LanePressure[]
+  /** Delivered a second, over all lanes. */
+  deliveredPerSecond(): number
+  inFlight(): number
+  /** Starts nothing new, waits for what runs up to `graceMs`, and has written what ended. What still runs then is repeated at the next start. */
+  stop(graceMs: number): Promise<{ readonly released: number }>
+}
+
+interface LaneEntry {
+  readonly lane: Lane
+  readonly delivered: RateWindow
+  hash: string
+}
+
+/** Lanes start when `setInstallations` names them. */
+export function createDeliveryEngine(deps: DeliveryEngineDeps): DeliveryEngine {
+  return new Engine(deps)
+}
+
+class Engine implements DeliveryEngine {
+  readonly #deps: DeliveryEngineDeps
+  readonly #attempts: AttemptDeps
+  readonly #lanes = new Map<string, LaneEntry>()
+  readonly #delivered = createRateWindow()
+  readonly #finisher
+  #running = 0
+  #stopped = false
+  #abandoned = false
+  #idle: (() => void) | null = null
+
+  constructor(deps: DeliveryEngineDeps) {
+    this.#deps = deps
+    this.#attempts = deps
+    this.#finisher = createFinisher({
+      store: deps.store,
+      clock: deps.clock,
+      logger: deps.logger,
+      onCommitted: ({ deliveries, events }) => {
+        if (events.length > 0) deps.published(events)
+        if (deliveries.length > 0) this.push(deliveries)
+      },
+    })
+  }
+
+  setInstallations(list: readonly PlacedInstallation[]): void {
+    const wanted = new Map(list.map((placed) => [placed.installation.key, placed]))
+    for (const [key, { lane }] of this.#lanes) {
+      if (wanted.has(key)) continue
+      lane.reconfigure(lane.installation, 'disabled')
+      this.#lanes.delete(key)
+      this.#deps.breakers.forget(key)
+      this.#deps.queue.drop(queueLane(lane.installation))
+    }
+    for (const { installation, state } of wanted.values()) this.#place(installation, state)
+  }
+
+  #place(installation: Installation, state: PlacedInstallation['state']): void {
+    const known = this.#lanes.get(installation.key)
+    if (known === undefined) {
+      const lane = new Lane(this.#laneDeps(installation), installation, state)
+      this.#lanes.set(installation.key, { lane, delivered: createRateWindow(), hash: installation.hash })
+    } else {
+      const same = known.hash === installation.hash && known.lane.state === state
+      if (same && known.lane.installation === installation) return
+      if (known.hash !== installation.hash) this.#deps.breakers.forget(installation.key)
+      known.hash = installation.hash
+      known.lane.reconfigure(installation, state)
+    }
+    if (isRunnable(state)) this.#deps.queue.wake(queueLane(installation))
+  }
+
+  #laneDeps(installation: Installation) {
+    const lane = queueLane(installation)
+    return {
+      ...this.#deps,
+      start: (of: Lane, deliveries: readonly Delivery[], runId: string) => this.#start(of, deliveries, runId),
+      wakeAt: (atMs: number) => this.#deps.queue.wake(lane, atMs),
+    }
+  }
+
+  push(deliveries: readonly Delivery[]): void {
+    const touched = new Set<Lane>()
+    for (const delivery of deliveries) {
+      const lane = this.#lanes.get(`${delivery.workspace}/${delivery.installation}`)?.lane
+      if (lane === undefined) continue
+      lane.push(delivery)
+      touched.add(lane)
+    }
+    if (!this.#stopped) for (const lane of touched) lane.turn()
+  }
+
+  async work(key: string): Promise<null> {
+    if (!this.#stopped) this.#lanes.get(key)?.lane.turn()
+    return null
+  }
+
+  #start(lane: Lane, deliveries: readonly Delivery[], runId: string): void {
+    this.#running += 1
+    const { installation } = lane
+    startAttempt(this.#attempts, { installation, deliveries, runId }, (end) => {
+      this.#running -= 1
+      lane.ended()
+      if (!this.#abandoned) this.#finishSafely({ lane, installation, deliveries, runId, end })
+      if (!this.#stopped) lane.turn()
+      else if (this.#running === 0) this.#idle?.()
+    })
+  }
+
+  /** A bug in judging one attempt must not end the process: its deliveries stay due in storage. */
+  #finishSafely(ran: Ran): void {
+    try {
+      this.#finish(ran)
+    } catch (error) {
+      for (const delivery of ran.deliveries) ran.lane.left(delivery)
+      const ids = ran.deliveries.map(({ id }) => id)
+      this.#deps.logger.error({ err: error, installation: ran.installation.key, deliveries: ids }, 'the end of an attempt could not be judged')
+    }
+  }
+
+  #finish(ran: Ran): void {
+    const { lane, installation, deliveries, end } = ran
+    const { host } = end
+    const [first] = deliveries
+    if (host !== null && first !== undefined) lane.learnHost(first, host)
+    const evidence = this.#tellBreaker(ran)
+    const nowMs = this.#deps.clock.nowMs()
+    for (const [index, delivery] of deliveries.entries()) {
+      const verdict = end.verdicts[index] as Verdict
+      if (verdict.kind === 'held') {
+        lane.hold(delivery, host ?? '', nowMs + (verdict.afterMs ?? this.#deps.limits.breakerProbeMs))
+        continue
+      }
+      if (verdict.kind === 'repeat') {
+        lane.again(delivery)
+        continue
+      }
+      const finished = finishedAttempt({ installation, delivery, verdict, end, index, count: deliveries.length, nowMs, limits: this.#deps.limits, random: this.#deps.random })
+      this.#measure(installation, delivery, { verdict, end, nowMs })
+      if (verdict.kind === 'dead' && verdict.disable) this.#disable(installation, delivery, verdict)
+      if (finished.reason === 'receiver_failed' && host !== null && evidence === 'fails') {
+        this.#deps.breakers.buried({ installation: installation.key, host }, delivery.id)
+      }
+      this.#finisher.add({
+        finished,
+        committed: () => {
+          lane.left(delivery)
+          if (finished.state === 'retrying') lane.noteDue(finished.dueAtMs)
+          if (!this.#stopped && lane.overflowing()) lane.turn()
+        },
+      })
+    }
+  }
+
+  #measure(installation: Installation, delivery: Delivery, ended: { verdict: Verdict; end: AttemptEnd; nowMs: number }): void {
+    const { verdict, end, nowMs } = ended
+    const { meter, clock } = this.#deps
+    meter.attempt(installation.id, verdict.kind, end.durationMs)
+    for (const { name, by } of end.result?.effects.metric ?? []) meter.pluginMetric(installation.id, name, by)
+    if (verdict.kind !== 'delivered') return
+    const monoMs = clock.monotonicMs()
+    this.#delivered.add(1, monoMs)
+    this.#lanes.get(installation.key)?.delivered.add(1, monoMs)
+    if (delivery.kind === 'action') meter.endToEnd(installation.id, nowMs - Date.parse(delivery.createdAt))
+  }
+
+  #disable(installation: Installation, delivery: Delivery, verdict: Extract<Verdict, { kind: 'dead' }>): void {
+    this.#deps.disable(installation.key, verdict.error, { code: verdict.code, deliveryId: delivery.id })
+  }
+
+  /** Tells the breaker what the run says about its host, and lets everybody know of a change. */
+  #tellBreaker({ installation, runId, end }: Ran): 'works' | 'fails' | 'unknown' {
+    const { breakers, clock } = this.#deps
+    if (end.host === null) return 'unknown'
+    const key: BreakerKey = { installation: installation.key, host: end.host }
+    const last = end.exchanges.at(-1)
+    const evidence = receiverEvidence(end.verdicts[0] ?? { kind: 'repeat' }, last)
+    const nowMs = clock.nowMs()
+    if (evidence === 'unknown') breakers.release(key, runId)
+    const change = evidence === 'works' ? breakers.works(key, nowMs) : evidence === 'fails' ? breakers.fails(key, runId, nowMs) : null
+    if (change !== null) this.#changed(installation, key, change)
+    return evidence
+  }
+
+  #changed(installation: Installation, key: BreakerKey, change: BreakerChange): void {
+    const { logger, meter } = this.#deps
+    const fields = { installation: key.installation, plugin: installation.plugin.manifest.id, host: key.host }
+    if (change.kind === 'opened') {
+      meter.breaker(installation.id, 'open')
+      logger.warn({ ...fields, failures: change.failures }, 'breaker opened: the host failed repeatedly, deliveries wait')
+    } else {
+      meter.breaker(installation.id, 'closed')
+      logger.info({ ...fields, open_ms: change.openMs, replayed: change.deadIds.length }, 'breaker closed: the host works again')
+    }
+    void this.#announce(installation, key, change).catch((error: unknown) => {
+      logger.error({ ...fields, err: error }, 'a breaker changed but its alert or replay could not be written')
+    })
+  }
+
+  async #announce(installation: Installation, key: BreakerKey, change: BreakerChange): Promise<void> {
+    const { store, published, clock, limits } = this.#deps
+    const { workspace, id } = installation
+    const data =
+      change.kind === 'opened'
+        ? { kind: 'breaker_open', failures: change.failures, next_probe_at: rfc3339(change.probeAtMs) }
+        : { kind: 'breaker_closed', open_ms: Math.round(change.openMs), replayed: change.deadIds.length }
+    published(await store.appendEvents(workspace, [alert({ installation: id, host: key.host, ...data }, clock.nowMs())]))
+    if (change.kind === 'opened') return
+    await store.hasten(workspace, id, key.host, clock.nowMs())
+    for (let from = 0; from < change.deadIds.length; from += limits.replayRowsPerStepMax) {
+      const deliveryIds = change.deadIds.slice(from, from + limits.replayRowsPerStepMax)
+      const states = ['dead'] as const
+      const query = { workspace, installation: id, deliveryIds, states, reason: 'receiver_failed' as const }
+      this.push(await store.replay({ ...query, limit: limits.replayRowsPerStepMax, nowMs: clock.nowMs() }))
+    }
+    const lane = this.#lanes.get(installation.key)?.lane
+    lane?.noteMore()
+    if (!this.#stopped) lane?.turn()
+  }
+
+  pressure(): readonly LanePressure[] {
+    const monoMs = this.#deps.clock.monotonicMs()
+    return [...this.#lanes].map(([key, { lane, delivered }]) => ({
+      key,
+      healthy: isRunnable(lane.state) && lane.installation.ratePerSecond === null && !this.#deps.breakers.isOpen(key),
+      runnable: lane.runnable(),
+      running: lane.running(),
+      deliveredPerSecond: delivered.perSecond(monoMs),
+    }))
+  }
+
+  deliveredPerSecond(): number {
+    return this.#delivered.perSecond(this.#deps.clock.monotonicMs())
+  }
+
+  inFlight(): number {
+    return this.#running
+  }
+
+  async stop(graceMs: number): Promise<{ readonly released: number }> {
+    this.#stopped = true
+    for (const { lane } of this.#lanes.values()) lane.forgetWaiting()
+    if (this.#running > 0) await this.#untilIdle(graceMs)
+    const released = this.#running
+    this.#abandoned = true
+    await Promise.race([this.#finisher.settled(), this.#pause(graceMs)])
+    return { released }
+  }
+
+  async #untilIdle(graceMs: number): Promise<void> {
+    const idle = new Promise<void>((resolve) => {
+      this.#idle = resolve
+    })
+    await Promise.race([idle, this.#pause(graceMs)])
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => void this.#deps.clock.after(delayMs, resolve))
+  }
+}
+
+interface Ran {
+  readonly lane: Lane
+  readonly installation: Installation
+  readonly deliveries: readonly Delivery[]
+  readonly runId: string
+  readonly end: AttemptEnd
+}
+
+const queueLane = ({ workspace, id }: Installation) => ({ kind: 'deliver', workspace, installation: id }) as const
+
+/** An `alert.raised` event: something stands still or runs again, and a person should know. */
+export const alert = (data: { readonly [key: string]: string | number | null }, nowMs: number): NewEvent => ({
+  id: newId('event', nowMs),
+  type: 'alert.raised',
+  at: rfc3339(nowMs),
+  formId: null,
+  responseId: null,
+  hops: 0,
+  data: JSON.stringify(data),
+})
+

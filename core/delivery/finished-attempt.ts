@@ -1,0 +1,83 @@
+/** The end of one attempt as it is written: next state, next time, log row, effects. */
+import type { Limits } from '../limits.ts'
+import { rfc3339 } from '../clock.ts'
+import type { DeadReason, Delivery, RunLog } from '../model.ts'
+import type { Installation } from '../registry/installation.ts'
+import type { FinishedAttempt } from '../storage/store.ts'
+import type { AttemptEnd } from './attempt.ts'
+import { backoffMs } from './backoff.ts'
+import { NO_EFFECTS } from './effects.ts'
+import type { Verdict } from './outcome.ts'
+import { transition } from './states.ts'
+
+export interface FinishedAttemptInput {
+  readonly installation: Installation
+  readonly delivery: Delivery
+  readonly verdict: Extract<Verdict, { kind: 'delivered' | 'retry' | 'dead' }>
+  readonly end: AttemptEnd
+  /** Its place in the batch, and how many went in it. */
+  readonly index: number
+  readonly count: number
+  readonly nowMs: number
+  readonly limits: Limits
+  readonly random: () => number
+}
+
+/** Pure. A retry whose schedule is used up is a death. */
+export function finishedAttempt(input: FinishedAttemptInput): FinishedAttempt {
+  const { installation, delivery, verdict, end, index } = input
+  const failed = verdict.kind === 'delivered' ? null : { code: verdict.code, error: end.mask(verdict.error) }
+  return {
+    workspace: delivery.workspace,
+    deliveryId: delivery.id,
+    installation: delivery.installation,
+    plugin: installation.plugin.manifest.id,
+    ...nextOf(input),
+    scheduleStep: delivery.scheduleStep + 1,
+    errorCode: failed?.code ?? null,
+    error: failed?.error ?? null,
+    host: end.host ?? delivery.host,
+    attempt: {
+      at: rfc3339(end.startedAtMs),
+      durationMs: Math.round(end.durationMs),
+      outcome: verdict.kind === 'delivered' ? 'delivered' : verdict.outcome,
+      errorCode: failed?.code ?? null,
+      error: failed?.error ?? null,
+      exchanges: index === 0 ? end.exchanges : [],
+      logs: logsOf(input),
+    },
+    effects: index === 0 ? end.effects : NO_EFFECTS,
+  }
+}
+
+type Next = Pick<FinishedAttempt, 'state' | 'dueAtMs' | 'reason'>
+
+function nextOf({ installation, delivery, verdict, nowMs, limits, random }: FinishedAttemptInput): Next {
+  const buried = (reason: DeadReason): Next => ({ state: transition(delivery.state, 'bury'), dueAtMs: delivery.dueAtMs, reason })
+  switch (verdict.kind) {
+    case 'delivered':
+      return { state: transition(delivery.state, 'deliver'), dueAtMs: delivery.dueAtMs, reason: null }
+    case 'dead':
+      return buried(verdict.reason)
+    case 'retry': {
+      const step = delivery.scheduleStep + 1
+      const delayMs = backoffMs({ retry: installation.retry, step, afterMs: verdict.afterMs, limits, random })
+      if (delayMs === null) return buried(verdict.reason)
+      return { state: transition(delivery.state, 'retry'), dueAtMs: nowMs + delayMs, reason: null }
+    }
+    default: {
+      const unknown: never = verdict
+      throw new Error(`Unknown verdict ${JSON.stringify(unknown)}.`)
+    }
+  }
+}
+
+/** A batch's lines and exchanges are recorded once, with its first delivery; the others say where. */
+function logsOf({ end, index, count }: FinishedAttemptInput): readonly RunLog[] {
+  const { result } = end
+  if (index > 0) return [{ level: 'info', message: `Ran as item ${index + 1} of a batch of ${count}; what was sent is recorded with its first delivery.` }]
+  if (result === null) return []
+  const lines = result.logs.map((line) => ({ ...line, message: end.mask(line.message) }))
+  if (result.logsDropped === 0) return lines
+  return [...lines, { level: 'warn', message: `${result.logsDropped} more log lines were dropped.` }]
+}

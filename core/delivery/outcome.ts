@@ -1,0 +1,199 @@
+/** What the end of an attempt means, as data: one row for each error code and for each outcome a plugin can answer. */
+import { isErrorCode } from '../errors.ts'
+import type { ErrorCode, HubError } from '../errors.ts'
+import type { Outcome } from '../contract/index.ts'
+import type { DeadReason, Exchange } from '../model.ts'
+
+/**
+ * `retry` follows the schedule and ends as a dead letter of this reason; `dead` ends at once; `hold` waits for the
+ * breaker and `repeat` runs again at once: neither is an attempt.
+ */
+interface Ruling {
+  readonly move: 'retry' | 'dead' | 'hold' | 'repeat'
+  readonly reason: DeadReason
+}
+
+const receiver: Ruling = { move: 'retry', reason: 'receiver_failed' }
+const internal: Ruling = { move: 'retry', reason: 'internal_error' }
+const broken: Ruling = { move: 'dead', reason: 'internal_error' }
+const config: Ruling = { move: 'dead', reason: 'config_error' }
+const rejected: Ruling = { move: 'dead', reason: 'permanent_reject' }
+
+/** The outcome table for runs that ended in an error. */
+export const ERROR_RULINGS = {
+  http_dns: receiver,
+  http_connect: receiver,
+  http_tls: receiver,
+  http_timeout: receiver,
+  http_reset: receiver,
+  http_protocol: receiver,
+  breaker_open: { move: 'hold', reason: 'receiver_failed' },
+
+  plugin_interrupted: { move: 'repeat', reason: 'internal_error' },
+  plugin_threw: internal,
+  plugin_invalid_result: internal,
+  plugin_cpu: internal,
+  plugin_wall: internal,
+  plugin_memory: internal,
+  plugin_killed: internal,
+  plugin_load: internal,
+
+  http_refused_address: config,
+  http_refused_url: config,
+  secret_missing: config,
+  config_invalid: config,
+  capability_denied: config,
+  capability_limit: broken,
+  capability_input: broken,
+  hop_limit: broken,
+  event_erased: rejected,
+
+  internal,
+  unavailable: internal,
+  overloaded: internal,
+  rate_limited: internal,
+  storage_busy: internal,
+  storage_full: internal,
+  storage_failed: internal,
+  idempotency_in_flight: internal,
+
+  // What senders do wrong at the hub's own door cannot come out of an attempt; a row keeps the table complete.
+  bad_request: broken,
+  invalid_json: broken,
+  too_deep: broken,
+  too_many_keys: broken,
+  string_too_long: broken,
+  unauthorized: broken,
+  forbidden: broken,
+  managed_by_file: broken,
+  not_found: broken,
+  method_not_allowed: broken,
+  conflict: broken,
+  body_too_large: broken,
+  unsupported_media_type: broken,
+  invalid_response: broken,
+  invalid_form: broken,
+  invalid_query: broken,
+  idempotency_mismatch: broken,
+  header_too_large: broken,
+} as const satisfies Record<ErrorCode, Ruling>
+
+/** What an attempt came to, decided. */
+export type Verdict =
+  | { readonly kind: 'delivered' }
+  | {
+      readonly kind: 'retry'
+      readonly outcome: 'retry' | 'ambiguous'
+      /** Why it is dead once the schedule is used up. */
+      readonly reason: DeadReason
+      readonly code: string
+      readonly error: string
+      readonly afterMs: number | undefined
+    }
+  | {
+      readonly kind: 'dead'
+      readonly outcome: 'dead' | 'ambiguous'
+      readonly reason: DeadReason
+      readonly code: string
+      readonly error: string
+      /** The destination said that it is gone: the installation is disabled with this. */
+      readonly disable: boolean
+    }
+  | { readonly kind: 'held'; readonly afterMs: number | undefined }
+  | { readonly kind: 'repeat' }
+
+const ERROR_CHARS_MAX = 2_000
+const CODE_CHARS_MAX = 100
+const clip = (text: string): string => (text.length > ERROR_CHARS_MAX ? `${text.slice(0, ERROR_CHARS_MAX)}…` : text)
+
+/** The verdict for a run that failed as a whole. */
+export function rulingOf(error: HubError): Verdict {
+  const { move, reason } = ERROR_RULINGS[error.code]
+  switch (move) {
+    case 'retry':
+      return { kind: 'retry', outcome: 'retry', reason, code: error.code, error: clip(error.message), afterMs: error.retryAfterMs }
+    case 'dead':
+      return { kind: 'dead', outcome: 'dead', reason, code: error.code, error: clip(error.message), disable: false }
+    case 'hold':
+      return { kind: 'held', afterMs: error.retryAfterMs }
+    case 'repeat':
+      return { kind: 'repeat' }
+    default: {
+      const unknown: never = move
+      throw new Error(`Unknown move ${String(unknown)}.`)
+    }
+  }
+}
+
+/** The verdict for what an action answered. `onAmbiguous` is the installation's setting. */
+export function verdictOf(outcome: Outcome, onAmbiguous: 'retry' | 'dead'): Verdict {
+  switch (outcome.outcome) {
+    case 'delivered':
+      return { kind: 'delivered' }
+    case 'retry': {
+      const code = (outcome.code ?? 'retry').slice(0, CODE_CHARS_MAX)
+      const { afterMs } = outcome
+      return { kind: 'retry', outcome: 'retry', reason: exhaustedReason(code), code, error: clip(outcome.reason), afterMs }
+    }
+    case 'dead': {
+      const code = outcome.code.slice(0, CODE_CHARS_MAX)
+      const reason = isErrorCode(code) ? ERROR_RULINGS[code].reason : 'permanent_reject'
+      return { kind: 'dead', outcome: 'dead', reason, code, error: clip(outcome.message), disable: outcome.disable === true || code === 'gone' }
+    }
+    case 'ambiguous': {
+      const told = { outcome: 'ambiguous', reason: 'receiver_failed', code: 'ambiguous', error: clip(outcome.reason) } as const
+      return onAmbiguous === 'dead' ? { kind: 'dead', ...told, disable: false } : { kind: 'retry', ...told, afterMs: undefined }
+    }
+    default: {
+      const unknown: never = outcome
+      throw new Error(`Unknown outcome ${JSON.stringify(unknown)}.`)
+    }
+  }
+}
+
+/** A receiver that kept answering 4xx works and does not want this; one that kept failing does not work. */
+const exhaustedReason = (code: string): DeadReason => {
+  if (isErrorCode(code)) return ERROR_RULINGS[code].reason
+  return /^http_4\d\d$/.test(code) && !isTransientStatus(Number(code.slice(5))) ? 'permanent_reject' : 'receiver_failed'
+}
+
+const isTransientStatus = (status: number): boolean => status === 408 || status === 425 || status === 429 || status >= 500
+
+/** What an attempt tells the breaker of the host it last talked to: nothing, when it never got that far. */
+export function receiverEvidence(verdict: Verdict, last: Exchange | undefined): 'works' | 'fails' | 'unknown' {
+  if (last !== undefined && last.error !== 'refused_by_guard') {
+    return last.status === null || isTransientStatus(last.status) ? 'fails' : 'works'
+  }
+  if (verdict.kind !== 'retry') return 'unknown'
+  return isErrorCode(verdict.code) && ERROR_RULINGS[verdict.code] === receiver ? 'fails' : 'unknown'
+}
+
+/** Reads one outcome that came out of a sandbox; undefined when it is not one. */
+export function readOutcome(value: unknown): Outcome | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { outcome, reason, code, message, afterMs, disable } = value as Record<string, unknown>
+  switch (outcome) {
+    case 'delivered':
+      return { outcome }
+    case 'ambiguous':
+      return { outcome, reason: textOf(reason, 'The plugin cannot tell whether it was delivered.') }
+    case 'retry':
+      return {
+        outcome,
+        reason: textOf(reason, 'The plugin asks to try again.'),
+        ...(typeof afterMs === 'number' && afterMs >= 0 ? { afterMs } : {}),
+        ...(typeof code === 'string' && code !== '' ? { code } : {}),
+      }
+    case 'dead':
+      return {
+        outcome,
+        code: textOf(code, 'rejected'),
+        message: textOf(message, 'The plugin gave up.'),
+        ...(disable === true ? { disable } : {}),
+      }
+    default:
+      return undefined
+  }
+}
+
+const textOf = (value: unknown, otherwise: string): string => (typeof value === 'string' && value !== '' ? value : otherwise)
