@@ -1,14 +1,15 @@
 /** Stored responses as a plugin may read them: its own workspace, and no `pii` the installation does not grant. */
 import type { Json } from '../contract/index.ts'
 import type { Limits } from '../limits.ts'
-import type { Form, StoredResponse, WorkspaceId } from '../model.ts'
-import { isPii, type Installation } from '../registry/installation.ts'
+import type { StoredResponse, WorkspaceId } from '../model.ts'
+import type { Installation } from '../registry/installation.ts'
+import type { FormView } from '../routing/event-json.ts'
 import type { Store } from '../storage/store.ts'
 import type { Args } from './arguments.ts'
 
 export interface ResponsesScope {
   readonly store: Pick<Store, 'getResponse' | 'listResponses'>
-  readonly formOf: (workspace: WorkspaceId, formId: string) => Promise<Form | undefined> | Form | undefined
+  readonly formOf: (workspace: WorkspaceId, formId: string) => Promise<FormView | undefined> | FormView | undefined
   readonly installation: Installation
   readonly limits: Pick<Limits, 'pageItemsMax' | 'pageItemsDefault'>
 }
@@ -50,12 +51,15 @@ async function responseInfo(response: StoredResponse, scope: ResponsesScope): Pr
   }
 }
 
-/** Without its form nobody can tell what is personal, so nothing is shown. */
-async function withoutPii(response: StoredResponse, scope: ResponsesScope): Promise<{ readonly [key: string]: Json }> {
-  const { installation } = scope
-  const form = await scope.formOf(installation.workspace, response.formId)
-  if (form === undefined) return {}
-  const hidden = new Set(form.fields.filter((field) => isPii(field, installation.pii)).map((field) => field.key))
+/** Without its form nobody can tell what is private, so nothing is shown. The rule is the one events follow. */
+async function withoutPii(
+  response: StoredResponse,
+  { installation, formOf }: ResponsesScope,
+): Promise<{ readonly [key: string]: Json }> {
+  const view = await formOf(installation.workspace, response.formId)
+  if (view === undefined) return {}
+  const { pii } = installation
+  const hidden = new Set(view.piiKeys.filter((key) => !(Array.isArray(pii) && pii.includes(key))))
   if (hidden.size === 0) return response.data
   return Object.fromEntries(Object.entries(response.data).filter(([key]) => !hidden.has(key)))
 }

@@ -18,8 +18,9 @@ import type { Clock } from '../clock.ts'
 import type { Json } from '../contract/index.ts'
 import { HubError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import type { Exchange, Form, WorkspaceId } from '../model.ts'
+import type { Exchange, WorkspaceId } from '../model.ts'
 import type { Installation } from '../registry/installation.ts'
+import type { FormView } from '../routing/event-json.ts'
 import type { CapabilityHandler } from '../sandbox/sandbox.ts'
 import type { Store } from '../storage/store.ts'
 import { argumentReader, type Args } from './arguments.ts'
@@ -38,8 +39,8 @@ export interface CapabilityDeps {
   readonly limits: Limits
   /** Milliseconds until the next probe when the breaker of this installation and host is open, else null. */
   readonly breakers?: { check(installationKey: string, host: string): number | null }
-  /** The form as it is now; its fields say what is `pii`. */
-  readonly formOf: (workspace: WorkspaceId, formId: string) => Promise<Form | undefined> | Form | undefined
+  /** The form as it is now, with the fields that are or ever were `pii`. */
+  readonly formOf: (workspace: WorkspaceId, formId: string) => Promise<FormView | undefined> | FormView | undefined
 }
 
 export interface RunContext {
@@ -120,8 +121,7 @@ function openRun(scope: RunScope): OpenRun {
         throw new HubError('capability_denied', `There is no capability "${name}".`)
       ops += 1
       if (ops > hostOpsMax) throw tooMany('capability calls', hostOpsMax)
-      if (name === 'http') httpCalls += 1
-      if (httpCalls > httpCallsMax) throw tooMany('http requests', httpCallsMax)
+      if (name === 'http' && ++httpCalls > httpCallsMax) throw tooMany('http requests', httpCallsMax)
       const capability = CAPABILITIES[name as CapabilityName]
       return capability.serve(argumentReader(name, args, capability.names), scope, trace)
     },
