@@ -1,0 +1,122 @@
+/** Trips the limits of plugins, by plugins that break them. */
+import { writeFile } from 'node:fs/promises'
+import { expect } from 'vitest'
+import { LIMITS } from '../../../core/limits.ts'
+import type { LimitName } from '../../../core/limits.ts'
+import { discoverPlugins } from '../../../core/registry/discover.ts'
+import { bundlePlugin } from '../../../core/sandbox/bundle.ts'
+import { manifestSchema } from '../../../core/registry/manifest.ts'
+import { deliveriesOf } from '../../support/hostility.ts'
+import { settled, startHub } from '../../support/hub.ts'
+import { DECK, FAULT_PLUGINS, sceneConfig } from '../../support/scene.ts'
+import { tempDir } from '../../support/temp.ts'
+import { until } from '../../support/wait.ts'
+import { PATH, ask } from './world.ts'
+import type { LimitCase, LimitCases, World } from './world.ts'
+
+type PluginLimit = Extract<LimitName, `plugin${string}` | `child${string}`>
+
+const HANGS = { in: 'test/faults/17-plugin-hangs.test.ts', test: 'F-17 endless loop, microtask loop, never settling, long native call: each a recorded failure, neighbours whole' }
+const BOMBS = { in: 'test/faults/18-plugin-bombs.test.ts', test: 'F-18 heap, string and ArrayBuffer bombs: child bounded, hub unharmed, each a recorded failure, neighbours whole' }
+const FLOOD = { in: 'test/faults/20-plugin-floods.test.ts', test: 'F-20 a million log lines and one of ten million characters: bounded and cut, neighbours whole' }
+
+/** The greedy plugin asks for this and is told that code. */
+const greed =
+  (what: string, codes: readonly string[]): LimitCase =>
+  async ({ plain }: World) => {
+    const fine = await ask(plain, 'nothing')
+    expect([fine.status, fine.body], fine.text).toEqual([200, 'content'])
+    const answer = await ask(plain, what)
+    expect(codes, answer.text).toContain(answer.body.code)
+  }
+
+const MANIFEST = { id: 'x', name: 'X', version: '1.0.0', hub: '^1.0', main: 'index.ts' }
+/** A manifest may ask for as much as the ceiling, and no more. */
+const ceiling = (name: 'heapMb' | 'sliceMs' | 'cpuMs', max: number) => () => {
+  const accepts = (value: number) => manifestSchema.safeParse({ ...MANIFEST, limits: { [name]: value } }).success
+  expect([accepts(max), accepts(max + 1)]).toEqual([true, false])
+}
+
+export const plugins: LimitCases<PluginLimit> = {
+  pluginHeapMb: BOMBS,
+  pluginHeapMbCeiling: ceiling('heapMb', LIMITS.pluginHeapMbCeiling),
+  pluginSliceMs: HANGS,
+  pluginSliceMsCeiling: ceiling('sliceMs', LIMITS.pluginSliceMsCeiling),
+  pluginCpuMs: HANGS,
+  pluginCpuMsCeiling: ceiling('cpuMs', LIMITS.pluginCpuMsCeiling),
+  pluginEventWallMs: HANGS,
+  pluginActionWallMs: async ({ tight }) => {
+    await tight.api('POST', PATH, { data: { key: 'sleep' } })
+    const ended = await until('the action to be ended', () => deliveriesOf(tight, 'sleeper'), {
+      accept: (all) => all.some(({ kind, state }) => kind === 'action' && state === 'dead'),
+    })
+    expect(ended.find(({ kind }) => kind === 'action')).toMatchObject({ error_code: 'plugin_wall' })
+  },
+  pluginScheduleWallMs: async ({ tight }) => {
+    const ended = await until('the schedule to be ended', () => deliveriesOf(tight, 'sleeper'), {
+      accept: (all) => all.some(({ kind, state }) => kind === 'schedule' && state === 'dead'),
+    })
+    expect(ended.find(({ kind }) => kind === 'schedule')).toMatchObject({ error_code: 'plugin_wall' })
+  },
+  pluginRouteWallMs: async ({ tight }) => {
+    const answer = await ask(tight, 'endless time')
+    expect([answer.status, answer.body.code], answer.text).toEqual([504, 'plugin_wall'])
+  },
+  pluginLoadMs: async () => {
+    const installations = [{ id: 'slow', use: 'slow-load' }]
+    await using hub = await startHub({ config: sceneConfig({ installations, pluginDirs: [FAULT_PLUGINS] }) })
+    const shown = await until('the plugin to be set aside', () => hub.api('GET', '/api/v2/installations/slow'), {
+      accept: ({ body }) => body['state'] !== 'ready',
+    })
+    expect(shown.body['reason'], shown.text).toBeTruthy()
+    expect((await hub.api('POST', `/api/v2/forms/${DECK}/responses`, { data: { key: 'x' } })).status).toBe(201)
+  },
+  pluginHostOpsMax: greed('host operations', ['capability_limit']),
+  pluginHttpCallsMax: greed('http calls', ['capability_limit']),
+  pluginLogLinesMax: FLOOD,
+  pluginLogLineCharsMax: FLOOD,
+  pluginHttpRequestBytesMax: greed('a large request', ['capability_limit', 'capability_input']),
+  pluginHttpResponseBytesMax: async ({ plain }) => {
+    const answer = await ask(plain, 'a large response')
+    expect(answer.body, answer.text).toEqual({ chars: LIMITS.pluginHttpResponseBytesMax, truncated: true })
+  },
+  pluginResultBytesMax: greed('a large answer', ['plugin_invalid_result', 'capability_limit']),
+  pluginBundleBytesMax: async () => {
+    await using dir = await tempDir('bundle')
+    const bundle = async (chars: number) => {
+      const code = `const text = '${'x'.repeat(chars)}'\nexport default { on: { 'response.submitted': () => { if (text === '') throw new Error('empty') } } }`
+      await writeFile(dir.file('index.ts'), code)
+      return await bundlePlugin({ dir: dir.path, main: 'index.ts', pluginId: 'x', version: '1.0.0', bytesMax: LIMITS.pluginBundleBytesMax })
+    }
+    await bundle(LIMITS.pluginBundleBytesMax / 2)
+    await expect(bundle(LIMITS.pluginBundleBytesMax)).rejects.toThrow(/bytes|large|MB/)
+  },
+  pluginTimersMax: greed('timers', ['plugin_threw', 'capability_limit']),
+  pluginKvKeyCharsMax: greed('a long key', ['capability_limit', 'capability_input']),
+  pluginKvValueBytesMax: greed('a large value', ['capability_limit', 'capability_input', 'plugin_invalid_result']),
+  pluginKvKeysMax: async () => {
+    const installations = [{ id: 'hoarder', use: 'hoarder', retry: { schedule: [] } }]
+    await using hub = await startHub({ config: sceneConfig({ installations, pluginDirs: [FAULT_PLUGINS] }) })
+    const events = LIMITS.pluginKvKeysMax / 50
+    const send = (count: number) => hub.api('POST', `${PATH}/batch`, Array.from({ length: count }, (_, n) => ({ data: { key: `${n}` } })))
+    await send(events)
+    await settled(hub)
+    expect(await deliveriesOf(hub, 'hoarder')).toEqual([])
+    await send(1)
+    await settled(hub)
+    expect(await deliveriesOf(hub, 'hoarder')).toMatchObject([{ kind: 'handler', state: 'dead', error_code: 'capability_limit' }])
+  },
+  pluginRouteBodyBytesMax: async ({ plain }) => {
+    const answer = await ask(plain, 'x'.repeat(LIMITS.pluginRouteBodyBytesMax + 1))
+    expect([answer.status, answer.body.code]).toEqual([413, 'body_too_large'])
+  },
+  childRssMb: BOMBS,
+  childHeartbeatMs: { in: 'test/sandbox/breach.test.ts', test: '' },
+  childRestartBackoffMs: { in: 'test/sandbox/breach.test.ts', test: '' },
+}
+
+/** Fails early, with the reason, when a fixture itself is not right. */
+export async function fixturesAreWhole(): Promise<void> {
+  const { broken } = await discoverPlugins([{ dir: FAULT_PLUGINS, origin: 'community' }])
+  expect(broken).toEqual([])
+}
