@@ -1,6 +1,5 @@
 /** The store's verbs over any driver: the model's words go in as rows and come back as the model's words. */
 import { rfc3339 } from '../clock.ts'
-import { newId } from '../ids.ts'
 import type { Delivery, LogEvent, NewDelivery, NewEvent } from '../model.ts'
 import type { Accepted } from './procedures/accept.ts'
 import type { EffectOwner, EffectsWritten } from './procedures/effects.ts'
@@ -170,7 +169,7 @@ function deliveryVerbs(
 > {
   return {
     loadDue: async (query) => (await driver.read('loadDue', query)).map(toDelivery),
-    nextDue: (workspace, installation) => driver.read('nextDue', { workspace, installation }),
+    nextDue: (workspace, installation, afterMs = 0) => driver.read('nextDue', { workspace, installation, afterMs }),
     finishAttempts: (finished) => finishAttempts(driver, finished),
     getDelivery: async (workspace, id) => mapped(await driver.read('getDelivery', { workspace, id }), toDelivery),
     listDeliveries: async (workspace, query) =>
@@ -217,10 +216,7 @@ async function finishAttempts(
     const written = effectsOf({ ...input, at: input.endedAt }, input.effects, result)
     deliveries.push(...written.deliveries)
     events.push(...written.events)
-    if (result.deadEvent !== null) {
-      const { seq, ...event } = result.deadEvent
-      events.push(logged(event, { workspace: input.workspace, seq }))
-    }
+    if (result.death !== null) events.push(logged(result.death, { workspace: input.workspace, seq: result.death.seq }))
   }
   return { deliveries, events, refused }
 }
@@ -232,7 +228,6 @@ function toFinished(finished: FinishedAttempt): Finished {
     attempt,
     exchanges: JSON.stringify(exchanges),
     logs: JSON.stringify(logs),
-    deadEventId: finished.state === 'dead' ? newId('event') : '',
     endedAt: rfc3339(Date.parse(attempt.at) + attempt.durationMs),
   }
 }
@@ -281,9 +276,12 @@ function effectsOf(
   const from = written.lastSeq - written.eventIds.length + 1
   return {
     deliveries: effects.deliveries.filter(({ id }) => fresh.has(id)).map((delivery) => created(owner, delivery)),
-    events: effects.events
-      .filter(({ id }) => appended.has(id))
-      .map((event, i) => logged(event, { workspace: owner.workspace, seq: from + i })),
+    events: [
+      ...written.deaths.map((death) => logged(death, { workspace: owner.workspace, seq: death.seq })),
+      ...effects.events
+        .filter(({ id }) => appended.has(id))
+        .map((event, i) => logged(event, { workspace: owner.workspace, seq: from + i })),
+    ],
   }
 }
 
@@ -301,19 +299,19 @@ const logged = (event: NewEvent, place: { readonly workspace: string; readonly s
   response: null,
 })
 
-const created = (owner: EffectOwner, { key: _key, ...delivery }: NewDelivery): Delivery => ({
+const created = (owner: EffectOwner, { key: _key, failed, ...delivery }: NewDelivery): Delivery => ({
   ...delivery,
   workspace: owner.workspace,
   installation: owner.installation,
   plugin: owner.plugin,
   dueAtMs: Math.ceil(delivery.dueAtMs),
-  state: 'pending',
-  attempts: 0,
-  scheduleStep: 0,
+  state: failed?.state ?? 'pending',
+  attempts: failed === undefined ? 0 : 1,
+  scheduleStep: failed === undefined ? 0 : 1,
   createdAt: owner.at,
-  finishedAt: null,
-  reason: null,
-  errorCode: null,
-  error: null,
+  finishedAt: failed?.state === 'dead' ? owner.at : null,
+  reason: failed?.reason ?? null,
+  errorCode: failed?.errorCode ?? null,
+  error: failed?.error ?? null,
   host: null,
 })

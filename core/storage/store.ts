@@ -233,8 +233,8 @@ export interface Store {
     /** Of those sharing an order key only the oldest waiting one, and only when that one is due: what a FIFO lane may run. */
     heads?: boolean
   }): Promise<readonly Delivery[]>
-  /** Unix ms of the next due one after now, null when none waits. */
-  nextDue(workspace: WorkspaceId, installation: string): Promise<number | null>
+  /** Unix ms at which the next waiting one is due, of those due later than `afterMs` (default: of all); null when none is. */
+  nextDue(workspace: WorkspaceId, installation: string, afterMs?: number): Promise<number | null>
   /**
    * `deliveries` are the new ones that the attempts' effects created (as in `HandledResult`); `events` what was appended,
    * `delivery.dead` included. `refused`: ids of deliveries that are gone, or ended meanwhile (deleted response, another

@@ -1,7 +1,7 @@
 /** Every procedure by name: what a driver can be asked to run, and on which side of it. */
 import { accept } from './procedures/accept.ts'
 import { finishAttempts, listAttempts } from './procedures/attempts.ts'
-import { laneCounts } from './procedures/counters.ts'
+import { laneCounts } from './procedures/lane-notes.ts'
 import { countDeliveries, getDelivery, listDeliveries, loadDue, nextDue } from './procedures/deliveries.ts'
 import { deleteForm, deleteResponse, erasures, eraseSlice } from './procedures/erase.ts'
 import { appendEvents, getEvent, headSeq, readEvents, seqBefore } from './procedures/events.ts'

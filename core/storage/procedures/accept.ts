@@ -5,14 +5,16 @@ import type { Procedure } from '../procedure.ts'
 import type { Submission } from '../store.ts'
 import { INSERT_EVENT } from './events.ts'
 
-const FIND_KEY = `SELECT body_hash, response_id, status, at, expires_at_ms FROM idempotency
+const FIND_KEY = `SELECT body_hash, response_id, event_id, status, at, expires_at_ms FROM idempotency
   WHERE workspace = ? AND idempotency_key = ?`
 const REMEMBER_KEY = `INSERT INTO idempotency
-  (workspace, idempotency_key, body_hash, response_id, status, at, expires_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)
+  (workspace, idempotency_key, body_hash, response_id, event_id, status, at, expires_at_ms)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (workspace, idempotency_key) DO UPDATE SET body_hash = excluded.body_hash,
-    response_id = excluded.response_id, status = excluded.status, at = excluded.at, expires_at_ms = excluded.expires_at_ms`
+    response_id = excluded.response_id, event_id = excluded.event_id, status = excluded.status, at = excluded.at, expires_at_ms = excluded.expires_at_ms`
 const FIND_CLIENT = `SELECT id, status, started_at, submitted_at, updated_at FROM responses
   WHERE workspace = ? AND form_id = ? AND client_id = ?`
+const FIND_EVENT = `SELECT id FROM events WHERE workspace = ? AND response_id = ? AND type = 'response.submitted'`
 const INSERT_RESPONSE = `INSERT INTO responses (workspace, id, form_id, form_version, status, client_id, started_at,
   submitted_at, created_at, updated_at, meta, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const UPDATE_RESPONSE = `UPDATE responses SET form_version = ?, status = ?, started_at = ?, submitted_at = ?,
@@ -27,12 +29,19 @@ export type Accepted =
       readonly responseId: string
       readonly startedAt: string | null
     }
-  | { readonly kind: 'duplicate'; readonly responseId: string; readonly status: ResponseStatus; readonly at: string }
+  | {
+      readonly kind: 'duplicate'
+      readonly responseId: string
+      readonly status: ResponseStatus
+      readonly at: string
+      readonly eventId?: string
+    }
   | { readonly kind: 'mismatch' }
 
 interface KeyRow {
   readonly body_hash: string
   readonly response_id: string
+  readonly event_id: string
   readonly status: ResponseStatus
   readonly at: string
   readonly expires_at_ms: number
@@ -63,13 +72,21 @@ function* acceptOne(submission: Submission, idempotencyTtlMs: number): Procedure
   const known =
     clientId === null ? undefined : yield* first<ClientRow>(FIND_CLIENT, [workspace, submission.formId, clientId])
   if (known !== undefined && known.status === 'completed') {
-    return { kind: 'duplicate', responseId: known.id, status: known.status, at: known.submitted_at ?? known.updated_at }
+    return yield* duplicateOf(workspace, known)
   }
   const written = known === undefined ? yield* insert(submission) : yield* update(submission, known)
   if (idempotency !== null) {
     const expiresAtMs = Date.parse(submission.at) + idempotencyTtlMs
-    const { status, at } = submission
-    yield* run(REMEMBER_KEY, [workspace, idempotency.key, idempotency.bodyHash, written.responseId, status, at, expiresAtMs])
+    yield* run(REMEMBER_KEY, [
+      workspace,
+      idempotency.key,
+      idempotency.bodyHash,
+      written.responseId,
+      submission.eventId,
+      submission.status,
+      submission.at,
+      expiresAtMs,
+    ])
   }
   return written
 }
@@ -81,7 +98,14 @@ function* repeated(
   const row = yield* first<KeyRow>(FIND_KEY, [submission.workspace, idempotency.key])
   if (row === undefined || row.expires_at_ms <= Date.parse(submission.at)) return undefined
   if (row.body_hash !== idempotency.bodyHash) return { kind: 'mismatch' }
-  return { kind: 'duplicate', responseId: row.response_id, status: row.status, at: row.at }
+  return { kind: 'duplicate', responseId: row.response_id, status: row.status, at: row.at, eventId: row.event_id }
+}
+
+function* duplicateOf(workspace: string, known: ClientRow): Procedure<Accepted> {
+  const event = yield* first<{ id: string }>(FIND_EVENT, [workspace, known.id])
+  const at = known.submitted_at ?? known.updated_at
+  const duplicate = { kind: 'duplicate', responseId: known.id, status: known.status, at } as const
+  return event === undefined ? duplicate : { ...duplicate, eventId: event.id }
 }
 
 type Written = Extract<Accepted, { seq: number }>

@@ -13,6 +13,34 @@ export const DELIVERY_COLUMNS = `workspace, id, installation, plugin, kind, name
 
 const GET = `SELECT ${DELIVERY_COLUMNS} FROM deliveries WHERE workspace = ? AND id = ?`
 
+const DUE = `SELECT id FROM deliveries
+  WHERE workspace = ? AND installation = ? AND finished_at IS NULL AND due_at_ms <= ? ORDER BY due_at_ms, id LIMIT ?`
+
+/**
+ * Walks from one order key to the next and takes the oldest of each, so that a long queue behind one key costs nothing;
+ * deliveries without a key stand in no queue.
+ */
+const DUE_HEADS = `WITH RECURSIVE lane (workspace, installation) AS (SELECT ?, ?),
+  keys (order_key) AS (
+    SELECT (SELECT min(d.order_key) FROM deliveries d WHERE d.workspace = lane.workspace
+      AND d.installation = lane.installation AND d.finished_at IS NULL AND d.order_key IS NOT NULL) FROM lane
+    UNION ALL
+    SELECT (SELECT min(d.order_key) FROM deliveries d WHERE d.workspace = lane.workspace
+      AND d.installation = lane.installation AND d.finished_at IS NULL AND d.order_key > keys.order_key)
+      FROM keys, lane WHERE keys.order_key IS NOT NULL
+  ),
+  heads (id) AS (
+    SELECT (SELECT min(d.id) FROM deliveries d WHERE d.workspace = lane.workspace
+      AND d.installation = lane.installation AND d.finished_at IS NULL AND d.order_key = keys.order_key)
+      FROM keys, lane WHERE keys.order_key IS NOT NULL
+  )
+  SELECT id FROM (
+    SELECT d.id, d.due_at_ms FROM heads, lane, deliveries d WHERE d.workspace = lane.workspace AND d.id = heads.id
+    UNION ALL
+    SELECT d.id, d.due_at_ms FROM lane, deliveries d WHERE d.workspace = lane.workspace
+      AND d.installation = lane.installation AND d.finished_at IS NULL AND d.order_key IS NULL
+  ) AS eligible WHERE due_at_ms <= ? ORDER BY due_at_ms, id LIMIT ?`
+
 /**
  * Those due, oldest due first. The ids come from the index alone, so the ones the caller holds already cost no row; the
  * rows are then fetched one by one, since the number of exceptions must not change the statement's text.
@@ -23,13 +51,15 @@ export function* loadDue(query: {
   readonly untilMs: number
   readonly limit: number
   readonly exceptIds: readonly string[]
+  readonly heads?: boolean
 }): Procedure<readonly DeliveryRow[]> {
-  const { workspace, installation, untilMs, limit } = query
-  const due = yield* all<{ id: string }>(
-    `SELECT id FROM deliveries WHERE workspace = ? AND installation = ? AND finished_at IS NULL AND due_at_ms <= ?
-      ORDER BY due_at_ms, id LIMIT ?`,
-    [workspace, installation, Math.floor(untilMs), limit + query.exceptIds.length],
-  )
+  const { workspace, installation, limit } = query
+  const due = yield* all<{ id: string }>(query.heads === true ? DUE_HEADS : DUE, [
+    workspace,
+    installation,
+    Math.floor(query.untilMs),
+    limit + query.exceptIds.length,
+  ])
   const except = new Set(query.exceptIds)
   const wanted = due.filter((row) => !except.has(row.id)).slice(0, limit)
   return yield* allMany<DeliveryRow>(
@@ -38,14 +68,16 @@ export function* loadDue(query: {
   )
 }
 
-/** When the next waiting one is due; one that is overdue counts too. */
+/** When the next one is due, of those due later than `afterMs`. */
 export function* nextDue(input: {
   readonly workspace: WorkspaceId
   readonly installation: string
+  readonly afterMs: number
 }): Procedure<number | null> {
   const row = yield* first<{ due: number | null }>(
-    'SELECT min(due_at_ms) AS due FROM deliveries WHERE workspace = ? AND installation = ? AND finished_at IS NULL',
-    [input.workspace, input.installation],
+    `SELECT min(due_at_ms) AS due FROM deliveries
+      WHERE workspace = ? AND installation = ? AND finished_at IS NULL AND due_at_ms > ?`,
+    [input.workspace, input.installation, Math.floor(input.afterMs)],
   )
   return row?.due ?? null
 }

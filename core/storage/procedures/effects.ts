@@ -1,16 +1,23 @@
 /** What a run asked for, written in the transaction that ends the run. */
 import type { NewDelivery, WorkspaceId } from '../../model.ts'
-import { allMany, runMany } from '../procedure.ts'
+import { allMany, run, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
 import type { Effects } from '../store.ts'
-import { count } from './counters.ts'
-import type { Counters } from './counters.ts'
+import { logDeath } from './deaths.ts'
+import type { Death } from './deaths.ts'
 import { append } from './events.ts'
+import { noteMove, noteOutcome } from './lane-notes.ts'
+import type { LaneNotes } from './lane-notes.ts'
 
 const INSERT_DELIVERY = `INSERT INTO deliveries (workspace, id, installation, plugin, kind, name, dedupe_key, event_seq,
-    event_id, form_id, response_id, order_key, state, attempts, schedule_step, due_at_ms, created_at, input)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', 0, 0, ?, ?, ?)
+    event_id, form_id, response_id, order_key, state, attempts, schedule_step, due_at_ms, created_at, finished_at, reason,
+    error_code, error, input)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (workspace, installation, dedupe_key) DO NOTHING RETURNING id`
+/** Also the statement of `attempts.ts`. */
+export const INSERT_ATTEMPT = `INSERT INTO attempts
+  (workspace, delivery_id, n, at, duration_ms, outcome, error_code, error, exchanges, logs)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const SET_KV = `INSERT INTO kv (workspace, installation, kv_key, value, expires_at_ms) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT (workspace, installation, kv_key) DO UPDATE SET value = excluded.value, expires_at_ms = excluded.expires_at_ms`
 const ADD_TALLY = `INSERT INTO tallies (workspace, installation, name, value) VALUES (?, ?, ?, ?)
@@ -25,9 +32,13 @@ export interface EffectOwner {
   readonly at: string
 }
 
-/** What was written: ids of the deliveries that are new, ids of the events appended, the last one's sequence (0: none). */
+/**
+ * What was written: ids of the deliveries that are new, events of those that were born dead, ids of the events appended
+ * and the last one's sequence (0: none).
+ */
 export interface EffectsWritten {
   readonly deliveryIds: readonly string[]
+  readonly deaths: readonly Death[]
   readonly eventIds: readonly string[]
   readonly lastSeq: number
 }
@@ -36,12 +47,12 @@ export interface EffectsWritten {
  * Deliveries whose key was there before are dropped, and so is what speaks of a response that was deleted while the run
  * was under way; the last write to a kv key wins.
  */
-export function* applyEffects(owner: EffectOwner, effects: Effects, counters: Counters): Procedure<EffectsWritten> {
+export function* applyEffects(owner: EffectOwner, effects: Effects, notes: LaneNotes): Procedure<EffectsWritten> {
   const { workspace, installation } = owner
   const gone = yield* goneResponses(workspace, effects)
   const stays = ({ responseId }: { readonly responseId: string | null }): boolean =>
     responseId === null || !gone.has(responseId)
-  const deliveryIds = yield* insertDeliveries(owner, effects.deliveries.filter(stays), counters)
+  const { deliveryIds, deaths } = yield* insertDeliveries(owner, effects.deliveries.filter(stays), notes)
   for (const { key, value, expiresAtMs } of effects.kv) {
     if (value === undefined) {
       yield* runMany('DELETE FROM kv WHERE workspace = ? AND installation = ? AND kv_key = ?', [[workspace, installation, key]])
@@ -56,7 +67,7 @@ export function* applyEffects(owner: EffectOwner, effects: Effects, counters: Co
   )
   const events = effects.events.filter(stays)
   const lastSeq = yield* append(workspace, events)
-  return { deliveryIds, eventIds: events.map((event) => event.id), lastSeq }
+  return { deliveryIds, deaths, eventIds: events.map((event) => event.id), lastSeq }
 }
 
 function* goneResponses(workspace: WorkspaceId, effects: Effects): Procedure<ReadonlySet<string>> {
@@ -70,33 +81,75 @@ function* goneResponses(workspace: WorkspaceId, effects: Effects): Procedure<Rea
   return new Set(rows.map((row) => row.response_id))
 }
 
-/** Inserts pending deliveries; answers the ids of those whose key is new. */
+/** Inserts deliveries whose key is new; those of a failed handler run are born with their first attempt. */
 export function* insertDeliveries(
   owner: EffectOwner,
   deliveries: readonly NewDelivery[],
-  counters: Counters,
-): Procedure<readonly string[]> {
-  if (deliveries.length === 0) return []
+  notes: LaneNotes,
+): Procedure<{ readonly deliveryIds: readonly string[]; readonly deaths: readonly Death[] }> {
+  if (deliveries.length === 0) return { deliveryIds: [], deaths: [] }
   const rows = yield* allMany<{ id: string }>(
     INSERT_DELIVERY,
-    deliveries.map((delivery): SqlValue[] => [
-      owner.workspace,
-      delivery.id,
-      owner.installation,
-      owner.plugin,
-      delivery.kind,
-      delivery.name,
-      delivery.key,
-      delivery.eventSeq,
-      delivery.eventId,
-      delivery.formId,
-      delivery.responseId,
-      delivery.orderKey,
-      Math.ceil(delivery.dueAtMs),
-      owner.at,
-      delivery.input,
-    ]),
+    deliveries.map((delivery) => rowOf(owner, delivery)),
   )
-  if (rows.length > 0) count(counters, owner, { from: null, to: 'pending', by: rows.length })
-  return rows.map((row) => row.id)
+  const deliveryIds = rows.map((row) => row.id)
+  const fresh = new Set(deliveryIds)
+  const failedOnes = deliveries.filter(({ id, failed }) => failed !== undefined && fresh.has(id))
+  const deaths: Death[] = []
+  for (const delivery of failedOnes) deaths.push(...(yield* bornFailed(owner, delivery, notes)))
+  const pending = deliveryIds.length - failedOnes.length
+  if (pending > 0) noteMove(notes, owner, { from: null, to: 'pending', by: pending })
+  return { deliveryIds, deaths }
+}
+
+function rowOf(owner: EffectOwner, delivery: NewDelivery): SqlValue[] {
+  const { failed } = delivery
+  const attempts = failed === undefined ? 0 : 1
+  return [
+    owner.workspace,
+    delivery.id,
+    owner.installation,
+    owner.plugin,
+    delivery.kind,
+    delivery.name,
+    delivery.key,
+    delivery.eventSeq,
+    delivery.eventId,
+    delivery.formId,
+    delivery.responseId,
+    delivery.orderKey,
+    failed?.state ?? 'pending',
+    attempts,
+    attempts,
+    Math.ceil(delivery.dueAtMs),
+    owner.at,
+    failed?.state === 'dead' ? owner.at : null,
+    failed?.reason ?? null,
+    failed?.errorCode ?? null,
+    failed?.error ?? null,
+    delivery.input,
+  ]
+}
+
+function* bornFailed(owner: EffectOwner, delivery: NewDelivery, notes: LaneNotes): Procedure<readonly Death[]> {
+  const { failed, id } = delivery
+  if (failed === undefined) return []
+  const { attempt, state, reason, errorCode, error } = failed
+  noteMove(notes, owner, { from: null, to: state })
+  noteOutcome(notes, owner, { at: owner.at, ok: false, error: error ?? errorCode })
+  yield* run(INSERT_ATTEMPT, [
+    owner.workspace,
+    id,
+    1,
+    attempt.at,
+    attempt.durationMs,
+    attempt.outcome,
+    attempt.errorCode,
+    attempt.error,
+    JSON.stringify(attempt.exchanges),
+    JSON.stringify(attempt.logs),
+  ])
+  if (state !== 'dead') return []
+  const { eventSeq, formId, responseId } = delivery
+  return [yield* logDeath(owner, { deliveryId: id, eventSeq, formId, responseId, reason, code: errorCode, message: error })]
 }

@@ -2,8 +2,8 @@
 import type { DeliveryState, NewEvent, WorkspaceId } from '../../model.ts'
 import { all, allMany, first, run, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
-import { count, saveCounters } from './counters.ts'
-import type { Counters } from './counters.ts'
+import { noteMove, saveLaneNotes } from './lane-notes.ts'
+import type { LaneNotes } from './lane-notes.ts'
 import { append } from './events.ts'
 
 /** Rows a slice may touch: small enough that other writers wait a few milliseconds at most. */
@@ -100,7 +100,7 @@ function* eraseResponses(workspace: WorkspaceId, ids: readonly string[], at: str
 
 /** Inputs, exchanges and log lines go; what still waited ends here, since there is nothing left to send. */
 function* eraseDeliveries(workspace: WorkspaceId, deliveries: readonly Erased[], at: string): Procedure<void> {
-  const counters: Counters = new Map()
+  const notes: LaneNotes = new Map()
   const keys = deliveries.map(({ id }): SqlValue[] => [workspace, id])
   yield* runMany(
     `UPDATE attempts SET exchanges = '[]', logs = '[]', error = NULL WHERE workspace = ? AND delivery_id = ?`,
@@ -108,13 +108,13 @@ function* eraseDeliveries(workspace: WorkspaceId, deliveries: readonly Erased[],
   )
   yield* runMany('UPDATE deliveries SET input = NULL, error = NULL, order_key = NULL WHERE workspace = ? AND id = ?', keys)
   const waiting = deliveries.filter(({ state }) => state === 'pending' || state === 'retrying')
-  for (const { installation, state } of waiting) count(counters, { workspace, installation }, { from: state, to: 'dead' })
+  for (const { installation, state } of waiting) noteMove(notes, { workspace, installation }, { from: state, to: 'dead' })
   yield* runMany(
     `UPDATE deliveries SET state = 'dead', finished_at = ?, reason = 'permanent_reject', error_code = 'event_erased',
       error = 'The response was deleted before this was delivered.' WHERE workspace = ? AND id = ?`,
     waiting.map(({ id }): SqlValue[] => [at, workspace, id]),
   )
-  yield* saveCounters(counters)
+  yield* saveLaneNotes(notes)
 }
 
 /** Events of the form that belong to no response (page views and the like), up to the deletion itself. */

@@ -5,8 +5,8 @@ import { all, first, run, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
 import type { InstallationDbRow } from '../rows.ts'
 import type { HandledBatch } from '../store.ts'
-import type { Counters } from './counters.ts'
-import { saveCounters } from './counters.ts'
+import type { LaneNotes } from './lane-notes.ts'
+import { saveLaneNotes } from './lane-notes.ts'
 import { applyEffects } from './effects.ts'
 import type { EffectsWritten } from './effects.ts'
 import { append } from './events.ts'
@@ -86,9 +86,9 @@ export function* commitHandled(input: { readonly batch: HandledBatch; readonly a
     if (row === undefined) throw noInstallation(installation)
     return { kind: 'moved', cursor: row.cursor }
   }
-  const counters: Counters = new Map()
-  const written = yield* applyEffects({ workspace, installation, plugin, at }, batch.effects, counters)
-  yield* saveCounters(counters)
+  const notes: LaneNotes = new Map()
+  const written = yield* applyEffects({ workspace, installation, plugin, at }, batch.effects, notes)
+  yield* saveLaneNotes(notes)
   return { kind: 'committed', ...written }
 }
 

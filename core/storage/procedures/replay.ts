@@ -6,8 +6,8 @@ import type { DeliveryRow } from '../rows.ts'
 import type { ReplayQuery } from '../store.ts'
 import { when, where, within } from '../where.ts'
 import type { Condition } from '../where.ts'
-import { count, saveCounters } from './counters.ts'
-import type { Counters } from './counters.ts'
+import { noteMove, saveLaneNotes } from './lane-notes.ts'
+import type { LaneNotes } from './lane-notes.ts'
 import { DELIVERY_COLUMNS } from './deliveries.ts'
 
 /** Due now with a fresh retry schedule; id, key and the count of attempts stay. */
@@ -36,12 +36,12 @@ export function* replay(
   query: ReplayQuery & { readonly limit: number; readonly nowMs: number },
 ): Procedure<readonly DeliveryRow[]> {
   const { workspace, nowMs } = query
-  const counters: Counters = new Map()
+  const notes: LaneNotes = new Map()
   const chosen = yield* candidates(query, query.limit)
   for (const { installation, state } of chosen) {
-    if (state !== 'pending') count(counters, { workspace, installation }, { from: state, to: 'pending' })
+    if (state !== 'pending') noteMove(notes, { workspace, installation }, { from: state, to: 'pending' })
   }
-  yield* saveCounters(counters)
+  yield* saveLaneNotes(notes)
   return yield* allMany<DeliveryRow>(
     REPLAY,
     chosen.map((candidate): SqlValue[] => [Math.floor(nowMs), workspace, candidate.id]),

@@ -3,8 +3,8 @@ import type { NewDelivery, WorkspaceId } from '../../model.ts'
 import { all, run } from '../procedure.ts'
 import type { Procedure } from '../procedure.ts'
 import type { ScheduleDbRow } from '../rows.ts'
-import { saveCounters } from './counters.ts'
-import type { Counters } from './counters.ts'
+import { saveLaneNotes } from './lane-notes.ts'
+import type { LaneNotes } from './lane-notes.ts'
 import { insertDeliveries } from './effects.ts'
 
 /** The store's `fireSchedule`. */
@@ -38,8 +38,8 @@ export function* fireSchedule(input: FireSchedule): Procedure<false | { readonly
   )
   if (fired === 0) return false
   if (delivery === null) return { created: false }
-  const counters: Counters = new Map()
-  const ids = yield* insertDeliveries({ workspace, installation, plugin, at }, [delivery], counters)
-  yield* saveCounters(counters)
-  return { created: ids.length > 0 }
+  const notes: LaneNotes = new Map()
+  const { deliveryIds } = yield* insertDeliveries({ workspace, installation, plugin, at }, [delivery], notes)
+  yield* saveLaneNotes(notes)
+  return { created: deliveryIds.length > 0 }
 }

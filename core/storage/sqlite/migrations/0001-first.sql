@@ -64,6 +64,7 @@ CREATE TABLE idempotency (
   idempotency_key TEXT NOT NULL,
   body_hash TEXT NOT NULL,
   response_id TEXT NOT NULL,
+  event_id TEXT NOT NULL,
   status TEXT NOT NULL,
   at TEXT NOT NULL,
   expires_at_ms INTEGER NOT NULL,
@@ -137,6 +138,8 @@ CREATE TABLE deliveries (
 CREATE UNIQUE INDEX deliveries_by_key ON deliveries (workspace, installation, dedupe_key);
 CREATE INDEX deliveries_due ON deliveries (workspace, installation, due_at_ms, id) WHERE finished_at IS NULL;
 CREATE INDEX deliveries_waiting ON deliveries (workspace, installation, created_at) WHERE finished_at IS NULL;
+CREATE INDEX deliveries_in_order ON deliveries (workspace, installation, order_key, id)
+  WHERE finished_at IS NULL AND order_key IS NOT NULL;
 CREATE INDEX deliveries_by_time ON deliveries (workspace, created_at, id);
 CREATE INDEX deliveries_by_installation ON deliveries (workspace, installation, created_at, id);
 CREATE INDEX deliveries_dead ON deliveries (workspace, created_at, id) WHERE state = 'dead';

@@ -1,0 +1,102 @@
+/** What a transaction changes of its lanes: the counters of states and the installations' health, written once at its end. */
+import type { DeliveryState, WorkspaceId } from '../../model.ts'
+import { all, runMany } from '../procedure.ts'
+import type { Procedure, SqlValue } from '../procedure.ts'
+import type { LaneRow } from '../rows.ts'
+
+interface LaneName {
+  readonly workspace: WorkspaceId
+  readonly installation: string
+}
+
+interface LaneNote extends LaneName {
+  readonly moves: Record<DeliveryState, number>
+  successAt: string | null
+  failureAt: string | null
+  error: string | null
+}
+
+/** By lane; one for each transaction. */
+export type LaneNotes = Map<string, LaneNote>
+
+/** Notes that `by` deliveries left the one state (null: they are new) and entered the other. */
+export function noteMove(
+  notes: LaneNotes,
+  lane: LaneName,
+  move: { readonly from: DeliveryState | null; readonly to: DeliveryState; readonly by?: number },
+): void {
+  const { moves } = noteOf(notes, lane)
+  const by = move.by ?? 1
+  if (move.from !== null) moves[move.from] -= by
+  moves[move.to] += by
+}
+
+/** Notes how an attempt ended; `error` null means well. */
+export function noteOutcome(
+  notes: LaneNotes,
+  lane: LaneName,
+  outcome: { readonly at: string; readonly ok: boolean; readonly error: string | null },
+): void {
+  const note = noteOf(notes, lane)
+  if (outcome.ok) {
+    note.successAt = outcome.at
+    return
+  }
+  note.failureAt = outcome.at
+  note.error = outcome.error
+}
+
+function noteOf(notes: LaneNotes, { workspace, installation }: LaneName): LaneNote {
+  const key = `${workspace}/${installation}`
+  const known = notes.get(key)
+  if (known !== undefined) return known
+  const moves = { pending: 0, retrying: 0, delivered: 0, dead: 0 }
+  const note = { workspace, installation, moves, successAt: null, failureAt: null, error: null }
+  notes.set(key, note)
+  return note
+}
+
+/** Writes what was noted. */
+export function* saveLaneNotes(notes: LaneNotes): Procedure<void> {
+  const lanes = [...notes.values()]
+  yield* runMany(
+    `INSERT INTO lane_counts (workspace, installation, pending, retrying, delivered, dead) VALUES (?, ?, ?, ?, ?, ?)
+      ON CONFLICT (workspace, installation) DO UPDATE SET pending = lane_counts.pending + excluded.pending,
+        retrying = lane_counts.retrying + excluded.retrying, delivered = lane_counts.delivered + excluded.delivered,
+        dead = lane_counts.dead + excluded.dead`,
+    lanes
+      .filter(({ moves }) => Object.values(moves).some((by) => by !== 0))
+      .map(({ workspace, installation, moves }): SqlValue[] => [
+        workspace,
+        installation,
+        moves.pending,
+        moves.retrying,
+        moves.delivered,
+        moves.dead,
+      ]),
+  )
+  yield* runMany(
+    `UPDATE installations SET last_success_at = coalesce(?, last_success_at), last_failure_at = coalesce(?, last_failure_at),
+      last_error = coalesce(?, last_error) WHERE workspace = ? AND id = ?`,
+    lanes
+      .filter(({ successAt, failureAt }) => successAt !== null || failureAt !== null)
+      .map(({ workspace, installation, successAt, failureAt, error }): SqlValue[] => [
+        successAt,
+        failureAt,
+        error,
+        workspace,
+        installation,
+      ]),
+  )
+}
+
+/** All lanes, each with its oldest waiting delivery. */
+export function* laneCounts(): Procedure<readonly LaneRow[]> {
+  return yield* all<LaneRow>(
+    `SELECT c.workspace, c.installation, c.pending, c.retrying, c.delivered, c.dead,
+      (SELECT min(d.created_at) FROM deliveries d
+        WHERE d.workspace = c.workspace AND d.installation = c.installation AND d.finished_at IS NULL) AS oldest_at
+      FROM lane_counts c ORDER BY c.workspace, c.installation`,
+    [],
+  )
+}
