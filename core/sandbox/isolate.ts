@@ -19,7 +19,7 @@ import {
 } from './protocol.ts'
 
 /** A slice that is still not over this long after its limit is disposed of … */
-const LATE_GRACE_MS = 750
+const LATE_GRACE_MS = 1_000
 /** … and one that survives that by this long is stuck: only killing the process helps. */
 const DISPOSE_GRACE_MS = 1_000
 const HEADER_CHARS_MAX = 65_536
@@ -145,7 +145,7 @@ export class GuestIsolate {
 
   async #slice(commands: string): Promise<void> {
     const timeout = this.#order.sliceMs
-    const watch = this.#watch(timeout * 2, 'stepping')
+    const watch = this.#watch(timeout, 'stepping')
     try {
       // Both are queued at once: one wake-up of the isolate's thread. Its microtasks run at the end of the first.
       const stepping = (this.#step as GuestFunction).apply(undefined, [commands], { timeout, result: { copy: true } })

@@ -130,7 +130,7 @@ export class Lane {
   fail(error: GuestErrorText): void {
     const state = this.#current
     if (state === undefined || this.#isEnded) return
-    this.#push(state, { error: this.#thrown(state, { ...error, message: `unhandled rejection: ${error.message}` }) })
+    this.#push(state, { error: this.#thrown(state, error, 'unhandled rejection: ') })
     this.#options.command(`{"k":"drop","l":${this.id}}`)
   }
 
@@ -222,11 +222,12 @@ export class Lane {
   }
 
   /** The plugin's own error: its code counts only if the hub gave it in this run, or if it is the guest's to give. */
-  #thrown(state: RunState, thrown: GuestErrorText): HubError {
+  #thrown(state: RunState, thrown: GuestErrorText, prefix = ''): HubError {
     const { code, name, message } = thrown
     const isKnown = code !== undefined && isErrorCode(code) && (GUEST_CODES.has(code) || state.raised.has(code))
-    const text = name === 'Error' || name === 'CapabilityError' || name === '' ? message : `${name}: ${message}`
-    return this.#error(state, isKnown ? (code as ErrorCode) : 'plugin_threw', text === '' ? 'an error without a message' : text, thrown.stack)
+    const words = name === 'Error' || name === 'CapabilityError' || name === '' ? message : `${name}: ${message}`
+    const text = `${prefix}${words === '' ? 'an error without a message' : words}`
+    return this.#error(state, isKnown ? (code as ErrorCode) : 'plugin_threw', text, thrown.stack)
   }
 
   #error(state: RunState, code: ErrorCode, message: string, stack = ''): HubError {

@@ -109,7 +109,7 @@ class Pool implements Sandbox {
 
   async runBatch(key: string, runs: readonly Run[]): Promise<readonly RunResult[]> {
     const results: RunResult[] = []
-    let isSolo = false
+    let isSolo = performance.now() < (this.#units.get(key)?.cautiousUntilMs ?? 0)
     let unclear = 0
     while (results.length < runs.length) {
       const part = nextPart(runs, results.length, isSolo)
@@ -316,7 +316,7 @@ class Pool implements Sandbox {
     const { state } = instance
     const suspects = lanes.filter((id) => instance.lanes.has(id))
     const only = suspects.length === 1 ? instance.lanes.get(suspects[0] as number) : undefined
-    if (only === undefined) state.cautiousUntilMs = performance.now() + CAUTION_MS
+    if (only?.remaining !== 1) state.cautiousUntilMs = performance.now() + CAUTION_MS
     const { pluginId, version } = state.unit.bundle
     this.#options.logger.warn({ plugin: pluginId, version, installation: state.unit.key, code: what.code }, `sandbox: ${what.message}`)
     const wasGone = instance.isGone
@@ -446,7 +446,7 @@ class Pool implements Sandbox {
     state.slotKey = `own:${state.unit.key}`
     if (instance.settle !== null) this.#onRefused(instance, { name: 'Error', message: `loading could not be stopped: ${why}`, stack: '' })
     else this.#breach(instance, lanes, { code: 'plugin_killed', message: `the plugin could not be stopped and its process was killed: ${why}` })
-    this.#kill(slot, `stuck: ${state.unit.key}`)
+    this.#kill(slot, stuckBy(state.unit))
   }
 
   #checkMemory(slot: Slot): void {
@@ -486,7 +486,11 @@ class Pool implements Sandbox {
         const message = `the process died ${DEATHS_TO_BLAME} times in a row while only this plugin ran in it: ${why}`
         for (const lane of instance.lanes.values()) lane.end({ why: 'breach', code: 'plugin_killed', message, isCulprit: lane.remaining === 1 })
       } else if (!isKnown && state.deaths >= DEATHS_TO_ISOLATE) state.slotKey = `own:${state.unit.key}`
-      this.#lose(instance, { why: 'interrupted', message: `the sandbox process ended: ${why}` })
+      const message = `the sandbox process ended: ${why}`
+      // Its own doing, but not certainly that of the runs in it now: they are repeated here, not by the caller.
+      const isOwnDoing = why === stuckBy(state.unit)
+      const end: LaneEnd = isOwnDoing ? { why: 'breach', code: 'plugin_killed', message, isCulprit: false } : { why: 'interrupted', message }
+      this.#lose(instance, end, [...instance.lanes.keys()])
     }
     for (const { state } of lost) this.#reload(state)
   }
@@ -511,6 +515,8 @@ class Pool implements Sandbox {
     }
   }
 }
+
+const stuckBy = (unit: Unit): string => `stuck: ${unit.key}`
 
 const asHubError = (error: unknown): HubError =>
   error instanceof HubError ? error : new HubError('unavailable', 'The sandbox cannot start a process', { cause: error })
