@@ -1,4 +1,5 @@
 /** The tables of README.md that are made from code, each between its markers. */
+import { exitCodesTable } from '../../core/cli/exit-codes.ts'
 import { settingsTable } from '../../core/config/settings.ts'
 import { ERRORS } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
@@ -8,6 +9,7 @@ export const TABLES: Readonly<Record<string, () => string>> = {
   errors: errorsTable,
   limits: limitsTable,
   settings: settingsTable,
+  'exit-codes': exitCodesTable,
 }
 
 /** The README with every table between its markers made anew; throws when a marker is missing or doubled. */
