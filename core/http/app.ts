@@ -55,7 +55,8 @@ export function allRoutes(deps: HttpDeps): readonly Route[] {
 }
 
 /** The API's description as text, without a running hub: handlers are made but never called. */
-export const describeApi = (): string => openApiText(allRoutes({ limits: LIMITS, trustedProxies: [] } as unknown as HttpDeps))
+export const describeApi = (): string =>
+  openApiText(allRoutes({ limits: LIMITS, trustedProxies: [] } as unknown as HttpDeps))
 
 /**
  * The app for @hono/node-server. No middleware chain: each route is one function, so that a request costs one match
@@ -64,7 +65,12 @@ export const describeApi = (): string => openApiText(allRoutes({ limits: LIMITS,
 export function createHttpApp(deps: HttpDeps): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
   const routes = allRoutes(deps)
-  const gate = openGate({ keys: deps.keys, addresses: openAddressBook(deps.trustedProxies), clock: deps.clock, limits: deps.limits })
+  const gate = openGate({
+    keys: deps.keys,
+    addresses: openAddressBook(deps.trustedProxies),
+    clock: deps.clock,
+    limits: deps.limits,
+  })
   for (const route of routes) app.on(route.method, honoPath(route.path), (c) => serve({ deps, gate, route, c }))
   const paths = routes.map((route) => ({ route, shape: pathShape(route.path) }))
   app.notFound((c) => otherwise(c, paths))
@@ -80,14 +86,23 @@ async function serve(input: { deps: HttpDeps; gate: Gate; route: Route; c: Conte
   try {
     const admitted = input.gate(incoming, route.access)
     const principal = admitted instanceof Promise ? await admitted : admitted
-    const call: Call = { requestId, principal, request: c.req.raw, incoming, outgoing, url: incoming.url ?? '/', param: (name) => c.req.param(name) ?? '' }
+    const call: Call = {
+      requestId,
+      principal,
+      request: c.req.raw,
+      incoming,
+      outgoing,
+      url: incoming.url ?? '/',
+      param: (name) => c.req.param(name) ?? '',
+    }
     answer = await run(route, call)
   } catch (error) {
     if (route.access === 'submit' && error instanceof HubError) deps.meter.responseRejected(error.code)
     answer = failed({ deps, error, requestId, path: route.path })
   }
   // A browser's script on another site may send to public forms; it carries no cookie and no key of ours.
-  if (route.access === 'submit' && incoming.headers.origin !== undefined) answer.headers.set('access-control-allow-origin', '*')
+  if (route.access === 'submit' && incoming.headers.origin !== undefined)
+    answer.headers.set('access-control-allow-origin', '*')
   return answer
 }
 
@@ -108,7 +123,10 @@ function run(route: Route, call: Call): Promise<Response> | Response {
 function failed(input: { deps: HttpDeps; error: unknown; requestId: string; path: string }): Response {
   const error = asHubError(input.error)
   if (error.status >= 500) {
-    input.deps.logger.error({ err: error.code === 'internal' ? (error.cause ?? error) : error, request: input.requestId, path: input.path }, 'A request failed')
+    input.deps.logger.error(
+      { err: error.code === 'internal' ? (error.cause ?? error) : error, request: input.requestId, path: input.path },
+      'A request failed',
+    )
   }
   return problemResponse(error, input.requestId)
 }
@@ -123,14 +141,29 @@ function otherwise(c: Context<HttpEnv>, paths: readonly KnownPath[]): Response {
   const requestId = newId('request')
   const matching = paths.filter(({ shape }) => shape.test(c.req.path)).map(({ route }) => route)
   if (matching.length === 0) {
-    return problemResponse(new HubError('not_found', `Nothing is served at ${c.req.path.slice(0, 200)}. The API is described at /docs.`), requestId)
+    return problemResponse(
+      new HubError('not_found', `Nothing is served at ${c.req.path.slice(0, 200)}. The API is described at /docs.`),
+      requestId,
+    )
   }
-  const allow = [...new Set(matching.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))].join(', ')
+  const allow = [...new Set(matching.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))].join(
+    ', ',
+  )
   if (c.req.method === 'OPTIONS') {
     const submit = matching.some(({ access, method }) => access === 'submit' && method === 'POST')
-    return new Response(null, { status: 204, headers: { allow, 'x-request-id': requestId, ...(submit ? PREFLIGHT_HEADERS : {}) } })
+    return new Response(null, {
+      status: 204,
+      headers: { allow, 'x-request-id': requestId, ...(submit ? PREFLIGHT_HEADERS : {}) },
+    })
   }
-  return problemResponse(new HubError('method_not_allowed', `${c.req.method.slice(0, 20)} is not offered here; ${allow} ${matching.length === 1 ? 'is' : 'are'}.`), requestId, { allow })
+  return problemResponse(
+    new HubError(
+      'method_not_allowed',
+      `${c.req.method.slice(0, 20)} is not offered here; ${allow} ${matching.length === 1 ? 'is' : 'are'}.`,
+    ),
+    requestId,
+    { allow },
+  )
 }
 
 const PREFLIGHT_HEADERS = {

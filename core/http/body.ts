@@ -34,7 +34,10 @@ export function readBytes(incoming: IncomingMessage, bytesMax: number): Promise<
 }
 
 /** A body of `application/json` (or `+json`), parsed under the limits. */
-export async function readJson(incoming: IncomingMessage, limits: ScanLimits & { bodyBytesMax: number }): Promise<{ body: Json; bytes: Buffer }> {
+export async function readJson(
+  incoming: IncomingMessage,
+  limits: ScanLimits & { bodyBytesMax: number },
+): Promise<{ body: Json; bytes: Buffer }> {
   requireType(incoming, JSON_TYPES)
   const bytes = await readBytes(incoming, limits.bodyBytesMax)
   return { body: parseJson(bytes, limits), bytes }
@@ -55,18 +58,28 @@ export function mediaType(incoming: IncomingMessage): string {
 export function requireType(incoming: IncomingMessage, wanted: RegExp): void {
   const type = mediaType(incoming)
   if (!wanted.test(type)) {
-    throw new HubError('unsupported_media_type', type === '' ? 'Say what the body is with a Content-Type header, such as application/json.' : `"${type.slice(0, 100)}" is not read here; send application/json.`)
+    throw new HubError(
+      'unsupported_media_type',
+      type === ''
+        ? 'Say what the body is with a Content-Type header, such as application/json.'
+        : `"${type.slice(0, 100)}" is not read here; send application/json.`,
+    )
   }
   const charset = /charset\s*=\s*"?([\w-]+)/i.exec(incoming.headers['content-type'] ?? '')?.[1]
-  if (charset !== undefined && !/^(?:utf-?8|us-ascii)$/i.test(charset)) throw new HubError('unsupported_media_type', `The charset ${charset.slice(0, 40)} is not read here; send UTF-8.`)
+  if (charset !== undefined && !/^(?:utf-?8|us-ascii)$/i.test(charset))
+    throw new HubError('unsupported_media_type', `The charset ${charset.slice(0, 40)} is not read here; send UTF-8.`)
 }
 
 /** Compressed bodies are refused: a few bytes must not become many. */
 export function refuseEncoding(incoming: IncomingMessage): void {
   const encoding = incoming.headers['content-encoding']
   if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
-    throw new HubError('unsupported_media_type', 'Compressed bodies are not read here; send the body without Content-Encoding.')
+    throw new HubError(
+      'unsupported_media_type',
+      'Compressed bodies are not read here; send the body without Content-Encoding.',
+    )
   }
 }
 
-const tooLarge = (bytesMax: number): HubError => new HubError('body_too_large', `The body is larger than ${bytesMax} bytes.`)
+const tooLarge = (bytesMax: number): HubError =>
+  new HubError('body_too_large', `The body is larger than ${bytesMax} bytes.`)

@@ -21,7 +21,9 @@ export function deadLetterRoutes(deps: Pick<HttpDeps, 'store'>): Route[] {
         tag: 'Deliveries',
         summary: 'List dead letters, newest first, with a count per cause',
         query: listQuery,
-        responses: { 200: { description: 'A page of dead deliveries', schema: pageOf(deliverySchema).extend({ causes }) } },
+        responses: {
+          200: { description: 'A page of dead deliveries', schema: pageOf(deliverySchema).extend({ causes }) },
+        },
       },
       handler: async (call) => {
         const query = readQuery(call, listQuery)
@@ -30,7 +32,12 @@ export function deadLetterRoutes(deps: Pick<HttpDeps, 'store'>): Route[] {
         const dead = { ...filters, state: 'dead' as const }
         const [page, counts] = await Promise.all([
           deps.store.listDeliveries(workspace, { ...dead, ...toPageQuery(query) }),
-          Promise.all(reasonsOf(query.reason).map(async (reason) => ({ reason, count: await deps.store.countDeliveries(workspace, { ...dead, reason }) }))),
+          Promise.all(
+            reasonsOf(query.reason).map(async (reason) => ({
+              reason,
+              count: await deps.store.countDeliveries(workspace, { ...dead, reason }),
+            })),
+          ),
         ])
         return json(call, { ...toWirePage(page, deliveryWire), causes: counts.filter(({ count }) => count > 0) })
       },

@@ -21,7 +21,10 @@ export const deliverySchema = z
     response_id: z.string().nullable(),
     state: z.enum(DELIVERY_STATES),
     attempts: z.number().int(),
-    due_at: z.string().nullable().openapi({ description: 'When the next attempt may start; null when none is planned.' }),
+    due_at: z
+      .string()
+      .nullable()
+      .openapi({ description: 'When the next attempt may start; null when none is planned.' }),
     created_at: z.string(),
     finished_at: z.string().nullable(),
     reason: z.enum(DEAD_REASONS).nullable(),
@@ -53,11 +56,15 @@ const attemptSchema = z
         error: z.string().nullable(),
       }),
     ),
-    logs: z.array(z.object({ level: z.string(), message: z.string(), fields: z.record(z.string(), z.unknown()).optional() })),
+    logs: z.array(
+      z.object({ level: z.string(), message: z.string(), fields: z.record(z.string(), z.unknown()).optional() }),
+    ),
   })
   .openapi('Attempt')
 
-const deliveryDetail = deliverySchema.extend({ input: z.unknown(), attempt_log: z.array(attemptSchema) }).openapi('DeliveryDetail')
+const deliveryDetail = deliverySchema
+  .extend({ input: z.unknown(), attempt_log: z.array(attemptSchema) })
+  .openapi('DeliveryDetail')
 
 /** Filters that deliveries and dead letters share. */
 export const deliveryFilters = {
@@ -82,7 +89,8 @@ export const deliveryWire = (delivery: Delivery): z.output<typeof deliverySchema
   response_id: delivery.responseId,
   state: delivery.state,
   attempts: delivery.attempts,
-  due_at: delivery.state === 'pending' || delivery.state === 'retrying' ? new Date(delivery.dueAtMs).toISOString() : null,
+  due_at:
+    delivery.state === 'pending' || delivery.state === 'retrying' ? new Date(delivery.dueAtMs).toISOString() : null,
   created_at: delivery.createdAt,
   finished_at: delivery.finishedAt,
   reason: delivery.reason,
@@ -121,22 +129,42 @@ export function deliveryRoutes(deps: Pick<HttpDeps, 'store' | 'engine'>): Route[
       method: 'GET',
       path: '/api/v2/deliveries',
       access: 'deliveries:write',
-      doc: { tag: 'Deliveries', summary: 'List deliveries, newest first', query: listQuery, responses: { 200: { description: 'A page of deliveries', schema: pageOf(deliverySchema) } } },
+      doc: {
+        tag: 'Deliveries',
+        summary: 'List deliveries, newest first',
+        query: listQuery,
+        responses: { 200: { description: 'A page of deliveries', schema: pageOf(deliverySchema) } },
+      },
       handler: async (call) => {
         const query = readQuery(call, listQuery)
         const { limit: _limit, cursor: _cursor, ...filters } = query
-        return json(call, toWirePage(await store.listDeliveries(call.principal.workspace, { ...toPageQuery(query), ...filters }), deliveryWire))
+        return json(
+          call,
+          toWirePage(
+            await store.listDeliveries(call.principal.workspace, { ...toPageQuery(query), ...filters }),
+            deliveryWire,
+          ),
+        )
       },
     },
     {
       method: 'GET',
       path: '/api/v2/deliveries/{id}',
       access: 'deliveries:write',
-      doc: { tag: 'Deliveries', summary: 'Read a delivery with every attempt', description: 'Secrets are masked; bodies are cut at 64 KiB.', responses: { 200: { description: 'The delivery', schema: deliveryDetail } } },
+      doc: {
+        tag: 'Deliveries',
+        summary: 'Read a delivery with every attempt',
+        description: 'Secrets are masked; bodies are cut at 64 KiB.',
+        responses: { 200: { description: 'The delivery', schema: deliveryDetail } },
+      },
       handler: async (call) => {
         const delivery = await find(deps, call)
         const attempts = await store.listAttempts(delivery.workspace, delivery.id)
-        return json(call, { ...deliveryWire(delivery), input: parsedOrText(delivery.input), attempt_log: attempts.map(attemptWire) })
+        return json(call, {
+          ...deliveryWire(delivery),
+          input: parsedOrText(delivery.input),
+          attempt_log: attempts.map(attemptWire),
+        })
       },
     },
     {
@@ -146,14 +174,20 @@ export function deliveryRoutes(deps: Pick<HttpDeps, 'store' | 'engine'>): Route[
       doc: {
         tag: 'Deliveries',
         summary: 'Send a delivery again',
-        description: 'It keeps its id, so a receiver can tell; the attempt uses today\'s configuration.',
+        description: "It keeps its id, so a receiver can tell; the attempt uses today's configuration.",
         responses: { 202: { description: 'Due now', schema: deliverySchema } },
       },
       handler: async (call) => {
         const delivery = await find(deps, call)
         const { workspace, id, state } = delivery
         const replayed = await engine.replay({ workspace, deliveryIds: [id], states: ['dead', 'delivered'] })
-        if (replayed === 0) throw new HubError('conflict', state === 'pending' || state === 'retrying' ? 'It has not ended yet: it will be tried by itself.' : 'It cannot be replayed: its response was deleted.')
+        if (replayed === 0)
+          throw new HubError(
+            'conflict',
+            state === 'pending' || state === 'retrying'
+              ? 'It has not ended yet: it will be tried by itself.'
+              : 'It cannot be replayed: its response was deleted.',
+          )
         return json(call, deliveryWire(await find(deps, call)), { status: 202 })
       },
     },
@@ -162,7 +196,8 @@ export function deliveryRoutes(deps: Pick<HttpDeps, 'store' | 'engine'>): Route[
 
 async function find(deps: Pick<HttpDeps, 'store'>, call: KeyedCall): Promise<Delivery> {
   const delivery = await deps.store.getDelivery(call.principal.workspace, call.param('id'))
-  if (delivery === undefined) throw new HubError('not_found', `There is no delivery "${call.param('id').slice(0, 100)}".`)
+  if (delivery === undefined)
+    throw new HubError('not_found', `There is no delivery "${call.param('id').slice(0, 100)}".`)
   return delivery
 }
 

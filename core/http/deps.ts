@@ -41,7 +41,13 @@ export interface ConfigStatus {
   readonly diskChecksum: string | null
   readonly loadedAt: string
   /** Why the file on disk is not what runs; empty when it is. */
-  readonly problems: readonly { readonly path: string; readonly line: number; readonly column: number; readonly message: string; readonly hint: string | null }[]
+  readonly problems: readonly {
+    readonly path: string
+    readonly line: number
+    readonly column: number
+    readonly message: string
+    readonly hint: string | null
+  }[]
 }
 
 /** Answers `/i/{installation}/…` by the plugin's own route; rejects with a HubError (`not_found`, `plugin_wall`, ...). */

@@ -16,14 +16,28 @@ export function docsRoutes(deps: Pick<HttpDeps, 'version'>, routes: () => readon
       method: 'GET',
       path: '/openapi.json',
       access: 'open',
-      handler: (call) => new Response(description(), { headers: { ...API_HEADERS, 'content-type': 'application/json', 'access-control-allow-origin': '*', 'x-request-id': call.requestId } }),
+      handler: (call) =>
+        new Response(description(), {
+          headers: {
+            ...API_HEADERS,
+            'content-type': 'application/json',
+            'access-control-allow-origin': '*',
+            'x-request-id': call.requestId,
+          },
+        }),
     },
     {
       method: 'GET',
       path: '/docs',
       access: 'open',
       handler: (call) =>
-        page({ title: 'Manifold API', wide: true, requestId: call.requestId, script: FILTER_SCRIPT, body: reference(JSON.parse(description()) as Description) }),
+        page({
+          title: 'Manifold API',
+          wide: true,
+          requestId: call.requestId,
+          script: FILTER_SCRIPT,
+          body: reference(JSON.parse(description()) as Description),
+        }),
     },
     {
       method: 'GET',
@@ -54,9 +68,17 @@ interface Operation {
   readonly tags: readonly string[]
   readonly summary: string
   readonly description?: string
-  readonly parameters?: readonly { readonly name: string; readonly in: string; readonly required?: boolean; readonly description?: string; readonly schema: unknown }[]
+  readonly parameters?: readonly {
+    readonly name: string
+    readonly in: string
+    readonly required?: boolean
+    readonly description?: string
+    readonly schema: unknown
+  }[]
   readonly requestBody?: { readonly content: { readonly [type: string]: Content } }
-  readonly responses: { readonly [status: string]: { readonly description: string; readonly content?: { readonly [type: string]: Content } } }
+  readonly responses: {
+    readonly [status: string]: { readonly description: string; readonly content?: { readonly [type: string]: Content } }
+  }
 }
 
 interface Content {
@@ -110,5 +132,7 @@ function shapeLink(schema: unknown): Html {
   const name = reference?.split('/').at(-1)
   if (name !== undefined) return html`<a href="#shape-${name}">${name}</a>`
   const text = JSON.stringify(schema, null, 2)
-  return text.length < 60 ? html`<code>${text}</code>` : html`<details><summary>shape</summary><pre>${text}</pre></details>`
+  return text.length < 60
+    ? html`<code>${text}</code>`
+    : html`<details><summary>shape</summary><pre>${text}</pre></details>`
 }

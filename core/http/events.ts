@@ -18,12 +18,22 @@ const eventSchema = z
     data: z.record(z.string(), z.unknown()).nullable().openapi({ description: 'Null when its response was deleted.' }),
     meta: z.record(z.string(), z.unknown()),
     response: z
-      .object({ status: z.enum(['partial', 'completed']), form_version: z.number().int(), started_at: z.string().nullable(), submitted_at: z.string().nullable() })
+      .object({
+        status: z.enum(['partial', 'completed']),
+        form_version: z.number().int(),
+        started_at: z.string().nullable(),
+        submitted_at: z.string().nullable(),
+      })
       .nullable(),
   })
   .openapi('Event')
 
-const listQuery = z.object({ type: z.string().max(200).optional(), form: z.string().max(100).optional(), ...timeQuery, ...pageQuery })
+const listQuery = z.object({
+  type: z.string().max(200).optional(),
+  form: z.string().max(100).optional(),
+  ...timeQuery,
+  ...pageQuery,
+})
 
 /** How far one request looks through the log for events that match. */
 const SCANNED_MAX = 2_000
@@ -72,21 +82,35 @@ export function eventRoutes(deps: Pick<HttpDeps, 'store'>): Route[] {
       method: 'GET',
       path: '/api/v2/events/{id}',
       access: 'responses:read',
-      doc: { tag: 'Events', summary: 'Read an event', responses: { 200: { description: 'The event', schema: eventSchema } } },
+      doc: {
+        tag: 'Events',
+        summary: 'Read an event',
+        responses: { 200: { description: 'The event', schema: eventSchema } },
+      },
       handler: async (call) => {
         const event = await deps.store.getEvent(call.principal.workspace, call.param('id'))
-        if (event === undefined) throw new HubError('not_found', `There is no event "${call.param('id').slice(0, 100)}".`)
+        if (event === undefined)
+          throw new HubError('not_found', `There is no event "${call.param('id').slice(0, 100)}".`)
         return json(call, eventWire(event))
       },
     },
   ]
 }
 
-async function page(deps: Pick<HttpDeps, 'store'>, workspace: WorkspaceId, query: z.output<typeof listQuery>): Promise<{ items: unknown[]; next_cursor: string | null }> {
+async function page(
+  deps: Pick<HttpDeps, 'store'>,
+  workspace: WorkspaceId,
+  query: z.output<typeof listQuery>,
+): Promise<{ items: unknown[]; next_cursor: string | null }> {
   const { type, form, since, until, limit } = query
   const items: unknown[] = []
-  let afterSeq = query.cursor !== undefined ? seqOf(query.cursor) : since === undefined ? 0 : await deps.store.seqBefore(workspace, since)
-  for (let scanned = 0; scanned < SCANNED_MAX; ) {
+  let afterSeq =
+    query.cursor !== undefined
+      ? seqOf(query.cursor)
+      : since === undefined
+        ? 0
+        : await deps.store.seqBefore(workspace, since)
+  for (let scanned = 0; scanned < SCANNED_MAX;) {
     const events = await deps.store.readEvents({ workspace, afterSeq, limit })
     for (const event of events) {
       if (until !== undefined && event.at >= until) return { items, next_cursor: null }
@@ -104,5 +128,7 @@ async function page(deps: Pick<HttpDeps, 'store'>, workspace: WorkspaceId, query
 function seqOf(cursor: string): number {
   const text = openCursor(cursor)
   if (/^\d{1,15}$/.test(text)) return Number(text)
-  throw new HubError('invalid_query', 'The cursor is not one of this list.', { problems: [{ pointer: '/cursor', detail: 'use next_cursor of the page before, unchanged' }] })
+  throw new HubError('invalid_query', 'The cursor is not one of this list.', {
+    problems: [{ pointer: '/cursor', detail: 'use next_cursor of the page before, unchanged' }],
+  })
 }

@@ -17,10 +17,16 @@ const FORM_TYPES = /^(?:application\/x-www-form-urlencoded|multipart\/form-data)
 /** Reads the body under its limits. A file becomes `{name, type, size}`; its bytes are kept nowhere. */
 export async function readForm(incoming: IncomingMessage, limits: FormBodyLimits): Promise<HtmlInputs> {
   requireType(incoming, FORM_TYPES)
-  const inputs = mediaType(incoming) === 'multipart/form-data' ? await readMultipart(incoming, limits) : await readUrlencoded(incoming, limits)
+  const inputs =
+    mediaType(incoming) === 'multipart/form-data'
+      ? await readMultipart(incoming, limits)
+      : await readUrlencoded(incoming, limits)
   for (const [name, value] of inputs) {
     if (typeof value === 'string' && value.length > limits.stringCharsMax) {
-      throw new HubError('string_too_long', `"${name.slice(0, 100)}" has ${value.length} characters; the limit is ${limits.stringCharsMax}.`)
+      throw new HubError(
+        'string_too_long',
+        `"${name.slice(0, 100)}" has ${value.length} characters; the limit is ${limits.stringCharsMax}.`,
+      )
     }
   }
   return inputs
@@ -42,7 +48,8 @@ function readMultipart(incoming: IncomingMessage, limits: FormBodyLimits): Promi
     let size = 0
     const count = (chunk: Buffer) => {
       size += chunk.length
-      if (size > limits.batchBodyBytesMax) fail(new HubError('body_too_large', `The form is larger than ${limits.batchBodyBytesMax} bytes.`))
+      if (size > limits.batchBodyBytesMax)
+        fail(new HubError('body_too_large', `The form is larger than ${limits.batchBodyBytesMax} bytes.`))
     }
     const fail = (error: HubError) => {
       incoming.off('data', count).off('close', onClose).unpipe(parser)
@@ -53,8 +60,15 @@ function readMultipart(incoming: IncomingMessage, limits: FormBodyLimits): Promi
       if (!incoming.readableEnded) fail(new HubError('bad_request', 'The connection ended before the form did.'))
     }
     parser.on('field', (name, value, info) => {
-      if (info.nameTruncated) fail(new HubError('bad_request', `An input's name is longer than ${NAME_BYTES_MAX} bytes.`))
-      else if (info.valueTruncated) fail(new HubError('body_too_large', `The input "${name.slice(0, 100)}" is larger than ${limits.bodyBytesMax} bytes.`))
+      if (info.nameTruncated)
+        fail(new HubError('bad_request', `An input's name is longer than ${NAME_BYTES_MAX} bytes.`))
+      else if (info.valueTruncated)
+        fail(
+          new HubError(
+            'body_too_large',
+            `The input "${name.slice(0, 100)}" is larger than ${limits.bodyBytesMax} bytes.`,
+          ),
+        )
       else inputs.push([name, value])
     })
     parser.on('file', (name, stream, info) => {
@@ -66,7 +80,14 @@ function readMultipart(incoming: IncomingMessage, limits: FormBodyLimits): Promi
       stream.on('close', () => {
         // An empty file input sends a part without a name: nobody chose a file.
         if (info.filename === undefined || info.filename === '') return
-        inputs.push([name, { name: info.filename.slice(0, FILE_NAME_CHARS_MAX), type: info.mimeType.slice(0, FILE_NAME_CHARS_MAX), size: bytes }])
+        inputs.push([
+          name,
+          {
+            name: info.filename.slice(0, FILE_NAME_CHARS_MAX),
+            type: info.mimeType.slice(0, FILE_NAME_CHARS_MAX),
+            size: bytes,
+          },
+        ])
       })
     })
     parser.on('partsLimit', () => fail(tooMany(limits)))
@@ -92,4 +113,5 @@ function openParser(incoming: IncomingMessage, limits: FormBodyLimits): busboy.B
   }
 }
 
-const tooMany = (limits: FormBodyLimits): HubError => new HubError('too_many_keys', `A form may send at most ${limits.multipartPartsMax} inputs.`)
+const tooMany = (limits: FormBodyLimits): HubError =>
+  new HubError('too_many_keys', `A form may send at most ${limits.multipartPartsMax} inputs.`)

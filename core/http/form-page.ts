@@ -21,7 +21,9 @@ const RATING_CHOICES_MAX = 11
 
 /** The page's content: heading, problems, the form. */
 export function formPage({ form, typed, problems, once }: FormPageInput): Html {
-  const rendered = form.fields.map((field) => renderField(field, typed.get(field.key) ?? [], problemOf(field, problems)))
+  const rendered = form.fields.map((field) =>
+    renderField(field, typed.get(field.key) ?? [], problemOf(field, problems)),
+  )
   return html`<h1>${form.name}</h1>
 ${problems.length === 0 ? null : summary(form, problems)}
 <form method="post" action="/f/${form.id}" accept-charset="utf-8">
@@ -32,12 +34,15 @@ ${rendered}
 </form>`
 }
 
-const problemOf = (field: Field, problems: readonly FieldProblem[]): string | null => problems.find(({ pointer }) => pointer === `/data/${field.key}`)?.detail ?? null
+const problemOf = (field: Field, problems: readonly FieldProblem[]): string | null =>
+  problems.find(({ pointer }) => pointer === `/data/${field.key}`)?.detail ?? null
 
 function summary(form: Form, problems: readonly FieldProblem[]): Html {
   const items = problems.map(({ pointer, detail }) => {
     const field = form.fields.find(({ key }) => pointer === `/data/${key}`)
-    return field === undefined ? html`<li>${pointer} ${detail}</li>` : html`<li><a href="#f-${field.key}">${field.label}</a> ${detail}</li>`
+    return field === undefined
+      ? html`<li>${pointer} ${detail}</li>`
+      : html`<li><a href="#f-${field.key}">${field.label}</a> ${detail}</li>`
   })
   return html`<div class="box" role="alert"><p><strong>Not sent yet.</strong> Please look at these answers:</p><ul>${items}</ul></div>`
 }
@@ -93,15 +98,30 @@ function choicesOf(field: Field): Choices | null {
   if (field.type === 'radio') return { type: 'radio', options: field.options, inRow: false }
   if (field.type === 'multi_select') return { type: 'checkbox', options: field.options, inRow: false }
   if (field.type === 'boolean' && field.required) {
-    return { type: 'radio', inRow: true, options: [{ value: 'true', label: 'Yes' }, { value: 'false', label: 'No' }] }
+    return {
+      type: 'radio',
+      inRow: true,
+      options: [
+        { value: 'true', label: 'Yes' },
+        { value: 'false', label: 'No' },
+      ],
+    }
   }
   const { min = 1, max = RATING_MAX_DEFAULT } = field
   if (field.type !== 'rating' || max - min >= RATING_CHOICES_MAX) return null
-  const options = Array.from({ length: max - min + 1 }, (_, index) => ({ value: String(min + index), label: String(min + index) }))
+  const options = Array.from({ length: max - min + 1 }, (_, index) => ({
+    value: String(min + index),
+    label: String(min + index),
+  }))
   return { type: 'radio', options, inRow: true }
 }
 
-function choiceGroup(input: { field: Field; typed: readonly string[]; problem: string | null; choices: Choices }): Html {
+function choiceGroup(input: {
+  field: Field
+  typed: readonly string[]
+  problem: string | null
+  choices: Choices
+}): Html {
   const { field, typed, problem, choices } = input
   const id = `f-${field.key}`
   const notes = notesOf(field, problem)

@@ -46,7 +46,9 @@ export const formWire = (form: Form): Record<string, unknown> => ({
 })
 
 /** Every route of forms. */
-export function formRoutes(deps: HttpDeps): Route[] {
+export const formRoutes = (deps: HttpDeps): Route[] => [...readingRoutes(deps), ...writingRoutes(deps)]
+
+function writingRoutes(deps: HttpDeps): Route[] {
   const { store } = deps
   const room = openRoom(deps)
   return [
@@ -69,47 +71,24 @@ export function formRoutes(deps: HttpDeps): Route[] {
       },
     },
     {
-      method: 'GET',
-      path: '/api/v2/forms',
-      access: 'forms:read',
-      doc: { tag: 'Forms', summary: 'List forms', query: z.object(pageQuery), responses: { 200: { description: 'A page of forms', schema: pageOf(formSchema) } } },
-      handler: async (call) => {
-        const query = readQuery(call, z.object(pageQuery))
-        return json(call, toWirePage(await store.listForms(call.principal.workspace, toPageQuery(query)), formWire))
-      },
-    },
-    {
-      method: 'GET',
-      path: '/api/v2/forms/{id}',
-      access: 'forms:read',
-      doc: { tag: 'Forms', summary: 'Read a form', responses: { 200: { description: 'The form', schema: formSchema } } },
-      handler: async (call) => json(call, formWire(await find(deps, call))),
-    },
-    {
-      method: 'GET',
-      path: '/api/v2/forms/{id}/versions',
-      access: 'forms:read',
-      doc: { tag: 'Forms', summary: 'List a form\'s versions', responses: { 200: { description: 'All versions', schema: pageOf(formSchema) } } },
-      handler: async (call) => {
-        const form = await find(deps, call)
-        return json(call, { items: (await store.listFormVersions(form.workspace, form.id)).map(formWire), next_cursor: null })
-      },
-    },
-    {
       method: 'PUT',
       path: '/api/v2/forms/{id}',
       access: 'forms:write',
       doc: {
         tag: 'Forms',
         summary: 'Replace a form',
-        description: 'Writes the whole definition; the version grows when something differs. Stored responses stay as they are.',
+        description:
+          'Writes the whole definition; the version grows when something differs. Stored responses stay as they are.',
         body: { schema: formInput, example: { ...EXAMPLE, id: undefined, name: 'Write to us' } },
         responses: { 200: { description: 'The form as it is now', schema: formSchema } },
       },
       handler: async (call) => {
         const { id, definition } = await readForm(deps, call)
         const current = await find(deps, call)
-        if (id !== undefined && id !== current.id) throw new HubError('invalid_form', 'The id in the body differs from the one in the path.', { problems: [{ pointer: '/id', detail: 'leave it out, or repeat the id of the path' }] })
+        if (id !== undefined && id !== current.id)
+          throw new HubError('invalid_form', 'The id in the body differs from the one in the path.', {
+            problems: [{ pointer: '/id', detail: 'leave it out, or repeat the id of the path' }],
+          })
         refuseManaged(current)
         return json(call, formWire(await save(deps, { call, id: current.id, definition, mode: 'update' })))
       },
@@ -128,15 +107,83 @@ export function formRoutes(deps: HttpDeps): Route[] {
         const form = await find(deps, call)
         refuseManaged(form)
         const at = rfc3339(deps.clock.nowMs())
-        const event = { id: newId('event'), type: 'form.deleted', at, formId: form.id, responseId: null, hops: 0, data: JSON.stringify({ id: form.id, name: form.name }) }
+        const event = {
+          id: newId('event'),
+          type: 'form.deleted',
+          at,
+          formId: form.id,
+          responseId: null,
+          hops: 0,
+          data: JSON.stringify({ id: form.id, name: form.name }),
+        }
         const deleted = await store.deleteForm(form.workspace, form.id, event)
         deps.forms.invalidate(form.workspace, form.id)
         room.release(form.workspace)
         if (!deleted) throw noForm(form.id)
+        await tellAppended(deps, form.workspace, event.id)
         return noContent(call)
       },
     },
   ]
+}
+
+function readingRoutes(deps: HttpDeps): Route[] {
+  const { store } = deps
+  return [
+    {
+      method: 'GET',
+      path: '/api/v2/forms',
+      access: 'forms:read',
+      doc: {
+        tag: 'Forms',
+        summary: 'List forms',
+        query: z.object(pageQuery),
+        responses: { 200: { description: 'A page of forms', schema: pageOf(formSchema) } },
+      },
+      handler: async (call) => {
+        const query = readQuery(call, z.object(pageQuery))
+        return json(call, toWirePage(await store.listForms(call.principal.workspace, toPageQuery(query)), formWire))
+      },
+    },
+    {
+      method: 'GET',
+      path: '/api/v2/forms/{id}',
+      access: 'forms:read',
+      doc: {
+        tag: 'Forms',
+        summary: 'Read a form',
+        responses: { 200: { description: 'The form', schema: formSchema } },
+      },
+      handler: async (call) => json(call, formWire(await find(deps, call))),
+    },
+    {
+      method: 'GET',
+      path: '/api/v2/forms/{id}/versions',
+      access: 'forms:read',
+      doc: {
+        tag: 'Forms',
+        summary: "List a form's versions",
+        responses: { 200: { description: 'All versions', schema: pageOf(formSchema) } },
+      },
+      handler: async (call) => {
+        const form = await find(deps, call)
+        return json(call, {
+          items: (await store.listFormVersions(form.workspace, form.id)).map(formWire),
+          next_cursor: null,
+        })
+      },
+    },
+  ]
+}
+
+/** Passes on an event that the store appended by itself: deletions answer only that they were done. */
+export async function tellAppended(
+  deps: Pick<HttpDeps, 'store' | 'onEvents'>,
+  workspace: WorkspaceId,
+  eventId: string,
+): Promise<void> {
+  const event = await deps.store.getEvent(workspace, eventId)
+  if (event !== undefined) deps.onEvents([event])
 }
 
 /** The error for a form that is not there, or not in this workspace. */
@@ -149,15 +196,22 @@ async function find(deps: HttpDeps, call: KeyedCall): Promise<Form> {
   return form
 }
 
-async function readForm(deps: HttpDeps, call: KeyedCall): Promise<{ id: string | undefined; definition: FormDefinition }> {
+async function readForm(
+  deps: HttpDeps,
+  call: KeyedCall,
+): Promise<{ id: string | undefined; definition: FormDefinition }> {
   const { body } = await readJson(call.incoming, deps.limits)
   const { id, definition } = takeId(body)
   const parsed = parseForm(definition)
   const problems = [...(parsed.ok ? [] : parsed.problems)]
   if (id !== undefined && (typeof id !== 'string' || !ID_SHAPE.test(id))) {
-    problems.unshift({ pointer: '/id', detail: 'use letters, digits, "_" and "-", starting with a letter or digit, at most 100 characters' })
+    problems.unshift({
+      pointer: '/id',
+      detail: 'use letters, digits, "_" and "-", starting with a letter or digit, at most 100 characters',
+    })
   }
-  if (!parsed.ok || problems.length > 0) throw new HubError('invalid_form', 'The form definition is not valid.', { problems })
+  if (!parsed.ok || problems.length > 0)
+    throw new HubError('invalid_form', 'The form definition is not valid.', { problems })
   return { id: id as string | undefined, definition: parsed.definition }
 }
 
@@ -174,14 +228,23 @@ async function save(
   const { id, definition, mode } = input
   const { workspace } = input.call.principal
   const at = rfc3339(deps.clock.nowMs())
-  const saved = await deps.store.saveForm({ workspace, id, definition, managedBy: 'api', at, eventId: newId('event'), mode })
+  const saved = await deps.store.saveForm({
+    workspace,
+    id,
+    definition,
+    managedBy: 'api',
+    at,
+    eventId: newId('event'),
+    mode,
+  })
   deps.forms.invalidate(workspace, id)
   if (saved.event !== null) deps.onEvents([saved.event])
   return saved.form
 }
 
 function refuseManaged(form: Form): void {
-  if (form.managedBy === 'file') throw new HubError('managed_by_file', `The form "${form.id}" is defined in manifold.yaml; change it there.`)
+  if (form.managedBy === 'file')
+    throw new HubError('managed_by_file', `The form "${form.id}" is defined in manifold.yaml; change it there.`)
 }
 
 interface Room {
@@ -199,7 +262,8 @@ function openRoom(deps: HttpDeps): Room {
       const known = counts.get(workspace)
       const count = known === undefined || known >= max ? await countForms(deps, workspace) : known
       counts.set(workspace, count + 1)
-      if (count >= max) throw new HubError('conflict', `This workspace has ${max} forms, which is the limit. Delete some first.`)
+      if (count >= max)
+        throw new HubError('conflict', `This workspace has ${max} forms, which is the limit. Delete some first.`)
     },
     release: (workspace) => void counts.delete(workspace),
   }

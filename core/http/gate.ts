@@ -29,7 +29,11 @@ export function openGate(deps: GateDeps): Gate {
   const countStranger = (incoming: IncomingMessage): null => {
     const waitMs = rate(bucketOf(deps.addresses.clientOf(incoming)), deps.clock.monotonicMs())
     if (waitMs === 0) return null
-    throw new HubError('rate_limited', `This address may send ${publicRatePerSecond} responses a second. Wait, or use an API key.`, { retryAfterMs: waitMs })
+    throw new HubError(
+      'rate_limited',
+      `This address may send ${publicRatePerSecond} responses a second. Wait, or use an API key.`,
+      { retryAfterMs: waitMs },
+    )
   }
   return (incoming, access) => {
     const header = incoming.headers.authorization
@@ -38,10 +42,14 @@ export function openGate(deps: GateDeps): Gate {
     if (header === undefined) {
       if (access === 'submit') return countStranger(incoming)
       if (access === 'local' && deps.addresses.isLocal(incoming)) return null
-      throw new HubError('unauthorized', 'Send an API key: "Authorization: Bearer mfk_...". Keys are made with `manifold keys create`.')
+      throw new HubError(
+        'unauthorized',
+        'Send an API key: "Authorization: Bearer mfk_...". Keys are made with `manifold keys create`.',
+      )
     }
     const key = BEARER.exec(header)?.[1]
-    if (key === undefined || key.length > KEY_CHARS_MAX) throw new HubError('unauthorized', 'The Authorization header must be "Bearer <api key>".')
+    if (key === undefined || key.length > KEY_CHARS_MAX)
+      throw new HubError('unauthorized', 'The Authorization header must be "Bearer <api key>".')
     const known = deps.keys.peek(key)
     if (known !== undefined) return admit(known, access)
     return deps.keys.authenticate(key).then((principal) => admit(principal, access))
@@ -49,9 +57,11 @@ export function openGate(deps: GateDeps): Gate {
 }
 
 function admit(principal: Principal | null, access: Access): Principal {
-  if (principal === null) throw new HubError('unauthorized', 'This API key is not valid here: unknown, expired or revoked.')
+  if (principal === null)
+    throw new HubError('unauthorized', 'This API key is not valid here: unknown, expired or revoked.')
   const scope = scopeOf(access)
-  if (scope !== null && !allows(principal, scope)) throw new HubError('forbidden', `This needs a key with the scope "${scope}".`)
+  if (scope !== null && !allows(principal, scope))
+    throw new HubError('forbidden', `This needs a key with the scope "${scope}".`)
   return principal
 }
 

@@ -5,7 +5,10 @@ import { API_HEADERS } from './problem.ts'
 import { json } from './route.ts'
 import type { Route } from './route.ts'
 
-const readySchema = z.object({ ready: z.boolean(), checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string().nullable() })) })
+const readySchema = z.object({
+  ready: z.boolean(),
+  checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string().nullable() })),
+})
 
 const configSchema = z.object({
   file: z.string().nullable(),
@@ -13,7 +16,15 @@ const configSchema = z.object({
   disk_checksum: z.string().nullable(),
   in_step: z.boolean().openapi({ description: 'The file on disk is what runs.' }),
   loaded_at: z.string(),
-  problems: z.array(z.object({ path: z.string(), line: z.number().int(), column: z.number().int(), message: z.string(), hint: z.string().nullable() })),
+  problems: z.array(
+    z.object({
+      path: z.string(),
+      line: z.number().int(),
+      column: z.number().int(),
+      message: z.string(),
+      hint: z.string().nullable(),
+    }),
+  ),
 })
 
 /** Every route about the process itself. */
@@ -23,14 +34,27 @@ export function healthRoutes(deps: Pick<HttpDeps, 'health' | 'metrics' | 'config
       method: 'GET',
       path: '/healthz',
       access: 'open',
-      doc: { tag: 'Operation', summary: 'The process answers', responses: { 200: { description: 'Alive', schema: z.object({ status: z.literal('ok'), version: z.string() }) } } },
+      doc: {
+        tag: 'Operation',
+        summary: 'The process answers',
+        responses: {
+          200: { description: 'Alive', schema: z.object({ status: z.literal('ok'), version: z.string() }) },
+        },
+      },
       handler: (call) => json(call, { status: 'ok', version: deps.version }),
     },
     {
       method: 'GET',
       path: '/readyz',
       access: 'open',
-      doc: { tag: 'Operation', summary: 'The hub can take work', responses: { 200: { description: 'Ready', schema: readySchema }, 503: { description: 'Not ready; `checks` says why', schema: readySchema } } },
+      doc: {
+        tag: 'Operation',
+        summary: 'The hub can take work',
+        responses: {
+          200: { description: 'Ready', schema: readySchema },
+          503: { description: 'Not ready; `checks` says why', schema: readySchema },
+        },
+      },
       handler: async (call) => {
         const { ready, checks } = await deps.health.readiness()
         return json(call, { ready, checks }, { status: ready ? 200 : 503 })
@@ -43,17 +67,25 @@ export function healthRoutes(deps: Pick<HttpDeps, 'health' | 'metrics' | 'config
       doc: {
         tag: 'Operation',
         summary: 'Prometheus metrics',
-        description: 'Without a key only from this machine or a private network, with nothing in between; from elsewhere with an admin key.',
+        description:
+          'Without a key only from this machine or a private network, with nothing in between; from elsewhere with an admin key.',
         responses: { 200: { description: 'Text exposition format', type: 'text/plain', schema: z.string() } },
       },
       handler: async (call) =>
-        new Response(await deps.metrics.text(), { status: 200, headers: { ...API_HEADERS, 'content-type': deps.metrics.type, 'x-request-id': call.requestId } }),
+        new Response(await deps.metrics.text(), {
+          status: 200,
+          headers: { ...API_HEADERS, 'content-type': deps.metrics.type, 'x-request-id': call.requestId },
+        }),
     },
     {
       method: 'GET',
       path: '/api/v2/config',
       access: 'admin',
-      doc: { tag: 'Operation', summary: 'The running configuration beside the file on disk', responses: { 200: { description: 'Status', schema: configSchema } } },
+      doc: {
+        tag: 'Operation',
+        summary: 'The running configuration beside the file on disk',
+        responses: { 200: { description: 'Status', schema: configSchema } },
+      },
       handler: async (call) => {
         const status = await deps.configStatus()
         return json(call, {

@@ -38,7 +38,11 @@ export function htmlFormRoutes(deps: HttpDeps, addresses: AddressBook): Route[] 
         summary: 'Submit a plain HTML form',
         description:
           'The action of a `<form method="post">` on any site. Answers with a redirect to the form\'s `redirect_url` or a thank-you page; with `Accept: application/json` as the API does. Of uploaded files only name, type and size are kept. A filled-in honeypot input is answered like a success and stored nowhere.',
-        responses: { 200: { description: 'Thank-you page', type: 'text/html' }, 303: { description: 'Redirect to `redirect_url`' }, 422: { description: 'The form again, with what is wrong', type: 'text/html' } },
+        responses: {
+          200: { description: 'Thank-you page', type: 'text/html' },
+          303: { description: 'Redirect to `redirect_url`' },
+          422: { description: 'The form again, with what is wrong', type: 'text/html' },
+        },
       },
       handler: (call) => orErrorPage(deps, call, () => receive(deps, addresses, call)),
     },
@@ -61,18 +65,35 @@ async function receive(deps: HttpDeps, addresses: AddressBook, call: Call): Prom
 function thanks(call: Call, form: Form, receipt: Receipt): Response {
   if (wantsJson(call.incoming)) return answer(call, receipt)
   if (form.redirectUrl !== null) {
-    return new Response(null, { status: 303, headers: { location: form.redirectUrl, 'cache-control': 'no-store', 'x-request-id': call.requestId } })
+    return new Response(null, {
+      status: 303,
+      headers: { location: form.redirectUrl, 'cache-control': 'no-store', 'x-request-id': call.requestId },
+    })
   }
-  return page({ title: `Thank you – ${form.name}`, requestId: call.requestId, body: html`<h1>Thank you</h1><p>Your answers to “${form.name}” have arrived.</p>` })
+  return page({
+    title: `Thank you – ${form.name}`,
+    requestId: call.requestId,
+    body: html`<h1>Thank you</h1><p>Your answers to “${form.name}” have arrived.</p>`,
+  })
 }
 
 /** What a robot that filled in the honeypot gets: it looks like any other receipt and names nothing. */
 const pretended = (form: Form, nowMs: number): Receipt => {
   const responseId = newId('response')
-  return { kind: 'stored', responseId, formId: form.id, status: 'completed', submittedAt: rfc3339(nowMs), eventId: `evt${responseId.slice(3)}` }
+  return {
+    kind: 'stored',
+    responseId,
+    formId: form.id,
+    status: 'completed',
+    submittedAt: rfc3339(nowMs),
+    eventId: `evt${responseId.slice(3)}`,
+  }
 }
 
-function show(call: Call, input: { form: Form; typed: Typed; problems: HubError['problems']; status: number }): Response {
+function show(
+  call: Call,
+  input: { form: Form; typed: Typed; problems: HubError['problems']; status: number },
+): Response {
   const { form, typed, problems, status } = input
   const { redirectUrl } = form
   return page({
@@ -115,7 +136,10 @@ async function orErrorPage(deps: HttpDeps, call: Call, handle: () => Promise<Res
       status: error.status,
       requestId: call.requestId,
       body: html`<h1>${ERRORS[error.code].title}</h1><p>${error.message}</p><p class="soft">Request ${call.requestId}</p>`,
-      headers: { ...(seconds === null ? {} : { 'retry-after': String(seconds) }), ...(error.status === 413 ? { connection: 'close' } : {}) },
+      headers: {
+        ...(seconds === null ? {} : { 'retry-after': String(seconds) }),
+        ...(error.status === 413 ? { connection: 'close' } : {}),
+      },
     })
   }
 }

@@ -24,7 +24,9 @@ const installationSchema = z
     last_failure_at: z.string().nullable(),
     last_error: z.string().nullable(),
     deliveries: z.object({ pending: z.number(), retrying: z.number(), dead: z.number(), delivered: z.number() }),
-    breakers: z.array(z.object({ host: z.string(), state: z.enum(['open', 'half_open']), until: z.string().nullable() })),
+    breakers: z.array(
+      z.object({ host: z.string(), state: z.enum(['open', 'half_open']), until: z.string().nullable() }),
+    ),
   })
   .openapi('Installation')
 
@@ -51,31 +53,34 @@ const pauseBody = z.strictObject({ reason: z.string().min(1).max(500).default('p
 const testBody = z.strictObject({ event_id: z.string().optional(), form: z.string().optional() })
 const backfillBody = z.strictObject({ from: z.union([z.literal('beginning'), instant]) })
 
+type Needs = Pick<HttpDeps, 'registry' | 'engine' | 'limits'>
+
+const one = { 200: { description: 'The installation as it is now', schema: installationSchema } }
+
 /** Every route of installations. */
-export function installationRoutes(deps: Pick<HttpDeps, 'registry' | 'engine' | 'limits'>): Route[] {
+export const installationRoutes = (deps: Needs): Route[] => [...stateRoutes(deps), ...runRoutes(deps)]
+
+/** Looking, pausing, resuming. */
+function stateRoutes(deps: Needs): Route[] {
   const { engine, registry } = deps
-  const find = async (call: KeyedCall): Promise<InstallationView> => {
-    const id = call.param('id')
-    const view = (await registry.installations(call.principal.workspace)).find((one) => one.id === id)
-    if (view === undefined) throw new HubError('not_found', `There is no installation "${id.slice(0, 100)}".`)
-    return view
-  }
-  const body = async <Schema extends z.ZodType>(call: KeyedCall, schema: Schema): Promise<z.output<Schema>> => {
-    const empty = call.incoming.headers['content-length'] === '0' || (call.incoming.headers['content-length'] === undefined && call.incoming.headers['transfer-encoding'] === undefined)
-    return readBodyAs(empty ? {} : (await readJson(call.incoming, deps.limits)).body, schema)
-  }
-  const shown = async (call: KeyedCall): Promise<Response> => json(call, installationWire(await find(call)))
-  const one = { 200: { description: 'The installation as it is now', schema: installationSchema } }
+  const shown = async (call: KeyedCall): Promise<Response> => json(call, installationWire(await find(deps, call)))
   return [
     {
       method: 'GET',
       path: '/api/v2/installations',
       access: 'deliveries:write',
-      doc: { tag: 'Installations', summary: 'List installations', query: listQuery, responses: { 200: { description: 'All installations', schema: pageOf(installationSchema) } } },
+      doc: {
+        tag: 'Installations',
+        summary: 'List installations',
+        query: listQuery,
+        responses: { 200: { description: 'All installations', schema: pageOf(installationSchema) } },
+      },
       handler: async (call) => {
         const { state, plugin } = readQuery(call, listQuery)
         const all = await registry.installations(call.principal.workspace)
-        const items = all.filter((view) => (state === undefined || view.state === state) && (plugin === undefined || view.plugin === plugin))
+        const items = all.filter(
+          (view) => (state === undefined || view.state === state) && (plugin === undefined || view.plugin === plugin),
+        )
         return json(call, { items: items.map(installationWire), next_cursor: null })
       },
     },
@@ -90,10 +95,16 @@ export function installationRoutes(deps: Pick<HttpDeps, 'registry' | 'engine' | 
       method: 'POST',
       path: '/api/v2/installations/{id}/pause',
       access: 'admin',
-      doc: { tag: 'Installations', summary: 'Pause', description: 'Events and deliveries wait; nothing is lost.', body: { schema: pauseBody, example: { reason: 'receiver is being moved' } }, responses: one },
+      doc: {
+        tag: 'Installations',
+        summary: 'Pause',
+        description: 'Events and deliveries wait; nothing is lost.',
+        body: { schema: pauseBody, example: { reason: 'receiver is being moved' } },
+        responses: one,
+      },
       handler: async (call) => {
-        const { reason } = await body(call, pauseBody)
-        const { id } = await find(call)
+        const { reason } = await bodyOf(deps, call, pauseBody)
+        const { id } = await find(deps, call)
         await engine.pause(call.principal.workspace, id, reason)
         return shown(call)
       },
@@ -104,11 +115,18 @@ export function installationRoutes(deps: Pick<HttpDeps, 'registry' | 'engine' | 
       access: 'admin',
       doc: { tag: 'Installations', summary: 'Resume', description: 'Goes on where it stood.', responses: one },
       handler: async (call) => {
-        const { id } = await find(call)
+        const { id } = await find(deps, call)
         await engine.resume(call.principal.workspace, id)
         return shown(call)
       },
     },
+  ]
+}
+
+/** Making it run: a test, or the past again. */
+function runRoutes(deps: Needs): Route[] {
+  const { engine } = deps
+  return [
     {
       method: 'POST',
       path: '/api/v2/installations/{id}/test-send',
@@ -118,11 +136,16 @@ export function installationRoutes(deps: Pick<HttpDeps, 'registry' | 'engine' | 
         summary: 'Send a test down the live path',
         description: 'Without `event_id` a sample event of the form (or of any form) is used.',
         body: { schema: testBody, example: { form: 'contact' } },
-        responses: { 202: { description: 'What the test caused', schema: z.object({ event_id: z.string(), deliveries: z.array(z.string()) }) } },
+        responses: {
+          202: {
+            description: 'What the test caused',
+            schema: z.object({ event_id: z.string(), deliveries: z.array(z.string()) }),
+          },
+        },
       },
       handler: async (call) => {
-        const { event_id: eventId, form } = await body(call, testBody)
-        const { id } = await find(call)
+        const { event_id: eventId, form } = await bodyOf(deps, call, testBody)
+        const { id } = await find(deps, call)
         const sent = await engine.testSend({ workspace: call.principal.workspace, installation: id, eventId, form })
         return json(call, { event_id: sent.eventId, deliveries: sent.deliveries }, { status: 202 })
       },
@@ -135,13 +158,38 @@ export function installationRoutes(deps: Pick<HttpDeps, 'registry' | 'engine' | 
         tag: 'Installations',
         summary: 'Read the log again from a point in the past',
         body: { schema: backfillBody, example: { from: '2026-05-31T00:00:00Z' } },
-        responses: { 202: { description: 'Where it starts and how many events lie ahead', schema: z.object({ cursor: z.number().int(), events: z.number().int() }) } },
+        responses: {
+          202: {
+            description: 'Where it starts and how many events lie ahead',
+            schema: z.object({ cursor: z.number().int(), events: z.number().int() }),
+          },
+        },
       },
       handler: async (call) => {
-        const { from } = await body(call, backfillBody)
-        const { id } = await find(call)
-        return json(call, await engine.backfill({ workspace: call.principal.workspace, installation: id, from }), { status: 202 })
+        const { from } = await bodyOf(deps, call, backfillBody)
+        const { id } = await find(deps, call)
+        return json(call, await engine.backfill({ workspace: call.principal.workspace, installation: id, from }), {
+          status: 202,
+        })
       },
     },
   ]
+}
+
+async function find(deps: Needs, call: KeyedCall): Promise<InstallationView> {
+  const id = call.param('id')
+  const view = (await deps.registry.installations(call.principal.workspace)).find((entry) => entry.id === id)
+  if (view === undefined) throw new HubError('not_found', `There is no installation "${id.slice(0, 100)}".`)
+  return view
+}
+
+/** The body by its schema; no body at all is an empty object. */
+async function bodyOf<Schema extends z.ZodType>(
+  deps: Needs,
+  call: KeyedCall,
+  schema: Schema,
+): Promise<z.output<Schema>> {
+  const { headers } = call.incoming
+  const empty = headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0
+  return readBodyAs(empty ? {} : (await readJson(call.incoming, deps.limits)).body, schema)
 }

@@ -22,7 +22,11 @@ const keySchema = z
   })
   .openapi('ApiKey')
 
-const meSchema = z.object({ workspace: z.string(), key: z.object({ id: z.string(), name: z.string(), scopes: z.array(z.string()) }), version: z.string() })
+const meSchema = z.object({
+  workspace: z.string(),
+  key: z.object({ id: z.string(), name: z.string(), scopes: z.array(z.string()) }),
+  version: z.string(),
+})
 
 const keyBody = z.strictObject({
   name: z.string().trim().min(1).max(100),
@@ -48,7 +52,11 @@ export function keyRoutes(deps: Pick<HttpDeps, 'keys' | 'limits' | 'clock' | 've
       method: 'GET',
       path: '/api/v2/me',
       access: 'any-key',
-      doc: { tag: 'Keys', summary: 'Who this key is', responses: { 200: { description: 'Workspace, key and its scopes', schema: meSchema } } },
+      doc: {
+        tag: 'Keys',
+        summary: 'Who this key is',
+        responses: { 200: { description: 'Workspace, key and its scopes', schema: meSchema } },
+      },
       handler: (call) => {
         const { workspace, keyId, name, scopes } = call.principal
         return json(call, { workspace, key: { id: keyId, name, scopes: [...scopes] }, version: deps.version })
@@ -69,9 +77,16 @@ export function keyRoutes(deps: Pick<HttpDeps, 'keys' | 'limits' | 'clock' | 've
         const { body } = await readJson(call.incoming, deps.limits)
         const { name, scopes, expires_at: expiresAt } = readBodyAs(body, keyBody)
         if (expiresAt !== null && Date.parse(expiresAt) <= deps.clock.nowMs()) {
-          throw new HubError('bad_request', 'The key would be expired already.', { problems: [{ pointer: '/expires_at', detail: 'must be in the future' }] })
+          throw new HubError('bad_request', 'The key would be expired already.', {
+            problems: [{ pointer: '/expires_at', detail: 'must be in the future' }],
+          })
         }
-        const made = await deps.keys.create({ workspace: call.principal.workspace, name, scopes: [...new Set(scopes)], expiresAt })
+        const made = await deps.keys.create({
+          workspace: call.principal.workspace,
+          name,
+          scopes: [...new Set(scopes)],
+          expiresAt,
+        })
         return json(call, { ...keyWire(made.row), key: made.key }, { status: 201 })
       },
     },
@@ -79,8 +94,14 @@ export function keyRoutes(deps: Pick<HttpDeps, 'keys' | 'limits' | 'clock' | 've
       method: 'GET',
       path: '/api/v2/keys',
       access: 'admin',
-      doc: { tag: 'Keys', summary: 'List API keys', description: 'Revoked ones too.', responses: { 200: { description: 'All keys', schema: pageOf(keySchema) } } },
-      handler: async (call) => json(call, { items: (await deps.keys.list(call.principal.workspace)).map(keyWire), next_cursor: null }),
+      doc: {
+        tag: 'Keys',
+        summary: 'List API keys',
+        description: 'Revoked ones too.',
+        responses: { 200: { description: 'All keys', schema: pageOf(keySchema) } },
+      },
+      handler: async (call) =>
+        json(call, { items: (await deps.keys.list(call.principal.workspace)).map(keyWire), next_cursor: null }),
     },
     {
       method: 'DELETE',
@@ -88,7 +109,8 @@ export function keyRoutes(deps: Pick<HttpDeps, 'keys' | 'limits' | 'clock' | 've
       access: 'admin',
       doc: { tag: 'Keys', summary: 'Revoke an API key', responses: { 204: { description: 'Revoked' } } },
       handler: async (call) => {
-        if (!(await deps.keys.revoke(call.principal.workspace, call.param('id')))) throw new HubError('not_found', `There is no key "${call.param('id').slice(0, 100)}" in force.`)
+        if (!(await deps.keys.revoke(call.principal.workspace, call.param('id'))))
+          throw new HubError('not_found', `There is no key "${call.param('id').slice(0, 100)}" in force.`)
         return noContent(call)
       },
     },

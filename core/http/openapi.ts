@@ -33,13 +33,15 @@ export function openApiText(routes: readonly Route[]): string {
     bearerFormat: 'mfk_…',
     description: `An API key. Scopes: ${SCOPES.join(', ')}; \`admin\` is all of them.`,
   })
-  for (const route of routes) if (route.doc !== undefined) app.openAPIRegistry.registerPath(pathConfig(route, route.doc))
+  for (const route of routes)
+    if (route.doc !== undefined) app.openAPIRegistry.registerPath(pathConfig(route, route.doc))
   const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
       title: 'Manifold',
       version: API_VERSION,
-      description: 'A self-hosted integration hub for forms. JSON is snake_case, times are RFC 3339 UTC, errors are RFC 9457 problem details, lists answer `{items, next_cursor}`.',
+      description:
+        'A self-hosted integration hub for forms. JSON is snake_case, times are RFC 3339 UTC, errors are RFC 9457 problem details, lists answer `{items, next_cursor}`.',
       license: { name: 'MIT', url: 'https://opensource.org/license/mit' },
     },
     servers: [{ url: '/' }],
@@ -61,10 +63,14 @@ function pathConfig(route: Route, doc: RouteDoc): PathConfig {
     operationId: operationId(route),
     tags: [doc.tag],
     summary: doc.summary,
-    description: [description, accessText(route.access)].filter((text) => text !== undefined && text !== '').join('\n\n'),
+    description: [description, accessText(route.access)]
+      .filter((text) => text !== undefined && text !== '')
+      .join('\n\n'),
     security: security(route.access),
     request: {
-      ...(params.length === 0 ? {} : { params: z.object(Object.fromEntries(params.map((name) => [name, z.string()]))) }),
+      ...(params.length === 0
+        ? {}
+        : { params: z.object(Object.fromEntries(params.map((name) => [name, z.string()]))) }),
       ...(query === undefined ? {} : { query }),
       ...(headers === undefined ? {} : { headers }),
       ...(body === undefined ? {} : { body: { required: true, content: bodyContent(body) } }),
@@ -82,14 +88,23 @@ function bodyContent(body: NonNullable<RouteDoc['body']>): Record<string, { sche
   return { [body.type ?? 'application/json']: main, ...Object.fromEntries(more) }
 }
 
-function responseConfig(one: RouteDoc['responses'][number]): { description: string; content?: Record<string, { schema: z.ZodType }> } {
+function responseConfig(one: RouteDoc['responses'][number]): {
+  description: string
+  content?: Record<string, { schema: z.ZodType }>
+} {
   if (one.schema === undefined && one.type === undefined) return { description: one.description }
-  return { description: one.description, content: { [one.type ?? 'application/json']: { schema: one.schema ?? z.string() } } }
+  return {
+    description: one.description,
+    content: { [one.type ?? 'application/json']: { schema: one.schema ?? z.string() } },
+  }
 }
 
 /** `listForms`-like names out of method and path: stable as long as the path is. */
 function operationId(route: Route): string {
-  const words = route.path.replace('/api/v2', '').split(/[^A-Za-z0-9]+/).filter((word) => word !== '')
+  const words = route.path
+    .replace('/api/v2', '')
+    .split(/[^A-Za-z0-9]+/)
+    .filter((word) => word !== '')
   return [route.method.toLowerCase(), ...words.map((word) => word[0]?.toUpperCase() + word.slice(1))].join('')
 }
 

@@ -24,7 +24,10 @@ export const instant = z
     // A "+" in a query string arrives as a space.
     const time = isDate(text) ? `${text}T00:00:00.000Z` : utcTime(text.replace(' ', '+'))
     if (time !== null) return time
-    context.addIssue({ code: 'custom', message: 'use a time such as 2026-05-31T09:30:00Z, or a date such as 2026-05-31' })
+    context.addIssue({
+      code: 'custom',
+      message: 'use a time such as 2026-05-31T09:30:00Z, or a date such as 2026-05-31',
+    })
     return z.NEVER
   })
   .openapi({ type: 'string', format: 'date-time', example: '2026-05-31T09:30:00Z' })
@@ -39,7 +42,10 @@ export const toPageQuery = (query: { limit: number; cursor?: string | undefined 
 })
 
 /** A page of the store on the wire. */
-export const toWirePage = <Item>(page: Page<Item>, toWire: (item: Item) => unknown): { items: unknown[]; next_cursor: string | null } => ({
+export const toWirePage = <Item>(
+  page: Page<Item>,
+  toWire: (item: Item) => unknown,
+): { items: unknown[]; next_cursor: string | null } => ({
   items: page.items.map(toWire),
   next_cursor: page.next === null ? null : sealCursor(page.next),
 })
@@ -54,5 +60,7 @@ export const sealCursor = (position: string): string => Buffer.from(position).to
 export function openCursor(cursor: string): string {
   const position = Buffer.from(cursor, 'base64url').toString('utf8')
   if (position !== '' && sealCursor(position) === cursor) return position
-  throw new HubError('invalid_query', 'The cursor is not one of this list.', { problems: [{ pointer: '/cursor', detail: 'use next_cursor of the page before, unchanged' }] })
+  throw new HubError('invalid_query', 'The cursor is not one of this list.', {
+    problems: [{ pointer: '/cursor', detail: 'use next_cursor of the page before, unchanged' }],
+  })
 }

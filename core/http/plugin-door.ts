@@ -7,9 +7,25 @@ import { API_HEADERS } from './problem.ts'
 import type { Call, Route } from './route.ts'
 
 /** Headers a plugin may set; everything else is the hub's business. */
-const ALLOWED_HEADERS: ReadonlySet<string> = new Set(['content-type', 'cache-control', 'location', 'retry-after', 'etag', 'last-modified', 'vary', 'www-authenticate'])
+const ALLOWED_HEADERS: ReadonlySet<string> = new Set([
+  'content-type',
+  'cache-control',
+  'location',
+  'retry-after',
+  'etag',
+  'last-modified',
+  'vary',
+  'www-authenticate',
+])
 /** Headers a plugin may see: never cookies of the hub's own pages or the callers' proxies. */
-const HIDDEN_HEADERS: ReadonlySet<string> = new Set(['cookie', 'connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'expect'])
+const HIDDEN_HEADERS: ReadonlySet<string> = new Set([
+  'cookie',
+  'connection',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+  'expect',
+])
 const BODILESS_STATUSES: ReadonlySet<number> = new Set([204, 205, 304])
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const
 
@@ -23,7 +39,8 @@ export function pluginDoorRoutes(deps: Pick<HttpDeps, 'pluginRoute' | 'limits'>)
     access: 'stranger' as const,
     handler: async (request: Call) => {
       const { incoming } = request
-      const body = method === 'GET' ? '' : (await readBytes(incoming, deps.limits.pluginRouteBodyBytesMax)).toString('utf8')
+      const body =
+        method === 'GET' ? '' : (await readBytes(incoming, deps.limits.pluginRouteBodyBytesMax)).toString('utf8')
       const url = new URL(request.url, 'http://hub')
       const installation = request.param('installation')
       const answer = await call({
@@ -51,11 +68,17 @@ function headersOf(headers: NodeJS.Dict<string | string[]>): Record<string, stri
 
 function toResponse(answer: RouteResponse, requestId: string): Response {
   const { status = 200, json, body } = answer
-  if (!Number.isInteger(status) || status < 200 || status > 599) throw new HubError('plugin_invalid_result', `The plugin answered the status ${String(status)}.`)
-  const headers: Record<string, string> = { ...API_HEADERS, 'x-request-id': requestId, 'content-security-policy': "default-src 'none'; sandbox" }
+  if (!Number.isInteger(status) || status < 200 || status > 599)
+    throw new HubError('plugin_invalid_result', `The plugin answered the status ${String(status)}.`)
+  const headers: Record<string, string> = {
+    ...API_HEADERS,
+    'x-request-id': requestId,
+    'content-security-policy': "default-src 'none'; sandbox",
+  }
   headers['content-type'] = json === undefined ? 'text/plain; charset=utf-8' : 'application/json'
   for (const [name, value] of Object.entries(answer.headers ?? {})) {
-    if (ALLOWED_HEADERS.has(name.toLowerCase()) && !/[\r\n\0]/.test(String(value))) headers[name.toLowerCase()] = String(value)
+    if (ALLOWED_HEADERS.has(name.toLowerCase()) && !/[\r\n\0]/.test(String(value)))
+      headers[name.toLowerCase()] = String(value)
   }
   const text = BODILESS_STATUSES.has(status) ? null : json === undefined ? (body ?? '') : JSON.stringify(json)
   return new Response(text, { status, headers })

@@ -20,7 +20,7 @@ const pluginSchema = z
     schedules: z.array(z.string()),
     routes: z.array(z.string()),
     hosts: z.array(z.string()),
-    config: z.record(z.string(), z.unknown()).openapi({ description: 'JSON Schema of the installation\'s `with`.' }),
+    config: z.record(z.string(), z.unknown()).openapi({ description: "JSON Schema of the installation's `with`." }),
   })
   .openapi('Plugin')
 
@@ -47,17 +47,27 @@ export function pluginRoutes(deps: Pick<HttpDeps, 'registry'>): Route[] {
       method: 'GET',
       path: '/api/v2/plugins',
       access: 'deliveries:write',
-      doc: { tag: 'Plugins', summary: 'List plugins', description: 'Broken ones too, with what is wrong.', responses: { 200: { description: 'All plugins', schema: pageOf(pluginSchema) } } },
+      doc: {
+        tag: 'Plugins',
+        summary: 'List plugins',
+        description: 'Broken ones too, with what is wrong.',
+        responses: { 200: { description: 'All plugins', schema: pageOf(pluginSchema) } },
+      },
       handler: (call) => json(call, { items: deps.registry.plugins().map(pluginWire), next_cursor: null }),
     },
     {
       method: 'GET',
       path: '/api/v2/plugins/{id}',
       access: 'deliveries:write',
-      doc: { tag: 'Plugins', summary: 'Read a plugin', responses: { 200: { description: 'The plugin', schema: pluginSchema } } },
+      doc: {
+        tag: 'Plugins',
+        summary: 'Read a plugin',
+        responses: { 200: { description: 'The plugin', schema: pluginSchema } },
+      },
       handler: (call) => {
         const plugin = deps.registry.plugins().find(({ id }) => id === call.param('id'))
-        if (plugin === undefined) throw new HubError('not_found', `There is no plugin "${call.param('id').slice(0, 100)}".`)
+        if (plugin === undefined)
+          throw new HubError('not_found', `There is no plugin "${call.param('id').slice(0, 100)}".`)
         return json(call, pluginWire(plugin))
       },
     },

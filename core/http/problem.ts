@@ -24,18 +24,26 @@ export function toProblem(error: HubError, requestId: string): Record<string, un
     detail: error.message,
     code: error.code,
     instance: requestId,
-    ...(error.problems.length === 0 ? {} : { errors: error.problems.map(({ pointer, detail }) => ({ pointer, detail })) }),
+    ...(error.problems.length === 0
+      ? {}
+      : { errors: error.problems.map(({ pointer, detail }) => ({ pointer, detail })) }),
   }
 }
 
 /** Integer seconds, at least 1; null for errors that waiting does not cure. */
 export function retryAfterSeconds(error: HubError): number | null {
   if (error.retryAfterMs !== undefined) return Math.max(1, Math.ceil(error.retryAfterMs / 1_000))
-  return error.retryable && (error.status === 429 || error.status === 503 || error.status === 507) ? RETRY_AFTER_SECONDS_DEFAULT : null
+  return error.retryable && (error.status === 429 || error.status === 503 || error.status === 507)
+    ? RETRY_AFTER_SECONDS_DEFAULT
+    : null
 }
 
 /** The answer for an error. `headers` adds to it (`Allow`, `WWW-Authenticate`). */
-export function problemResponse(error: HubError, requestId: string, headers: Readonly<Record<string, string>> = {}): Response {
+export function problemResponse(
+  error: HubError,
+  requestId: string,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
   const seconds = retryAfterSeconds(error)
   return new Response(JSON.stringify(toProblem(error, requestId)), {
     status: error.status,
@@ -55,5 +63,7 @@ export function problemResponse(error: HubError, requestId: string, headers: Rea
 /** What is thrown anywhere becomes a HubError; whatever the hub did not foresee is `internal` and says nothing of itself. */
 export function asHubError(error: unknown): HubError {
   if (error instanceof HubError) return error
-  return new HubError('internal', 'The hub failed while answering. The log has the cause under this request id.', { cause: error })
+  return new HubError('internal', 'The hub failed while answering. The log has the cause under this request id.', {
+    cause: error,
+  })
 }

@@ -16,7 +16,8 @@ export function openRateLimit(options: { ratePerSecond: number; burst: number; b
   const buckets = new Map<string, Bucket>()
   return (name, nowMs) => {
     const bucket = buckets.get(name)
-    const filled = bucket === undefined ? burst : Math.min(burst, bucket.tokens + ((nowMs - bucket.atMs) * ratePerSecond) / 1_000)
+    const filled =
+      bucket === undefined ? burst : Math.min(burst, bucket.tokens + ((nowMs - bucket.atMs) * ratePerSecond) / 1_000)
     const passes = filled >= 1
     // Deleting first moves it to the end: the map's order is the order of last use.
     buckets.delete(name)

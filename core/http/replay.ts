@@ -13,7 +13,11 @@ const replayBody = z.strictObject({
   installation: z.string().optional(),
   form: z.string().optional(),
   reason: z.enum(DEAD_REASONS).optional(),
-  states: z.array(z.enum(['dead', 'delivered'])).min(1).default(['dead']).openapi({ description: 'Name `delivered` too to send again what had arrived.' }),
+  states: z
+    .array(z.enum(['dead', 'delivered']))
+    .min(1)
+    .default(['dead'])
+    .openapi({ description: 'Name `delivered` too to send again what had arrived.' }),
   dry_run: z.boolean().default(false),
 })
 
@@ -27,11 +31,18 @@ export function replayRoutes(deps: Pick<HttpDeps, 'store' | 'engine' | 'limits'>
       doc: {
         tag: 'Deliveries',
         summary: 'Replay deliveries of a stretch of time',
-        description: 'Times are those of the deliveries\' creation: `since` inclusive, `until` exclusive. Ids stay, so receivers can tell repeats.',
+        description:
+          "Times are those of the deliveries' creation: `since` inclusive, `until` exclusive. Ids stay, so receivers can tell repeats.",
         body: { schema: replayBody, example: { since: '2026-05-31T00:00:00Z', installation: 'crm', dry_run: true } },
         responses: {
-          200: { description: 'Dry run: how many there are', schema: z.object({ dry_run: z.boolean(), matched: z.number().int(), replayed: z.number().int() }) },
-          202: { description: 'How many are due now', schema: z.object({ dry_run: z.boolean(), matched: z.number().int(), replayed: z.number().int() }) },
+          200: {
+            description: 'Dry run: how many there are',
+            schema: z.object({ dry_run: z.boolean(), matched: z.number().int(), replayed: z.number().int() }),
+          },
+          202: {
+            description: 'How many are due now',
+            schema: z.object({ dry_run: z.boolean(), matched: z.number().int(), replayed: z.number().int() }),
+          },
         },
       },
       handler: async (call) => {

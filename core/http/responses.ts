@@ -5,7 +5,7 @@ import { HubError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { StoredResponse } from '../model.ts'
 import type { HttpDeps } from './deps.ts'
-import { noForm } from './forms.ts'
+import { noForm, tellAppended } from './forms.ts'
 import { pageOf, pageQuery, timeQuery, toPageQuery, toWirePage } from './paging.ts'
 import { json, noContent, readQuery } from './route.ts'
 import type { KeyedCall, Route } from './route.ts'
@@ -49,7 +49,13 @@ export function responseRoutes(deps: HttpDeps): Route[] {
   const { store } = deps
   const list = async (call: KeyedCall, query: z.output<typeof listAllQuery>): Promise<Response> => {
     const { form, status, since, until } = query
-    const page = await store.listResponses(call.principal.workspace, { ...toPageQuery(query), form, status, since, until })
+    const page = await store.listResponses(call.principal.workspace, {
+      ...toPageQuery(query),
+      form,
+      status,
+      since,
+      until,
+    })
     return json(call, toWirePage(page, responseWire))
   }
   return [
@@ -57,7 +63,12 @@ export function responseRoutes(deps: HttpDeps): Route[] {
       method: 'GET',
       path: '/api/v2/forms/{id}/responses',
       access: 'responses:read',
-      doc: { tag: 'Responses', summary: 'List a form\'s responses, newest first', query: listQuery, responses: { 200: { description: 'A page of responses', schema: pageOf(responseSchema) } } },
+      doc: {
+        tag: 'Responses',
+        summary: "List a form's responses, newest first",
+        query: listQuery,
+        responses: { 200: { description: 'A page of responses', schema: pageOf(responseSchema) } },
+      },
       handler: async (call) => {
         const id = call.param('id')
         const query = readQuery(call, listQuery)
@@ -69,14 +80,23 @@ export function responseRoutes(deps: HttpDeps): Route[] {
       method: 'GET',
       path: '/api/v2/responses',
       access: 'responses:read',
-      doc: { tag: 'Responses', summary: 'List responses of all forms, newest first', query: listAllQuery, responses: { 200: { description: 'A page of responses', schema: pageOf(responseSchema) } } },
+      doc: {
+        tag: 'Responses',
+        summary: 'List responses of all forms, newest first',
+        query: listAllQuery,
+        responses: { 200: { description: 'A page of responses', schema: pageOf(responseSchema) } },
+      },
       handler: (call) => list(call, readQuery(call, listAllQuery)),
     },
     {
       method: 'GET',
       path: '/api/v2/responses/{id}',
       access: 'responses:read',
-      doc: { tag: 'Responses', summary: 'Read a response', responses: { 200: { description: 'The response', schema: responseSchema } } },
+      doc: {
+        tag: 'Responses',
+        summary: 'Read a response',
+        responses: { 200: { description: 'The response', schema: responseSchema } },
+      },
       handler: async (call) => {
         const response = await store.getResponse(call.principal.workspace, call.param('id'))
         if (response === undefined) throw noResponse(call.param('id'))
@@ -90,7 +110,8 @@ export function responseRoutes(deps: HttpDeps): Route[] {
       doc: {
         tag: 'Responses',
         summary: 'Delete a response',
-        description: 'Its answers are removed from the log and from its deliveries too; a `response.deleted` event is appended.',
+        description:
+          'Its answers are removed from the log and from its deliveries too; a `response.deleted` event is appended.',
         responses: { 204: { description: 'Deleted' } },
       },
       handler: async (call) => {
@@ -98,8 +119,17 @@ export function responseRoutes(deps: HttpDeps): Route[] {
         const response = await store.getResponse(workspace, call.param('id'))
         if (response === undefined) throw noResponse(call.param('id'))
         const { id, formId } = response
-        const event = { id: newId('event'), type: 'response.deleted', at: rfc3339(deps.clock.nowMs()), formId, responseId: id, hops: 0, data: JSON.stringify({ id, form_id: formId }) }
+        const event = {
+          id: newId('event'),
+          type: 'response.deleted',
+          at: rfc3339(deps.clock.nowMs()),
+          formId,
+          responseId: id,
+          hops: 0,
+          data: JSON.stringify({ id, form_id: formId }),
+        }
         if (!(await store.deleteResponse(workspace, id, event))) throw noResponse(id)
+        await tellAppended(deps, workspace, event.id)
         return noContent(call)
       },
     },

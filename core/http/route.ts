@@ -1,5 +1,5 @@
 /** What a route is: method, path, who may call it, how it is described, and its handler. Every route is one row of one table. */
-import { z } from '@hono/zod-openapi'
+import type { z } from '@hono/zod-openapi'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { HubError } from '../errors.ts'
 import { zodProblems } from '../ingest/form-definition.ts'
@@ -45,7 +45,12 @@ export interface RouteDoc {
   readonly description?: string
   readonly query?: z.ZodObject
   readonly headers?: z.ZodObject
-  readonly body?: { readonly type?: string; readonly schema: z.ZodType; readonly example?: unknown; readonly more?: readonly string[] }
+  readonly body?: {
+    readonly type?: string
+    readonly schema: z.ZodType
+    readonly example?: unknown
+    readonly more?: readonly string[]
+  }
   readonly responses: { readonly [status: number]: ResponseDoc }
 }
 
@@ -64,7 +69,11 @@ export type Route =
   | (RouteBase & { readonly access: 'open' | 'submit' | 'stranger' | 'local'; readonly handler: Handler<Call> })
 
 /** A JSON answer. */
-export function json(call: Pick<Call, 'requestId'>, body: unknown, more: { status?: number; headers?: Readonly<Record<string, string>> } = {}): Response {
+export function json(
+  call: Pick<Call, 'requestId'>,
+  body: unknown,
+  more: { status?: number; headers?: Readonly<Record<string, string>> } = {},
+): Response {
   return new Response(JSON.stringify(body), {
     status: more.status ?? 200,
     headers: { ...API_HEADERS, 'content-type': 'application/json', 'x-request-id': call.requestId, ...more.headers },
@@ -88,5 +97,7 @@ export function readQuery<Schema extends z.ZodObject>(call: Call, schema: Schema
 export function readBodyAs<Schema extends z.ZodType>(body: unknown, schema: Schema): z.output<Schema> {
   const parsed = schema.safeParse(body)
   if (parsed.success) return parsed.data
-  throw new HubError('bad_request', 'The body does not have the expected shape.', { problems: zodProblems(parsed.error) })
+  throw new HubError('bad_request', 'The body does not have the expected shape.', {
+    problems: zodProblems(parsed.error),
+  })
 }

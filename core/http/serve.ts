@@ -18,7 +18,10 @@ export interface ServeOptions {
   readonly host: string
   /** 0: any free port. */
   readonly port: number
-  readonly limits: Pick<Limits, 'headerBytesMax' | 'headersTimeoutMs' | 'requestTimeoutMs' | 'keepAliveTimeoutMs' | 'connectionsMax'>
+  readonly limits: Pick<
+    Limits,
+    'headerBytesMax' | 'headersTimeoutMs' | 'requestTimeoutMs' | 'keepAliveTimeoutMs' | 'connectionsMax'
+  >
   readonly logger: Logger
 }
 
@@ -42,7 +45,7 @@ const IDLE_SWEEP_MS = 50
 /** Resolves when it listens; rejects with the reason when it cannot. */
 export function serveHttp(options: ServeOptions): Promise<Serving> {
   const { limits, app, logger } = options
-  const listener = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
+  const listener = getRequestListener(app.fetch, {
     errorHandler: (error) => {
       logger.error({ err: error }, 'A request failed outside its handler')
       return problemResponse(asHubError(error), newId('request'))
@@ -67,7 +70,12 @@ export function serveHttp(options: ServeOptions): Promise<Serving> {
       server.off('error', reject)
       server.on('error', (error) => logger.error({ err: error }, 'The HTTP server reported an error'))
       const { port } = server.address() as AddressInfo
-      resolve({ url: `http://${shownHost(options.host)}:${port}`, port, server, close: (graceMs) => closeServer(server, graceMs) })
+      resolve({
+        url: `http://${shownHost(options.host)}:${port}`,
+        port,
+        server,
+        close: (graceMs) => closeServer(server, graceMs),
+      })
     })
   })
 }

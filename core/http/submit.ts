@@ -26,8 +26,15 @@ const receiptSchema = z
 
 const submissionShape = {
   data: z.record(z.string(), z.unknown()).openapi({ description: 'Answers by field key.' }),
-  status: z.enum(['partial', 'completed']).optional().openapi({ description: '`partial` skips required fields; a later `completed` with the same `client_id` completes it.' }),
-  client_id: z.string().max(200).nullable().optional().openapi({ description: 'Your own id of the response, unique per form: sending it again changes nothing.' }),
+  status: z.enum(['partial', 'completed']).optional().openapi({
+    description: '`partial` skips required fields; a later `completed` with the same `client_id` completes it.',
+  }),
+  client_id: z
+    .string()
+    .max(200)
+    .nullable()
+    .optional()
+    .openapi({ description: 'Your own id of the response, unique per form: sending it again changes nothing.' }),
   started_at: z.string().nullable().optional().openapi({ format: 'date-time' }),
   meta: z.record(z.string(), z.unknown()).nullable().optional(),
 }
@@ -35,20 +42,37 @@ const submissionSchema = z.object({ ...submissionShape, form_id: z.string().opti
 const submissionWithForm = z.object({ form_id: z.string(), ...submissionShape })
 
 const batchSchema = z.object({
-  items: z.array(z.object({ line: z.number().int(), status: z.number().int(), response: receiptSchema.optional(), error: z.record(z.string(), z.unknown()).optional() })),
+  items: z.array(
+    z.object({
+      line: z.number().int(),
+      status: z.number().int(),
+      response: receiptSchema.optional(),
+      error: z.record(z.string(), z.unknown()).optional(),
+    }),
+  ),
   stored: z.number().int(),
   duplicates: z.number().int(),
   failed: z.number().int(),
 })
 
 const idempotencyHeader = z.object({
-  'idempotency-key': z.string().max(255).optional().openapi({ description: 'The same key with the same body stores once and answers the same, for 24 hours.' }),
+  'idempotency-key': z
+    .string()
+    .max(255)
+    .optional()
+    .openapi({ description: 'The same key with the same body stores once and answers the same, for 24 hours.' }),
 })
 
-const EXAMPLE = { data: { email: 'ada@example.com', topic: 'Sales', message: 'Hello' }, meta: { source: 'pricing page' } }
+const EXAMPLE = {
+  data: { email: 'ada@example.com', topic: 'Sales', message: 'Hello' },
+  meta: { source: 'pricing page' },
+}
 const SUBMIT_RESPONSES = {
   201: { description: 'Stored: on disk before this answer was sent', schema: receiptSchema },
-  200: { description: 'A repeat (header `Idempotency-Replayed: true`), or the completion of a partial response', schema: receiptSchema },
+  200: {
+    description: 'A repeat (header `Idempotency-Replayed: true`), or the completion of a partial response',
+    schema: receiptSchema,
+  },
 }
 const NDJSON_TYPES = /^application\/(?:x-ndjson|ndjson|jsonl|x-jsonlines|json-?seq)$/
 
@@ -124,7 +148,10 @@ export async function findForm(deps: HttpDeps, call: Call, id: string): Promise<
   const compiled = deps.forms.peek(workspace, id) ?? (await deps.forms.get(workspace, id))
   if (compiled === undefined) throw noForm(id)
   if (compiled.form.access === 'key' && call.principal === null) {
-    throw new HubError('unauthorized', 'This form takes responses only with an API key that has the scope "responses:write".')
+    throw new HubError(
+      'unauthorized',
+      'This form takes responses only with an API key that has the scope "responses:write".',
+    )
   }
   return compiled
 }
@@ -144,13 +171,22 @@ export function incomingOf(call: Call, compiled: CompiledForm, addresses: Addres
 
 function originOf(incoming: IncomingMessage, addresses: AddressBook): Origin {
   const { 'user-agent': userAgent, referer } = incoming.headers
-  return { ip: addresses.clientOf(incoming), userAgent: userAgent?.slice(0, TEXT_CHARS_MAX) ?? null, referrer: referer?.slice(0, TEXT_CHARS_MAX) ?? null }
+  return {
+    ip: addresses.clientOf(incoming),
+    userAgent: userAgent?.slice(0, TEXT_CHARS_MAX) ?? null,
+    referrer: referer?.slice(0, TEXT_CHARS_MAX) ?? null,
+  }
 }
 
 function formIdOf(body: Json): string {
-  const id = typeof body === 'object' && body !== null && !Array.isArray(body) ? (body as { readonly [key: string]: Json })['form_id'] : undefined
+  const id =
+    typeof body === 'object' && body !== null && !Array.isArray(body)
+      ? (body as { readonly [key: string]: Json })['form_id']
+      : undefined
   if (typeof id === 'string') return id
-  throw new HubError('invalid_response', 'Name the form.', { problems: [{ pointer: '/form_id', detail: 'is required: the id of the form' }] })
+  throw new HubError('invalid_response', 'Name the form.', {
+    problems: [{ pointer: '/form_id', detail: 'is required: the id of the form' }],
+  })
 }
 
 /** The receipt as JSON text. The ids the hub makes, states and times need no escaping. */
@@ -161,7 +197,11 @@ const receiptText = (receipt: Receipt): string =>
 
 /** 201 for what was stored, 200 for a repeat or a completion. */
 export function answer(call: Call, receipt: Receipt): Response {
-  const headers: Record<string, string> = { ...ANSWER_HEADERS, 'x-request-id': call.requestId, location: `/api/v2/responses/${receipt.responseId}` }
+  const headers: Record<string, string> = {
+    ...ANSWER_HEADERS,
+    'x-request-id': call.requestId,
+    location: `/api/v2/responses/${receipt.responseId}`,
+  }
   if (receipt.kind === 'duplicate') headers['idempotency-replayed'] = 'true'
   return new Response(receiptText(receipt), { status: receipt.kind === 'stored' ? 201 : 200, headers })
 }
@@ -175,7 +215,12 @@ function batchWire(rows: readonly RowReceipt[], requestId: string): Record<strin
     }
     const replayed = row.receipt.kind === 'duplicate'
     count[replayed ? 'duplicates' : 'stored']++
-    return { line: row.line, status: row.receipt.kind === 'stored' ? 201 : 200, replayed, response: JSON.parse(receiptText(row.receipt)) as unknown }
+    return {
+      line: row.line,
+      status: row.receipt.kind === 'stored' ? 201 : 200,
+      replayed,
+      response: JSON.parse(receiptText(row.receipt)) as unknown,
+    }
   })
   return { items, ...count }
 }

@@ -16,7 +16,8 @@ export class Refusal {
 export type FieldCheck = (answer: Json) => Json | Refusal
 
 /** Reads a JSON answer: strict types, nothing converted but times. */
-export const jsonCheck = (field: Field, stringCharsMax: number): FieldCheck => JSON_CHECKS[field.type](field, stringCharsMax)
+export const jsonCheck = (field: Field, stringCharsMax: number): FieldCheck =>
+  JSON_CHECKS[field.type](field, stringCharsMax)
 
 /** Reads what an HTML form sent: one text, or several for a multi_select. Texts are converted, then checked as JSON is. */
 export function htmlCheck(field: Field, stringCharsMax: number): FieldCheck {
@@ -25,7 +26,8 @@ export function htmlCheck(field: Field, stringCharsMax: number): FieldCheck {
   return convert === undefined ? check : (answer) => check(convert(answer))
 }
 
-const EMAIL = /^[^\s@<>()[\],;:\\"\p{Cc}]{1,64}@(?=.{1,253}$)(?:[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]{0,61}[\p{L}\p{M}\p{N}])?\.)+[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]{0,61}[\p{L}\p{M}\p{N}])?$/u
+const EMAIL =
+  /^[^\s@<>()[\],;:\\"\p{Cc}]{1,64}@(?=.{1,253}$)(?:[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]{0,61}[\p{L}\p{M}\p{N}])?\.)+[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]{0,61}[\p{L}\p{M}\p{N}])?$/u
 const EMAIL_CHARS_MAX = 254
 const URL_CHARS_MAX = 2_048
 const FILE_NAME_CHARS_MAX = 255
@@ -39,26 +41,35 @@ const JSON_CHECKS: Record<FieldType, (field: Field, stringCharsMax: number) => F
   email: () => (answer) => {
     if (typeof answer !== 'string') return new Refusal('must be a text')
     const address = answer.trim()
-    return address.length <= EMAIL_CHARS_MAX && EMAIL.test(address) ? address : new Refusal('must be an e-mail address such as ada@example.com')
+    return address.length <= EMAIL_CHARS_MAX && EMAIL.test(address)
+      ? address
+      : new Refusal('must be an e-mail address such as ada@example.com')
   },
-  number: ({ min = -Infinity, max = Infinity }) => (answer) => {
-    if (typeof answer !== 'number' || !Number.isFinite(answer)) return new Refusal('must be a number, without quotes')
-    if (answer < min) return new Refusal(`must be at least ${min}`)
-    if (answer > max) return new Refusal(`must be at most ${max}`)
-    return answer
-  },
+  number:
+    ({ min = -Infinity, max = Infinity }) =>
+    (answer) => {
+      if (typeof answer !== 'number' || !Number.isFinite(answer)) return new Refusal('must be a number, without quotes')
+      if (answer < min) return new Refusal(`must be at least ${min}`)
+      if (answer > max) return new Refusal(`must be at most ${max}`)
+      return answer
+    },
   boolean: () => (answer) => (typeof answer === 'boolean' ? answer : new Refusal('must be true or false')),
   date: () => (answer) =>
-    typeof answer === 'string' && isDate(answer) ? answer : new Refusal('must be a date of the calendar, written YYYY-MM-DD'),
+    typeof answer === 'string' && isDate(answer)
+      ? answer
+      : new Refusal('must be a date of the calendar, written YYYY-MM-DD'),
   datetime: () => (answer) =>
-    (typeof answer === 'string' ? utcTime(answer) : null) ?? new Refusal(`must be a time with its offset (RFC 3339), ${MS_TEXT}`),
+    (typeof answer === 'string' ? utcTime(answer) : null) ??
+    new Refusal(`must be a time with its offset (RFC 3339), ${MS_TEXT}`),
   select: choiceCheck,
   radio: choiceCheck,
   multi_select: manyCheck,
-  rating: ({ min = 1, max = RATING_MAX_DEFAULT }) => (answer) =>
-    typeof answer === 'number' && Number.isInteger(answer) && answer >= min && answer <= max
-      ? answer
-      : new Refusal(`must be a whole number from ${min} to ${max}`),
+  rating:
+    ({ min = 1, max = RATING_MAX_DEFAULT }) =>
+    (answer) =>
+      typeof answer === 'number' && Number.isInteger(answer) && answer >= min && answer <= max
+        ? answer
+        : new Refusal(`must be a whole number from ${min} to ${max}`),
   file: () => fileCheck,
   hidden: (field, stringCharsMax) => {
     const text = textCheck(field, stringCharsMax)
@@ -104,10 +115,14 @@ function fileCheck(answer: Json): Json | Refusal {
   const { url, name, type, size } = file
   const extra = Object.keys(file).find((key) => !FILE_KEYS.has(key))
   if (extra !== undefined) return new Refusal('may only have url, name, type and size')
-  if (url === undefined ? name === undefined : typeof url !== 'string' || !isLink(url)) return new Refusal('needs "url", an http(s) link to the file')
-  if (name !== undefined && (typeof name !== 'string' || name.length > FILE_NAME_CHARS_MAX)) return new Refusal(`"name" must be a text of at most ${FILE_NAME_CHARS_MAX} characters`)
-  if (type !== undefined && (typeof type !== 'string' || type.length > FILE_NAME_CHARS_MAX)) return new Refusal('"type" must be a media type')
-  if (size !== undefined && (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)) return new Refusal('"size" must be a number of bytes')
+  if (url === undefined ? name === undefined : typeof url !== 'string' || !isLink(url))
+    return new Refusal('needs "url", an http(s) link to the file')
+  if (name !== undefined && (typeof name !== 'string' || name.length > FILE_NAME_CHARS_MAX))
+    return new Refusal(`"name" must be a text of at most ${FILE_NAME_CHARS_MAX} characters`)
+  if (type !== undefined && (typeof type !== 'string' || type.length > FILE_NAME_CHARS_MAX))
+    return new Refusal('"type" must be a media type')
+  if (size !== undefined && (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0))
+    return new Refusal('"size" must be a number of bytes')
   return answer
 }
 

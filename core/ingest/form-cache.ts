@@ -25,7 +25,11 @@ interface Entry {
 }
 
 /** `store` is asked for what is not in memory; simultaneous questions for one form share the answer. */
-export function openFormCache(deps: { store: Pick<Store, 'getForm'>; clock: Clock; stringCharsMax: number }): FormCache {
+export function openFormCache(deps: {
+  store: Pick<Store, 'getForm'>
+  clock: Clock
+  stringCharsMax: number
+}): FormCache {
   const entries = new Map<string, Entry>()
   const loading = new Map<string, Promise<CompiledForm | undefined>>()
   const peek: FormCache['peek'] = (workspace, id) => {
@@ -48,7 +52,8 @@ export function openFormCache(deps: { store: Pick<Store, 'getForm'>; clock: Cloc
       .then((form) => {
         if (form === undefined) return undefined
         const compiled = compileForm(form, deps.stringCharsMax)
-        if (loading.get(key) === started) remember(entries, key, { compiled, untilMs: deps.clock.monotonicMs() + AGE_MS_MAX })
+        if (loading.get(key) === started)
+          remember(entries, key, { compiled, untilMs: deps.clock.monotonicMs() + AGE_MS_MAX })
         return compiled
       })
       .finally(() => {

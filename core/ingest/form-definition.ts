@@ -8,7 +8,13 @@ import type { Field, FieldOption, FieldType, FormDefinition } from '../model.ts'
 /** Name of the honeypot input when the form does not choose one. */
 export const HONEYPOT_DEFAULT = '_gotcha'
 
-const RESERVED_KEYS: ReadonlySet<string> = new Set(['constructor', 'prototype', 'toString', 'valueOf', 'hasOwnProperty'])
+const RESERVED_KEYS: ReadonlySet<string> = new Set([
+  'constructor',
+  'prototype',
+  'toString',
+  'valueOf',
+  'hasOwnProperty',
+])
 const CHOICE_TYPES: ReadonlySet<FieldType> = new Set(['select', 'multi_select', 'radio'])
 const BOUNDED_TYPES: ReadonlySet<FieldType> = new Set(['number', 'text', 'long_text', 'rating'])
 const RATING_MAX = 100
@@ -24,7 +30,10 @@ const option = z.union(
 const field = z.strictObject({
   key: z
     .string({ error: 'every field needs a key' })
-    .regex(/^[A-Za-z][A-Za-z0-9_-]{0,99}$/, 'use letters, digits, "_" and "-", starting with a letter, at most 100 characters'),
+    .regex(
+      /^[A-Za-z][A-Za-z0-9_-]{0,99}$/,
+      'use letters, digits, "_" and "-", starting with a letter, at most 100 characters',
+    ),
   label: z.string().min(1).max(2_000).optional(),
   type: z.enum(FIELD_TYPES, { error: `use one of ${FIELD_TYPES.join(', ')}` }).default('text'),
   options: z.array(option).max(LIMITS.fieldOptionsMax).optional(),
@@ -100,7 +109,10 @@ export function zodProblems(error: z.ZodError): FieldProblem[] {
   return error.issues.flatMap((issue) => {
     const pointer = toPointer(issue.path)
     if (issue.code !== 'unrecognized_keys') return [{ pointer, detail: issue.message }]
-    return issue.keys.map((key) => ({ pointer: `${pointer}${toPointer([key])}`, detail: 'is not known here; check the spelling' }))
+    return issue.keys.map((key) => ({
+      pointer: `${pointer}${toPointer([key])}`,
+      detail: 'is not known here; check the spelling',
+    }))
   })
 }
 
@@ -146,12 +158,15 @@ function optionRules(entry: WireField, at: string): FieldProblem[] {
   const options = (entry.options ?? []).map(toOption)
   const pointer = `${at}/options`
   if (!CHOICE_TYPES.has(entry.type)) {
-    return options.length === 0 ? [] : [{ pointer, detail: `only select, multi_select and radio have options, not ${entry.type}` }]
+    return options.length === 0
+      ? []
+      : [{ pointer, detail: `only select, multi_select and radio have options, not ${entry.type}` }]
   }
   if (options.length === 0) return [{ pointer, detail: `a ${entry.type} field needs at least one option` }]
   const seen = new Set<string>()
   return options.flatMap(({ value }, index) => {
-    if (seen.has(value)) return [{ pointer: `${pointer}/${index}`, detail: 'this value is an option already; values must differ' }]
+    if (seen.has(value))
+      return [{ pointer: `${pointer}/${index}`, detail: 'this value is an option already; values must differ' }]
     seen.add(value)
     return []
   })
@@ -161,21 +176,30 @@ function boundRules(entry: WireField, at: string): FieldProblem[] {
   const problems: FieldProblem[] = []
   const { type, min, max } = entry
   if ((min !== undefined || max !== undefined) && !BOUNDED_TYPES.has(type)) {
-    problems.push({ pointer: `${at}/${min === undefined ? 'max' : 'min'}`, detail: `only ${[...BOUNDED_TYPES].join(', ')} have bounds` })
+    problems.push({
+      pointer: `${at}/${min === undefined ? 'max' : 'min'}`,
+      detail: `only ${[...BOUNDED_TYPES].join(', ')} have bounds`,
+    })
   }
-  if (min !== undefined && max !== undefined && min > max) problems.push({ pointer: `${at}/min`, detail: 'min is greater than max' })
+  if (min !== undefined && max !== undefined && min > max)
+    problems.push({ pointer: `${at}/min`, detail: 'min is greater than max' })
   if (type === 'number') return problems
   for (const [name, bound] of Object.entries({ min, max })) {
-    if (bound !== undefined && (!Number.isInteger(bound) || bound < 0)) problems.push({ pointer: `${at}/${name}`, detail: 'use a whole number, 0 or more' })
+    if (bound !== undefined && (!Number.isInteger(bound) || bound < 0))
+      problems.push({ pointer: `${at}/${name}`, detail: 'use a whole number, 0 or more' })
   }
-  if (type === 'rating' && max !== undefined && (max < 1 || max > RATING_MAX)) problems.push({ pointer: `${at}/max`, detail: `a rating goes up to at most ${RATING_MAX}, at least 1` })
+  if (type === 'rating' && max !== undefined && (max < 1 || max > RATING_MAX))
+    problems.push({ pointer: `${at}/max`, detail: `a rating goes up to at most ${RATING_MAX}, at least 1` })
   return problems
 }
 
 function formRules(wire: z.output<typeof formWireSchema>): FieldProblem[] {
   const problems: FieldProblem[] = []
   if (wire.redirect_url !== null && !isWebUrl(wire.redirect_url)) {
-    problems.push({ pointer: '/redirect_url', detail: 'use an absolute http:// or https:// URL, or null for the thank-you page' })
+    problems.push({
+      pointer: '/redirect_url',
+      detail: 'use an absolute http:// or https:// URL, or null for the thank-you page',
+    })
   }
   if (wire.fields.some((entry) => entry.key === wire.honeypot_field)) {
     problems.push({ pointer: '/honeypot_field', detail: 'a field has this key; the honeypot needs a name of its own' })

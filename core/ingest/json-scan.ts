@@ -78,7 +78,8 @@ export function splitArray(bytes: Buffer, options: { depthMax: number; rowsMax: 
     if (byte === QUOTE) {
       i = endOfString(bytes, i + 1)
     } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
-      if (++depth > options.depthMax + 1) throw new HubError('too_deep', `Row ${rows.length + 1} is nested deeper than ${options.depthMax} levels.`)
+      if (++depth > options.depthMax + 1)
+        throw new HubError('too_deep', `Row ${rows.length + 1} is nested deeper than ${options.depthMax} levels.`)
     } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
       depth--
     } else if (byte === COMMA && depth === 1) {
@@ -88,7 +89,8 @@ export function splitArray(bytes: Buffer, options: { depthMax: number; rowsMax: 
     }
   }
   if (rows.length > options.rowsMax) throw tooManyRows(options.rowsMax)
-  if (depth !== 0 || skipSpace(bytes, i) < bytes.length) throw new HubError('invalid_json', 'The JSON array does not end where the body ends.')
+  if (depth !== 0 || skipSpace(bytes, i) < bytes.length)
+    throw new HubError('invalid_json', 'The JSON array does not end where the body ends.')
   const last = bytes.subarray(start, i - 1)
   if (rows.length > 0 || skipSpace(last, 0) < last.length) rows.push(last)
   if (rows.length > options.rowsMax) throw tooManyRows(options.rowsMax)
@@ -126,7 +128,10 @@ function refuseLongString(string: { bytes: Buffer; from: number; to: number; max
     if (byte === BACKSLASH) i += string.bytes[i + 1] === 0x75 ? 5 : 1
   }
   if (chars > string.max) {
-    throw new HubError('string_too_long', `A string at byte ${string.from - 1} has ${chars} characters; the limit is ${string.max}.`)
+    throw new HubError(
+      'string_too_long',
+      `A string at byte ${string.from - 1} has ${chars} characters; the limit is ${string.max}.`,
+    )
   }
 }
 

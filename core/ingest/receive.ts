@@ -85,7 +85,13 @@ export function openReceiver(deps: ReceiverDeps): Receiver {
     receiveJson: async (input) => {
       const at = rfc3339(deps.clock.nowMs())
       const idempotency = idempotencyOf(input, input.bytes, deps.limits)
-      const submission = toSubmission({ ...readEnvelope(input.body, input.compiled), ...input, at, idempotency, source: 'json' })
+      const submission = toSubmission({
+        ...readEnvelope(input.body, input.compiled),
+        ...input,
+        at,
+        idempotency,
+        source: 'json',
+      })
       const [receipt] = await acceptAll(deps, [submission])
       if (receipt instanceof HubError) throw receipt
       return receipt as Receipt
@@ -100,10 +106,18 @@ export function openReceiver(deps: ReceiverDeps): Receiver {
       }
       const once = input.inputs.find(([name]) => name === ONCE_INPUT)?.[1]
       const clientId = typeof once === 'string' && once !== '' && once.length <= CLIENT_ID_CHARS_MAX ? once : null
-      const envelope: Envelope = { data: groupInputs(inputs), status: 'completed', startedAt: null, meta: null, clientId }
+      const envelope: Envelope = {
+        data: groupInputs(inputs),
+        status: 'completed',
+        startedAt: null,
+        meta: null,
+        clientId,
+      }
       const at = rfc3339(deps.clock.nowMs())
       const idempotency = idempotencyOf(input, Buffer.from(JSON.stringify(inputs)), deps.limits)
-      const [receipt] = await acceptAll(deps, [toSubmission({ ...envelope, ...input, at, idempotency, source: 'html' })])
+      const [receipt] = await acceptAll(deps, [
+        toSubmission({ ...envelope, ...input, at, idempotency, source: 'html' }),
+      ])
       if (receipt instanceof HubError) throw receipt
       return receipt as Receipt
     },
@@ -124,18 +138,33 @@ function readEnvelope(body: Json, compiled: CompiledForm): Envelope {
   const problems: FieldProblem[] = []
   const { data, status, started_at: startedAt, meta, client_id: clientId, form_id: formId } = body
   for (const key of Object.keys(body)) {
-    if (!ENVELOPE_KEYS.has(key)) problems.push({ pointer: toPointer([key.slice(0, CLIENT_ID_CHARS_MAX)]), detail: 'is not known here; answers belong under "data"' })
+    if (!ENVELOPE_KEYS.has(key))
+      problems.push({
+        pointer: toPointer([key.slice(0, CLIENT_ID_CHARS_MAX)]),
+        detail: 'is not known here; answers belong under "data"',
+      })
   }
   if (data === undefined) problems.push({ pointer: '/data', detail: 'is required: an object of answers by field key' })
   else if (!isObject(data)) problems.push({ pointer: '/data', detail: 'must be an object of answers by field key' })
-  if (status !== undefined && status !== 'partial' && status !== 'completed') problems.push({ pointer: '/status', detail: 'must be "partial" or "completed"' })
+  if (status !== undefined && status !== 'partial' && status !== 'completed')
+    problems.push({ pointer: '/status', detail: 'must be "partial" or "completed"' })
   const started = typeof startedAt === 'string' ? utcTime(startedAt) : null
-  if (started === null && startedAt !== undefined && startedAt !== null) problems.push({ pointer: '/started_at', detail: 'must be a time with its offset (RFC 3339), such as 2026-05-31T09:30:00Z' })
-  if (meta !== undefined && meta !== null && !isObject(meta)) problems.push({ pointer: '/meta', detail: 'must be an object' })
-  if (clientId !== undefined && clientId !== null && (typeof clientId !== 'string' || clientId === '' || clientId.length > CLIENT_ID_CHARS_MAX)) {
+  if (started === null && startedAt !== undefined && startedAt !== null)
+    problems.push({
+      pointer: '/started_at',
+      detail: 'must be a time with its offset (RFC 3339), such as 2026-05-31T09:30:00Z',
+    })
+  if (meta !== undefined && meta !== null && !isObject(meta))
+    problems.push({ pointer: '/meta', detail: 'must be an object' })
+  if (
+    clientId !== undefined &&
+    clientId !== null &&
+    (typeof clientId !== 'string' || clientId === '' || clientId.length > CLIENT_ID_CHARS_MAX)
+  ) {
     problems.push({ pointer: '/client_id', detail: `must be a text of 1 to ${CLIENT_ID_CHARS_MAX} characters` })
   }
-  if (formId !== undefined && formId !== compiled.form.id) problems.push({ pointer: '/form_id', detail: 'differs from the form in the path' })
+  if (formId !== undefined && formId !== compiled.form.id)
+    problems.push({ pointer: '/form_id', detail: 'differs from the form in the path' })
   if (problems.length > 0) throw invalid(problems)
   return {
     data: data as Answers,
@@ -199,7 +228,10 @@ async function acceptAll(deps: ReceiverDeps, submissions: readonly Submission[])
   const receipts = submissions.map((submission, index) => {
     const result = results[index] as AcceptResult
     if (result.kind === 'mismatch') {
-      return new HubError('idempotency_mismatch', 'This Idempotency-Key was sent before with another body. Use a new key for a new response.')
+      return new HubError(
+        'idempotency_mismatch',
+        'This Idempotency-Key was sent before with another body. Use a new key for a new response.',
+      )
     }
     deps.meter.responseAccepted(result.kind)
     if (result.kind !== 'duplicate') events.push(result.event)
@@ -226,18 +258,32 @@ function toReceipt(submission: Submission, result: Exclude<AcceptResult, { kind:
     return { kind, responseId, formId, status, submittedAt: status === 'completed' ? at : null, eventId }
   }
   const submittedAt = submission.status === 'completed' ? result.event.at : null
-  return { kind: result.kind, responseId: result.responseId, formId, status: submission.status, submittedAt, eventId: result.event.id }
+  return {
+    kind: result.kind,
+    responseId: result.responseId,
+    formId,
+    status: submission.status,
+    submittedAt,
+    eventId: result.event.id,
+  }
 }
 
-async function receiveBatch(deps: ReceiverDeps, input: Incoming & { bytes: Buffer; format: 'ndjson' | 'array' }): Promise<readonly RowReceipt[]> {
+async function receiveBatch(
+  deps: ReceiverDeps,
+  input: Incoming & { bytes: Buffer; format: 'ndjson' | 'array' },
+): Promise<readonly RowReceipt[]> {
   const { limits } = deps
-  const lines = input.format === 'ndjson' ? splitLines(input.bytes, limits.batchRowsMax) : numberRows(splitArray(input.bytes, { depthMax: limits.jsonDepthMax, rowsMax: limits.batchRowsMax }))
+  const lines =
+    input.format === 'ndjson'
+      ? splitLines(input.bytes, limits.batchRowsMax)
+      : numberRows(splitArray(input.bytes, { depthMax: limits.jsonDepthMax, rowsMax: limits.batchRowsMax }))
   const at = rfc3339(deps.clock.nowMs())
   const results: RowReceipt[] = []
   const good: { readonly line: number; readonly submission: Submission }[] = []
   for (const { line, bytes } of lines) {
     try {
-      if (bytes.length > limits.bodyBytesMax) throw new HubError('body_too_large', `A row may have at most ${limits.bodyBytesMax} bytes.`)
+      if (bytes.length > limits.bodyBytesMax)
+        throw new HubError('body_too_large', `A row may have at most ${limits.bodyBytesMax} bytes.`)
       // Each row has its own key, so that sending the whole batch again stores only the rows that were missing.
       const rowKey = input.idempotencyKey === null ? null : `${input.idempotencyKey}#${line}`
       const idempotency = idempotencyOf({ ...input, idempotencyKey: rowKey }, bytes, limits)
@@ -249,7 +295,13 @@ async function receiveBatch(deps: ReceiverDeps, input: Incoming & { bytes: Buffe
       results.push({ line, error })
     }
   }
-  const receipts = good.length === 0 ? [] : await acceptAll(deps, good.map(({ submission }) => submission))
+  const receipts =
+    good.length === 0
+      ? []
+      : await acceptAll(
+          deps,
+          good.map(({ submission }) => submission),
+        )
   good.forEach(({ line }, index) => {
     const receipt = receipts[index] as Receipt | HubError
     results.push(receipt instanceof HubError ? { line, error: receipt } : { line, receipt })
@@ -304,7 +356,9 @@ const PROBLEMS_TOLD_MAX = 3
 
 /** The detail alone must help too: some senders show nothing else. */
 function invalid(problems: readonly FieldProblem[]): HubError {
-  const told = problems.slice(0, PROBLEMS_TOLD_MAX).map(({ pointer, detail }) => `${pointer === '' ? 'The body' : pointer} ${detail}`)
+  const told = problems
+    .slice(0, PROBLEMS_TOLD_MAX)
+    .map(({ pointer, detail }) => `${pointer === '' ? 'The body' : pointer} ${detail}`)
   const more = problems.length > told.length ? `; and ${problems.length - told.length} more` : ''
   return new HubError('invalid_response', `${told.join('; ')}${more}.`, { problems })
 }

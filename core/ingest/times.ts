@@ -15,7 +15,14 @@ export function isDate(text: string): boolean {
 export function utcTime(text: string): string | null {
   const match = DATE_TIME.exec(text)
   if (match === null) return null
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [number, number, number, number, number, number]
+  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
   if (!dayExists(year, month, day) || hour > 23 || minute > 59 || second > 59) return null
   const offsetHours = Number(match[9] ?? 0)
   const offsetMinutes = Number(match[10] ?? 0)

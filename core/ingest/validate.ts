@@ -72,7 +72,8 @@ const unanswered = (field: Field, answer: Json | undefined): boolean =>
   answer === '' ||
   (field.type === 'multi_select' && Array.isArray(answer) && answer.length === 0 && field.required)
 
-const keepsEmpty = (field: Field): boolean => field.type === 'text' || field.type === 'long_text' || field.type === 'hidden'
+const keepsEmpty = (field: Field): boolean =>
+  field.type === 'text' || field.type === 'long_text' || field.type === 'hidden'
 
 /** Answers that are no field: kept as they came, or refused, as the form says. */
 function takeUnknown(input: {
@@ -86,7 +87,8 @@ function takeUnknown(input: {
     if (input.known.has(key)) continue
     const pointer = `/data${toPointer([key.slice(0, UNKNOWN_KEY_CHARS_MAX)])}`
     if (input.form.unknownFields === 'refuse') input.problems.push({ pointer, detail: 'is not a field of this form' })
-    else if (key.length > UNKNOWN_KEY_CHARS_MAX) input.problems.push({ pointer, detail: `a name may have at most ${UNKNOWN_KEY_CHARS_MAX} characters` })
+    else if (key.length > UNKNOWN_KEY_CHARS_MAX)
+      input.problems.push({ pointer, detail: `a name may have at most ${UNKNOWN_KEY_CHARS_MAX} characters` })
     else input.data[key] = answer
   }
 }

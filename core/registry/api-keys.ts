@@ -33,7 +33,8 @@ export interface Principal {
 export const isScope = (text: string): text is Scope => (SCOPES as readonly string[]).includes(text)
 
 /** True when the principal may do what needs this scope. */
-export const allows = (principal: Principal, scope: Scope): boolean => principal.scopes.has(scope) || principal.scopes.has('admin')
+export const allows = (principal: Principal, scope: Scope): boolean =>
+  principal.scopes.has(scope) || principal.scopes.has('admin')
 
 const PREFIX = 'mfk_'
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -109,7 +110,9 @@ interface Cached {
 /** Opens the keys; `close` ends the timer that writes last uses. */
 export function openApiKeys(deps: ApiKeysDeps): ApiKeys {
   const { store, clock } = deps
-  const operators = deps.extraKeys.filter((key) => key !== '').map((key) => ({ hash: hashKey(key), principal: OPERATOR }))
+  const operators = deps.extraKeys
+    .filter((key) => key !== '')
+    .map((key) => ({ hash: hashKey(key), principal: OPERATOR }))
   const cache = new Map<string, Cached>()
   const used = new Map<string, number>()
   // A key that is revoked while its row is being read must not come back through the cache.
@@ -135,7 +138,9 @@ export function openApiKeys(deps: ApiKeysDeps): ApiKeys {
     await store.touchKeys(batch)
   }
   const timer = setInterval(() => {
-    flush().catch((error: unknown) => deps.logger.warn({ err: error }, 'When API keys were last used could not be written'))
+    flush().catch((error: unknown) =>
+      deps.logger.warn({ err: error }, 'When API keys were last used could not be written'),
+    )
   }, TOUCH_EVERY_MS)
   timer.unref()
 
@@ -154,7 +159,13 @@ export function openApiKeys(deps: ApiKeysDeps): ApiKeys {
     },
     create: async (input) => {
       const key = generateKey()
-      const row = { id: newId('key'), ...input, prefix: key.slice(0, SHOWN_CHARS), hash: hashKey(key), createdAt: rfc3339(clock.nowMs()) }
+      const row = {
+        id: newId('key'),
+        ...input,
+        prefix: key.slice(0, SHOWN_CHARS),
+        hash: hashKey(key),
+        createdAt: rfc3339(clock.nowMs()),
+      }
       await store.createKey(row)
       return { key, row: { ...row, lastUsedAt: null, revokedAt: null } }
     },
@@ -174,7 +185,12 @@ export function openApiKeys(deps: ApiKeysDeps): ApiKeys {
   }
 }
 
-const OPERATOR: Principal = { keyId: 'operator', name: 'operator', workspace: DEFAULT_WORKSPACE, scopes: new Set(['admin']) }
+const OPERATOR: Principal = {
+  keyId: 'operator',
+  name: 'operator',
+  workspace: DEFAULT_WORKSPACE,
+  scopes: new Set(['admin']),
+}
 
 function toCached(row: ApiKeyRow, untilMs: number): Cached {
   const principal = { keyId: row.id, name: row.name, workspace: row.workspace, scopes: new Set(row.scopes) }
@@ -182,4 +198,5 @@ function toCached(row: ApiKeyRow, untilMs: number): Cached {
 }
 
 /** Both sides are hashes, so even their comparison tells nothing about a key; constant time all the same. */
-const sameHash = (one: string, other: string): boolean => one.length === other.length && timingSafeEqual(Buffer.from(one), Buffer.from(other))
+const sameHash = (one: string, other: string): boolean =>
+  one.length === other.length && timingSafeEqual(Buffer.from(one), Buffer.from(other))

@@ -74,16 +74,34 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
   const rejected: string[] = []
   const heard: LogEvent[] = []
   const engineCalls: unknown[][] = []
-  const logger: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: (fields) => void errors.push(fields), child: () => logger }
-  const meter = new Proxy({} as Meter, { get: (_target, name) => (code: string) => void (name === 'responseRejected' && rejected.push(code)) })
+  const logger: Logger = {
+    debug: () => {},
+    info: () => {},
+    warn: () => {},
+    error: (fields) => void errors.push(fields),
+    child: () => logger,
+  }
+  const meter = new Proxy({} as Meter, {
+    get: (_target, name) => (code: string) => void (name === 'responseRejected' && rejected.push(code)),
+  })
   const store = await openSqliteStore({ dir: temp.file('data'), limits, logger, onFatal: () => {} })
   const keys = openApiKeys({ store, clock: systemClock, logger, extraKeys: [OPERATOR_KEY] })
   const forms = openFormCache({ store, clock: systemClock, stringCharsMax: limits.stringCharsMax })
-  const receiver = openReceiver({ store, clock: systemClock, limits, meter, logger, admission: options.admission ?? (() => {}), onAccepted: (events) => void heard.push(...events) })
-  const record = (name: string, answer: unknown) => (...args: unknown[]) => {
-    engineCalls.push([name, ...args])
-    return Promise.resolve(answer)
-  }
+  const receiver = openReceiver({
+    store,
+    clock: systemClock,
+    limits,
+    meter,
+    logger,
+    admission: options.admission ?? (() => {}),
+    onAccepted: (events) => void heard.push(...events),
+  })
+  const record =
+    (name: string, answer: unknown) =>
+    (...args: unknown[]) => {
+      engineCalls.push([name, ...args])
+      return Promise.resolve(answer)
+    }
   const deps: HttpDeps = {
     version: '0.0.0-test',
     store,
@@ -94,7 +112,10 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
     keys,
     forms,
     receiver,
-    registry: { plugins: () => [PLUGIN], installations: (workspace) => Promise.resolve(workspace === 'default' ? [INSTALLATION] : []) },
+    registry: {
+      plugins: () => [PLUGIN],
+      installations: (workspace) => Promise.resolve(workspace === 'default' ? [INSTALLATION] : []),
+    },
     engine: {
       pause: record('pause', undefined) as never,
       resume: record('resume', undefined) as never,
@@ -102,9 +123,17 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
       backfill: record('backfill', { cursor: 0, events: 3 }) as never,
       replay: record('replay', 2) as never,
     },
-    health: { readiness: () => Promise.resolve({ ready: true, checks: [{ name: 'storage', ok: true, detail: null }] }) },
+    health: {
+      readiness: () => Promise.resolve({ ready: true, checks: [{ name: 'storage', ok: true, detail: null }] }),
+    },
     metrics: { type: 'text/plain; version=0.0.4', text: () => Promise.resolve('manifold_up 1\n') },
-    configStatus: () => ({ file: null, runningChecksum: 'abc', diskChecksum: null, loadedAt: '2026-01-01T00:00:00.000Z', problems: [] }),
+    configStatus: () => ({
+      file: null,
+      runningChecksum: 'abc',
+      diskChecksum: null,
+      loadedAt: '2026-01-01T00:00:00.000Z',
+      problems: [],
+    }),
     onEvents: (events) => void heard.push(...events),
     trustedProxies: options.trustedProxies ?? [],
     ...options.deps,
@@ -123,11 +152,20 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
     errors,
     engineCalls,
     rejected,
-    key: async (scopes, workspace = 'default', expiresAt = null) => (await keys.create({ workspace, name: 'test', scopes, expiresAt })).key,
+    key: async (scopes, workspace = 'default', expiresAt = null) =>
+      (await keys.create({ workspace, name: 'test', scopes, expiresAt })).key,
     saveForm: async (id, wire, workspace = 'default') => {
       const parsed = parseForm({ name: id, ...wire })
       if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems))
-      const saved = await store.saveForm({ workspace, id, definition: parsed.definition, managedBy: 'api', at: new Date().toISOString(), eventId: newId('event'), mode: 'upsert' })
+      const saved = await store.saveForm({
+        workspace,
+        id,
+        definition: parsed.definition,
+        managedBy: 'api',
+        at: new Date().toISOString(),
+        eventId: newId('event'),
+        mode: 'upsert',
+      })
       forms.invalidate(workspace, id)
       return saved.form
     },
@@ -184,14 +222,22 @@ function ask(port: number, call: CallOptions & { method: string; path: string })
     ...call.headers,
   }
   return new Promise((resolve, reject) => {
-    const request = httpRequest({ port, host: '127.0.0.1', method: call.method, path: call.path, headers, agent: false }, (response) => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('end', () => {
-        const text = Buffer.concat(chunks).toString('utf8')
-        resolve({ status: response.statusCode ?? 0, headers: response.headers as Record<string, string>, text, body: parsed(text) })
-      })
-    })
+    const request = httpRequest(
+      { port, host: '127.0.0.1', method: call.method, path: call.path, headers, agent: false },
+      (response) => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('end', () => {
+          const text = Buffer.concat(chunks).toString('utf8')
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers as Record<string, string>,
+            text,
+            body: parsed(text),
+          })
+        })
+      },
+    )
     request.on('error', reject)
     request.end(body)
   })

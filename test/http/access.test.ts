@@ -1,0 +1,233 @@
+/** Who may do what: every route with no key, a wrong key, the wrong scope and another workspace's key. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { allRoutes } from '../../core/http/app.ts'
+import type { Route } from '../../core/http/route.ts'
+import { newId } from '../../core/ids.ts'
+import { SCOPES } from '../../core/registry/api-keys.ts'
+import type { Scope } from '../../core/registry/api-keys.ts'
+import { openDoor } from './door.ts'
+import type { Door } from './door.ts'
+
+const SECRET = 'only-the-default-workspace-may-see-this'
+let door: Door
+let routes: readonly Route[]
+let ids: Record<string, string>
+beforeAll(async () => {
+  door = await openDoor()
+  routes = allRoutes(door.deps)
+  await door.saveForm('private', { name: SECRET, access: 'key', fields: [{ key: 'a' }] })
+  const sent = await door.call('POST', '/api/v2/forms/private/responses', { json: { data: { a: SECRET } } })
+  const key = await door.keys.create({ workspace: 'default', name: SECRET, scopes: ['forms:read'], expiresAt: null })
+  await seedDelivery(door)
+  const delivery = (await door.store.listDeliveries('default', { limit: 1 })).items[0]
+  ids = {
+    form: 'private',
+    response: String(sent.body['id']),
+    event: String(sent.body['event_id']),
+    key: key.row.id,
+    delivery: delivery?.id ?? '',
+  }
+})
+afterAll(() => door[Symbol.asyncDispose]())
+
+/** A dead delivery of the default workspace, so that there is one to look at with a foreign key. */
+async function seedDelivery(at: Door): Promise<void> {
+  const now = new Date().toISOString()
+  await at.store.syncInstallations([{ workspace: 'default', id: 'crm', plugin: 'webhooks', cursor: 0, at: now }])
+  const delivery = {
+    id: newId('delivery'),
+    kind: 'action' as const,
+    name: 'post',
+    key: 'k1',
+    eventSeq: 1,
+    eventId: null,
+    formId: 'private',
+    responseId: null,
+    orderKey: null,
+    input: JSON.stringify({ SECRET }),
+    dueAtMs: 0,
+  }
+  await at.store.commitHandled({
+    workspace: 'default',
+    installation: 'crm',
+    plugin: 'webhooks',
+    fromCursor: 0,
+    toCursor: 1,
+    effects: { deliveries: [delivery], kv: [], events: [], tallies: [] },
+  })
+}
+
+/** The route's path with ids of things of the default workspace. */
+function pathOf(route: Route): string {
+  const id = route.path.includes('/responses/{id}')
+    ? ids['response']
+    : route.path.includes('/deliveries/')
+      ? ids['delivery']
+      : route.path.includes('/events/')
+        ? ids['event']
+        : route.path.includes('/keys/')
+          ? ids['key']
+          : route.path.includes('/installations/')
+            ? 'crm'
+            : route.path.includes('/plugins/')
+              ? 'webhooks'
+              : ids['form']
+  return route.path.replace('{id}', id ?? '')
+}
+/** A body with which the route would do something, if it let the caller in. */
+const bodyOf = (route: Route): object | undefined => {
+  if (route.method === 'GET' || route.method === 'DELETE') return undefined
+  if (route.path.endsWith('/responses') || route.path.endsWith('/batch'))
+    return { form_id: 'private', data: { a: 'x' } }
+  if (route.path.endsWith('/replay') && !route.path.includes('{id}')) return { since: '2020-01-01T00:00:00Z' }
+  if (route.path.endsWith('/backfill')) return { from: 'beginning' }
+  if (route.path.endsWith('/keys')) return { name: 'x', scopes: ['admin'] }
+  return route.path.includes('/forms') ? { name: 'x', fields: [] } : {}
+}
+const knock = (route: Route, key: string | null) =>
+  door.call(route.method, pathOf(route), { key, ...(bodyOf(route) === undefined ? {} : { json: bodyOf(route) }) })
+const keyed = () => routes.filter(({ access }) => !['open', 'stranger', 'local'].includes(access))
+const scopeOf = (route: Route): Scope | null =>
+  route.access === 'submit'
+    ? 'responses:write'
+    : (SCOPES as readonly string[]).includes(route.access)
+      ? (route.access as Scope)
+      : null
+
+test('only these routes need no key at all', () => {
+  const open = routes
+    .filter(({ access }) => access === 'open' || access === 'stranger' || access === 'local')
+    .map(({ method, path, access }) => `${access} ${method} ${path}`)
+  expect(open).toEqual([
+    'open GET /f/{id}',
+    'open GET /healthz',
+    'open GET /readyz',
+    'local GET /metrics',
+    'open GET /openapi.json',
+    'open GET /docs',
+    'open GET /',
+  ])
+})
+
+describe('every route that needs a key', () => {
+  test('answers 401 without one, with a wrong one, and with a malformed header', async () => {
+    for (const route of keyed()) {
+      for (const key of [null, `mfk_${'x'.repeat(43)}_aaaaaa`, 'nonsense']) {
+        const answer = await knock(route, key)
+        expect([answer.status, answer.text.includes(SECRET)], `${route.method} ${route.path} ${String(key)}`).toEqual([
+          401,
+          false,
+        ])
+        expect(answer.headers['www-authenticate'] ?? answer.headers['content-type']).toMatch(/^Bearer|^text\/html/)
+      }
+      const basic = await door.call(route.method, pathOf(route), {
+        key: null,
+        headers: { authorization: 'Basic YTpi' },
+      })
+      expect(basic.status).toBe(401)
+    }
+  })
+
+  test('answers 403 to a key that has every other scope', async () => {
+    for (const route of keyed()) {
+      const scope = scopeOf(route)
+      if (scope === null) continue
+      const key = await door.key(SCOPES.filter((one) => one !== scope && one !== 'admin'))
+      const answer = await knock(route, key)
+      expect([answer.status, answer.text.includes(SECRET)], `${route.method} ${route.path}`).toEqual([403, false])
+    }
+  })
+
+  test('lets a key in that has just its scope', async () => {
+    for (const route of keyed()) {
+      if (route.method === 'DELETE' || route.method === 'PUT') continue
+      const key = await door.key([scopeOf(route) ?? 'forms:read'])
+      const { status } = await knock(route, key)
+      expect([401, 403], `${route.method} ${route.path} answered ${status}`).not.toContain(status)
+    }
+  })
+
+  test('shows nothing of another workspace and changes nothing there, even to its admin', async () => {
+    const foreign = await door.key(['admin'], 'other-workspace')
+    const before = JSON.stringify([
+      await door.store.countResponses('default'),
+      await door.store.getForm('default', 'private'),
+      await door.store.listKeys('default'),
+      await door.store.getDelivery('default', ids['delivery'] ?? ''),
+    ])
+    const calls = door.engineCalls.length
+    for (const route of keyed()) {
+      const answer = await knock(route, foreign)
+      expect(answer.text.includes(SECRET), `${route.method} ${route.path}`).toBe(false)
+      const sharedThing = route.path === '/api/v2/plugins/{id}'
+      if (route.path.includes('{id}') && !sharedThing) expect(answer.status, `${route.method} ${route.path}`).toBe(404)
+    }
+    const engineArguments = JSON.stringify(door.engineCalls.slice(calls))
+    expect(engineArguments).not.toContain('"default"')
+    const after = JSON.stringify([
+      await door.store.countResponses('default'),
+      await door.store.getForm('default', 'private'),
+      await door.store.listKeys('default'),
+      await door.store.getDelivery('default', ids['delivery'] ?? ''),
+    ])
+    expect(after).toBe(before)
+  })
+})
+
+describe('keys', () => {
+  test('are shown once, listed by prefix, and kept only as a hash', async () => {
+    const made = await door.call('POST', '/api/v2/keys', { json: { name: 'website', scopes: ['responses:write'] } })
+    const key = String(made.body['key'])
+    expect(made.status).toBe(201)
+    expect(key).toMatch(/^mfk_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$/)
+    const list = await door.call('GET', '/api/v2/keys')
+    expect(list.text).toContain(String(made.body['id']))
+    expect(list.text).not.toContain(key.slice(12))
+    expect(list.text).not.toContain('hash')
+    expect((await door.call('GET', '/api/v2/me', { key })).body).toMatchObject({
+      workspace: 'default',
+      key: { name: 'website', scopes: ['responses:write'] },
+    })
+  })
+
+  test('stop working the moment they are revoked here', async () => {
+    const made = await door.call('POST', '/api/v2/keys', { json: { name: 'x', scopes: ['forms:read'] } })
+    const key = String(made.body['key'])
+    expect((await door.call('GET', '/api/v2/forms', { key })).status).toBe(200)
+    expect((await door.call('DELETE', `/api/v2/keys/${String(made.body['id'])}`)).status).toBe(204)
+    expect((await door.call('GET', '/api/v2/forms', { key })).status).toBe(401)
+    expect((await door.call('DELETE', `/api/v2/keys/${String(made.body['id'])}`)).status).toBe(404)
+  })
+
+  test('stop working when they expire', async () => {
+    const key = await door.key(['forms:read'], 'default', new Date(Date.now() + 300).toISOString())
+    expect((await door.call('GET', '/api/v2/forms', { key })).status).toBe(200)
+    await expect.poll(() => door.call('GET', '/api/v2/forms', { key }).then(({ status }) => status)).toBe(401)
+    const past = await door.call('POST', '/api/v2/keys', {
+      json: { name: 'x', scopes: ['admin'], expires_at: '2020-01-01' },
+    })
+    expect([past.status, past.body['errors']]).toEqual([
+      400,
+      [{ pointer: '/expires_at', detail: 'must be in the future' }],
+    ])
+  })
+
+  test('remember when they were last used', async () => {
+    const made = await door.keys.create({ workspace: 'default', name: 'used', scopes: ['forms:read'], expiresAt: null })
+    await door.call('GET', '/api/v2/forms', { key: made.key })
+    await door.keys.flush()
+    expect((await door.keys.list('default')).find(({ id }) => id === made.row.id)?.lastUsedAt).toMatch(/^20/)
+  })
+
+  test('with a made-up scope are not made', async () => {
+    expect((await door.call('POST', '/api/v2/keys', { json: { name: 'x', scopes: ['everything'] } })).status).toBe(400)
+  })
+})
+
+test('metrics need a key as soon as anybody stands between', async () => {
+  expect((await door.call('GET', '/metrics', { key: null })).text).toContain('manifold_up 1')
+  expect((await door.call('GET', '/metrics', { key: null, headers: { 'x-forwarded-for': '127.0.0.1' } })).status).toBe(
+    401,
+  )
+  expect((await door.call('GET', '/metrics', { headers: { 'x-forwarded-for': '127.0.0.1' } })).status).toBe(200)
+})
