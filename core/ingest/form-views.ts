@@ -6,6 +6,7 @@ import type { Store } from '../storage/store.ts'
 /** Looks up views; a promise only when the versions have to be read. */
 export interface FormViews {
   of(event: LogEvent): FormView | undefined | Promise<FormView | undefined>
+  newest(workspace: WorkspaceId, formId: string): FormView | undefined | Promise<FormView | undefined>
   /** Forgets what these events say has changed. */
   hear(events: readonly LogEvent[]): void
 }
@@ -30,18 +31,20 @@ export function openFormViews(store: Pick<Store, 'listFormVersions'>): FormViews
     }
     return found
   }
+  const find = (workspace: WorkspaceId, formId: string, version: number | undefined) => {
+    const key = `${workspace}/${formId}`
+    const entry = known.get(key)
+    // A version newer than what is known: the form changed and its event is still on its way here.
+    if (entry !== undefined && (version === undefined || entry === null || entry.byVersion.has(version)))
+      return pick(entry, version)
+    const pending = loading.get(key) ?? load(workspace, formId, key)
+    loading.set(key, pending)
+    return pending.then((found) => pick(found, version))
+  }
   return {
-    of: (event) => {
-      if (event.formId === null) return undefined
-      const key = `${event.workspace}/${event.formId}`
-      const version = event.response?.formVersion
-      const entry = known.get(key)
-      // A version newer than what is known: the form changed and its event is still on its way here.
-      if (entry !== undefined && (version === undefined || entry === null || entry.byVersion.has(version))) return pick(entry, version)
-      const pending = loading.get(key) ?? load(event.workspace, event.formId, key)
-      loading.set(key, pending)
-      return pending.then((found) => pick(found, version))
-    },
+    of: (event) =>
+      event.formId === null ? undefined : find(event.workspace, event.formId, event.response?.formVersion),
+    newest: (workspace, formId) => find(workspace, formId, undefined),
     hear: (events) => {
       for (const event of events) {
         if (event.type !== 'form.changed' || event.formId === null) continue
@@ -58,7 +61,9 @@ const pick = (known: Known | null, version: number | undefined): FormView | unde
 function viewsOf(versions: readonly Form[]): Known | null {
   const newest = versions.toSorted((a, b) => b.version - a.version)[0]
   if (newest === undefined) return null
-  const piiKeys = [...new Set(versions.flatMap((form) => form.fields.filter((field) => field.pii).map((field) => field.key)))]
+  const piiKeys = [
+    ...new Set(versions.flatMap((form) => form.fields.filter((field) => field.pii).map((field) => field.key))),
+  ]
   const byVersion = new Map(versions.map((form) => [form.version, { form, piiKeys }]))
   return { byVersion, newest: { form: newest, piiKeys } }
 }

@@ -94,6 +94,14 @@ export class Roster {
     }))
   }
 
+  /** One line for the readiness answer: what stands still, if anything. */
+  summary(): string {
+    const still = [...this.#members.values()].filter(({ state }) => !isRunning(state)).map(({ installation, state }) => `${installation.id} ${state}`)
+    const broken = (this.#assembly?.brokenInstallations ?? []).map(({ id, state }) => `${id} ${state}`)
+    const all = [...still, ...broken]
+    return all.length === 0 ? `${this.#members.size} installations run` : `standing still: ${all.join(', ')}`
+  }
+
   find(key: string): (Pick<Member, 'state' | 'reason'> & { readonly installation: Installation }) | undefined {
     return this.#members.get(key)
   }

@@ -1,0 +1,133 @@
+/** The operator's hand on the machinery: pause, resume, test-send, backfill, replay. */
+import type { Clock } from '../clock.ts'
+import { HubError } from '../errors.ts'
+import { newId } from '../ids.ts'
+import type { Limits } from '../limits.ts'
+import type { LogEvent, NewDelivery, WorkspaceId } from '../model.ts'
+import type { Installation } from '../registry/installation.ts'
+import type { Roster } from '../registry/roster.ts'
+import { isRunning } from '../registry/states.ts'
+import { handlerType } from '../routing/match.ts'
+import type { ReplayQuery, Store } from '../storage/store.ts'
+import { FORCED_INPUT } from './attempt.ts'
+import { commitEffects } from './commit-effects.ts'
+import { NO_EFFECTS } from './effects.ts'
+import type { DeliveryEngine } from './engine.ts'
+
+export interface ControlDeps {
+  readonly store: Pick<
+    Store,
+    'replay' | 'getEvent' | 'readEvents' | 'headSeq' | 'seqBefore' | 'setCursor' | 'commitHandled' | 'listResponses'
+  >
+  readonly engine: Pick<DeliveryEngine, 'push'>
+  /** Moves a cursor back between two batches of its pump. */
+  readonly rewind: (key: string, cursor: number) => Promise<void>
+  readonly roster: Pick<Roster, 'find' | 'move'>
+  readonly clock: Clock
+  readonly limits: Pick<Limits, 'replayRowsPerStepMax'>
+}
+
+/** How far back a test-send looks for an event worth sending. */
+const SAMPLE_EVENTS_MAX = 2_000
+
+export interface Control {
+  pause(workspace: WorkspaceId, installation: string, reason: string): Promise<void>
+  /** Also enables what was disabled: the operator says it may try again. */
+  resume(workspace: WorkspaceId, installation: string): Promise<void>
+  /** Sends a real event once more down the live path, under a new delivery id; answers what it made. */
+  testSend(input: {
+    readonly workspace: WorkspaceId
+    readonly installation: string
+    readonly eventId?: string | undefined
+    readonly form?: string | undefined
+  }): Promise<{ readonly eventId: string; readonly deliveries: readonly string[] }>
+  backfill(input: {
+    readonly workspace: WorkspaceId
+    readonly installation: string
+    readonly from: string
+  }): Promise<{ readonly cursor: number; readonly events: number }>
+  replay(query: ReplayQuery): Promise<number>
+}
+
+export function createControl(deps: ControlDeps): Control {
+  const memberOf = (workspace: WorkspaceId, id: string) => {
+    const member = deps.roster.find(`${workspace}/${id}`)
+    if (member === undefined) throw new HubError('not_found', `There is no installation "${id.slice(0, 100)}" that can run.`)
+    return member
+  }
+  return {
+    pause: async (workspace, id, reason) => {
+      memberOf(workspace, id)
+      await deps.roster.move(`${workspace}/${id}`, 'pause', reason)
+    },
+    resume: async (workspace, id) => {
+      const { state } = memberOf(workspace, id)
+      if (isRunning(state)) return
+      await deps.roster.move(`${workspace}/${id}`, state === 'disabled' ? 'enable' : 'resume', null)
+    },
+    testSend: async ({ workspace, installation: id, eventId, form }) => {
+      const { installation, state } = memberOf(workspace, id)
+      if (!isRunning(state)) throw new HubError('conflict', `The installation "${id}" is ${state}; resume it first.`)
+      const event = eventId === undefined ? await sampleFor(deps, installation, form) : await deps.store.getEvent(workspace, eventId)
+      if (event === undefined) {
+        throw new HubError('not_found', eventId === undefined ? NO_SAMPLE : `There is no event "${eventId.slice(0, 100)}".`)
+      }
+      const delivery = forcedHandler(event, deps.clock.nowMs())
+      const made = await commitEffects(deps.store, installation, { ...NO_EFFECTS, deliveries: [delivery] })
+      deps.engine.push(made.deliveries)
+      return { eventId: event.id, deliveries: [delivery.id] }
+    },
+    backfill: async ({ workspace, installation: id, from }) => {
+      const { installation } = memberOf(workspace, id)
+      const cursor = from === 'beginning' ? 0 : await deps.store.seqBefore(workspace, from)
+      const head = await deps.store.headSeq()
+      await deps.rewind(installation.key, cursor)
+      return { cursor, events: Math.max(0, head - cursor) }
+    },
+    replay: async (query) => {
+      const limit = deps.limits.replayRowsPerStepMax
+      let replayed = 0
+      for (;;) {
+        const made = await deps.store.replay({ ...query, limit, nowMs: deps.clock.nowMs() })
+        replayed += made.length
+        deps.engine.push(made)
+        if (made.length < limit) return replayed
+      }
+    },
+  }
+}
+
+const NO_SAMPLE = 'There is no event yet that this installation would handle; submit a response first, or name an event_id.'
+
+/** The newest event that this installation's plugin handles, of the form when one is named. */
+async function sampleFor(deps: ControlDeps, installation: Installation, form: string | undefined): Promise<LogEvent | undefined> {
+  const { workspace, when, plugin } = installation
+  const head = await deps.store.headSeq()
+  const events = await deps.store.readEvents({ workspace, afterSeq: Math.max(0, head - SAMPLE_EVENTS_MAX), limit: SAMPLE_EVENTS_MAX })
+  return events.findLast(
+    (event) =>
+      event.data !== null &&
+      handlerType(plugin.manifest.on, event.type) !== undefined &&
+      (when.events === null || when.events.includes(event.type)) &&
+      (form === undefined || event.formId === form) &&
+      (when.forms === null || (event.formId !== null && when.forms.includes(event.formId))),
+  )
+}
+
+/** A handler run that is wanted again although it was had before: its keys are new, so its effects are made once more. */
+function forcedHandler(event: LogEvent, nowMs: number): NewDelivery {
+  const id = newId('delivery', nowMs)
+  return {
+    id,
+    kind: 'handler',
+    name: event.type,
+    key: `test:${id}`,
+    eventSeq: event.seq,
+    eventId: event.id,
+    formId: event.formId,
+    responseId: event.responseId,
+    orderKey: null,
+    input: FORCED_INPUT,
+    dueAtMs: nowMs,
+  }
+}

@@ -1,0 +1,111 @@
+/** Keeps the running configuration and the file together: reloads on change, keeps the last good one, says so loudly. */
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import type { Clock } from '../clock.ts'
+import { rfc3339 } from '../clock.ts'
+import type { ConfigProblem } from '../config/config.ts'
+import { watchConfig, watchPaths } from '../config/watch.ts'
+import type { Watching } from '../config/watch.ts'
+import type { Logger, Meter } from '../observe/observe.ts'
+import type { Assembly } from './assemble.ts'
+import { lockPath } from './lock.ts'
+
+export interface ReloaderDeps {
+  /** Null: nothing to watch. */
+  readonly file: string | null
+  readonly dataDir: string
+  /** Also watched: folders of plugins that are being written (`manifold dev`, and `pluginDirs` always). */
+  readonly pluginDirs: readonly string[]
+  readonly initial: Assembly
+  readonly load: (previous: Assembly) => Promise<Assembly | { readonly problems: readonly ConfigProblem[] }>
+  readonly apply: (assembly: Assembly) => Promise<void>
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly meter: Meter
+}
+
+/** The running configuration beside what is on disk. */
+export interface ConfigState {
+  readonly file: string | null
+  readonly runningChecksum: string
+  readonly diskChecksum: string | null
+  readonly loadedAt: string
+  /** Why the file on disk is not what runs; empty when it is. */
+  readonly problems: readonly {
+    readonly path: string
+    readonly line: number
+    readonly column: number
+    readonly message: string
+    readonly hint: string | null
+  }[]
+}
+
+export interface Reloader {
+  watch(): Promise<void>
+  /** Looks again now, changed or not. */
+  poke(): void
+  status(): Promise<ConfigState>
+  /** For the readiness answer: what is wrong with the file on disk, if anything. It is a detail, not a failure. */
+  describe(): string
+  close(): void
+}
+
+/** Applies nothing by itself at first: the composition root has applied `initial`. */
+export function openReloader(deps: ReloaderDeps): Reloader {
+  const { logger, meter, clock, file } = deps
+  let current = deps.initial
+  let loadedAt = rfc3339(clock.nowMs())
+  let problems: readonly ConfigProblem[] = []
+  let watching: Watching[] = []
+  const refuse = (found: readonly ConfigProblem[]): void => {
+    problems = found
+    meter.configReload(false)
+    const where = found.map(({ place, path, message }) => `${place.file}:${place.line}:${place.column} ${path} ${message}`)
+    logger.error({ problems: where }, 'the configuration on disk is not valid; the last good one goes on running, the next start would fail')
+  }
+  const apply = async (next: Assembly): Promise<void> => {
+    await deps.apply(next)
+    current = next
+    loadedAt = rfc3339(clock.nowMs())
+    problems = []
+    meter.configReload(true)
+    logger.info({ checksum: next.config.checksum, installations: next.installations.length }, 'configuration loaded')
+  }
+  const load = (): ReturnType<ReloaderDeps['load']> => deps.load(current)
+  const onPluginChange = async (): Promise<void> => {
+    const result = await load()
+    if ('problems' in result) refuse(result.problems)
+    else await apply(result)
+  }
+  return {
+    watch: async () => {
+      const dirs = deps.pluginDirs
+      if (dirs.length > 0) watching.push(await watchPaths({ paths: dirs, onChange: onPluginChange }))
+      if (file === null) return
+      watching.push(await watchConfig({ file, alsoFiles: [lockPath(deps.dataDir)], load, current: () => current.config, apply, refuse }))
+    },
+    poke: () => {
+      for (const one of watching) one.poke()
+    },
+    status: async () => ({
+      file,
+      runningChecksum: current.config.checksum,
+      diskChecksum: file === null ? null : await checksumOf(file),
+      loadedAt,
+      problems: problems.map(({ place, path, message, hint }) => ({ path, line: place.line, column: place.column, message, hint })),
+    }),
+    describe: () => (problems.length === 0 ? 'the file on disk is what runs' : `the file on disk is not valid (${problems.length} problems); the last good one runs`),
+    close: () => {
+      for (const one of watching) one.close()
+      watching = []
+    },
+  }
+}
+
+async function checksumOf(file: string): Promise<string | null> {
+  try {
+    return createHash('sha256').update(await readFile(file, 'utf8')).digest('hex')
+  } catch {
+    return null
+  }
+}
