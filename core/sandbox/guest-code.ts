@@ -21,8 +21,6 @@ async function make(): Promise<string> {
     footer: { js: 'return guest.boot\n})()' },
     platform: 'neutral',
     target: 'es2024',
-    // Classes keep the names that the web gave them.
-    keepNames: true,
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: 'none',

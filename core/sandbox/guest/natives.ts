@@ -28,5 +28,7 @@ export function ask(question: unknown): unknown {
 
 /** Adds a web-standard global the way browsers define it. */
 export const addGlobal = (name: string, value: unknown): void => {
+  // The bundler may have renamed the class to keep it apart from the global it replaces.
+  if (typeof value === 'function') defineProperty(value, 'name', { value: name, configurable: true })
   defineProperty(globalThis, name, { value, writable: true, enumerable: false, configurable: true })
 }
