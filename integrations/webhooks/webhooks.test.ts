@@ -163,14 +163,12 @@ describe('signatures, as foreign libraries see them', () => {
     const config = hub.installation.config as { secret: { $secret: string }; signatures: Scheme[] }
     const headers = signatureHeaders(config, { id, nowMs: 1_614_265_330_000, secrets: [config.secret] })
     const url = `${receiver.url}/`
-    await hub
-      .open()
-      .handler('http', {
-        method: 'POST',
-        url,
-        headers: { ...headers, 'webhook-id': id },
-        body: '{"test": 2432232314}',
-      } as Json)
+    await hub.open().handler('http', {
+      method: 'POST',
+      url,
+      headers: { ...headers, 'webhook-id': id },
+      body: '{"test": 2432232314}',
+    } as Json)
     const [request] = await receiver.received(1)
     expect(request?.headers).toMatchObject({
       'webhook-id': id,
