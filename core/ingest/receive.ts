@@ -7,15 +7,16 @@ import { rfc3339 } from '../clock.ts'
 import type { Clock } from '../clock.ts'
 import type { Json } from '../contract/index.ts'
 import { HubError } from '../errors.ts'
-import type { FieldProblem } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { Limits } from '../limits.ts'
 import type { LogEvent, ResponseStatus } from '../model.ts'
 import type { Logger, Meter } from '../observe/observe.ts'
 import type { AcceptResult, Store, Submission } from '../storage/store.ts'
-import { toPointer } from './form-definition.ts'
-import { parseJson, splitArray, tooManyRows } from './json-scan.ts'
-import { utcTime } from './times.ts'
+import { batchRows } from './batch-rows.ts'
+import type { BatchFormat } from './batch-rows.ts'
+import { CLIENT_ID_CHARS_MAX, invalid, readEnvelope } from './envelope.ts'
+import type { Envelope } from './envelope.ts'
+import { parseJson } from './json-scan.ts'
 import type { Answers, AnswerSource, CompiledForm } from './validate.ts'
 
 /** What the connection says about the sender; stored in `meta`, where the sender cannot overwrite it. */
@@ -53,7 +54,7 @@ export interface Receiver {
   /** `body` is the parsed envelope, `bytes` what it was parsed from. */
   receiveJson(input: Incoming & { body: Json; bytes: Buffer }): Promise<Receipt>
   /** Rows are independent: a bad one is reported and the others are stored. */
-  receiveBatch(input: Incoming & { bytes: Buffer; format: 'ndjson' | 'array' }): Promise<readonly RowReceipt[]>
+  receiveBatch(input: Incoming & { bytes: Buffer; format: BatchFormat }): Promise<readonly RowReceipt[]>
   /** Null: the honeypot was filled in; nothing is stored and the sender is not told. */
   receiveHtml(input: Incoming & { inputs: HtmlInputs }): Promise<Receipt | null>
 }
@@ -75,9 +76,6 @@ export interface ReceiverDeps {
 
 /** Hidden input of the hub's own HTML form: makes a second click on "send" the same response. */
 export const ONCE_INPUT = '_once'
-
-const CLIENT_ID_CHARS_MAX = 200
-const ENVELOPE_KEYS: ReadonlySet<string> = new Set(['data', 'form_id', 'status', 'started_at', 'meta', 'client_id'])
 
 /** Makes the use cases. */
 export function openReceiver(deps: ReceiverDeps): Receiver {
@@ -121,57 +119,6 @@ export function openReceiver(deps: ReceiverDeps): Receiver {
       if (receipt instanceof HubError) throw receipt
       return receipt as Receipt
     },
-  }
-}
-
-interface Envelope {
-  readonly data: Answers
-  readonly status: ResponseStatus
-  readonly startedAt: string | null
-  readonly meta: Answers | null
-  readonly clientId: string | null
-}
-
-/** Reads `{data, status?, started_at?, meta?, client_id?, form_id?}`, saying everything that is wrong at once. */
-function readEnvelope(body: Json, compiled: CompiledForm): Envelope {
-  if (!isObject(body)) throw invalid([{ pointer: '', detail: 'must be an object such as {"data": {...}}' }])
-  const problems: FieldProblem[] = []
-  const { data, status, started_at: startedAt, meta, client_id: clientId, form_id: formId } = body
-  for (const key of Object.keys(body)) {
-    if (!ENVELOPE_KEYS.has(key))
-      problems.push({
-        pointer: toPointer([key.slice(0, CLIENT_ID_CHARS_MAX)]),
-        detail: 'is not known here; answers belong under "data"',
-      })
-  }
-  if (data === undefined) problems.push({ pointer: '/data', detail: 'is required: an object of answers by field key' })
-  else if (!isObject(data)) problems.push({ pointer: '/data', detail: 'must be an object of answers by field key' })
-  if (status !== undefined && status !== 'partial' && status !== 'completed')
-    problems.push({ pointer: '/status', detail: 'must be "partial" or "completed"' })
-  const started = typeof startedAt === 'string' ? utcTime(startedAt) : null
-  if (started === null && startedAt !== undefined && startedAt !== null)
-    problems.push({
-      pointer: '/started_at',
-      detail: 'must be a time with its offset (RFC 3339), such as 2026-05-31T09:30:00Z',
-    })
-  if (meta !== undefined && meta !== null && !isObject(meta))
-    problems.push({ pointer: '/meta', detail: 'must be an object' })
-  if (
-    clientId !== undefined &&
-    clientId !== null &&
-    (typeof clientId !== 'string' || clientId === '' || clientId.length > CLIENT_ID_CHARS_MAX)
-  ) {
-    problems.push({ pointer: '/client_id', detail: `must be a text of 1 to ${CLIENT_ID_CHARS_MAX} characters` })
-  }
-  if (formId !== undefined && formId !== compiled.form.id)
-    problems.push({ pointer: '/form_id', detail: 'differs from the form in the path' })
-  if (problems.length > 0) throw invalid(problems)
-  return {
-    data: data as Answers,
-    status: status === 'partial' ? 'partial' : 'completed',
-    startedAt: started,
-    meta: isObject(meta) ? meta : null,
-    clientId: typeof clientId === 'string' ? clientId : null,
   }
 }
 
@@ -270,17 +217,13 @@ function toReceipt(submission: Submission, result: Exclude<AcceptResult, { kind:
 
 async function receiveBatch(
   deps: ReceiverDeps,
-  input: Incoming & { bytes: Buffer; format: 'ndjson' | 'array' },
+  input: Incoming & { bytes: Buffer; format: BatchFormat },
 ): Promise<readonly RowReceipt[]> {
   const { limits } = deps
-  const lines =
-    input.format === 'ndjson'
-      ? splitLines(input.bytes, limits.batchRowsMax)
-      : numberRows(splitArray(input.bytes, { depthMax: limits.jsonDepthMax, rowsMax: limits.batchRowsMax }))
   const at = rfc3339(deps.clock.nowMs())
   const results: RowReceipt[] = []
   const good: { readonly line: number; readonly submission: Submission }[] = []
-  for (const { line, bytes } of lines) {
+  for (const { line, bytes } of batchRows(input.bytes, input.format, limits)) {
     try {
       if (bytes.length > limits.bodyBytesMax)
         throw new HubError('body_too_large', `A row may have at most ${limits.bodyBytesMax} bytes.`)
@@ -309,29 +252,6 @@ async function receiveBatch(
   return results.toSorted((one, other) => one.line - other.line)
 }
 
-interface NumberedRow {
-  readonly line: number
-  readonly bytes: Buffer
-}
-
-const numberRows = (rows: readonly Buffer[]): NumberedRow[] => rows.map((bytes, index) => ({ line: index + 1, bytes }))
-
-/** Lines of NDJSON; blank ones are skipped but counted. */
-function splitLines(bytes: Buffer, rowsMax: number): NumberedRow[] {
-  const rows: NumberedRow[] = []
-  let start = 0
-  for (let line = 1; start < bytes.length; line++) {
-    const newline = bytes.indexOf(0x0a, start)
-    const end = newline < 0 ? bytes.length : newline
-    const row = bytes.subarray(start, end)
-    start = end + 1
-    if (row.every((byte) => byte === 0x20 || byte === 0x0d || byte === 0x09)) continue
-    rows.push({ line, bytes: row })
-    if (rows.length > rowsMax) throw tooManyRows(rowsMax)
-  }
-  return rows
-}
-
 /** Namespaced by form and by whether the sender showed a key, since the store's namespace is the whole workspace. */
 function idempotencyOf(input: Incoming, bytes: Buffer, limits: Limits): Submission['idempotency'] {
   const { idempotencyKey: key, keyed, compiled } = input
@@ -351,17 +271,3 @@ function groupInputs(inputs: HtmlInputs): Answers {
   }
   return data
 }
-
-const PROBLEMS_TOLD_MAX = 3
-
-/** The detail alone must help too: some senders show nothing else. */
-function invalid(problems: readonly FieldProblem[]): HubError {
-  const told = problems
-    .slice(0, PROBLEMS_TOLD_MAX)
-    .map(({ pointer, detail }) => `${pointer === '' ? 'The body' : pointer} ${detail}`)
-  const more = problems.length > told.length ? `; and ${problems.length - told.length} more` : ''
-  return new HubError('invalid_response', `${told.join('; ')}${more}.`, { problems })
-}
-
-const isObject = (value: Json | undefined): value is { readonly [key: string]: Json } =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

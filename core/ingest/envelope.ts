@@ -1,0 +1,78 @@
+/** The envelope of a submission in JSON: `{data, status?, started_at?, meta?, client_id?, form_id?}`. */
+import type { Json } from '../contract/index.ts'
+import { HubError } from '../errors.ts'
+import type { FieldProblem } from '../errors.ts'
+import type { ResponseStatus } from '../model.ts'
+import { toPointer } from './form-definition.ts'
+import { utcTime } from './times.ts'
+import type { Answers, CompiledForm } from './validate.ts'
+
+/** What was read, whichever way it came. */
+export interface Envelope {
+  readonly data: Answers
+  readonly status: ResponseStatus
+  readonly startedAt: string | null
+  readonly meta: Answers | null
+  readonly clientId: string | null
+}
+
+/** Longest client id, in characters. */
+export const CLIENT_ID_CHARS_MAX = 200
+const ENVELOPE_KEYS: ReadonlySet<string> = new Set(['data', 'form_id', 'status', 'started_at', 'meta', 'client_id'])
+
+/** Reads `{data, status?, started_at?, meta?, client_id?, form_id?}`, saying everything that is wrong at once. */
+export function readEnvelope(body: Json, compiled: CompiledForm): Envelope {
+  if (!isObject(body)) throw invalid([{ pointer: '', detail: 'must be an object such as {"data": {...}}' }])
+  const problems: FieldProblem[] = []
+  const { data, status, started_at: startedAt, meta, client_id: clientId, form_id: formId } = body
+  for (const key of Object.keys(body)) {
+    if (!ENVELOPE_KEYS.has(key))
+      problems.push({
+        pointer: toPointer([key.slice(0, CLIENT_ID_CHARS_MAX)]),
+        detail: 'is not known here; answers belong under "data"',
+      })
+  }
+  if (data === undefined) problems.push({ pointer: '/data', detail: 'is required: an object of answers by field key' })
+  else if (!isObject(data)) problems.push({ pointer: '/data', detail: 'must be an object of answers by field key' })
+  if (status !== undefined && status !== 'partial' && status !== 'completed')
+    problems.push({ pointer: '/status', detail: 'must be "partial" or "completed"' })
+  const started = typeof startedAt === 'string' ? utcTime(startedAt) : null
+  if (started === null && startedAt !== undefined && startedAt !== null)
+    problems.push({
+      pointer: '/started_at',
+      detail: 'must be a time with its offset (RFC 3339), such as 2026-05-31T09:30:00Z',
+    })
+  if (meta !== undefined && meta !== null && !isObject(meta))
+    problems.push({ pointer: '/meta', detail: 'must be an object' })
+  if (
+    clientId !== undefined &&
+    clientId !== null &&
+    (typeof clientId !== 'string' || clientId === '' || clientId.length > CLIENT_ID_CHARS_MAX)
+  ) {
+    problems.push({ pointer: '/client_id', detail: `must be a text of 1 to ${CLIENT_ID_CHARS_MAX} characters` })
+  }
+  if (formId !== undefined && formId !== compiled.form.id)
+    problems.push({ pointer: '/form_id', detail: 'differs from the form in the path' })
+  if (problems.length > 0) throw invalid(problems)
+  return {
+    data: data as Answers,
+    status: status === 'partial' ? 'partial' : 'completed',
+    startedAt: started,
+    meta: isObject(meta) ? meta : null,
+    clientId: typeof clientId === 'string' ? clientId : null,
+  }
+}
+
+const PROBLEMS_TOLD_MAX = 3
+
+/** The detail alone must help too: some senders show nothing else. */
+export function invalid(problems: readonly FieldProblem[]): HubError {
+  const told = problems
+    .slice(0, PROBLEMS_TOLD_MAX)
+    .map(({ pointer, detail }) => `${pointer === '' ? 'The body' : pointer} ${detail}`)
+  const more = problems.length > told.length ? `; and ${problems.length - told.length} more` : ''
+  return new HubError('invalid_response', `${told.join('; ')}${more}.`, { problems })
+}
+
+const isObject = (value: Json | undefined): value is { readonly [key: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
