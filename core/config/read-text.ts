@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises'
 import { LIMITS } from '../limits.ts'
 import type { ConfigProblem } from './config.ts'
 
-/** The text, without a byte order mark. */
+/** The text as it stands in the file. */
 export async function readConfigText(file: string): Promise<string | ConfigProblem> {
   const refuse = (message: string, hint: string | null): ConfigProblem => ({ place: { file, line: 1, column: 1 }, path: '', message, hint })
   try {
@@ -12,7 +12,7 @@ export async function readConfigText(file: string): Promise<string | ConfigProbl
     if (!info.isFile()) return refuse('is not a file', 'name the file, e.g. --config manifold.yaml')
     if (info.size > LIMITS.configBytesMax) return refuse(`is larger than ${LIMITS.configBytesMax} bytes`, null)
     const bytes = await handle.readFile()
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
     return text
   } catch (error) {
     if (error instanceof TypeError) return refuse('is not UTF-8 text', 'save it as UTF-8')

@@ -189,10 +189,10 @@ export function watchConfig<Loaded extends { readonly config: HubConfig }>(optio
 }
 
 /**
- * At a start a bad installation only sets itself aside. At a reload that would stop something that runs, so what was
- * fine before and is broken now keeps the old configuration whole.
+ * A bad installation only sets itself aside, unless it ran until now: then the new file would stop something that works,
+ * and the old configuration stays whole.
  */
 export function newlyBroken(current: HubConfig, next: HubConfig): readonly ConfigProblem[] {
-  const before = new Set(current.quarantined.map((entry) => `${entry.workspace}/${entry.id}`))
-  return next.quarantined.filter((entry) => !before.has(`${entry.workspace}/${entry.id}`)).flatMap((entry) => entry.problems)
+  const running = new Set(current.installations.map((entry) => `${entry.workspace}/${entry.id}`))
+  return next.quarantined.filter((entry) => running.has(`${entry.workspace}/${entry.id}`)).flatMap((entry) => entry.problems)
 }

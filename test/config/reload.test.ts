@@ -76,6 +76,13 @@ describe('a good change', () => {
     expect(refused).toEqual([])
   })
 
+  it('a new installation that is bad only sets itself aside', async () => {
+    await start()
+    await writeFile(file, `${GOOD}  - id: new\n    use: helo\n`)
+    await outcome()
+    expect([refused, current.installations.map(({ id }) => id), current.quarantined.map(({ id }) => id)]).toEqual([[], ['a', 'b'], ['new']])
+  })
+
   it('touched but the same is no reload', async () => {
     const watch = await start()
     await writeFile(file, GOOD)

@@ -1,0 +1,49 @@
+/** What every command is given. */
+import { join } from 'node:path'
+import type { Environment, Flags } from '../config/settings.ts'
+import { readSettings } from '../config/settings.ts'
+import type { Settings } from '../config/config.ts'
+import { CliError } from './exit-codes.ts'
+import type { Terminal } from './terminal.ts'
+
+/** Option values by camelCase name, as commander leaves them. */
+export type Options = Readonly<Record<string, string | boolean | readonly string[] | undefined>>
+
+export interface Call {
+  readonly terminal: Terminal
+  readonly env: Environment
+  readonly options: Options
+  readonly args: readonly string[]
+}
+
+/** A command's code, loaded when it is called. */
+export type Run = (call: Call) => Promise<void>
+
+/** The value of a text option. */
+export function textOption(call: Call, name: string): string | undefined {
+  const value = call.options[name]
+  return typeof value === 'string' ? value : undefined
+}
+
+/** Settings from flags and environment; a mistake in them ends the command. */
+export function settingsOf(call: Call): Settings {
+  const result = readSettings(call.options as Flags, call.env)
+  if ('settings' in result) return result.settings
+  throw new CliError('usage', result.problems.join('\n'), 'see manifold start --help')
+}
+
+/** A time option: RFC 3339, a date, or `2h` and the like for "so long ago". */
+export function timeOption(call: Call, name: string, nowMs: number): string | undefined {
+  const text = textOption(call, name)
+  if (text === undefined) return undefined
+  const ago = /^(\d{1,6})(s|m|h|d)$/.exec(text)
+  const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+  const atMs = ago ? nowMs - Number(ago[1]) * unitMs[ago[2] as keyof typeof unitMs] : Date.parse(text)
+  if (!Number.isFinite(atMs) || (!ago && !/^\d{4}-\d\d-\d\d/.test(text))) {
+    throw new CliError('usage', `--${name} must be a time such as 2026-01-31T09:00:00Z, 2026-01-31 or 2h (got "${text}")`)
+  }
+  return new Date(atMs).toISOString()
+}
+
+/** Where a running hub leaves its address and a key for commands. */
+export const hubFile = (dataDir: string): string => join(dataDir, 'hub.json')

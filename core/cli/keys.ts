@@ -1,0 +1,93 @@
+/** `manifold keys create|list|revoke`: asks the running hub; works on the database itself when none runs. */
+import type { ApiKeyRow } from '../storage/store.ts'
+import type { Call, Run } from './call.ts'
+import { settingsOf, timeOption } from './call.ts'
+import { CliError } from './exit-codes.ts'
+import { connect, hasHub } from './hub-client.ts'
+
+interface KeyRow {
+  readonly id: string
+  readonly name: string
+  readonly prefix: string
+  readonly scopes: readonly string[]
+  readonly created_at: string
+  readonly expires_at: string | null
+  readonly last_used_at: string | null
+  readonly revoked_at: string | null
+}
+
+export const create: Run = async (call) => {
+  const { SCOPES, isScope } = await import('../registry/api-keys.ts')
+  const scopes = [call.options['scope']].flat().flatMap((scope) => String(scope).split(','))
+  const wrong = scopes.filter((scope) => !isScope(scope))
+  if (wrong.length > 0) throw new CliError('usage', `There is no scope ${wrong.map((scope) => `"${scope}"`).join(', ')}.`, `there are: ${SCOPES.join(', ')}`)
+  const input = { name: String(call.options['name']), scopes: scopes.filter(isScope), expiresAt: timeOption(call, 'expires', Date.now()) ?? null }
+  const made = hasHub(call)
+    ? await connect(call).request<KeyRow & { key: string }>('POST', '/api/v2/keys', { name: input.name, scopes: input.scopes, expires_at: input.expiresAt })
+    : await withKeys(call, async (keys, workspace) => {
+        const { key, row } = await keys.create({ ...input, workspace })
+        return { ...toRow(row), key }
+      })
+  if (call.options['json']) return call.terminal.json(made)
+  call.terminal.line(made.key)
+  call.terminal.say(`Key ${made.id} (${made.name}) may ${made.scopes.join(', ')}. It is shown this once; keep it safe.`)
+}
+
+export const list: Run = async (call) => {
+  const items = hasHub(call)
+    ? (await connect(call).list<KeyRow>('/api/v2/keys', {}, 10_000)).items
+    : await withKeys(call, async (keys, workspace) => (await keys.list(workspace)).map(toRow))
+  if (call.options['json']) return call.terminal.json({ items, next_cursor: null })
+  call.terminal.table(
+    ['id', 'name', 'key', 'scopes', 'created', 'last used', 'state'],
+    items.map((key) => [key.id, key.name, `${key.prefix}…`, key.scopes.join(' '), key.created_at, key.last_used_at, stateOf(key)]),
+  )
+}
+
+export const revoke: Run = async (call) => {
+  const [id = ''] = call.args
+  if (hasHub(call)) await connect(call).request('DELETE', `/api/v2/keys/${encodeURIComponent(id)}`)
+  else if (!(await withKeys(call, (keys, workspace) => keys.revoke(workspace, id)))) throw new CliError('failed', `There is no key "${id}" in force.`, 'manifold keys list shows them')
+  if (call.options['json']) return call.terminal.json({ id, revoked: true })
+  call.terminal.say(`Key ${id} is revoked.`)
+}
+
+function stateOf(key: KeyRow): string {
+  if (key.revoked_at !== null) return `revoked ${key.revoked_at}`
+  if (key.expires_at === null) return 'in force'
+  return Date.parse(key.expires_at) <= Date.now() ? `expired ${key.expires_at}` : `until ${key.expires_at}`
+}
+
+const toRow = (row: ApiKeyRow): KeyRow => ({
+  id: row.id,
+  name: row.name,
+  prefix: row.prefix,
+  scopes: row.scopes,
+  created_at: row.createdAt,
+  expires_at: row.expiresAt,
+  last_used_at: row.lastUsedAt,
+  revoked_at: row.revokedAt,
+})
+
+type Keys = import('../registry/api-keys.ts').ApiKeys
+
+async function withKeys<T>(call: Call, use: (keys: Keys, workspace: string) => Promise<T>): Promise<T> {
+  const [{ openApiKeys }, { DEFAULT_WORKSPACE }, { systemClock }, { storage }, { quietLogger }] = await Promise.all([
+    import('../registry/api-keys.ts'),
+    import('../model.ts'),
+    import('../clock.ts'),
+    import('../main.ts'),
+    import('./quiet-logger.ts'),
+  ])
+  const store = await storage.open(settingsOf(call).dataDir)
+  try {
+    const keys = openApiKeys({ store, clock: systemClock, logger: quietLogger, extraKeys: [] })
+    try {
+      return await use(keys, DEFAULT_WORKSPACE)
+    } finally {
+      await keys.close()
+    }
+  } finally {
+    await store.close()
+  }
+}

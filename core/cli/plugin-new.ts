@@ -1,0 +1,23 @@
+/** `manifold plugin new`: a folder that works at once, with a test of its own. */
+import { existsSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join, relative, resolve } from 'node:path'
+import type { Run } from './call.ts'
+import { textOption } from './call.ts'
+import { CliError } from './exit-codes.ts'
+import { pluginFiles } from './plugin-template.ts'
+
+export const run: Run = async ({ terminal, options, args, env }) => {
+  const [id = ''] = args
+  if (!/^[a-z][a-z0-9-]{0,63}$/.test(id)) throw new CliError('usage', `"${id}" cannot be a plugin's id.`, 'use lower-case letters, digits and "-", starting with a letter')
+  const parent = resolve(textOption({ terminal, options, args, env }, 'dir') ?? 'my-plugins')
+  const dir = join(parent, id)
+  if (existsSync(dir)) throw new CliError('failed', `${dir} exists.`, 'choose another id or --dir')
+  await mkdir(dir, { recursive: true })
+  const files = pluginFiles(id)
+  for (const [name, text] of Object.entries(files)) await writeFile(join(dir, name), text)
+  const shown = relative(process.cwd(), dir) || dir
+  terminal.say(`Made ${shown}: ${Object.keys(files).join(', ')}`)
+  terminal.say(`Next: manifold plugin test ${shown}`)
+  terminal.say(`Then, in manifold.yaml:\n\n  pluginDirs: [${relative(process.cwd(), parent) || '.'}]\n  installations:\n    - { id: ${id}, use: ${id}, with: { url: "https://receiver.example/hook" } }\n`)
+}

@@ -1,0 +1,125 @@
+/** `manifold plugin test`: manifest, settings schema, bundle, names in the sandbox, then the plugin's own `*.test.ts`. */
+import { spawn } from 'node:child_process'
+import { readdir, realpath } from 'node:fs/promises'
+import { join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { HubError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import type { Manifest } from '../registry/manifest.ts'
+import { readManifest } from '../registry/read-manifest.ts'
+import { surfaceMismatch } from '../registry/roster.ts'
+import { compileWithSchema } from '../registry/with-schema.ts'
+import type { Bundle } from '../sandbox/sandbox.ts'
+import type { Call, Run } from './call.ts'
+import { CliError } from './exit-codes.ts'
+import { quietLogger } from './quiet-logger.ts'
+
+interface Step {
+  readonly name: string
+  readonly ok: boolean
+  readonly detail: string | null
+}
+
+export const run: Run = async (call) => {
+  const [folder = '.'] = call.args
+  const dir = await realpath(resolve(folder)).catch(() => {
+    throw new CliError('failed', `There is no folder ${folder}.`)
+  })
+  const steps = new Steps(call)
+  const manifest = await steps.run('manifest', async () => {
+    const read = await readManifest(dir)
+    if ('problems' in read) throw new Error(read.problems.join('\n'))
+    return read.manifest
+  })
+  if (manifest) await checkCode(steps, dir, manifest)
+  if (steps.ok) await steps.run('tests', () => ownTests(call, dir))
+  if (call.options['json']) call.terminal.json({ dir, ok: steps.ok, steps: steps.done })
+  if (!steps.ok) throw new CliError('failed', `${folder} has problems.`)
+}
+
+async function checkCode(steps: Steps, dir: string, manifest: Manifest): Promise<void> {
+  await steps.run('settings schema', async () => void compileWithSchema(manifest.config))
+  const bundle = await steps.run('bundle', async () => {
+    const { bundlePlugin } = await import('../sandbox/bundle.ts')
+    return bundlePlugin({ dir, main: manifest.main, pluginId: manifest.id, version: manifest.version, bytesMax: LIMITS.pluginBundleBytesMax })
+  })
+  if (bundle) await steps.run('names in code and manifest', () => loadOnce(manifest, bundle))
+}
+
+/** Loads it into a real sandbox process, as the hub would. */
+async function loadOnce(manifest: Manifest, bundle: Bundle): Promise<void> {
+  const { createSandbox } = await import('../sandbox/pool.ts')
+  const sandbox = createSandbox({ logger: quietLogger, limits: LIMITS, onRestart: () => {} })
+  try {
+    const { limits } = manifest
+    const surface = await sandbox.load({
+      key: `default/${manifest.id}`,
+      bundle,
+      config: '{}',
+      group: 'own',
+      limits: {
+        heapMb: limits.heapMb ?? LIMITS.pluginHeapMb,
+        sliceMs: limits.sliceMs ?? LIMITS.pluginSliceMs,
+        cpuMs: limits.cpuMs ?? LIMITS.pluginCpuMs,
+        eventWallMs: limits.eventWallMs ?? LIMITS.pluginEventWallMs,
+        actionWallMs: limits.actionWallMs ?? LIMITS.pluginActionWallMs,
+        routeWallMs: limits.routeWallMs ?? LIMITS.pluginRouteWallMs,
+        scheduleWallMs: limits.scheduleWallMs ?? LIMITS.pluginScheduleWallMs,
+        hostOpsMax: limits.hostOpsMax ?? LIMITS.pluginHostOpsMax,
+        httpCallsMax: limits.httpCallsMax ?? LIMITS.pluginHttpCallsMax,
+        logLinesMax: limits.logLinesMax ?? LIMITS.pluginLogLinesMax,
+      },
+    })
+    const mismatch = surfaceMismatch(manifest, surface)
+    if (mismatch !== null) throw new Error(mismatch)
+  } finally {
+    await sandbox.close()
+  }
+}
+
+/** Node's own test runner; `manifold/plugin` means this hub's contract wherever the folder lies. */
+async function ownTests(call: Call, dir: string): Promise<string> {
+  const files = (await readdir(dir, { recursive: true })).filter((name) => /\.test\.[mc]?[jt]s$/.test(name) && !name.includes('node_modules'))
+  if (files.length === 0) return 'there are none'
+  const contract = new URL('../contract/index.ts', import.meta.url).href
+  const hook = `import { registerHooks } from 'node:module'; registerHooks({ resolve: (name, context, next) => name === 'manifold/plugin' ? { url: ${JSON.stringify(contract)}, shortCircuit: true } : next(name, context) })`
+  const args = ['--import', `data:text/javascript,${encodeURIComponent(hook)}`, '--test', ...files.map((name) => join(dir, name))]
+  const child = spawn(process.execPath, args, { cwd: fileURLToPath(new URL('../..', import.meta.url)), env: { ...call.env, NODE_TEST_CONTEXT: undefined }, stdio: ['ignore', 'pipe', 'pipe'] })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  const code = await new Promise<number | null>((done, failed) => child.on('close', done).on('error', failed))
+  if (code !== 0) throw new Error(`the plugin's own tests failed:\n${said.trim()}`)
+  return `${files.length} ${files.length === 1 ? 'file' : 'files'}: ${files.map((name) => relative('.', name)).join(', ')}`
+}
+
+/** One line a step, and what became of each. */
+class Steps {
+  readonly done: Step[] = []
+  readonly #call: Call
+
+  constructor(call: Call) {
+    this.#call = call
+  }
+
+  get ok(): boolean {
+    return this.done.every((step) => step.ok)
+  }
+
+  /** What the step answered, or null when it failed. */
+  async run<T>(name: string, work: () => Promise<T>): Promise<T | null> {
+    try {
+      const value = await work()
+      return this.#add({ name, ok: true, detail: typeof value === 'string' ? value : null }, value)
+    } catch (error) {
+      const detail = error instanceof HubError || error instanceof Error ? error.message : String(error)
+      return this.#add({ name, ok: false, detail }, null)
+    }
+  }
+
+  #add<T>(step: Step, value: T): T {
+    this.done.push(step)
+    const { terminal, options } = this.#call
+    if (!options['json']) terminal.line(`${step.ok ? terminal.paint('green', '✔') : terminal.paint('red', '✖')} ${step.name}${step.detail === null ? '' : `: ${step.detail}`}`)
+    return value
+  }
+}

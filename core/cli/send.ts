@@ -1,0 +1,73 @@
+/** `manifold send`: posts one response through the public API. */
+import { text } from 'node:stream/consumers'
+import type { Call, Run } from './call.ts'
+import { textOption } from './call.ts'
+import { CliError } from './exit-codes.ts'
+import type { HubClient } from './hub-client.ts'
+import { connect } from './hub-client.ts'
+
+interface Receipt {
+  readonly id: string
+  readonly status: string
+  readonly event_id: string
+}
+
+export const run: Run = async (call) => {
+  const [form = '', ...pairs] = call.args
+  const hub = connect(call)
+  const path = `/api/v2/forms/${encodeURIComponent(form)}`
+  const data = pairs.length > 0 ? await fromPairs(hub, path, pairs) : await fromJson(call)
+  const clientId = textOption(call, 'clientId')
+  const receipt = await hub.request<Receipt>('POST', `${path}/responses`, {
+    data,
+    ...(call.options['partial'] ? { status: 'partial' } : {}),
+    ...(clientId === undefined ? {} : { client_id: clientId }),
+  })
+  if (call.options['json']) return call.terminal.json(receipt)
+  call.terminal.line(`${receipt.id} ${receipt.status}, event ${receipt.event_id}`)
+}
+
+async function fromJson(call: Call): Promise<Record<string, unknown>> {
+  const given = textOption(call, 'data')
+  if (given === undefined && process.stdin.isTTY) throw new CliError('usage', 'There are no answers.', 'write key=value, --data \'{"key":"value"}\', or pipe JSON in')
+  const json = given === undefined || given === '-' ? await text(process.stdin) : given
+  let value: unknown
+  try {
+    value = JSON.parse(json)
+  } catch (error) {
+    throw new CliError('usage', `The answers are not valid JSON: ${(error as Error).message}`)
+  }
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) throw new CliError('usage', 'The answers must be a JSON object such as {"email":"ada@example.com"}.')
+  return value as Record<string, unknown>
+}
+
+/** `key=value`, read by the field's type; `key:=json` takes the value as JSON. A key that comes twice becomes a list. */
+async function fromPairs(hub: HubClient, formPath: string, pairs: readonly string[]): Promise<Record<string, unknown>> {
+  const form = await hub.request<{ fields: readonly { key: string; type: string }[] }>('GET', formPath)
+  const types = new Map(form.fields.map((field) => [field.key, field.type]))
+  const data: Record<string, unknown> = Object.create(null) as Record<string, unknown>
+  for (const pair of pairs) {
+    const match = /^([^=:]+)(:?=)([\s\S]*)$/.exec(pair)
+    if (!match) throw new CliError('usage', `"${pair}" is no answer.`, 'write key=value')
+    const [, key = '', operator, raw = ''] = match
+    const value = operator === ':=' ? parsed(pair, raw) : readAs(types.get(key), raw)
+    const before = data[key]
+    data[key] = before === undefined ? value : [before, value].flat()
+  }
+  return data
+}
+
+function parsed(pair: string, raw: string): unknown {
+  try {
+    return JSON.parse(raw)
+  } catch {
+    throw new CliError('usage', `"${pair}": what follows ":=" must be JSON.`, 'write key=value for plain text')
+  }
+}
+
+function readAs(type: string | undefined, raw: string): unknown {
+  if ((type === 'number' || type === 'rating') && /^-?\d+(\.\d+)?$/.test(raw)) return Number(raw)
+  if (type === 'boolean' && /^(true|yes|1)$/i.test(raw)) return true
+  if (type === 'boolean' && /^(false|no|0)$/i.test(raw)) return false
+  return type === 'multi_select' ? raw.split(',').map((part) => part.trim()) : raw
+}

@@ -1,0 +1,5 @@
+/** `manifold start`. */
+import type { Run } from './call.ts'
+import { serve } from './serve.ts'
+
+export const run: Run = (call) => serve(call)

@@ -1,0 +1,51 @@
+/** `manifold status`: the running hub at a glance. */
+import type { Run } from './call.ts'
+import { connect } from './hub-client.ts'
+import type { InstallationRow } from './rows.ts'
+
+interface Ready {
+  readonly ready: boolean
+  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string | null }[]
+}
+
+interface ConfigStatus {
+  readonly file: string | null
+  readonly in_step: boolean
+  readonly running_checksum: string
+  readonly loaded_at: string
+  readonly problems: readonly { readonly line: number; readonly column: number; readonly path: string; readonly message: string }[]
+}
+
+export const run: Run = async (call) => {
+  const hub = connect(call)
+  const [me, ready, config, installations] = await Promise.all([
+    hub.request<{ version: string; workspace: string }>('GET', '/api/v2/me'),
+    hub.request<Ready>('GET', '/readyz'),
+    hub.request<ConfigStatus>('GET', '/api/v2/config'),
+    hub.list<InstallationRow>('/api/v2/installations', {}, 10_000),
+  ])
+  const { terminal } = call
+  if (call.options['json']) {
+    return terminal.json({ url: hub.url, version: me.version, workspace: me.workspace, ready: ready.ready, checks: ready.checks, config, installations: installations.items })
+  }
+  const failing = ready.checks.filter((check) => !check.ok).map((check) => `${check.name}: ${check.detail ?? 'failed'}`)
+  terminal.line(`${hub.url}  version ${me.version}  ${ready.ready ? terminal.paint('green', 'ready') : terminal.paint('red', `not ready (${failing.join('; ')})`)}`)
+  terminal.line(`configuration: ${config.file ?? 'defaults, no file'}, loaded ${config.loaded_at}`)
+  if (!config.in_step) terminal.line(terminal.paint('yellow', 'the file on disk is not what runs; the next start reads it'))
+  for (const problem of config.problems) terminal.line(terminal.paint('red', `  line ${problem.line}:${problem.column} ${problem.path} ${problem.message}`))
+  terminal.line('')
+  terminal.table(
+    ['installation', 'plugin', 'state', 'behind', 'waiting', 'dead', 'delivered', 'last success'],
+    installations.items.map((item) => [
+      item.id,
+      item.plugin,
+      terminal.paint(item.state === 'ready' ? 'green' : 'yellow', item.state),
+      item.lag,
+      item.deliveries.pending + item.deliveries.retrying,
+      item.deliveries.dead,
+      item.deliveries.delivered,
+      item.last_success_at,
+    ]),
+  )
+  for (const item of installations.items) if (item.reason !== null) terminal.line(`${item.id}: ${item.reason}`)
+}
