@@ -1,0 +1,122 @@
+/** Deleting responses and forms: nothing of the data stays anywhere. */
+import { describe, expect, it } from 'vitest'
+import { newId } from '../../../core/ids.ts'
+import type { NewDelivery } from '../../../core/model.ts'
+import type { Store } from '../../../core/storage/store.ts'
+import type { SharedStore } from '../store.ts'
+import { AT, AT_MS, definition, delivery, event, finished, later, NO_EFFECTS, retried, submission } from './fixtures.ts'
+import { apply } from './memory.ts'
+
+export function erasePart(shared: SharedStore): void {
+  const gone = (responseId: string) => event({ type: 'response.deleted', responseId, at: later(50), data: '{"why":"asked"}' })
+
+  /** A partial, then completed response with one delivery delivered and one waiting. */
+  const scene = async (store: Store, workspace: string) => {
+    const first = submission({ workspace, status: 'partial', clientId: 'c', data: '{"secret":"draft"}' })
+    const last = submission({ workspace, clientId: 'c', data: '{"secret":"final"}' })
+    await store.accept([first, last])
+    const { responseId } = first
+    const of = { responseId, formId: 'contact', input: '{"secret":"input"}' }
+    const [sent, waiting] = [delivery(of), delivery({ ...of, orderKey: 'secret order' })] as [NewDelivery, NewDelivery]
+    const emitted = event({ type: 'plugin.x.seen', responseId, data: '{"secret":"emitted"}' })
+    await apply(store, workspace, { deliveries: [sent, waiting], events: [emitted] })
+    await store.finishAttempts([finished({ workspace, deliveryId: sent.id }), retried(waiting.id, { workspace, error: 'secret error' })])
+    return { responseId, first, last, sent, waiting, emitted }
+  }
+  const everything = async (store: Store, workspace: string, ids: readonly string[]) =>
+    JSON.stringify([
+      await store.readEvents({ workspace, afterSeq: 0, limit: 1_000 }),
+      await store.listResponses(workspace, { limit: 100 }),
+      await store.listDeliveries(workspace, { limit: 100 }),
+      await Promise.all(ids.map((id) => store.listAttempts(workspace, id))),
+    ])
+
+  describe('deleteResponse', () => {
+    it('erases the data wherever it was copied, and keeps the tracks', async () => {
+      const { store, workspace } = shared()
+      const { responseId, first, last, sent, waiting, emitted } = await scene(store, workspace)
+      const attempted = [sent.id, waiting.id]
+      expect(await everything(store, workspace, attempted)).toContain('secret')
+      const deleted = gone(responseId)
+      expect(await store.deleteResponse(workspace, responseId, deleted)).toBe(true)
+      const rest = await everything(store, workspace, attempted)
+      expect(rest).not.toContain('secret')
+      expect(rest).not.toContain('192.0.2.1')
+      expect(await store.getResponse(workspace, responseId)).toBeUndefined()
+      const log = await store.readEvents({ workspace, afterSeq: 0, limit: 10 })
+      expect(log.map(({ id, data }) => [id, data])).toEqual([
+        [first.eventId, null],
+        [last.eventId, null],
+        [emitted.id, null],
+        [deleted.id, '{"why":"asked"}'],
+      ])
+      expect(log.map(({ response }) => response)).toEqual([null, null, null, null])
+      expect(await store.getDelivery(workspace, sent.id)).toMatchObject({ state: 'delivered', input: 'null' })
+      expect(await store.listAttempts(workspace, sent.id)).toMatchObject([{ outcome: 'delivered', exchanges: [], logs: [] }])
+      expect(await store.countResponses(workspace)).toBe(0)
+    })
+
+    it('ends what still waited, and lets none of it run again', async () => {
+      const { store, workspace } = shared()
+      const { responseId, sent, waiting } = await scene(store, workspace)
+      await store.deleteResponse(workspace, responseId, gone(responseId))
+      expect(await store.getDelivery(workspace, waiting.id)).toMatchObject({ state: 'dead', errorCode: 'event_erased', finishedAt: later(50), orderKey: null })
+      expect(await store.loadDue({ workspace, installation: 'crm', untilMs: AT_MS * 2, limit: 9, exceptIds: [] })).toEqual([])
+      expect((await store.laneCounts()).find((lane) => lane.workspace === workspace)).toMatchObject({ pending: 0, retrying: 0, delivered: 1, dead: 1, oldestAt: null })
+      const query = { workspace, deliveryIds: [sent.id, waiting.id], states: ['dead', 'delivered'] } as const
+      expect(await store.countReplay(query)).toBe(0)
+      expect(await store.replay({ ...query, limit: 9, nowMs: AT_MS })).toEqual([])
+    })
+
+    it('lets nothing back in that was under way', async () => {
+      const { store, workspace } = shared()
+      const { responseId, waiting } = await scene(store, workspace)
+      await store.deleteResponse(workspace, responseId, gone(responseId))
+      expect((await store.finishAttempts([finished({ workspace, deliveryId: waiting.id })])).refused).toEqual([waiting.id])
+      const late = delivery({ responseId, input: '{"secret":"late"}' })
+      const other = delivery()
+      const events = [event({ responseId, data: '{"secret":"late"}' }), event()]
+      const [row] = (await store.syncInstallations([])).filter((one) => one.workspace === workspace)
+      const cursor = row?.cursor ?? 0
+      const result = await store.commitHandled({ workspace, installation: 'crm', plugin: 'webhooks', fromCursor: cursor, toCursor: cursor + 1, effects: { ...NO_EFFECTS, deliveries: [late, other], events } })
+      expect(result.kind === 'committed' && [result.deliveries.map(({ id }) => id), result.events.map(({ id }) => id)]).toEqual([[other.id], [events[1]?.id]])
+      expect(await everything(store, workspace, [])).not.toContain('secret')
+    })
+
+    it('says when there is none, and writes nothing then', async () => {
+      const { store, workspace } = shared()
+      const deleted = gone('rsp_none')
+      expect(await store.deleteResponse(workspace, 'rsp_none', deleted)).toBe(false)
+      expect(await store.getEvent(workspace, deleted.id)).toBeUndefined()
+    })
+  })
+
+  describe('deleteForm', () => {
+    it('takes form, versions, responses and what was derived, and leaves other forms alone', async () => {
+      const { store, workspace } = shared()
+      for (const id of ['contact', 'other']) {
+        await store.saveForm({ workspace, id, definition: definition(), managedBy: 'api', at: AT, eventId: newId('event'), mode: 'create' })
+      }
+      const { responseId, sent, waiting } = await scene(store, workspace)
+      const many = Array.from({ length: 450 }, () => submission({ workspace, data: '{"secret":1}' }))
+      await store.accept(many)
+      const loose = delivery({ formId: 'contact', input: '{"secret":"loose"}' })
+      const kept = submission({ workspace, formId: 'other' })
+      await store.accept([kept])
+      await apply(store, workspace, { deliveries: [loose], events: [event({ formId: 'contact', data: '{"secret":"visit"}' })] })
+      const deleted = event({ type: 'form.deleted', formId: 'contact', data: '{"form_id":"contact"}' })
+      expect(await store.deleteForm(workspace, 'contact', deleted)).toBe(true)
+      expect(await store.getForm(workspace, 'contact')).toBeUndefined()
+      expect(await store.listFormVersions(workspace, 'contact')).toEqual([])
+      expect(await store.getResponse(workspace, responseId)).toBeUndefined()
+      expect(await store.countResponses(workspace)).toBe(1)
+      expect(await store.getResponse(workspace, kept.responseId)).toMatchObject({ formId: 'other' })
+      expect(await everything(store, workspace, [sent.id, waiting.id, loose.id])).not.toContain('secret')
+      expect(await store.getDelivery(workspace, loose.id)).toMatchObject({ state: 'dead', errorCode: 'event_erased' })
+      expect((await store.getEvent(workspace, deleted.id))?.data).toBe('{"form_id":"contact"}')
+      expect(await store.deleteForm(workspace, 'contact', event())).toBe(false)
+      const again = await store.saveForm({ workspace, id: 'contact', definition: definition(), managedBy: 'api', at: AT, eventId: newId('event'), mode: 'create' })
+      expect(again.form.version).toBe(1)
+    })
+  })
+}

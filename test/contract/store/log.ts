@@ -1,0 +1,181 @@
+/** The log, installations and their cursors, and the commit of a handled batch. */
+import { describe, expect, it } from 'vitest'
+import type { HandledBatch, Store } from '../../../core/storage/store.ts'
+import type { SharedStore } from '../store.ts'
+import { AT, AT_MS, delivery, event, later, NO_EFFECTS, submission } from './fixtures.ts'
+
+export function logPart(shared: SharedStore): void {
+  const install = async (store: Store, workspace: string, id = 'crm') =>
+    (await store.syncInstallations([{ workspace, id, plugin: 'webhooks', cursor: 0, at: AT }])).find(
+      (row) => row.workspace === workspace && row.id === id,
+    )
+  const batch = (workspace: string, changes: Partial<HandledBatch> = {}): HandledBatch => ({
+    workspace,
+    installation: 'crm',
+    plugin: 'webhooks',
+    fromCursor: 0,
+    toCursor: 5,
+    effects: NO_EFFECTS,
+    ...changes,
+  })
+
+  describe('log', () => {
+    it('gives sequences without a gap, in commit order', async () => {
+      const { store, workspace } = shared()
+      const before = await store.headSeq()
+      const calls = Array.from({ length: 30 }, (_, n) =>
+        n % 3 === 0 ? store.accept([submission({ workspace })]) : store.appendEvents(workspace, [event(), event()]),
+      )
+      await Promise.all(calls)
+      const log = await store.readEvents({ afterSeq: before, limit: 100 })
+      expect(log.map(({ seq }) => seq)).toEqual(Array.from({ length: 50 }, (_, n) => before + 1 + n))
+      expect(await store.headSeq()).toBe(before + 50)
+    })
+
+    it('appends what it was given and reads it back after a sequence', async () => {
+      const { store, workspace } = shared()
+      const events = [event({ hops: 3, formId: 'contact', responseId: 'rsp_x', data: '{"a":1}' }), event({ type: 'plugin.x.y' })]
+      const appended = await store.appendEvents(workspace, events)
+      expect(appended[0]).toEqual({ ...events[0], seq: appended[0]?.seq, workspace, meta: '{}', response: null })
+      expect(await store.readEvents({ workspace, afterSeq: (appended[0]?.seq ?? 0) - 1, limit: 1 })).toEqual([appended[0]])
+      expect(await store.readEvents({ workspace, afterSeq: appended[0]?.seq ?? 0, limit: 9 })).toEqual([appended[1]])
+      expect(await store.appendEvents(workspace, [])).toEqual([])
+    })
+
+    it('refuses an event id that was used, and leaves no gap behind', async () => {
+      const { store, workspace } = shared()
+      const used = event()
+      await store.appendEvents(workspace, [used])
+      const head = await store.headSeq()
+      await expect(store.appendEvents(workspace, [event(), used])).rejects.toMatchObject({ code: 'conflict' })
+      const [next] = await store.appendEvents(workspace, [event()])
+      expect(next?.seq).toBe(head + 1)
+    })
+
+    it('finds where a time begins', async () => {
+      const { store, workspace } = shared()
+      const [first, second, third] = await store.appendEvents(workspace, [
+        event({ at: later(10) }),
+        event({ at: later(30) }),
+        event({ at: later(20) }),
+      ])
+      expect(await store.seqBefore(workspace, later(10))).toBe((first?.seq ?? 0) - 1)
+      expect(await store.seqBefore(workspace, later(11))).toBe((second?.seq ?? 0) - 1)
+      expect(await store.seqBefore(workspace, later(31))).toBe(await store.headSeq())
+      expect(third?.seq).toBe(await store.headSeq())
+    })
+  })
+
+  describe('installations', () => {
+    it('makes rows for new ones and leaves the others alone', async () => {
+      const { store, workspace } = shared()
+      expect(await install(store, workspace)).toEqual({
+        workspace,
+        id: 'crm',
+        plugin: 'webhooks',
+        state: 'ready',
+        reason: null,
+        stateSince: AT,
+        cursor: 0,
+        lastSuccessAt: null,
+        lastFailureAt: null,
+        lastError: null,
+      })
+      await store.setCursor(workspace, 'crm', 17)
+      const paused = { workspace, id: 'crm', state: 'paused', reason: 'by hand', at: later(1), event: event() } as const
+      await store.setInstallationState(paused)
+      expect(await install(store, workspace)).toMatchObject({ cursor: 17, state: 'paused', reason: 'by hand', stateSince: later(1) })
+      expect(await store.getEvent(workspace, paused.event.id)).toMatchObject({ type: 'track.page' })
+    })
+
+    it('refuses to speak of one that is not there', async () => {
+      const { store, workspace } = shared()
+      await expect(store.setCursor(workspace, 'none', 1)).rejects.toMatchObject({ code: 'not_found' })
+      const state = { workspace, id: 'none', state: 'ready', reason: null, at: AT, event: event() } as const
+      await expect(store.setInstallationState(state)).rejects.toMatchObject({ code: 'not_found' })
+      expect(await store.getEvent(workspace, state.event.id)).toBeUndefined()
+      await expect(store.commitHandled(batch(workspace))).rejects.toMatchObject({ code: 'not_found' })
+    })
+  })
+
+  describe('commitHandled', () => {
+    it('writes cursor and effects together', async () => {
+      const { store, workspace } = shared()
+      await install(store, workspace)
+      const wanted = delivery({ eventSeq: 4, eventId: 'evt_x', formId: 'contact', responseId: 'rsp_x', orderKey: 'o', dueAtMs: AT_MS + 0.5 })
+      const emitted = event({ type: 'plugin.webhooks.done' })
+      const effects = {
+        deliveries: [wanted],
+        kv: [{ key: 'k', value: '1', expiresAtMs: null }],
+        events: [emitted],
+        tallies: [{ name: 'seen', by: 2 }],
+      }
+      const result = await store.commitHandled(batch(workspace, { effects }))
+      if (result.kind !== 'committed') throw new Error(result.kind)
+      const { key: _key, ...rest } = wanted
+      expect(result.deliveries).toMatchObject([
+        { ...rest, workspace, installation: 'crm', plugin: 'webhooks', state: 'pending', attempts: 0, scheduleStep: 0, dueAtMs: AT_MS + 1, finishedAt: null },
+      ])
+      expect(await store.getDelivery(workspace, wanted.id)).toEqual(result.deliveries[0])
+      expect(result.events).toEqual([{ ...emitted, seq: await store.headSeq(), workspace, meta: '{}', response: null }])
+      expect(await store.kvGet(workspace, 'crm', 'k', AT_MS)).toBe('1')
+      expect(await store.tallies(workspace, 'crm', '')).toEqual({ seen: 2 })
+      expect(await install(store, workspace)).toMatchObject({ cursor: 5 })
+    })
+
+    it('writes nothing when the cursor is another', async () => {
+      const { store, workspace } = shared()
+      await install(store, workspace)
+      await store.setCursor(workspace, 'crm', 3)
+      const wanted = delivery()
+      const effects = { ...NO_EFFECTS, deliveries: [wanted], events: [event()] }
+      const head = await store.headSeq()
+      expect(await store.commitHandled(batch(workspace, { effects }))).toEqual({ kind: 'moved', cursor: 3 })
+      expect(await store.getDelivery(workspace, wanted.id)).toBeUndefined()
+      expect(await store.headSeq()).toBe(head)
+    })
+
+    it('lets one of two rivals win', async () => {
+      const { store, workspace } = shared()
+      await install(store, workspace)
+      const rivals = await Promise.all([1, 2].map(() => store.commitHandled(batch(workspace, { effects: { ...NO_EFFECTS, tallies: [{ name: 'n', by: 1 }] } }))))
+      expect(rivals.map(({ kind }) => kind).toSorted()).toEqual(['committed', 'moved'])
+      expect(await store.tallies(workspace, 'crm', '')).toEqual({ n: 1 })
+    })
+
+    it('drops a delivery whose key was there before, for ever', async () => {
+      const { store, workspace } = shared()
+      await install(store, workspace)
+      const first = delivery({ key: 'same' })
+      const other = delivery({ key: 'other' })
+      await store.commitHandled(batch(workspace, { effects: { ...NO_EFFECTS, deliveries: [first] } }))
+      const again = batch(workspace, { fromCursor: 5, toCursor: 6, effects: { ...NO_EFFECTS, deliveries: [delivery({ key: 'same' }), other, delivery({ key: 'other' })] } })
+      const result = await store.commitHandled(again)
+      expect(result.kind === 'committed' && result.deliveries.map(({ id }) => id)).toEqual([other.id])
+      expect(await store.countDeliveries(workspace, {})).toBe(2)
+    })
+
+    it('writes deliveries that are born with a failed attempt', async () => {
+      const { store, workspace } = shared()
+      await install(store, workspace)
+      const attempt = { at: AT, durationMs: 3, outcome: 'retry', errorCode: 'plugin_threw', error: 'boom', exchanges: [], logs: [{ level: 'error', message: 'x' }] } as const
+      const retrying = delivery({ kind: 'handler', failed: { state: 'retrying', reason: null, errorCode: 'plugin_threw', error: 'boom', attempt }, dueAtMs: AT_MS + 1_000 })
+      const dead = delivery({ kind: 'handler', failed: { state: 'dead', reason: 'internal_error', errorCode: 'plugin_load', error: 'broken', attempt: { ...attempt, outcome: 'dead' } } })
+      const plain = delivery()
+      const result = await store.commitHandled(batch(workspace, { effects: { ...NO_EFFECTS, deliveries: [retrying, dead, plain], events: [event()] } }))
+      if (result.kind !== 'committed') throw new Error(result.kind)
+      for (const made of result.deliveries) expect(await store.getDelivery(workspace, made.id)).toEqual(made)
+      expect(result.deliveries).toMatchObject([
+        { state: 'retrying', attempts: 1, scheduleStep: 1, finishedAt: null, errorCode: 'plugin_threw', error: 'boom' },
+        { state: 'dead', attempts: 1, scheduleStep: 1, reason: 'internal_error' },
+        { state: 'pending', attempts: 0, scheduleStep: 0 },
+      ])
+      expect(result.deliveries[1]?.finishedAt).not.toBeNull()
+      expect(await store.listAttempts(workspace, retrying.id)).toEqual([{ ...attempt, deliveryId: retrying.id, n: 1 }])
+      expect(result.events.map(({ type }) => type).toSorted()).toEqual(['delivery.dead', 'track.page'])
+      const lanes = (await store.laneCounts()).filter((lane) => lane.workspace === workspace)
+      expect(lanes).toMatchObject([{ pending: 1, retrying: 1, dead: 1, delivered: 0 }])
+      expect(await install(store, workspace)).toMatchObject({ lastError: 'broken' })
+    })
+  })
+}
