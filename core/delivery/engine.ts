@@ -23,6 +23,7 @@ import { receiverEvidence } from './outcome.ts'
 import type { Verdict } from './outcome.ts'
 import { isRunnable } from './ports.ts'
 import type { DisableInstallation, EventInMemory, FormOf, OpenCapabilities, PlacedInstallation, Published } from './ports.ts'
+import { isTerminal } from './states.ts'
 import { createRateWindow } from './rate-window.ts'
 import type { RateWindow } from './rate-window.ts'
 
@@ -59,7 +60,7 @@ export interface DeliveryEngine {
   /** Deliveries that were just committed (or replayed): straight into their lanes when there is room. */
   push(deliveries: readonly Delivery[]): void
   /** Queue worker of `deliver` lanes. */
-  work(key: string): Promise<null>
+  work(key: string): Promise<number | null>
   pressure(): readonly LanePressure[]
   /** Delivered a second, over all lanes. */
   deliveredPerSecond(): number
@@ -143,6 +144,7 @@ class Engine implements DeliveryEngine {
   push(deliveries: readonly Delivery[]): void {
     const touched = new Set<Lane>()
     for (const delivery of deliveries) {
+      if (isTerminal(delivery.state)) continue
       const lane = this.#lanes.get(`${delivery.workspace}/${delivery.installation}`)?.lane
       if (lane === undefined) continue
       lane.push(delivery)
@@ -151,9 +153,11 @@ class Engine implements DeliveryEngine {
     if (!this.#stopped) for (const lane of touched) lane.turn()
   }
 
-  async work(key: string): Promise<null> {
-    if (!this.#stopped) this.#lanes.get(key)?.lane.turn()
-    return null
+  async work(key: string): Promise<number | null> {
+    const lane = this.#lanes.get(key)?.lane
+    if (this.#stopped || lane === undefined) return null
+    lane.turn()
+    return lane.nextDueMs()
   }
 
   #start(lane: Lane, deliveries: readonly Delivery[], runId: string): void {
@@ -193,9 +197,10 @@ class Engine implements DeliveryEngine {
         continue
       }
       if (verdict.kind === 'repeat') {
-        lane.again(delivery)
+        lane.again(delivery, nowMs)
         continue
       }
+      lane.calm()
       const finished = finishedAttempt({ installation, delivery, verdict, end, index, count: deliveries.length, nowMs, limits: this.#deps.limits, random: this.#deps.random })
       this.#measure(installation, delivery, { verdict, end, nowMs })
       if (verdict.kind === 'dead' && verdict.disable) this.#disable(installation, delivery, verdict)

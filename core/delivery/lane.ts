@@ -31,6 +31,8 @@ export interface LaneDeps {
 /** Load from storage again when this share of the memory is left. */
 const REFILL_FRACTION = 0.25
 const LOAD_RETRY_MS = 1_000
+const INTERRUPTED_WAIT_MS = 100
+const INTERRUPTED_WAIT_MS_MAX = 5_000
 
 const ALONE: BatchRule = { max: 1, waitMs: 0 }
 
@@ -50,6 +52,8 @@ export class Lane {
   #leftMeanwhile = new Set<string>()
   /** Something was left to storage while a load was under way: its answer may not have it. */
   #declined = false
+  #interruptions = 0
+  #quietUntilMs = 0
 
   constructor(deps: LaneDeps, installation: Installation, state: InstallationState) {
     this.deps = deps
@@ -109,6 +113,11 @@ export class Lane {
     this.#running -= 1
   }
 
+  /** A run came through: the sandbox works. */
+  calm(): void {
+    this.#interruptions = 0
+  }
+
   /** Its end is on disk, or it is not this lane's any more. */
   left(delivery: Delivery): void {
     this.#memory.forget(delivery.id)
@@ -123,14 +132,22 @@ export class Lane {
     this.deps.wakeAt(untilMs)
   }
 
-  /** It was interrupted through no fault of its own: it is next again. */
-  again(delivery: Delivery): void {
+  /** It was interrupted through no fault of its own: it is next again, after a moment that grows while that goes on. */
+  again(delivery: Delivery, nowMs: number): void {
     this.#memory.addFirst(delivery)
+    if (nowMs < this.#quietUntilMs) return
+    this.#interruptions += 1
+    this.#quietUntilMs = nowMs + Math.min(INTERRUPTED_WAIT_MS * 2 ** (this.#interruptions - 1), INTERRUPTED_WAIT_MS_MAX)
   }
 
   /** Remembers where a kind of delivery goes, so that a closed door is known before the run. */
   learnHost(delivery: Delivery, host: string): void {
     this.#memory.learnHost(delivery, host)
+  }
+
+  /** When something that waits in storage for its time is due; null when nothing is known to. */
+  nextDueMs(): number | null {
+    return isRunnable(this.state) ? this.#nextDueMs : null
   }
 
   running(): number {
@@ -174,6 +191,7 @@ export class Lane {
   #startWaiting(nowMs: number): void {
     const concurrency = this.state === 'degraded' ? 1 : Math.max(1, this.installation.concurrency)
     while (this.#running < concurrency && this.#memory.queued() > 0) {
+      if (nowMs < this.#quietUntilMs) return this.deps.wakeAt(this.#quietUntilMs)
       const waitMs = this.#bucket?.waitMs(this.deps.clock.monotonicMs()) ?? 0
       if (waitMs > 0) return this.deps.wakeAt(nowMs + waitMs)
       const batch = this.#memory.takeBatch((delivery) => this.#batchOf(delivery), nowMs)
@@ -213,17 +231,18 @@ export class Lane {
     this.#declined = false
     this.#leftMeanwhile = new Set()
     const limit = limits.laneMemoryDeliveriesMax - this.#memory.size()
+    const untilMs = clock.nowMs()
     try {
       const exceptIds = this.#memory.ids()
       const rows = await store.loadDue({
         workspace,
         installation: id,
-        untilMs: clock.nowMs(),
+        untilMs,
         limit,
         exceptIds,
         ...(order === 'fifo' ? { heads: true } : {}),
       })
-      const nextDueMs = rows.length === limit ? null : await store.nextDue(workspace, id)
+      const nextDueMs = rows.length === limit ? null : await store.nextDue(workspace, id, untilMs)
       if (isRunnable(this.state)) {
         for (const row of rows) if (!this.#leftMeanwhile.has(row.id)) this.#memory.add(row)
       }

@@ -1,6 +1,6 @@
 /** What the end of an attempt means, as data: one row for each error code and for each outcome a plugin can answer. */
 import { isErrorCode } from '../errors.ts'
-import type { ErrorCode, HubError } from '../errors.ts'
+import type { ERRORS, ErrorCode, HubError } from '../errors.ts'
 import type { Outcome } from '../contract/index.ts'
 import type { DeadReason, Exchange } from '../model.ts'
 
@@ -18,6 +18,11 @@ const internal: Ruling = { move: 'retry', reason: 'internal_error' }
 const broken: Ruling = { move: 'dead', reason: 'internal_error' }
 const config: Ruling = { move: 'dead', reason: 'config_error' }
 const rejected: Ruling = { move: 'dead', reason: 'permanent_reject' }
+
+/** Codes that an attempt can end in: all but what senders do wrong at the hub's own door. */
+type AttemptCode =
+  | { [Code in ErrorCode]: (typeof ERRORS)[Code]['act'] extends 'sender' ? never : Code }[ErrorCode]
+  | 'event_erased'
 
 /** The outcome table for runs that ended in an error. */
 export const ERROR_RULINGS = {
@@ -51,32 +56,14 @@ export const ERROR_RULINGS = {
   internal,
   unavailable: internal,
   overloaded: internal,
-  rate_limited: internal,
   storage_busy: internal,
   storage_full: internal,
   storage_failed: internal,
-  idempotency_in_flight: internal,
-
-  // What senders do wrong at the hub's own door cannot come out of an attempt; a row keeps the table complete.
-  bad_request: broken,
-  invalid_json: broken,
-  too_deep: broken,
-  too_many_keys: broken,
-  string_too_long: broken,
-  unauthorized: broken,
-  forbidden: broken,
   managed_by_file: broken,
-  not_found: broken,
-  method_not_allowed: broken,
-  conflict: broken,
-  body_too_large: broken,
-  unsupported_media_type: broken,
-  invalid_response: broken,
-  invalid_form: broken,
-  invalid_query: broken,
-  idempotency_mismatch: broken,
-  header_too_large: broken,
-} as const satisfies Record<ErrorCode, Ruling>
+} as const satisfies Record<AttemptCode, Ruling>
+
+/** The row of a code; a code of the hub's own door in an attempt is a bug. */
+const rowOf = (code: ErrorCode): Ruling => (Object.hasOwn(ERROR_RULINGS, code) ? ERROR_RULINGS[code as AttemptCode] : broken)
 
 /** What an attempt came to, decided. */
 export type Verdict =
@@ -108,7 +95,7 @@ const clip = (text: string): string => (text.length > ERROR_CHARS_MAX ? `${text.
 
 /** The verdict for a run that failed as a whole. */
 export function rulingOf(error: HubError): Verdict {
-  const { move, reason } = ERROR_RULINGS[error.code]
+  const { move, reason } = rowOf(error.code)
   switch (move) {
     case 'retry':
       return { kind: 'retry', outcome: 'retry', reason, code: error.code, error: clip(error.message), afterMs: error.retryAfterMs }
@@ -137,7 +124,7 @@ export function verdictOf(outcome: Outcome, onAmbiguous: 'retry' | 'dead'): Verd
     }
     case 'dead': {
       const code = outcome.code.slice(0, CODE_CHARS_MAX)
-      const reason = isErrorCode(code) ? ERROR_RULINGS[code].reason : 'permanent_reject'
+      const reason = isErrorCode(code) ? rowOf(code).reason : 'permanent_reject'
       return { kind: 'dead', outcome: 'dead', reason, code, error: clip(outcome.message), disable: outcome.disable === true || code === 'gone' }
     }
     case 'ambiguous': {
@@ -153,7 +140,7 @@ export function verdictOf(outcome: Outcome, onAmbiguous: 'retry' | 'dead'): Verd
 
 /** A receiver that kept answering 4xx works and does not want this; one that kept failing does not work. */
 const exhaustedReason = (code: string): DeadReason => {
-  if (isErrorCode(code)) return ERROR_RULINGS[code].reason
+  if (isErrorCode(code)) return rowOf(code).reason
   return /^http_4\d\d$/.test(code) && !isTransientStatus(Number(code.slice(5))) ? 'permanent_reject' : 'receiver_failed'
 }
 
@@ -165,7 +152,7 @@ export function receiverEvidence(verdict: Verdict, last: Exchange | undefined): 
     return last.status === null || isTransientStatus(last.status) ? 'fails' : 'works'
   }
   if (verdict.kind !== 'retry') return 'unknown'
-  return isErrorCode(verdict.code) && ERROR_RULINGS[verdict.code] === receiver ? 'fails' : 'unknown'
+  return isErrorCode(verdict.code) && rowOf(verdict.code) === receiver ? 'fails' : 'unknown'
 }
 
 /** Reads one outcome that came out of a sandbox; undefined when it is not one. */

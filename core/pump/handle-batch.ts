@@ -1,0 +1,242 @@
+/** Runs the handler for a batch of events and gathers what they asked for. Nothing is written here. */
+import { rfc3339 } from '../clock.ts'
+import type { Json } from '../contract/index.ts'
+import { backoffMs } from '../delivery/backoff.ts'
+import { NO_EFFECTS, toEffects } from '../delivery/effects.ts'
+import { asHubError } from '../delivery/attempt.ts'
+import { rulingOf } from '../delivery/outcome.ts'
+import { isPending } from '../delivery/ports.ts'
+import type { OpenedRun } from '../delivery/ports.ts'
+import { HubError } from '../errors.ts'
+import { newId } from '../ids.ts'
+import type { FailedFirst, LogEvent, NewDelivery, NewEvent, RunLog } from '../model.ts'
+import type { Installation } from '../registry/installation.ts'
+import { eventJson } from '../routing/event-json.ts'
+import { handlerType } from '../routing/match.ts'
+import type { Run, RunResult } from '../sandbox/sandbox.ts'
+import type { Effects } from '../storage/store.ts'
+import { noteWrites, overlayKv, readAny } from './kv-overlay.ts'
+import type { KvReads } from './kv-overlay.ts'
+import type { PumpDeps } from './pump.ts'
+import { sourceOf } from './pump-lane.ts'
+
+/** How many runs go in one crossing when the plugin keeps memory: down to one when they read what others wrote. */
+export interface KvPace {
+  runsMax: number
+}
+
+export interface HandleInput {
+  readonly deps: PumpDeps
+  readonly installation: Installation
+  readonly events: readonly LogEvent[]
+  readonly pace: KvPace
+}
+
+export interface HandledEvents {
+  /** How many, from the first on; fewer than given when the sandbox was interrupted. */
+  readonly count: number
+  readonly effects: Effects
+  /** Tells meters and the log; to be called when it is on disk. */
+  readonly committed: () => void
+}
+
+interface Prepared {
+  readonly event: LogEvent
+  readonly run: Run
+  readonly opened: OpenedRun
+  readonly reads: KvReads | null
+  readonly startedAtMs: number
+}
+
+interface Gathered {
+  readonly deliveries: NewDelivery[]
+  readonly kv: Effects['kv'][number][]
+  readonly events: NewEvent[]
+  readonly tallies: Effects['tallies'][number][]
+  readonly notes: (() => void)[]
+}
+
+/** Never rejects for what a plugin did: a failed run becomes a delivery that repeats it. */
+export async function handleBatch(input: HandleInput): Promise<HandledEvents> {
+  const { installation, events, pace } = input
+  const keepsMemory = installation.plugin.manifest.permissions.kv
+  const gathered: Gathered = { deliveries: [], kv: [], events: [], tallies: [], notes: [] }
+  const decided = new Map<string, Json | undefined>()
+  let count = 0
+  while (count < events.length) {
+    const size = keepsMemory ? pace.runsMax : events.length
+    const slice = events.slice(count, count + size)
+    const ended = await crossOnce(input, { events: slice, decided, gathered })
+    count += ended.count
+    if (ended.why === 'interrupted') break
+    if (!keepsMemory) continue
+    pace.runsMax = ended.why === 'conflict' ? 1 : Math.min(pace.runsMax * 2, input.deps.limits.pumpBatchEventsMax)
+  }
+  const { notes, ...effects } = gathered
+  return {
+    count,
+    effects,
+    committed: () => {
+      for (const note of notes) note()
+    },
+  }
+}
+
+interface Crossing {
+  readonly events: readonly LogEvent[]
+  readonly decided: Map<string, Json | undefined>
+  readonly gathered: Gathered
+}
+
+/** `conflict`: the next one read what one of these wrote and has to run again with that in sight. */
+async function crossOnce(input: HandleInput, crossing: Crossing): Promise<{ readonly count: number; readonly why: 'done' | 'interrupted' | 'conflict' }> {
+  const { deps, installation } = input
+  const prepared: Prepared[] = []
+  for (const event of crossing.events) {
+    const making = prepare(input, event, { decided: crossing.decided, position: prepared.length })
+    prepared.push(isPending(making) ? await making : making)
+  }
+  const results = await deps.sandbox.runBatch(
+    installation.key,
+    prepared.map(({ run }) => run),
+  )
+  const written = new Map<string, Json | undefined>()
+  for (const [index, each] of prepared.entries()) {
+    const result = results[index]
+    if (result === undefined || result.error?.code === 'plugin_interrupted') return { count: index, why: 'interrupted' }
+    if (each.reads !== null && written.size > 0 && readAny(each.reads, written)) return { count: index, why: 'conflict' }
+    settle(input, each, { result, gathered: crossing.gathered })
+    if (result.error !== null) continue
+    noteWrites(written, result.effects.kv)
+    noteWrites(crossing.decided, result.effects.kv)
+  }
+  return { count: prepared.length, why: 'done' }
+}
+
+function prepare(
+  { deps, installation }: HandleInput,
+  event: LogEvent,
+  place: { readonly decided: ReadonlyMap<string, Json | undefined>; readonly position: number },
+): Prepared | Promise<Prepared> {
+  const startedAtMs = deps.clock.nowMs()
+  const { manifest } = installation.plugin
+  const type = handlerType(manifest.on, event.type) ?? event.type
+  const build = (view: Awaited<ReturnType<typeof deps.formOf>>): Prepared => {
+    // Runs of a batch follow each other, so each may start as late as all before it take.
+    const deadlineMs = startedAtMs + installation.limits.eventWallMs * (place.position + 1)
+    const opened = deps.capabilities.open(installation, { deadlineMs })
+    const watched = manifest.permissions.kv ? overlayKv(opened.handler, place.decided) : null
+    const text = eventJson({ event, view, parts: manifest.on[type]?.data ?? [], pii: installation.pii })
+    const run: Run = {
+      id: newId('run', startedAtMs),
+      attempt: 1,
+      input: { kind: 'event', type, eventJson: text },
+      capabilities: watched?.handler ?? opened.handler,
+      eventId: event.id,
+    }
+    return { event, run, opened, reads: watched?.reads ?? null, startedAtMs }
+  }
+  const view = deps.formOf(event)
+  return isPending(view) ? view.then(build) : build(view)
+}
+
+function settle(input: HandleInput, each: Prepared, ended: { readonly result: RunResult; readonly gathered: Gathered }): void {
+  const { deps, installation } = input
+  const { result, gathered } = ended
+  let effects = NO_EFFECTS
+  let { error } = result
+  if (error === null) {
+    try {
+      effects = toEffects(result.effects, { installation, source: sourceOf(each.event), nowMs: deps.clock.nowMs(), limits: deps.limits })
+    } catch (refused) {
+      error = asHubError(refused)
+    }
+  }
+  if (error === null) {
+    gathered.deliveries.push(...effects.deliveries)
+    gathered.kv.push(...effects.kv)
+    gathered.events.push(...effects.events)
+    gathered.tallies.push(...effects.tallies)
+  } else {
+    gathered.deliveries.push(failedHandler(input, each, { result, error }))
+  }
+  if (error !== null || result.logs.length > 0 || result.effects.metric.length > 0) {
+    const failure = error
+    gathered.notes.push(() => tell(input, each, { result, error: failure }))
+  }
+}
+
+interface Failure {
+  readonly result: RunResult
+  readonly error: HubError
+}
+
+/** The run that failed, as a delivery that was attempted once: retried, buried and replayed like any other. */
+function failedHandler({ deps, installation }: HandleInput, each: Prepared, { result, error }: Failure): NewDelivery {
+  const { event, opened, startedAtMs } = each
+  const nowMs = deps.clock.nowMs()
+  const verdict = rulingOf(error)
+  const afterMs = verdict.kind === 'retry' || verdict.kind === 'held' ? verdict.afterMs : undefined
+  const delayMs =
+    verdict.kind === 'dead'
+      ? null
+      : backoffMs({ retry: installation.retry, step: 1, afterMs, limits: deps.limits, random: deps.random })
+  const message = opened.mask(error.message)
+  const dead = delayMs === null
+  const failed: FailedFirst = {
+    state: dead ? 'dead' : 'retrying',
+    reason: dead ? (verdict.kind === 'dead' || verdict.kind === 'retry' ? verdict.reason : 'internal_error') : null,
+    errorCode: error.code,
+    error: message,
+    attempt: {
+      at: rfc3339(startedAtMs),
+      durationMs: Math.round(result.durationMs),
+      outcome: verdict.kind === 'dead' ? 'dead' : 'retry',
+      errorCode: error.code,
+      error: message,
+      exchanges: opened.exchanges,
+      logs: maskedLogs(result, opened.mask),
+    },
+  }
+  return {
+    id: newId('delivery', nowMs),
+    kind: 'handler',
+    name: event.type,
+    key: `handler:${event.id}`,
+    eventSeq: event.seq,
+    eventId: event.id,
+    formId: event.formId,
+    responseId: event.responseId,
+    orderKey: null,
+    input: '{}',
+    dueAtMs: nowMs + (delayMs ?? 0),
+    failed,
+  }
+}
+
+const maskedLogs = (result: RunResult, mask: (text: string) => string): readonly RunLog[] =>
+  result.logs.map((line) => ({ ...line, message: mask(line.message) }))
+
+function tell({ deps, installation }: HandleInput, each: Prepared, ended: { readonly result: RunResult; readonly error: HubError | null }): void {
+  const { logger, meter } = deps
+  const { result, error } = ended
+  const at = { installation: installation.id, plugin: installation.plugin.manifest.id, event: each.event.id }
+  for (const { level, message, fields } of maskedLogs(result, each.opened.mask)) logger[level]({ ...at, fields }, message)
+  if (error === null) {
+    for (const { name, by } of result.effects.metric) meter.pluginMetric(installation.id, name, by)
+    return
+  }
+  meter.handlerFailed(installation.id, error.code)
+  logger.warn({ ...at, code: error.code, error: each.opened.mask(error.message) }, 'a handler failed; its event is retried on its own')
+}
+
+/** The handler for one event on its own, outside the cursor's way. */
+export async function runOne(deps: PumpDeps, installation: Installation, event: LogEvent): Promise<{ readonly result: RunResult; readonly runId: string }> {
+  if (event.data === null) throw new HubError('event_erased', `The response of event ${event.id} was deleted, and its content with it.`)
+  if (handlerType(installation.plugin.manifest.on, event.type) === undefined) {
+    throw new HubError('invalid_query', `The plugin "${installation.plugin.manifest.id}" does not subscribe to "${event.type}".`)
+  }
+  const input = { deps, installation, events: [event], pace: { runsMax: 1 } }
+  const { run } = await prepare(input, event, { decided: new Map(), position: 0 })
+  return { result: await deps.sandbox.runEach(installation.key, run), runId: run.id }
+}

@@ -1,0 +1,233 @@
+/** One installation's way along the log: read, choose, run, commit, go on. */
+import { commitEffects } from '../delivery/commit-effects.ts'
+import { toEffects } from '../delivery/effects.ts'
+import { isPending, isRunnable } from '../delivery/ports.ts'
+import type { Delivery, InstallationState, LogEvent } from '../model.ts'
+import type { Installation } from '../registry/installation.ts'
+import { compileWhen } from '../routing/match.ts'
+import type { CompiledWhen } from '../routing/match.ts'
+import { handleBatch, runOne } from './handle-batch.ts'
+import type { KvPace } from './handle-batch.ts'
+import type { PumpDeps } from './pump.ts'
+import type { ReadEvents } from './recent-events.ts'
+
+/** Entries looked at in one step; how many of them go to the handler is the batch limit. */
+const SCAN_EVENTS_MAX = 1_000
+/** Skipped events are no reason for a commit each: the cursor follows after so many, or when it has been quiet. */
+const SKIPPED_EVENTS_MAX = 5_000
+const SKIPPED_QUIET_MS = 5_000
+/** Steps before other lanes get their turn. */
+const STEPS_MAX = 16
+const INTERRUPTED_WAIT_MS = 100
+const INTERRUPTED_WAIT_MS_MAX = 5_000
+
+export class PumpLane {
+  readonly #deps: PumpDeps
+  installation: Installation
+  state: InstallationState
+  readonly queueLane
+  #when: CompiledWhen | null
+  /** As stored. */
+  #cursor: number
+  /** How far the log is read; what lies between was skipped. */
+  #position: number
+  #skippedSinceMs: number | null = null
+  /** Grows when the place is changed from outside: a step that began before must not count. */
+  #epoch = 0
+  #interruptions = 0
+  readonly #kvPace: KvPace
+
+  constructor(deps: PumpDeps, installation: Installation, at: { state: InstallationState; cursor: number }) {
+    this.#deps = deps
+    this.installation = installation
+    this.state = at.state
+    this.queueLane = { kind: 'pump', workspace: installation.workspace, installation: installation.id } as const
+    this.#when = this.#compile()
+    this.#cursor = at.cursor
+    this.#position = at.cursor
+    this.#kvPace = { runsMax: deps.limits.pumpBatchEventsMax }
+  }
+
+  reconfigure(installation: Installation, state: InstallationState): void {
+    const changed = installation !== this.installation
+    this.installation = installation
+    this.state = state
+    if (changed) this.#when = this.#compile()
+  }
+
+  rewind(cursor: number): void {
+    this.#epoch += 1
+    this.#cursor = cursor
+    this.#position = cursor
+    this.#skippedSinceMs = null
+  }
+
+  position(): number {
+    return this.#position
+  }
+
+  /** Reads as far as it can; answers when to come back. */
+  async drain(stopped: () => boolean): Promise<number | null> {
+    const { clock } = this.#deps
+    for (let step = 0; step < STEPS_MAX; step++) {
+      if (stopped() || !isRunnable(this.state) || this.#when === null) return null
+      const epoch = this.#epoch
+      const reading = this.#read()
+      const read = isPending(reading) ? await reading : reading
+      if (epoch !== this.#epoch) continue
+      if (read.seq === this.#position) return this.#rest()
+      const choosing = this.#choose(read, this.#when)
+      const chosen = isPending(choosing) ? await choosing : choosing
+      if (epoch !== this.#epoch) continue
+      if (chosen.events.length === 0) await this.#skipTo(chosen.seq)
+      else if (!(await this.#handle(chosen))) return clock.nowMs() + this.#interruptedWaitMs()
+    }
+    return clock.nowMs()
+  }
+
+  /** Writes down how far it has read; nothing is lost when this fails, it is only read again. */
+  async saveSkipped(): Promise<void> {
+    if (this.#position > this.#cursor) await this.#commitSkipped()
+  }
+
+  async wants(event: LogEvent): Promise<boolean> {
+    if (this.#when === null || !this.#when.wants(event)) return false
+    return this.#when.matches === null || this.#when.matches(event, await this.#deps.formOf(event))
+  }
+
+  /** The handler for one event, now; its deliveries get keys of their own, so they are made whatever was made before. */
+  async runOnce(event: LogEvent): Promise<readonly Delivery[]> {
+    const { installation } = this
+    const { store, clock, limits, published, push } = this.#deps
+    const { result, runId } = await runOne(this.#deps, installation, event)
+    if (result.error !== null) throw result.error
+    const source = { ...sourceOf(event), keySuffix: `~${runId}` }
+    const effects = toEffects(result.effects, { installation, source, nowMs: clock.nowMs(), limits })
+    const { deliveries, events } = await commitEffects(store, installation, effects)
+    published(events)
+    push(deliveries)
+    return deliveries
+  }
+
+  #compile(): CompiledWhen | null {
+    const { when, plugin } = this.installation
+    const compiled = compileWhen({ when, types: Object.keys(plugin.manifest.on) }, this.#deps.limits)
+    if (compiled.ok) return compiled.when
+    // Configuration is checked before it gets here, so this is a bug; the events wait in the log.
+    this.#deps.logger.error({ installation: this.installation.key, problems: compiled.problems }, 'the condition of an installation does not compile')
+    return null
+  }
+
+  #read(): ReadEvents | Promise<ReadEvents> {
+    const { workspace } = this.installation
+    const after = this.#position
+    const recent = this.#deps.recent.after(workspace, after, SCAN_EVENTS_MAX)
+    if (recent !== undefined) return recent
+    return this.#deps.store
+      .readEvents({ workspace, afterSeq: after, limit: SCAN_EVENTS_MAX })
+      .then((events) => ({ events, seq: events.at(-1)?.seq ?? after }))
+  }
+
+  /** Those the installation gets, up to a batch, and how far the log is settled by that. */
+  #choose(read: ReadEvents, when: CompiledWhen): ReadEvents | Promise<ReadEvents> {
+    const { pumpBatchEventsMax } = this.#deps.limits
+    if (when.matches !== null) return this.#filter(read, when)
+    const chosen: LogEvent[] = []
+    for (const event of read.events) {
+      if (!when.wants(event)) continue
+      if (chosen.length === pumpBatchEventsMax) return { events: chosen, seq: event.seq - 1 }
+      chosen.push(event)
+    }
+    return { events: chosen, seq: read.seq }
+  }
+
+  async #filter(read: ReadEvents, when: CompiledWhen): Promise<ReadEvents> {
+    const { pumpBatchEventsMax } = this.#deps.limits
+    const chosen: LogEvent[] = []
+    for (const event of read.events) {
+      if (!when.wants(event)) continue
+      const looking = this.#deps.formOf(event)
+      const view = isPending(looking) ? await looking : looking
+      if (when.matches?.(event, view) === false) continue
+      if (chosen.length === pumpBatchEventsMax) return { events: chosen, seq: event.seq - 1 }
+      chosen.push(event)
+    }
+    return { events: chosen, seq: read.seq }
+  }
+
+  async #skipTo(seq: number): Promise<void> {
+    this.#position = seq
+    this.#skippedSinceMs ??= this.#deps.clock.monotonicMs()
+    if (seq - this.#cursor >= SKIPPED_EVENTS_MAX) await this.#commitSkipped()
+  }
+
+  /** Nothing more to read now. */
+  async #rest(): Promise<number | null> {
+    if (this.#position === this.#cursor || this.#skippedSinceMs === null) return null
+    const { clock } = this.#deps
+    const quietMs = clock.monotonicMs() - this.#skippedSinceMs
+    if (quietMs < SKIPPED_QUIET_MS) return clock.nowMs() + SKIPPED_QUIET_MS - quietMs
+    await this.#commitSkipped()
+    return null
+  }
+
+  async #commitSkipped(): Promise<void> {
+    const { workspace, id, plugin } = this.installation
+    const toCursor = this.#position
+    const effects = { deliveries: [], kv: [], events: [], tallies: [] }
+    const result = await this.#deps.store.commitHandled({
+      workspace,
+      installation: id,
+      plugin: plugin.manifest.id,
+      fromCursor: this.#cursor,
+      toCursor,
+      effects,
+    })
+    if (result.kind === 'moved') return this.rewind(result.cursor)
+    this.#cursor = toCursor
+    this.#skippedSinceMs = null
+  }
+
+  /** False: it was interrupted before its first run was through; nothing is committed. */
+  async #handle(chosen: ReadEvents): Promise<boolean> {
+    const { store, published, push, meter } = this.#deps
+    const { installation } = this
+    const { workspace, id, plugin } = installation
+    const fromCursor = this.#cursor
+    const handled = await handleBatch({ deps: this.#deps, installation, events: chosen.events, pace: this.#kvPace })
+    if (handled.count === 0) return false
+    // What was interrupted is read again; what was not is settled.
+    const complete = handled.count === chosen.events.length
+    const toCursor = complete ? chosen.seq : (chosen.events[handled.count - 1]?.seq ?? fromCursor)
+    const result = await store.commitHandled({ workspace, installation: id, plugin: plugin.manifest.id, fromCursor, toCursor, effects: handled.effects })
+    if (result.kind === 'moved') {
+      this.rewind(result.cursor)
+      return true
+    }
+    this.#cursor = toCursor
+    this.#position = toCursor
+    this.#skippedSinceMs = null
+    this.#interruptions = 0
+    meter.eventsHandled(id, handled.count)
+    handled.committed()
+    if (result.events.length > 0) published(result.events)
+    if (result.deliveries.length > 0) push(result.deliveries)
+    return true
+  }
+
+  #interruptedWaitMs(): number {
+    this.#interruptions += 1
+    return Math.min(INTERRUPTED_WAIT_MS * 2 ** (this.#interruptions - 1), INTERRUPTED_WAIT_MS_MAX)
+  }
+}
+
+/** What the effects of a handler inherit from its event. */
+export const sourceOf = (event: LogEvent) => ({
+  eventSeq: event.seq,
+  eventId: event.id,
+  formId: event.formId,
+  responseId: event.responseId,
+  hops: event.hops,
+  keyBase: event.id,
+  keySuffix: '',
+})

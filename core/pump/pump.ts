@@ -1,0 +1,128 @@
+/**
+ * The pump: reads the log from each installation's own cursor, has handlers run in batches, and commits what they asked
+ * for together with the cursor. What fails becomes a delivery of its own, so nothing ever waits behind it.
+ */
+import type { Clock } from '../clock.ts'
+import type { FormOf, OpenCapabilities, PlacedInstallation, Published } from '../delivery/ports.ts'
+import { isRunnable } from '../delivery/ports.ts'
+import { HubError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { Delivery, LogEvent } from '../model.ts'
+import type { Logger, Meter } from '../observe/observe.ts'
+import type { Queue } from '../queue/queue.ts'
+import type { Sandbox } from '../sandbox/sandbox.ts'
+import type { Store } from '../storage/store.ts'
+import { PumpLane } from './pump-lane.ts'
+import type { RecentEvents } from './recent-events.ts'
+
+export interface PumpDeps {
+  readonly store: Pick<Store, 'readEvents' | 'commitHandled' | 'headSeq'>
+  readonly sandbox: Pick<Sandbox, 'runBatch' | 'runEach'>
+  readonly capabilities: OpenCapabilities
+  readonly queue: Pick<Queue, 'wake' | 'drop'>
+  readonly recent: Pick<RecentEvents, 'after'>
+  readonly formOf: FormOf
+  /** New deliveries, on disk already. */
+  readonly push: (deliveries: readonly Delivery[]) => void
+  readonly published: Published
+  readonly logger: Logger
+  readonly meter: Meter
+  readonly clock: Clock
+  readonly limits: Limits
+  readonly random: () => number
+}
+
+export interface Pump {
+  /** The whole list: new ones start at their cursor, changed ones go on from where they are, missing ones end. */
+  setInstallations(list: readonly PlacedInstallation[]): void
+  /** Events were committed: whoever reads that workspace wakes. Tell `RecentEvents` first. */
+  heard(events: readonly LogEvent[]): void
+  /** Queue worker of `pump` lanes. */
+  work(key: string): Promise<number | null>
+  /** Reads on from another place: the stored cursor was moved. */
+  rewind(key: string, cursor: number): void
+  /** Where it reads; undefined for one that has no lane. */
+  cursorOf(key: string): number | undefined
+  /** Installation and how many events of the log lie before it. */
+  lag(): readonly (readonly [installation: string, events: number])[]
+  /** Has the handler of one event run now, whatever happened with it before; rejects with the run's own error. */
+  runOnce(key: string, event: LogEvent): Promise<readonly Delivery[]>
+  /** Would the installation get this event? */
+  wants(key: string, event: LogEvent): Promise<boolean>
+  stop(): Promise<void>
+}
+
+/** Lanes start when `setInstallations` names them. */
+export function createPump(deps: PumpDeps): Pump {
+  const lanes = new Map<string, PumpLane>()
+  const working = new Set<Promise<unknown>>()
+  let head = 0
+  let stopped = false
+
+  const learnHead = (): void => {
+    deps.store.headSeq().then(
+      (seq) => {
+        head = Math.max(head, seq)
+      },
+      (error: unknown) => deps.logger.warn({ err: error }, 'the head of the log could not be read'),
+    )
+  }
+  const laneOf = (key: string): PumpLane => {
+    const lane = lanes.get(key)
+    if (lane !== undefined) return lane
+    throw new HubError('not_found', `There is no installation "${key.split('/').at(-1) ?? key}".`)
+  }
+
+  return {
+    setInstallations: (list) => {
+      const wanted = new Set(list.map(({ installation }) => installation.key))
+      for (const [key, lane] of lanes) {
+        if (wanted.has(key)) continue
+        lane.reconfigure(lane.installation, 'disabled')
+        lanes.delete(key)
+        deps.queue.drop(lane.queueLane)
+      }
+      for (const { installation, state, cursor } of list) {
+        const known = lanes.get(installation.key)
+        if (known === undefined) lanes.set(installation.key, new PumpLane(deps, installation, { state, cursor }))
+        else known.reconfigure(installation, state)
+        if (isRunnable(state)) deps.queue.wake(laneOf(installation.key).queueLane)
+      }
+      learnHead()
+    },
+    heard: (events) => {
+      const last = events.at(-1)
+      if (last === undefined || stopped) return
+      head = Math.max(head, last.seq)
+      for (const lane of lanes.values()) {
+        if (isRunnable(lane.state) && events.some(({ workspace }) => workspace === lane.installation.workspace)) deps.queue.wake(lane.queueLane)
+      }
+    },
+    work: async (key) => {
+      const lane = lanes.get(key)
+      if (lane === undefined || stopped) return null
+      const work = lane.drain(() => stopped)
+      working.add(work)
+      try {
+        return await work
+      } finally {
+        working.delete(work)
+      }
+    },
+    rewind: (key, cursor) => {
+      const lane = laneOf(key)
+      lane.rewind(cursor)
+      deps.queue.wake(lane.queueLane)
+    },
+    cursorOf: (key) => lanes.get(key)?.position(),
+    lag: () => [...lanes.values()].map((lane) => [lane.installation.id, Math.max(0, head - lane.position())]),
+    runOnce: (key, event) => laneOf(key).runOnce(event),
+    wants: async (key, event) => laneOf(key).wants(event),
+    stop: async () => {
+      stopped = true
+      await Promise.allSettled(working)
+      await Promise.allSettled([...lanes.values()].map((lane) => lane.saveSkipped()))
+    },
+  }
+}
+
