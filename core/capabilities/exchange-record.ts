@@ -1,7 +1,7 @@
 /** Writes down one HTTP exchange for the attempt log: secrets masked, bodies cut. Pure. */
 import type { ErrorCode } from '../errors.ts'
 import type { Exchange } from '../model.ts'
-import type { GuardedResponse } from './guarded-http.ts'
+import type { GuardedResponse } from './response-reader.ts'
 import { errorClassOf } from './http-errors.ts'
 import type { Mask } from './mask.ts'
 

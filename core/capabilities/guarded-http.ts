@@ -2,12 +2,13 @@
  * The one way out: HTTP requests to public addresses and those the admin allows, with a bound on every size and time.
  * Redirects are answers like any other, bodies are not decompressed, the environment's proxies are not used.
  */
-import { Agent, type Dispatcher } from 'undici'
+import { Agent } from 'undici'
 import { HubError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import { addressPolicy } from './addresses.ts'
 import { checkHost, guardConnector, systemResolve, type Resolve } from './guard-connector.ts'
 import { asHttpError } from './http-errors.ts'
+import { ResponseReader, type GuardedResponse } from './response-reader.ts'
 
 /** A connection is retired after this time even when busy, so that a host that moved in DNS is followed. */
 const CONNECTION_LIFE_MS = 300_000
@@ -20,18 +21,6 @@ export interface GuardedRequest {
   readonly body: Buffer | null
   /** For all of it: queueing, connecting, sending, reading. Clamped to `httpTimeoutMs`. */
   readonly timeoutMs?: number | undefined
-}
-
-export interface GuardedResponse {
-  readonly status: number
-  readonly headers: Record<string, string>
-  /** Decoded as UTF-8; empty when `encoding` is set. */
-  readonly body: string
-  readonly bodyBytes: number
-  /** True when there was more than `pluginHttpResponseBytesMax`; the rest was not read. */
-  readonly truncated: boolean
-  /** The Content-Encoding of a body that came encoded although none was asked for. */
-  readonly encoding: string | null
 }
 
 export interface GuardedHttp {
@@ -64,6 +53,7 @@ export interface GuardedHttpOptions {
 export function createGuardedHttp(options: GuardedHttpOptions): GuardedHttp {
   const { limits } = options
   const resolve = options.resolve ?? systemResolve()
+  let allowed = options.allow.join(' ')
   let policy = addressPolicy(options.allow)
   let agent = openAgent()
 
@@ -102,7 +92,9 @@ export function createGuardedHttp(options: GuardedHttpOptions): GuardedHttp {
       }
     },
     setAllow(allow) {
+      if (allow.join(' ') === allowed) return
       policy = addressPolicy(allow)
+      allowed = allow.join(' ')
       const old = agent
       agent = openAgent()
       void old.close()
@@ -153,115 +145,4 @@ function exchange({ agent, url, request, limits }: ExchangeInput): Promise<Guard
       handler,
     )
   })
-}
-
-interface ReaderOptions {
-  readonly bytesMax: number
-  readonly host: string
-  readonly timeoutMs: number
-  readonly resolve: (response: GuardedResponse) => void
-  readonly reject: (error: HubError) => void
-}
-
-/** Collects one answer up to the byte cap, then destroys the connection; settles exactly once. */
-class ResponseReader implements Dispatcher.DispatchHandler {
-  readonly #options: ReaderOptions
-  readonly #timer: NodeJS.Timeout
-  #controller: Dispatcher.DispatchController | null = null
-  #settled = false
-  #status = 0
-  #headers: Record<string, string> = {}
-  #chunks: Buffer[] = []
-  #bytes = 0
-
-  constructor(options: ReaderOptions) {
-    this.#options = options
-    this.#timer = setTimeout(() => this.#timedOut(), options.timeoutMs)
-  }
-
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller
-    // It waited for a free connection longer than it may take altogether.
-    if (this.#settled) controller.abort(stopReading)
-  }
-
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: object): void {
-    if (status < 200) return
-    this.#status = status
-    this.#headers = joinHeaders(headers as Record<string, string | string[] | undefined>)
-  }
-
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const room = this.#options.bytesMax - this.#bytes
-    this.#bytes += chunk.length
-    if (chunk.length <= room) {
-      this.#chunks.push(chunk)
-      return
-    }
-    this.#chunks.push(chunk.subarray(0, room))
-    this.#bytes = this.#options.bytesMax
-    this.#finish(true)
-    controller.abort(stopReading)
-  }
-
-  onResponseEnd(): void {
-    this.#finish(false)
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#fail(asHttpError(error, this.#options.host))
-  }
-
-  #timedOut(): void {
-    const seconds = this.#options.timeoutMs / 1000
-    const where = this.#status === 0 ? 'did not answer' : 'did not finish its answer'
-    this.#fail(new HubError('http_timeout', `${this.#options.host} ${where} within ${seconds} s.`))
-    this.#controller?.abort(stopReading)
-  }
-
-  #finish(truncated: boolean): void {
-    if (this.#settled) return
-    this.#settled = true
-    clearTimeout(this.#timer)
-    const encoding = contentEncoding(this.#headers)
-    this.#options.resolve({
-      status: this.#status,
-      headers: this.#headers,
-      body: encoding === null ? textOf(this.#chunks) : '',
-      bodyBytes: this.#bytes,
-      truncated,
-      encoding,
-    })
-    this.#chunks = []
-  }
-
-  #fail(error: HubError): void {
-    if (this.#settled) return
-    this.#settled = true
-    clearTimeout(this.#timer)
-    this.#chunks = []
-    this.#options.reject(error)
-  }
-}
-
-/** Given to undici when the hub itself ends an exchange that it has already settled. */
-const stopReading = new Error('The hub stopped reading this answer.')
-
-function joinHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {
-  for (const name in headers) {
-    const value = headers[name]
-    if (Array.isArray(value)) headers[name] = value.join(', ')
-  }
-  return headers as Record<string, string>
-}
-
-function contentEncoding(headers: Record<string, string>): string | null {
-  const value = headers['content-encoding']
-  return value === undefined || value === '' || value.toLowerCase() === 'identity' ? null : value
-}
-
-function textOf(chunks: readonly Buffer[]): string {
-  if (chunks.length === 0) return ''
-  const bytes = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
-  return bytes.toString('utf8')
 }
