@@ -1,0 +1,121 @@
+/**
+ * Timetables of plugins: cron expressions with a time zone, each fired once. What was missed while the hub stood still
+ * is fired once, with the number of missed times; the compare-and-set on the last firing keeps a fleet from doubling it.
+ */
+import { Cron } from 'croner'
+import type { Clock } from '../clock.ts'
+import { rfc3339 } from '../clock.ts'
+import { newId } from '../ids.ts'
+import type { Delivery } from '../model.ts'
+import type { Logger } from '../observe/observe.ts'
+import type { Queue } from '../queue/queue.ts'
+import type { Installation } from '../registry/installation.ts'
+import type { Store } from '../storage/store.ts'
+import { isRunnable } from './ports.ts'
+import type { PlacedInstallation } from './ports.ts'
+
+export interface SchedulerDeps {
+  readonly store: Pick<Store, 'schedules' | 'fireSchedule'>
+  readonly queue: Pick<Queue, 'wake' | 'drop'>
+  /** Hands a fired run to its lane. */
+  readonly push: (deliveries: readonly Delivery[]) => void
+  readonly logger: Logger
+  readonly clock: Clock
+}
+
+export interface Scheduler {
+  setInstallations(list: readonly PlacedInstallation[]): void
+  /** Queue worker of `schedule` lanes: fires what is due, answers when the next is. */
+  work(key: string): Promise<number | null>
+}
+
+/** Times counted one by one after a long stop; beyond this the number is only a lower bound. */
+const MISSED_MAX = 1_000
+
+export function createScheduler(deps: SchedulerDeps): Scheduler {
+  const places = new Map<string, PlacedInstallation>()
+  const laneOf = ({ workspace, id }: Installation) => ({ kind: 'schedule', workspace, installation: id }) as const
+  const hasSchedules = ({ plugin }: Installation): boolean => Object.keys(plugin.manifest.schedules).length > 0
+  return {
+    setInstallations: (list) => {
+      const wanted = new Map(list.filter(({ installation }) => hasSchedules(installation)).map((placed) => [placed.installation.key, placed]))
+      for (const [key, { installation }] of places) {
+        if (wanted.has(key)) continue
+        places.delete(key)
+        deps.queue.drop(laneOf(installation))
+      }
+      for (const [key, placed] of wanted) {
+        places.set(key, placed)
+        if (isRunnable(placed.state)) deps.queue.wake(laneOf(placed.installation))
+      }
+    },
+    work: async (key) => {
+      const placed = places.get(key)
+      // While it stands still nothing fires; what it missed is counted when it runs again.
+      if (placed === undefined || !isRunnable(placed.state)) return null
+      const { installation } = placed
+      const fired = await deps.store.schedules()
+      const lastOf = (name: string): number | undefined =>
+        fired.find((row) => row.workspace === installation.workspace && row.installation === installation.id && row.name === name)?.lastFiredAtMs
+      const nexts = await Promise.all(
+        Object.entries(installation.plugin.manifest.schedules).map(([name, { cron, timezone }]) =>
+          fireDue(deps, { installation, name, timetable: new Cron(cron, { timezone, paused: true }), lastMs: lastOf(name) }),
+        ),
+      )
+      const known = nexts.filter((atMs) => atMs !== null)
+      return known.length === 0 ? null : Math.min(...known)
+    },
+  }
+}
+
+interface Timetable {
+  readonly installation: Installation
+  readonly name: string
+  readonly timetable: Cron
+  readonly lastMs: number | undefined
+}
+
+/** Answers the next time after now, null when there is none. */
+async function fireDue(deps: SchedulerDeps, { installation, name, timetable, lastMs }: Timetable): Promise<number | null> {
+  const nowMs = deps.clock.nowMs()
+  const { workspace, id, plugin } = installation
+  const base = { workspace, installation: id, plugin: plugin.manifest.id, name, at: rfc3339(nowMs) }
+  // A schedule that is new starts now: it has missed nothing.
+  if (lastMs === undefined) await deps.store.fireSchedule({ ...base, fromMs: 0, toMs: nowMs, delivery: null })
+  else {
+    const due = dueTimes(timetable, { afterMs: lastMs, untilMs: nowMs })
+    const dueMs = due.at(-1)
+    if (dueMs !== undefined) {
+      const delivery = scheduleDelivery(name, { dueMs, missed: due.length - 1, nowMs })
+      const made = await deps.store.fireSchedule({ ...base, fromMs: lastMs, toMs: dueMs, delivery })
+      if (made) deps.push([made])
+      if (due.length > 1) deps.logger.warn({ installation: id, schedule: name, missed: due.length - 1 }, 'a schedule was missed while the hub stood still; fired once')
+    }
+  }
+  return timetable.nextRun(new Date(nowMs))?.getTime() ?? null
+}
+
+/** The times in (after, until], oldest first; of very many only the newest. Pure. */
+export function dueTimes(timetable: Cron, { afterMs, untilMs }: { afterMs: number; untilMs: number }): readonly number[] {
+  const next = timetable.nextRun(new Date(afterMs))
+  if (next === null || next.getTime() > untilMs) return []
+  // The newest is what fires, so it is looked for from the end.
+  const newest = timetable.previousRuns(MISSED_MAX, new Date(untilMs + 1_000)).map((date) => date.getTime())
+  return newest.filter((atMs) => atMs > afterMs && atMs <= untilMs).toReversed()
+}
+
+function scheduleDelivery(name: string, { dueMs, missed, nowMs }: { dueMs: number; missed: number; nowMs: number }) {
+  return {
+    id: newId('delivery', nowMs),
+    kind: 'schedule',
+    name,
+    key: `schedule:${name}:${dueMs}`,
+    eventSeq: null,
+    eventId: null,
+    formId: null,
+    responseId: null,
+    orderKey: null,
+    input: JSON.stringify({ at: rfc3339(dueMs), missed }),
+    dueAtMs: nowMs,
+  } as const
+}
