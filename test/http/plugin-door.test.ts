@@ -1,0 +1,79 @@
+/** The door to plugins' own routes: what they see, and what may leave. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { RouteRequest, RouteResponse } from '../../core/contract/index.ts'
+import { HubError } from '../../core/errors.ts'
+import { openDoor } from './door.ts'
+import type { Door } from './door.ts'
+
+let door: Door
+const seen: { installation: string; request: RouteRequest }[] = []
+let next: () => RouteResponse = () => ({})
+beforeAll(async () => {
+  door = await openDoor({
+    limits: { pluginRouteBodyBytesMax: 100 },
+    deps: {
+      pluginRoute: (input) => {
+        seen.push(input)
+        return Promise.resolve().then(next)
+      },
+    },
+  })
+})
+afterAll(() => door[Symbol.asyncDispose]())
+
+test('a plugin sees method, path, query, headers and body, but no cookie', async () => {
+  next = () => ({ status: 201, json: { ok: true }, headers: { 'cache-control': 'max-age=5' } })
+  const answer = await door.call('POST', '/i/crm/interact/a%20b?x=1', {
+    key: null,
+    body: '{"n":1}',
+    headers: { 'content-type': 'application/json', cookie: 'session=1' },
+  })
+  expect([answer.status, answer.body, answer.headers['cache-control']]).toEqual([201, { ok: true }, 'max-age=5'])
+  expect(seen.at(-1)).toMatchObject({
+    installation: 'crm',
+    request: { method: 'POST', path: '/interact/a%20b', query: { x: '1' }, body: '{"n":1}' },
+  })
+  expect(seen.at(-1)?.request.headers).toMatchObject({ 'content-type': 'application/json' })
+  expect(seen.at(-1)?.request.headers).not.toHaveProperty('cookie')
+  await door.call('GET', '/i/crm/', { key: null })
+  expect(seen.at(-1)?.request.path).toBe('/')
+})
+
+test("what a plugin answers can neither set cookies nor run in the hub's name", async () => {
+  next = () => ({
+    body: '<script>alert(1)</script>',
+    headers: {
+      'content-type': 'text/html',
+      'set-cookie': 'a=b',
+      'content-security-policy': '',
+      'access-control-allow-origin': '*',
+      location: '/x\r\nset-cookie: a=b',
+    },
+  })
+  const answer = await door.call('GET', '/i/crm/page', { key: null })
+  expect(answer.headers['content-security-policy']).toBe("default-src 'none'; sandbox")
+  expect(answer.headers).not.toHaveProperty('set-cookie')
+  expect(answer.headers).not.toHaveProperty('access-control-allow-origin')
+  expect(answer.headers).not.toHaveProperty('location')
+})
+
+test("an impossible status is the plugin's mistake, and the hub's errors keep their own", async () => {
+  for (const status of [0, 99, 101, 600, 200.5, Number.NaN]) {
+    next = () => ({ status })
+    expect((await door.call('GET', '/i/crm/x', { key: null })).body['code'], String(status)).toBe(
+      'plugin_invalid_result',
+    )
+  }
+  next = () => {
+    throw new HubError('not_found', 'There is no such route.')
+  }
+  expect((await door.call('GET', '/i/nix/x', { key: null })).status).toBe(404)
+  next = () => ({ status: 204, body: 'ignored' })
+  expect((await door.call('DELETE', '/i/crm/x', { key: null })).status).toBe(204)
+})
+
+test('bodies have the limit of plugin routes', async () => {
+  const calls = seen.length
+  expect((await door.call('POST', '/i/crm/x', { key: null, body: 'x'.repeat(101) })).status).toBe(413)
+  expect(seen).toHaveLength(calls)
+})
