@@ -14,6 +14,7 @@ import { createAdmission } from './delivery/admission.ts'
 import { createBreakers } from './delivery/breaker.ts'
 import { createControl } from './delivery/control.ts'
 import { createDeliveryEngine } from './delivery/engine.ts'
+import { createRateWindow } from './delivery/rate-window.ts'
 import { createScheduler } from './delivery/schedules.ts'
 import { HubError } from './errors.ts'
 import { createHttpApp } from './http/app.ts'
@@ -159,11 +160,26 @@ export async function startHub({ settings, env, configText }: HubOptions): Promi
   bus.subscribe((events) => {
     forms.hear(events)
     formViews.hear(events)
-    recent.append(events)
+    recent.add(events)
     pump.heard(events)
   })
 
-  const admission = createAdmission({ engine, pump, clock, limits })
+  const accepted = createRateWindow()
+  const onAccepted = (events: readonly LogEvent[]): void => {
+    accepted.add(events.length, clock.monotonicMs())
+    published(events)
+  }
+  const admission = createAdmission({
+    clock,
+    limits,
+    sample: () => ({
+      acceptedPerSecond: accepted.perSecond(clock.monotonicMs()),
+      lanes: engine.pressure().filter(({ healthy }) => healthy).map((lane) => ({
+        behind: lane.runnable + pump.behind(lane.key),
+        deliveredPerSecond: lane.deliveredPerSecond,
+      })),
+    }),
+  })
   const operatorKey = randomBytes(32).toString('base64url')
   const keys = openApiKeys({ store, clock, logger, extraKeys: settings.adminKey === null ? [operatorKey] : [operatorKey, settings.adminKey] })
   const newAdminKey = settings.adminKey === null && (await store.listKeys(null)).length === 0
@@ -197,9 +213,9 @@ export async function startHub({ settings, env, configText }: HubOptions): Promi
     meter,
     keys,
     forms,
-    receiver: openReceiver({ store, clock, limits, meter, logger, admission: admission.wait, onAccepted: published }),
+    receiver: openReceiver({ store, clock, limits, meter, logger, admission: admission.wait, onAccepted }),
     registry: openRegistryView({ roster, store, breakers, cursorOf: pump.cursorOf }),
-    engine: createControl({ store, engine, rewind: (key, cursor) => pump.rewind(key, cursor), roster, clock, limits }),
+    engine: createControl({ store, engine, pump, roster, clock, limits }),
     health,
     metrics: { type: observe.metricsType, text: () => observe.metricsText() },
     configStatus: () => reloader.status(),

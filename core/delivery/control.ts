@@ -1,27 +1,22 @@
 /** The operator's hand on the machinery: pause, resume, test-send, backfill, replay. */
 import type { Clock } from '../clock.ts'
 import { HubError } from '../errors.ts'
-import { newId } from '../ids.ts'
 import type { Limits } from '../limits.ts'
-import type { LogEvent, NewDelivery, WorkspaceId } from '../model.ts'
+import type { LogEvent, WorkspaceId } from '../model.ts'
+import type { Pump } from '../pump/pump.ts'
 import type { Installation } from '../registry/installation.ts'
 import type { Roster } from '../registry/roster.ts'
 import { isRunning } from '../registry/states.ts'
-import { handlerType } from '../routing/match.ts'
 import type { ReplayQuery, Store } from '../storage/store.ts'
-import { FORCED_INPUT } from './attempt.ts'
-import { commitEffects } from './commit-effects.ts'
-import { NO_EFFECTS } from './effects.ts'
 import type { DeliveryEngine } from './engine.ts'
 
 export interface ControlDeps {
   readonly store: Pick<
     Store,
-    'replay' | 'getEvent' | 'readEvents' | 'headSeq' | 'seqBefore' | 'setCursor' | 'commitHandled' | 'listResponses'
+    'replay' | 'getEvent' | 'readEvents' | 'headSeq' | 'seqBefore' | 'setCursor'
   >
   readonly engine: Pick<DeliveryEngine, 'push'>
-  /** Moves a cursor back between two batches of its pump. */
-  readonly rewind: (key: string, cursor: number) => Promise<void>
+  readonly pump: Pick<Pump, 'rewind' | 'runOnce' | 'wants'>
   readonly roster: Pick<Roster, 'find' | 'move'>
   readonly clock: Clock
   readonly limits: Pick<Limits, 'replayRowsPerStepMax'>
@@ -72,16 +67,15 @@ export function createControl(deps: ControlDeps): Control {
       if (event === undefined) {
         throw new HubError('not_found', eventId === undefined ? NO_SAMPLE : `There is no event "${eventId.slice(0, 100)}".`)
       }
-      const delivery = forcedHandler(event, deps.clock.nowMs())
-      const made = await commitEffects(deps.store, installation, { ...NO_EFFECTS, deliveries: [delivery] })
-      deps.engine.push(made.deliveries)
-      return { eventId: event.id, deliveries: [delivery.id] }
+      const made = await deps.pump.runOnce(installation.key, event)
+      return { eventId: event.id, deliveries: made.map(({ id: deliveryId }) => deliveryId) }
     },
     backfill: async ({ workspace, installation: id, from }) => {
       const { installation } = memberOf(workspace, id)
       const cursor = from === 'beginning' ? 0 : await deps.store.seqBefore(workspace, from)
       const head = await deps.store.headSeq()
-      await deps.rewind(installation.key, cursor)
+      await deps.store.setCursor(workspace, id, cursor)
+      deps.pump.rewind(installation.key, cursor)
       return { cursor, events: Math.max(0, head - cursor) }
     },
     replay: async (query) => {
@@ -99,35 +93,13 @@ export function createControl(deps: ControlDeps): Control {
 
 const NO_SAMPLE = 'There is no event yet that this installation would handle; submit a response first, or name an event_id.'
 
-/** The newest event that this installation's plugin handles, of the form when one is named. */
-async function sampleFor(deps: ControlDeps, installation: Installation, form: string | undefined): Promise<LogEvent | undefined> {
-  const { workspace, when, plugin } = installation
+/** The newest event that this installation would get, of the form when one is named. */
+async function sampleFor(deps: ControlDeps, { workspace, key }: Installation, form: string | undefined): Promise<LogEvent | undefined> {
   const head = await deps.store.headSeq()
   const events = await deps.store.readEvents({ workspace, afterSeq: Math.max(0, head - SAMPLE_EVENTS_MAX), limit: SAMPLE_EVENTS_MAX })
-  return events.findLast(
-    (event) =>
-      event.data !== null &&
-      handlerType(plugin.manifest.on, event.type) !== undefined &&
-      (when.events === null || when.events.includes(event.type)) &&
-      (form === undefined || event.formId === form) &&
-      (when.forms === null || (event.formId !== null && when.forms.includes(event.formId))),
-  )
-}
-
-/** A handler run that is wanted again although it was had before: its keys are new, so its effects are made once more. */
-function forcedHandler(event: LogEvent, nowMs: number): NewDelivery {
-  const id = newId('delivery', nowMs)
-  return {
-    id,
-    kind: 'handler',
-    name: event.type,
-    key: `test:${id}`,
-    eventSeq: event.seq,
-    eventId: event.id,
-    formId: event.formId,
-    responseId: event.responseId,
-    orderKey: null,
-    input: FORCED_INPUT,
-    dueAtMs: nowMs,
+  for (const event of events.toReversed()) {
+    if (event.data === null || (form !== undefined && event.formId !== form)) continue
+    if (await deps.pump.wants(key, event)) return event
   }
+  return undefined
 }

@@ -45,6 +45,8 @@ export interface Pump {
   cursorOf(key: string): number | undefined
   /** Installation and how many events of the log lie before it. */
   lag(): readonly (readonly [installation: string, events: number])[]
+  /** How many events of the log lie before one installation's cursor. */
+  behind(key: string): number
   /** Has the handler of one event run now, whatever happened with it before; rejects with the run's own error. */
   runOnce(key: string, event: LogEvent): Promise<readonly Delivery[]>
   /** Would the installation get this event? */
@@ -116,6 +118,7 @@ export function createPump(deps: PumpDeps): Pump {
     },
     cursorOf: (key) => lanes.get(key)?.position(),
     lag: () => [...lanes.values()].map((lane) => [lane.installation.id, Math.max(0, head - lane.position())]),
+    behind: (key) => Math.max(0, head - (lanes.get(key)?.position() ?? head)),
     runOnce: (key, event) => laneOf(key).runOnce(event),
     wants: async (key, event) => laneOf(key).wants(event),
     stop: async () => {

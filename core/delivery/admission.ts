@@ -1,0 +1,72 @@
+/**
+ * Admission: ingest yields when a destination that could keep up is falling behind only because this machine is busy
+ * taking more in. A slow or dead destination never slows ingest: its backlog waits in storage.
+ */
+import type { Clock } from '../clock.ts'
+import type { Limits } from '../limits.ts'
+
+/** What the controller looks at; one sample every `SAMPLE_MS`. */
+export interface PressureSample {
+  readonly acceptedPerSecond: number
+  /** One for each installation that runs, unthrottled, with no breaker open. */
+  readonly lanes: readonly {
+    /** Events not yet handled plus deliveries waiting in memory. */
+    readonly behind: number
+    readonly deliveredPerSecond: number
+  }[]
+}
+
+type AdmissionLimits = Pick<Limits, 'backlogSoftMax' | 'ingestDelayMsMax'>
+
+/** Delivering less than this share of what comes in: the destination is slow, and waiting would not help it. */
+const FAST_SHARE = 0.3
+const DELAY_STEP_MS = 2
+const DELAY_GROWTH = 1.25
+const DELAY_DECAY = 0.7
+
+/**
+ * The delay for the next submissions: grows while a fast lane is over the soft limit, shrinks as soon as none is. Pure.
+ */
+export function nextDelayMs(delayMs: number, sample: PressureSample, limits: AdmissionLimits): number {
+  const fast = sample.lanes.filter((lane) => lane.deliveredPerSecond >= sample.acceptedPerSecond * FAST_SHARE)
+  const behind = Math.max(0, ...fast.map((lane) => lane.behind))
+  if (behind <= limits.backlogSoftMax) {
+    const shrunk = delayMs * DELAY_DECAY
+    return shrunk < 1 ? 0 : shrunk
+  }
+  // The further over, the harder it brakes.
+  const excess = Math.min(3, behind / limits.backlogSoftMax)
+  return Math.min(limits.ingestDelayMsMax, delayMs * (1 + (DELAY_GROWTH - 1) * excess) + DELAY_STEP_MS * excess)
+}
+
+export interface AdmissionDeps {
+  readonly sample: () => PressureSample
+  readonly clock: Clock
+  readonly limits: AdmissionLimits
+}
+
+export interface Admission {
+  /** Waits as long as the hub wants submissions to wait; nothing at all while delivery keeps up. */
+  readonly wait: () => Promise<void> | undefined
+  readonly delayMs: () => number
+}
+
+const SAMPLE_MS = 20
+
+/** Samples only while submissions come: an idle hub has no timer. */
+export function createAdmission({ sample, clock, limits }: AdmissionDeps): Admission {
+  let delayMs = 0
+  let sampledAtMs = Number.NEGATIVE_INFINITY
+  return {
+    delayMs: () => delayMs,
+    wait: () => {
+      const nowMs = clock.monotonicMs()
+      if (nowMs - sampledAtMs >= SAMPLE_MS) {
+        sampledAtMs = nowMs
+        delayMs = nextDelayMs(delayMs, sample(), limits)
+      }
+      if (delayMs === 0) return undefined
+      return new Promise((resolve) => void clock.after(delayMs, resolve))
+    },
+  }
+}
