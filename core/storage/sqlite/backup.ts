@@ -36,7 +36,7 @@ export async function backupSqlite(options: {
     syncToDisk(dirname(target))
   } catch (error) {
     for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(partial + suffix, { force: true })
-    if (error instanceof HubError) throw error
+    if (error instanceof HubError && error.code !== 'internal') throw error
     const why = error instanceof Error ? error.message : String(error)
     throw new HubError('unavailable', `The backup ${target} could not be written: ${why}`, { cause: error })
   }

@@ -6,7 +6,7 @@ import type { Connection } from './connection.ts'
 import { failureOf } from './failures.ts'
 import type { Failure } from './failures.ts'
 import type { Call } from './messages.ts'
-import type { Reserve } from './reserve.ts'
+import { bringsWork } from './reserve.ts'
 
 export interface GroupResult {
   readonly values: unknown[]
@@ -32,8 +32,12 @@ const SELECT_HEAD = 'SELECT seq FROM log_head WHERE only_row = 1'
  * wrote something, everything is rolled back and run again with a savepoint around each. An error of the disk or of a
  * lock concerns all of them: nothing is written and all are told so.
  */
-export function commitGroup(connection: Connection, calls: readonly Call[], reserve: Reserve): GroupResult {
-  const group = { calls, reserve }
+export function commitGroup(
+  connection: Connection,
+  calls: readonly Call[],
+  options: { readonly reserveOnly: boolean },
+): GroupResult {
+  const group = { calls, reserveOnly: options.reserveOnly }
   try {
     return attempt(connection, group, false)
   } catch (error) {
@@ -48,16 +52,17 @@ export function commitGroup(connection: Connection, calls: readonly Call[], rese
 
 interface Group {
   readonly calls: readonly Call[]
-  readonly reserve: Reserve
+  /** The disk is nearly full: calls that bring new work are refused. */
+  readonly reserveOnly: boolean
 }
 
-function attempt(connection: Connection, { calls, reserve }: Group, alone: boolean): GroupResult {
+function attempt(connection: Connection, { calls, reserveOnly }: Group, alone: boolean): GroupResult {
   const { db } = connection
   const values: unknown[] = []
   let failures: (Failure | undefined)[] | null = null
   exec(connection, 'BEGIN IMMEDIATE')
   for (const [i, call] of calls.entries()) {
-    if (reserve.refuses(call.verb)) {
+    if (reserveOnly && bringsWork(call)) {
       failures ??= []
       failures[i] = RESERVE_LEFT
       values.push(undefined)

@@ -11,7 +11,7 @@ import { commitGroup } from './group-commit.ts'
 import type { GroupResult } from './group-commit.ts'
 import type { Call, FromThread, ThreadData, ToThread } from './messages.ts'
 import { migrate } from './migrate.ts'
-import { Reserve } from './reserve.ts'
+import { bringsWork, reserveOnly } from './reserve.ts'
 import { assertWhole, checkSequence } from './sequence.ts'
 import { readWatermark, Watermark } from './watermark.ts'
 
@@ -22,7 +22,6 @@ interface Writer {
   readonly connection: Connection
   readonly watermark: Watermark
   readonly checkpoints: Checkpoints
-  readonly reserve: Reserve
 }
 
 const { dir, limits } = workerData as ThreadData
@@ -67,7 +66,6 @@ function open(): void {
           say({ kind: 'fatal', failure: { ...failureOf(error), code: 'storage_failed', fatal: true } })
         },
       }),
-      reserve: new Reserve(dir),
     }
     say({ kind: 'ready', notes })
   } catch (error) {
@@ -87,8 +85,8 @@ function refusal(error: unknown): Failure {
 
 function write(calls: readonly Call[]): void {
   if (writer === undefined) return
-  const { connection, watermark, checkpoints, reserve } = writer
-  const result = commitGroup(connection, calls, reserve)
+  const { connection, watermark, checkpoints } = writer
+  const result = commitGroup(connection, calls, { reserveOnly: calls.some(bringsWork) && reserveOnly(dir) })
   if (result.head !== null) advance(watermark, result.head)
   say({ kind: 'results', values: result.values, failures: result.failures })
   if (calls.some(({ verb }) => ERASING.has(verb))) checkpoints.wantTruncate()
