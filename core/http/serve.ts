@@ -1,5 +1,5 @@
 /** Listens: turns the app into a server with every bound of a connection set, and closes it without cutting answers off. */
-import { getRequestListener } from '@hono/node-server'
+import { getRequestListener, RequestError } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { createServer, STATUS_CODES } from 'node:http'
 import type { Server } from 'node:http'
@@ -47,6 +47,12 @@ export function serveHttp(options: ServeOptions): Promise<Serving> {
   const { limits, app, logger } = options
   const listener = getRequestListener(app.fetch, {
     errorHandler: (error) => {
+      if (error instanceof RequestError) {
+        return problemResponse(
+          new HubError('bad_request', 'The URL or the Host header is not valid.'),
+          newId('request'),
+        )
+      }
       logger.error({ err: error }, 'A request failed outside its handler')
       return problemResponse(asHubError(error), newId('request'))
     },

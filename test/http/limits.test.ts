@@ -96,6 +96,30 @@ test('headers that are too large get 431, and what is not HTTP gets 400, both as
   expect(nonsense).toContain('application/problem+json')
 })
 
+test("odd request lines are the sender's mistake, never the hub's", async () => {
+  const lines = [
+    'GET /a\\b HTTP/1.1\r\nHost: x',
+    'GET / HTTP/1.1\r\nHost: a b',
+    'GET / HTTP/1.1\r\nHost: [',
+    'GET / HTTP/1.1',
+    'GET http://[/ HTTP/1.1\r\nHost: x',
+    'GET * HTTP/1.1\r\nHost: x',
+    'GET /%zz HTTP/1.1\r\nHost: x',
+    'GET /api/v2/forms/%ff/responses HTTP/1.1\r\nHost: x',
+    'TRACE / HTTP/1.1\r\nHost: x',
+    'CONNECT x:1 HTTP/1.1\r\nHost: x',
+    'GET /f/%E0%A4%A HTTP/1.1\r\nHost: x',
+    'GET //f/x HTTP/1.1\r\nHost: x',
+    'POST /f/%00 HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data\r\nContent-Length: 0',
+  ]
+  for (const line of lines) {
+    const text = await raw(door.port, `${line}\r\nConnection: close\r\n\r\n`)
+    if (line.startsWith('CONNECT')) expect(text).toBe('')
+    else expect(text, line).toMatch(/^HTTP\/1\.1 4\d\d /)
+  }
+  expect(door.errors).toEqual([])
+})
+
 test('bodies in other types, encodings and charsets are not guessed at', async () => {
   for (const headers of [
     { 'content-type': 'text/plain' },

@@ -159,6 +159,9 @@ test('partial, again partial, then completed: one response, its last answers, on
   expect(await stored(completed)).toMatchObject({ status: 'completed', data: { n: 3, email: 'a@b.de' } })
   expect(await count()).toBe(before + 1)
   expect(door.heard.map(({ type }) => type)).toEqual(['response.partial', 'response.partial', 'response.submitted'])
+  // The completion sent again is answered as it was then.
+  const again = await submit({ data: { n: 3, email: 'a@b.de' }, client_id: 'slow' })
+  expect([again.status, again.text, again.headers['idempotency-replayed']]).toEqual([200, completed.text, 'true'])
   // Completed is final.
   expect((await submit({ data: { n: 9 }, status: 'partial', client_id: 'slow' })).body['status']).toBe('completed')
   expect(await stored(completed)).toMatchObject({ data: { n: 3 } })
