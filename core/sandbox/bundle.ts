@@ -4,7 +4,14 @@ import { realpath } from 'node:fs/promises'
 import { builtinModules } from 'node:module'
 import { isAbsolute, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build, type BuildFailure, type BuildResult, type Message, type OnResolveResult, type PluginBuild } from 'esbuild'
+import {
+  build,
+  type BuildFailure,
+  type BuildResult,
+  type Message,
+  type OnResolveResult,
+  type PluginBuild,
+} from 'esbuild'
 import { HubError } from '../errors.ts'
 import type { Bundle } from './sandbox.ts'
 
@@ -34,7 +41,8 @@ export async function bundlePlugin(request: BundleRequest): Promise<Bundle> {
   const code = outputs.find((file) => file.path.endsWith('.js'))
   const map = outputs.find((file) => file.path.endsWith('.map'))
   if (code === undefined || map === undefined) throw failure(request, 'the bundler answered nothing')
-  if (code.contents.byteLength > request.bytesMax) throw failure(request, tooLarge(code.contents.byteLength, request, result))
+  if (code.contents.byteLength > request.bytesMax)
+    throw failure(request, tooLarge(code.contents.byteLength, request, result))
   return {
     pluginId: request.pluginId,
     version: request.version,
@@ -89,16 +97,29 @@ function guardImports(hook: PluginBuild, dir: string): void {
     if (args.path === CONTRACT_NAME) return { path: CONTRACT_PATH }
     if (args.path.startsWith('node:')) return { errors: [{ text: builtinRefusal(args.path) }] }
     const { importer, resolveDir, kind } = args
-    const found = await hook.resolve(args.path, { importer, resolveDir, kind, namespace: args.namespace, pluginData: seen })
+    const found = await hook.resolve(args.path, {
+      importer,
+      resolveDir,
+      kind,
+      namespace: args.namespace,
+      pluginData: seen,
+    })
     if (found.errors.length > 0) {
       const isBuiltin = BUILTINS.has(args.path) || BUILTINS.has(args.path.split('/')[0] as string)
       return { errors: [{ text: isBuiltin ? builtinRefusal(args.path) : `"${args.path}" cannot be found` }] }
     }
     if (found.namespace !== 'file') return found
-    const isPackage = !/^\.{0,2}\//.test(args.path) && !isAbsolute(args.path) && found.path.split(sep).includes('node_modules')
+    const isPackage =
+      !/^\.{0,2}\//.test(args.path) && !isAbsolute(args.path) && found.path.split(sep).includes('node_modules')
     const fromPackage = importer.split(sep).includes('node_modules') && found.path.split(sep).includes('node_modules')
     if (isInside(dir, found.path) || isPackage || fromPackage) return found
-    return { errors: [{ text: `"${args.path}" is outside the plugin's folder; import packages, "${CONTRACT_NAME}" and own files only` }] }
+    return {
+      errors: [
+        {
+          text: `"${args.path}" is outside the plugin's folder; import packages, "${CONTRACT_NAME}" and own files only`,
+        },
+      ],
+    }
   })
 }
 

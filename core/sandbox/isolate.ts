@@ -91,11 +91,14 @@ export class GuestIsolate {
       timeout: loadMs,
     })) as unknown as ivm.Reference<Record<'adopt' | 'step' | 'drain', (...args: unknown[]) => unknown>>
     const adopt = (await bridge.get('adopt', { reference: true })) as GuestFunction
-    this.#step = (await bridge.get('step', { reference: true })) as GuestFunction
-    this.#drain = (await bridge.get('drain', { reference: true })) as GuestFunction
+    this.#step = await bridge.get('step', { reference: true })
+    this.#drain = await bridge.get('drain', { reference: true })
     const script = await isolate.compileScript(code, { filename: PLUGIN_FILE })
     const module = (await script.run(context, { reference: true, timeout: loadMs })) as ivm.Reference<unknown>
-    const surface: unknown = await adopt.apply(undefined, [module.derefInto()], { result: { copy: true }, timeout: loadMs })
+    const surface: unknown = await adopt.apply(undefined, [module.derefInto()], {
+      result: { copy: true },
+      timeout: loadMs,
+    })
     return typeof surface === 'string' ? surface.slice(0, HEADER_CHARS_MAX) : '{}'
   }
 
@@ -184,7 +187,10 @@ export class GuestIsolate {
 
   async #drainOnce(again: boolean): Promise<'done' | 'more'> {
     const drain = this.#drain as GuestFunction
-    const text: unknown = await drain.apply(undefined, [again], { timeout: this.#order.sliceMs, result: { copy: true } })
+    const text: unknown = await drain.apply(undefined, [again], {
+      timeout: this.#order.sliceMs,
+      result: { copy: true },
+    })
     if (typeof text !== 'string' || text.length > DRAIN_CHARS_MAX) throw new Breach('oversize')
     const headerEnd = text.indexOf('\n')
     if (headerEnd < 0 || headerEnd > HEADER_CHARS_MAX) throw new Breach('oversize')
@@ -226,7 +232,8 @@ export class GuestIsolate {
   #watch(limitMs: number, state: 'loading' | 'stepping'): () => void {
     const timer = setTimeout(() => {
       if (this.#state !== state) return
-      if (state === 'loading') this.#refuse({ name: 'Error', message: `loading took longer than ${limitMs} ms`, stack: '' })
+      if (state === 'loading')
+        this.#refuse({ name: 'Error', message: `loading took longer than ${limitMs} ms`, stack: '' })
       else this.#breach('slice')
     }, limitMs + LATE_GRACE_MS)
     return () => {
@@ -278,8 +285,14 @@ class Breach extends Error {
 function readHeader(text: string): DrainHeader {
   try {
     const header = JSON.parse(text) as DrainHeader
-    const isWake = (pair: unknown): boolean => Array.isArray(pair) && Number.isSafeInteger(pair[0]) && Number.isFinite(pair[1])
-    if (typeof header === 'object' && header !== null && (header.w === undefined || (Array.isArray(header.w) && header.w.every(isWake)))) return header
+    const isWake = (pair: unknown): boolean =>
+      Array.isArray(pair) && Number.isSafeInteger(pair[0]) && Number.isFinite(pair[1])
+    if (
+      typeof header === 'object' &&
+      header !== null &&
+      (header.w === undefined || (Array.isArray(header.w) && header.w.every(isWake)))
+    )
+      return header
   } catch {
     // Falls through: only a guest that tampered with its bridge gets here.
   }
@@ -297,11 +310,22 @@ function textOf(error: unknown): GuestErrorText {
 function answer(question: unknown): string {
   try {
     if (typeof question !== 'string' || question.length > QUESTION_CHARS_MAX) return ''
-    const asked = JSON.parse(question) as { op?: unknown; input?: unknown; base?: unknown; set?: unknown; value?: unknown; bytes?: unknown }
-    if (asked.op === 'random') return JSON.stringify(randomBytes(Math.min(Math.max(0, Number(asked.bytes) || 0), RANDOM_BYTES_MAX)).toString('hex'))
+    const asked = JSON.parse(question) as {
+      op?: unknown
+      input?: unknown
+      base?: unknown
+      set?: unknown
+      value?: unknown
+      bytes?: unknown
+    }
+    if (asked.op === 'random')
+      return JSON.stringify(
+        randomBytes(Math.min(Math.max(0, Number(asked.bytes) || 0), RANDOM_BYTES_MAX)).toString('hex'),
+      )
     if (asked.op !== 'url' || typeof asked.input !== 'string') return ''
     const url = typeof asked.base === 'string' ? new URL(asked.input, asked.base) : new URL(asked.input)
-    if (typeof asked.set === 'string' && SETTABLE.has(asked.set)) Object.assign(url, { [asked.set]: String(asked.value) })
+    if (typeof asked.set === 'string' && SETTABLE.has(asked.set))
+      Object.assign(url, { [asked.set]: String(asked.value) })
     const { href, origin, protocol, username, password, host, hostname, port, pathname, search, hash } = url
     return JSON.stringify({ href, origin, protocol, username, password, host, hostname, port, pathname, search, hash })
   } catch {
@@ -309,4 +333,15 @@ function answer(question: unknown): string {
   }
 }
 
-const SETTABLE = new Set(['href', 'protocol', 'username', 'password', 'host', 'hostname', 'port', 'pathname', 'search', 'hash'])
+const SETTABLE = new Set([
+  'href',
+  'protocol',
+  'username',
+  'password',
+  'host',
+  'hostname',
+  'port',
+  'pathname',
+  'search',
+  'hash',
+])

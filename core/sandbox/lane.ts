@@ -17,7 +17,11 @@ export type LaneEnd =
   | { readonly why: 'interrupted'; readonly message: string }
 
 /** Codes a guest may give its own error; every other must have been raised by the hub in the same run. */
-const GUEST_CODES: ReadonlySet<string> = new Set<ErrorCode>(['capability_limit', 'capability_input', 'plugin_invalid_result'])
+const GUEST_CODES: ReadonlySet<string> = new Set<ErrorCode>([
+  'capability_limit',
+  'capability_input',
+  'plugin_invalid_result',
+])
 
 /** Calls this far over the limit are no mistake: the guest's half of the bridge, which counts too, was tampered with. */
 const FLOOD_FACTOR = 4
@@ -121,7 +125,9 @@ export class Lane {
     const state = this.#current
     if (state === undefined || this.#isEnded || nowMs - state.startedMs < state.wallMs) return
     const index = this.#results.length
-    this.#push(state, { error: this.#error(state, 'plugin_wall', `the run was not over after ${state.wallMs} ms`) })
+    this.#push(state, {
+      error: this.#error(state, { code: 'plugin_wall', message: `the run was not over after ${state.wallMs} ms` }),
+    })
     if (!this.#isEnded) this.#options.command(`{"k":"skip","l":${this.id},"r":${index}}`)
     else this.#options.command(`{"k":"drop","l":${this.id}}`)
   }
@@ -138,7 +144,8 @@ export class Lane {
   end(end: LaneEnd): void {
     if (this.#isEnded) return
     const state = this.#current
-    if (end.why === 'breach' && end.isCulprit && state !== undefined) this.#push(state, { error: this.#error(state, end.code, end.message) })
+    if (end.why === 'breach' && end.isCulprit && state !== undefined)
+      this.#push(state, { error: this.#error(state, end) })
     this.#isEnded = true
     this.#resolve(end)
   }
@@ -154,14 +161,20 @@ export class Lane {
     const thrown = readError(report.x)
     if (thrown !== null) return this.#push(state, { ...parts, error: this.#thrown(state, thrown) })
     if (isAlone && state.cpuUs > unit.limits.cpuMs * 1_000) {
-      return this.#push(state, { ...parts, error: this.#error(state, 'plugin_cpu', `the run used more than ${unit.limits.cpuMs} ms of CPU`) })
+      return this.#push(state, {
+        ...parts,
+        error: this.#error(state, {
+          code: 'plugin_cpu',
+          message: `the run used more than ${unit.limits.cpuMs} ms of CPU`,
+        }),
+      })
     }
     try {
       const scope = { input: state.run.input, limits: unit.limits, bounds, opsBefore: state.ops }
       this.#push(state, { ...parts, ...readResult(report, scope), error: null })
     } catch (error) {
       if (!(error instanceof HubError)) throw error
-      this.#push(state, { ...parts, error: this.#error(state, error.code, error.message) })
+      this.#push(state, { ...parts, error: this.#error(state, { code: error.code, message: error.message }) })
     }
   }
 
@@ -195,11 +208,13 @@ export class Lane {
     const { hostOpsMax, httpCallsMax } = unit.limits
     if (state.ops > hostOpsMax * FLOOD_FACTOR) return this.#options.onHostile('the guest floods the hub with calls')
     if (name === 'http') state.httpCalls += 1
-    const refuse = (code: ErrorCode, message: string): void => this.#settle(state, report, { error: new HubError(code, message) })
+    const refuse = (code: ErrorCode, message: string): void =>
+      this.#settle(state, report, { error: new HubError(code, message) })
     if (!isCapability(name)) return refuse('capability_input', 'There is no such capability')
     if (state.ops > hostOpsMax) return refuse('capability_limit', `A run may use ${hostOpsMax} host operations`)
     if (state.httpCalls > httpCallsMax) return refuse('capability_limit', `A run may make ${httpCallsMax} http calls`)
-    if (!isFitArgument(args, bounds)) return refuse('capability_input', `ctx.${name} was given something nested too deeply`)
+    if (!isFitArgument(args, bounds))
+      return refuse('capability_input', `ctx.${name} was given something nested too deeply`)
     void this.#serve(state, report)
   }
 
@@ -208,15 +223,26 @@ export class Lane {
       const value = await state.run.capabilities(report.n as string, (report.a ?? null) as never)
       this.#settle(state, report, { value })
     } catch (error) {
-      if (!(error instanceof HubError)) this.#options.logger.error({ err: error, capability: report.n, unit: this.#options.unit.key }, 'a capability failed')
-      this.#settle(state, report, { error: error instanceof HubError ? error : new HubError('internal', 'The hub failed to serve this call') })
+      if (!(error instanceof HubError))
+        this.#options.logger.error(
+          { err: error, capability: report.n, unit: this.#options.unit.key },
+          'a capability failed',
+        )
+      this.#settle(state, report, {
+        error: error instanceof HubError ? error : new HubError('internal', 'The hub failed to serve this call'),
+      })
     }
   }
 
   #settle(state: RunState, report: GuestReport, outcome: { value?: unknown; error?: HubError }): void {
     if (this.#isEnded || this.#current !== state) return
     const { error, value } = outcome
-    const tail = error === undefined ? (value === undefined ? '' : `,"v":${JSON.stringify(value)}`) : `,"e":${JSON.stringify({ code: error.code, message: error.message })}`
+    const tail =
+      error === undefined
+        ? value === undefined
+          ? ''
+          : `,"v":${JSON.stringify(value)}`
+        : `,"e":${JSON.stringify({ code: error.code, message: error.message })}`
     if (error !== undefined) state.raised.add(error.code)
     this.#options.command(`{"k":"settle","l":${this.id},"r":${report.r},"c":${report.c}${tail}}`)
   }
@@ -227,11 +253,15 @@ export class Lane {
     const isKnown = code !== undefined && isErrorCode(code) && (GUEST_CODES.has(code) || state.raised.has(code))
     const words = name === 'Error' || name === 'CapabilityError' || name === '' ? message : `${name}: ${message}`
     const text = `${prefix}${words === '' ? 'an error without a message' : words}`
-    return this.#error(state, isKnown ? (code as ErrorCode) : 'plugin_threw', text, thrown.stack)
+    return this.#error(state, {
+      code: isKnown ? code : 'plugin_threw',
+      message: text,
+      stack: thrown.stack,
+    })
   }
 
-  #error(state: RunState, code: ErrorCode, message: string, stack = ''): HubError {
-    return errorOf({ unit: this.#options.unit, run: state.run, code, message, stack })
+  #error(state: RunState, what: { code: ErrorCode; message: string; stack?: string }): HubError {
+    return errorOf({ unit: this.#options.unit, run: state.run, ...what })
   }
 }
 
@@ -239,7 +269,8 @@ export class Lane {
 export function errorOf(parts: { unit: Unit; run?: Run; code: ErrorCode; message: string; stack?: string }): HubError {
   const { unit, run, code, message, stack = '' } = parts
   const trace = traceOf(unit.bundle, stack)
-  const cause = trace.stack === '' ? undefined : Object.assign(new Error(message), { stack: `${message}\n${trace.stack}` })
+  const cause =
+    trace.stack === '' ? undefined : Object.assign(new Error(message), { stack: `${message}\n${trace.stack}` })
   return new HubError(code, trace.place === null ? message : `${message} (${trace.place})`, {
     cause,
     at: {

@@ -161,7 +161,12 @@ export class Child {
   #die(why: string): void {
     if (this.#isDead) return
     this.#isDead = true
-    this.#failed?.(new HubError('unavailable', `A sandbox process could not be started: ${why}${this.#stderr === '' ? '' : `\n${this.lastWords}`}`))
+    this.#failed?.(
+      new HubError(
+        'unavailable',
+        `A sandbox process could not be started: ${why}${this.#stderr === '' ? '' : `\n${this.lastWords}`}`,
+      ),
+    )
     this.#events.onDeath(why)
   }
 }

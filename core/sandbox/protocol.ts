@@ -82,7 +82,14 @@ export interface GuestRunOrder {
 export type GuestCommand =
   | { readonly k: 'run'; readonly l: number; readonly runs: readonly GuestRunOrder[] }
   /** The answer to call `c` of run `r`: a value, nothing, or an error. */
-  | { readonly k: 'settle'; readonly l: number; readonly r: number; readonly c: number; readonly v?: unknown; readonly e?: { code: string; message: string } }
+  | {
+      readonly k: 'settle'
+      readonly l: number
+      readonly r: number
+      readonly c: number
+      readonly v?: unknown
+      readonly e?: { code: string; message: string }
+    }
   /** Run `r` is over for the hub (wall limit); the lane goes on with the next. */
   | { readonly k: 'skip'; readonly l: number; readonly r: number }
   /** The lane is over for the hub. */
@@ -106,7 +113,13 @@ export interface GuestReport {
   readonly n?: string
   readonly a?: unknown
   readonly v?: unknown
-  readonly e?: { readonly q?: unknown; readonly k?: unknown; readonly m?: unknown; readonly t?: unknown; readonly p?: unknown }
+  readonly e?: {
+    readonly q?: unknown
+    readonly k?: unknown
+    readonly m?: unknown
+    readonly t?: unknown
+    readonly p?: unknown
+  }
   readonly g?: readonly unknown[]
   readonly d?: number
   readonly x?: GuestErrorText

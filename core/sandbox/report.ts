@@ -26,12 +26,15 @@ const SURFACE_NAMES_MAX = 1_000
 
 type Fields = { readonly [key: string]: unknown }
 
-const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value)
-const isText = (value: unknown, charsMax: number): value is string => typeof value === 'string' && value.length <= charsMax
+const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const isText = (value: unknown, charsMax: number): value is string =>
+  typeof value === 'string' && value.length <= charsMax
 const isOptionalText = (value: unknown, charsMax: number): boolean => value === undefined || isText(value, charsMax)
 const isAmount = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
 
-export const isCapability = (name: unknown): name is keyof CapabilityCalls => typeof name === 'string' && CAPABILITIES.has(name)
+export const isCapability = (name: unknown): name is keyof CapabilityCalls =>
+  typeof name === 'string' && CAPABILITIES.has(name)
 
 /** Parses one drained text into reports; null when it is not what an honest guest sends. */
 export function parseReports(text: string): readonly GuestReport[] | null {
@@ -42,7 +45,9 @@ export function parseReports(text: string): readonly GuestReport[] | null {
     return null
   }
   if (!Array.isArray(items)) return null
-  return items.every((item) => isObject(item) && Number.isSafeInteger(item['l']) && Number.isSafeInteger(item['r'])) ? (items as GuestReport[]) : null
+  return items.every((item) => isObject(item) && Number.isSafeInteger(item['l']) && Number.isSafeInteger(item['r']))
+    ? (items as GuestReport[])
+    : null
 }
 
 /** What the plugin's code defines; names only. */
@@ -70,7 +75,10 @@ export interface ReportScope {
 }
 
 /** Checks value and effects of a run that ended well. Throws `plugin_invalid_result` or `capability_limit`. */
-export function readResult(report: GuestReport, scope: ReportScope): { value: readonly Outcome[] | RouteResponse | null; effects: GuestEffects } {
+export function readResult(
+  report: GuestReport,
+  scope: ReportScope,
+): { value: readonly Outcome[] | RouteResponse | null; effects: GuestEffects } {
   const effects = report.e === undefined ? NO_EFFECTS : readEffects(report.e, scope)
   const { input, bounds } = scope
   if (input.kind === 'action') return { value: readOutcomes(report.v, input.itemsJson.length, bounds), effects }
@@ -82,7 +90,8 @@ function readEffects(raw: NonNullable<GuestReport['e']>, scope: ReportScope): Gu
   const { bounds, limits } = scope
   const lists = [raw.q, raw.k, raw.m, raw.t, raw.p].map((list) => (Array.isArray(list) ? (list as unknown[]) : []))
   const count = lists.reduce((sum, list) => sum + list.length, scope.opsBefore)
-  if (count > limits.hostOpsMax) throw new HubError('capability_limit', `the run used more than ${limits.hostOpsMax} host operations`)
+  if (count > limits.hostOpsMax)
+    throw new HubError('capability_limit', `the run used more than ${limits.hostOpsMax} host operations`)
   const [q, k, m, t, p] = lists as [unknown[], unknown[], unknown[], unknown[], unknown[]]
   return {
     enqueue: q.map((item) => readEnqueue(item, bounds)),
@@ -94,10 +103,13 @@ function readEffects(raw: NonNullable<GuestReport['e']>, scope: ReportScope): Gu
 }
 
 function readEnqueue(item: unknown, bounds: Limits): GuestEffects['enqueue'][number] {
-  if (!isObject(item) || !isText(item['action'], NAME_CHARS_MAX) || item['input'] === undefined) return invalid('enqueue needs an action and an input')
+  if (!isObject(item) || !isText(item['action'], NAME_CHARS_MAX) || item['input'] === undefined)
+    return invalid('enqueue needs an action and an input')
   const { action, input, key, orderBy, delayMs } = item
-  if (!isOptionalText(key, KEY_CHARS_MAX) || !isOptionalText(orderBy, KEY_CHARS_MAX)) return invalid(`key and orderBy of enqueue have at most ${KEY_CHARS_MAX} characters`)
-  if (delayMs !== undefined && (!isAmount(delayMs) || delayMs < 0)) return invalid('delayMs of enqueue must be 0 or more')
+  if (!isOptionalText(key, KEY_CHARS_MAX) || !isOptionalText(orderBy, KEY_CHARS_MAX))
+    return invalid(`key and orderBy of enqueue have at most ${KEY_CHARS_MAX} characters`)
+  if (delayMs !== undefined && (!isAmount(delayMs) || delayMs < 0))
+    return invalid('delayMs of enqueue must be 0 or more')
   const json = shallow(input, 'the input of enqueue', bounds)
   return {
     action,
@@ -109,27 +121,35 @@ function readEnqueue(item: unknown, bounds: Limits): GuestEffects['enqueue'][num
 }
 
 function readKv(item: unknown, bounds: Limits): GuestEffects['kv'][number] {
-  if (!isObject(item) || !isText(item['key'], bounds.pluginKvKeyCharsMax) || item['key'] === '') return invalid('kv needs a key')
+  if (!isObject(item) || !isText(item['key'], bounds.pluginKvKeyCharsMax) || item['key'] === '')
+    return invalid('kv needs a key')
   const { key, value, ttlMs } = item
   if (ttlMs !== undefined && (!isAmount(ttlMs) || ttlMs <= 0)) return invalid('ttlMs of kv.set must be more than 0')
   if (value === undefined) return { key }
   const json = shallow(value, 'a kv value', bounds)
-  if (Buffer.byteLength(JSON.stringify(json)) > bounds.pluginKvValueBytesMax) return invalid(`a kv value has at most ${bounds.pluginKvValueBytesMax} bytes`)
+  if (Buffer.byteLength(JSON.stringify(json)) > bounds.pluginKvValueBytesMax)
+    return invalid(`a kv value has at most ${bounds.pluginKvValueBytesMax} bytes`)
   return { key, value: json, ...(ttlMs === undefined ? {} : { ttlMs }) }
 }
 
 function readEmit(item: unknown, bounds: Limits): GuestEffects['emit'][number] {
-  if (!isObject(item) || !isText(item['name'], NAME_CHARS_MAX) || !isObject(item['data'])) return invalid('emit needs a name and an object')
-  return { name: item['name'], data: shallow(item['data'], 'the data of emit', bounds) as { readonly [key: string]: Json } }
+  if (!isObject(item) || !isText(item['name'], NAME_CHARS_MAX) || !isObject(item['data']))
+    return invalid('emit needs a name and an object')
+  return {
+    name: item['name'],
+    data: shallow(item['data'], 'the data of emit', bounds) as { readonly [key: string]: Json },
+  }
 }
 
 function readCount(item: unknown): { readonly name: string; readonly by: number } {
-  if (!isObject(item) || !isText(item['name'], NAME_CHARS_MAX) || !isAmount(item['by'])) return invalid('a counter needs a name and a finite number')
+  if (!isObject(item) || !isText(item['name'], NAME_CHARS_MAX) || !isAmount(item['by']))
+    return invalid('a counter needs a name and a finite number')
   return { name: item['name'], by: item['by'] }
 }
 
 function readOutcomes(value: unknown, count: number, bounds: Limits): readonly Outcome[] {
-  if (value === undefined || value === null) return Array.from({ length: count }, () => ({ outcome: 'delivered' }) as const)
+  if (value === undefined || value === null)
+    return Array.from({ length: count }, () => ({ outcome: 'delivered' }) as const)
   if (!Array.isArray(value)) {
     const outcome = readOutcome(value, bounds)
     return Array.from({ length: count }, () => outcome)
@@ -141,11 +161,20 @@ function readOutcomes(value: unknown, count: number, bounds: Limits): readonly O
 function readOutcome(value: unknown, bounds: Limits): Outcome {
   if (!isObject(value)) return invalid('an outcome is made with delivered(), retry(), dead() or ambiguous()')
   const { outcome, detail, reason, afterMs, code, message, disable } = value
-  const text = (part: unknown, what: string): string => (typeof part === 'string' ? part.slice(0, bounds.pluginLogLineCharsMax) : invalid(`${what} of an outcome must be a string`))
-  if (outcome === 'delivered') return detail === undefined ? { outcome } : { outcome, detail: shallow(detail, 'the detail of an outcome', bounds) }
+  const text = (part: unknown, what: string): string =>
+    typeof part === 'string'
+      ? part.slice(0, bounds.pluginLogLineCharsMax)
+      : invalid(`${what} of an outcome must be a string`)
+  if (outcome === 'delivered')
+    return detail === undefined ? { outcome } : { outcome, detail: shallow(detail, 'the detail of an outcome', bounds) }
   if (outcome === 'ambiguous') return { outcome, reason: text(reason, 'reason') }
   if (outcome === 'dead') {
-    return { outcome, code: text(code, 'code').slice(0, NAME_CHARS_MAX), message: text(message, 'message'), ...(disable === true ? { disable } : {}) }
+    return {
+      outcome,
+      code: text(code, 'code').slice(0, NAME_CHARS_MAX),
+      message: text(message, 'message'),
+      ...(disable === true ? { disable } : {}),
+    }
   }
   if (outcome !== 'retry') return invalid('an outcome is made with delivered(), retry(), dead() or ambiguous()')
   if (afterMs !== undefined && (!isAmount(afterMs) || afterMs < 0)) return invalid('afterMs of retry must be 0 or more')
@@ -160,10 +189,13 @@ function readOutcome(value: unknown, bounds: Limits): Outcome {
 function readRouteResponse(value: unknown, bounds: Limits): RouteResponse {
   if (!isObject(value)) return invalid('a route must answer {status?, headers?, body? or json?}')
   const { status, headers, body, json } = value
-  if (status !== undefined && !(Number.isInteger(status) && (status as number) >= 200 && (status as number) <= 599)) return invalid('the status of a route must be 200 to 599')
-  if (headers !== undefined && !(isObject(headers) && Object.values(headers).every((text) => typeof text === 'string'))) return invalid('the headers of a route must be strings')
+  if (status !== undefined && !(Number.isInteger(status) && (status as number) >= 200 && (status as number) <= 599))
+    return invalid('the status of a route must be 200 to 599')
+  if (headers !== undefined && !(isObject(headers) && Object.values(headers).every((text) => typeof text === 'string')))
+    return invalid('the headers of a route must be strings')
   if (body !== undefined && typeof body !== 'string') return invalid('the body of a route must be a string')
-  if (typeof body === 'string' && Buffer.byteLength(body) > bounds.pluginRouteBodyBytesMax) return invalid(`the body of a route has at most ${bounds.pluginRouteBodyBytesMax} bytes`)
+  if (typeof body === 'string' && Buffer.byteLength(body) > bounds.pluginRouteBodyBytesMax)
+    return invalid(`the body of a route has at most ${bounds.pluginRouteBodyBytesMax} bytes`)
   if (body !== undefined && json !== undefined) return invalid('a route answers either body or json')
   return {
     ...(status === undefined ? {} : { status: status as number }),
@@ -174,7 +206,10 @@ function readRouteResponse(value: unknown, bounds: Limits): RouteResponse {
 }
 
 /** The run's log, cut to its limits once more. */
-export function readLogs(report: GuestReport, scope: Pick<ReportScope, 'limits' | 'bounds'>): { logs: readonly RunLog[]; dropped: number } {
+export function readLogs(
+  report: GuestReport,
+  scope: Pick<ReportScope, 'limits' | 'bounds'>,
+): { logs: readonly RunLog[]; dropped: number } {
   const raw = Array.isArray(report.g) ? report.g : []
   const logs: RunLog[] = []
   for (const line of raw.slice(0, scope.limits.logLinesMax)) {
@@ -183,7 +218,10 @@ export function readLogs(report: GuestReport, scope: Pick<ReportScope, 'limits' 
     const message = line['message'].slice(0, scope.bounds.pluginLogLineCharsMax + 1)
     const level = line['level'] as RunLog['level']
     const { fields } = line
-    const isSmall = isObject(fields) && isShallow(fields, scope.bounds.jsonDepthMax) && JSON.stringify(fields).length <= FIELDS_CHARS_MAX
+    const isSmall =
+      isObject(fields) &&
+      isShallow(fields, scope.bounds.jsonDepthMax) &&
+      JSON.stringify(fields).length <= FIELDS_CHARS_MAX
     logs.push(isSmall ? { level, message, fields: fields as { readonly [key: string]: Json } } : { level, message })
   }
   const told = Number.isSafeInteger(report.d) && (report.d as number) > 0 ? (report.d as number) : 0
@@ -193,14 +231,22 @@ export function readLogs(report: GuestReport, scope: Pick<ReportScope, 'limits' 
 /** An error as the guest tells it; null when the report tells none. */
 export function readError(value: unknown): GuestErrorText | null {
   if (!isObject(value)) return null
-  const part = (name: string, charsMax: number): string => (typeof value[name] === 'string' ? value[name].slice(0, charsMax) : '')
+  const part = (name: string, charsMax: number): string =>
+    typeof value[name] === 'string' ? value[name].slice(0, charsMax) : ''
   const code = part('code', NAME_CHARS_MAX)
-  return { name: part('name', 100), message: part('message', 2_001), stack: part('stack', 8_001), ...(code === '' ? {} : { code }) }
+  return {
+    name: part('name', 100),
+    message: part('message', 2_001),
+    stack: part('stack', 8_001),
+    ...(code === '' ? {} : { code }),
+  }
 }
 
 /** Values go on into JSON.stringify, which recurses: depth is bounded before anybody else touches them. */
 function shallow(value: unknown, what: string, bounds: Limits): Json {
-  return isShallow(value, bounds.jsonDepthMax) ? (value as Json) : invalid(`${what} is nested deeper than ${bounds.jsonDepthMax} levels`)
+  return isShallow(value, bounds.jsonDepthMax)
+    ? (value as Json)
+    : invalid(`${what} is nested deeper than ${bounds.jsonDepthMax} levels`)
 }
 
 function isShallow(value: unknown, levels: number): boolean {

@@ -15,6 +15,7 @@ import type {
   Sealable,
   SecretRef,
 } from '../contract/index.ts'
+import type { HubError } from '../errors.ts'
 import type { RunLog } from '../model.ts'
 
 /** Bundled plugin code. `hash` is the SHA-256 of `code` in hex. */
@@ -69,7 +70,11 @@ export type RunInput =
       /** One JSON text a batch item: `{"input":…,"event":…,"delivery":{…}}` (ActionItem). */
       readonly itemsJson: readonly string[]
     }
-  | { readonly kind: 'schedule'; readonly name: string; readonly tick: { readonly at: string; readonly missed: number } }
+  | {
+      readonly kind: 'schedule'
+      readonly name: string
+      readonly tick: { readonly at: string; readonly missed: number }
+    }
   | { readonly kind: 'route'; readonly name: string; readonly request: RouteRequest }
 
 export interface Run {
@@ -93,11 +98,22 @@ export interface CapabilityCalls {
     answer: { status: number; headers: { [name: string]: string }; body: string; truncated: boolean }
   }
   readonly hmac: {
-    args: { key: SecretRef; alg: 'sha256' | 'sha512'; data: string; encoding: 'hex' | 'base64'; keyFormat: 'utf8' | 'base64' | 'whsec' }
+    args: {
+      key: SecretRef
+      alg: 'sha256' | 'sha512'
+      data: string
+      encoding: 'hex' | 'base64'
+      keyFormat: 'utf8' | 'base64' | 'whsec'
+    }
     answer: string
   }
   readonly sign: {
-    args: { alg: 'RS256' | 'ES256' | 'HS256'; key: SecretRef; claims: { [name: string]: Json }; header?: { [name: string]: Json } }
+    args: {
+      alg: 'RS256' | 'ES256' | 'HS256'
+      key: SecretRef
+      claims: { [name: string]: Json }
+      header?: { [name: string]: Json }
+    }
     answer: string
   }
   readonly 'kv.get': { args: { key: string }; answer: Json | undefined }
@@ -138,11 +154,16 @@ export interface RunResult {
   readonly cpuMs: number
   readonly durationMs: number
   /** Set when the run failed: the effects are then empty, the logs are kept. */
-  readonly error: import('../errors.ts').HubError | null
+  readonly error: HubError | null
 }
 
 export interface SandboxStats {
-  readonly children: readonly { readonly group: string; readonly pid: number; readonly rssBytes: number; readonly units: number }[]
+  readonly children: readonly {
+    readonly group: string
+    readonly pid: number
+    readonly rssBytes: number
+    readonly units: number
+  }[]
   readonly restarts: number
   readonly kills: number
 }

@@ -33,11 +33,17 @@ export function traceOf(bundle: Bundle, stack: string): PluginTrace {
   return { place: place ?? fallback, stack: lines.join('\n') }
 }
 
-function original(bundle: Bundle, line: number, column: number): { source: string; line: number; column: number } | null {
+function original(
+  bundle: Bundle,
+  line: number,
+  column: number,
+): { source: string; line: number; column: number } | null {
   const map = mapOf(bundle)
   if (map === null) return null
   const found = originalPositionFor(map, { line, column: Math.max(0, column - 1) })
-  return found.source === null || found.line === null ? null : { source: found.source, line: found.line, column: found.column }
+  return found.source === null || found.line === null
+    ? null
+    : { source: found.source, line: found.line, column: found.column }
 }
 
 function mapOf(bundle: Bundle): TraceMap | null {

@@ -24,7 +24,10 @@ function watchThread(): void {
 
 beforeAll(async () => {
   bench = await openBench()
-  await bench.plugin('neighbour', onEvent(`const got = await ctx.kv.get('x'); ctx.enqueue('a', { n: event.data.n, got })`))
+  await bench.plugin(
+    'neighbour',
+    onEvent(`const got = await ctx.kv.get('x'); ctx.enqueue('a', { n: event.data.n, got })`),
+  )
 })
 beforeEach(() => {
   lag.reset()
@@ -36,7 +39,9 @@ beforeEach(() => {
 afterAll(async () => {
   await bench[Symbol.asyncDispose]()
   const list = (pick: 'waitMs' | 'cpuMs') => worst.map((each) => each[pick].toFixed(0)).join(' ')
-  process.stdout.write(`hub event loop over the breaches: longest waits ${list('waitMs')} ms; longest own turns ${list('cpuMs')} ms\n`)
+  process.stdout.write(
+    `hub event loop over the breaches: longest waits ${list('waitMs')} ms; longest own turns ${list('cpuMs')} ms\n`,
+  )
 })
 
 interface Case {
@@ -54,22 +59,91 @@ const CASES: readonly Case[] = [
   { name: 'catastrophic backtracking', body: `/^(a+)+$/.test('a'.repeat(64) + 'b')`, codes: IN_TIME },
   { name: 'a loop after awaiting the hub', body: `await ctx.kv.get('x'); for (;;) {}`, codes: IN_TIME },
   { name: 'a loop in a timer', body: `await new Promise((r) => setTimeout(() => { for (;;) {} }, 5))`, codes: IN_TIME },
-  { name: 'an array that grows', body: `const all = []; for (;;) all.push(new Array(1000).fill(all.length))`, codes: ['plugin_memory', 'plugin_cpu', 'plugin_killed'] },
-  { name: 'typed arrays that grow', body: `const all = []; for (;;) all.push(new Uint8Array(1e6).fill(1))`, codes: ['plugin_memory', 'plugin_threw', 'plugin_cpu', 'plugin_killed'] },
-  { name: 'strings that grow', body: `let s = 'x'; const all = []; for (;;) { s += s.length < 1e6 ? s : ''; all.push(s + all.length) }`, codes: ['plugin_memory', 'plugin_cpu', 'plugin_killed'] },
-  { name: 'a microtask flood', body: `const f = () => { Promise.resolve().then(f); Promise.resolve().then(f) }; f(); await new Promise(() => {})`, codes: ['plugin_memory', 'plugin_cpu', 'plugin_killed'] },
-  { name: 'an error whose message getter loops', body: `throw Object.defineProperty(new Error(), 'message', { get() { for (;;) {} } })`, codes: IN_TIME },
-  { name: 'an unhandled rejection whose getters loop', body: `Promise.reject(Object.defineProperty(new Error('x'), 'stack', { get() { for (;;) {} } })); Promise.reject(Object.defineProperty(new Error('x'), 'message', { get() { for (;;) {} } }))`, codes: ['plugin_cpu', 'plugin_killed', 'plugin_threw'] },
-  { name: 'a looping prepareStackTrace', body: `(Error as any).prepareStackTrace = () => { for (;;) {} }; throw new Error('harmless')`, codes: ['plugin_threw'], message: /^harmless/ },
-  { name: 'squaring a BigInt', body: `let n = 3n; for (;;) n = n * n`, codes: ['plugin_cpu', 'plugin_killed', 'plugin_memory', 'plugin_threw'] },
-  { name: 'filling big arrays', body: `for (;;) new Array(1e6).fill(0)`, codes: ['plugin_cpu', 'plugin_killed', 'plugin_memory'] },
-  { name: 'Array.from with a huge length', body: `Array.from({ length: 1e9 })`, codes: ['plugin_cpu', 'plugin_killed', 'plugin_memory', 'plugin_threw'] },
-  { name: 'a concat that doubles', body: `let a = [1]; for (;;) a = a.concat(a)`, codes: ['plugin_cpu', 'plugin_killed', 'plugin_memory', 'plugin_threw'] },
-  { name: 'a benign unhandled rejection', body: `void Promise.reject(new TypeError('nobody looks'))\n await ctx.kv.get('x')`, codes: ['plugin_threw'], message: /^unhandled rejection: TypeError: nobody looks \(index\.ts:6:\d+\)$/ },
-  { name: 'an error thrown later', body: `setTimeout(() => { throw new RangeError('later') }, 5); await new Promise(() => {})`, codes: ['plugin_threw'], message: /^RangeError: later \(index\.ts:6:\d+\)$/ },
-  { name: 'recursion without end', body: `const f = (): number => f() + 1; f()`, codes: ['plugin_threw'], message: /^RangeError/ },
-  { name: 'an answer of a million emits', body: `for (let n = 0; n < 1e6; n++) ctx.emit('x', { n })`, codes: ['capability_limit'], message: /50 host operations/ },
-  { name: 'CPU in many small slices', body: `for (;;) { const end = Date.now() + 100; while (Date.now() < end); await new Promise((r) => setTimeout(r, 1)) }`, codes: IN_TIME },
+  {
+    name: 'an array that grows',
+    body: `const all = []; for (;;) all.push(new Array(1000).fill(all.length))`,
+    codes: ['plugin_memory', 'plugin_cpu', 'plugin_killed'],
+  },
+  {
+    name: 'typed arrays that grow',
+    body: `const all = []; for (;;) all.push(new Uint8Array(1e6).fill(1))`,
+    codes: ['plugin_memory', 'plugin_threw', 'plugin_cpu', 'plugin_killed'],
+  },
+  {
+    name: 'strings that grow',
+    body: `let s = 'x'; const all = []; for (;;) { s += s.length < 1e6 ? s : ''; all.push(s + all.length) }`,
+    codes: ['plugin_memory', 'plugin_cpu', 'plugin_killed'],
+  },
+  {
+    name: 'a microtask flood',
+    body: `const f = () => { Promise.resolve().then(f); Promise.resolve().then(f) }; f(); await new Promise(() => {})`,
+    codes: ['plugin_memory', 'plugin_cpu', 'plugin_killed'],
+  },
+  {
+    name: 'an error whose message getter loops',
+    body: `throw Object.defineProperty(new Error(), 'message', { get() { for (;;) {} } })`,
+    codes: IN_TIME,
+  },
+  {
+    name: 'an unhandled rejection whose getters loop',
+    body: `Promise.reject(Object.defineProperty(new Error('x'), 'stack', { get() { for (;;) {} } })); Promise.reject(Object.defineProperty(new Error('x'), 'message', { get() { for (;;) {} } }))`,
+    codes: ['plugin_cpu', 'plugin_killed', 'plugin_threw'],
+  },
+  {
+    name: 'a looping prepareStackTrace',
+    body: `(Error as any).prepareStackTrace = () => { for (;;) {} }; throw new Error('harmless')`,
+    codes: ['plugin_threw'],
+    message: /^harmless/,
+  },
+  {
+    name: 'squaring a BigInt',
+    body: `let n = 3n; for (;;) n = n * n`,
+    codes: ['plugin_cpu', 'plugin_killed', 'plugin_memory', 'plugin_threw'],
+  },
+  {
+    name: 'filling big arrays',
+    body: `for (;;) new Array(1e6).fill(0)`,
+    codes: ['plugin_cpu', 'plugin_killed', 'plugin_memory'],
+  },
+  {
+    name: 'Array.from with a huge length',
+    body: `Array.from({ length: 1e9 })`,
+    codes: ['plugin_cpu', 'plugin_killed', 'plugin_memory', 'plugin_threw'],
+  },
+  {
+    name: 'a concat that doubles',
+    body: `let a = [1]; for (;;) a = a.concat(a)`,
+    codes: ['plugin_cpu', 'plugin_killed', 'plugin_memory', 'plugin_threw'],
+  },
+  {
+    name: 'a benign unhandled rejection',
+    body: `void Promise.reject(new TypeError('nobody looks'))\n await ctx.kv.get('x')`,
+    codes: ['plugin_threw'],
+    message: /^unhandled rejection: TypeError: nobody looks \(index\.ts:6:\d+\)$/,
+  },
+  {
+    name: 'an error thrown later',
+    body: `setTimeout(() => { throw new RangeError('later') }, 5); await new Promise(() => {})`,
+    codes: ['plugin_threw'],
+    message: /^RangeError: later \(index\.ts:6:\d+\)$/,
+  },
+  {
+    name: 'recursion without end',
+    body: `const f = (): number => f() + 1; f()`,
+    codes: ['plugin_threw'],
+    message: /^RangeError/,
+  },
+  {
+    name: 'an answer of a million emits',
+    body: `for (let n = 0; n < 1e6; n++) ctx.emit('x', { n })`,
+    codes: ['capability_limit'],
+    message: /50 host operations/,
+  },
+  {
+    name: 'CPU in many small slices',
+    body: `for (;;) { const end = Date.now() + 100; while (Date.now() < end); await new Promise((r) => setTimeout(r, 1)) }`,
+    codes: IN_TIME,
+  },
 ]
 
 describe.each(CASES)('$name', ({ name, body, top, codes, message }) => {
@@ -87,7 +161,11 @@ describe.each(CASES)('$name', ({ name, body, top, codes, message }) => {
         await new Promise((resolve) => setTimeout(resolve, 10))
       }
     })()
-    const [first, bad, last] = await bench.sandbox.runBatch(key, [eventRun(), eventRun({ bad: true }, async () => 1), eventRun()])
+    const [first, bad, last] = await bench.sandbox.runBatch(key, [
+      eventRun(),
+      eventRun({ bad: true }, async () => 1),
+      eventRun(),
+    ])
     isOver = true
     await neighbour
     expect(codes, `${name}: ${bad?.error?.message}`).toContain(bad?.error?.code)
@@ -99,17 +177,29 @@ describe.each(CASES)('$name', ({ name, body, top, codes, message }) => {
       expect(result).toMatchObject({ error: null, logs: [{ message: 'fine' }] })
     }
     // The unit is there again, whatever it did.
-    expect(await untilRun(bench.sandbox, key, () => eventRun())).toMatchObject({ error: null, logs: [{ message: 'fine' }] })
+    expect(await untilRun(bench.sandbox, key, () => eventRun())).toMatchObject({
+      error: null,
+      logs: [{ message: 'fine' }],
+    })
     worst.push({ waitMs: lag.max / 1e6, cpuMs })
-    if (process.env['DBG']) process.stdout.write(`  ${name}: ${bad?.error?.code} ${bad?.error?.message?.slice(0, 100)} | lag ${(lag.max / 1e6).toFixed(0)} ms cpu ${cpuMs.toFixed(0)}\n`)
+    if (process.env['DBG'])
+      process.stdout.write(
+        `  ${name}: ${bad?.error?.code} ${bad?.error?.message?.slice(0, 100)} | lag ${(lag.max / 1e6).toFixed(0)} ms cpu ${cpuMs.toFixed(0)}\n`,
+      )
     expect(cpuMs).toBeLessThan(50)
   })
 })
 
 test('a promise that never settles ends at the wall limit, and the batch goes on', async () => {
-  await bench.plugin('waits', onEvent(`if (event.data.bad) { while (!ctx.signal.aborted) await new Promise((r) => setTimeout(r, 20)); ctx.log.info('warned'); await new Promise(() => {}) }\nctx.log.info('fine')`), {
-    limits: { eventWallMs: 800 },
-  })
+  await bench.plugin(
+    'waits',
+    onEvent(
+      `if (event.data.bad) { while (!ctx.signal.aborted) await new Promise((r) => setTimeout(r, 20)); ctx.log.info('warned'); await new Promise(() => {}) }\nctx.log.info('fine')`,
+    ),
+    {
+      limits: { eventWallMs: 800 },
+    },
+  )
   const results = await bench.sandbox.runBatch('default/waits', [eventRun(), eventRun({ bad: true }), eventRun()])
   expect(results.map((result) => result.error?.code)).toEqual([undefined, 'plugin_wall', undefined])
   expect(results[1]?.error?.message).toContain('800 ms')
@@ -117,7 +207,10 @@ test('a promise that never settles ends at the wall limit, and the batch goes on
 })
 
 test('log lines over the limit are counted, long lines are cut', async () => {
-  await bench.plugin('chatty', onEvent(`ctx.log.info('y'.repeat(1e6)); for (let n = 0; n < 1e5; n++) ctx.log.info('line ' + n)`))
+  await bench.plugin(
+    'chatty',
+    onEvent(`ctx.log.info('y'.repeat(1e6)); for (let n = 0; n < 1e5; n++) ctx.log.info('line ' + n)`),
+  )
   const [result] = await bench.sandbox.runBatch('default/chatty', [eventRun()])
   expect(result?.error).toBeNull()
   expect(result?.logs).toHaveLength(100)
@@ -152,8 +245,16 @@ export default definePlugin({ actions: {
   text: { run: () => 'fine' as never },
 } })`,
   )
-  for (const [name, message] of [['huge', /at most 262144/], ['circle', /not JSON/], ['deep', /nested deeper/], ['text', /outcome is made/]] as const) {
-    const result = await bench.sandbox.runEach('default/large', runOf({ kind: 'action', name, itemsJson: ['{"input":1}'] }))
+  for (const [name, message] of [
+    ['huge', /at most 262144/],
+    ['circle', /not JSON/],
+    ['deep', /nested deeper/],
+    ['text', /outcome is made/],
+  ] as const) {
+    const result = await bench.sandbox.runEach(
+      'default/large',
+      runOf({ kind: 'action', name, itemsJson: ['{"input":1}'] }),
+    )
     expect(result.error).toMatchObject({ code: 'plugin_invalid_result', message: expect.stringMatching(message) })
   }
 })
@@ -169,9 +270,14 @@ test('in a batch, only the offender fails and every other event is run to its en
 
 test('many honest events that are heavy together are no breach', async () => {
   await bench.plugin('heavy', onEvent(`const end = Date.now() + 40; while (Date.now() < end);`))
-  const results = await bench.sandbox.runBatch('default/heavy', Array.from({ length: 40 }, () => eventRun()))
+  const results = await bench.sandbox.runBatch(
+    'default/heavy',
+    Array.from({ length: 40 }, () => eventRun()),
+  )
   expect(results.filter((result) => result.error !== null)).toEqual([])
-  expect(bench.log.filter((line) => 'installation' in line.fields && line.fields.installation === 'default/heavy')).toEqual([])
+  expect(
+    bench.log.filter((line) => 'installation' in line.fields && line.fields.installation === 'default/heavy'),
+  ).toEqual([])
 })
 
 test('of many single runs at once, only the one that loops is blamed', async () => {
@@ -182,7 +288,10 @@ export default definePlugin({ actions: { go: { run: async ([item], ctx) => { awa
   )
   const one = async (n: number): Promise<string> => {
     for (let tries = 0; tries < 20; tries++) {
-      const result = await bench.sandbox.runEach('default/crowd', runOf({ kind: 'action', name: 'go', itemsJson: [`{"input":${n}}`] }, async () => 1))
+      const result = await bench.sandbox.runEach(
+        'default/crowd',
+        runOf({ kind: 'action', name: 'go', itemsJson: [`{"input":${n}}`] }, async () => 1),
+      )
       if (result.error?.code !== 'plugin_interrupted') return result.error?.code ?? 'ok'
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
@@ -193,6 +302,11 @@ export default definePlugin({ actions: { go: { run: async ([item], ctx) => { awa
 })
 
 test('a loop while loading is refused and leaves the others alone', async () => {
-  await expect(bench.plugin('stuck', `for (;;) {}\nexport default {}`)).rejects.toMatchObject({ code: 'plugin_load', at: { plugin: 'stuck' } })
-  expect((await untilRun(bench.sandbox, 'default/neighbour', () => eventRun({ n: 1 }, async () => 'v'))).error).toBeNull()
+  await expect(bench.plugin('stuck', `for (;;) {}\nexport default {}`)).rejects.toMatchObject({
+    code: 'plugin_load',
+    at: { plugin: 'stuck' },
+  })
+  expect(
+    (await untilRun(bench.sandbox, 'default/neighbour', () => eventRun({ n: 1 }, async () => 'v'))).error,
+  ).toBeNull()
 })

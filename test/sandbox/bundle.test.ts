@@ -1,6 +1,7 @@
 /** What the bundler takes and what it refuses, always with the place. */
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { runInThisContext } from 'node:vm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { bundlePlugin } from '../../core/sandbox/bundle.ts'
 import type { Bundle } from '../../core/sandbox/sandbox.ts'
@@ -36,10 +37,17 @@ test('own files, JSON, packages and the contract go in; the map names the plugin
   })
   expect(made.hash).toMatch(/^[0-9a-f]{64}$/)
   const map = JSON.parse(made.sourceMap) as { sources: string[]; sourcesContent: string[] }
-  expect(map.sources.toSorted()).toEqual(['data.json', 'index.ts', 'manifold/plugin', 'node_modules/left/lib/index.js', 'node_modules/left/lib/more.js', 'src/x.ts'])
+  expect(map.sources.toSorted()).toEqual([
+    'data.json',
+    'index.ts',
+    'manifold/plugin',
+    'node_modules/left/lib/index.js',
+    'node_modules/left/lib/more.js',
+    'src/x.ts',
+  ])
   expect(map.sourcesContent).toHaveLength(map.sources.length)
   expect(made.code).not.toContain(dir.path)
-  const plugin = (0, eval)(made.code) as { default: { actions: { a: { run(): { detail: unknown } } } } }
+  const plugin = runInThisContext(made.code) as { default: { actions: { a: { run(): { detail: unknown } } } } }
   expect(plugin.default.actions.a.run().detail).toEqual(['X', { a: 1 }, 'LEFT'])
 })
 
@@ -50,15 +58,31 @@ test('the same folder bundles to the same hash', async () => {
 
 test.each([
   ['a Node built-in', `import fs from 'node:fs'\nexport default fs`, /index\.ts:1:16: "node:fs" is a Node built-in/],
-  ['a bare built-in', `\nimport { join } from 'path'\nexport default join`, /index\.ts:2:22: "path" is a Node built-in/],
-  ['require of a built-in', `export default () => (globalThis as any).x ?? require('child_process')`, /index\.ts:1:\d+: "child_process" is a Node built-in/],
-  ['a file outside', `import { secret } from '../outside.ts'\nexport default secret`, /index\.ts:1:24: "\.\.\/outside\.ts" is outside the plugin's folder/],
+  [
+    'a bare built-in',
+    `\nimport { join } from 'path'\nexport default join`,
+    /index\.ts:2:22: "path" is a Node built-in/,
+  ],
+  [
+    'require of a built-in',
+    `export default () => (globalThis as any).x ?? require('child_process')`,
+    /index\.ts:1:\d+: "child_process" is a Node built-in/,
+  ],
+  [
+    'a file outside',
+    `import { secret } from '../outside.ts'\nexport default secret`,
+    /index\.ts:1:24: "\.\.\/outside\.ts" is outside the plugin's folder/,
+  ],
   ['an absolute path', `import x from '/etc/hostname.json'\nexport default x`, /index\.ts:1:15: /],
   ['a missing package', `import x from 'not-there'\nexport default x`, /index\.ts:1:15: "not-there" cannot be found/],
   ['broken syntax', `export default {\n  on: { 'a': async ( => {} }\n}`, /index\.ts:2:\d+: /],
   ['top-level await', `await null\nexport default {}`, /index\.ts:1:1: Top-level await/],
 ])('%s is refused with its place', async (_, source, message) => {
-  await expect(bundle({ 'index.ts': source })).rejects.toMatchObject({ code: 'plugin_load', message: expect.stringMatching(message), at: { plugin: 'p', version: '1.0.0' } })
+  await expect(bundle({ 'index.ts': source })).rejects.toMatchObject({
+    code: 'plugin_load',
+    message: expect.stringMatching(message),
+    at: { plugin: 'p', version: '1.0.0' },
+  })
 })
 
 test('a link out of the folder and a tsconfig that redirects are no way out', async () => {
@@ -69,16 +93,26 @@ test('a link out of the folder and a tsconfig that redirects are no way out', as
   const request = { dir: folder, main: 'index.ts', pluginId: 'p', version: '1.0.0', bytesMax: 1e6 }
   await expect(bundlePlugin(request)).rejects.toThrow(/outside the plugin's folder/)
   await expect(
-    bundle({ 'index.ts': `import { secret } from 'magic'\nexport default secret`, 'tsconfig.json': '{"compilerOptions":{"paths":{"magic":["../outside.ts"]}}}' }),
+    bundle({
+      'index.ts': `import { secret } from 'magic'\nexport default secret`,
+      'tsconfig.json': '{"compilerOptions":{"paths":{"magic":["../outside.ts"]}}}',
+    }),
   ).rejects.toThrow(/"magic" cannot be found/)
 })
 
 test('too large a bundle names its largest parts', async () => {
-  const files = { 'index.ts': `import { big } from './big.ts'\nexport default { big }`, 'big.ts': `export const big = '${'x'.repeat(2_000)}'` }
-  await expect(bundle(files, 1_000)).rejects.toThrow(/has \d+ bytes, at most 1000 are allowed; the largest parts: big\.ts \(20\d\d bytes\)/)
+  const files = {
+    'index.ts': `import { big } from './big.ts'\nexport default { big }`,
+    'big.ts': `export const big = '${'x'.repeat(2_000)}'`,
+  }
+  await expect(bundle(files, 1_000)).rejects.toThrow(
+    /has \d+ bytes, at most 1000 are allowed; the largest parts: big\.ts \(20\d\d bytes\)/,
+  )
 })
 
 test('all mistakes are told at once', async () => {
-  const error = await bundle({ 'index.ts': `import a from 'node:fs'\nimport b from 'node:net'\nexport default [a, b]` }).catch((thrown: Error) => thrown)
+  const error = await bundle({
+    'index.ts': `import a from 'node:fs'\nimport b from 'node:net'\nexport default [a, b]`,
+  }).catch((thrown: Error) => thrown)
   expect((error as Error).message.match(/is a Node built-in/g)).toHaveLength(2)
 })

@@ -46,8 +46,18 @@ export async function openBench(limits: Partial<Limits> = {}): Promise<Bench> {
   const log: Bench['log'] = []
   const restarts: Bench['restarts'] = []
   const line = (level: string) => (fields: object, message: string) => void log.push({ level, fields, message })
-  const logger: Logger = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error'), child: () => logger }
-  const sandbox = createSandbox({ logger, limits: { ...LIMITS, ...limits }, onRestart: (group, why) => restarts.push({ group, why }) })
+  const logger: Logger = {
+    debug: line('debug'),
+    info: line('info'),
+    warn: line('warn'),
+    error: line('error'),
+    child: () => logger,
+  }
+  const sandbox = createSandbox({
+    logger,
+    limits: { ...LIMITS, ...limits },
+    onRestart: (group, why) => restarts.push({ group, why }),
+  })
   let count = 0
   const unit: Bench['unit'] = async (name, source, options = {}) => {
     const folder = join(dir.path, `${name}-${++count}`)
@@ -55,7 +65,13 @@ export async function openBench(limits: Partial<Limits> = {}): Promise<Bench> {
       await mkdir(dirname(join(folder, path)), { recursive: true })
       await writeFile(join(folder, path), text)
     }
-    const bundle = await bundlePlugin({ dir: folder, main: 'index.ts', pluginId: name, version: '1.2.3', bytesMax: LIMITS.pluginBundleBytesMax })
+    const bundle = await bundlePlugin({
+      dir: folder,
+      main: 'index.ts',
+      pluginId: name,
+      version: '1.2.3',
+      bytesMax: LIMITS.pluginBundleBytesMax,
+    })
     return {
       key: options.key ?? `default/${name}`,
       bundle,
@@ -93,11 +109,22 @@ let runs = 0
 export function eventRun(data: Json = {}, capabilities: Run['capabilities'] = refuseAll): Run {
   const n = ++runs
   const event = { id: `evt_${n}`, type: 'response.submitted', v: 1, at: '2026-01-02T03:04:05.000Z', data }
-  return { id: `run_${n}`, attempt: 1, input: { kind: 'event', type: event.type, eventJson: JSON.stringify(event) }, capabilities, eventId: event.id }
+  return {
+    id: `run_${n}`,
+    attempt: 1,
+    input: { kind: 'event', type: event.type, eventJson: JSON.stringify(event) },
+    capabilities,
+    eventId: event.id,
+  }
 }
 
 /** A run of anything else. */
-export const runOf = (input: Run['input'], capabilities: Run['capabilities'] = refuseAll): Run => ({ id: `run_${++runs}`, attempt: 1, input, capabilities })
+export const runOf = (input: Run['input'], capabilities: Run['capabilities'] = refuseAll): Run => ({
+  id: `run_${++runs}`,
+  attempt: 1,
+  input,
+  capabilities,
+})
 
 export const refuseAll: Run['capabilities'] = async (name) => {
   throw new HubError('capability_denied', `${name} is not granted`)

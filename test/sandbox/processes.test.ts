@@ -32,9 +32,13 @@ test('a child that is shot comes back; its runs are interrupted and succeed when
   await until('both runs to be inside', () => entered === 2)
   const pid = bench.sandbox.stats().children[0]?.pid as number
   process.kill(pid, 'SIGSEGV')
-  for (const [result] of await Promise.all(waiting)) expect(result?.error).toMatchObject({ code: 'plugin_interrupted', at: { version: '1.2.3' } })
+  for (const [result] of await Promise.all(waiting))
+    expect(result?.error).toMatchObject({ code: 'plugin_interrupted', at: { version: '1.2.3' } })
   hold = Promise.resolve()
-  for (const name of ['a', 'b']) expect(await untilRun(bench.sandbox, `default/${name}`, () => eventRun({}, async () => 1))).toMatchObject({ error: null })
+  for (const name of ['a', 'b'])
+    expect(await untilRun(bench.sandbox, `default/${name}`, () => eventRun({}, async () => 1))).toMatchObject({
+      error: null,
+    })
   expect(bench.sandbox.stats()).toMatchObject({ restarts: 1, kills: 0, children: [{ group: 'community', units: 2 }] })
   expect(bench.restarts).toEqual([{ group: 'community', why: expect.stringContaining('SIGSEGV') }])
 })
@@ -47,7 +51,8 @@ test('after two unexplained deaths in a row, whoever was in flight gets a proces
   for (let death = 0; death < 3; death++) {
     const [result] = await bench.sandbox.runBatch('default/victim', [
       eventRun({}, async () => {
-        const own = bench.sandbox.stats().children.find((child) => child.group === 'own') ?? bench.sandbox.stats().children[0]
+        const own =
+          bench.sandbox.stats().children.find((child) => child.group === 'own') ?? bench.sandbox.stats().children[0]
         process.kill(own?.pid as number, 'SIGKILL')
         await new Promise(() => undefined)
       }),
@@ -60,7 +65,9 @@ test('after two unexplained deaths in a row, whoever was in flight gets a proces
   }
   expect(codes).toEqual(['plugin_interrupted', 'plugin_interrupted', 'plugin_killed'])
   expect(await untilRun(bench.sandbox, 'default/quiet', () => eventRun())).toMatchObject({ error: null })
-  expect(await untilRun(bench.sandbox, 'default/victim', () => eventRun({}, async () => 1))).toMatchObject({ error: null })
+  expect(await untilRun(bench.sandbox, 'default/victim', () => eventRun({}, async () => 1))).toMatchObject({
+    error: null,
+  })
 })
 
 test('a child that stops answering is killed', async () => {
@@ -100,7 +107,9 @@ test('a plugin that always gets its process killed restarts at most once per bac
       }),
     ])
   }
-  expect(await untilRun(bench.sandbox, 'default/loop', () => eventRun({}, async () => 1))).toMatchObject({ error: null })
+  expect(await untilRun(bench.sandbox, 'default/loop', () => eventRun({}, async () => 1))).toMatchObject({
+    error: null,
+  })
   expect(performance.now() - startedMs).toBeGreaterThan(3 * 400)
   expect(bench.sandbox.stats().restarts).toBe(4)
 })
@@ -122,7 +131,10 @@ test('close ends every child, runs in flight are interrupted', async () => {
   const bench = await openBench()
   await bench.plugin('a', WAITS)
   const pid = bench.sandbox.stats().children[0]?.pid as number
-  const waiting = bench.sandbox.runEach('default/a', runOf({ kind: 'event', type: 'response.submitted', eventJson: '{}' }, () => new Promise(() => undefined)))
+  const waiting = bench.sandbox.runEach(
+    'default/a',
+    runOf({ kind: 'event', type: 'response.submitted', eventJson: '{}' }, () => new Promise(() => undefined)),
+  )
   await new Promise((resolve) => setTimeout(resolve, 50))
   await bench[Symbol.asyncDispose]()
   expect((await waiting).error?.code).toBe('plugin_interrupted')
@@ -132,8 +144,12 @@ test('close ends every child, runs in flight are interrupted', async () => {
 
 test('children end when their hub is killed, even in the middle of an endless loop', async () => {
   const script = fileURLToPath(new URL('../fixtures/sandbox/orphan-maker.ts', import.meta.url))
-  const hub = spawn(process.execPath, ['--no-node-snapshot', '--disable-warning=ExperimentalWarning', script], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const pid = Number(await new Promise<string>((resolve) => hub.stdout.once('data', (text: Buffer) => resolve(text.toString()))))
+  const hub = spawn(process.execPath, ['--no-node-snapshot', '--disable-warning=ExperimentalWarning', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const pid = Number(
+    await new Promise<string>((resolve) => hub.stdout.once('data', (text: Buffer) => resolve(text.toString()))),
+  )
   expect(isAlive(pid)).toBe(true)
   hub.kill('SIGKILL')
   await until('the orphan to end', () => !isAlive(pid))
@@ -147,5 +163,9 @@ test('the child may read its own code only, and may not write, spawn or start wo
   expect(command).toContain('--permission')
   expect(command).toContain('--no-node-snapshot')
   expect(command.filter((flag) => /^--allow-(fs-write|child-process|worker|wasi)/.test(flag))).toEqual([])
-  expect(command.filter((flag) => flag.startsWith('--allow-fs-read=')).every((flag) => /core\/sandbox$|isolated-vm$|node-gyp-build$|package\.json$|alpine-release$/.test(flag))).toBe(true)
+  expect(
+    command
+      .filter((flag) => flag.startsWith('--allow-fs-read='))
+      .every((flag) => /core\/sandbox$|isolated-vm$|node-gyp-build$|package\.json$|alpine-release$/.test(flag)),
+  ).toBe(true)
 })

@@ -1,4 +1,5 @@
 /** What a plugin can see and reach: its own realm with web-standard globals, and nothing of the host. */
+import { runInThisContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Bench, eventRun, onEvent, openBench, untilRun } from './harness.ts'
 
@@ -22,7 +23,8 @@ async function inside(body: string, top = ''): Promise<string> {
   if (result.error !== null) throw result.error
   return result.logs.map((line) => line.message).join('\n')
 }
-const value = async (expression: string): Promise<unknown> => JSON.parse(await inside(`ctx.log.info(JSON.stringify(await (${expression})))`))
+const value = async (expression: string): Promise<unknown> =>
+  JSON.parse(await inside(`ctx.log.info(JSON.stringify(await (${expression})))`))
 
 test('everything reachable belongs to the guest: one Function, one Object, no host names', async () => {
   const found = await value(`(() => {
@@ -49,8 +51,28 @@ test('everything reachable belongs to the guest: one Function, one Object, no ho
 })
 
 test('host names, module loading and what escapes the limits do not exist', async () => {
-  const names = ['process', 'require', 'module', 'global', 'Buffer', 'ivm', 'isolated_vm', 'WebAssembly', 'SharedArrayBuffer', 'Atomics', 'FinalizationRegistry', 'fetch', 'gc', 'plugin', 'guest', 'Deno', 'Worker']
-  expect(await value(`[${names.map((name) => `typeof globalThis['${name}']`).join()}]`)).toEqual(names.map(() => 'undefined'))
+  const names = [
+    'process',
+    'require',
+    'module',
+    'global',
+    'Buffer',
+    'ivm',
+    'isolated_vm',
+    'WebAssembly',
+    'SharedArrayBuffer',
+    'Atomics',
+    'FinalizationRegistry',
+    'fetch',
+    'gc',
+    'plugin',
+    'guest',
+    'Deno',
+    'Worker',
+  ]
+  expect(await value(`[${names.map((name) => `typeof globalThis['${name}']`).join()}]`)).toEqual(
+    names.map(() => 'undefined'),
+  )
   expect(await value(`Object.keys(globalThis)`)).toEqual([])
 })
 
@@ -63,7 +85,11 @@ test.each([
   [`URL.constructor('return process.env')()`, /process is not defined/],
   [`Error.captureStackTrace.constructor('return this.process.mainModule')()`, /undefined/],
 ])('%s finds nothing', async (attack, answer) => {
-  expect(await inside(`try { let r = ${attack}; if (typeof r === 'function') r = r(); ctx.log.info('got ' + (await r)) } catch (e) { ctx.log.info(String(e)) }`)).toMatch(answer)
+  expect(
+    await inside(
+      `try { let r = ${attack}; if (typeof r === 'function') r = r(); ctx.log.info('got ' + (await r)) } catch (e) { ctx.log.info(String(e)) }`,
+    ),
+  ).toMatch(answer)
 })
 
 test('dynamic import is refused', async () => {
@@ -101,12 +127,26 @@ test('resizable buffers are refused on every way', async () => {
     for (const [name, way] of Object.entries(ways)) try { way(); ctx.log.info(name + ' made one') } catch (e) { ctx.log.info(name + ' ' + e.name) }
     ctx.log.info(String(new ArrayBuffer(8) instanceof ArrayBuffer) + new Uint8Array(new ArrayBuffer(8)).length + new ArrayBuffer(8).slice(2).byteLength + ArrayBuffer.isView(new Uint8Array(1)))`)
   expect(text.split('\n')).toEqual([
-    'direct RangeError', 'reflect RangeError', 'prototype RangeError', 'view RangeError', 'subclass RangeError', 'species RangeError', 'sneaky RangeError', 'transfer TypeError', 'true86true',
+    'direct RangeError',
+    'reflect RangeError',
+    'prototype RangeError',
+    'view RangeError',
+    'subclass RangeError',
+    'species RangeError',
+    'sneaky RangeError',
+    'transfer TypeError',
+    'true86true',
   ])
 })
 
 test('a plugin that patches the built-ins breaks only itself', async () => {
-  await bench.plugin('vandal', onEvent(`ctx.enqueue('a', { n: 1 })`, `JSON.stringify = () => 'gotcha'; (Promise as any).prototype.then = () => {}; Array.prototype.push = () => 0; (Object as any).prototype.toJSON = undefined`))
+  await bench.plugin(
+    'vandal',
+    onEvent(
+      `ctx.enqueue('a', { n: 1 })`,
+      `JSON.stringify = () => 'gotcha'; (Promise as any).prototype.then = () => {}; Array.prototype.push = () => 0; (Object as any).prototype.toJSON = undefined`,
+    ),
+  )
   await bench.plugin('civil', onEvent(`ctx.log.info(JSON.stringify([1].concat(2)))`))
   const [civil] = await bench.sandbox.runBatch('default/civil', [eventRun()])
   expect(civil).toMatchObject({ error: null, logs: [{ message: '[1,2]' }] })
@@ -124,47 +164,118 @@ test('no run can change the config for the next', async () => {
 describe('web-standard globals', () => {
   test('TextEncoder and TextDecoder agree with the host', async () => {
     const texts = ['', 'plain', 'Ünïcödé', '😀👩‍👩‍👧', '\uFEFFbom', 'a\u0000b']
-    const got = await value(`${JSON.stringify(texts)}.map((t) => [[...new TextEncoder().encode(t)], new TextDecoder().decode(new TextEncoder().encode(t))])`)
-    expect(got).toEqual(texts.map((text) => [[...new TextEncoder().encode(text)], new TextDecoder().decode(new TextEncoder().encode(text))]))
-    const broken = [[0xff], [0xc3], [0xe2, 0x82], [0xf0, 0x9f, 0x98], [0xed, 0xa0, 0x80], [0xc0, 0xaf], [0x41, 0xe2, 0x41], [0xf4, 0x90, 0x80, 0x80], [0xe0, 0x80, 0x80], [0xf8, 0x88]]
-    expect(await value(`${JSON.stringify(broken)}.map((b) => new TextDecoder().decode(new Uint8Array(b)))`)).toEqual(broken.map((bytes) => new TextDecoder().decode(new Uint8Array(bytes))))
-    expect(await value(`(() => { const d = new TextDecoder(); return d.decode(new Uint8Array([0xe2, 0x82]), { stream: true }) + d.decode(new Uint8Array([0xac])) })()`)).toBe('€')
-    expect(await value(`(() => { try { new TextDecoder('utf-8', { fatal: true }).decode(new Uint8Array([0xff])) } catch (e) { return e.name } })()`)).toBe('TypeError')
+    const got = await value(
+      `${JSON.stringify(texts)}.map((t) => [[...new TextEncoder().encode(t)], new TextDecoder().decode(new TextEncoder().encode(t))])`,
+    )
+    expect(got).toEqual(
+      texts.map((text) => [
+        [...new TextEncoder().encode(text)],
+        new TextDecoder().decode(new TextEncoder().encode(text)),
+      ]),
+    )
+    const broken = [
+      [0xff],
+      [0xc3],
+      [0xe2, 0x82],
+      [0xf0, 0x9f, 0x98],
+      [0xed, 0xa0, 0x80],
+      [0xc0, 0xaf],
+      [0x41, 0xe2, 0x41],
+      [0xf4, 0x90, 0x80, 0x80],
+      [0xe0, 0x80, 0x80],
+      [0xf8, 0x88],
+    ]
+    expect(await value(`${JSON.stringify(broken)}.map((b) => new TextDecoder().decode(new Uint8Array(b)))`)).toEqual(
+      broken.map((bytes) => new TextDecoder().decode(new Uint8Array(bytes))),
+    )
+    expect(
+      await value(
+        `(() => { const d = new TextDecoder(); return d.decode(new Uint8Array([0xe2, 0x82]), { stream: true }) + d.decode(new Uint8Array([0xac])) })()`,
+      ),
+    ).toBe('€')
+    expect(
+      await value(
+        `(() => { try { new TextDecoder('utf-8', { fatal: true }).decode(new Uint8Array([0xff])) } catch (e) { return e.name } })()`,
+      ),
+    ).toBe('TypeError')
   })
 
   test('URL and URLSearchParams agree with the host', async () => {
-    const urls = [['https://User:p%40ss@EXAMPLE.com:8443/a/../b?x=1&x=2#h'], ['../c?d', 'https://a.test/b/x/'], ['http://bücher.example/ü?ü#ü'], ['file:///etc/passwd'], ['http://[::1]:80/'], ['http://0x7f.1/'], ['mailto:a@b.c'], ['nonsense'], ['http://a b/']]
-    const parts = ['href', 'origin', 'protocol', 'username', 'password', 'host', 'hostname', 'port', 'pathname', 'search', 'hash'] as const
-    const got = await value(`${JSON.stringify(urls)}.map(([u, b]) => { try { const x = new URL(u, b); return ${JSON.stringify(parts)}.map((p) => x[p]) } catch (e) { return e.name } })`)
-    expect(got).toEqual(urls.map(([input, base]) => {
-      try {
-        const url = new URL(input as string, base)
-        return parts.map((part) => url[part])
-      } catch (error) {
-        return (error as Error).name
-      }
-    }))
+    const urls = [
+      ['https://User:p%40ss@EXAMPLE.com:8443/a/../b?x=1&x=2#h'],
+      ['../c?d', 'https://a.test/b/x/'],
+      ['http://bücher.example/ü?ü#ü'],
+      ['file:///etc/passwd'],
+      ['http://[::1]:80/'],
+      ['http://0x7f.1/'],
+      ['mailto:a@b.c'],
+      ['nonsense'],
+      ['http://a b/'],
+    ]
+    const parts = [
+      'href',
+      'origin',
+      'protocol',
+      'username',
+      'password',
+      'host',
+      'hostname',
+      'port',
+      'pathname',
+      'search',
+      'hash',
+    ] as const
+    const got = await value(
+      `${JSON.stringify(urls)}.map(([u, b]) => { try { const x = new URL(u, b); return ${JSON.stringify(parts)}.map((p) => x[p]) } catch (e) { return e.name } })`,
+    )
+    expect(got).toEqual(
+      urls.map(([input, base]) => {
+        try {
+          const url = new URL(input as string, base)
+          return parts.map((part) => url[part])
+        } catch (error) {
+          return (error as Error).name
+        }
+      }),
+    )
     const script = `(URL, URLSearchParams) => { const u = new URL('https://a.test/?x=1'); u.searchParams.append('y', 'a b&c=~!ü'); u.searchParams.delete('x'); u.hash = '#z'; u.port = '99'; const s = u.searchParams; u.search = '?q=%F0%9F%98%80+1&bad=%zz'; s.sort();
       return [String(u), [...s], s.get('q'), s.size, new URLSearchParams({ a: '1', b: '2' }).toString(), new URLSearchParams([['a', 'b'], ['a', 'c']]).getAll('a'), new URLSearchParams('?a=b&c').has('c'), URL.canParse('x:'), URL.canParse('x'), JSON.stringify({ u })] }`
-    const host = (0, eval)(script) as (...args: unknown[]) => unknown
+    const host = runInThisContext(script) as (...args: unknown[]) => unknown
     expect(await value(`(${script})(URL, URLSearchParams)`)).toEqual(host(URL, URLSearchParams))
   })
 
   test('atob, btoa, structuredClone, crypto, queueMicrotask and timers', async () => {
-    expect(await value(`[btoa('hello ÿ'), atob(btoa('hello ÿ')), atob(' aGk= '), btoa(''), btoa('a'), btoa('ab')]`)).toEqual([btoa('hello ÿ'), 'hello ÿ', 'hi', '', 'YQ==', 'YWI='])
-    expect(await value(`['a', 'a===', '%%%%'].map((t) => { try { return atob(t) } catch (e) { return e.name } })`)).toEqual(['InvalidCharacterError', 'InvalidCharacterError', 'InvalidCharacterError'])
-    expect(await value(`(() => { const a = { d: new Date(5), m: new Map([[1, new Set([2])]]), u: new Uint8Array([1, 2]), n: 10n, e: new RangeError('r') }; a.self = a; const b = structuredClone(a); return [b !== a, b.self === b, b.d.getTime(), [...b.m.get(1)], [...b.u], String(b.n), b.e.message, b.e instanceof RangeError] })()`)).toEqual([true, true, 5, [2], [1, 2], '10', 'r', true])
-    const [uuid, other, different] = (await value(`[crypto.randomUUID(), crypto.randomUUID(), new Set(crypto.getRandomValues(new Uint8Array(5000))).size]`)) as [string, string, number]
+    expect(
+      await value(`[btoa('hello ÿ'), atob(btoa('hello ÿ')), atob(' aGk= '), btoa(''), btoa('a'), btoa('ab')]`),
+    ).toEqual([btoa('hello ÿ'), 'hello ÿ', 'hi', '', 'YQ==', 'YWI='])
+    expect(
+      await value(`['a', 'a===', '%%%%'].map((t) => { try { return atob(t) } catch (e) { return e.name } })`),
+    ).toEqual(['InvalidCharacterError', 'InvalidCharacterError', 'InvalidCharacterError'])
+    expect(
+      await value(
+        `(() => { const a = { d: new Date(5), m: new Map([[1, new Set([2])]]), u: new Uint8Array([1, 2]), n: 10n, e: new RangeError('r') }; a.self = a; const b = structuredClone(a); return [b !== a, b.self === b, b.d.getTime(), [...b.m.get(1)], [...b.u], String(b.n), b.e.message, b.e instanceof RangeError] })()`,
+      ),
+    ).toEqual([true, true, 5, [2], [1, 2], '10', 'r', true])
+    const [uuid, other, different] = (await value(
+      `[crypto.randomUUID(), crypto.randomUUID(), new Set(crypto.getRandomValues(new Uint8Array(5000))).size]`,
+    )) as [string, string, number]
     expect(uuid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
     expect(uuid).not.toBe(other)
     expect(different).toBeGreaterThan(200)
     const order = `new Promise((done) => { const out = []; setTimeout(() => out.push('late'), 20); const gone = setTimeout(() => out.push('never'), 5); clearTimeout(gone); let n = 0; const i = setInterval(() => { out.push('i' + ++n); if (n === 2) clearInterval(i) }, 2); queueMicrotask(() => out.push('micro')); setTimeout((a, b) => { out.push(a + b); done(out) }, 40, 'x', 'y') })`
     expect(await value(order)).toEqual(['micro', 'i1', 'i2', 'late', 'xy'])
-    expect(await value(`(() => { let made = 0; try { for (;;) { setTimeout(() => {}, 1000); made++ } } catch (e) { return [made, e.name] } })()`)).toEqual([100, 'RangeError'])
+    expect(
+      await value(
+        `(() => { let made = 0; try { for (;;) { setTimeout(() => {}, 1000); made++ } } catch (e) { return [made, e.name] } })()`,
+      ),
+    ).toEqual([100, 'RangeError'])
   })
 
   test('a timer while loading is refused with a clear message', async () => {
-    await expect(bench.plugin('early', onEvent('', `setTimeout(() => {}, 1)`))).rejects.toMatchObject({ code: 'plugin_load', message: expect.stringMatching(/Timers work only while the plugin runs.*\(index\.ts:2:1\)/) })
+    await expect(bench.plugin('early', onEvent('', `setTimeout(() => {}, 1)`))).rejects.toMatchObject({
+      code: 'plugin_load',
+      message: expect.stringMatching(/Timers work only while the plugin runs.*\(index\.ts:2:1\)/),
+    })
   })
 
   test('what is logged while loading heads the log of the first run', async () => {

@@ -3,7 +3,15 @@ import type { GuestSettings } from '../protocol.ts'
 import { addGlobal } from './natives.ts'
 import { type GuestRun, inspect, logLine } from './run.ts'
 
-const LEVELS = { log: 'info', info: 'info', warn: 'warn', error: 'error', debug: 'debug', trace: 'debug', dir: 'info' } as const
+const LEVELS = {
+  log: 'info',
+  info: 'info',
+  warn: 'warn',
+  error: 'error',
+  debug: 'debug',
+  trace: 'debug',
+  dir: 'info',
+} as const
 const EARLY_LINES_MAX = 20
 
 interface Line {

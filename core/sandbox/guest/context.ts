@@ -18,7 +18,8 @@ const refuse = (message: string): never => {
   throw capabilityError('capability_input', message)
 }
 
-const needText = (value: unknown, what: string): string => (typeof value === 'string' ? value : refuse(`${what} must be a string`))
+const needText = (value: unknown, what: string): string =>
+  typeof value === 'string' ? value : refuse(`${what} must be a string`)
 
 export function makeContext(run: GuestRun, parts: ContextParts): Context {
   const { settings, config } = parts
@@ -28,7 +29,8 @@ export function makeContext(run: GuestRun, parts: ContextParts): Context {
     countOp(run, settings)
     return parts.call(run, name, jsonOf(args, `ctx.${name}`))
   }
-  const log = (level: string) => (message: string, fields?: { readonly [key: string]: Json }) => logLine(run, settings, { level, message, fields })
+  const log = (level: string) => (message: string, fields?: { readonly [key: string]: Json }) =>
+    logLine(run, settings, { level, message, fields })
   return {
     config,
     run: { id: order.id, installation: settings.installation, attempt: order.attempt, deadlineMs },
@@ -43,7 +45,8 @@ export function makeContext(run: GuestRun, parts: ContextParts): Context {
       const { key, orderBy, delayMs } = options
       if (key !== undefined) needText(key, 'The key of enqueue')
       if (orderBy !== undefined) needText(orderBy, 'orderBy of enqueue')
-      if (delayMs !== undefined && !(Number.isFinite(delayMs) && delayMs >= 0)) refuse('delayMs of enqueue must be 0 or more')
+      if (delayMs !== undefined && !(Number.isFinite(delayMs) && delayMs >= 0))
+        refuse('delayMs of enqueue must be 0 or more')
       // Spliced, so that a large input is turned into text once.
       const rest = jsonOf({ action, key, orderBy, delayMs }, 'The options of enqueue')
       buffer(run, 'q', `${rest.slice(0, -1)},"input":${jsonOf(input, 'The input of enqueue')}}`)
@@ -56,7 +59,8 @@ export function makeContext(run: GuestRun, parts: ContextParts): Context {
     sign: ({ alg, key, claims, header }) => call('sign', { alg, key, claims, header }) as Promise<string>,
     responses: {
       get: (id) => call('responses.get', { id }) as ReturnType<Context['responses']['get']>,
-      list: ({ form, since, limit, after }) => call('responses.list', { form, since, limit, after }) as ReturnType<Context['responses']['list']>,
+      list: ({ form, since, limit, after }) =>
+        call('responses.list', { form, since, limit, after }) as ReturnType<Context['responses']['list']>,
     },
     emit: (name, data) => {
       countOp(run, settings)
@@ -90,7 +94,8 @@ async function http(run: GuestRun, parts: ContextParts, request: HttpRequest): P
   if (request.json !== undefined) {
     if (body !== undefined) refuse('ctx.http takes either body or json')
     body = jsonOf(request.json, 'json of ctx.http')
-    if (!keysOf(headers ?? {}).some((name) => name.toLowerCase() === 'content-type')) headers = { ...headers, 'content-type': 'application/json' }
+    if (!keysOf(headers ?? {}).some((name) => name.toLowerCase() === 'content-type'))
+      headers = { ...headers, 'content-type': 'application/json' }
   }
   if (body !== undefined && needText(body, 'The body of ctx.http').length > settings.httpRequestBytesMax) {
     throw capabilityError('capability_limit', `A request body may have ${settings.httpRequestBytesMax} bytes`)
@@ -101,10 +106,15 @@ async function http(run: GuestRun, parts: ContextParts, request: HttpRequest): P
   return { status, headers: received, body: text, truncated, json: () => parseJson(text) as Json }
 }
 
-function kvOf(run: GuestRun, settings: GuestSettings, call: (name: string, args: unknown) => Promise<unknown>): Context['kv'] {
+function kvOf(
+  run: GuestRun,
+  settings: GuestSettings,
+  call: (name: string, args: unknown) => Promise<unknown>,
+): Context['kv'] {
   const checkKey = (key: unknown): string => {
     const text = needText(key, 'A kv key')
-    if (text === '' || text.length > settings.kvKeyCharsMax) refuse(`A kv key has 1 to ${settings.kvKeyCharsMax} characters`)
+    if (text === '' || text.length > settings.kvKeyCharsMax)
+      refuse(`A kv key has 1 to ${settings.kvKeyCharsMax} characters`)
     return text
   }
   const write = (key: string, text: string, entry: string | null): void => {
@@ -132,7 +142,9 @@ function kvOf(run: GuestRun, settings: GuestSettings, call: (name: string, args:
       write(key, jsonOf({ key: checkKey(key) }, 'A kv key'), null)
     },
     list: async (prefix, after) => {
-      const answer = (await call('kv.list', { prefix: needText(prefix, 'The prefix of kv.list'), after })) as Awaited<ReturnType<Context['kv']['list']>>
+      const answer = (await call('kv.list', { prefix: needText(prefix, 'The prefix of kv.list'), after })) as Awaited<
+        ReturnType<Context['kv']['list']>
+      >
       return run.kv === null ? answer : withOwnKeys(run.kv, answer, { prefix, after: after ?? '' })
     },
   }

@@ -4,7 +4,13 @@
  * runs inside a timed slice. The only function that leads out is `ask`, which answers pure questions.
  */
 import type { ActionItem, HubEvent, Json, Plugin, RouteRequest } from '../../contract/index.ts'
-import { DRAIN_CHARS_SOFT, type DrainHeader, type GuestCommand, type GuestRunOrder, type GuestSettings } from '../protocol.ts'
+import {
+  DRAIN_CHARS_SOFT,
+  type DrainHeader,
+  type GuestCommand,
+  type GuestRunOrder,
+  type GuestSettings,
+} from '../protocol.ts'
 import { addStructuredClone } from './clone.ts'
 import { addConsole, flushEarly } from './console.ts'
 import { type ContextParts, deepFreeze, makeContext } from './context.ts'
@@ -79,7 +85,7 @@ function adopt(module: { default?: unknown } | undefined): string {
   if (typeof found !== 'object' || found === null) {
     throw new TypeError('The plugin must have a default export made with definePlugin({…})')
   }
-  plugin = found as Plugin
+  plugin = found
   const names = (part: 'on' | 'schedules' | 'routes'): string[] => {
     const table = plugin[part] ?? {}
     return keysOf(table).map((name) => need(table[name], `${part}["${name}"]`, name))
@@ -115,7 +121,8 @@ async function runLane(id: number, orders: readonly GuestRunOrder[]): Promise<vo
   const lane: Lane = { run: null, dropped: false }
   lanes.set(id, lane)
   for (let index = 0; index < orders.length; index++) {
-    if (index > 0 && (nowMs() - sliceStartMs > settings.sliceBudgetMs || outboxChars > DRAIN_CHARS_SOFT)) await pause(id)
+    if (index > 0 && (nowMs() - sliceStartMs > settings.sliceBudgetMs || outboxChars > DRAIN_CHARS_SOFT))
+      await pause(id)
     if (lane.dropped) break
     const run = newRun(id, index, orders[index] as GuestRunOrder)
     lane.run = run

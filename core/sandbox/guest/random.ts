@@ -31,7 +31,8 @@ function refill(): void {
 function getRandomValues<T extends ArrayBufferView>(view: T): T {
   const kind = Object.prototype.toString.call(view).slice(8, -1)
   if (!INTEGER_VIEWS.test(kind)) throw domException('getRandomValues takes an integer array', 'TypeMismatchError')
-  if (view.byteLength > CALL_BYTES_MAX) throw domException(`At most ${CALL_BYTES_MAX} bytes a call`, 'QuotaExceededError')
+  if (view.byteLength > CALL_BYTES_MAX)
+    throw domException(`At most ${CALL_BYTES_MAX} bytes a call`, 'QuotaExceededError')
   fill(bytesOf(view))
   return view
 }

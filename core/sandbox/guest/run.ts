@@ -38,7 +38,10 @@ export interface GuestRun {
   stop: ((end: RunEnd) => void) | null
 }
 
-export type RunEnd = { readonly why: 'done'; readonly value: unknown } | { readonly why: 'failed'; readonly error: unknown } | { readonly why: 'skipped' }
+export type RunEnd =
+  | { readonly why: 'done'; readonly value: unknown }
+  | { readonly why: 'failed'; readonly error: unknown }
+  | { readonly why: 'skipped' }
 
 export const newRun = (lane: number, index: number, order: GuestRunOrder): GuestRun => ({
   lane,
@@ -97,7 +100,11 @@ export function jsonOf(value: unknown, what: string): string {
 }
 
 /** Adds a line to the run's log; over the limit it is only counted. */
-export function logLine(run: GuestRun, settings: GuestSettings, line: { level: string; message: unknown; fields?: unknown }): void {
+export function logLine(
+  run: GuestRun,
+  settings: GuestSettings,
+  line: { level: string; message: unknown; fields?: unknown },
+): void {
   if (run.ended) return
   run.logCount += 1
   if (run.logCount > settings.logLinesMax) {
@@ -128,7 +135,11 @@ export function inspect(value: unknown): string {
 /** An error's own words, whatever was thrown. A getter that throws costs only that part. */
 export function describe(error: unknown): GuestErrorText {
   if (typeof error !== 'object' || error === null) {
-    return { name: 'Error', message: cut(typeof error === 'symbol' ? 'a symbol was thrown' : `${error}`, MESSAGE_CHARS_MAX), stack: '' }
+    return {
+      name: 'Error',
+      message: cut(typeof error === 'symbol' ? 'a symbol was thrown' : String(error), MESSAGE_CHARS_MAX),
+      stack: '',
+    }
   }
   const code = part(error, 'code', NAME_CHARS_MAX)
   return {
@@ -164,7 +175,11 @@ export function reportOf(run: GuestRun, end: RunEnd, settings: GuestSettings): s
   return `${text}}`
 }
 
-function resultOf(run: GuestRun, value: unknown, settings: GuestSettings): { text: string } | { error: GuestErrorText } {
+function resultOf(
+  run: GuestRun,
+  value: unknown,
+  settings: GuestSettings,
+): { text: string } | { error: GuestErrorText } {
   const { kind } = run.order
   let text = ''
   if (kind === 'action' || kind === 'route') {

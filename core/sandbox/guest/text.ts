@@ -103,9 +103,19 @@ function step(state: DecoderState, byte: number, put: (point: number) => void): 
     if (byte < 0x80) put(byte)
     else if (byte >= 0xc2 && byte <= 0xdf) begin(state, { needed: 1, point: byte & 0x1f, lower: 0x80, upper: 0xbf })
     else if (byte >= 0xe0 && byte <= 0xef) {
-      begin(state, { needed: 2, point: byte & 0xf, lower: byte === 0xe0 ? 0xa0 : 0x80, upper: byte === 0xed ? 0x9f : 0xbf })
+      begin(state, {
+        needed: 2,
+        point: byte & 0xf,
+        lower: byte === 0xe0 ? 0xa0 : 0x80,
+        upper: byte === 0xed ? 0x9f : 0xbf,
+      })
     } else if (byte >= 0xf0 && byte <= 0xf4) {
-      begin(state, { needed: 3, point: byte & 0x7, lower: byte === 0xf0 ? 0x90 : 0x80, upper: byte === 0xf4 ? 0x8f : 0xbf })
+      begin(state, {
+        needed: 3,
+        point: byte & 0x7,
+        lower: byte === 0xf0 ? 0x90 : 0x80,
+        upper: byte === 0xf4 ? 0x8f : 0xbf,
+      })
     } else return 'bad'
     return 'ok'
   }
@@ -133,8 +143,13 @@ function btoa(input: unknown): string {
   const text = String(input)
   let out = ''
   for (let at = 0; at < text.length; at += 3) {
-    const [a, b, c] = [text.charCodeAt(at), text.charCodeAt(at + 1), text.charCodeAt(at + 2)] as [number, number, number]
-    if (a > 255 || b > 255 || c > 255) throw domException('btoa takes characters up to U+00FF only', 'InvalidCharacterError')
+    const [a, b, c] = [text.charCodeAt(at), text.charCodeAt(at + 1), text.charCodeAt(at + 2)] as [
+      number,
+      number,
+      number,
+    ]
+    if (a > 255 || b > 255 || c > 255)
+      throw domException('btoa takes characters up to U+00FF only', 'InvalidCharacterError')
     const bits = (a << 16) | ((b || 0) << 8) | (c || 0)
     const chars = [bits >> 18, (bits >> 12) & 63, (bits >> 6) & 63, bits & 63].map((index) => ALPHABET[index]).join('')
     const left = text.length - at
@@ -146,7 +161,8 @@ function btoa(input: unknown): string {
 function atob(input: unknown): string {
   let text = String(input).replace(/[\t\n\f\r ]+/g, '')
   if (text.length % 4 === 0) text = text.replace(/={1,2}$/, '')
-  if (text.length % 4 === 1 || /[^A-Za-z0-9+/]/.test(text)) throw domException('The text is not valid base64', 'InvalidCharacterError')
+  if (text.length % 4 === 1 || /[^A-Za-z0-9+/]/.test(text))
+    throw domException('The text is not valid base64', 'InvalidCharacterError')
   let out = ''
   let bits = 0
   let count = 0

@@ -33,7 +33,14 @@ export function addTimers(owner: TimerOwner): void {
     const delayMs = Math.min(Math.max(1, Number(delay) || 0), DELAY_MS_MAX)
     const id = nextId++
     const everyMs = rest.repeat ? delayMs : null
-    timers.set(id, { id, run, callback: callback as Timer['callback'], args: rest.args, everyMs, dueMs: nowMs() + delayMs })
+    timers.set(id, {
+      id,
+      run,
+      callback: callback as Timer['callback'],
+      args: rest.args,
+      everyMs,
+      dueMs: nowMs() + delayMs,
+    })
     return id
   }
   const stop = (id: unknown): void => void timers.delete(Number(id))
@@ -58,7 +65,9 @@ export function fireTimers(lane: number, owner: TimerOwner): void {
   pauses.delete(lane)
   resume?.()
   const now = nowMs()
-  const due = [...timers.values()].filter((timer) => timer.run.lane === lane && timer.dueMs <= now).sort((a, b) => a.dueMs - b.dueMs || a.id - b.id)
+  const due = [...timers.values()]
+    .filter((timer) => timer.run.lane === lane && timer.dueMs <= now)
+    .sort((a, b) => a.dueMs - b.dueMs || a.id - b.id)
   for (const timer of due) {
     if (!timers.has(timer.id)) continue
     if (timer.everyMs === null) timers.delete(timer.id)
@@ -88,7 +97,8 @@ export function wakeTimes(): [number, number][] | null {
   if (timers.size === 0 && pauses.size === 0) return null
   const now = nowMs()
   const byLane = new Map<number, number>()
-  for (const { run, dueMs } of timers.values()) byLane.set(run.lane, Math.min(byLane.get(run.lane) ?? Infinity, Math.max(0, dueMs - now)))
+  for (const { run, dueMs } of timers.values())
+    byLane.set(run.lane, Math.min(byLane.get(run.lane) ?? Infinity, Math.max(0, dueMs - now)))
   for (const lane of pauses.keys()) byLane.set(lane, 0)
   return [...byLane]
 }

@@ -80,7 +80,10 @@ class URLSearchParams {
     const [key, text] = [toText(name), toText(value)]
     const at = this.#pairs.findIndex((pair) => pair[0] === key)
     if (at === -1) this.#pairs.push([key, text])
-    else this.#pairs = this.#pairs.filter((pair, index) => pair[0] !== key || index === at).map((pair) => (pair[0] === key ? [key, text] : pair))
+    else
+      this.#pairs = this.#pairs
+        .filter((pair, index) => pair[0] !== key || index === at)
+        .map((pair) => (pair[0] === key ? [key, text] : pair))
     this.#changed?.()
   }
 
@@ -117,7 +120,9 @@ class URLSearchParams {
 const toText = (value: unknown): string => String(value).toWellFormed()
 
 const encodeQuery = (text: string): string =>
-  encodeURIComponent(text).replace(/[!'()~]|%20/g, (part) => (part === '%20' ? '+' : `%${part.charCodeAt(0).toString(16).toUpperCase()}`))
+  encodeURIComponent(text).replace(/[!'()~]|%20/g, (part) =>
+    part === '%20' ? '+' : `%${part.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
 
 const parseQuery = (text: string): [string, string][] =>
   text
@@ -150,7 +155,8 @@ class URL {
 
   constructor(input: unknown, base?: unknown) {
     const parts = parse(toText(input), base === undefined ? undefined : toText(base))
-    if (parts === undefined) throw Object.assign(new TypeError('Invalid URL'), { code: 'ERR_INVALID_URL', input: toText(input) })
+    if (parts === undefined)
+      throw Object.assign(new TypeError('Invalid URL'), { code: 'ERR_INVALID_URL', input: toText(input) })
     this.#parts = parts
   }
 
@@ -180,7 +186,18 @@ class URL {
   }
 
   static {
-    const names: PartName[] = ['href', 'protocol', 'username', 'password', 'host', 'hostname', 'port', 'pathname', 'search', 'hash']
+    const names: PartName[] = [
+      'href',
+      'protocol',
+      'username',
+      'password',
+      'host',
+      'hostname',
+      'port',
+      'pathname',
+      'search',
+      'hash',
+    ]
     for (const name of names) {
       Object.defineProperty(URL.prototype, name, {
         get(this: URL) {

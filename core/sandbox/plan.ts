@@ -1,0 +1,85 @@
+/** Small decisions of the sandbox as pure functions: what goes together, what the guest is told, what a breach is called. */
+import type { ErrorCode } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { BreachKind, GuestReport, GuestSettings } from './protocol.ts'
+import type { Run, Unit } from './sandbox.ts'
+
+const BATCH_CHARS_MAX = 1_048_576
+const BATCH_RUNS_MAX = 200
+
+/** Code and words for a limit that an isolate broke. */
+export function breachError(kind: BreachKind, unit: Unit): { code: ErrorCode; message: string } {
+  const { sliceMs, heapMb } = unit.limits
+  if (kind === 'slice')
+    return { code: 'plugin_cpu', message: `the plugin kept the CPU for more than ${sliceMs} ms without a pause` }
+  if (kind === 'memory') return { code: 'plugin_memory', message: `the plugin used more than ${heapMb} MB of memory` }
+  return { code: 'plugin_invalid_result', message: 'the guest sent more than any run may' }
+}
+
+/** The next runs to send together: bounded by count and by size, and one at a time when somebody has to be found. */
+export function nextPart(runs: readonly Run[], from: number, isSolo: boolean): readonly Run[] {
+  if (isSolo) return runs.slice(from, from + 1)
+  let chars = 0
+  let to = from
+  while (to < runs.length && to - from < BATCH_RUNS_MAX) {
+    const { input } = runs[to] as Run
+    chars +=
+      input.kind === 'event'
+        ? input.eventJson.length
+        : input.kind === 'action'
+          ? input.itemsJson.reduce((sum, item) => sum + item.length, 0)
+          : 1_024
+    if (to > from && chars > BATCH_CHARS_MAX) break
+    to += 1
+  }
+  return runs.slice(from, to)
+}
+
+/** What the guest's own half of the bridge has to know. */
+export function settingsOf(unit: Unit, bounds: Limits): GuestSettings {
+  const { hostOpsMax, httpCallsMax, logLinesMax, sliceMs } = unit.limits
+  return {
+    installation: unit.key.slice(unit.key.indexOf('/') + 1),
+    hostOpsMax,
+    httpCallsMax,
+    logLinesMax,
+    logLineCharsMax: bounds.pluginLogLineCharsMax,
+    timersMax: bounds.pluginTimersMax,
+    resultBytesMax: bounds.pluginResultBytesMax,
+    routeBodyBytesMax: bounds.pluginRouteBodyBytesMax,
+    httpRequestBytesMax: bounds.pluginHttpRequestBytesMax,
+    kvKeyCharsMax: bounds.pluginKvKeyCharsMax,
+    kvValueBytesMax: bounds.pluginKvValueBytesMax,
+    sliceBudgetMs: sliceMs / 2,
+  }
+}
+
+/** What one slice reported, by lane, and what one run of it cost. */
+export interface SliceShare {
+  readonly byLane: ReadonlyMap<number, readonly GuestReport[]>
+  /** `isAlone`: the slice executed one run only, so the time is certainly its own. */
+  readonly cpu: { readonly shareUs: number; readonly isAlone: boolean }
+}
+
+/** A slice executed the runs that ended in it and, in each lane that goes on, one more; they share its CPU time. */
+export function shareOut(slice: {
+  readonly reports: readonly GuestReport[]
+  readonly lanes: readonly number[]
+  readonly cpuUs: number
+  readonly open: ReadonlyMap<number, { readonly remaining: number }>
+}): SliceShare {
+  const byLane = new Map<number, GuestReport[]>(slice.lanes.map((id) => [id, []]))
+  const endedByLane = new Map<number, number>()
+  for (const report of slice.reports) {
+    const list = byLane.get(report.l)
+    if (list === undefined) byLane.set(report.l, [report])
+    else list.push(report)
+    if (report.c === undefined) endedByLane.set(report.l, (endedByLane.get(report.l) ?? 0) + 1)
+  }
+  let executed = 0
+  for (const id of byLane.keys()) {
+    const ended = endedByLane.get(id) ?? 0
+    executed += ended + (ended < (slice.open.get(id)?.remaining ?? 0) ? 1 : 0)
+  }
+  return { byLane, cpu: { shareUs: slice.cpuUs / Math.max(1, executed), isAlone: executed <= 1 } }
+}
