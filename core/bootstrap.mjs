@@ -20,8 +20,29 @@ const TASKS = {
   test: [['tests', 'vitest/vitest.mjs', 'run', '--config', 'test/vitest.config.ts']],
   check: [
     ['types', 'typescript/bin/tsc'],
-    ['lint', 'oxlint/bin/oxlint', '--config', 'test/architecture/oxlint.json', '--type-aware', '--deny-warnings', 'core', 'plugins', 'integrations', 'test'],
-    ['format', 'oxfmt/bin/oxfmt', '--config', 'test/architecture/oxfmt.json', '--check', 'core', 'plugins', 'integrations', 'test'],
+    [
+      'lint',
+      'oxlint/bin/oxlint',
+      '--config',
+      'test/architecture/oxlint.json',
+      '--type-aware',
+      '--deny-warnings',
+      'core',
+      'plugins',
+      'integrations',
+      'test',
+    ],
+    [
+      'format',
+      'oxfmt/bin/oxfmt',
+      '--config',
+      'test/architecture/oxfmt.json',
+      '--check',
+      'core',
+      'plugins',
+      'integrations',
+      'test',
+    ],
     ['dead code', 'knip/bin/knip.js', '--config', 'test/architecture/knip.json'],
     ['architecture', 'vitest/vitest.mjs', 'run', '--config', 'test/vitest.config.ts', 'test/architecture'],
   ],
@@ -61,10 +82,12 @@ function installedMatches() {
 }
 
 async function runNpm() {
-  const total = Object.keys(JSON.parse(lockText).packages).filter((path) => /^node_modules\/(@[^/]+\/)?[^/]+$/.test(path)).length
+  const total = Object.keys(JSON.parse(lockText).packages).filter((path) =>
+    /^node_modules\/(@[^/]+\/)?[^/]+$/.test(path),
+  ).length
   const startedMs = Date.now()
   const own = process.env.npm_execpath
-  const [command, args] = own && /npm-cli\.js$/.test(own) ? [process.execPath, [own]] : ['npm', []]
+  const [command, args] = own && own.endsWith('npm-cli.js') ? [process.execPath, [own]] : ['npm', []]
   const npm = spawn(command, [...args, 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -75,11 +98,15 @@ async function runNpm() {
   const stopProgress = showProgress(total)
   const stop = () => npm.kill()
   process.once('SIGINT', stop).once('SIGTERM', stop)
-  const code = await new Promise((resolve) => npm.on('close', resolve).on('error', (error) => ((complaints += error.message), resolve(1))))
+  const code = await new Promise((resolve) =>
+    npm.on('close', resolve).on('error', (error) => ((complaints += error.message), resolve(1))),
+  )
   process.off('SIGINT', stop).off('SIGTERM', stop)
   stopProgress()
   if (code !== 0) {
-    say(`manifold: installing packages failed (npm ci ended with ${code ?? 'a signal'}). Check the network and try again.`)
+    say(
+      `manifold: installing packages failed (npm ci ended with ${code ?? 'a signal'}). Check the network and try again.`,
+    )
     say(complaints.trim().split('\n').slice(-15).join('\n'))
     process.exit(1)
   }
@@ -151,7 +178,9 @@ function findNode() {
   const found = brought.find((file) => existsSync(file))
   if (found) return found
   if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) return process.execPath
-  say(`manifold: needs Node ${NODE_MAJOR_MIN} or newer; this is ${process.version} and none is packaged for ${process.platform}-${process.arch}.`)
+  say(
+    `manifold: needs Node ${NODE_MAJOR_MIN} or newer; this is ${process.version} and none is packaged for ${process.platform}-${process.arch}.`,
+  )
   say(`manifold: install it from https://nodejs.org and run the same command again.`)
   process.exit(1)
 }

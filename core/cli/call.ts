@@ -1,6 +1,6 @@
 /** What every command is given. */
 import { join } from 'node:path'
-import type { Environment, Flags } from '../config/settings.ts'
+import type { Environment } from '../config/settings.ts'
 import { readSettings } from '../config/settings.ts'
 import type { Settings } from '../config/config.ts'
 import { CliError } from './exit-codes.ts'
@@ -27,7 +27,7 @@ export function textOption(call: Call, name: string): string | undefined {
 
 /** Settings from flags and environment; a mistake in them ends the command. */
 export function settingsOf(call: Call): Settings {
-  const result = readSettings(call.options as Flags, call.env)
+  const result = readSettings(call.options, call.env)
   if ('settings' in result) return result.settings
   throw new CliError('usage', result.problems.join('\n'), 'see manifold start --help')
 }
@@ -40,7 +40,10 @@ export function timeOption(call: Call, name: string, nowMs: number): string | un
   const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
   const atMs = ago ? nowMs - Number(ago[1]) * unitMs[ago[2] as keyof typeof unitMs] : Date.parse(text)
   if (!Number.isFinite(atMs) || (!ago && !/^\d{4}-\d\d-\d\d/.test(text))) {
-    throw new CliError('usage', `--${name} must be a time such as 2026-01-31T09:00:00Z, 2026-01-31 or 2h (got "${text}")`)
+    throw new CliError(
+      'usage',
+      `--${name} must be a time such as 2026-01-31T09:00:00Z, 2026-01-31 or 2h (got "${text}")`,
+    )
   }
   return new Date(atMs).toISOString()
 }

@@ -33,17 +33,26 @@ export const check: Run = async (call) => {
       set_aside: refused ? [] : result.brokenInstallations.map(({ id, state, reason }) => ({ id, state, reason })),
     })
   } else for (const problem of problems) terminal.line(formatProblem(problem, process.cwd()))
-  if (refused) throw new CliError('config', `${count(problems.length, 'mistake')}; the hub would not start with this file.`)
+  if (refused)
+    throw new CliError('config', `${count(problems.length, 'mistake')}; the hub would not start with this file.`)
   const aside = result.brokenInstallations.length
-  if (aside > 0) throw new CliError('failed', `${aside} of ${count(result.installations.length + aside, 'installation')} would be set aside; the rest would run.`)
-  terminal.say(`${configFile ?? '(no file)'} is right: ${count(result.config.forms.length, 'form')}, ${count(result.installations.length, 'installation')}`)
+  if (aside > 0)
+    throw new CliError(
+      'failed',
+      `${aside} of ${count(result.installations.length + aside, 'installation')} would be set aside; the rest would run.`,
+    )
+  terminal.say(
+    `${configFile ?? '(no file)'} is right: ${count(result.config.forms.length, 'form')}, ${count(result.installations.length, 'installation')}`,
+  )
 }
 
 export const print: Run = async (call) => {
   const { configFile } = settingsOf(call)
-  if (configFile === null) throw new CliError('config', 'There is no manifold.yaml here.', 'name it with --config, or make one: manifold init')
+  if (configFile === null)
+    throw new CliError('config', 'There is no manifold.yaml here.', 'name it with --config, or make one: manifold init')
   const result = await assembled(call)
-  if ('problems' in result) throw new CliError('config', result.problems.map((problem) => formatProblem(problem, process.cwd())).join('\n'))
+  if ('problems' in result)
+    throw new CliError('config', result.problems.map((problem) => formatProblem(problem, process.cwd())).join('\n'))
   const input = {
     file: configFile,
     text: await readFile(configFile, 'utf8'),

@@ -18,16 +18,26 @@ export const migrate: Run = async (call) => {
     await (await storage.open(dataDir)).close()
   }
   const after = storage.migrationStatus(dataDir)
-  if (call.options['json']) return call.terminal.json({ from: before.current, to: after.current, latest: after.latest, pending: after.pending, ran: run ? before.pending : [] })
+  if (call.options['json'])
+    return call.terminal.json({
+      from: before.current,
+      to: after.current,
+      latest: after.latest,
+      pending: after.pending,
+      ran: run ? before.pending : [],
+    })
   if (before.pending.length === 0) return call.terminal.say(`The schema is up to date (version ${before.current}).`)
-  call.terminal.say(run ? `Migrated from version ${before.current} to ${after.current}.` : `Would run: ${before.pending.join(', ')}`)
+  call.terminal.say(
+    run ? `Migrated from version ${before.current} to ${after.current}.` : `Would run: ${before.pending.join(', ')}`,
+  )
 }
 
 export const backup: Run = async (call) => {
   const [name = ''] = call.args
   const file = resolve(name)
   const { dataDir } = settingsOf(call)
-  if (existsSync(file) && !call.options['force']) throw new CliError('failed', `${file} exists.`, 'choose another name, or replace it with --force')
+  if (existsSync(file) && !call.options['force'])
+    throw new CliError('failed', `${file} exists.`, 'choose another name, or replace it with --force')
   const bar = call.terminal.progress('backing up')
   const storage = await backends()
   await storage.backup({ dataDir, file, progress: (fraction) => bar.set(fraction) }).finally(() => bar.done())
@@ -42,9 +52,16 @@ export const restore: Run = async (call) => {
   refuseWhileRunning(dataDir)
   const storage = await backends()
   if (!existsSync(file)) throw new CliError('failed', `There is no file ${file}.`)
-  if (storage.migrationStatus(dataDir).current > 0) await confirm(call, `${dataDir} holds a database; it would be moved aside and ${file} put in its place.`)
+  if (storage.migrationStatus(dataDir).current > 0)
+    await confirm(call, `${dataDir} holds a database; it would be moved aside and ${file} put in its place.`)
   const restored = await storage.restore({ dataDir, file })
-  if (call.options['json']) return call.terminal.json({ file, events: restored.events, responses: restored.responses, kept_as: restored.keptAs })
+  if (call.options['json'])
+    return call.terminal.json({
+      file,
+      events: restored.events,
+      responses: restored.responses,
+      kept_as: restored.keptAs,
+    })
   call.terminal.say(`Restored ${restored.responses} responses and ${restored.events} events.`)
   if (restored.keptAs !== null) call.terminal.say(`The database that was there is kept as ${restored.keptAs}.`)
 }
@@ -56,7 +73,11 @@ export const acceptLoss: Run = async (call) => {
   await confirm(call, `Events that are missing in ${dataDir} would be given up for good.`)
   const lost = storage.acceptLoss(dataDir)
   if (call.options['json']) return call.terminal.json({ lost })
-  call.terminal.say(lost.length === 0 ? 'Nothing is missing.' : `Given up: ${lost.map(({ from, to }) => (from === to ? `${from}` : `${from} to ${to}`)).join(', ')}.`)
+  call.terminal.say(
+    lost.length === 0
+      ? 'Nothing is missing.'
+      : `Given up: ${lost.map(({ from, to }) => (from === to ? `${from}` : `${from} to ${to}`)).join(', ')}.`,
+  )
 }
 
 function refuseWhileRunning(dataDir: string): void {

@@ -17,14 +17,20 @@ export const list: Run = async (call) => {
 }
 
 export const replay: Run = async (call) => {
-  const filter = { installation: textOption(call, 'installation'), form: textOption(call, 'form'), reason: textOption(call, 'reason') }
+  const filter = {
+    installation: textOption(call, 'installation'),
+    form: textOption(call, 'form'),
+    reason: textOption(call, 'reason'),
+  }
   const filtered = Object.values(filter).some((value) => value !== undefined)
   if (call.args.length > 0) {
-    if (filtered || call.options['all'] || call.options['dryRun']) throw new CliError('usage', 'Name ids, or filter: not both.')
+    if (filtered || call.options['all'] || call.options['dryRun'])
+      throw new CliError('usage', 'Name ids, or filter: not both.')
     const replayed = await replayIds(call, connect(call), call.args)
     if (call.options['json']) return call.terminal.json({ replayed: replayed.length, ids: replayed })
     return call.terminal.say(`${replayed.length} due now`)
   }
-  if (!filtered && !call.options['all']) throw new CliError('usage', 'Name ids, --installation, --form, --reason, or --all.')
+  if (!filtered && !call.options['all'])
+    throw new CliError('usage', 'Name ids, --installation, --form, --reason, or --all.')
   await replayAll(call, { ...filter, since: new Date(0).toISOString(), states: ['dead'] })
 }

@@ -12,11 +12,15 @@ const LIMIT_MAX = 100_000
 export function listQuery(call: Call): { query: Record<string, string | undefined>; limit: number } {
   const text = textOption(call, 'limit') ?? '50'
   const limit = Number(text)
-  if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT_MAX) throw new CliError('usage', `--limit must be a number from 1 to ${LIMIT_MAX} (got "${text}")`)
+  if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT_MAX)
+    throw new CliError('usage', `--limit must be a number from 1 to ${LIMIT_MAX} (got "${text}")`)
   const nowMs = Date.now()
   const names = ['installation', 'form', 'response', 'event', 'state', 'reason']
   const query = Object.fromEntries(names.map((name) => [name, textOption(call, name)]))
-  return { query: { ...query, since: timeOption(call, 'since', nowMs), until: timeOption(call, 'until', nowMs) }, limit }
+  return {
+    query: { ...query, since: timeOption(call, 'since', nowMs), until: timeOption(call, 'until', nowMs) },
+    limit,
+  }
 }
 
 export const list: Run = async (call) => {
@@ -46,7 +50,10 @@ export function deliveryTable({ terminal }: Call, rows: readonly DeliveryRow[]):
 
 export const show: Run = async (call) => {
   const [id = ''] = call.args
-  const delivery = await connect(call).request<DeliveryRow & { input: unknown; attempt_log: readonly AttemptRow[] }>('GET', `/api/v2/deliveries/${encodeURIComponent(id)}`)
+  const delivery = await connect(call).request<DeliveryRow & { input: unknown; attempt_log: readonly AttemptRow[] }>(
+    'GET',
+    `/api/v2/deliveries/${encodeURIComponent(id)}`,
+  )
   const { terminal } = call
   if (call.options['json']) return terminal.json(delivery)
   deliveryTable(call, [delivery])
@@ -55,10 +62,19 @@ export const show: Run = async (call) => {
     ['try', 'at', 'ms', 'outcome', 'request', 'answer', 'why'],
     delivery.attempt_log.map((attempt) => {
       const last = attempt.exchanges.at(-1)
-      return [attempt.n, attempt.at, Math.round(attempt.duration_ms), attempt.outcome, last ? `${last.method} ${last.url}` : null, last?.status ?? last?.error, attempt.error]
+      return [
+        attempt.n,
+        attempt.at,
+        Math.round(attempt.duration_ms),
+        attempt.outcome,
+        last ? `${last.method} ${last.url}` : null,
+        last?.status ?? last?.error,
+        attempt.error,
+      ]
     }),
   )
-  for (const attempt of delivery.attempt_log) for (const log of attempt.logs) terminal.line(`try ${attempt.n} ${log.level}: ${log.message}`)
+  for (const attempt of delivery.attempt_log)
+    for (const log of attempt.logs) terminal.line(`try ${attempt.n} ${log.level}: ${log.message}`)
 }
 
 export const replay: Run = async (call) => {

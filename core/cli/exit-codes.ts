@@ -12,11 +12,18 @@ export type ExitName = keyof typeof EXIT_CODES
 
 /** The README's table. */
 export const exitCodesTable = (): string =>
-  ['| exit code | meaning |', '| --- | --- |', ...Object.values(EXIT_CODES).map(({ code, meaning }) => `| ${code} | ${meaning} |`)].join('\n')
+  [
+    '| exit code | meaning |',
+    '| --- | --- |',
+    ...Object.values(EXIT_CODES).map(({ code, meaning }) => `| ${code} | ${meaning} |`),
+  ].join('\n')
 
 /** The same for a terminal. */
 export const exitCodesHelp = (): string =>
-  ['Exit codes:', ...Object.values(EXIT_CODES).map(({ code, meaning }) => `  ${String(code).padEnd(3)} ${meaning}`)].join('\n')
+  [
+    'Exit codes:',
+    ...Object.values(EXIT_CODES).map(({ code, meaning }) => `  ${String(code).padEnd(3)} ${meaning}`),
+  ].join('\n')
 
 /** Ends a command with a message for the person at the keyboard. */
 export class CliError extends Error {

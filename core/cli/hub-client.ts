@@ -17,7 +17,11 @@ export interface HubClient {
   readonly url: string
   request<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<T>
   /** Items of a list, over as many pages as needed for `limit`. */
-  list<T>(path: string, query: Readonly<Record<string, string | undefined>>, limit: number): Promise<{ items: T[]; next_cursor: string | null }>
+  list<T>(
+    path: string,
+    query: Readonly<Record<string, string | undefined>>,
+    limit: number,
+  ): Promise<{ items: T[]; next_cursor: string | null }>
 }
 
 /** The hub that runs on this data folder, or null. A file left by a killed process does not count. */
@@ -35,9 +39,18 @@ export function runningHub(dataDir: string): RunningHub | null {
 export function connect(call: Call): HubClient {
   const found = target(call)
   if (found === null) {
-    throw new CliError('unavailable', `No hub runs on ${settingsOf(call).dataDir}.`, 'start one with: manifold start    (or name another with --data, or --url and --key)')
+    throw new CliError(
+      'unavailable',
+      `No hub runs on ${settingsOf(call).dataDir}.`,
+      'start one with: manifold start    (or name another with --data, or --url and --key)',
+    )
   }
-  if (found.key === undefined) throw new CliError('usage', `A key is needed for ${found.url}.`, 'give one with --key or MANIFOLD_KEY; `manifold keys create` makes one')
+  if (found.key === undefined)
+    throw new CliError(
+      'usage',
+      `A key is needed for ${found.url}.`,
+      'give one with --key or MANIFOLD_KEY; `manifold keys create` makes one',
+    )
   return clientFor(found.url, found.key)
 }
 
@@ -66,13 +79,20 @@ function clientFor(url: string, key: string): HubClient {
     try {
       answer = await fetch(url + path, {
         method,
-        headers: { authorization: `Bearer ${key}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        headers: {
+          authorization: `Bearer ${key}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         redirect: 'error',
         signal: AbortSignal.timeout(TIMEOUT_MS),
       })
     } catch (error) {
-      throw new CliError('unavailable', `No hub answers at ${url} (${reasonOf(error)}).`, 'is it running? manifold doctor looks at this machine')
+      throw new CliError(
+        'unavailable',
+        `No hub answers at ${url} (${reasonOf(error)}).`,
+        'is it running? manifold doctor looks at this machine',
+      )
     }
     const text = await answer.text()
     if (!answer.ok && !(path === '/readyz' && answer.status === 503)) throw problemOf(answer.status, text)
@@ -86,7 +106,14 @@ function clientFor(url: string, key: string): HubClient {
       let cursor: string | null = null
       let rest = {}
       do {
-        const page: { items: T[]; next_cursor: string | null } = await request('GET', withQuery(path, { ...query, limit: String(Math.min(200, limit - items.length)), cursor: cursor ?? undefined }))
+        const page: { items: T[]; next_cursor: string | null } = await request(
+          'GET',
+          withQuery(path, {
+            ...query,
+            limit: String(Math.min(200, limit - items.length)),
+            cursor: cursor ?? undefined,
+          }),
+        )
         items.push(...page.items)
         cursor = page.next_cursor
         rest = page
@@ -99,7 +126,7 @@ function clientFor(url: string, key: string): HubClient {
 /** Appends what is set. */
 export function withQuery(path: string, query: Readonly<Record<string, string | undefined>>): string {
   const set = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
-  return set.length === 0 ? path : `${path}?${new URLSearchParams(set)}`
+  return set.length === 0 ? path : `${path}?${new URLSearchParams(set).toString()}`
 }
 
 const reasonOf = (error: unknown): string => {
@@ -110,7 +137,9 @@ const reasonOf = (error: unknown): string => {
 
 /** problem+json as a message: what was wrong, where, and what to do. */
 function problemOf(status: number, text: string): CliError {
-  const problem = parseOr(text) as { title?: string; detail?: string; errors?: { pointer: string; detail: string }[] } | string
+  const problem = parseOr(text) as
+    | { title?: string; detail?: string; errors?: { pointer: string; detail: string }[] }
+    | string
   if (typeof problem === 'string' || problem === null) return new CliError('failed', `The hub answered ${status}.`)
   const places = (problem.errors ?? []).map((error) => `\n  ${error.pointer || '/'}: ${error.detail}`).join('')
   const hint = status === 401 ? 'give another key with --key or MANIFOLD_KEY' : null

@@ -13,7 +13,8 @@ export const run: Run = async (call) => {
   const file = resolve(call.args[0] ?? 'manifold.yaml')
   const schema = join(dirname(file), SCHEMA_FILE)
   for (const path of [file, schema]) {
-    if (existsSync(path) && !call.options['force']) throw new CliError('failed', `${path} exists.`, 'replace it with --force')
+    if (existsSync(path) && !call.options['force'])
+      throw new CliError('failed', `${path} exists.`, 'replace it with --force')
   }
   const { found } = await discoverPlugins(rootsOf([]))
   await writeFile(schema, `${JSON.stringify(editorSchema(found.map(({ manifest }) => manifest)), null, 2)}\n`)

@@ -1,4 +1,5 @@
 /** `manifold keys create|list|revoke`: asks the running hub; works on the database itself when none runs. */
+import type { ApiKeys } from '../registry/api-keys.ts'
 import type { ApiKeyRow } from '../storage/store.ts'
 import type { Call, Run } from './call.ts'
 import { settingsOf, timeOption } from './call.ts'
@@ -20,10 +21,23 @@ export const create: Run = async (call) => {
   const { SCOPES, isScope } = await import('../registry/api-keys.ts')
   const scopes = [call.options['scope']].flat().flatMap((scope) => String(scope).split(','))
   const wrong = scopes.filter((scope) => !isScope(scope))
-  if (wrong.length > 0) throw new CliError('usage', `There is no scope ${wrong.map((scope) => `"${scope}"`).join(', ')}.`, `there are: ${SCOPES.join(', ')}`)
-  const input = { name: String(call.options['name']), scopes: scopes.filter(isScope), expiresAt: timeOption(call, 'expires', Date.now()) ?? null }
+  if (wrong.length > 0)
+    throw new CliError(
+      'usage',
+      `There is no scope ${wrong.map((scope) => `"${scope}"`).join(', ')}.`,
+      `there are: ${SCOPES.join(', ')}`,
+    )
+  const input = {
+    name: String(call.options['name']),
+    scopes: scopes.filter(isScope),
+    expiresAt: timeOption(call, 'expires', Date.now()) ?? null,
+  }
   const made = hasHub(call)
-    ? await connect(call).request<KeyRow & { key: string }>('POST', '/api/v2/keys', { name: input.name, scopes: input.scopes, expires_at: input.expiresAt })
+    ? await connect(call).request<KeyRow & { key: string }>('POST', '/api/v2/keys', {
+        name: input.name,
+        scopes: input.scopes,
+        expires_at: input.expiresAt,
+      })
     : await withKeys(call, async (keys, workspace) => {
         const { key, row } = await keys.create({ ...input, workspace })
         return { ...toRow(row), key }
@@ -40,14 +54,23 @@ export const list: Run = async (call) => {
   if (call.options['json']) return call.terminal.json({ items, next_cursor: null })
   call.terminal.table(
     ['id', 'name', 'key', 'scopes', 'created', 'last used', 'state'],
-    items.map((key) => [key.id, key.name, `${key.prefix}…`, key.scopes.join(' '), key.created_at, key.last_used_at, stateOf(key)]),
+    items.map((key) => [
+      key.id,
+      key.name,
+      `${key.prefix}…`,
+      key.scopes.join(' '),
+      key.created_at,
+      key.last_used_at,
+      stateOf(key),
+    ]),
   )
 }
 
 export const revoke: Run = async (call) => {
   const [id = ''] = call.args
   if (hasHub(call)) await connect(call).request('DELETE', `/api/v2/keys/${encodeURIComponent(id)}`)
-  else if (!(await withKeys(call, (keys, workspace) => keys.revoke(workspace, id)))) throw new CliError('failed', `There is no key "${id}" in force.`, 'manifold keys list shows them')
+  else if (!(await withKeys(call, (keys, workspace) => keys.revoke(workspace, id))))
+    throw new CliError('failed', `There is no key "${id}" in force.`, 'manifold keys list shows them')
   if (call.options['json']) return call.terminal.json({ id, revoked: true })
   call.terminal.say(`Key ${id} is revoked.`)
 }
@@ -69,9 +92,7 @@ const toRow = (row: ApiKeyRow): KeyRow => ({
   revoked_at: row.revokedAt,
 })
 
-type Keys = import('../registry/api-keys.ts').ApiKeys
-
-async function withKeys<T>(call: Call, use: (keys: Keys, workspace: string) => Promise<T>): Promise<T> {
+async function withKeys<T>(call: Call, use: (keys: ApiKeys, workspace: string) => Promise<T>): Promise<T> {
   const [{ openApiKeys }, { DEFAULT_WORKSPACE }, { systemClock }, { storage }, { quietLogger }] = await Promise.all([
     import('../registry/api-keys.ts'),
     import('../model.ts'),

@@ -9,7 +9,12 @@ import { pluginFiles } from './plugin-template.ts'
 
 export const run: Run = async ({ terminal, options, args, env }) => {
   const [id = ''] = args
-  if (!/^[a-z][a-z0-9-]{0,63}$/.test(id)) throw new CliError('usage', `"${id}" cannot be a plugin's id.`, 'use lower-case letters, digits and "-", starting with a letter')
+  if (!/^[a-z][a-z0-9-]{0,63}$/.test(id))
+    throw new CliError(
+      'usage',
+      `"${id}" cannot be a plugin's id.`,
+      'use lower-case letters, digits and "-", starting with a letter',
+    )
   const parent = resolve(textOption({ terminal, options, args, env }, 'dir') ?? 'my-plugins')
   const dir = join(parent, id)
   if (existsSync(dir)) throw new CliError('failed', `${dir} exists.`, 'choose another id or --dir')
@@ -19,5 +24,7 @@ export const run: Run = async ({ terminal, options, args, env }) => {
   const shown = relative(process.cwd(), dir) || dir
   terminal.say(`Made ${shown}: ${Object.keys(files).join(', ')}`)
   terminal.say(`Next: manifold plugin test ${shown}`)
-  terminal.say(`Then, in manifold.yaml:\n\n  pluginDirs: [${relative(process.cwd(), parent) || '.'}]\n  installations:\n    - { id: ${id}, use: ${id}, with: { url: "https://receiver.example/hook" } }\n`)
+  terminal.say(
+    `Then, in manifold.yaml:\n\n  pluginDirs: [${relative(process.cwd(), parent) || '.'}]\n  installations:\n    - { id: ${id}, use: ${id}, with: { url: "https://receiver.example/hook" } }\n`,
+  )
 }

@@ -1,9 +1,13 @@
 /** The files of a new plugin. They are built, checked and tested by our own tests as they stand here. */
 
+const MAIN = 'index.ts'
+/** Apart from its sentence, so that nothing takes the text below for an import of ours. */
+const SPECIFIER = `'./${MAIN}'`
+
 /** File name → text. */
 export const pluginFiles = (id: string): Readonly<Record<string, string>> => ({
   'plugin.json': `${JSON.stringify(manifest(id), null, 2)}\n`,
-  'index.ts': CODE,
+  [MAIN]: CODE,
   'index.test.ts': TEST,
   'README.md': readme(id),
 })
@@ -14,7 +18,7 @@ const manifest = (id: string) => ({
   description: 'Posts each submitted response to a URL.',
   version: '0.1.0',
   hub: '^1.0',
-  main: 'index.ts',
+  main: MAIN,
   on: { 'response.submitted': { data: ['data', 'form'] } },
   actions: { post: { title: 'Post the answers' } },
   permissions: { http: { hosts: ['@config.url'], methods: ['POST'] } },
@@ -22,7 +26,12 @@ const manifest = (id: string) => ({
     type: 'object',
     properties: {
       url: { type: 'string', format: 'uri', title: 'URL', description: 'Where the answers are sent.' },
-      token: { type: 'string', format: 'secret', title: 'Token', description: 'Sent as a bearer token. The plugin itself never sees it.' },
+      token: {
+        type: 'string',
+        format: 'secret',
+        title: 'Token',
+        description: 'Sent as a bearer token. The plugin itself never sees it.',
+      },
     },
     required: ['url'],
     additionalProperties: false,
@@ -69,7 +78,7 @@ export default definePlugin<Config>({
 const TEST = `/** Run with: manifold plugin test <this folder> */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import plugin from './index.ts'
+import plugin from ${SPECIFIER}
 
 type Handler = NonNullable<NonNullable<typeof plugin.on>[string]>
 type Context = Parameters<Handler>[1]

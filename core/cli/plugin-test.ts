@@ -41,7 +41,13 @@ async function checkCode(steps: Steps, dir: string, manifest: Manifest): Promise
   await steps.run('settings schema', async () => void compileWithSchema(manifest.config))
   const bundle = await steps.run('bundle', async () => {
     const { bundlePlugin } = await import('../sandbox/bundle.ts')
-    return bundlePlugin({ dir, main: manifest.main, pluginId: manifest.id, version: manifest.version, bytesMax: LIMITS.pluginBundleBytesMax })
+    return bundlePlugin({
+      dir,
+      main: manifest.main,
+      pluginId: manifest.id,
+      version: manifest.version,
+      bytesMax: LIMITS.pluginBundleBytesMax,
+    })
   })
   if (bundle) await steps.run('names in code and manifest', () => loadOnce(manifest, bundle))
 }
@@ -79,12 +85,23 @@ async function loadOnce(manifest: Manifest, bundle: Bundle): Promise<void> {
 
 /** Node's own test runner; `manifold/plugin` means this hub's contract wherever the folder lies. */
 async function ownTests(call: Call, dir: string): Promise<string> {
-  const files = (await readdir(dir, { recursive: true })).filter((name) => /\.test\.[mc]?[jt]s$/.test(name) && !name.includes('node_modules'))
+  const files = (await readdir(dir, { recursive: true })).filter(
+    (name) => /\.test\.[mc]?[jt]s$/.test(name) && !name.includes('node_modules'),
+  )
   if (files.length === 0) return 'there are none'
   const contract = new URL('../contract/index.ts', import.meta.url).href
   const hook = `import { registerHooks } from 'node:module'; registerHooks({ resolve: (name, context, next) => name === 'manifold/plugin' ? { url: ${JSON.stringify(contract)}, shortCircuit: true } : next(name, context) })`
-  const args = ['--import', `data:text/javascript,${encodeURIComponent(hook)}`, '--test', ...files.map((name) => join(dir, name))]
-  const child = spawn(process.execPath, args, { cwd: fileURLToPath(new URL('../..', import.meta.url)), env: { ...call.env, NODE_TEST_CONTEXT: undefined }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const args = [
+    '--import',
+    `data:text/javascript,${encodeURIComponent(hook)}`,
+    '--test',
+    ...files.map((name) => join(dir, name)),
+  ]
+  const child = spawn(process.execPath, args, {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    env: { ...call.env, NODE_TEST_CONTEXT: undefined },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
   const code = await new Promise<number | null>((done, failed) => child.on('close', done).on('error', failed))
@@ -119,7 +136,10 @@ class Steps {
   #add<T>(step: Step, value: T): T {
     this.done.push(step)
     const { terminal, options } = this.#call
-    if (!options['json']) terminal.line(`${step.ok ? terminal.paint('green', '✔') : terminal.paint('red', '✖')} ${step.name}${step.detail === null ? '' : `: ${step.detail}`}`)
+    if (!options['json'])
+      terminal.line(
+        `${step.ok ? terminal.paint('green', '✔') : terminal.paint('red', '✖')} ${step.name}${step.detail === null ? '' : `: ${step.detail}`}`,
+      )
     return value
   }
 }

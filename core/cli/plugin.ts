@@ -22,26 +22,59 @@ interface Seen {
 async function look(call: Call): Promise<Seen> {
   const result = await assembled(call)
   if (!('problems' in result)) return { plugins: result.plugins, broken: result.brokenPlugins, assembly: result }
-  call.terminal.say(`manifold.yaml is not valid, so its pluginDirs are not looked at:\n${result.problems.map((problem) => formatProblem(problem, process.cwd())).join('\n')}`)
+  call.terminal.say(
+    `manifold.yaml is not valid, so its pluginDirs are not looked at:\n${result.problems.map((problem) => formatProblem(problem, process.cwd())).join('\n')}`,
+  )
   const { found, broken } = await discoverPlugins(rootsOf([]))
   return { plugins: found, broken, assembly: null }
 }
 
 export const list: Run = async (call) => {
   const { plugins, broken, assembly } = await look(call)
-  const users = (id: string) => [...(assembly?.installations ?? []).filter(({ plugin }) => plugin.manifest.id === id), ...(assembly?.brokenInstallations ?? []).filter(({ use }) => use === id)].map((item) => item.id)
+  const users = (id: string) =>
+    [
+      ...(assembly?.installations ?? []).filter(({ plugin }) => plugin.manifest.id === id),
+      ...(assembly?.brokenInstallations ?? []).filter(({ use }) => use === id),
+    ].map((item) => item.id)
   const items = [
     ...plugins.map(({ manifest, origin, dir }) => {
       const waits = assembly?.pending.find(({ id }) => id === manifest.id)
-      return { id: manifest.id, name: manifest.name, version: manifest.version, origin, state: waits ? 'needs-approval' : 'ready', description: manifest.description ?? null, used_by: users(manifest.id), dir, problems: waits ? waits.diff.split('\n') : [] }
+      return {
+        id: manifest.id,
+        name: manifest.name,
+        version: manifest.version,
+        origin,
+        state: waits ? 'needs-approval' : 'ready',
+        description: manifest.description ?? null,
+        used_by: users(manifest.id),
+        dir,
+        problems: waits ? waits.diff.split('\n') : [],
+      }
     }),
-    ...broken.map(({ id, dir, problems }) => ({ id, name: id, version: null, origin: null, state: 'broken', description: null, used_by: users(id), dir, problems })),
+    ...broken.map(({ id, dir, problems }) => ({
+      id,
+      name: id,
+      version: null,
+      origin: null,
+      state: 'broken',
+      description: null,
+      used_by: users(id),
+      dir,
+      problems,
+    })),
   ].toSorted((a, b) => (a.id < b.id ? -1 : 1))
   const { terminal } = call
   if (call.options['json']) return terminal.json({ items, next_cursor: null })
   terminal.table(
     ['plugin', 'version', 'origin', 'state', 'used by', 'what it does'],
-    items.map((item) => [item.id, item.version, item.origin, terminal.paint(item.state === 'ready' ? 'green' : 'red', item.state), item.used_by.join(' '), item.description]),
+    items.map((item) => [
+      item.id,
+      item.version,
+      item.origin,
+      terminal.paint(item.state === 'ready' ? 'green' : 'red', item.state),
+      item.used_by.join(' '),
+      item.description,
+    ]),
   )
   for (const item of items) for (const problem of item.problems) terminal.say(`${item.id}: ${problem}`)
 }
@@ -53,20 +86,35 @@ export const info: Run = async (call) => {
   const { manifest } = plugin
   const pending = assembly?.pending.find((item) => item.id === id) ?? null
   const { terminal } = call
-  if (call.options['json']) return terminal.json({ ...manifest, dir: plugin.dir, origin: plugin.origin, grants: grantsOf(manifest), pending })
-  terminal.line(`${terminal.paint('bold', manifest.name)} ${manifest.version} (${manifest.id}, ${plugin.origin}, ${plugin.dir})`)
+  if (call.options['json'])
+    return terminal.json({ ...manifest, dir: plugin.dir, origin: plugin.origin, grants: grantsOf(manifest), pending })
+  terminal.line(
+    `${terminal.paint('bold', manifest.name)} ${manifest.version} (${manifest.id}, ${plugin.origin}, ${plugin.dir})`,
+  )
   if (manifest.description) terminal.line(manifest.description)
   terminal.line('\nmay:')
   for (const grant of grantsOf(manifest)) terminal.line(`  ${grant}`)
-  if (pending) terminal.line(`\nwaits for approval (${pending.running ?? 'nothing'} runs):\n${pending.diff.replace(/^/gm, '  ')}`)
+  if (pending)
+    terminal.line(`\nwaits for approval (${pending.running ?? 'nothing'} runs):\n${pending.diff.replace(/^/gm, '  ')}`)
   const actions = Object.keys(manifest.actions)
   if (actions.length > 0) terminal.line(`\nactions: ${actions.join(', ')}`)
-  for (const [name, { cron, timezone }] of Object.entries(manifest.schedules)) terminal.line(`schedule ${name}: ${cron} (${timezone})`)
+  for (const [name, { cron, timezone }] of Object.entries(manifest.schedules))
+    terminal.line(`schedule ${name}: ${cron} (${timezone})`)
   settingsTable(call, manifest.config)
 }
 
+/** What a table of settings shows of a property's schema. */
+interface Property {
+  readonly type?: string | readonly string[]
+  readonly format?: string
+  readonly enum?: readonly unknown[]
+  readonly default?: unknown
+  readonly title?: string
+  readonly description?: string
+}
+
 function settingsTable({ terminal }: Call, schema: Readonly<Record<string, unknown>>): void {
-  const properties = Object.entries((schema['properties'] ?? {}) as Record<string, Record<string, unknown>>)
+  const properties = Object.entries((schema['properties'] ?? {}) as Record<string, Property>)
   if (properties.length === 0) return terminal.line('\nno settings')
   const required = new Set((schema['required'] ?? []) as string[])
   terminal.line('\nsettings (with):')
@@ -74,10 +122,10 @@ function settingsTable({ terminal }: Call, schema: Readonly<Record<string, unkno
     ['name', 'type', 'needed', 'default', 'meaning'],
     properties.map(([name, property]) => [
       name,
-      String(property['format'] ?? property['type'] ?? (property['enum'] ? 'choice' : 'any')),
+      [property.format ?? property.type ?? (property.enum ? 'choice' : 'any')].flat().join(' or '),
       required.has(name) ? 'yes' : 'no',
-      property['default'] === undefined ? null : JSON.stringify(property['default']),
-      String(property['description'] ?? property['title'] ?? ''),
+      property.default === undefined ? null : JSON.stringify(property.default),
+      property.description ?? property.title ?? '',
     ]),
   )
 }
@@ -88,7 +136,13 @@ export const approve: Run = async (call) => {
   const { dataDir } = settingsOf(call)
   const plugin = find(id, plugins, broken)
   const done = await approvePlugin({ dataDir, plugin, nowMs: Date.now() })
-  if (call.options['json']) return call.terminal.json({ id, version: plugin.manifest.version, approved: done !== null, diff: done?.diff.split('\n') ?? [] })
+  if (call.options['json'])
+    return call.terminal.json({
+      id,
+      version: plugin.manifest.version,
+      approved: done !== null,
+      diff: done?.diff.split('\n') ?? [],
+    })
   if (done === null) return call.terminal.say(`${id} ${plugin.manifest.version} asks for nothing that is not granted.`)
   call.terminal.say(`Granted to ${id} ${plugin.manifest.version}:\n${done.diff}`)
   call.terminal.say(runningHub(dataDir) ? 'The running hub takes it up by itself.' : 'The next start uses it.')
@@ -99,5 +153,9 @@ function find(id: string, plugins: readonly DiscoveredPlugin[], broken: readonly
   if (plugin) return plugin
   const problems = broken.filter((item) => item.id === id).flatMap((item) => item.problems)
   if (problems.length > 0) throw new CliError('failed', problems.join('\n'))
-  throw new CliError('failed', `There is no plugin "${id}".`, `there are: ${plugins.map(({ manifest }) => manifest.id).join(', ') || 'none'}`)
+  throw new CliError(
+    'failed',
+    `There is no plugin "${id}".`,
+    `there are: ${plugins.map(({ manifest }) => manifest.id).join(', ') || 'none'}`,
+  )
 }

@@ -7,7 +7,12 @@ export interface InstallationRow {
   readonly reason: string | null
   readonly lag: number
   readonly last_success_at: string | null
-  readonly deliveries: { readonly pending: number; readonly retrying: number; readonly dead: number; readonly delivered: number }
+  readonly deliveries: {
+    readonly pending: number
+    readonly retrying: number
+    readonly dead: number
+    readonly delivered: number
+  }
 }
 
 export interface DeliveryRow {
@@ -29,6 +34,12 @@ export interface AttemptRow {
   readonly duration_ms: number
   readonly outcome: string
   readonly error: string | null
-  readonly exchanges: readonly { readonly method: string; readonly url: string; readonly status: number | null; readonly error: string | null; readonly response_body: string | null }[]
+  readonly exchanges: readonly {
+    readonly method: string
+    readonly url: string
+    readonly status: number | null
+    readonly error: string | null
+    readonly response_body: string | null
+  }[]
   readonly logs: readonly { readonly level: string; readonly message: string }[]
 }

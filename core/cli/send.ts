@@ -29,7 +29,8 @@ export const run: Run = async (call) => {
 
 async function fromJson(call: Call): Promise<Record<string, unknown>> {
   const given = textOption(call, 'data')
-  if (given === undefined && process.stdin.isTTY) throw new CliError('usage', 'There are no answers.', 'write key=value, --data \'{"key":"value"}\', or pipe JSON in')
+  if (given === undefined && process.stdin.isTTY)
+    throw new CliError('usage', 'There are no answers.', 'write key=value, --data \'{"key":"value"}\', or pipe JSON in')
   const json = given === undefined || given === '-' ? await text(process.stdin) : given
   let value: unknown
   try {
@@ -37,7 +38,8 @@ async function fromJson(call: Call): Promise<Record<string, unknown>> {
   } catch (error) {
     throw new CliError('usage', `The answers are not valid JSON: ${(error as Error).message}`)
   }
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) throw new CliError('usage', 'The answers must be a JSON object such as {"email":"ada@example.com"}.')
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    throw new CliError('usage', 'The answers must be a JSON object such as {"email":"ada@example.com"}.')
   return value as Record<string, unknown>
 }
 

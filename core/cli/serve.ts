@@ -17,7 +17,8 @@ export type Beside = (hub: RunningHub, signal: AbortSignal) => Promise<void> | v
 export async function serve(call: Call, beside: Beside = () => {}): Promise<void> {
   const settings = settingsOf(call)
   const demo = settings.demo && settings.configFile === null ? await openDemo(call) : null
-  if (settings.demo && demo === null) call.terminal.say(`manifold: the demo is left out, because there is a configuration: ${settings.configFile}`)
+  if (settings.demo && demo === null)
+    call.terminal.say(`manifold: the demo is left out, because there is a configuration: ${settings.configFile}`)
   try {
     const hub = await start(call, {
       settings: demo && !isChosen(call) ? { ...settings, logLevel: 'warn' } : settings,
@@ -38,7 +39,8 @@ export async function serve(call: Call, beside: Beside = () => {}): Promise<void
 }
 
 /** Somebody asked for this log level by flag or environment; otherwise a demo keeps the screen free. */
-const isChosen = (call: Call): boolean => call.options['logLevel'] !== undefined || Boolean(call.env['MANIFOLD_LOG_LEVEL'])
+const isChosen = (call: Call): boolean =>
+  call.options['logLevel'] !== undefined || Boolean(call.env['MANIFOLD_LOG_LEVEL'])
 
 async function start(call: Call, options: HubOptions): Promise<RunningHub> {
   const { startHub, ConfigRefused } = await import('../main.ts')
@@ -47,13 +49,24 @@ async function start(call: Call, options: HubOptions): Promise<RunningHub> {
   } catch (error) {
     if (error instanceof ConfigRefused) {
       for (const problem of error.problems) call.terminal.say(formatProblem(problem, process.cwd()))
-      throw new CliError('config', `${error.message} Nothing was started.`, 'mend what is listed above; manifold config check looks again')
+      throw new CliError(
+        'config',
+        `${error.message} Nothing was started.`,
+        'mend what is listed above; manifold config check looks again',
+      )
     }
-    if (error instanceof HubError) throw new CliError(error.code === 'config_invalid' ? 'config' : 'failed', error.message)
+    if (error instanceof HubError)
+      throw new CliError(error.code === 'config_invalid' ? 'config' : 'failed', error.message)
     const { code } = error as NodeJS.ErrnoException
     const { host, port } = options.settings
-    if (code === 'EADDRINUSE') throw new CliError('failed', `Port ${port} of ${host} is taken.`, 'choose another with --port; 0 takes any free one')
-    if (code === 'EACCES' || code === 'EADDRNOTAVAIL') throw new CliError('failed', `Cannot listen on ${host}:${port} (${code}).`, 'choose another --host or --port')
+    if (code === 'EADDRINUSE')
+      throw new CliError(
+        'failed',
+        `Port ${port} of ${host} is taken.`,
+        'choose another with --port; 0 takes any free one',
+      )
+    if (code === 'EACCES' || code === 'EADDRNOTAVAIL')
+      throw new CliError('failed', `Cannot listen on ${host}:${port} (${code}).`, 'choose another --host or --port')
     throw error
   }
 }
@@ -95,7 +108,9 @@ async function openDemo(call: Call): Promise<OpenDemo> {
   return {
     configText: demoConfig(receiver.url, receiver.secret),
     run: (hub, signal) => {
-      call.terminal.say(`Demo: two surveys are posted to it, a webhook receiver on ${receiver.url} checks each signature. Ctrl-C ends it.`)
+      call.terminal.say(
+        `Demo: two surveys are posted to it, a webhook receiver on ${receiver.url} checks each signature. Ctrl-C ends it.`,
+      )
       return startDemo({ url: hub.url, key: hub.operatorKey, receiver, output: process.stderr, signal })
     },
     close: () => receiver.close(),

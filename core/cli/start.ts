@@ -1,4 +1,4 @@
-/** `manifold start`. */
+/** `manifold start`: the hub, until it is told to stop. */
 import type { Run } from './call.ts'
 import { serve } from './serve.ts'
 

@@ -13,7 +13,12 @@ interface ConfigStatus {
   readonly in_step: boolean
   readonly running_checksum: string
   readonly loaded_at: string
-  readonly problems: readonly { readonly line: number; readonly column: number; readonly path: string; readonly message: string }[]
+  readonly problems: readonly {
+    readonly line: number
+    readonly column: number
+    readonly path: string
+    readonly message: string
+  }[]
 }
 
 export const run: Run = async (call) => {
@@ -26,13 +31,25 @@ export const run: Run = async (call) => {
   ])
   const { terminal } = call
   if (call.options['json']) {
-    return terminal.json({ url: hub.url, version: me.version, workspace: me.workspace, ready: ready.ready, checks: ready.checks, config, installations: installations.items })
+    return terminal.json({
+      url: hub.url,
+      version: me.version,
+      workspace: me.workspace,
+      ready: ready.ready,
+      checks: ready.checks,
+      config,
+      installations: installations.items,
+    })
   }
   const failing = ready.checks.filter((check) => !check.ok).map((check) => `${check.name}: ${check.detail ?? 'failed'}`)
-  terminal.line(`${hub.url}  version ${me.version}  ${ready.ready ? terminal.paint('green', 'ready') : terminal.paint('red', `not ready (${failing.join('; ')})`)}`)
+  terminal.line(
+    `${hub.url}  version ${me.version}  ${ready.ready ? terminal.paint('green', 'ready') : terminal.paint('red', `not ready (${failing.join('; ')})`)}`,
+  )
   terminal.line(`configuration: ${config.file ?? 'defaults, no file'}, loaded ${config.loaded_at}`)
-  if (!config.in_step) terminal.line(terminal.paint('yellow', 'the file on disk is not what runs; the next start reads it'))
-  for (const problem of config.problems) terminal.line(terminal.paint('red', `  line ${problem.line}:${problem.column} ${problem.path} ${problem.message}`))
+  if (!config.in_step)
+    terminal.line(terminal.paint('yellow', 'the file on disk is not what runs; the next start reads it'))
+  for (const problem of config.problems)
+    terminal.line(terminal.paint('red', `  line ${problem.line}:${problem.column} ${problem.path} ${problem.message}`))
   terminal.line('')
   terminal.table(
     ['installation', 'plugin', 'state', 'behind', 'waiting', 'dead', 'delivered', 'last success'],

@@ -59,7 +59,11 @@ export class Terminal {
     if (rows.length === 0) return this.say('(none)')
     const cells = rows.map((row) => row.map((cell) => cut(String(cell ?? '-'), this.#out.isTTY === true)))
     const widths = headings.map((heading, n) => Math.max(heading.length, ...cells.map((row) => width(row[n] ?? ''))))
-    const line = (row: readonly string[]) => row.map((cell, n) => cell + ' '.repeat((widths[n] ?? 0) - width(cell))).join('  ').trimEnd()
+    const line = (row: readonly string[]) =>
+      row
+        .map((cell, n) => cell + ' '.repeat((widths[n] ?? 0) - width(cell)))
+        .join('  ')
+        .trimEnd()
     this.line(this.paint('bold', line(headings.map((heading) => heading.toUpperCase()))))
     for (const row of cells) this.line(line(row))
   }
@@ -90,5 +94,7 @@ const width = (text: string): number => stripVTControlCharacters(text).length
 function cut(text: string, short: boolean): string {
   // oxlint-disable-next-line no-control-regex -- what a stranger wrote into an error must not move the cursor
   const plain = text.replace(/[\u0000-\u001f\u007f-\u009f]+(?!\[)/g, ' ')
-  return short && width(plain) > CELL_CHARS_MAX && plain === stripVTControlCharacters(plain) ? `${plain.slice(0, CELL_CHARS_MAX - 1)}…` : plain
+  return short && width(plain) > CELL_CHARS_MAX && plain === stripVTControlCharacters(plain)
+    ? `${plain.slice(0, CELL_CHARS_MAX - 1)}…`
+    : plain
 }

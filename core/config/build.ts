@@ -33,7 +33,9 @@ export function buildConfig({ tree, data, file, checksum, pluginDirs, definition
       definition: definitions.get(id) as FormDefinition,
       place: tree.keyPlaceOf(['forms', id]),
     })),
-    installations: entries.filter(([index]) => !aside.has(index)).map(([index, item]) => toInstallation(tree, index, item)),
+    installations: entries
+      .filter(([index]) => !aside.has(index))
+      .map(([index, item]) => toInstallation(tree, index, item)),
     pluginDirs: [...pluginDirs],
     network: { allow: data.network?.allow ?? [] },
     limits: { ...LIMITS, ...withoutUndefined(data.limits ?? {}) } as Limits,
@@ -58,7 +60,8 @@ function toInstallation(tree: ConfigTree, index: number, item: FileInstallation)
     order: item.order ?? 'none',
     ambiguous: item.ambiguous ?? 'retry',
     paused: item.paused ?? false,
-    from: item.from === undefined || item.from === 'beginning' ? (item.from ?? null) : new Date(item.from).toISOString(),
+    from:
+      item.from === undefined || item.from === 'beginning' ? (item.from ?? null) : new Date(item.from).toISOString(),
     pii: item.pii ?? false,
     place: tree.placeOf(['installations', index]),
   }

@@ -21,9 +21,14 @@ export function checkInstallations(input: CheckInput): ReadonlyMap<number, reado
   for (const [index, raw] of (Array.isArray(list) ? list : []).entries()) {
     if (raw === null || typeof raw !== 'object' || Array.isArray(raw)) continue
     const prefix = `installations[${index}]`
-    const missing = input.tree.missing.filter((problem) => problem.path === prefix || problem.path.startsWith(`${prefix}.`) || problem.path.startsWith(`${prefix}[`))
+    const missing = input.tree.missing.filter(
+      (problem) =>
+        problem.path === prefix || problem.path.startsWith(`${prefix}.`) || problem.path.startsWith(`${prefix}[`),
+    )
     const silent = new Set(missing.map((problem) => problem.path))
-    const others = [...checkUse(input, index), ...checkWhen(input, index)].filter((problem) => !silent.has(problem.path))
+    const others = [...checkUse(input, index), ...checkWhen(input, index)].filter(
+      (problem) => !silent.has(problem.path),
+    )
     const problems = [...missing, ...others]
     if (problems.length > 0) found.set(index, problems)
   }
@@ -37,12 +42,25 @@ function checkUse({ tree, value, plugins }: CheckInput, index: number): ConfigPr
   const plugin = plugins.find((candidate) => candidate.id === use)
   if (!plugin) {
     const ids = plugins.map((candidate) => candidate.id)
-    const hint = didYouMean(use, ids) ?? (ids.length > 0 ? `there are: ${ids.toSorted().join(', ')}` : 'no plugin was found')
-    return [{ place: tree.placeOf([...at, 'use']), path: formatPath([...at, 'use']), message: `there is no plugin "${use}"`, hint }]
+    const hint =
+      didYouMean(use, ids) ?? (ids.length > 0 ? `there are: ${ids.toSorted().join(', ')}` : 'no plugin was found')
+    return [
+      {
+        place: tree.placeOf([...at, 'use']),
+        path: formatPath([...at, 'use']),
+        message: `there is no plugin "${use}"`,
+        hint,
+      },
+    ]
   }
   if (plugin.broken) {
     const place = tree.placeOf([...at, 'use'])
-    return plugin.broken.map((message) => ({ place, path: formatPath([...at, 'use']), message: `the plugin "${use}" is broken: ${message}`, hint: null }))
+    return plugin.broken.map((message) => ({
+      place,
+      path: formatPath([...at, 'use']),
+      message: `the plugin "${use}" is broken: ${message}`,
+      hint: null,
+    }))
   }
   return [...checkSettings({ tree, value, plugin, index }), ...checkEvents({ tree, value, plugin, index })]
 }
@@ -60,7 +78,9 @@ function checkSettings({ tree, value, plugin, index }: CheckOne): ConfigProblem[
   if (typeof settings !== 'object' || Array.isArray(settings)) return []
   for (;;) {
     const problems = plugin.checkWith(settings as Record<string, unknown>)
-    const converted = problems.filter((problem) => convertExpanded(tree, value, [...at, 'with', ...problem.path], problem.wants))
+    const converted = problems.filter((problem) =>
+      convertExpanded(tree, value, { path: [...at, 'with', ...problem.path], wants: problem.wants }),
+    )
     if (converted.length > 0) continue
     return problems.map((problem) => {
       const path = [...at, 'with', ...problem.path]
@@ -80,8 +100,16 @@ function checkEvents({ tree, value, plugin, index }: CheckOne): ConfigProblem[] 
   const list: [Path, unknown][] = Array.isArray(wanted) ? wanted.map((type, n) => [[...at, n], type]) : [[at, wanted]]
   return list.flatMap(([path, type]) => {
     if (typeof type !== 'string' || events.includes(type)) return []
-    const hint = didYouMean(type, events) ?? (events.length > 0 ? `it handles ${events.join(', ')}` : 'it handles no events')
-    return [{ place: tree.placeOf(path), path: formatPath(path), message: `the plugin "${plugin.id}" does not handle "${type}"`, hint }]
+    const hint =
+      didYouMean(type, events) ?? (events.length > 0 ? `it handles ${events.join(', ')}` : 'it handles no events')
+    return [
+      {
+        place: tree.placeOf(path),
+        path: formatPath(path),
+        message: `the plugin "${plugin.id}" does not handle "${type}"`,
+        hint,
+      },
+    ]
   })
 }
 

@@ -22,7 +22,11 @@ export interface InstallationConfig {
   readonly id: string
   readonly use: string
   readonly with: Readonly<Record<string, unknown>>
-  readonly when: { readonly form?: string | readonly string[]; readonly event?: string | readonly string[]; readonly filter?: unknown }
+  readonly when: {
+    readonly form?: string | readonly string[]
+    readonly event?: string | readonly string[]
+    readonly filter?: unknown
+  }
   readonly retry: { readonly delaysMs: readonly number[] }
   readonly concurrency: number | null
   readonly ratePerSecond: number | null
@@ -75,7 +79,12 @@ export interface HubConfig {
   readonly network: { readonly allow: readonly string[] }
   readonly limits: Limits
   /** Installations of the file that were set aside with their reason (bad parts only quarantine themselves). */
-  readonly quarantined: readonly { readonly workspace: WorkspaceId; readonly id: string; readonly use: string; readonly problems: readonly ConfigProblem[] }[]
+  readonly quarantined: readonly {
+    readonly workspace: WorkspaceId
+    readonly id: string
+    readonly use: string
+    readonly problems: readonly ConfigProblem[]
+  }[]
 }
 
 /** Flags and environment: what a running process cannot change. */

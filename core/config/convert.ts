@@ -3,7 +3,11 @@ import type { ConfigTree, Path } from './document.ts'
 import { valueAt } from './explain.ts'
 
 /** Turns the text at the path into what is wanted there; false when it did not come from a variable or does not look like it. */
-export function convertExpanded(tree: ConfigTree, root: unknown, path: Path, wants: 'number' | 'boolean' | undefined): boolean {
+export function convertExpanded(
+  tree: ConfigTree,
+  root: unknown,
+  { path, wants }: { readonly path: Path; readonly wants?: 'number' | 'boolean' | undefined },
+): boolean {
   if (wants === undefined || !tree.isExpanded(path)) return false
   const text = valueAt(root, path)
   if (typeof text !== 'string') return false

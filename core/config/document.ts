@@ -58,11 +58,15 @@ export function readDocument(input: DocumentInput): ConfigTree {
   for (const problem of [...document.errors, ...document.warnings]) {
     walk.fatal.push({ place: placeAt(problem.pos[0]), path: '', ...explainYaml(problem.code, problem.message) })
   }
-  const value = walk.fatal.length === 0 && document.contents ? walk.visit(document.contents, [], 0) : null
+  const value =
+    walk.fatal.length === 0 && document.contents
+      ? walk.visit(document.contents, { path: [], depth: 0, at: undefined })
+      : null
   const nearestIn = (offsets: ReadonlyMap<string, number>, path: Path): Place => {
     for (let length = path.length; length >= 0; length--) {
       const part = idOf(path.slice(0, length))
-      const offset = (length === path.length ? offsets.get(part) : undefined) ?? walk.keys.get(part) ?? walk.values.get(part)
+      const offset =
+        (length === path.length ? offsets.get(part) : undefined) ?? walk.keys.get(part) ?? walk.values.get(part)
       if (offset !== undefined) return placeAt(offset)
     }
     return { file: input.file, line: 1, column: 1 }
@@ -75,6 +79,17 @@ export function readDocument(input: DocumentInput): ConfigTree {
     keyPlaceOf: (path) => nearestIn(walk.keys, path),
     isExpanded: (path) => walk.expanded.has(idOf(path)),
   }
+}
+
+/** Where the walk stands. `at` is the offset of the alias it came through, if it did. */
+interface Spot {
+  readonly path: Path
+  readonly depth: number
+  readonly at: number | undefined
+}
+
+interface PlacedSpot extends Spot {
+  readonly at: number
 }
 
 /** One pass over the nodes, building the plain value; counts what it visits, so aliases cannot multiply into a bomb. */
@@ -97,33 +112,40 @@ class Walk {
     this.#placeAt = placeAt
   }
 
-  /** `at` stays at the alias while inside what it stands for: that is the line to look at. */
-  visit(node: Node, path: Path, depth: number, at?: number): unknown {
-    const offset = at ?? node.range?.[0] ?? 0
+  visit(node: Node, spot: Spot): unknown {
+    const { configNodesMax, configDepthMax } = this.#input.limits
+    const here = { ...spot, at: spot.at ?? node.range?.[0] ?? 0 }
     if (this.#full) return null
-    if (++this.#nodes > this.#input.limits.configNodesMax) {
-      return this.#stop(offset, path, `more than ${this.#input.limits.configNodesMax} values`, 'aliases repeat what they name: write less of it')
+    if (++this.#nodes > configNodesMax) {
+      return this.#stop(here, `more than ${configNodesMax} values`, 'aliases repeat what they name: write less of it')
     }
-    if (depth > this.#input.limits.configDepthMax) {
-      return this.#stop(offset, path, `nested more than ${this.#input.limits.configDepthMax} levels deep`, 'an alias must not stand inside what it names')
+    if (spot.depth > configDepthMax) {
+      const what = `nested more than ${configDepthMax} levels deep`
+      return this.#stop(here, what, 'an alias must not stand inside what it names')
     }
-    this.values.set(idOf(path), offset)
-    if (isAlias(node)) return this.#alias(node, path, depth, offset)
-    if (isMap(node)) return this.#map(node.items as Pair<Node, Node | null>[], path, depth, at)
-    if (isSeq(node)) return node.items.map((item, index) => this.visit(item as Node, [...path, index], depth + 1, at))
-    return isScalar(node) ? this.#scalar(node, path, offset) : null
+    this.values.set(idOf(spot.path), here.at)
+    if (isAlias(node)) return this.#alias(node, here)
+    if (isMap(node)) return this.#map(node.items as Pair<Node, Node | null>[], spot)
+    if (isSeq(node)) {
+      return node.items.map((item, index) =>
+        this.visit(item as Node, { ...spot, path: [...spot.path, index], depth: spot.depth + 1 }),
+      )
+    }
+    return isScalar(node) ? this.#scalar(node, here) : null
   }
 
-  #alias(node: Node & { resolve(document: Document): unknown; source: string }, path: Path, depth: number, offset: number): unknown {
-    if (++this.#aliases > this.#input.limits.configAliasesMax) {
-      return this.#stop(offset, path, `more than ${this.#input.limits.configAliasesMax} aliases`, 'write the values out')
+  /** What the alias stands for is told at the alias: that is the line to look at. */
+  #alias(node: Node & { resolve(document: Document): unknown; source: string }, spot: PlacedSpot): unknown {
+    const { configAliasesMax } = this.#input.limits
+    if (++this.#aliases > configAliasesMax) {
+      return this.#stop(spot, `more than ${configAliasesMax} aliases`, 'write the values out')
     }
     const target = node.resolve(this.#document) as Node | undefined
-    if (!target) return this.#stop(offset, path, `there is no "&${node.source}" before "*${node.source}"`, null)
-    return this.visit(target, path, depth + 1, offset)
+    if (!target) return this.#stop(spot, `no "&${node.source}" before "*${node.source}"`, null)
+    return this.visit(target, { ...spot, depth: spot.depth + 1 })
   }
 
-  #map(pairs: readonly Pair<Node, Node | null>[], path: Path, depth: number, at: number | undefined): unknown {
+  #map(pairs: readonly Pair<Node, Node | null>[], { path, depth, at }: Spot): unknown {
     const value: Record<string, unknown> = {}
     for (const pair of pairs) {
       const key = String(pair.key instanceof Scalar ? pair.key.value : pair.key)
@@ -131,27 +153,29 @@ class Walk {
       const inner = [...path, key]
       this.keys.set(idOf(inner), keyOffset)
       if (key === '__proto__') {
-        this.fatal.push({ place: this.#placeAt(keyOffset), path: formatPath(inner), message: '"__proto__" cannot be a key here', hint: 'choose another name' })
+        const place = this.#placeAt(keyOffset)
+        const message = '"__proto__" cannot be a key here'
+        this.fatal.push({ place, path: formatPath(inner), message, hint: 'choose another name' })
         continue
       }
-      value[key] = pair.value === null ? null : this.visit(pair.value, inner, depth + 1, at)
+      value[key] = pair.value === null ? null : this.visit(pair.value, { path: inner, depth: depth + 1, at })
     }
     return value
   }
 
-  #scalar(node: Scalar, path: Path, offset: number): unknown {
+  #scalar(node: Scalar, { path, at }: PlacedSpot): unknown {
     if (typeof node.value !== 'string') return typeof node.value === 'bigint' ? Number(node.value) : node.value
     const result = expand(node.value, this.#input.env)
     if (result.expanded) this.expanded.add(idOf(path))
     for (const problem of result.problems) {
-      this.missing.push({ place: this.#placeAt(offset), path: formatPath(path), ...problem })
+      this.missing.push({ place: this.#placeAt(at), path: formatPath(path), ...problem })
     }
     return result.text
   }
 
-  #stop(offset: number, path: Path, what: string, hint: string | null): null {
+  #stop({ path, at }: PlacedSpot, what: string, hint: string | null): null {
     this.#full = true
-    this.fatal.push({ place: this.#placeAt(offset), path: formatPath(path), message: `the file has ${what}`, hint })
+    this.fatal.push({ place: this.#placeAt(at), path: formatPath(path), message: `the file has ${what}`, hint })
     return null
   }
 }

@@ -21,12 +21,3 @@ export function parseRatePerSecond(text: string): number | undefined {
   const unit = text.slice(-1)
   return (Number.parseFloat(text) * 1000) / (UNIT_MS[unit] as number)
 }
-
-/** `300000` → `5m`: the largest unit that divides it. */
-export function formatDuration(durationMs: number): string {
-  for (const unit of ['d', 'h', 'm', 's']) {
-    const unitMs = UNIT_MS[unit] as number
-    if (durationMs >= unitMs && durationMs % unitMs === 0) return `${durationMs / unitMs}${unit}`
-  }
-  return `${durationMs}ms`
-}

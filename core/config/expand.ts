@@ -37,7 +37,10 @@ export function expand(text: string, env: Readonly<Record<string, string | undef
     }
     const end = text.indexOf('}', dollar)
     if (end < 0) {
-      problems.push({ message: '"${" has no closing "}"', hint: 'write "$$" for a dollar sign that is only a dollar sign' })
+      problems.push({
+        message: '"${" has no closing "}"',
+        hint: 'write "$$" for a dollar sign that is only a dollar sign',
+      })
       return { text, problems, expanded }
     }
     const looked = lookUp(text.slice(dollar + 2, end), env)

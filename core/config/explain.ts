@@ -33,7 +33,9 @@ export function inspect<Schema extends z.ZodType>(
   })
   if (result.success) return { data: result.data }
   const mistakes = result.error.issues.flatMap((issue) => explain(issue, value, known))
-  const misspelt = new Set(mistakes.filter((mistake) => mistake.onKey).map((mistake) => JSON.stringify(mistake.path.slice(0, -1))))
+  const misspelt = new Set(
+    mistakes.filter((mistake) => mistake.onKey).map((mistake) => JSON.stringify(mistake.path.slice(0, -1))),
+  )
   // A rule over a whole mapping says nothing new when one of its keys is misspelt.
   return { mistakes: mistakes.filter((mistake) => !mistake.whole || !misspelt.has(JSON.stringify(mistake.path))) }
 }
@@ -47,7 +49,9 @@ function explain(issue: Issue, root: unknown, known: ReadonlyMap<string, readonl
       return issue.keys.map((key) => ({
         path: [...path, key],
         message: `unknown key "${key}"`,
-        hint: didYouMean(key, candidates) ?? (candidates.length > 0 && candidates.length <= 20 ? `known here: ${candidates.join(', ')}` : null),
+        hint:
+          didYouMean(key, candidates) ??
+          (candidates.length > 0 && candidates.length <= 20 ? `known here: ${candidates.join(', ')}` : null),
         onKey: true,
       }))
     }
@@ -56,29 +60,54 @@ function explain(issue: Issue, root: unknown, known: ReadonlyMap<string, readonl
     case 'invalid_value':
       return [wrongValue(path, issue.values, got)]
     case 'invalid_key':
-      return [{ path, message: `${show(path.at(-1))} is no valid key: ${issue.issues[0]?.message ?? 'it is not allowed'}`, hint: null, onKey: true }]
+      return [
+        {
+          path,
+          message: `${show(path.at(-1))} is no valid key: ${issue.issues[0]?.message ?? 'it is not allowed'}`,
+          hint: null,
+          onKey: true,
+        },
+      ]
     case 'invalid_union':
       return explainUnion(issue, root, known)
     case 'too_small':
     case 'too_big':
       return [outOfBounds(path, issue, got)]
     case 'custom':
-      return [{ path, message: typeof got === 'object' ? issue.message : `${issue.message} (got ${show(got)})`, hint: null, onKey: false, whole: true }]
+      return [
+        {
+          path,
+          message: typeof got === 'object' ? issue.message : `${issue.message} (got ${show(got)})`,
+          hint: null,
+          onKey: false,
+          whole: true,
+        },
+      ]
     default:
       return [{ path, message: `${issue.message} (got ${show(got)})`, hint: null, onKey: false }]
   }
 }
 
 /** The branch that took the value's type tells what is wrong inside; when none did, all are named. */
-function explainUnion(issue: Extract<Issue, { code: 'invalid_union' }>, root: unknown, known: ReadonlyMap<string, readonly string[]>): Mistake[] {
+function explainUnion(
+  issue: Extract<Issue, { code: 'invalid_union' }>,
+  root: unknown,
+  known: ReadonlyMap<string, readonly string[]>,
+): Mistake[] {
   const path = issue.path as (string | number)[]
-  const branches = issue.errors.map((errors) => errors.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }) as Issue))
-  const reaching = branches.filter((errors) => !errors.some((inner) => inner.path.length === path.length && isKindIssue(inner)))
+  const branches = issue.errors.map((errors) =>
+    errors.map((inner): Issue => ({ ...inner, path: [...issue.path, ...inner.path] })),
+  )
+  const reaching = branches.filter(
+    (errors) => !errors.some((inner) => inner.path.length === path.length && isKindIssue(inner)),
+  )
   if (reaching.length > 0) {
     const best = reaching.toSorted((a, b) => score(a) - score(b))[0] as Issue[]
     return best.flatMap((inner) => explain(inner, root, known))
   }
-  const kinds = branches.map((errors) => errors.find((inner) => inner.path.length === path.length && isKindIssue(inner)))
+  const kinds = branches.map((errors) =>
+    errors.find((inner) => inner.path.length === path.length && isKindIssue(inner)),
+  )
   const words = kinds.map((inner) => {
     if (inner?.code === 'invalid_type') return KIND_WORDS[inner.expected] ?? inner.expected
     return inner?.code === 'invalid_value' ? listOf(inner.values) : 'something else'
@@ -89,7 +118,14 @@ function explainUnion(issue: Extract<Issue, { code: 'invalid_union' }>, root: un
     {
       path,
       message: got === undefined ? 'is missing' : `must be ${[...new Set(words)].join(', or ')} (got ${show(got)})`,
-      hint: typeof got === 'string' ? (didYouMean(got, choices) ?? booleanHint(got, kinds.some((inner) => inner?.code === 'invalid_type' && inner.expected === 'boolean'))) : null,
+      hint:
+        typeof got === 'string'
+          ? (didYouMean(got, choices) ??
+            booleanHint(
+              got,
+              kinds.some((inner) => inner?.code === 'invalid_type' && inner.expected === 'boolean'),
+            ))
+          : null,
       onKey: false,
     },
   ]
@@ -98,7 +134,8 @@ function explainUnion(issue: Extract<Issue, { code: 'invalid_union' }>, root: un
 const isKindIssue = (issue: Issue): boolean => issue.code === 'invalid_type' || issue.code === 'invalid_value'
 
 /** Unknown keys weigh most: the branch whose keys are all known is the one that was meant. */
-const score = (issues: readonly Issue[]): number => issues.reduce((sum, issue) => sum + (issue.code === 'unrecognized_keys' ? 10 : 1), 0)
+const score = (issues: readonly Issue[]): number =>
+  issues.reduce((sum, issue) => sum + (issue.code === 'unrecognized_keys' ? 10 : 1), 0)
 
 const KIND_WORDS: Readonly<Record<string, string>> = {
   string: 'text',
@@ -113,15 +150,24 @@ const KIND_WORDS: Readonly<Record<string, string>> = {
 function wrongType(path: Path, expected: string, got: unknown): Mistake {
   const wanted = KIND_WORDS[expected] ?? expected
   const wants = expected === 'boolean' ? 'boolean' : expected === 'number' || expected === 'int' ? 'number' : undefined
-  if (got === undefined) return { path, message: `"${String(path.at(-1) ?? 'the file')}" is missing`, hint: `it must be ${wanted}`, onKey: false, wants }
+  if (got === undefined)
+    return {
+      path,
+      message: `"${String(path.at(-1) ?? 'the file')}" is missing`,
+      hint: `it must be ${wanted}`,
+      onKey: false,
+      wants,
+    }
   return { path, message: `must be ${wanted} (got ${show(got)})`, hint: typeHint(expected, got), onKey: false, wants }
 }
 
 function typeHint(expected: string, got: unknown): string | null {
   if (expected === 'boolean' && typeof got === 'string') return booleanHint(got, true)
-  if (expected === 'string' && (typeof got === 'number' || typeof got === 'boolean')) return `put it in quotes: "${got}"`
+  if (expected === 'string' && (typeof got === 'number' || typeof got === 'boolean'))
+    return `put it in quotes: "${got}"`
   if (expected === 'array' && got !== null) return 'write it as a list: [ ... ], or lines starting with "- "'
-  if ((expected === 'number' || expected === 'int') && typeof got === 'string' && /^-?\d+(\.\d+)?$/.test(got)) return 'write it without quotes'
+  if ((expected === 'number' || expected === 'int') && typeof got === 'string' && /^-?\d+(\.\d+)?$/.test(got))
+    return 'write it without quotes'
   return null
 }
 
@@ -133,7 +179,8 @@ function booleanHint(got: string, boolean: boolean): string | null {
 }
 
 function wrongValue(path: Path, values: readonly unknown[], got: unknown): Mistake {
-  if (got === undefined) return { path, message: `"${String(path.at(-1))}" is missing`, hint: `it must be ${listOf(values)}`, onKey: false }
+  if (got === undefined)
+    return { path, message: `"${String(path.at(-1))}" is missing`, hint: `it must be ${listOf(values)}`, onKey: false }
   return {
     path,
     message: `must be ${listOf(values)} (got ${show(got)})`,
@@ -147,7 +194,12 @@ function outOfBounds(path: Path, issue: Extract<Issue, { code: 'too_small' | 'to
   const bound = issue.code === 'too_small' ? issue.minimum : issue.maximum
   const than = issue.code === 'too_small' ? 'at least' : 'at most'
   const noun = issue.origin === 'string' ? ' characters' : issue.origin === 'array' ? ' entries' : ''
-  return { path, message: `must ${noun === '' ? 'be' : 'have'} ${than} ${bound}${noun} (got ${show(got)})`, hint: null, onKey: false }
+  return {
+    path,
+    message: `must ${noun === '' ? 'be' : 'have'} ${than} ${bound}${noun} (got ${show(got)})`,
+    hint: null,
+    onKey: false,
+  }
 }
 
 const listOf = (values: readonly unknown[]): string => values.map((value) => JSON.stringify(value)).join(' or ')

@@ -19,8 +19,14 @@ const form = formWireSchema.extend({ workspace: id.optional() })
 const retry = z.union([
   z.enum(Object.keys(RETRY_PRESETS) as RetryPreset[]),
   z
-    .strictObject({ preset: z.enum(Object.keys(RETRY_PRESETS) as RetryPreset[]).optional(), schedule: z.array(duration).max(50).optional() })
-    .refine((value) => (value.preset === undefined) !== (value.schedule === undefined), 'must have either "preset" or "schedule"'),
+    .strictObject({
+      preset: z.enum(Object.keys(RETRY_PRESETS) as RetryPreset[]).optional(),
+      schedule: z.array(duration).max(50).optional(),
+    })
+    .refine(
+      (value) => (value.preset === undefined) !== (value.schedule === undefined),
+      'must have either "preset" or "schedule"',
+    ),
 ])
 
 /** One entry of `installations:`. What `with` may hold is the plugin's own schema. */
@@ -47,16 +53,25 @@ export const installationSchema = z.strictObject({
   paused: z.boolean().optional(),
   from: z
     .string()
-    .refine((value) => value === 'beginning' || (/^\d{4}-\d\d-\d\d/.test(value) && !Number.isNaN(Date.parse(value))), 'must be "beginning" or a time such as 2026-01-31T00:00:00Z')
+    .refine(
+      (value) => value === 'beginning' || (/^\d{4}-\d\d-\d\d/.test(value) && !Number.isNaN(Date.parse(value))),
+      'must be "beginning" or a time such as 2026-01-31T00:00:00Z',
+    )
     .optional()
     .describe('Where a new installation starts reading the log.'),
-  pii: z.union([z.boolean(), z.array(text(64))]).optional().describe('Which personal fields the plugin may see.'),
+  pii: z
+    .union([z.boolean(), z.array(text(64))])
+    .optional()
+    .describe('Which personal fields the plugin may see.'),
   workspace: id.optional(),
 })
 
 const limits = z.strictObject(
   Object.fromEntries(
-    Object.entries(OVERRIDABLE_LIMITS).map(([name, [min, max]]) => [name, z.number().int().min(min).max(max).optional()]),
+    Object.entries(OVERRIDABLE_LIMITS).map(([name, [min, max]]) => [
+      name,
+      z.number().int().min(min).max(max).optional(),
+    ]),
   ) as Record<OverridableLimit, z.ZodOptional<z.ZodNumber>>,
 )
 

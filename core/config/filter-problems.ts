@@ -7,7 +7,10 @@ import type { Path } from './document.ts'
 export function checkFilter(filter: unknown): { path: Path; message: string }[] {
   const result = compileFilter(filter, LIMITS)
   if (result.ok) return []
-  return result.problems.map(({ pointer, detail }) => ({ path: pathOfPointer(pointer, filter), message: detail.replace(/\.$/, '') }))
+  return result.problems.map(({ pointer, detail }) => ({
+    path: pathOfPointer(pointer, filter),
+    message: detail.replace(/\.$/, ''),
+  }))
 }
 
 /** A JSON pointer as a path; digits are an index only where there is a list. */
@@ -20,7 +23,10 @@ export function pathOfPointer(pointer: string, root: unknown): Path {
     .map((part) => {
       const key = part.replaceAll('~1', '/').replaceAll('~0', '~')
       const step = Array.isArray(value) && /^\d+$/.test(key) ? Number(key) : key
-      value = value !== null && typeof value === 'object' && Object.hasOwn(value, step) ? (value as Record<string | number, unknown>)[step] : undefined
+      value =
+        value !== null && typeof value === 'object' && Object.hasOwn(value, step)
+          ? (value as Record<string | number, unknown>)[step]
+          : undefined
       return step
     })
 }

@@ -10,7 +10,3 @@ export function formatProblem(problem: ConfigProblem, from: string | null = null
   const path = problem.path === '' ? '' : `${problem.path} `
   return `${named}:${line}:${column} ${path}${problem.message}${problem.hint === null ? '' : ` → ${problem.hint}`}`
 }
-
-/** One a line. */
-export const formatProblems = (problems: readonly ConfigProblem[], from: string | null = null): string =>
-  problems.map((problem) => formatProblem(problem, from)).join('\n')

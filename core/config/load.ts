@@ -29,7 +29,9 @@ export interface LoadInput {
   readonly file: string | null
   readonly env: Readonly<Record<string, string | undefined>>
   /** The plugins there are, or how to find them once `pluginDirs` is known (absolute folders). */
-  readonly plugins: readonly KnownPlugin[] | ((pluginDirs: readonly string[]) => Promise<readonly KnownPlugin[]> | readonly KnownPlugin[])
+  readonly plugins:
+    | readonly KnownPlugin[]
+    | ((pluginDirs: readonly string[]) => Promise<readonly KnownPlugin[]> | readonly KnownPlugin[])
   /** Instead of what is in the file: for checking text that is not saved. */
   readonly text?: string
 }
@@ -48,7 +50,10 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
   const plugins = typeof input.plugins === 'function' ? await input.plugins(dirs) : input.plugins
   const aside = checkInstallations({ tree, value, plugins })
   const checked = inspectExpanded(tree, value)
-  const structural: ConfigProblem[] = [...dirProblems, ...tree.missing.filter((problem) => !problem.path.startsWith('installations['))]
+  const structural: ConfigProblem[] = [
+    ...dirProblems,
+    ...tree.missing.filter((problem) => !problem.path.startsWith('installations[')),
+  ]
   if ('mistakes' in checked) structural.push(...checked.mistakes.map((mistake) => toProblem(tree, mistake)))
   else structural.push(...crossCheck(tree, checked.data))
   const forms = readForms(tree, value)
@@ -58,7 +63,17 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     return { problems: inFileOrder([...structural, ...[...aside.values()].flat()]) }
   }
   const checksum = createHash('sha256').update(read).digest('hex')
-  return { config: buildConfig({ tree, data: checked.data, file, checksum, pluginDirs: dirs, definitions: forms.definitions, aside }) }
+  return {
+    config: buildConfig({
+      tree,
+      data: checked.data,
+      file,
+      checksum,
+      pluginDirs: dirs,
+      definitions: forms.definitions,
+      aside,
+    }),
+  }
 }
 
 /** `forms:` with everything below it commented out is no mistake. */
@@ -72,7 +87,7 @@ function inspectExpanded(tree: ConfigTree, value: unknown): { data: FileConfig }
   for (;;) {
     const result = inspect(fileSchema, value)
     if ('data' in result) return result
-    const converted = result.mistakes.filter((mistake) => convertExpanded(tree, value, mistake.path, mistake.wants))
+    const converted = result.mistakes.filter((mistake) => convertExpanded(tree, value, mistake))
     if (converted.length > 0) continue
     const missing = new Set(tree.missing.map((problem) => problem.path))
     return { mistakes: result.mistakes.filter((mistake) => !missing.has(formatPath(mistake.path))) }
@@ -97,19 +112,34 @@ function crossCheck(tree: ConfigTree, data: FileConfig): ConfigProblem[] {
     if (first === undefined) continue
     const path = ['installations', index, 'id']
     const { line } = tree.placeOf(['installations', first, 'id'])
-    problems.push({ place: tree.placeOf(path), path: formatPath(path), message: `the id "${installation.id}" is taken (line ${line})`, hint: 'give each installation its own id' })
+    problems.push({
+      place: tree.placeOf(path),
+      path: formatPath(path),
+      message: `the id "${installation.id}" is taken (line ${line})`,
+      hint: 'give each installation its own id',
+    })
   }
   for (const [index, cidr] of (data.network?.allow ?? []).entries()) {
     if (ipaddr.isValidCIDR(cidr)) continue
     const path = ['network', 'allow', index]
-    const hint = ipaddr.isValid(cidr) ? `write ${cidr}/${cidr.includes(':') ? 128 : 32}` : 'write an address and a prefix length, such as 10.0.0.0/8'
-    problems.push({ place: tree.placeOf(path), path: formatPath(path), message: `must be a range of addresses in CIDR notation (got "${cidr}")`, hint })
+    const hint = ipaddr.isValid(cidr)
+      ? `write ${cidr}/${cidr.includes(':') ? 128 : 32}`
+      : 'write an address and a prefix length, such as 10.0.0.0/8'
+    problems.push({
+      place: tree.placeOf(path),
+      path: formatPath(path),
+      message: `must be a range of addresses in CIDR notation (got "${cidr}")`,
+      hint,
+    })
   }
   return problems
 }
 
 /** Forms are read by the rules of the API: what it would refuse, the file may not hold. */
-function readForms(tree: ConfigTree, value: unknown): { definitions: ReadonlyMap<string, FormDefinition>; problems: readonly ConfigProblem[] } {
+function readForms(
+  tree: ConfigTree,
+  value: unknown,
+): { definitions: ReadonlyMap<string, FormDefinition>; problems: readonly ConfigProblem[] } {
   const definitions = new Map<string, FormDefinition>()
   const problems: ConfigProblem[] = []
   for (const [id, raw] of Object.entries((valueAt(value, ['forms']) ?? {}) as Record<string, unknown>)) {
@@ -127,7 +157,11 @@ function readForms(tree: ConfigTree, value: unknown): { definitions: ReadonlyMap
   return { definitions, problems }
 }
 
-async function findPluginDirs(tree: ConfigTree, value: unknown, file: string | null): Promise<{ dirs: string[]; problems: ConfigProblem[] }> {
+async function findPluginDirs(
+  tree: ConfigTree,
+  value: unknown,
+  file: string | null,
+): Promise<{ dirs: string[]; problems: ConfigProblem[] }> {
   const listed = valueAt(value, ['pluginDirs'])
   const dirs: string[] = []
   const problems: ConfigProblem[] = []
@@ -137,7 +171,13 @@ async function findPluginDirs(tree: ConfigTree, value: unknown, file: string | n
     const dir = resolve(file === null ? '.' : dirname(file), entry)
     const wrong = await folderProblem(dir)
     if (wrong === null) dirs.push(dir)
-    else problems.push({ place: tree.placeOf(path), path: formatPath(path), message: `${dir}: ${wrong}`, hint: 'make the folder, or leave the line out' })
+    else
+      problems.push({
+        place: tree.placeOf(path),
+        path: formatPath(path),
+        message: `${dir}: ${wrong}`,
+        hint: 'make the folder, or leave the line out',
+      })
   }
   return { dirs, problems }
 }

@@ -26,7 +26,8 @@ export function printableConfig({ file, text, env, plugins, redacted }: PrintInp
     const { use, with: settings } = (entry ?? {}) as { use?: unknown; with?: Record<string, unknown> }
     const plugin = plugins.find((candidate) => candidate.id === use)
     if (!settings || typeof settings !== 'object') continue
-    for (const path of plugin?.secretPaths?.(settings) ?? []) secret.add(JSON.stringify(['installations', index, 'with', ...path]))
+    for (const path of plugin?.secretPaths?.(settings) ?? [])
+      secret.add(JSON.stringify(['installations', index, 'with', ...path]))
   }
   const isSecret = (path: Path): boolean => {
     if (secret.has(JSON.stringify(path)) || tree.isExpanded(path)) return true

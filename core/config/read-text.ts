@@ -5,7 +5,12 @@ import type { ConfigProblem } from './config.ts'
 
 /** The text as it stands in the file. */
 export async function readConfigText(file: string): Promise<string | ConfigProblem> {
-  const refuse = (message: string, hint: string | null): ConfigProblem => ({ place: { file, line: 1, column: 1 }, path: '', message, hint })
+  const refuse = (message: string, hint: string | null): ConfigProblem => ({
+    place: { file, line: 1, column: 1 },
+    path: '',
+    message,
+    hint,
+  })
   try {
     await using handle = await open(file, 'r')
     const info = await handle.stat()
@@ -19,7 +24,8 @@ export async function readConfigText(file: string): Promise<string | ConfigProbl
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') return refuse('there is no such file', '`manifold init` writes one')
     if (code === 'ELOOP') return refuse('is a symbolic link that leads back to itself', null)
-    if (code === 'EACCES') return refuse('may not be read by this user', 'check the permissions of the file and its folders')
+    if (code === 'EACCES')
+      return refuse('may not be read by this user', 'check the permissions of the file and its folders')
     if (code === 'EISDIR') return refuse('is a folder', 'name the file, e.g. --config manifold.yaml')
     return refuse(`cannot be read (${code ?? String(error)})`, null)
   }

@@ -46,7 +46,9 @@ const ranges = (text: string): readonly string[] =>
     .filter((part) => part !== '')
     .map((part) => {
       if (ipaddr.isValidCIDR(part)) return part
-      return ipaddr.isValid(part) ? `${part}/${part.includes(':') ? 128 : 32}` : fail(`must be addresses or CIDR ranges separated by commas (got "${part}")`)
+      return ipaddr.isValid(part)
+        ? `${part}/${part.includes(':') ? 128 : 32}`
+        : fail(`must be addresses or CIDR ranges separated by commas (got "${part}")`)
     })
 
 const adminKey = (text: string): string => (text.length >= 8 ? text : fail('must have at least 8 characters'))
@@ -55,15 +57,78 @@ type Rows = { readonly [Name in keyof Settings]: SettingRow<Name> }
 
 /** Every setting there is. */
 export const SETTINGS: Rows = {
-  configFile: { name: 'configFile', flag: '--config <file>', env: 'MANIFOLD_CONFIG', fallback: './manifold.yaml if there is one', help: 'the configuration file', parse: (text) => resolve(text) },
-  dataDir: { name: 'dataDir', flag: '--data <dir>', env: 'MANIFOLD_DATA', fallback: './.manifold', help: 'folder for the database, caches and the lock file', parse: (text) => resolve(text) },
-  host: { name: 'host', flag: '--host <address>', env: 'MANIFOLD_HOST', fallback: '127.0.0.1', help: 'address to listen on; 0.0.0.0 for all', parse: (text) => text },
-  port: { name: 'port', flag: '--port <n>', env: 'MANIFOLD_PORT', fallback: '8420', help: 'port to listen on; 0 takes any free one', parse: port },
-  role: { name: 'role', flag: '--role <role>', env: 'MANIFOLD_ROLE', fallback: 'all', help: 'all, api (takes submissions) or worker (runs plugins)', parse: oneOf('all', 'api', 'worker') },
-  demo: { name: 'demo', flag: '--demo', env: 'MANIFOLD_DEMO', fallback: 'false', help: 'set up forms, responses and a receiver to look at', parse: yesOrNo },
-  adminKey: { name: 'adminKey', flag: null, env: 'MANIFOLD_ADMIN_KEY', fallback: 'made and shown once', help: 'the first admin key', parse: adminKey },
-  logLevel: { name: 'logLevel', flag: '--log-level <level>', env: 'MANIFOLD_LOG_LEVEL', fallback: 'info', help: 'debug, info, warn, error or silent', parse: oneOf('debug', 'info', 'warn', 'error', 'silent') },
-  trustedProxies: { name: 'trustedProxies', flag: '--trusted-proxies <cidrs>', env: 'MANIFOLD_TRUSTED_PROXIES', fallback: 'none', help: 'reverse proxies whose X-Forwarded-For is believed, separated by commas', parse: ranges },
+  configFile: {
+    name: 'configFile',
+    flag: '--config <file>',
+    env: 'MANIFOLD_CONFIG',
+    fallback: './manifold.yaml if there is one',
+    help: 'the configuration file',
+    parse: (text) => resolve(text),
+  },
+  dataDir: {
+    name: 'dataDir',
+    flag: '--data <dir>',
+    env: 'MANIFOLD_DATA',
+    fallback: './.manifold',
+    help: 'folder for the database, caches and the lock file',
+    parse: (text) => resolve(text),
+  },
+  host: {
+    name: 'host',
+    flag: '--host <address>',
+    env: 'MANIFOLD_HOST',
+    fallback: '127.0.0.1',
+    help: 'address to listen on; 0.0.0.0 for all',
+    parse: (text) => text,
+  },
+  port: {
+    name: 'port',
+    flag: '--port <n>',
+    env: 'MANIFOLD_PORT',
+    fallback: '8420',
+    help: 'port to listen on; 0 takes any free one',
+    parse: port,
+  },
+  role: {
+    name: 'role',
+    flag: '--role <role>',
+    env: 'MANIFOLD_ROLE',
+    fallback: 'all',
+    help: 'all, api (takes submissions) or worker (runs plugins)',
+    parse: oneOf('all', 'api', 'worker'),
+  },
+  demo: {
+    name: 'demo',
+    flag: '--demo',
+    env: 'MANIFOLD_DEMO',
+    fallback: 'false',
+    help: 'set up forms, responses and a receiver to look at',
+    parse: yesOrNo,
+  },
+  adminKey: {
+    name: 'adminKey',
+    flag: null,
+    env: 'MANIFOLD_ADMIN_KEY',
+    fallback: 'made and shown once',
+    help: 'the first admin key',
+    parse: adminKey,
+  },
+  logLevel: {
+    name: 'logLevel',
+    flag: '--log-level <level>',
+    env: 'MANIFOLD_LOG_LEVEL',
+    fallback: 'info',
+    help: 'debug, info, warn, error or silent',
+    parse: oneOf('debug', 'info', 'warn', 'error', 'silent'),
+  },
+  trustedProxies: {
+    name: 'trustedProxies',
+    flag: '--trusted-proxies <cidrs>',
+    env: 'MANIFOLD_TRUSTED_PROXIES',
+    fallback: 'none',
+    help: 'reverse proxies whose X-Forwarded-For is believed, separated by commas',
+    parse: ranges,
+  },
 }
 
 /** Flags as commander leaves them, by setting name. */
@@ -75,14 +140,19 @@ export type Environment = Readonly<Record<string, string | undefined>>
 export const environment = (): Environment => process.env
 
 /** What the CLI as a client of a running hub reads from the environment. */
-export const clientEnvironment = (env: Environment): { url: string | undefined; key: string | undefined; color: boolean } => ({
+export const clientEnvironment = (
+  env: Environment,
+): { url: string | undefined; key: string | undefined; color: boolean } => ({
   url: env['MANIFOLD_URL'] || undefined,
   key: env['MANIFOLD_KEY'] || undefined,
   color: (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
 })
 
 /** Flags win over environment, environment over defaults. All mistakes at once. */
-export function readSettings(flags: Flags, env: Environment): { readonly settings: Settings } | { readonly problems: readonly string[] } {
+export function readSettings(
+  flags: Flags,
+  env: Environment,
+): { readonly settings: Settings } | { readonly problems: readonly string[] } {
   const problems: string[] = []
   const read = <Name extends keyof Settings>(name: Name, fallback: () => Settings[Name]): Settings[Name] => {
     const row = SETTINGS[name]
@@ -112,6 +182,8 @@ export function readSettings(flags: Flags, env: Environment): { readonly setting
 
 /** The README's table, one line a row. */
 export function settingsTable(): string {
-  const rows = Object.values(SETTINGS).map((row) => `| ${row.flag === null ? '' : `\`${row.flag}\``} | \`${row.env}\` | ${row.fallback} | ${row.help} |`)
+  const rows = Object.values(SETTINGS).map(
+    (row) => `| ${row.flag === null ? '' : `\`${row.flag}\``} | \`${row.env}\` | ${row.fallback} | ${row.help} |`,
+  )
   return ['| flag | environment | default | meaning |', '| --- | --- | --- | --- |', ...rows].join('\n')
 }

@@ -82,7 +82,9 @@ class PathWatch implements Watching {
   async #listen(path: string): Promise<void> {
     try {
       const isFolder = (await stat(path)).isDirectory()
-      const watcher = watch(isFolder ? path : dirname(path), { recursive: isFolder, persistent: false }, () => this.#soon())
+      const watcher = watch(isFolder ? path : dirname(path), { recursive: isFolder, persistent: false }, () =>
+        this.#soon(),
+      )
       watcher.on('error', () => watcher.close())
       this.#watchers.push(watcher)
     } catch {
@@ -169,7 +171,9 @@ export interface ConfigWatchOptions<Loaded extends { readonly config: HubConfig 
 }
 
 /** Reloads the configuration when its file changes, or when poked (SIGHUP). What runs stays whole until `apply` succeeds. */
-export function watchConfig<Loaded extends { readonly config: HubConfig }>(options: ConfigWatchOptions<Loaded>): Promise<Watching> {
+export function watchConfig<Loaded extends { readonly config: HubConfig }>(
+  options: ConfigWatchOptions<Loaded>,
+): Promise<Watching> {
   return watchPaths({
     paths: [options.file, ...(options.alsoFiles ?? [])],
     ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
@@ -182,7 +186,14 @@ export function watchConfig<Loaded extends { readonly config: HubConfig }>(optio
         else options.refuse(problems)
       } catch (error) {
         const place = { file: options.file, line: 1, column: 1 }
-        options.refuse([{ place, path: '', message: `the new configuration could not be put to work: ${(error as Error).message}`, hint: null }])
+        options.refuse([
+          {
+            place,
+            path: '',
+            message: `the new configuration could not be put to work: ${(error as Error).message}`,
+            hint: null,
+          },
+        ])
       }
     },
   })
@@ -194,5 +205,7 @@ export function watchConfig<Loaded extends { readonly config: HubConfig }>(optio
  */
 export function newlyBroken(current: HubConfig, next: HubConfig): readonly ConfigProblem[] {
   const running = new Set(current.installations.map((entry) => `${entry.workspace}/${entry.id}`))
-  return next.quarantined.filter((entry) => running.has(`${entry.workspace}/${entry.id}`)).flatMap((entry) => entry.problems)
+  return next.quarantined
+    .filter((entry) => running.has(`${entry.workspace}/${entry.id}`))
+    .flatMap((entry) => entry.problems)
 }

@@ -58,7 +58,9 @@ export interface AssembleInput extends Pick<LoadInput, 'file' | 'env' | 'text'> 
 }
 
 /** Everything, or the mistakes that refuse the file. */
-export async function assemble(input: AssembleInput): Promise<Assembly | { readonly problems: readonly ConfigProblem[] }> {
+export async function assemble(
+  input: AssembleInput,
+): Promise<Assembly | { readonly problems: readonly ConfigProblem[] }> {
   const schemas = new Schemas()
   const lock = await readLock(input.dataDir)
   let discovery: Discovery = { found: [], broken: [] }
@@ -70,7 +72,11 @@ export async function assemble(input: AssembleInput): Promise<Assembly | { reado
     plugins: async (pluginDirs) => {
       discovery = await discoverPlugins((input.roots ?? rootsOf)(pluginDirs))
       loading = new Loading(input, discovery.found, lock)
-      return knownPlugins(await Promise.all(discovery.found.map((plugin) => loading.effective(plugin))), discovery.broken, schemas)
+      return knownPlugins(
+        await Promise.all(discovery.found.map((plugin) => loading.effective(plugin))),
+        discovery.broken,
+        schemas,
+      )
     },
   })
   if ('problems' in result) return result
@@ -81,7 +87,11 @@ export async function assemble(input: AssembleInput): Promise<Assembly | { reado
 }
 
 /** Plugins as the file's check sees them; schemas are compiled when first needed. */
-export function knownPlugins(found: readonly DiscoveredPlugin[], broken: readonly BrokenPlugin[], schemas: Schemas): readonly KnownPlugin[] {
+export function knownPlugins(
+  found: readonly DiscoveredPlugin[],
+  broken: readonly BrokenPlugin[],
+  schemas: Schemas,
+): readonly KnownPlugin[] {
   const ids = new Set(found.map((plugin) => plugin.manifest.id))
   return [
     ...found.map(({ manifest }): KnownPlugin => ({
@@ -96,7 +106,9 @@ export function knownPlugins(found: readonly DiscoveredPlugin[], broken: readonl
         return typeof schema === 'string' ? [] : schema.complete(value).secrets
       },
     })),
-    ...broken.filter(({ id }) => !ids.has(id)).map(({ id, problems }): KnownPlugin => ({ id, broken: problems, checkWith: () => [] })),
+    ...broken
+      .filter(({ id }) => !ids.has(id))
+      .map(({ id, problems }): KnownPlugin => ({ id, broken: problems, checkWith: () => [] })),
   ]
 }
 
@@ -175,9 +187,17 @@ class Loading {
     const { id, version } = plugin.manifest
     const grants = [...grantsOf(plugin.manifest)]
     const entry = this.#lock.plugins[id]
-    const same = entry?.version === version && entry.hash === bundle.hash && JSON.stringify(entry.grants) === JSON.stringify(grants)
+    const same =
+      entry?.version === version &&
+      entry.hash === bundle.hash &&
+      JSON.stringify(entry.grants) === JSON.stringify(grants)
     if (same) return
-    this.#lock.plugins[id] = { version, hash: bundle.hash, grants, grantedAt: new Date(this.#input.nowMs).toISOString() }
+    this.#lock.plugins[id] = {
+      version,
+      hash: bundle.hash,
+      grants,
+      grantedAt: new Date(this.#input.nowMs).toISOString(),
+    }
     this.#changed = true
   }
 
@@ -228,7 +248,12 @@ function build(config: HubConfig, { discovery, loading, schemas }: Parts): Assem
       kept.push(item)
       installations.push(resolved.installation)
     } else {
-      const problems = resolved.problems.map((message) => ({ place: item.place, path: `installations (${id})`, message, hint: null }))
+      const problems = resolved.problems.map((message) => ({
+        place: item.place,
+        path: `installations (${id})`,
+        message,
+        hint: null,
+      }))
       quarantined.push({ workspace, id, use, problems })
     }
   }
@@ -237,7 +262,12 @@ function build(config: HubConfig, { discovery, loading, schemas }: Parts): Assem
     id,
     use,
     state: 'invalid',
-    reason: problems.map((problem) => `line ${problem.place.line}: ${problem.message}${problem.hint === null ? '' : ` (${problem.hint})`}`).join('; '),
+    reason: problems
+      .map(
+        (problem) =>
+          `line ${problem.place.line}: ${problem.message}${problem.hint === null ? '' : ` (${problem.hint})`}`,
+      )
+      .join('; '),
   }))
   return {
     config: Object.freeze({ ...config, installations: kept, quarantined }),
@@ -250,7 +280,11 @@ function build(config: HubConfig, { discovery, loading, schemas }: Parts): Assem
   }
 }
 
-function resolveOne(config: InstallationConfig, hub: HubConfig, parts: Pick<Parts, 'loading' | 'schemas'>): ReturnType<typeof resolveInstallation> {
+function resolveOne(
+  config: InstallationConfig,
+  hub: HubConfig,
+  parts: Pick<Parts, 'loading' | 'schemas'>,
+): ReturnType<typeof resolveInstallation> {
   const plugin = parts.loading.loaded.get(config.use)
   if (!plugin) return { problems: [parts.loading.failed.get(config.use) ?? `there is no plugin "${config.use}"`] }
   const schema = parts.schemas.of(plugin.manifest)
@@ -262,7 +296,11 @@ const approvalReason = (pending: PendingApproval): string =>
   `${pending.id} ${pending.version} asks for more than was granted: ${pending.diff.replaceAll('\n', ', ')}. Read it and run: manifold plugin approve ${pending.id}`
 
 /** Grants what the version on disk asks for now. Answers what changed, or null when there was nothing to approve. */
-export async function approvePlugin(input: { dataDir: string; plugin: DiscoveredPlugin; nowMs: number }): Promise<{ readonly diff: string } | null> {
+export async function approvePlugin(input: {
+  dataDir: string
+  plugin: DiscoveredPlugin
+  nowMs: number
+}): Promise<{ readonly diff: string } | null> {
   const lock = await readLock(input.dataDir)
   const { id, version } = input.plugin.manifest
   const grants = [...grantsOf(input.plugin.manifest)]

@@ -15,7 +15,9 @@ import { manifestSchema } from './manifest.ts'
 const KEPT_MAX = 200
 const FILES_MAX = 10_000
 /** What the result depends on beside the plugin's folder: bundler, contract, and the packages built-ins may import. */
-const HUB_SOURCES = ['../sandbox/bundle.ts', '../contract/index.ts', '../../package-lock.json'].map((path) => fileURLToPath(new URL(path, import.meta.url)))
+const HUB_SOURCES = ['../sandbox/bundle.ts', '../contract/index.ts', '../../package-lock.json'].map((path) =>
+  fileURLToPath(new URL(path, import.meta.url)),
+)
 
 export class BundleCache {
   readonly #dir: string
@@ -74,7 +76,9 @@ export class BundleCache {
   async #prune(): Promise<void> {
     const names = (await readdir(this.#dir)).filter((name) => name.endsWith('.json'))
     if (names.length <= KEPT_MAX) return
-    const aged = await Promise.all(names.map(async (name) => ({ name, atMs: (await stat(join(this.#dir, name))).mtimeMs })))
+    const aged = await Promise.all(
+      names.map(async (name) => ({ name, atMs: (await stat(join(this.#dir, name))).mtimeMs })),
+    )
     const oldest = aged.toSorted((a, b) => a.atMs - b.atMs).slice(0, names.length - KEPT_MAX)
     await Promise.all(oldest.map(({ name }) => rm(join(this.#dir, name), { force: true })))
   }
@@ -100,7 +104,9 @@ async function contentOf(path: string, entry: Dirent): Promise<string> {
     const info = await stat(path).catch(() => null)
     return `${info?.size}:${info?.mtimeMs}`
   }
-  return createHash('sha256').update(await readFile(path)).digest('hex')
+  return createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex')
 }
 
 async function hashOfFiles(files: readonly string[]): Promise<string> {
@@ -125,6 +131,7 @@ async function readBundle(file: string): Promise<Bundle | null> {
 /** True when the code is the one the hash was made of: a file that was cut short or touched is not used. */
 function isBundle(value: unknown): value is Bundle {
   const bundle = value as Partial<Bundle> | null | undefined
-  if (typeof bundle?.code !== 'string' || typeof bundle.sourceMap !== 'string' || typeof bundle.hash !== 'string') return false
+  if (typeof bundle?.code !== 'string' || typeof bundle.sourceMap !== 'string' || typeof bundle.hash !== 'string')
+    return false
   return createHash('sha256').update(bundle.code).digest('hex') === bundle.hash
 }

@@ -27,7 +27,10 @@ export interface Discovery {
 /** The hub's own roots, then those of the configuration. */
 export function rootsOf(pluginDirs: readonly string[]): readonly Root[] {
   const own = ['plugins', 'integrations'].map((name) => fileURLToPath(new URL(`../../${name}`, import.meta.url)))
-  return [...own.map((dir): Root => ({ dir, origin: 'builtin' })), ...pluginDirs.map((dir): Root => ({ dir, origin: 'community' }))]
+  return [
+    ...own.map((dir): Root => ({ dir, origin: 'builtin' })),
+    ...pluginDirs.map((dir): Root => ({ dir, origin: 'community' })),
+  ]
 }
 
 /** Reads all roots. Among folders of one id the first root wins and the others are reported: nothing can shadow a built-in. */
@@ -46,7 +49,8 @@ export async function discoverPlugins(roots: readonly Root[]): Promise<Discovery
       const { id } = result.manifest
       const first = found.get(id)
       if (first === undefined) found.set(id, { manifest: result.manifest, dir, origin: root.origin })
-      else if (first.dir !== dir) broken.push({ id, dir, problems: [`${dir}: the id "${id}" is taken by ${first.dir}, which is used`] })
+      else if (first.dir !== dir)
+        broken.push({ id, dir, problems: [`${dir}: the id "${id}" is taken by ${first.dir}, which is used`] })
     }
   }
   return { found: [...found.values()], broken }
@@ -72,9 +76,19 @@ async function candidates(root: string): Promise<{ dirs: string[]; problems: Bro
     const path = join(real, entry.name)
     const target = await realpath(path).catch((error: NodeJS.ErrnoException) => error)
     if (target instanceof Error) {
-      problems.push({ id: entry.name, dir: path, problems: [`${path}: is a symbolic link that leads nowhere (${(target as NodeJS.ErrnoException).code})`] })
+      problems.push({
+        id: entry.name,
+        dir: path,
+        problems: [`${path}: is a symbolic link that leads nowhere (${target.code})`],
+      })
     } else if (!isInside(real, target)) {
-      problems.push({ id: entry.name, dir: path, problems: [`${path}: is a symbolic link that leaves ${real}; copy the folder, or list its parent in pluginDirs`] })
+      problems.push({
+        id: entry.name,
+        dir: path,
+        problems: [
+          `${path}: is a symbolic link that leaves ${real}; copy the folder, or list its parent in pluginDirs`,
+        ],
+      })
     } else if (!entry.isSymbolicLink() && (await hasManifest(target))) {
       dirs.push(target)
     }

@@ -37,7 +37,9 @@ export async function readLock(dataDir: string): Promise<Lock> {
   }
   const parsed = lockSchema.safeParse(parseJson(text))
   if (!parsed.success) {
-    throw new Error(`${file} is damaged (${parsed.error.issues[0]?.message}); restore it, or delete it to grant every plugin in use what it asks for now`)
+    throw new Error(
+      `${file} is damaged (${parsed.error.issues[0]?.message}); restore it, or delete it to grant every plugin in use what it asks for now`,
+    )
   }
   return parsed.data
 }

@@ -27,14 +27,17 @@ export async function readManifest(dir: string): Promise<ReadManifest> {
   }
   const result = inspect(manifestSchema, value)
   if ('mistakes' in result) {
-    return { problems: result.mistakes.map((mistake) => at(file, mistake.path, mistake.message, mistake.hint)) }
+    return { problems: result.mistakes.map((mistake) => told(at(file, mistake.path), mistake.message, mistake.hint)) }
   }
   const problems = [...rules(dir, file, result.data), ...(await mainProblems(dir, file, result.data.main))]
   return problems.length > 0 ? { problems } : { manifest: result.data }
 }
 
-const at = (file: string, path: Path, message: string, hint: string | null = null): string =>
-  `${file}#${toPointer(path)}: ${message}${hint === null ? '' : ` → ${hint}`}`
+/** `file#/pointer`: the place of a mistake. */
+const at = (file: string, path: Path): string => `${file}#${toPointer(path)}`
+
+const told = (place: string, message: string, hint: string | null = null): string =>
+  `${place}: ${message}${hint === null ? '' : ` → ${hint}`}`
 
 /** True for the folder itself and what is below it; both must be real paths. */
 export function isInside(folder: string, path: string): boolean {
@@ -44,7 +47,8 @@ export function isInside(folder: string, path: string): boolean {
 
 async function readInside(dir: string, file: string): Promise<{ text: string } | { problem: string }> {
   try {
-    if (!isInside(dir, await realpath(file))) return { problem: `${file}: is a symbolic link that leaves the plugin's folder` }
+    if (!isInside(dir, await realpath(file)))
+      return { problem: `${file}: is a symbolic link that leaves the plugin's folder` }
     await using handle = await open(file, 'r')
     const info = await handle.stat()
     if (!info.isFile()) return { problem: `${file}: is not a file` }
@@ -59,21 +63,31 @@ async function readInside(dir: string, file: string): Promise<{ text: string } |
 function rules(dir: string, file: string, manifest: Manifest): string[] {
   const problems: string[] = []
   const folder = basename(dir)
-  if (manifest.id !== folder) problems.push(at(file, ['id'], `the id "${manifest.id}" is not the folder's name "${folder}"`, 'rename one of the two'))
-  if (semver.validRange(manifest.hub) === null) problems.push(at(file, ['hub'], `"${manifest.hub}" is no version range`, 'write for example "^1.0"'))
+  if (manifest.id !== folder)
+    problems.push(
+      told(at(file, ['id']), `the id "${manifest.id}" is not the folder's name "${folder}"`, 'rename one of the two'),
+    )
+  if (semver.validRange(manifest.hub) === null)
+    problems.push(told(at(file, ['hub']), `"${manifest.hub}" is no version range`, 'write for example "^1.0"'))
   else if (!semver.satisfies(HUB_API_VERSION, manifest.hub)) {
-    problems.push(at(file, ['hub'], `wants plugin API ${manifest.hub}, this hub offers ${HUB_API_VERSION}`, 'use a version of the plugin made for this hub'))
+    problems.push(
+      told(
+        at(file, ['hub']),
+        `wants plugin API ${manifest.hub}, this hub offers ${HUB_API_VERSION}`,
+        'use a version of the plugin made for this hub',
+      ),
+    )
   }
   for (const [index, host] of (manifest.permissions.http?.hosts ?? []).entries()) {
     const wrong = hostProblem(host, manifest)
-    if (wrong !== null) problems.push(at(file, ['permissions', 'http', 'hosts', index], wrong))
+    if (wrong !== null) problems.push(told(at(file, ['permissions', 'http', 'hosts', index]), wrong))
   }
   for (const [name, schedule] of Object.entries(manifest.schedules)) {
     const wrong = cronProblem(schedule.cron, schedule.timezone)
-    if (wrong !== null) problems.push(at(file, ['schedules', name], wrong))
+    if (wrong !== null) problems.push(told(at(file, ['schedules', name]), wrong))
   }
   if (manifest.config['type'] !== undefined && manifest.config['type'] !== 'object') {
-    problems.push(at(file, ['config', 'type'], 'must be "object": settings are a mapping'))
+    problems.push(told(at(file, ['config', 'type']), 'must be "object": settings are a mapping'))
   }
   return problems
 }
@@ -112,9 +126,10 @@ function cronProblem(cron: string, timezone: string): string | null {
 async function mainProblems(dir: string, file: string, main: string): Promise<string[]> {
   try {
     const path = join(dir, main)
-    if (!isInside(dir, await realpath(path))) return [at(file, ['main'], `"${main}" is a symbolic link that leaves the plugin's folder`)]
-    return (await lstat(await realpath(path))).isFile() ? [] : [at(file, ['main'], `"${main}" is not a file`)]
+    if (!isInside(dir, await realpath(path)))
+      return [told(at(file, ['main']), `"${main}" is a symbolic link that leaves the plugin's folder`)]
+    return (await lstat(await realpath(path))).isFile() ? [] : [told(at(file, ['main']), `"${main}" is not a file`)]
   } catch {
-    return [at(file, ['main'], `there is no file "${main}" in the folder`)]
+    return [told(at(file, ['main']), `there is no file "${main}" in the folder`)]
   }
 }

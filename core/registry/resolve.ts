@@ -18,10 +18,13 @@ export interface ResolveInput {
 }
 
 /** The installation, or why it cannot run, one sentence a problem. */
-export function resolveInstallation(input: ResolveInput): { readonly installation: Installation } | { readonly problems: readonly string[] } {
+export function resolveInstallation(
+  input: ResolveInput,
+): { readonly installation: Installation } | { readonly problems: readonly string[] } {
   const { config, plugin, limits } = input
   const wrong = input.schema.check(config.with)
-  if (wrong.length > 0) return { problems: wrong.map((problem) => `${formatPath(['with', ...problem.path])}: ${problem.message}`) }
+  if (wrong.length > 0)
+    return { problems: wrong.map((problem) => `${formatPath(['with', ...problem.path])}: ${problem.message}`) }
   const complete = input.schema.complete(config.with)
   const secrets = new Map<string, string>()
   for (const path of complete.secrets) seal(complete.value, path, secrets)
@@ -55,7 +58,9 @@ export function resolveInstallation(input: ResolveInput): { readonly installatio
 
 /** Takes the secret out and leaves a reference to it. */
 function seal(root: Record<string, unknown>, path: readonly (string | number)[], secrets: Map<string, string>): void {
-  const holder = path.slice(0, -1).reduce<Record<string | number, unknown>>((value, part) => value[part] as Record<string | number, unknown>, root)
+  const holder = path
+    .slice(0, -1)
+    .reduce<Record<string | number, unknown>>((value, part) => value[part] as Record<string | number, unknown>, root)
   const key = path.at(-1) as string | number
   const value = holder[key]
   if (typeof value !== 'string') return
@@ -65,7 +70,11 @@ function seal(root: Record<string, unknown>, path: readonly (string | number)[],
 }
 
 /** `@config.x` becomes exactly the host (and port) the admin typed there; a setting left out grants nothing. */
-function httpGrant(manifest: Manifest, config: unknown, secrets: ReadonlyMap<string, string>): { grant: HttpGrant } | { problem: string } {
+function httpGrant(
+  manifest: Manifest,
+  config: unknown,
+  secrets: ReadonlyMap<string, string>,
+): { grant: HttpGrant } | { problem: string } {
   const { hosts = [], methods = [] } = manifest.permissions.http ?? {}
   const exact = new Set<string>()
   for (const entry of hosts) {
@@ -76,7 +85,8 @@ function httpGrant(manifest: Manifest, config: unknown, secrets: ReadonlyMap<str
     const name = entry.slice('@config.'.length)
     for (const value of valuesAt(config, name.split('.'), secrets)) {
       const host = hostOf(value)
-      if (host === null) return { problem: `with.${name}: must be a URL or a host, because it says where the plugin may send to` }
+      if (host === null)
+        return { problem: `with.${name}: must be a URL or a host, because it says where the plugin may send to` }
       exact.add(host)
     }
   }
@@ -103,12 +113,20 @@ function hostOf(text: string): string | null {
 }
 
 /** The filter stays as data: routing compiles it where it is used. Here it is only known to be good. */
-function checkWhen(config: InstallationConfig, manifest: Manifest, limits: Limits): { when: When } | { problem: string } {
+function checkWhen(
+  config: InstallationConfig,
+  manifest: Manifest,
+  limits: Limits,
+): { when: When } | { problem: string } {
   const { form, event, filter } = config.when
-  const list = (value: string | readonly string[] | undefined) => (value === undefined ? null : typeof value === 'string' ? [value] : value)
+  const list = (value: string | readonly string[] | undefined) =>
+    value === undefined ? null : typeof value === 'string' ? [value] : value
   if (filter !== undefined) {
     const compiled = compileFilter(filter, limits)
-    if (!compiled.ok) return { problem: compiled.problems.map((problem) => `when.filter${problem.pointer}: ${problem.detail}`).join(' ') }
+    if (!compiled.ok)
+      return {
+        problem: compiled.problems.map((problem) => `when.filter${problem.pointer}: ${problem.detail}`).join(' '),
+      }
   }
   return { when: { forms: list(form), events: list(event) ?? defaultEvents(manifest), filter: filter ?? null } }
 }

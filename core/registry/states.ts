@@ -27,11 +27,23 @@ export const INSTALLATION_MOVES = {
   resume: { from: ['paused'], to: 'ready', what: 'resumed' },
   breach: { from: ['ready'], to: 'degraded', what: 'the plugin broke a limit of the sandbox' },
   recover: { from: ['degraded'], to: 'ready', what: 'it has behaved since' },
-  disable: { from: ['ready', 'degraded', 'paused'], to: 'disabled', what: 'it kept breaking limits, or its destination is gone for good' },
+  disable: {
+    from: ['ready', 'degraded', 'paused'],
+    to: 'disabled',
+    what: 'it kept breaking limits, or its destination is gone for good',
+  },
   enable: { from: ['disabled'], to: 'ready', what: 'enabled by an operator, or its settings changed' },
-  invalidate: { from: ['ready', 'degraded', 'paused', 'disabled', 'needs-approval'], to: 'invalid', what: 'its part of the configuration cannot run' },
+  invalidate: {
+    from: ['ready', 'degraded', 'paused', 'disabled', 'needs-approval'],
+    to: 'invalid',
+    what: 'its part of the configuration cannot run',
+  },
   validate: { from: ['invalid'], to: 'ready', what: 'its part of the configuration can run again' },
-  widen: { from: ['ready', 'degraded', 'paused', 'disabled', 'invalid'], to: 'needs-approval', what: 'the plugin asks for more than was granted' },
+  widen: {
+    from: ['ready', 'degraded', 'paused', 'disabled', 'invalid'],
+    to: 'needs-approval',
+    what: 'the plugin asks for more than was granted',
+  },
   approve: { from: ['needs-approval'], to: 'ready', what: 'what it asks for was granted' },
 } as const satisfies Record<string, Move>
 
@@ -45,7 +57,10 @@ export const canMove = (state: InstallationState, move: InstallationMove): boole
 export function moveInstallation(state: InstallationState, move: InstallationMove): InstallationState {
   if (canMove(state, move)) return INSTALLATION_MOVES[move].to
   const possible = Object.keys(INSTALLATION_MOVES).filter((name) => canMove(state, name as InstallationMove))
-  throw new HubError('conflict', `An installation that is ${state} cannot ${move}; it can ${possible.join(', ') || 'do nothing'}.`)
+  throw new HubError(
+    'conflict',
+    `An installation that is ${state} cannot ${move}; it can ${possible.join(', ') || 'do nothing'}.`,
+  )
 }
 
 /** True when its handlers and actions are run. */

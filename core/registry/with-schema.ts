@@ -24,7 +24,28 @@ export interface WithSchema {
 }
 
 const SECRET = 'manifoldSecret'
-const FORMATS: FormatName[] = ['date', 'time', 'date-time', 'uri', 'uri-reference', 'url', 'email', 'hostname', 'ipv4', 'ipv6', 'regex', 'uuid', 'json-pointer', 'byte', 'int32', 'int64', 'float', 'double', 'password', 'binary']
+const FORMATS: FormatName[] = [
+  'date',
+  'time',
+  'date-time',
+  'uri',
+  'uri-reference',
+  'url',
+  'email',
+  'hostname',
+  'ipv4',
+  'ipv6',
+  'regex',
+  'uuid',
+  'json-pointer',
+  'byte',
+  'int32',
+  'int64',
+  'float',
+  'double',
+  'password',
+  'binary',
+]
 // ajv-formats is a CommonJS module whose default export Node sees one level down.
 const addFormats = addFormatsModule as unknown as typeof addFormatsModule.default
 
@@ -60,7 +81,7 @@ export function compileWithSchema(schema: Settings): WithSchema {
     keyword: SECRET,
     errors: false,
     error: { message: 'must not be empty' },
-    validate: (_on: unknown, data: unknown, _parent: unknown, context?: { instancePath: string }) => {
+    validate: (...[, data, , context]: readonly [unknown, unknown, unknown?, { instancePath: string }?]) => {
       if (typeof data !== 'string') return true
       if (context) secrets.add(context.instancePath)
       return data !== ''
@@ -68,7 +89,7 @@ export function compileWithSchema(schema: Settings): WithSchema {
   })
   const validate = ajv.compile(prepare(schema) as object)
   return {
-    check: (value) => problemsOf(validate, structuredClone(value) as Record<string, unknown>),
+    check: (value) => problemsOf(validate, { ...structuredClone(value) }),
     complete: (value) => {
       const filled = structuredClone(value) as Record<string, unknown>
       secrets.clear()
@@ -95,7 +116,14 @@ function prepare(node: unknown): unknown {
 }
 
 /** Keywords whose keys are names, not keywords. */
-const NAMED = new Set(['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas', 'dependentRequired'])
+const NAMED = new Set([
+  'properties',
+  'patternProperties',
+  '$defs',
+  'definitions',
+  'dependentSchemas',
+  'dependentRequired',
+])
 
 function problemsOf(validate: ValidateFunction, value: Record<string, unknown>): WithProblem[] {
   if (validate(value)) return []
@@ -116,8 +144,13 @@ function withoutBranches(errors: readonly ErrorObject[]): readonly ErrorObject[]
   for (const choice of errors.filter((error) => error.keyword === 'anyOf' || error.keyword === 'oneOf')) {
     const inside = left.filter((error) => error !== choice && error.schemaPath.startsWith(`${choice.schemaPath}/`))
     if (inside.length === 0) continue
-    const branches = Map.groupBy(inside, (error) => error.schemaPath.slice(choice.schemaPath.length + 1).split('/')[0] as string)
-    const rank = (branch: readonly ErrorObject[]) => branch.length + (branch.some((error) => error.instancePath === choice.instancePath && error.keyword === 'type') ? 100 : 0)
+    const branches = Map.groupBy(
+      inside,
+      (error) => error.schemaPath.slice(choice.schemaPath.length + 1).split('/')[0] as string,
+    )
+    const rank = (branch: readonly ErrorObject[]) =>
+      branch.length +
+      (branch.some((error) => error.instancePath === choice.instancePath && error.keyword === 'type') ? 100 : 0)
     const best = [...branches.values()].toSorted((a, b) => rank(a) - rank(b))[0] as ErrorObject[]
     const told = rank(best) >= 100 ? [choice] : best
     left = [...left.filter((error) => error !== choice && !inside.includes(error)), ...told]
@@ -146,23 +179,50 @@ function explain(error: ErrorObject, root: Record<string, unknown>): WithProblem
     case 'unevaluatedProperties': {
       const key = String(params['additionalProperty'] ?? params['unevaluatedProperty'])
       const known = Object.keys((error.parentSchema?.['properties'] as object | undefined) ?? {})
-      return { path: [...path, key], message: `unknown setting "${key}"`, hint: didYouMean(key, known) ?? (known.length > 0 ? `known here: ${known.join(', ')}` : null), onKey: true }
+      return {
+        path: [...path, key],
+        message: `unknown setting "${key}"`,
+        hint: didYouMean(key, known) ?? (known.length > 0 ? `known here: ${known.join(', ')}` : null),
+        onKey: true,
+      }
     }
     case 'type': {
       const types = [params['type']].flat() as string[]
-      const wants = types.includes('number') || types.includes('integer') ? 'number' : types.includes('boolean') ? 'boolean' : undefined
-      const hint = wants === 'boolean' && typeof data === 'string' && /^(yes|no|on|off)$/i.test(data) ? `use ${/^(yes|on)$/i.test(data)}: YAML 1.2 reads this as text` : null
-      return { path, message: `must be ${types.map((type) => TYPE_WORDS[type] ?? type).join(' or ')}${got}`, hint, wants }
+      const wants =
+        types.includes('number') || types.includes('integer')
+          ? 'number'
+          : types.includes('boolean')
+            ? 'boolean'
+            : undefined
+      const hint =
+        wants === 'boolean' && typeof data === 'string' && /^(yes|no|on|off)$/i.test(data)
+          ? `use ${/^(yes|on)$/i.test(data)}: YAML 1.2 reads this as text`
+          : null
+      return {
+        path,
+        message: `must be ${types.map((type) => TYPE_WORDS[type] ?? type).join(' or ')}${got}`,
+        hint,
+        wants,
+      }
     }
     case 'enum': {
       const allowed = params['allowedValues'] as unknown[]
       const hint = typeof data === 'string' ? didYouMean(data, allowed.map(String)) : null
-      return { path, message: `must be ${allowed.map((value) => JSON.stringify(value)).join(' or ')}${got}`, hint, wants: allowed.some((value) => typeof value === 'number') ? 'number' : undefined }
+      return {
+        path,
+        message: `must be ${allowed.map((value) => JSON.stringify(value)).join(' or ')}${got}`,
+        hint,
+        wants: allowed.some((value) => typeof value === 'number') ? 'number' : undefined,
+      }
     }
     case 'const':
       return { path, message: `must be ${JSON.stringify(params['allowedValue'])}${got}`, hint: null }
     case 'format':
-      return { path, message: `must be ${FORMAT_WORDS[String(params['format'])] ?? `a ${params['format']}`}${got}`, hint: null }
+      return {
+        path,
+        message: `must be ${FORMAT_WORDS[String(params['format'])] ?? `a ${params['format']}`}${got}`,
+        hint: null,
+      }
     case 'anyOf':
     case 'oneOf':
       return { path, message: `has none of the allowed shapes${got}`, hint: null }
@@ -183,7 +243,9 @@ const FORMAT_WORDS: Readonly<Record<string, string>> = {
 }
 
 function requiredHint(error: ErrorObject): string | null {
-  const wanted = (error.parentSchema?.['properties'] as Record<string, { description?: unknown; title?: unknown }> | undefined)?.[error.params['missingProperty'] as string]
+  const wanted = (
+    error.parentSchema?.['properties'] as Record<string, { description?: unknown; title?: unknown }> | undefined
+  )?.[error.params['missingProperty'] as string]
   const text = wanted?.description ?? wanted?.title
   return typeof text === 'string' ? text : null
 }

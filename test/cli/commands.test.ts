@@ -23,7 +23,22 @@ describe('the command line', () => {
   it('help names every verb and exit code, and goes to stdout', async () => {
     const { code, stdout, stderr } = await cli('--help')
     expect([code, stderr]).toEqual([0, ''])
-    for (const verb of ['start', 'dev', 'init', 'doctor', 'status', 'config', 'plugin', 'send', 'deliveries', 'dead-letters', 'replay', 'keys', 'db', 'openapi']) {
+    for (const verb of [
+      'start',
+      'dev',
+      'init',
+      'doctor',
+      'status',
+      'config',
+      'plugin',
+      'send',
+      'deliveries',
+      'dead-letters',
+      'replay',
+      'keys',
+      'db',
+      'openapi',
+    ]) {
       expect(stdout).toMatch(new RegExp(`^  ${verb}\\b`, 'm'))
     }
     for (const { code: exit, meaning } of Object.values(EXIT_CODES)) {
@@ -34,7 +49,14 @@ describe('the command line', () => {
   })
 
   it('what cannot be understood ends with 2, says why on stderr, and prints nothing', async () => {
-    const lines = [['stat'], ['start', '--port', 'x'], ['replay'], ['replay', '--since', 'yesterday'], ['deliveries', '--limit', '0'], ['start', '--nonsense']]
+    const lines = [
+      ['stat'],
+      ['start', '--port', 'x'],
+      ['replay'],
+      ['replay', '--since', 'yesterday'],
+      ['deliveries', '--limit', '0'],
+      ['start', '--nonsense'],
+    ]
     const ended = await Promise.all(lines.map((args) => cli(...args)))
     expect(ended.map(({ code, stdout }) => [code, stdout])).toEqual(lines.map(() => [2, '']))
     for (const { stderr } of ended) expect(stderr).toMatch(/^(error|manifold): .+/)
@@ -43,7 +65,13 @@ describe('the command line', () => {
   })
 
   it('without a hub, commands that need one end with 69 and say how to start it', async () => {
-    const lines = [['status'], ['deliveries'], ['dead-letters', 'list', '--json'], ['replay', '--since', '2h'], ['send', 'contact', 'a=b']]
+    const lines = [
+      ['status'],
+      ['deliveries'],
+      ['dead-letters', 'list', '--json'],
+      ['replay', '--since', '2h'],
+      ['send', 'contact', 'a=b'],
+    ]
     const ended = await Promise.all(lines.map((args) => cli(...args)))
     expect(ended.map(({ code, stdout }) => [code, stdout])).toEqual(lines.map(() => [69, '']))
     for (const { stderr } of ended) expect(stderr).toContain('manifold start')
@@ -51,7 +79,10 @@ describe('the command line', () => {
 
   it('a hub.json whose process is gone does not count', async () => {
     await mkdir(temp.file('.manifold'))
-    await writeFile(temp.file('.manifold/hub.json'), JSON.stringify({ url: 'http://127.0.0.1:1', pid: 2 ** 22 + 1, key: 'k', startedAt: 'x' }))
+    await writeFile(
+      temp.file('.manifold/hub.json'),
+      JSON.stringify({ url: 'http://127.0.0.1:1', pid: 2 ** 22 + 1, key: 'k', startedAt: 'x' }),
+    )
     expect((await cli('status')).stderr).toContain('No hub runs on')
   })
 })
@@ -74,9 +105,14 @@ describe('init and config', () => {
   it('the commented example of init is right, too', async () => {
     await cli('init')
     const text = await readFile(temp.file('manifold.yaml'), 'utf8')
-    const shown = text.replace('installations: []', 'installations:').replace(/^#  ( *.*)$/gm, '  $1').replace('url: https://crm.example/hooks', 'url: https://crm.example/hooks')
+    const shown = text
+      .replace('installations: []', 'installations:')
+      .replace(/^#  ( *.*)$/gm, '  $1')
+      .replace('url: https://crm.example/hooks', 'url: https://crm.example/hooks')
     await writeFile(temp.file('manifold.yaml'), shown)
-    const { code, stdout, stderr } = await runCli(temp.path, ['config', 'check', '--json'], { env: { CRM_SECRET: 'whsec_bWFuaWZvbGQgdGVzdHMgb25seSAhIQ==' } })
+    const { code, stdout, stderr } = await runCli(temp.path, ['config', 'check', '--json'], {
+      env: { CRM_SECRET: 'whsec_bWFuaWZvbGQgdGVzdHMgb25seSAhIQ==' },
+    })
     expect([code, stdout], stderr).toEqual([0, expect.stringContaining('"crm"')])
   })
 
@@ -90,12 +126,20 @@ describe('init and config', () => {
     await writeFile(temp.file('manifold.yaml'), 'installations:\n  - { id: a, use: webhoks }\n')
     const aside = await cli('config', 'check', '--json')
     expect(aside.code).toBe(1)
-    expect(json(aside)).toMatchObject({ ok: false, refused: false, problems: [{ line: 2, column: 19, path: 'installations[0].use' }], set_aside: [{ id: 'a', state: 'invalid' }] })
+    expect(json(aside)).toMatchObject({
+      ok: false,
+      refused: false,
+      problems: [{ line: 2, column: 19, path: 'installations[0].use' }],
+      set_aside: [{ id: 'a', state: 'invalid' }],
+    })
     expect((await cli('config', 'check', '--config', 'nowhere.yaml')).code).toBe(78)
   })
 
   it('print fills in variables, and hides what is secret when asked', async () => {
-    await writeFile(temp.file('manifold.yaml'), 'installations:\n  - { id: a, use: webhooks, with: { url: "https://x.example", secret: "${S}" } }\n')
+    await writeFile(
+      temp.file('manifold.yaml'),
+      'installations:\n  - { id: a, use: webhooks, with: { url: "https://x.example", secret: "${S}" } }\n',
+    )
     const env = { S: 'whsec_bWFuaWZvbGQgdGVzdHMgb25seSAhIQ==' }
     const open = await runCli(temp.path, ['config', 'print'], { env })
     expect(parse(open.stdout)).toMatchObject({ installations: [{ with: { secret: env.S } }] })
@@ -122,7 +166,10 @@ describe('plugins', () => {
       ['names in code and manifest', true],
       ['tests', true],
     ])
-    await writeFile(temp.file('manifold.yaml'), 'pluginDirs: [my-plugins]\ninstallations:\n  - { id: h, use: my-hook, with: { url: "https://x.example/hook", token: t } }\n')
+    await writeFile(
+      temp.file('manifold.yaml'),
+      'pluginDirs: [my-plugins]\ninstallations:\n  - { id: h, use: my-hook, with: { url: "https://x.example/hook", token: t } }\n',
+    )
     expect((await cli('config', 'check')).code).toBe(0)
     expect((await cli('plugin', 'new', 'my-hook')).code).toBe(1)
     expect((await cli('plugin', 'new', '../evil')).code).toBe(2)
@@ -131,13 +178,23 @@ describe('plugins', () => {
   it('test tells names that differ, code that cannot be bundled, and tests that fail', async () => {
     const dir = await writePlugin(temp.path, 'hello', { manifest: { ...HELLO, actions: { send: {} } } })
     const names = await cli('plugin', 'test', 'hello')
-    expect([names.code, names.stdout]).toEqual([1, expect.stringContaining('✖ names in code and manifest: hello: plugin.json declares actions "send", the code does not define it; the code defines actions "post"')])
+    expect([names.code, names.stdout]).toEqual([
+      1,
+      expect.stringContaining(
+        '✖ names in code and manifest: hello: plugin.json declares actions "send", the code does not define it; the code defines actions "post"',
+      ),
+    ])
     await writePlugin(temp.path, 'hello')
-    await writeFile(join(dir, 'a.test.ts'), "import test from 'node:test'\ntest('no', () => { throw new Error('as planned') })\n")
+    await writeFile(
+      join(dir, 'a.test.ts'),
+      "import test from 'node:test'\ntest('no', () => { throw new Error('as planned') })\n",
+    )
     const failing = await cli('plugin', 'test', 'hello')
     expect([failing.code, failing.stdout]).toEqual([1, expect.stringContaining('as planned')])
     await writePlugin(temp.path, 'hello', { code: "import fs from 'node:fs'\nexport default fs\n" })
-    expect((await cli('plugin', 'test', 'hello')).stdout).toContain('✖ bundle: Plugin hello cannot be bundled: index.ts:1:')
+    expect((await cli('plugin', 'test', 'hello')).stdout).toContain(
+      '✖ bundle: Plugin hello cannot be bundled: index.ts:1:',
+    )
     await writePlugin(temp.path, 'hello', { manifest: '{}' })
     expect((await cli('plugin', 'test', 'hello')).stdout).toMatch(/✖ manifest: .*plugin\.json#\/id: "id" is missing/)
   })
@@ -145,29 +202,51 @@ describe('plugins', () => {
   it('list and info tell what there is, broken ones too', async () => {
     await writePlugin(temp.file('mine'), 'hey', { manifest: { ...HELLO, id: 'hey' } })
     await writePlugin(temp.file('mine'), 'bad', { manifest: '{' })
-    await writeFile(temp.file('manifold.yaml'), 'pluginDirs: [mine]\ninstallations:\n  - { id: one, use: hey, with: { url: "http://a.example" } }\n')
-    const { items } = json(await cli('plugin', 'list', '--json')) as { items: { id: string; state: string; used_by: string[] }[] }
+    await writeFile(
+      temp.file('manifold.yaml'),
+      'pluginDirs: [mine]\ninstallations:\n  - { id: one, use: hey, with: { url: "http://a.example" } }\n',
+    )
+    const { items } = json(await cli('plugin', 'list', '--json')) as {
+      items: { id: string; state: string; used_by: string[] }[]
+    }
     expect(items.filter(({ id }) => id === 'hey' || id === 'bad')).toMatchObject([
       { id: 'bad', state: 'broken' },
       { id: 'hey', state: 'ready', origin: 'community', used_by: ['one'] },
     ])
     const info = json(await cli('plugin', 'info', 'hey', '--json'))
-    expect(info).toMatchObject({ id: 'hey', actions: { post: {} }, grants: expect.arrayContaining(['http host @config.url']) })
+    expect(info).toMatchObject({
+      id: 'hey',
+      actions: { post: {} },
+      grants: expect.arrayContaining(['http host @config.url']),
+    })
     expect((await cli('plugin', 'info', 'hey')).stdout).toMatch(/url +uri +yes/)
-    expect(await cli('plugin', 'info', 'bad')).toMatchObject({ code: 1, stderr: expect.stringContaining('is not valid JSON') })
+    expect(await cli('plugin', 'info', 'bad')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('is not valid JSON'),
+    })
     expect((await cli('plugin', 'info', 'hez')).code).toBe(1)
   })
 
   it('looking grants nothing; approve does', async () => {
     await writePlugin(temp.file('mine'), 'hey', { manifest: { ...HELLO, id: 'hey' } })
-    await writeFile(temp.file('manifold.yaml'), 'pluginDirs: [mine]\ninstallations:\n  - { id: one, use: hey, with: { url: "http://a.example" } }\n')
+    await writeFile(
+      temp.file('manifold.yaml'),
+      'pluginDirs: [mine]\ninstallations:\n  - { id: one, use: hey, with: { url: "http://a.example" } }\n',
+    )
     await cli('plugin', 'list')
     await expect(readFile(temp.file('.manifold/manifold.lock.json'), 'utf8')).rejects.toThrow()
     const approved = await cli('plugin', 'approve', 'hey')
     expect([approved.code, approved.stderr]).toEqual([0, expect.stringContaining('+ http host @config.url')])
-    await writePlugin(temp.file('mine'), 'hey', { manifest: { ...HELLO, id: 'hey', version: '2.0.0', permissions: { kv: true } } })
-    const { items } = json(await cli('plugin', 'list', '--json')) as { items: { id: string; state: string; problems: string[] }[] }
-    expect(items.find(({ id }) => id === 'hey')).toMatchObject({ state: 'needs-approval', problems: ['+ kv', '- http host @config.url', '- http method POST'] })
+    await writePlugin(temp.file('mine'), 'hey', {
+      manifest: { ...HELLO, id: 'hey', version: '2.0.0', permissions: { kv: true } },
+    })
+    const { items } = json(await cli('plugin', 'list', '--json')) as {
+      items: { id: string; state: string; problems: string[] }[]
+    }
+    expect(items.find(({ id }) => id === 'hey')).toMatchObject({
+      state: 'needs-approval',
+      problems: ['+ kv', '- http host @config.url', '- http method POST'],
+    })
     expect(json(await cli('plugin', 'approve', 'hey', '--json'))).toMatchObject({ approved: true, version: '2.0.0' })
     expect(json(await cli('plugin', 'approve', 'hey', '--json'))).toMatchObject({ approved: false })
   })

@@ -8,7 +8,11 @@ export interface Ended {
   readonly stderr: string
 }
 
-export function runCli(cwd: string, args: readonly string[], options: { env?: Record<string, string>; input?: string } = {}): Promise<Ended> {
+export function runCli(
+  cwd: string,
+  args: readonly string[],
+  options: { env?: Record<string, string>; input?: string } = {},
+): Promise<Ended> {
   const child = spawn(`${ROOT}node_modules/.bin/node`, [`${ROOT}core/cli/main.ts`, ...args], {
     cwd,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...options.env },
@@ -19,5 +23,7 @@ export function runCli(cwd: string, args: readonly string[], options: { env?: Re
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
   child.stdin.on('error', () => {}).end(options.input ?? '')
-  return new Promise((resolve, reject) => child.on('error', reject).on('close', (code) => resolve({ code, stdout, stderr })))
+  return new Promise((resolve, reject) =>
+    child.on('error', reject).on('close', (code) => resolve({ code, stdout, stderr })),
+  )
 }

@@ -12,8 +12,17 @@ function screen(isTTY: boolean, color = true): { terminal: Terminal; out: string
 
 it('a table is as wide as its widest cell, and control characters in data are dropped', () => {
   const { terminal, out } = screen(false)
-  terminal.table(['id', 'why'], [['a', 'x'.repeat(100)], ['long-id', 'two\nlines\u0007'], ['b', null]])
-  expect(out.join('')).toBe(`ID       WHY\na        ${'x'.repeat(100)}\nlong-id  two lines \nb        -\n`.replace('lines \n', 'lines\n'))
+  terminal.table(
+    ['id', 'why'],
+    [
+      ['a', 'x'.repeat(100)],
+      ['long-id', 'two\nlines\u0007'],
+      ['b', null],
+    ],
+  )
+  expect(out.join('')).toBe(
+    `ID       WHY\na        ${'x'.repeat(100)}\nlong-id  two lines \nb        -\n`.replace('lines \n', 'lines\n'),
+  )
 })
 
 it('on a terminal long cells are cut and headings are bold, unless NO_COLOR', () => {

@@ -16,7 +16,9 @@ afterAll(() => rm(dir, { recursive: true, force: true }))
 const hello: KnownPlugin = {
   id: 'hello',
   checkWith: (value) => [
-    ...(typeof value['port'] === 'string' ? [{ path: ['port'], message: 'must be a number', hint: null, wants: 'number' as const }] : []),
+    ...(typeof value['port'] === 'string'
+      ? [{ path: ['port'], message: 'must be a number', hint: null, wants: 'number' as const }]
+      : []),
     ...(value['url'] === undefined ? [{ path: [], message: '"url" is missing', hint: null }] : []),
   ],
 }
@@ -44,7 +46,11 @@ const INSTALLATION = 'installations:\n  - id: a\n    use: webhooks\n'
 
 describe('mistakes of structure refuse the file', () => {
   const cases: readonly [string, string, string[]][] = [
-    ['unknown key at the top', 'form:\n  x: 1\n', ['manifold.yaml:1:1 form unknown key "form" → did you mean "forms"?']],
+    [
+      'unknown key at the top',
+      'form:\n  x: 1\n',
+      ['manifold.yaml:1:1 form unknown key "form" → did you mean "forms"?'],
+    ],
     [
       'unknown key inside',
       `${INSTALLATION}    pausd: true\n`,
@@ -53,61 +59,99 @@ describe('mistakes of structure refuse the file', () => {
     [
       'text where a boolean belongs',
       `${INSTALLATION}    paused: yes\n`,
-      ['manifold.yaml:4:13 installations[0].paused must be true or false (got "yes") → use true: YAML 1.2 reads this as text'],
+      [
+        'manifold.yaml:4:13 installations[0].paused must be true or false (got "yes") → use true: YAML 1.2 reads this as text',
+      ],
     ],
     [
       'off is text too',
       'forms:\n  f: { name: F, fields: [ { key: a, type: text, required: off } ] }\n',
-      ['manifold.yaml:2:59 forms.f.fields[0].required must be true or false (got "off") → use false: YAML 1.2 reads this as text'],
+      [
+        'manifold.yaml:2:59 forms.f.fields[0].required must be true or false (got "off") → use false: YAML 1.2 reads this as text',
+      ],
     ],
-    ['number where text belongs', 'forms:\n  f:\n    name: 12\n    fields: []\n', ['manifold.yaml:3:11 forms.f.name must be text (got 12) → put it in quotes: "12"']],
-    ['missing key', 'installations:\n  - id: a\n', ['manifold.yaml:2:5 installations[0].use "use" is missing → it must be text']],
+    [
+      'number where text belongs',
+      'forms:\n  f:\n    name: 12\n    fields: []\n',
+      ['manifold.yaml:3:11 forms.f.name must be text (got 12) → put it in quotes: "12"'],
+    ],
+    [
+      'missing key',
+      'installations:\n  - id: a\n',
+      ['manifold.yaml:2:5 installations[0].use "use" is missing → it must be text'],
+    ],
     [
       'wrong choice',
       'forms:\n  f: { name: F, fields: [ { key: a, type: emial } ] }\n',
-      ['manifold.yaml:2:43 forms.f.fields[0].type must be "text" or "long_text" or "email" or "number" or "boolean" or "date" or "datetime" or "select" or "multi_select" or "radio" or "rating" or "file" or "hidden" (got "emial") → did you mean "email"?'],
+      [
+        'manifold.yaml:2:43 forms.f.fields[0].type must be "text" or "long_text" or "email" or "number" or "boolean" or "date" or "datetime" or "select" or "multi_select" or "radio" or "rating" or "file" or "hidden" (got "emial") → did you mean "email"?',
+      ],
     ],
     [
       'bad id',
       'forms:\n  Contact Us: { name: F, fields: [] }\n',
-      ['manifold.yaml:2:3 forms["Contact Us"] "Contact Us" is no valid key: must be lower-case letters, digits, "-" and "_", starting with a letter or digit (at most 64)'],
+      [
+        'manifold.yaml:2:3 forms["Contact Us"] "Contact Us" is no valid key: must be lower-case letters, digits, "-" and "_", starting with a letter or digit (at most 64)',
+      ],
     ],
     [
       'the same id twice',
       `${INSTALLATION}  - id: a\n    use: webhooks\n`,
       ['manifold.yaml:4:9 installations[1].id the id "a" is taken (line 2) → give each installation its own id'],
     ],
-    ['the same key twice', 'version: 1\nforms: {}\nversion: 1\n', ['manifold.yaml:3:1 the same key is written twice → keep one of the two']],
+    [
+      'the same key twice',
+      'version: 1\nforms: {}\nversion: 1\n',
+      ['manifold.yaml:3:1 the same key is written twice → keep one of the two'],
+    ],
     [
       'bad duration',
       `${INSTALLATION}    retry: { schedule: [1s, 5 minutes] }\n`,
-      ['manifold.yaml:4:29 installations[0].retry.schedule[1] must be a duration such as 500ms, 1s, 5m, 2h or 1d (got "5 minutes")'],
+      [
+        'manifold.yaml:4:29 installations[0].retry.schedule[1] must be a duration such as 500ms, 1s, 5m, 2h or 1d (got "5 minutes")',
+      ],
     ],
     [
       'bad preset',
       `${INSTALLATION}    retry: { preset: standart }\n`,
-      ['manifold.yaml:4:22 installations[0].retry.preset must be "default" or "standard" (got "standart") → did you mean "standard"?'],
+      [
+        'manifold.yaml:4:22 installations[0].retry.preset must be "default" or "standard" (got "standart") → did you mean "standard"?',
+      ],
     ],
     [
       'unknown key in a choice of shapes',
       `${INSTALLATION}    retry: { shedule: [1s] }\n`,
       ['manifold.yaml:4:14 installations[0].retry.shedule unknown key "shedule" → did you mean "schedule"?'],
     ],
-    ['bad rate', `${INSTALLATION}    rate: fast\n`, ['manifold.yaml:4:11 installations[0].rate must be a rate such as 10/s, 600/m or 1000/h (got "fast")']],
+    [
+      'bad rate',
+      `${INSTALLATION}    rate: fast\n`,
+      ['manifold.yaml:4:11 installations[0].rate must be a rate such as 10/s, 600/m or 1000/h (got "fast")'],
+    ],
     [
       'out of bounds',
       'limits: { deliveryConcurrency: 0 }\n',
       ['manifold.yaml:1:32 limits.deliveryConcurrency must be at least 1 (got 0)'],
     ],
-    ['a limit that is not for the file', 'limits: { jsonDepthMax: 100 }\n', ['manifold.yaml:1:11 limits.jsonDepthMax unknown key "jsonDepthMax"']],
+    [
+      'a limit that is not for the file',
+      'limits: { jsonDepthMax: 100 }\n',
+      ['manifold.yaml:1:11 limits.jsonDepthMax unknown key "jsonDepthMax"'],
+    ],
     [
       'an address that is no range',
       'network: { allow: [ 10.0.0.1 ] }\n',
-      ['manifold.yaml:1:21 network.allow[0] must be a range of addresses in CIDR notation (got "10.0.0.1") → write 10.0.0.1/32'],
+      [
+        'manifold.yaml:1:21 network.allow[0] must be a range of addresses in CIDR notation (got "10.0.0.1") → write 10.0.0.1/32',
+      ],
     ],
     ['another version', 'version: 2\n', ['manifold.yaml:1:10 version must be 1 (got 2)']],
     ['a list at the top', '- a\n', ['manifold.yaml:1:1 must be a mapping (key: value) (got a list of 1)']],
-    ['nothing at all', '# only a comment\n', ['manifold.yaml:1:1 the file is empty → write at least "version: 1"; `manifold init` makes a commented example']],
+    [
+      'nothing at all',
+      '# only a comment\n',
+      ['manifold.yaml:1:1 the file is empty → write at least "version: 1"; `manifold init` makes a commented example'],
+    ],
     [
       'what the API would refuse in a form',
       'forms:\n  f:\n    name: F\n    fields:\n      - { key: a, type: select }\n      - { key: a, type: text, options: [x] }\n',
@@ -117,8 +161,18 @@ describe('mistakes of structure refuse the file', () => {
         'manifold.yaml:6:40 forms.f.fields[1].options only select, multi_select and radio have options, not text',
       ],
     ],
-    ['a variable in a form', 'forms:\n  f: { name: "${NAME}", fields: [] }\n', ['manifold.yaml:2:14 forms.f.name environment variable NAME is not set → set NAME, or give a default: ${NAME:-...}']],
-    ['__proto__', 'forms:\n  __proto__: { name: F, fields: [] }\n', ['manifold.yaml:2:3 forms.__proto__ "__proto__" cannot be a key here → choose another name']],
+    [
+      'a variable in a form',
+      'forms:\n  f: { name: "${NAME}", fields: [] }\n',
+      [
+        'manifold.yaml:2:14 forms.f.name environment variable NAME is not set → set NAME, or give a default: ${NAME:-...}',
+      ],
+    ],
+    [
+      '__proto__',
+      'forms:\n  __proto__: { name: F, fields: [] }\n',
+      ['manifold.yaml:2:3 forms.__proto__ "__proto__" cannot be a key here → choose another name'],
+    ],
   ]
   it.each(cases)('%s', async (_name, text, expected) => {
     const result = await load(text)
@@ -143,10 +197,15 @@ describe('mistakes of structure refuse the file', () => {
   })
 
   it('alias bombs and circles are refused without being unfolded', async () => {
-    const levels = Array.from({ length: 30 }, (_, n) => `  a${n + 1}: &a${n + 1} [*a${n}, *a${n}, *a${n}, *a${n}, *a${n}, *a${n}, *a${n}, *a${n}]`)
+    const levels = Array.from(
+      { length: 30 },
+      (_, n) => `  a${n + 1}: &a${n + 1} [*a${n}, *a${n}, *a${n}, *a${n}, *a${n}, *a${n}, *a${n}, *a${n}]`,
+    )
     const bomb = `forms:\n  a0: &a0 [x]\n${levels.join('\n')}\n`
     expect((await mistakes(bomb))[0]).toMatch(/^manifold\.yaml:\d+:\d+ .*aliases/)
-    expect((await mistakes('forms: &f\n  a: *f\n'))[0]).toMatch(/nested more than 64 levels deep → an alias must not stand inside what it names/)
+    expect((await mistakes('forms: &f\n  a: *f\n'))[0]).toMatch(
+      /nested more than 64 levels deep → an alias must not stand inside what it names/,
+    )
     expect((await mistakes('forms: *nowhere\n'))[0]).toMatch(/manifold\.yaml:1:8 .*nowhere/)
   })
 
@@ -203,12 +262,21 @@ describe('mistakes inside an installation set only that one aside', () => {
 `
     const config = await good(text)
     expect(config.installations.map((entry) => entry.id)).toEqual(['fine'])
-    expect(config.quarantined.map((entry) => entry.id)).toEqual(['no-plugin', 'bad-settings', 'bad-filter', 'no-secret'])
+    expect(config.quarantined.map((entry) => entry.id)).toEqual([
+      'no-plugin',
+      'bad-settings',
+      'bad-filter',
+      'no-secret',
+    ])
     const told = config.quarantined.flatMap((entry) => entry.problems.map((problem) => formatProblem(problem, dir)))
     expect(told[0]).toBe('manifold.yaml:5:10 installations[1].use there is no plugin "helo" → did you mean "hello"?')
     expect(told[1]).toBe('manifold.yaml:8:5 installations[2].with "url" is missing')
-    expect(told[2]).toMatch(/^manifold\.yaml:13:42 installations\[3\]\.when\.filter\["data\.budget"\]\.\$between .*\$between/)
-    expect(told[3]).toBe('manifold.yaml:17:12 installations[4].with.url environment variable CRM_URL is not set: ask the CRM team → set CRM_URL')
+    expect(told[2]).toMatch(
+      /^manifold\.yaml:13:42 installations\[3\]\.when\.filter\["data\.budget"\]\.\$between .*\$between/,
+    )
+    expect(told[3]).toBe(
+      'manifold.yaml:17:12 installations[4].with.url environment variable CRM_URL is not set: ask the CRM team → set CRM_URL',
+    )
   })
 })
 
@@ -227,9 +295,18 @@ describe('variables', () => {
   })
 
   it('become numbers and booleans only where one is wanted', async () => {
-    const config = await good('installations:\n  - id: a\n    use: hello\n    concurrency: ${N}\n    paused: ${P:-true}\n    with: { url: "${ID}", port: "${PORT}" }\n', { N: '7', ID: '007', PORT: '8080' })
+    const config = await good(
+      'installations:\n  - id: a\n    use: hello\n    concurrency: ${N}\n    paused: ${P:-true}\n    with: { url: "${ID}", port: "${PORT}" }\n',
+      { N: '7', ID: '007', PORT: '8080' },
+    )
     expect(config.installations[0]).toMatchObject({ concurrency: 7, paused: true, with: { url: '007', port: 8080 } })
-    expect((await mistakes('installations:\n  - id: a\n    use: hello\n    concurrency: ${N}\n    with: { url: x }\n', { N: '7; rm' }))[0]).toContain('must be a number (got "7; rm")')
+    expect(
+      (
+        await mistakes('installations:\n  - id: a\n    use: hello\n    concurrency: ${N}\n    with: { url: x }\n', {
+          N: '7; rm',
+        })
+      )[0],
+    ).toContain('must be a number (got "7; rm")')
   })
 
   it('that are malformed say how to write them', async () => {
@@ -269,7 +346,14 @@ limits: { deliveryConcurrency: 4 }
         redirectUrl: null,
         fields: [
           { key: 'email', label: 'email', required: true, pii: true, options: [] },
-          { key: 'size', required: false, options: [{ value: 'S', label: 'S' }, { value: 'm', label: 'Medium' }] },
+          {
+            key: 'size',
+            required: false,
+            options: [
+              { value: 'S', label: 'S' },
+              { value: 'm', label: 'Medium' },
+            ],
+          },
         ],
       },
     })

@@ -10,7 +10,8 @@ import { tempDir } from '../support/temp.ts'
 import { until } from '../support/wait.ts'
 
 const plugins: KnownPlugin[] = [{ id: 'hello', checkWith: () => [] }]
-const GOOD = 'version: 1\ninstallations:\n  - id: a\n    use: hello\n    with: { url: "http://a.example" }\n  - id: b\n    use: hello\n'
+const GOOD =
+  'version: 1\ninstallations:\n  - id: a\n    use: hello\n    with: { url: "http://a.example" }\n  - id: b\n    use: hello\n'
 
 let temp: TempDir
 let file = ''
@@ -56,7 +57,8 @@ async function start(): Promise<Watching> {
   return watching
 }
 
-const outcome = () => until('a reload to end', async () => applied.length + refused.length, { accept: (count) => count > 0, everyMs: 5 })
+const outcome = () =>
+  until('a reload to end', async () => applied.length + refused.length, { accept: (count) => count > 0, everyMs: 5 })
 
 describe('a good change', () => {
   it('written in place', async () => {
@@ -71,7 +73,10 @@ describe('a good change', () => {
     for (const id of ['c', 'd']) {
       await writeFile(`${file}.new`, GOOD.replace('id: b', `id: ${id}`))
       await rename(`${file}.new`, file)
-      await until('the new file to run', async () => current.installations.map((entry) => entry.id), { accept: (ids) => ids.includes(id), everyMs: 5 })
+      await until('the new file to run', async () => current.installations.map((entry) => entry.id), {
+        accept: (ids) => ids.includes(id),
+        everyMs: 5,
+      })
     }
     expect(refused).toEqual([])
   })
@@ -80,7 +85,11 @@ describe('a good change', () => {
     await start()
     await writeFile(file, `${GOOD}  - id: new\n    use: helo\n`)
     await outcome()
-    expect([refused, current.installations.map(({ id }) => id), current.quarantined.map(({ id }) => id)]).toEqual([[], ['a', 'b'], ['new']])
+    expect([refused, current.installations.map(({ id }) => id), current.quarantined.map(({ id }) => id)]).toEqual([
+      [],
+      ['a', 'b'],
+      ['new'],
+    ])
   })
 
   it('touched but the same is no reload', async () => {
@@ -158,7 +167,12 @@ it('a storm of a hundred signals is a few reloads, never two at a time', async (
 
 it('sees files come and go in a folder', async () => {
   let calls = 0
-  watching = await watchPaths({ paths: [temp.path], pollMs: 20, debounceMs: 5, onChange: async () => void (calls += 1) })
+  watching = await watchPaths({
+    paths: [temp.path],
+    pollMs: 20,
+    debounceMs: 5,
+    onChange: async () => void (calls += 1),
+  })
   await writeFile(temp.file('plugin.ts'), 'x')
   await until('the new file to be seen', async () => calls, { accept: (count) => count > 0, everyMs: 5 })
 })

@@ -9,14 +9,39 @@ import { compileWithSchema } from '../../core/registry/with-schema.ts'
 const hello = {
   id: 'hello',
   name: 'Hello',
-  config: { type: 'object', properties: { url: { type: 'string', format: 'uri' }, n: { type: 'integer' }, key: { type: 'string', format: 'secret' } }, required: ['url'], additionalProperties: false },
+  config: {
+    type: 'object',
+    properties: {
+      url: { type: 'string', format: 'uri' },
+      n: { type: 'integer' },
+      key: { type: 'string', format: 'secret' },
+    },
+    required: ['url'],
+    additionalProperties: false,
+  },
 }
 
-it('accepts good files, variables included, and knows each plugin\'s settings', () => {
-  const validate = new Ajv({ strict: false, validateFormats: false }).compile(editorSchema([hello, { id: 'other', name: 'Other', config: { type: 'object' } }]))
+it("accepts good files, variables included, and knows each plugin's settings", () => {
+  const validate = new Ajv({ strict: false, validateFormats: false }).compile(
+    editorSchema([hello, { id: 'other', name: 'Other', config: { type: 'object' } }]),
+  )
   const fits = (installation: object) => validate({ installations: [{ id: 'a', ...installation }] })
-  expect(validate(parse('version: 1\nforms: { f: { name: F, fields: [ { key: a, type: text } ] } }\nlimits: { deliveryConcurrency: 3 }'))).toBe(true)
-  expect(fits({ use: 'hello', with: { url: 'http://a', n: '${N}' }, concurrency: '${C:-3}', retry: { schedule: ['1s'] }, paused: '${P}' })).toBe(true)
+  expect(
+    validate(
+      parse(
+        'version: 1\nforms: { f: { name: F, fields: [ { key: a, type: text } ] } }\nlimits: { deliveryConcurrency: 3 }',
+      ),
+    ),
+  ).toBe(true)
+  expect(
+    fits({
+      use: 'hello',
+      with: { url: 'http://a', n: '${N}' },
+      concurrency: '${C:-3}',
+      retry: { schedule: ['1s'] },
+      paused: '${P}',
+    }),
+  ).toBe(true)
   expect(fits({ use: 'other', with: { anything: 1 } })).toBe(true)
   expect(fits({ use: 'hello' })).toBe(false)
   expect(fits({ use: 'hello', with: { url: 'x', extra: 1 } })).toBe(false)
@@ -40,14 +65,24 @@ it('print --redacted leaves nothing secret', () => {
     file: 'manifold.yaml',
     text,
     env: { URL: 'https://x/tok5' },
-    plugins: [{ id: 'hello', checkWith: schema.check, secretPaths: (value: Readonly<Record<string, unknown>>) => schema.complete(value).secrets }],
+    plugins: [
+      {
+        id: 'hello',
+        checkWith: schema.check,
+        secretPaths: (value: Readonly<Record<string, unknown>>) => schema.complete(value).secrets,
+      },
+    ],
   }
   const redacted = printConfig({ ...input, redacted: true })
   for (const secret of ['pw1', 'plain2', 'tok3', 'pw4', 'tok5']) expect(redacted).not.toContain(secret)
   expect(parse(redacted)).toEqual({
     installations: [
       { id: 'a', use: 'hello', with: { url: 'https://***@hooks.example/x', key: '***' } },
-      { id: 'b', use: 'gone', with: { headers: { Authorization: '***' }, url: '***', password: ['***'], note: 'fine' } },
+      {
+        id: 'b',
+        use: 'gone',
+        with: { headers: { Authorization: '***' }, url: '***', password: ['***'], note: 'fine' },
+      },
     ],
   })
   expect(parse(printConfig({ ...input, redacted: false })).installations[1].with.url).toBe('https://x/tok5')

@@ -34,7 +34,11 @@ it('the environment sets every one of them, and flags win', () => {
     MANIFOLD_LOG_LEVEL: 'debug',
     MANIFOLD_TRUSTED_PROXIES: '10.0.0.1, 192.168.0.0/16 ,::1',
   }
-  expect(Object.values(SETTINGS).map((row) => row.env).toSorted()).toEqual(Object.keys(env).toSorted())
+  expect(
+    Object.values(SETTINGS)
+      .map((row) => row.env)
+      .toSorted(),
+  ).toEqual(Object.keys(env).toSorted())
   const expected = {
     configFile: resolve('a.yaml'),
     dataDir: '/d',
@@ -47,12 +51,27 @@ it('the environment sets every one of them, and flags win', () => {
     trustedProxies: ['10.0.0.1/32', '192.168.0.0/16', '::1/128'],
   }
   expect(settings({}, env)).toEqual(expected)
-  expect(settings({ port: '9', demo: false, role: 'worker' }, env)).toEqual({ ...expected, port: 9, demo: false, role: 'worker' })
+  expect(settings({ port: '9', demo: false, role: 'worker' }, env)).toEqual({
+    ...expected,
+    port: 9,
+    demo: false,
+    role: 'worker',
+  })
   expect(settings({}, { MANIFOLD_PORT: '' })).toMatchObject({ port: 8420 })
 })
 
 it('tells all mistakes at once, by the name that was used', () => {
-  expect(settings({ port: '99999', role: 'boss' }, { MANIFOLD_DEMO: 'maybe', MANIFOLD_TRUSTED_PROXIES: 'proxy', MANIFOLD_ADMIN_KEY: 'short', MANIFOLD_LOG_LEVEL: 'loud' })).toEqual([
+  expect(
+    settings(
+      { port: '99999', role: 'boss' },
+      {
+        MANIFOLD_DEMO: 'maybe',
+        MANIFOLD_TRUSTED_PROXIES: 'proxy',
+        MANIFOLD_ADMIN_KEY: 'short',
+        MANIFOLD_LOG_LEVEL: 'loud',
+      },
+    ),
+  ).toEqual([
     '--port must be a port from 0 to 65535 (got "99999")',
     '--role must be all, api, worker (got "boss")',
     'MANIFOLD_DEMO must be true or false (got "maybe")',

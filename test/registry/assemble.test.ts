@@ -21,9 +21,13 @@ afterEach(() => temp[Symbol.asyncDispose]())
 
 const file = () => temp.file('manifold.yaml')
 const dataDir = () => temp.file('data')
-const ONE = 'pluginDirs: [mine]\ninstallations:\n  - id: one\n    use: hello\n    with: { url: "https://hooks.example:8443/a/b", secret: "${S:-sesame}" }\n'
+const ONE =
+  'pluginDirs: [mine]\ninstallations:\n  - id: one\n    use: hello\n    with: { url: "https://hooks.example:8443/a/b", secret: "${S:-sesame}" }\n'
 
-async function build(text = ONE, options: { previous?: Assembly; origin?: 'builtin' | 'community' } = {}): Promise<Assembly> {
+async function build(
+  text = ONE,
+  options: { previous?: Assembly; origin?: 'builtin' | 'community' } = {},
+): Promise<Assembly> {
   await writeFile(file(), text)
   const result = await assemble({
     file: file(),
@@ -58,14 +62,27 @@ describe('resolving', () => {
     const manifest = {
       ...HELLO,
       permissions: { http: { hosts: ['@config.hook', '@config.more.to', 'API.example.com'] } },
-      config: { type: 'object', properties: { hook: { type: 'string', format: 'secret' }, more: { type: 'array', items: { type: 'object', properties: { to: { type: 'string' } } } } } },
+      config: {
+        type: 'object',
+        properties: {
+          hook: { type: 'string', format: 'secret' },
+          more: { type: 'array', items: { type: 'object', properties: { to: { type: 'string' } } } },
+        },
+      },
     }
     await writePlugin(temp.file('mine'), 'hello', { manifest })
-    const text = (settings: string) => `pluginDirs: [mine]\ninstallations:\n  - { id: one, use: hello, with: ${settings} }\n`
-    const good = await build(text('{ hook: "http://a.example/s3cret", more: [ { to: b.example }, { to: "https://c.example:444" } ] }'))
+    const text = (settings: string) =>
+      `pluginDirs: [mine]\ninstallations:\n  - { id: one, use: hello, with: ${settings} }\n`
+    const good = await build(
+      text('{ hook: "http://a.example/s3cret", more: [ { to: b.example }, { to: "https://c.example:444" } ] }'),
+    )
     expect(good.installations[0]?.http.hosts).toEqual(['a.example', 'b.example', 'c.example:444', 'api.example.com'])
     const bad = await build(text('{ hook: "not a host" }'))
-    expect(bad.brokenInstallations[0]).toMatchObject({ id: 'one', state: 'invalid', reason: expect.stringContaining('with.hook: must be a URL or a host') })
+    expect(bad.brokenInstallations[0]).toMatchObject({
+      id: 'one',
+      state: 'invalid',
+      reason: expect.stringContaining('with.hook: must be a URL or a host'),
+    })
     expect(bad.brokenInstallations[0]?.reason).not.toContain('not a host')
   })
 
@@ -82,7 +99,9 @@ describe('resolving', () => {
   it('broken parts are listed with their reason, and the others run', async () => {
     await writePlugin(temp.file('mine'), 'syntax', { code: 'export default {' })
     await writePlugin(temp.file('mine'), 'manifest', { manifest: '{' })
-    await writePlugin(temp.file('mine'), 'schema', { manifest: { ...HELLO, id: 'schema', config: { type: 'object', properties: { url: { typ: 'string' } } } } })
+    await writePlugin(temp.file('mine'), 'schema', {
+      manifest: { ...HELLO, id: 'schema', config: { type: 'object', properties: { url: { typ: 'string' } } } },
+    })
     const assembly = await build(
       `${ONE}  - { id: a, use: syntax, with: { url: "http://a" } }\n  - { id: b, use: manifest }\n  - { id: c, use: schema }\n  - { id: d, use: hello, with: { url: 7, extra: 1 } }\n  - { id: e, use: hello, when: { event: response.submited }, with: { url: "http://a" } }\n`,
     )
@@ -91,15 +110,21 @@ describe('resolving', () => {
     expect(reasons['a']).toMatch(/line 6: Plugin syntax cannot be bundled: index\.ts:\d+:\d+/)
     expect(reasons['b']).toMatch(/line 7: the plugin "manifest" is broken: .*plugin\.json: is not valid JSON/)
     expect(reasons['c']).toMatch(/line 8: the plugin's "config" in plugin\.json is no usable JSON Schema: .*typ/)
-    expect(reasons['d']).toBe('line 9: unknown setting "extra" (known here: url, secret, port); line 9: must be text (got 7)')
-    expect(reasons['e']).toBe('line 10: the plugin "hello" does not handle "response.submited" (did you mean "response.submitted"?)')
+    expect(reasons['d']).toBe(
+      'line 9: unknown setting "extra" (known here: url, secret, port); line 9: must be text (got 7)',
+    )
+    expect(reasons['e']).toBe(
+      'line 10: the plugin "hello" does not handle "response.submited" (did you mean "response.submitted"?)',
+    )
   })
 
   it('what was fine and is broken at a reload is told, so that the old keeps running whole', async () => {
     const before = await build()
     await writePlugin(temp.file('mine'), 'hello', { code: 'export default {' })
     const after = await build(ONE, { previous: before })
-    expect(newlyBroken(before.config, after.config).map(({ message }) => message)).toEqual([expect.stringContaining('cannot be bundled')])
+    expect(newlyBroken(before.config, after.config).map(({ message }) => message)).toEqual([
+      expect.stringContaining('cannot be bundled'),
+    ])
     expect(newlyBroken(after.config, after.config)).toEqual([])
   })
 })
@@ -120,11 +145,18 @@ describe('the bundle cache', () => {
     expect(await cacheFiles()).toHaveLength(2)
   })
 
-  const cacheFiles = async () => (await import('node:fs/promises')).readdir(join(dataDir(), 'cache/bundles')).then((names) => names.filter((name) => name.endsWith('.json')))
+  const cacheFiles = async () =>
+    (await import('node:fs/promises'))
+      .readdir(join(dataDir(), 'cache/bundles'))
+      .then((names) => names.filter((name) => name.endsWith('.json')))
 })
 
 describe('the lock', () => {
-  const wider = { ...HELLO, version: '2.0.0', permissions: { http: { hosts: ['@config.url', 'evil.example'], methods: ['POST'] }, kv: true } }
+  const wider = {
+    ...HELLO,
+    version: '2.0.0',
+    permissions: { http: { hosts: ['@config.url', 'evil.example'], methods: ['POST'] }, kv: true },
+  }
 
   it('records what was granted at first use', async () => {
     const assembly = await build()
@@ -132,7 +164,12 @@ describe('the lock', () => {
     expect(lock.plugins['hello']).toEqual({
       version: '1.0.0',
       hash: assembly.loaded.get('hello')?.bundle.hash,
-      grants: ['event response.submitted', 'event response.submitted: data', 'http host @config.url', 'http method POST'],
+      grants: [
+        'event response.submitted',
+        'event response.submitted: data',
+        'http host @config.url',
+        'http method POST',
+      ],
       grantedAt: '1970-01-01T00:00:00.000Z',
     })
   })
@@ -142,7 +179,9 @@ describe('the lock', () => {
     await writePlugin(temp.file('mine'), 'hello', { manifest: wider, code: CODE.replace('event.id', '"v2"') })
     for (const options of [{ previous: before }, {}]) {
       const after = await build(ONE, options)
-      expect(after.pending).toEqual([{ id: 'hello', version: '2.0.0', running: '1.0.0', diff: '+ http host evil.example\n+ kv' }])
+      expect(after.pending).toEqual([
+        { id: 'hello', version: '2.0.0', running: '1.0.0', diff: '+ http host evil.example\n+ kv' },
+      ])
       expect(after.installations[0]?.plugin.manifest.version).toBe('1.0.0')
       expect(after.installations[0]?.plugin.bundle.code).not.toContain('v2')
       expect(after.installations[0]?.hash).toBe(before.installations[0]?.hash)
@@ -162,12 +201,15 @@ describe('the lock', () => {
         id: 'one',
         use: 'hello',
         state: 'needs-approval',
-        reason: 'hello 2.0.0 asks for more than was granted: + http host evil.example, + kv. Read it and run: manifold plugin approve hello',
+        reason:
+          'hello 2.0.0 asks for more than was granted: + http host evil.example, + kv. Read it and run: manifold plugin approve hello',
       },
     ])
     const plugin = waiting.plugins[0]
     if (!plugin) throw new Error('the plugin was not found')
-    expect(await approvePlugin({ dataDir: dataDir(), plugin, nowMs: 5 })).toEqual({ diff: '+ http host evil.example\n+ kv' })
+    expect(await approvePlugin({ dataDir: dataDir(), plugin, nowMs: 5 })).toEqual({
+      diff: '+ http host evil.example\n+ kv',
+    })
     expect(await approvePlugin({ dataDir: dataDir(), plugin, nowMs: 6 })).toBeNull()
     const approved = await build()
     expect(approved.pending).toEqual([])
@@ -178,9 +220,14 @@ describe('the lock', () => {
     const wild = { ...HELLO, permissions: { http: { hosts: ['*.example.com'], methods: ['POST', 'GET'] } } }
     await writePlugin(temp.file('mine'), 'hello', { manifest: wild })
     await build()
-    await writePlugin(temp.file('mine'), 'hello', { manifest: { ...wild, version: '1.1.0', permissions: { http: { hosts: ['api.example.com'], methods: ['POST'] } } } })
+    await writePlugin(temp.file('mine'), 'hello', {
+      manifest: { ...wild, version: '1.1.0', permissions: { http: { hosts: ['api.example.com'], methods: ['POST'] } } },
+    })
     expect((await build()).pending).toEqual([])
-    expect((await readLock(dataDir())).plugins['hello']).toMatchObject({ version: '1.1.0', grants: expect.arrayContaining(['http host api.example.com']) })
+    expect((await readLock(dataDir())).plugins['hello']).toMatchObject({
+      version: '1.1.0',
+      grants: expect.arrayContaining(['http host api.example.com']),
+    })
   })
 
   it('built-ins are approved by being built in', async () => {

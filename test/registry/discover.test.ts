@@ -34,22 +34,35 @@ it('finds what is right and leaves the rest of the folder alone', async () => {
   await writePlugin(root, '.hidden')
   const { found, broken } = await discover()
   expect(broken).toEqual([])
-  expect(found.map(({ manifest, dir, origin }) => [manifest.id, dir, origin])).toEqual([['hello', join(root, 'hello'), 'community']])
+  expect(found.map(({ manifest, dir, origin }) => [manifest.id, dir, origin])).toEqual([
+    ['hello', join(root, 'hello'), 'community'],
+  ])
   expect(found[0]?.manifest.permissions).toMatchObject({ kv: false, responses: false, emit: false })
 })
 
 it('takes a root that is a plugin itself, and roots that do not exist', async () => {
   const dir = await writePlugin(root, 'hello')
-  const { found, broken } = await discoverPlugins([{ dir, origin: 'community' }, { dir: join(root, 'nowhere'), origin: 'builtin' }])
+  const { found, broken } = await discoverPlugins([
+    { dir, origin: 'community' },
+    { dir: join(root, 'nowhere'), origin: 'builtin' },
+  ])
   expect([found.map(({ manifest }) => manifest.id), broken]).toEqual([['hello'], []])
 })
 
 describe('manifests', () => {
   const { hub: _hub, ...withoutHub } = HELLO
   const cases: readonly [string, object | string, string[]][] = [
-    ['no JSON', '{"id": "hello",}', [expect.stringMatching(/^hello\/plugin\.json: is not valid JSON: .*(line 1|position 15)/) as unknown as string]],
+    [
+      'no JSON',
+      '{"id": "hello",}',
+      [expect.stringMatching(/^hello\/plugin\.json: is not valid JSON: .*(line 1|position 15)/)],
+    ],
     ['a missing key', withoutHub, ['hello/plugin.json#/hub: "hub" is missing → it must be text']],
-    ['an unknown key', { ...HELLO, permissons: {} }, ['hello/plugin.json#/permissons: unknown key "permissons" → did you mean "permissions"?']],
+    [
+      'an unknown key',
+      { ...HELLO, permissons: {} },
+      ['hello/plugin.json#/permissons: unknown key "permissons" → did you mean "permissions"?'],
+    ],
     [
       'several mistakes',
       { ...HELLO, on: { 'response.submitted': { data: ['dta'] } }, actions: { 'Bad Name': {} } },
@@ -58,7 +71,11 @@ describe('manifests', () => {
         'hello/plugin.json#/actions/Bad Name: "Bad Name" is no valid key: use lower-case letters, digits and "-", starting with a letter',
       ],
     ],
-    ['another id than the folder', { ...HELLO, id: 'other' }, ['hello/plugin.json#/id: the id "other" is not the folder\'s name "hello" → rename one of the two']],
+    [
+      'another id than the folder',
+      { ...HELLO, id: 'other' },
+      ['hello/plugin.json#/id: the id "other" is not the folder\'s name "hello" → rename one of the two'],
+    ],
     [
       'an id that walks',
       { ...HELLO, id: '../hello' },
@@ -69,12 +86,29 @@ describe('manifests', () => {
       { ...HELLO, main: '../../etc/passwd.js' },
       ['hello/plugin.json#/main: use a path inside the folder ending in .ts, .js or .mjs (got "../../etc/passwd.js")'],
     ],
-    ['a main that is not there', { ...HELLO, main: 'main.ts' }, ['hello/plugin.json#/main: there is no file "main.ts" in the folder']],
-    ['another plugin API', { ...HELLO, hub: '^2.0' }, ['hello/plugin.json#/hub: wants plugin API ^2.0, this hub offers 1.0.0 → use a version of the plugin made for this hub']],
-    ['no version range', { ...HELLO, hub: 'new' }, ['hello/plugin.json#/hub: "new" is no version range → write for example "^1.0"']],
+    [
+      'a main that is not there',
+      { ...HELLO, main: 'main.ts' },
+      ['hello/plugin.json#/main: there is no file "main.ts" in the folder'],
+    ],
+    [
+      'another plugin API',
+      { ...HELLO, hub: '^2.0' },
+      [
+        'hello/plugin.json#/hub: wants plugin API ^2.0, this hub offers 1.0.0 → use a version of the plugin made for this hub',
+      ],
+    ],
+    [
+      'no version range',
+      { ...HELLO, hub: 'new' },
+      ['hello/plugin.json#/hub: "new" is no version range → write for example "^1.0"'],
+    ],
     [
       'hosts that are URLs, unknown settings or too wide',
-      { ...HELLO, permissions: { http: { hosts: ['https://api.example.com/x', '@config.endpoint', '*', '@data.url'] } } },
+      {
+        ...HELLO,
+        permissions: { http: { hosts: ['https://api.example.com/x', '@config.endpoint', '*', '@data.url'] } },
+      },
       [
         'hello/plugin.json#/permissions/http/hosts/0: "https://api.example.com/x" is no host; write "api.example.com", "*.example.com" or "@config.<setting>", without scheme and path',
         'hello/plugin.json#/permissions/http/hosts/1: "@config.endpoint" names a setting that "config" does not describe',
@@ -86,12 +120,20 @@ describe('manifests', () => {
       'schedules',
       { ...HELLO, schedules: { a: { cron: '0 8 * *' }, b: { cron: '0 8 * * *', timezone: 'Mars/Olympus' } } },
       [
-        expect.stringMatching(/^hello\/plugin\.json#\/schedules\/a: "0 8 \* \*" is no cron expression: /) as unknown as string,
+        expect.stringMatching(/^hello\/plugin\.json#\/schedules\/a: "0 8 \* \*" is no cron expression: /),
         'hello/plugin.json#/schedules/b: "Mars/Olympus" is no time zone; write for example "Europe/Berlin"',
       ],
     ],
-    ['more than the ceiling', { ...HELLO, limits: { heapMb: 4096 } }, ['hello/plugin.json#/limits/heapMb: must be at most 128 (got 4096)']],
-    ['settings that are no mapping', { ...HELLO, config: { type: 'string' }, permissions: {} }, ['hello/plugin.json#/config/type: must be "object": settings are a mapping']],
+    [
+      'more than the ceiling',
+      { ...HELLO, limits: { heapMb: 4096 } },
+      ['hello/plugin.json#/limits/heapMb: must be at most 128 (got 4096)'],
+    ],
+    [
+      'settings that are no mapping',
+      { ...HELLO, config: { type: 'string' }, permissions: {} },
+      ['hello/plugin.json#/config/type: must be "object": settings are a mapping'],
+    ],
   ]
   it.each(cases)('%s', async (_name, manifest, expected) => {
     await writePlugin(root, 'hello', { manifest })
@@ -103,14 +145,18 @@ describe('nothing outside the root is reached', () => {
   it('a folder that is a link out', async () => {
     await writePlugin(temp.file('elsewhere'), 'hello')
     await symlink(temp.file('elsewhere/hello'), join(root, 'hello'))
-    expect(await problemsOf()).toEqual([`hello: is a symbolic link that leaves ${root}; copy the folder, or list its parent in pluginDirs`])
+    expect(await problemsOf()).toEqual([
+      `hello: is a symbolic link that leaves ${root}; copy the folder, or list its parent in pluginDirs`,
+    ])
   })
 
   it('a manifest or main file that is a link out', async () => {
     await writePlugin(temp.file('elsewhere'), 'hello')
     const dir = await writePlugin(root, 'hello', { code: null })
     await symlink(temp.file('elsewhere/hello/index.ts'), join(dir, 'index.ts'))
-    expect(await problemsOf()).toEqual(['hello/plugin.json#/main: "index.ts" is a symbolic link that leaves the plugin\'s folder'])
+    expect(await problemsOf()).toEqual([
+      'hello/plugin.json#/main: "index.ts" is a symbolic link that leaves the plugin\'s folder',
+    ])
     await rename(join(dir, 'plugin.json'), temp.file('moved.json'))
     await symlink(temp.file('moved.json'), join(dir, 'plugin.json'))
     expect(await problemsOf()).toEqual(["hello/plugin.json: is a symbolic link that leaves the plugin's folder"])
@@ -120,10 +166,13 @@ describe('nothing outside the root is reached', () => {
     await symlink(join(root, 'b'), join(root, 'a'))
     await symlink(join(root, 'a'), join(root, 'b'))
     const { broken } = await discover()
-    expect(broken.map(({ problems }) => problems[0])).toEqual([expect.stringContaining('(ELOOP)'), expect.stringContaining('(ELOOP)')])
+    expect(broken.map(({ problems }) => problems[0])).toEqual([
+      expect.stringContaining('(ELOOP)'),
+      expect.stringContaining('(ELOOP)'),
+    ])
   })
 
-  it('a root that is a link is the admin\'s choice', async () => {
+  it("a root that is a link is the admin's choice", async () => {
     await writePlugin(temp.file('elsewhere'), 'hello')
     await symlink(temp.file('elsewhere'), join(temp.path, 'link'))
     const { found } = await discoverPlugins([{ dir: join(temp.path, 'link'), origin: 'community' }])
@@ -134,7 +183,12 @@ describe('nothing outside the root is reached', () => {
 it('a second folder with the id of a built-in is reported and not used', async () => {
   await writePlugin(temp.file('own'), 'hello')
   await writePlugin(root, 'hello')
-  const { found, broken } = await discoverPlugins([{ dir: temp.file('own'), origin: 'builtin' }, { dir: root, origin: 'community' }])
+  const { found, broken } = await discoverPlugins([
+    { dir: temp.file('own'), origin: 'builtin' },
+    { dir: root, origin: 'community' },
+  ])
   expect(found.map(({ origin }) => origin)).toEqual(['builtin'])
-  expect(broken[0]?.problems).toEqual([`${join(root, 'hello')}: the id "hello" is taken by ${temp.file('own/hello')}, which is used`])
+  expect(broken[0]?.problems).toEqual([
+    `${join(root, 'hello')}: the id "hello" is taken by ${temp.file('own/hello')}, which is used`,
+  ])
 })

@@ -31,7 +31,11 @@ export default definePlugin({
 `
 
 /** `manifest` as text stands in the file as it is. */
-export async function writePlugin(root: string, id: string, files: { manifest?: object | string; code?: string | null } = {}): Promise<string> {
+export async function writePlugin(
+  root: string,
+  id: string,
+  files: { manifest?: object | string; code?: string | null } = {},
+): Promise<string> {
   const dir = join(root, id)
   await mkdir(dir, { recursive: true })
   const { manifest = { ...HELLO, id }, code = CODE } = files

@@ -17,19 +17,26 @@ it('allows exactly what the table says', () => {
       }
     }
   }
-  const table = Object.entries(INSTALLATION_MOVES).flatMap(([name, { from, to }]) => from.map((state) => `${state} ${name} ${to}`))
+  const table = Object.entries(INSTALLATION_MOVES).flatMap(([name, { from, to }]) =>
+    from.map((state) => `${state} ${name} ${to}`),
+  )
   expect(allowed.toSorted()).toEqual(table.toSorted())
 })
 
 it('can leave every state, and reach every other one from ready', () => {
   const reachable = new Set<string>(['ready'])
-  for (let size = 0; size !== reachable.size; ) {
+  for (let size = 0; size !== reachable.size;) {
     size = reachable.size
-    for (const { from, to } of Object.values(INSTALLATION_MOVES)) if (from.some((state) => reachable.has(state))) reachable.add(to)
+    for (const { from, to } of Object.values(INSTALLATION_MOVES))
+      if (from.some((state) => reachable.has(state))) reachable.add(to)
   }
   expect([...reachable].toSorted()).toEqual([...INSTALLATION_STATES].toSorted())
   for (const state of INSTALLATION_STATES) {
-    expect(Object.values(INSTALLATION_MOVES).some(({ from, to }) => (from as readonly string[]).includes(state) && to !== state)).toBe(true)
+    expect(
+      Object.values(INSTALLATION_MOVES).some(
+        ({ from, to }) => (from as readonly string[]).includes(state) && to !== state,
+      ),
+    ).toBe(true)
   }
 })
 
