@@ -16,6 +16,7 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof HubError) return { code: error.code, message: error.message, fatal: false, detail: error.message }
   const code = sqliteCode(error)
   const detail = error instanceof Error ? `${code ?? error.name}: ${error.message}` : String(error)
+  if (code === undefined && isSystemError(error)) return { ...ofFile(error), detail }
   if (code === undefined) return { code: 'internal', message: `The storage thread failed: ${detail}`, fatal: false, detail }
   return { ...meaning(code), detail }
 }
@@ -32,6 +33,22 @@ export function sqliteCode(error: unknown): string | undefined {
 }
 
 type Meaning = Omit<Failure, 'detail'>
+
+interface SystemError extends Error {
+  readonly code: string
+  readonly syscall: string
+}
+
+const isSystemError = (error: unknown): error is SystemError =>
+  error instanceof Error && 'code' in error && 'syscall' in error && typeof error.code === 'string'
+
+/** The store's own files beside the database: the watermark, a backup. */
+function ofFile({ code, syscall }: SystemError): Meaning {
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return { code: 'storage_full', message: 'The disk is full; free some space and try again.', fatal: false }
+  }
+  return { code: 'storage_failed', message: `A file in the data directory cannot be used (${code} in ${syscall}).`, fatal: false }
+}
 
 function meaning(code: string): Meaning {
   if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED') || code === 'SQLITE_NOMEM') {
