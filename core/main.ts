@@ -256,6 +256,8 @@ export async function startHub({ settings, env, configText }: HubOptions): Promi
     await pump.stop()
     const { released } = await engine.stop(graceMs)
     await queue.stop()
+    // A unit that is still coming up would be told off for the sandbox going down.
+    await roster.loaded()
     await sandbox.close()
     await http.close()
     await keys.close()
