@@ -17,7 +17,6 @@ let quietBeats = 0
 
 function send(message: FromChild): void {
   outbox.push(message)
-  if (message[0] === 'refused' || message[0] === 'breach') isolates.delete(message[1])
   if (message[0] !== 'beat') quietBeats = IDLE_BEATS
   if (isFlushing) return
   isFlushing = true
@@ -49,13 +48,11 @@ function receive(message: ToChild): void {
   if (isolate === undefined) return
   if (kind === 'step') isolate.accept(message[2], message[3])
   else if (kind === 'cautious') isolate.beCautious()
-  else {
-    isolates.delete(unit)
-    isolate.drop()
-  }
+  else isolate.drop()
 }
 
 function beat(): void {
+  for (const [unit, isolate] of isolates) if (isolate.isOver) isolates.delete(unit)
   const busy = [...isolates].filter(([, isolate]) => isolate.isBusy).map(([unit]) => unit)
   if (busy.length === 0 && ++quietBeats < IDLE_BEATS) return
   quietBeats = 0

@@ -37,6 +37,7 @@ export class GuestIsolate {
   readonly #isolate: ivm.Isolate
   #step: GuestFunction | null = null
   #drain: GuestFunction | null = null
+  #isInside = false
   #state: 'loading' | 'ready' | 'stepping' | 'gone' = 'loading'
   #cautious: boolean
   readonly #pending = new Map<number, string[]>()
@@ -58,9 +59,14 @@ export class GuestIsolate {
     })
   }
 
-  /** True while plugin code may be executing. */
+  /** True while plugin code may be executing, also in an isolate that was disposed of but has not stopped yet. */
   get isBusy(): boolean {
-    return this.#state === 'stepping' || this.#state === 'loading'
+    return this.#isInside
+  }
+
+  /** True when it is gone and nothing of it runs any more. */
+  get isOver(): boolean {
+    return this.#state === 'gone' && !this.#isInside
   }
 
   /** Runs the guest code and the plugin's script; reports `loaded` or `refused`. */
@@ -230,6 +236,7 @@ export class GuestIsolate {
 
   /** Watches one load or slice; the answer ends the watch. */
   #watch(limitMs: number, state: 'loading' | 'stepping'): () => void {
+    this.#isInside = true
     const timer = setTimeout(() => {
       if (this.#state !== state) return
       if (state === 'loading')
@@ -237,6 +244,7 @@ export class GuestIsolate {
       else this.#breach('slice')
     }, limitMs + LATE_GRACE_MS)
     return () => {
+      this.#isInside = false
       clearTimeout(timer)
       clearTimeout(this.#endTimer)
     }

@@ -321,30 +321,27 @@ export class Keeper {
   #onStuck(instance: Instance, lanes: readonly number[], why: string): void {
     const { state, slot } = instance
     state.slotKey = ownSlot(state.unit)
-    if (instance.settle !== null)
-      this.#onRefused(instance, { name: 'Error', message: `loading could not be stopped: ${why}`, stack: '' })
-    else
-      this.#breach(instance, lanes, {
-        code: 'plugin_killed',
-        message: `the plugin could not be stopped and its process was killed: ${why}`,
-      })
-    this.#fleet.kill(slot, stuckBy(state.unit))
+    if (instance.settle === null) {
+      const message = `the plugin could not be stopped and its process was killed: ${why}`
+      this.#breach(instance, lanes, { code: 'plugin_killed', message })
+    } else this.#onRefused(instance, { name: 'Error', message: `loading could not be stopped: ${why}`, stack: '' })
+    this.#fleet.kill(slot, guiltOf('stuck', state.unit))
   }
 
   #checkMemory(slot: Slot): void {
     const { child } = slot
     const capBytes = this.#options.limits.childRssMb * MB
     if (child === null || child.rssBytes <= capBytes) return
-    const busy = child.busy
-      .map((number) => this.#instances.get(number))
-      .filter((instance) => instance !== undefined && !instance.isGone)
-    const [only] = busy
-    if (busy.length === 1 && only !== undefined) {
-      only.state.slotKey = ownSlot(only.state.unit)
-      const message = `the plugin's process grew over ${this.#options.limits.childRssMb} MB and was killed`
-      this.#breach(only, [...only.lanes.keys()], { code: 'plugin_memory', message })
-    }
-    this.#fleet.kill(slot, 'memory')
+    const busy = child.busy.map((number) => this.#instances.get(number)).filter((instance) => instance !== undefined)
+    // One that was disposed of and still runs is the likeliest to grow.
+    const unending = busy.filter((instance) => instance.isGone)
+    const suspects = unending.length > 0 ? unending : busy
+    const [only] = suspects
+    if (suspects.length !== 1 || only === undefined) return this.#fleet.kill(slot, 'memory')
+    only.state.slotKey = ownSlot(only.state.unit)
+    const message = `the plugin's process grew over ${this.#options.limits.childRssMb} MB and was killed`
+    if (!only.isGone) this.#breach(only, [...only.lanes.keys()], { code: 'plugin_memory', message })
+    this.#fleet.kill(slot, guiltOf('memory', only.state.unit))
   }
 
   /** The process is gone. Whoever was known to be guilty has been dealt with; the rest is interrupted or suspected. */
@@ -352,7 +349,7 @@ export class Keeper {
     if (this.#isClosed) return
     this.#options.logger.error({ group: slot.group, why }, 'sandbox: a child process ended')
     this.#options.onRestart?.(slot.group, why.split(':')[0] as string)
-    const isKnown = why === 'memory' || why.startsWith('stuck')
+    const isKnown = why.startsWith('memory: ') || why.startsWith('stuck: ')
     const lost = [...this.#instances.values()].filter((instance) => instance.slot === slot && !instance.isGone)
     for (const instance of lost) {
       const { state } = instance
@@ -366,7 +363,7 @@ export class Keeper {
       } else if (!isKnown && state.deaths >= DEATHS_TO_ISOLATE) state.slotKey = ownSlot(state.unit)
       const message = `the sandbox process ended: ${why}`
       // Its own doing, but not certainly that of the runs in it now: they are repeated here, not by the caller.
-      const isOwnDoing = why === stuckBy(state.unit)
+      const isOwnDoing = why === guiltOf('stuck', state.unit) || why === guiltOf('memory', state.unit)
       const end: LaneEnd = isOwnDoing
         ? { why: 'breach', code: 'plugin_killed', message, isCulprit: false }
         : { why: 'interrupted', message }
@@ -389,4 +386,5 @@ export class Keeper {
   }
 }
 
-const stuckBy = (unit: Unit): string => `stuck: ${unit.key}`
+/** Why a process was killed, with the unit that made it necessary. */
+const guiltOf = (what: 'stuck' | 'memory', unit: Unit): string => `${what}: ${unit.key}`
