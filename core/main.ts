@@ -161,6 +161,7 @@ export async function startHub({ settings, env, configText }: HubOptions): Promi
     forms.hear(events)
     formViews.hear(events)
     recent.add(events)
+    engine.heard(events)
     pump.heard(events)
   })
 

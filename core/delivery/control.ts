@@ -9,17 +9,18 @@ import type { Roster } from '../registry/roster.ts'
 import { isRunning } from '../registry/states.ts'
 import type { ReplayQuery, Store } from '../storage/store.ts'
 import type { DeliveryEngine } from './engine.ts'
+import { replayDeliveries } from './replay.ts'
 
 export interface ControlDeps {
   readonly store: Pick<
     Store,
-    'replay' | 'getEvent' | 'readEvents' | 'headSeq' | 'seqBefore' | 'setCursor'
+    'replay' | 'listDeliveries' | 'getEvent' | 'readEvents' | 'headSeq' | 'seqBefore' | 'setCursor'
   >
   readonly engine: Pick<DeliveryEngine, 'push'>
   readonly pump: Pick<Pump, 'rewind' | 'runOnce' | 'wants'>
   readonly roster: Pick<Roster, 'find' | 'move'>
   readonly clock: Clock
-  readonly limits: Pick<Limits, 'replayRowsPerStepMax'>
+  readonly limits: Pick<Limits, 'replayRowsPerStepMax' | 'pageItemsMax'>
 }
 
 /** How far back a test-send looks for an event worth sending. */
@@ -78,16 +79,7 @@ export function createControl(deps: ControlDeps): Control {
       deps.pump.rewind(installation.key, cursor)
       return { cursor, events: Math.max(0, head - cursor) }
     },
-    replay: async (query) => {
-      const limit = deps.limits.replayRowsPerStepMax
-      let replayed = 0
-      for (;;) {
-        const made = await deps.store.replay({ ...query, limit, nowMs: deps.clock.nowMs() })
-        replayed += made.length
-        deps.engine.push(made)
-        if (made.length < limit) return replayed
-      }
-    },
+    replay: (query) => replayDeliveries({ ...deps, push: (made) => deps.engine.push(made) }, query),
   }
 }
 

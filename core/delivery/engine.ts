@@ -6,7 +6,7 @@ import type { Clock } from '../clock.ts'
 import { rfc3339 } from '../clock.ts'
 import { newId } from '../ids.ts'
 import type { Limits } from '../limits.ts'
-import type { Delivery, NewEvent } from '../model.ts'
+import type { Delivery, LogEvent, NewEvent } from '../model.ts'
 import type { Logger, Meter } from '../observe/observe.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Installation } from '../registry/installation.ts'
@@ -59,6 +59,8 @@ export interface DeliveryEngine {
   setInstallations(list: readonly PlacedInstallation[]): void
   /** Deliveries that were just committed (or replayed): straight into their lanes when there is room. */
   push(deliveries: readonly Delivery[]): void
+  /** Events were committed. A deletion takes its deliveries out of memory: storage says what is left of them. */
+  heard(events: readonly LogEvent[]): void
   /** Queue worker of `deliver` lanes. */
   work(key: string): Promise<number | null>
   pressure(): readonly LanePressure[]
@@ -151,6 +153,17 @@ class Engine implements DeliveryEngine {
       touched.add(lane)
     }
     if (!this.#stopped) for (const lane of touched) lane.turn()
+  }
+
+  heard(events: readonly LogEvent[]): void {
+    if (this.#stopped) return
+    const deletions = events.filter(({ type }) => type === 'response.deleted' || type === 'form.deleted')
+    if (deletions.length === 0) return
+    for (const { lane } of this.#lanes.values()) {
+      if (!deletions.some(({ workspace }) => workspace === lane.installation.workspace)) continue
+      lane.forgetWaiting()
+      lane.turn()
+    }
   }
 
   async work(key: string): Promise<number | null> {

@@ -97,12 +97,18 @@ async function fireDue(deps: SchedulerDeps, { installation, name, timetable, las
 
 /** The times in (after, until], oldest first; of very many only the newest. Pure. */
 export function dueTimes(timetable: Cron, { afterMs, untilMs }: { afterMs: number; untilMs: number }): readonly number[] {
-  const next = timetable.nextRun(new Date(afterMs))
-  if (next === null || next.getTime() > untilMs) return []
-  // The newest is what fires, so it is looked for from the end.
-  const newest = timetable.previousRuns(MISSED_MAX, new Date(untilMs + 1_000)).map((date) => date.getTime())
-  return newest.filter((atMs) => atMs > afterMs && atMs <= untilMs).toReversed()
+  const times: number[] = []
+  for (let next = timetable.nextRun(new Date(afterMs)); next !== null && next.getTime() <= untilMs; next = timetable.nextRun(next)) {
+    times.push(next.getTime())
+    // The newest is what fires: of too many it is looked for from the end.
+    if (times.length === MISSED_MAX) return [...times.slice(1), newestUntil(timetable, untilMs) ?? next.getTime()]
+  }
+  return times
 }
+
+/** `previousRuns` looks strictly before a whole second. */
+const newestUntil = (timetable: Cron, untilMs: number): number | undefined =>
+  timetable.previousRuns(2, new Date(untilMs + 1_000)).find((date) => date.getTime() <= untilMs)?.getTime()
 
 function scheduleDelivery(name: string, { dueMs, missed, nowMs }: { dueMs: number; missed: number; nowMs: number }) {
   return {

@@ -3,6 +3,7 @@ import { rfc3339 } from '../clock.ts'
 import type { Json } from '../contract/index.ts'
 import { backoffMs } from '../delivery/backoff.ts'
 import { NO_EFFECTS, toEffects } from '../delivery/effects.ts'
+import type { EffectSource } from '../delivery/effects.ts'
 import { asHubError } from '../delivery/attempt.ts'
 import { rulingOf } from '../delivery/outcome.ts'
 import { isPending } from '../delivery/ports.ts'
@@ -18,7 +19,17 @@ import type { Effects } from '../storage/store.ts'
 import { noteWrites, overlayKv, readAny } from './kv-overlay.ts'
 import type { KvReads } from './kv-overlay.ts'
 import type { PumpDeps } from './pump.ts'
-import { sourceOf } from './pump-lane.ts'
+
+/** What the effects of a handler inherit from its event. */
+export const sourceOf = (event: LogEvent): EffectSource => ({
+  eventSeq: event.seq,
+  eventId: event.id,
+  formId: event.formId,
+  responseId: event.responseId,
+  hops: event.hops,
+  keyBase: event.id,
+  keySuffix: '',
+})
 
 /** How many runs go in one crossing when the plugin keeps memory: down to one when they read what others wrote. */
 export interface KvPace {

@@ -6,7 +6,7 @@ import type { Delivery, InstallationState, LogEvent } from '../model.ts'
 import type { Installation } from '../registry/installation.ts'
 import { compileWhen } from '../routing/match.ts'
 import type { CompiledWhen } from '../routing/match.ts'
-import { handleBatch, runOne } from './handle-batch.ts'
+import { handleBatch, runOne, sourceOf } from './handle-batch.ts'
 import type { KvPace } from './handle-batch.ts'
 import type { PumpDeps } from './pump.ts'
 import type { ReadEvents } from './recent-events.ts'
@@ -220,14 +220,3 @@ export class PumpLane {
     return Math.min(INTERRUPTED_WAIT_MS * 2 ** (this.#interruptions - 1), INTERRUPTED_WAIT_MS_MAX)
   }
 }
-
-/** What the effects of a handler inherit from its event. */
-export const sourceOf = (event: LogEvent) => ({
-  eventSeq: event.seq,
-  eventId: event.id,
-  formId: event.formId,
-  responseId: event.responseId,
-  hops: event.hops,
-  keyBase: event.id,
-  keySuffix: '',
-})
