@@ -25,7 +25,6 @@ export const ERRORS = {
   method_not_allowed: { status: 405, retryable: false, act: 'sender', title: 'This method is not offered here' },
   request_timeout: { status: 408, retryable: true, act: 'sender', title: 'The request did not arrive in time' },
   conflict: { status: 409, retryable: false, act: 'sender', title: 'It exists already or changed meanwhile' },
-  idempotency_in_flight: { status: 409, retryable: true, act: 'sender', title: 'The first request with this key is still running' },
   body_too_large: { status: 413, retryable: false, act: 'sender', title: 'The body is too large' },
   unsupported_media_type: { status: 415, retryable: false, act: 'sender', title: 'This content type is not read here' },
   invalid_response: { status: 422, retryable: false, act: 'sender', title: 'The answers do not fit the form' },

@@ -29,6 +29,7 @@ export const LIMITS = {
 
   // waiting
   backlogSoftMax: 1_000,
+  backlogHardMax: 20_000,
   ingestDelayMsMax: 200,
   pumpBatchEventsMax: 100,
   laneMemoryDeliveriesMax: 2_000,

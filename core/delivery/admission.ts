@@ -3,6 +3,7 @@
  * taking more in. A slow or dead destination never slows ingest: its backlog waits in storage.
  */
 import type { Clock } from '../clock.ts'
+import { HubError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 
 /** What the controller looks at; one sample every `SAMPLE_MS`. */
@@ -16,7 +17,7 @@ export interface PressureSample {
   }[]
 }
 
-type AdmissionLimits = Pick<Limits, 'backlogSoftMax' | 'ingestDelayMsMax'>
+type AdmissionLimits = Pick<Limits, 'backlogSoftMax' | 'backlogHardMax' | 'ingestDelayMsMax'>
 
 /** Delivering less than this share of what comes in: the destination is slow, and waiting would not help it. */
 const FAST_SHARE = 0.3
@@ -28,8 +29,7 @@ const DELAY_DECAY = 0.7
  * The delay for the next submissions: grows while a fast lane is over the soft limit, shrinks as soon as none is. Pure.
  */
 export function nextDelayMs(delayMs: number, sample: PressureSample, limits: AdmissionLimits): number {
-  const fast = sample.lanes.filter((lane) => lane.deliveredPerSecond >= sample.acceptedPerSecond * FAST_SHARE)
-  const behind = Math.max(0, ...fast.map((lane) => lane.behind))
+  const behind = fastBehind(sample)
   if (behind <= limits.backlogSoftMax) {
     const shrunk = delayMs * DELAY_DECAY
     return shrunk < 1 ? 0 : shrunk
@@ -39,6 +39,12 @@ export function nextDelayMs(delayMs: number, sample: PressureSample, limits: Adm
   return Math.min(limits.ingestDelayMsMax, delayMs * (1 + (DELAY_GROWTH - 1) * excess) + DELAY_STEP_MS * excess)
 }
 
+/** How far the farthest of the fast lanes is behind. */
+export function fastBehind(sample: PressureSample): number {
+  const fast = sample.lanes.filter((lane) => lane.deliveredPerSecond >= sample.acceptedPerSecond * FAST_SHARE)
+  return Math.max(0, ...fast.map((lane) => lane.behind))
+}
+
 export interface AdmissionDeps {
   readonly sample: () => PressureSample
   readonly clock: Clock
@@ -46,16 +52,21 @@ export interface AdmissionDeps {
 }
 
 export interface Admission {
-  /** Waits as long as the hub wants submissions to wait; nothing at all while delivery keeps up. */
+  /**
+   * Waits as long as the hub wants submissions to wait; nothing at all while delivery keeps up. Throws `overloaded`
+   * when waiting is no longer enough.
+   */
   readonly wait: () => Promise<void> | undefined
   readonly delayMs: () => number
 }
 
 const SAMPLE_MS = 20
+const RETRY_AFTER_MS = 1_000
 
 /** Samples only while submissions come: an idle hub has no timer. */
 export function createAdmission({ sample, clock, limits }: AdmissionDeps): Admission {
   let delayMs = 0
+  let isFull = false
   let sampledAtMs = Number.NEGATIVE_INFINITY
   return {
     delayMs: () => delayMs,
@@ -63,7 +74,14 @@ export function createAdmission({ sample, clock, limits }: AdmissionDeps): Admis
       const nowMs = clock.monotonicMs()
       if (nowMs - sampledAtMs >= SAMPLE_MS) {
         sampledAtMs = nowMs
-        delayMs = nextDelayMs(delayMs, sample(), limits)
+        const seen = sample()
+        delayMs = nextDelayMs(delayMs, seen, limits)
+        isFull = fastBehind(seen) > limits.backlogHardMax
+      }
+      if (isFull) {
+        throw new HubError('overloaded', 'Deliveries are too far behind to take more in; send this again in a second.', {
+          retryAfterMs: RETRY_AFTER_MS,
+        })
       }
       if (delayMs === 0) return undefined
       return new Promise((resolve) => void clock.after(delayMs, resolve))
