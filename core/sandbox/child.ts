@@ -1,5 +1,5 @@
 /**
- * Entry of a sandbox child: a process without environment, files, secrets or database, that holds isolates and passes
+ * Program of a sandbox child (it gets it through stdin, see programs.ts): a process without environment, files, secrets or database, that holds isolates and passes
  * messages. It ends itself when its hub is gone.
  */
 import { GuestIsolate } from './isolate.ts'

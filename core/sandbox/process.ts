@@ -1,13 +1,13 @@
 /** One sandbox child as the hub sees it: starts it with nothing in its hands, collects messages per turn, ends it. */
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { HubError } from '../errors.ts'
-import { guestCode } from './guest-code.ts'
+import { childCode, guestCode } from './programs.ts'
 import type { FromChild, ToChild } from './protocol.ts'
 
-const ENTRY = fileURLToPath(new URL('./child.ts', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const STDERR_CHARS_MAX = 4_096
 const READY_TIMEOUT_MS = 10_000
 const CLOSE_TIMEOUT_MS = 1_000
@@ -23,12 +23,11 @@ function flags(): string[] {
     '--no-node-snapshot',
     '--permission',
     '--allow-addons',
-    `--allow-fs-read=${dirname(ENTRY)}`,
     `--allow-fs-read=${dirname(manifest)}`,
     `--allow-fs-read=${dirname(loader)}`,
     // How the library's loader tells musl from glibc.
     '--allow-fs-read=/etc/alpine-release',
-    `--allow-fs-read=${fileURLToPath(new URL('../../package.json', import.meta.url))}`,
+    `--allow-fs-read=${join(ROOT, 'package.json')}`,
     '--disable-warning=ExperimentalWarning',
     '--disable-warning=SecurityWarning',
   ]
@@ -57,14 +56,17 @@ export class Child {
   lastSignMs = performance.now()
   isReady = false
 
-  private constructor(events: ChildEvents) {
+  private constructor(program: string, events: ChildEvents) {
     this.#events = events
-    this.#process = fork(ENTRY, [], {
-      execArgv: flags(),
+    this.#process = spawn(process.execPath, [...flags(), '--input-type=module', '-'], {
+      // Packages are found from here, since the program has no file of its own.
+      cwd: ROOT,
       env: {},
       serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      stdio: ['pipe', 'ignore', 'pipe', 'ipc'],
     })
+    // A process that is gone before it read everything is told by its exit.
+    this.#process.stdin?.on('error', () => undefined).end(program)
     this.#process.on('message', (messages) => this.#receive(messages as readonly FromChild[]))
     this.#process.on('error', (error) => this.#die(`the process failed: ${error.message}`))
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -81,8 +83,8 @@ export class Child {
 
   /** Starts a process and waits until it answers. */
   static async start(events: ChildEvents): Promise<Child> {
-    const code = await guestCode()
-    const child = new Child(events)
+    const [guest, program] = await Promise.all([guestCode(), childCode()])
+    const child = new Child(program, events)
     const timer = setTimeout(() => child.kill('the process did not start'), READY_TIMEOUT_MS)
     try {
       await new Promise<void>((resolve, reject) => {
@@ -92,7 +94,7 @@ export class Child {
     } finally {
       clearTimeout(timer)
     }
-    child.send(['guest', code])
+    child.send(['guest', guest])
     return child
   }
 
