@@ -50,6 +50,8 @@ const TASKS = {
 }
 
 await install()
+// Parsed code is kept between starts: the program tells its threads, we tell the program.
+process.env.NODE_COMPILE_CACHE ??= join(modules, '.cache', 'manifold')
 const node = findNode()
 const [first, second, ...rest] = process.argv.slice(2)
 if (first === '--npm') runTasks(second, rest)

@@ -5,7 +5,8 @@ import { formatProblem } from '../config/format-problems.ts'
 import { printableConfig, printConfig } from '../config/print.ts'
 import { editorSchema } from '../config/schema.ts'
 import type { Assembly } from '../registry/assemble.ts'
-import { assemble, knownPlugins, Schemas } from '../registry/assemble.ts'
+import { assemble } from '../registry/assemble.ts'
+import { knownPlugins, Schemas } from '../registry/schemas.ts'
 import type { Call, Run } from './call.ts'
 import { settingsOf } from './call.ts'
 import { count } from './count.ts'
@@ -57,7 +58,7 @@ export const print: Run = async (call) => {
     file: configFile,
     text: await readFile(configFile, 'utf8'),
     env: call.env,
-    plugins: knownPlugins(result.plugins, result.brokenPlugins, new Schemas()),
+    plugins: knownPlugins(result.plugins, result.brokenPlugins, new Schemas(null)),
     redacted: call.options['redacted'] === true,
   }
   if (call.options['json']) return call.terminal.json(printableConfig(input))

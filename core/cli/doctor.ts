@@ -184,7 +184,7 @@ async function checkHub(call: Call): Promise<Finding[]> {
     'GET',
     '/api/v2/config',
   )
-  const { items } = await hub.list<InstallationRow>('/api/v2/installations', {}, 10_000)
+  const { items } = await hub.request<{ items: readonly InstallationRow[] }>('GET', '/api/v2/installations')
   return [
     ready.ready ? ok('hub', `${hub.url} is ready`) : bad('hub', `${hub.url} is not ready`, 'see the lines below'),
     ...ready.checks

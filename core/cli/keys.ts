@@ -49,7 +49,7 @@ export const create: Run = async (call) => {
 
 export const list: Run = async (call) => {
   const items = hasHub(call)
-    ? (await connect(call).list<KeyRow>('/api/v2/keys', {}, 10_000)).items
+    ? (await connect(call).request<{ items: readonly KeyRow[] }>('GET', '/api/v2/keys')).items
     : await withKeys(call, async (keys, workspace) => (await keys.list(workspace)).map(toRow))
   if (call.options['json']) return call.terminal.json({ items, next_cursor: null })
   call.terminal.table(

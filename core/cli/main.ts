@@ -1,9 +1,8 @@
 /** `manifold <verb>`: reads the command line, loads only what the verb needs, and turns its end into an exit code. */
-import { enableCompileCache } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import { useCompileCache } from '../config/compile-cache.ts'
 
-// Parsed code is kept between starts; where the folder cannot be written this does nothing.
-enableCompileCache(fileURLToPath(new URL('../../node_modules/.cache/manifold', import.meta.url)))
+useCompileCache(fileURLToPath(new URL('../../node_modules/.cache/manifold', import.meta.url)))
 // The bootstrap holds the other end: when it is killed outright, nobody is left to stop us.
 if (process.channel) {
   process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'))

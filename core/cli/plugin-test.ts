@@ -8,7 +8,7 @@ import { LIMITS } from '../limits.ts'
 import type { Manifest } from '../registry/manifest.ts'
 import { readManifest } from '../registry/read-manifest.ts'
 import { surfaceMismatch } from '../registry/roster.ts'
-import { compileWithSchema } from '../registry/with-schema.ts'
+import { compileWithSchema, verifyWithSchema } from '../registry/with-schema.ts'
 import type { Bundle } from '../sandbox/sandbox.ts'
 import type { Call, Run } from './call.ts'
 import { CliError } from './exit-codes.ts'
@@ -38,7 +38,10 @@ export const run: Run = async (call) => {
 }
 
 async function checkCode(steps: Steps, dir: string, manifest: Manifest): Promise<void> {
-  await steps.run('settings schema', async () => void compileWithSchema(manifest.config))
+  await steps.run('settings schema', async () => {
+    verifyWithSchema(manifest.config)
+    compileWithSchema(manifest.config)
+  })
   const bundle = await steps.run('bundle', async () => {
     const { bundlePlugin } = await import('../sandbox/bundle.ts')
     return bundlePlugin({

@@ -27,7 +27,7 @@ export const run: Run = async (call) => {
     hub.request<{ version: string; workspace: string }>('GET', '/api/v2/me'),
     hub.request<Ready>('GET', '/readyz'),
     hub.request<ConfigStatus>('GET', '/api/v2/config'),
-    hub.list<InstallationRow>('/api/v2/installations', {}, 10_000),
+    hub.request<{ items: readonly InstallationRow[] }>('GET', '/api/v2/installations'),
   ])
   const { terminal } = call
   if (call.options['json']) {

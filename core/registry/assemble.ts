@@ -4,7 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ConfigProblem, HubConfig, InstallationConfig, KnownPlugin } from '../config/config.ts'
+import type { ConfigProblem, HubConfig, InstallationConfig } from '../config/config.ts'
 import type { LoadInput } from '../config/load.ts'
 import { loadConfig } from '../config/load.ts'
 import { HubError } from '../errors.ts'
@@ -18,10 +18,8 @@ import { diffGrants, formatGrantDiff, grantsOf } from './grants.ts'
 import type { BrokenInstallation, BrokenPlugin, Installation, LoadedPlugin } from './installation.ts'
 import type { Lock } from './lock.ts'
 import { readLock, writeLock } from './lock.ts'
-import type { Manifest } from './manifest.ts'
 import { resolveInstallation } from './resolve.ts'
-import type { WithSchema } from './with-schema.ts'
-import { compileWithSchema } from './with-schema.ts'
+import { knownPlugins, Schemas } from './schemas.ts'
 
 /** A plugin whose version on disk asks for more than was granted. */
 export interface PendingApproval {
@@ -61,7 +59,7 @@ export interface AssembleInput extends Pick<LoadInput, 'file' | 'env' | 'text'> 
 export async function assemble(
   input: AssembleInput,
 ): Promise<Assembly | { readonly problems: readonly ConfigProblem[] }> {
-  const schemas = new Schemas()
+  const schemas = new Schemas(join(input.dataDir, 'cache', 'verified-schemas.json'))
   const lock = await readLock(input.dataDir)
   let discovery: Discovery = { found: [], broken: [] }
   let loading = new Loading(input, [], lock)
@@ -83,51 +81,9 @@ export async function assemble(
   const used = new Set(result.config.installations.map((item) => item.use))
   await Promise.all([...used].map((id) => loading.load(id)))
   if (input.record !== false) await loading.record()
-  return build(result.config, { discovery, loading, schemas })
-}
-
-/** Plugins as the file's check sees them; schemas are compiled when first needed. */
-export function knownPlugins(
-  found: readonly DiscoveredPlugin[],
-  broken: readonly BrokenPlugin[],
-  schemas: Schemas,
-): readonly KnownPlugin[] {
-  const ids = new Set(found.map((plugin) => plugin.manifest.id))
-  return [
-    ...found.map(({ manifest }): KnownPlugin => ({
-      id: manifest.id,
-      events: Object.keys(manifest.on),
-      checkWith: (value) => {
-        const schema = schemas.of(manifest)
-        return typeof schema === 'string' ? [{ path: [], message: schema, hint: null }] : schema.check(value)
-      },
-      secretPaths: (value) => {
-        const schema = schemas.of(manifest)
-        return typeof schema === 'string' ? [] : schema.complete(value).secrets
-      },
-    })),
-    ...broken
-      .filter(({ id }) => !ids.has(id))
-      .map(({ id, problems }): KnownPlugin => ({ id, broken: problems, checkWith: () => [] })),
-  ]
-}
-
-/** Compiled `config` schemas, or the sentence that says why one cannot be. */
-export class Schemas {
-  readonly #compiled = new Map<Manifest, WithSchema | string>()
-
-  of(manifest: Manifest): WithSchema | string {
-    const known = this.#compiled.get(manifest)
-    if (known !== undefined) return known
-    let schema: WithSchema | string
-    try {
-      schema = compileWithSchema(manifest.config)
-    } catch (error) {
-      schema = `the plugin's "config" in plugin.json is no usable JSON Schema: ${(error as Error).message}`
-    }
-    this.#compiled.set(manifest, schema)
-    return schema
-  }
+  const assembly = build(result.config, { discovery, loading, schemas })
+  await schemas.save()
+  return assembly
 }
 
 /** Bundles the plugins in use and holds each against the lock. */

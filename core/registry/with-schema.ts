@@ -57,7 +57,20 @@ const regExp: NonNullable<NonNullable<Options['code']>['regExp']> = Object.assig
   { code: 'new RegExp' },
 )
 
-/** Throws an Error in plain words when the schema itself is wrong. */
+const isDraft7 = (schema: Settings): boolean =>
+  typeof schema['$schema'] === 'string' && schema['$schema'].includes('draft-07')
+
+let draft7: Ajv | undefined
+let draft2020: Ajv2020 | undefined
+
+/** Throws what is wrong with the schema as a schema. Its first call compiles the meta-schema, which takes a tenth of a second. */
+export function verifyWithSchema(schema: Settings): void {
+  const quiet: Options = { logger: false, strict: false }
+  const ajv = isDraft7(schema) ? (draft7 ??= new Ajv(quiet)) : (draft2020 ??= new Ajv2020(quiet))
+  if (ajv.validateSchema(schema) !== true) throw new Error(ajv.errorsText(ajv.errors, { dataVar: 'config' }))
+}
+
+/** For a schema that was verified. Throws an Error when it names keywords, formats or patterns that are not offered. */
 export function compileWithSchema(schema: Settings): WithSchema {
   const secrets = new Set<string>()
   const options: Options = {
@@ -69,11 +82,12 @@ export function compileWithSchema(schema: Settings): WithSchema {
     verbose: true,
     useDefaults: true,
     discriminator: true,
+    validateSchema: false,
+    meta: false,
     logger: false,
     code: { regExp },
   }
-  const old = typeof schema['$schema'] === 'string' && schema['$schema'].includes('draft-07')
-  const ajv = old ? new Ajv(options) : new Ajv2020(options)
+  const ajv = isDraft7(schema) ? new Ajv(options) : new Ajv2020(options)
   addFormats(ajv, FORMATS)
   ajv.addFormat('secret', true)
   ajv.addFormat('duration', DURATION_SHAPE)
