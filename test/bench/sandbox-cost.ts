@@ -91,10 +91,7 @@ interface Cost {
 }
 
 /** Runs `step` for the time and answers CPU microseconds for each event. */
-async function costOf(
-  durationMs: number,
-  step: (from: number) => number | Promise<number>,
-): Promise<Cost> {
+async function costOf(durationMs: number, step: (from: number) => number | Promise<number>): Promise<Cost> {
   const spent = () => ({ all: cpuMsOf(familyOf(process.pid)), own: cpuMsOf([process.pid]) })
   const before = spent()
   const startMs = performance.now()
