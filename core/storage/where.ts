@@ -42,6 +42,11 @@ export function olderThan(after: string | undefined): Condition {
   return ['(created_at, id) < (?, ?)', after.slice(0, at), after.slice(at + 1)]
 }
 
+/** The same, in a form that no index answers: for lists that a small index of other columns finds sooner. */
+export function olderThanAsText(after: string | undefined): Condition {
+  return olderThan(after) === undefined ? undefined : when(`created_at || '~' || id < ?`, after)
+}
+
 /** Cuts the one row too many that tells whether there is a next page. */
 export function page<Row>(
   rows: readonly Row[],

@@ -1,6 +1,6 @@
 /** What a run asked for, written in the transaction that ends the run. */
 import type { NewDelivery, WorkspaceId } from '../../model.ts'
-import { allMany, run, runMany } from '../procedure.ts'
+import { allMany, first, run, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
 import type { Effects } from '../store.ts'
 import { logDeath } from './deaths.ts'
@@ -70,10 +70,15 @@ export function* applyEffects(owner: EffectOwner, effects: Effects, notes: LaneN
   return { deliveryIds, deaths, eventIds: events.map((event) => event.id), lastSeq }
 }
 
+const NONE: ReadonlySet<string> = new Set()
+
 function* goneResponses(workspace: WorkspaceId, effects: Effects): Procedure<ReadonlySet<string>> {
   const ids = new Set<string>()
   for (const { responseId } of effects.deliveries) if (responseId !== null) ids.add(responseId)
   for (const { responseId } of effects.events) if (responseId !== null) ids.add(responseId)
+  if (ids.size === 0) return NONE
+  const any = yield* first('SELECT 1 AS found FROM erased_responses WHERE workspace = ? LIMIT 1', [workspace])
+  if (any === undefined) return NONE
   const rows = yield* allMany<{ response_id: string }>(
     'SELECT response_id FROM erased_responses WHERE workspace = ? AND response_id = ?',
     [...ids].map((id): SqlValue[] => [workspace, id]),

@@ -81,11 +81,12 @@ export function* headSeq(): Procedure<number> {
 
 /**
  * The sequence before the workspace's first entry of this time or later. Wall clocks step back now and then, so the
- * log's times are not sorted; starting there misses nothing.
+ * log's times are not sorted; starting there misses nothing. (`+ 0` keeps a planner from walking the log from its
+ * beginning instead of the index of times from there on.)
  */
 export function* seqBefore(input: { readonly workspace: WorkspaceId; readonly at: string }): Procedure<number> {
   const found = yield* first<{ seq: number | null }>(
-    'SELECT min(seq) AS seq FROM events WHERE workspace = ? AND at >= ?',
+    'SELECT min(seq + 0) AS seq FROM events WHERE workspace = ? AND at >= ?',
     [input.workspace, timeBound(input.at, 'at') ?? input.at],
   )
   if (found?.seq !== null && found?.seq !== undefined) return found.seq - 1

@@ -90,12 +90,17 @@ export function* saveLaneNotes(notes: LaneNotes): Procedure<void> {
   )
 }
 
-/** All lanes, each with its oldest waiting delivery. */
+/**
+ * All lanes, each with its oldest waiting delivery: the one with the least id, found in the index of what is due alone
+ * (the concatenation keeps a planner from walking all deliveries in the order of ids instead). That takes some
+ * milliseconds for a hundred thousand waiting ones, and costs each delivery nothing.
+ */
 export function* laneCounts(): Procedure<readonly LaneRow[]> {
   return yield* all<LaneRow>(
     `SELECT c.workspace, c.installation, c.pending, c.retrying, c.delivered, c.dead,
-      (SELECT min(d.created_at) FROM deliveries d
-        WHERE d.workspace = c.workspace AND d.installation = c.installation AND d.finished_at IS NULL) AS oldest_at
+      (SELECT o.created_at FROM deliveries o WHERE o.workspace = c.workspace AND o.id =
+        (SELECT min(d.id || '') FROM deliveries d
+          WHERE d.workspace = c.workspace AND d.installation = c.installation AND d.finished_at IS NULL)) AS oldest_at
       FROM lane_counts c ORDER BY c.workspace, c.installation`,
     [],
   )

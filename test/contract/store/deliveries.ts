@@ -88,6 +88,13 @@ export function deliveriesPart(shared: SharedStore): void {
       const third = await store.listDeliveries(workspace, { limit: 3, after: second.next ?? '' })
       expect([first, second, third].flatMap(({ items }) => ids(items))).toEqual(ids(rows).toReversed())
       expect(third.next).toBeNull()
+      const waiting: string[] = []
+      for (let after: string | null | undefined; after !== null; ) {
+        const part = await store.listDeliveries(workspace, { limit: 3, installation: 'crm', state: 'pending', after: after ?? undefined })
+        waiting.push(...ids(part.items))
+        after = part.next
+      }
+      expect(waiting.slice(1)).toEqual(ids(rows).toReversed())
     })
 
     it('filters by everything it offers, and counts the same', async () => {

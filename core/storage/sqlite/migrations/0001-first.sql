@@ -136,13 +136,14 @@ CREATE TABLE deliveries (
   PRIMARY KEY (workspace, id)
 ) STRICT;
 CREATE UNIQUE INDEX deliveries_by_key ON deliveries (workspace, installation, dedupe_key);
-CREATE INDEX deliveries_due ON deliveries (workspace, installation, due_at_ms, id) WHERE finished_at IS NULL;
-CREATE INDEX deliveries_waiting ON deliveries (workspace, installation, created_at) WHERE finished_at IS NULL;
-CREATE INDEX deliveries_in_order ON deliveries (workspace, installation, order_key, id)
+-- `finished_at` stands in them only to spare the look at the row.
+CREATE INDEX deliveries_due ON deliveries (workspace, installation, due_at_ms, id, finished_at) WHERE finished_at IS NULL;
+CREATE INDEX deliveries_in_order ON deliveries (workspace, installation, order_key, id, finished_at)
   WHERE finished_at IS NULL AND order_key IS NOT NULL;
 CREATE INDEX deliveries_by_time ON deliveries (workspace, created_at, id);
 CREATE INDEX deliveries_by_installation ON deliveries (workspace, installation, created_at, id);
 CREATE INDEX deliveries_dead ON deliveries (workspace, created_at, id) WHERE state = 'dead';
+CREATE INDEX deliveries_dead_of_one ON deliveries (workspace, installation, created_at, id) WHERE state = 'dead';
 CREATE INDEX deliveries_by_response ON deliveries (workspace, response_id) WHERE response_id IS NOT NULL;
 CREATE INDEX deliveries_of_form_alone ON deliveries (workspace, form_id)
   WHERE response_id IS NULL AND form_id IS NOT NULL AND input IS NOT NULL;
@@ -228,3 +229,31 @@ CREATE TABLE erased_responses (
   response_id TEXT NOT NULL,
   PRIMARY KEY (workspace, response_id)
 ) STRICT, WITHOUT ROWID;
+
+-- What a large installation looks like, so that queries are planned for it from the first day and never replanned:
+-- rows of the index, then how many share its first column, its first two, ...
+ANALYZE;
+DELETE FROM sqlite_stat1;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+  ('responses', 'sqlite_autoindex_responses_1', '1000000 500000 1'),
+  ('responses', 'responses_by_time', '1000000 500000 2 1'),
+  ('responses', 'responses_by_form', '1000000 500000 5000 2 1'),
+  ('responses', 'responses_by_client', '100000 10000 1000 1'),
+  ('events', 'events_by_id', '1000000 1'),
+  ('events', 'events_by_workspace', '1000000 500000 1'),
+  ('events', 'events_by_time', '1000000 500000 2'),
+  ('events', 'events_by_response', '1000000 500000 2'),
+  ('events', 'events_of_form_alone', '10000 1000 500'),
+  ('deliveries', 'sqlite_autoindex_deliveries_1', '1000000 500000 1'),
+  ('deliveries', 'deliveries_by_key', '1000000 500000 20000 1'),
+  ('deliveries', 'deliveries_due', '1000 200 50 2 1 1'),
+  ('deliveries', 'deliveries_in_order', '500 100 50 5 1 1'),
+  ('deliveries', 'deliveries_by_time', '1000000 500000 2 1'),
+  ('deliveries', 'deliveries_by_installation', '1000000 500000 200000 2 1'),
+  ('deliveries', 'deliveries_dead', '1000 200 2 1'),
+  ('deliveries', 'deliveries_dead_of_one', '1000 200 50 2 1'),
+  ('deliveries', 'deliveries_by_response', '1000000 500000 3'),
+  ('deliveries', 'deliveries_of_form_alone', '1000 200 100'),
+  ('deliveries', 'deliveries_of_event_alone', '10000 1000 3'),
+  ('attempts', 'sqlite_autoindex_attempts_1', '1000000 500000 2 1');
+ANALYZE sqlite_schema;

@@ -1,0 +1,66 @@
+/** Every query that people or lanes wait for is answered by the index made for it, from the first row on. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Procedure } from '../procedure.ts'
+import { READS } from '../verbs.ts'
+import { openWriter } from './connection.ts'
+import type { Connection } from './connection.ts'
+import { migrate } from './migrate.ts'
+
+let connection: Connection
+
+beforeAll(() => {
+  connection = openWriter(':memory:', { busyTimeoutMs: 0, walBytesMax: 0 })
+  migrate(connection.db)
+})
+afterAll(() => connection.db.close())
+
+/** The plan of each statement of a procedure. */
+function plans(procedure: Procedure<unknown>): string {
+  const details: string[] = []
+  let step = procedure.next()
+  while (step.done !== true) {
+    const params = 'params' in step.value ? step.value.params : (step.value.many[0] ?? [])
+    const rows = connection.db.prepare(`EXPLAIN QUERY PLAN ${step.value.sql}`).all(params) as { detail: string }[]
+    details.push(...rows.map(({ detail }) => detail))
+    step = procedure.next({ rows: [{ seq: 1 }], changes: 0 })
+  }
+  return details.join('\n')
+}
+
+const workspace = 'w'
+const page = { limit: 50, after: '2026-01-02T00:00:00.000Z~id' }
+const since = '2026-01-01T00:00:00Z'
+const lane = { workspace, installation: 'i' }
+
+describe('query plans', () => {
+  it.each([
+    ['responses', () => READS.listResponses({ workspace, query: page }), 'responses_by_time'],
+    ['responses of a form', () => READS.listResponses({ workspace, query: { ...page, form: 'f' } }), 'responses_by_form'],
+    ['responses of a form in a time', () => READS.listResponses({ workspace, query: { ...page, form: 'f', since, until: since } }), 'responses_by_form'],
+    ['responses since', () => READS.listResponses({ workspace, query: { ...page, since } }), 'responses_by_time'],
+    ['count of a form', () => READS.countResponses({ workspace, form: 'f' }), 'COVERING INDEX responses_by_form'],
+    ['deliveries', () => READS.listDeliveries({ workspace, query: page }), 'deliveries_by_time'],
+    ['deliveries of one', () => READS.listDeliveries({ workspace, query: { ...page, installation: 'i' } }), 'deliveries_by_installation'],
+    ['delivered of one', () => READS.listDeliveries({ workspace, query: { ...page, installation: 'i', state: 'delivered', since } }), 'deliveries_by_installation'],
+    ['dead', () => READS.listDeliveries({ workspace, query: { ...page, state: 'dead' } }), 'deliveries_dead '],
+    ['dead of one', () => READS.listDeliveries({ workspace, query: { ...page, installation: 'i', state: 'dead' } }), 'deliveries_dead_of_one'],
+    ['waiting of one', () => READS.listDeliveries({ workspace, query: { ...page, installation: 'i', state: 'retrying' } }), 'deliveries_due'],
+    ['of a response', () => READS.listDeliveries({ workspace, query: { ...page, installation: 'i', response: 'r' } }), 'deliveries_by_response'],
+    ['of an event alone', () => READS.listDeliveries({ workspace, query: { ...page, event: 'e' } }), 'deliveries_of_event_alone'],
+    ['replay of the dead', () => READS.countReplay({ workspace, states: ['dead'], installation: 'i', since }), 'deliveries_dead_of_one'],
+    ['replay by id', () => READS.countReplay({ workspace, states: ['dead'], deliveryIds: ['d'] }), 'autoindex_deliveries_1 (workspace=? AND id=?)'],
+    ['lanes', () => READS.laneCounts(), 'COVERING INDEX deliveries_due (workspace=? AND installation=?)'],
+    ['due', () => READS.loadDue({ ...lane, untilMs: 1, limit: 1, exceptIds: [] }), 'COVERING INDEX deliveries_due (workspace=? AND installation=? AND due_at_ms<?)'],
+    ['heads', () => READS.loadDue({ ...lane, untilMs: 1, limit: 1, exceptIds: [], heads: true }), 'COVERING INDEX deliveries_in_order (workspace=? AND installation=? AND order_key=?)'],
+    ['next due', () => READS.nextDue({ ...lane, afterMs: 1 }), 'COVERING INDEX deliveries_due (workspace=? AND installation=? AND due_at_ms>?)'],
+    ['the log', () => READS.readEvents({ afterSeq: 1, limit: 1 }), 'INTEGER PRIMARY KEY (rowid>?)'],
+    ['the log of a workspace', () => READS.readEvents({ workspace, afterSeq: 1, limit: 1 }), 'events_by_workspace (workspace=? AND seq>?)'],
+    ['the beginning of a time', () => READS.seqBefore({ workspace, at: since }), 'COVERING INDEX events_by_time (workspace=? AND at>?)'],
+    ['keys', () => READS.kvList({ ...lane, prefix: 'p', after: null, limit: 1, nowMs: 1 }), 'kv_key>? AND kv_key<?'],
+    ['a key by its hash', () => READS.keyByHash('h'), '(hash=?)'],
+  ])('%s', (_name, procedure, index) => {
+    const plan = plans(procedure())
+    expect(plan).toContain(index)
+    expect(plan).not.toMatch(/SCAN (responses|events|deliveries|attempts|kv|d|e|o)\b/)
+  })
+})
