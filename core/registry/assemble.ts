@@ -218,12 +218,7 @@ function build(config: HubConfig, { discovery, loading, schemas }: Parts): Assem
     id,
     use,
     state: 'invalid',
-    reason: problems
-      .map(
-        (problem) =>
-          `line ${problem.place.line}: ${problem.message}${problem.hint === null ? '' : ` (${problem.hint})`}`,
-      )
-      .join('; '),
+    reason: problems.map(told).join('; '),
   }))
   return {
     config: Object.freeze({ ...config, installations: kept, quarantined }),
@@ -234,6 +229,12 @@ function build(config: HubConfig, { discovery, loading, schemas }: Parts): Assem
     brokenInstallations: [...broken, ...waiting],
     pending: [...loading.pending.values()],
   }
+}
+
+/** `line 12, with.url: is missing`: the place as seen from the installation. */
+function told({ place, path, message, hint }: ConfigProblem): string {
+  const inside = /^installations\[\d+\]\.(.+)$/.exec(path)?.[1]
+  return `line ${place.line}${inside === undefined ? '' : `, ${inside}`}: ${message}${hint === null ? '' : ` (${hint})`}`
 }
 
 function resolveOne(

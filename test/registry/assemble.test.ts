@@ -108,13 +108,13 @@ describe('resolving', () => {
     expect(assembly.installations.map(({ id }) => id)).toEqual(['one'])
     const reasons = Object.fromEntries(assembly.brokenInstallations.map(({ id, reason }) => [id, reason]))
     expect(reasons['a']).toMatch(/line 6: Plugin syntax cannot be bundled: index\.ts:\d+:\d+/)
-    expect(reasons['b']).toMatch(/line 7: the plugin "manifest" is broken: .*plugin\.json: is not valid JSON/)
-    expect(reasons['c']).toMatch(/line 8: the plugin's "config" in plugin\.json is no usable JSON Schema: .*typ/)
+    expect(reasons['b']).toMatch(/line 7, use: the plugin "manifest" is broken: .*plugin\.json: is not valid JSON/)
+    expect(reasons['c']).toMatch(/line 8, with: the plugin's "config" in plugin\.json is no usable JSON Schema: .*typ/)
     expect(reasons['d']).toBe(
-      'line 9: unknown setting "extra" (known here: url, secret, port); line 9: must be text (got 7)',
+      'line 9, with.extra: unknown setting "extra" (known here: url, secret, port); line 9, with.url: must be text (got 7)',
     )
     expect(reasons['e']).toBe(
-      'line 10: the plugin "hello" does not handle "response.submited" (did you mean "response.submitted"?)',
+      'line 10, when.event: the plugin "hello" does not handle "response.submited" (did you mean "response.submitted"?)',
     )
   })
 
