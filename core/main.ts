@@ -14,6 +14,7 @@ import { createAdmission } from './delivery/admission.ts'
 import { createBreakers } from './delivery/breaker.ts'
 import { createControl } from './delivery/control.ts'
 import { createDeliveryEngine } from './delivery/engine.ts'
+import { createKvQuota } from './delivery/kv-quota.ts'
 import { createRateWindow } from './delivery/rate-window.ts'
 import { createScheduler } from './delivery/schedules.ts'
 import { HubError } from './errors.ts'
@@ -113,6 +114,7 @@ export async function startHub({ settings, env, configText }: HubOptions): Promi
   const formViews = openFormViews(store)
   const recent = createRecentEvents(limits)
   const breakers = createBreakers(limits)
+  const kvQuota = createKvQuota(store, limits.pluginKvKeysMax)
   const http = createGuardedHttp({ allow: first.config.network.allow, limits })
   const sandbox = createSandbox({ logger, limits, onRestart: (group, why) => meter.sandboxRestart(group, why) })
   const capabilities = createRunCapabilities({
@@ -130,6 +132,7 @@ export async function startHub({ settings, env, configText }: HubOptions): Promi
     sandbox,
     capabilities,
     breakers,
+    kvQuota,
     queue,
     formOf,
     eventInMemory: recent.byId,
@@ -143,7 +146,7 @@ export async function startHub({ settings, env, configText }: HubOptions): Promi
     limits,
     random: Math.random,
   })
-  const pump = createPump({ store, sandbox, capabilities, queue, recent, formOf, push: engine.push.bind(engine), published, logger, meter, clock, limits, random: Math.random })
+  const pump = createPump({ store, sandbox, capabilities, kvQuota, queue, recent, formOf, push: engine.push.bind(engine), published, logger, meter, clock, limits, random: Math.random })
   const scheduler = createScheduler({ store, queue, push: engine.push.bind(engine), logger, clock })
   const roster = new Roster({
     store,
@@ -222,7 +225,7 @@ export async function startHub({ settings, env, configText }: HubOptions): Promi
     configStatus: () => reloader.status(),
     onEvents: published,
     trustedProxies: settings.trustedProxies,
-    pluginRoute: openRouteCall({ roster, sandbox, capabilities, store, push: (deliveries) => engine.push(deliveries), published, clock, limits }),
+    pluginRoute: openRouteCall({ roster, sandbox, capabilities, kvQuota, store, push: (deliveries) => engine.push(deliveries), published, clock, limits }),
   })
   observe.gauges({
     lagEvents: () => pump.lag(),

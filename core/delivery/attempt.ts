@@ -13,6 +13,7 @@ import type { RunInput, RunResult, Sandbox } from '../sandbox/sandbox.ts'
 import type { Effects, Store } from '../storage/store.ts'
 import type { Breakers } from './breaker.ts'
 import { NO_EFFECTS, toEffects } from './effects.ts'
+import type { KvQuota } from './kv-quota.ts'
 import { readOutcome, rulingOf, verdictOf } from './outcome.ts'
 import type { Verdict } from './outcome.ts'
 import { isPending } from './ports.ts'
@@ -23,6 +24,7 @@ export interface AttemptDeps {
   readonly sandbox: Pick<Sandbox, 'runEach'>
   readonly capabilities: OpenCapabilities
   readonly breakers: Breakers
+  readonly kvQuota: KvQuota
   readonly formOf: FormOf
   readonly eventInMemory: EventInMemory
   readonly clock: Clock
@@ -74,6 +76,8 @@ async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> 
       deliveryId: first?.id,
     })
     const event = ready.event ?? (await causeOfEmitted(deps, job, result))
+    const counting = deps.kvQuota.ready(job.installation, result.effects.kv)
+    if (counting !== undefined) await counting
     judged = judge(deps, job, { result, event, erased: ready.erased })
   } catch (error) {
     judged = { verdicts: job.deliveries.map(() => rulingOf(asHubError(error))), effects: NO_EFFECTS }
@@ -232,6 +236,7 @@ function judge(deps: AttemptDeps, job: AttemptJob, ran: Ran): Judged {
   const [first] = deliveries
   if (first === undefined) return all({ kind: 'delivered' })
   try {
+    deps.kvQuota.admit(installation, result.effects.kv)
     const effects = toEffects(result.effects, {
       installation,
       source: { ...sourceOf(first), hops: ran.event?.hops ?? 0 },

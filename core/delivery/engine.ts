@@ -18,6 +18,7 @@ import type { AttemptDeps, AttemptEnd } from './attempt.ts'
 import type { BreakerChange, BreakerKey, Breakers } from './breaker.ts'
 import { finishedAttempt } from './finished-attempt.ts'
 import { createFinisher } from './finisher.ts'
+import type { KvQuota } from './kv-quota.ts'
 import { Lane } from './lane.ts'
 import { receiverEvidence } from './outcome.ts'
 import type { Verdict } from './outcome.ts'
@@ -32,6 +33,7 @@ export interface DeliveryEngineDeps {
   readonly sandbox: Pick<Sandbox, 'runEach'>
   readonly capabilities: OpenCapabilities
   readonly breakers: Breakers
+  readonly kvQuota: KvQuota
   readonly queue: Pick<Queue, 'wake' | 'drop'>
   readonly formOf: FormOf
   readonly eventInMemory: EventInMemory

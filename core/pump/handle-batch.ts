@@ -111,6 +111,8 @@ async function crossOnce(input: HandleInput, crossing: Crossing): Promise<{ read
     installation.key,
     prepared.map(({ run }) => run),
   )
+  const counting = deps.kvQuota.ready(installation, results.flatMap(({ effects }) => effects.kv))
+  if (counting !== undefined) await counting
   const written = new Map<string, Json | undefined>()
   for (const [index, each] of prepared.entries()) {
     const result = results[index]
@@ -158,6 +160,7 @@ function settle(input: HandleInput, each: Prepared, ended: { readonly result: Ru
   let { error } = result
   if (error === null) {
     try {
+      deps.kvQuota.admit(installation, result.effects.kv)
       effects = toEffects(result.effects, { installation, source: sourceOf(each.event), nowMs: deps.clock.nowMs(), limits: deps.limits })
     } catch (refused) {
       error = asHubError(refused)

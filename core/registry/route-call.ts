@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { RouteRequest, RouteResponse } from '../contract/index.ts'
 import { commitEffects } from '../delivery/commit-effects.ts'
 import { toEffects } from '../delivery/effects.ts'
+import type { KvQuota } from '../delivery/kv-quota.ts'
 import type { OpenCapabilities } from '../delivery/ports.ts'
 import { HubError } from '../errors.ts'
 import { newId } from '../ids.ts'
@@ -19,6 +20,7 @@ export interface RouteCallDeps {
   readonly sandbox: Pick<Sandbox, 'runEach'>
   readonly capabilities: OpenCapabilities
   readonly store: Pick<Store, 'commitHandled'>
+  readonly kvQuota: KvQuota
   readonly push: (deliveries: readonly Delivery[]) => void
   readonly published: (events: readonly LogEvent[]) => void
   readonly clock: Clock
@@ -44,6 +46,8 @@ export function openRouteCall(deps: RouteCallDeps) {
       capabilities: opened.handler,
     })
     if (result.error !== null) throw result.error
+    await deps.kvQuota.ready(installation, result.effects.kv)
+    deps.kvQuota.admit(installation, result.effects.kv)
     const source = { eventSeq: null, eventId: null, formId: null, responseId: null, hops: 0, keyBase: runId, keySuffix: '' }
     const effects = toEffects(result.effects, { installation, source, nowMs, limits: deps.limits })
     if (effects.deliveries.length + effects.kv.length + effects.events.length + effects.tallies.length > 0) {
