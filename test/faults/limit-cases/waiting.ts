@@ -2,11 +2,12 @@
 import type { LimitCases } from './world.ts'
 
 export const waiting: LimitCases<
-  | 'backlogSoftMax' | 'ingestDelayMsMax' | 'pumpBatchEventsMax' | 'laneMemoryDeliveriesMax' | 'recentEventsMax'
+  | 'backlogSoftMax' | 'backlogHardMax' | 'ingestDelayMsMax' | 'pumpBatchEventsMax' | 'laneMemoryDeliveriesMax' | 'recentEventsMax'
   | 'recentEventsBytesMax' | 'replayRowsPerStepMax' | 'hopsMax' | 'sqliteBusyTimeoutMs' | 'walBytesMax'
 > = {
-  backlogSoftMax: { in: 'test/delivery/admission.test.ts', test: '' },
-  ingestDelayMsMax: { in: 'test/delivery/admission.test.ts', test: '' },
+  backlogSoftMax: { in: 'test/delivery/admission.test.ts', test: 'waits longer and longer, up to the limit, while a fast lane is behind' },
+  backlogHardMax: { in: 'test/delivery/admission.test.ts', test: 'refuses when the backlog has no room left' },
+  ingestDelayMsMax: { in: 'test/delivery/admission.test.ts', test: 'waits longer and longer, up to the limit, while a fast lane is behind' },
   pumpBatchEventsMax: { in: 'test/pump/pump.test.ts', test: '' },
   laneMemoryDeliveriesMax: { in: 'test/delivery/engine.test.ts', test: '' },
   recentEventsMax: { in: 'test/pump/recent-events.test.ts', test: '' },
