@@ -1,0 +1,325 @@
+/** Deliveries from enqueue to their end: outcomes, retries, breakers, order, limits, crash, drain, replay. */
+import { describe, expect, test } from 'vitest'
+import { replayDeliveries } from '../../core/delivery/replay.ts'
+import { systemClock } from '../../core/clock.ts'
+import { HubError } from '../../core/errors.ts'
+import { tempDir } from '../support/temp.ts'
+import { startReceiver } from '../support/receiver.ts'
+import { until } from '../support/wait.ts'
+import { openWorld, sender } from './world.ts'
+import type { DoublePlugin } from './world.ts'
+
+const answers = (count: number): object[] => Array.from({ length: count }, (_, n) => ({ n }))
+
+test('many submissions arrive once each, with their attempts recorded', async () => {
+  await using receiver = await startReceiver()
+  await using world = await openWorld({ installations: [{ id: 'crm', code: sender(receiver.url) }] })
+  for (let round = 0; round < 10; round++) await world.submit(...answers(30))
+  await receiver.received(300)
+  await world.settled()
+  const ids = receiver.requests.map((request) => request.json<{ id: string }>().id)
+  expect(new Set(ids).size).toBe(300)
+  const deliveries = await world.deliveries()
+  expect(deliveries).toHaveLength(300)
+  expect(deliveries.every(({ state, attempts, host }) => state === 'delivered' && attempts === 1 && host === `127.0.0.1:${receiver.port}`)).toBe(true)
+  const [attempt] = await world.store.listAttempts('default', deliveries[0]?.id ?? '')
+  expect(attempt).toMatchObject({ n: 1, outcome: 'delivered', exchanges: [{ status: 200, method: 'POST' }] })
+  expect(world.counts.get('end to end crm')).toBe(300)
+})
+
+test('failures are retried by the schedule under the same id, then dead with the last error and an event', async () => {
+  await using receiver = await startReceiver({ status: 503 })
+  await using world = await openWorld({
+    installations: [{ id: 'crm', code: sender(receiver.url), retry: { delaysMs: [5, 5] } }],
+    limits: { breakerFailuresMax: 100 },
+  })
+  await world.submit({ a: 1 })
+  await world.settled()
+  expect(receiver.requests.map((request) => request.json<{ id: string }>().id)).toHaveLength(3)
+  expect(new Set(receiver.requests.map((request) => request.json<{ id: string }>().id)).size).toBe(1)
+  const [delivery] = await world.deliveries()
+  expect(delivery).toMatchObject({ state: 'dead', attempts: 3, reason: 'receiver_failed', errorCode: 'http_503', error: 'answered 503' })
+  await until('the event', () => world.events.find(({ type }) => type === 'delivery.dead'))
+})
+
+test('a receiver that comes back gets it; 4xx to the end is a permanent reject; 410 disables the installation', async () => {
+  await using receiver = await startReceiver([{ status: 500 }, { reset: true }, { status: 200 }])
+  await using world = await openWorld({ installations: [{ id: 'crm', code: sender(receiver.url) }] })
+  await world.submit({ a: 1 })
+  await world.settled()
+  expect((await world.deliveries())[0]).toMatchObject({ state: 'delivered', attempts: 3, errorCode: null })
+  const attempts = await world.store.listAttempts('default', (await world.deliveries())[0]?.id ?? '')
+  expect(attempts.map(({ outcome, errorCode }) => [outcome, errorCode])).toEqual([
+    ['retry', 'http_500'],
+    ['retry', 'http_reset'],
+    ['delivered', null],
+  ])
+  receiver.respond({ status: 404 })
+  await world.submit({ a: 2 })
+  await world.settled()
+  expect((await world.deliveries({ state: 'dead' }))[0]).toMatchObject({ reason: 'permanent_reject', errorCode: 'http_404' })
+  receiver.respond({ status: 410 })
+  await world.submit({ a: 3 })
+  await until('the disabling', () => world.disabled.length > 0)
+  expect(world.disabled[0]).toMatchObject({ key: 'default/crm' })
+  receiver.respond({ status: 200 })
+  receiver.forget()
+  await world.submit({ a: 4 })
+  expect(receiver.requests).toHaveLength(0)
+})
+
+test('Retry-After is waited for, though the schedule is shorter', async () => {
+  await using receiver = await startReceiver([{ status: 429, headers: { 'retry-after': '3' } }, { status: 200 }])
+  await using world = await openWorld({ installations: [{ id: 'crm', code: sender(receiver.url) }] })
+  const beforeMs = Date.now()
+  await world.submit({ a: 1 })
+  const [delivery] = await until('the retry', () => world.deliveries({ state: 'retrying' }), { accept: (list) => list.length === 1 })
+  expect((delivery?.dueAtMs ?? 0) - beforeMs).toBeGreaterThanOrEqual(3_000)
+})
+
+test('a refused address is a configuration error at once', async () => {
+  await using world = await openWorld({
+    installations: [{ id: 'crm', code: sender('http://10.0.0.1/x'), manifest: { permissions: { http: { hosts: ['10.0.0.1'] } } }, http: { hosts: ['10.0.0.1'], methods: ['POST'] } }],
+  })
+  await world.submit({ a: 1 })
+  await world.settled()
+  expect((await world.deliveries())[0]).toMatchObject({ state: 'dead', attempts: 1, reason: 'config_error', errorCode: 'http_refused_address' })
+})
+
+describe('the breaker', () => {
+  test('opens once, holds the rest uncounted, closes after a probe, and brings back what died meanwhile', async () => {
+    await using receiver = await startReceiver({ status: 500 })
+    await using world = await openWorld({
+      installations: [{ id: 'crm', code: sender(receiver.url), retry: { delaysMs: [] }, concurrency: 1 }],
+      limits: { breakerFailuresMax: 3, breakerProbeMs: 100, breakerProbeMsMax: 200 },
+    })
+    await world.submit(...answers(40))
+    await until('the breaker to open', () => world.counts.get('breaker crm open'))
+    const waiting = await world.deliveries({ state: 'pending' })
+    expect(waiting.length).toBeGreaterThan(30)
+    expect(waiting.every(({ attempts }) => attempts === 0)).toBe(true)
+    // Probes go on, one at a time, and each of them dies of its own failure.
+    await receiver.received(5)
+    expect(world.events.filter(({ type, data }) => type === 'alert.raised' && data?.includes('breaker_open') === true)).toHaveLength(1)
+    receiver.respond({ status: 200 })
+    await world.settled()
+    expect((await world.deliveries({ state: 'delivered' })).length).toBe(40)
+    expect(world.counts.get('breaker crm open')).toBe(1)
+    expect(world.counts.get('breaker crm closed')).toBe(1)
+    await until('the news', () => world.events.find(({ data }) => data?.includes('breaker_closed') === true))
+  })
+
+  test('a dead endpoint leaves its neighbour alone', async () => {
+    await using dead = await startReceiver({ hang: true })
+    await using alive = await startReceiver()
+    await using world = await openWorld({
+      installations: [
+        { id: 'dead', code: sender(dead.url) },
+        { id: 'alive', code: sender(alive.url) },
+      ],
+    })
+    await world.submit(...answers(100))
+    await alive.received(100)
+    await until('all of the living', () => world.deliveries({ installation: 'alive', state: 'delivered' }), { accept: (list) => list.length === 100 })
+    expect(dead.concurrencyMax).toBeLessThanOrEqual(8)
+    expect(await world.store.countDeliveries('default', { installation: 'dead', state: 'pending' })).toBe(100)
+    await world.stop(10)
+  })
+})
+
+test('concurrency: never more at once than the installation allows, and one when it is degraded', async () => {
+  await using receiver = await startReceiver({ delayMs: 15 })
+  const spec = { id: 'crm', code: sender(receiver.url), concurrency: 3 }
+  await using world = await openWorld({ installations: [spec] })
+  await world.submit(...answers(20))
+  await world.settled()
+  expect(receiver.concurrencyMax).toBe(3)
+  await using alone = await startReceiver({ delayMs: 5 })
+  world.place([{ ...spec, code: sender(alone.url), state: 'degraded' }])
+  await world.submit(...answers(10))
+  await alone.received(10)
+  expect(alone.concurrencyMax).toBe(1)
+})
+
+test('a rate limit spreads attempts and neither loses nor repeats any', async () => {
+  await using receiver = await startReceiver()
+  await using world = await openWorld({ installations: [{ id: 'crm', code: sender(receiver.url), ratePerSecond: 20 }] })
+  await world.submit(...answers(30))
+  await receiver.received(30)
+  await world.settled()
+  const [first, last] = [receiver.requests[0], receiver.requests.at(-1)]
+  // A burst of one second's worth, then twenty a second.
+  expect((last?.atMs ?? 0) - (first?.atMs ?? 0)).toBeGreaterThan(350)
+  expect(receiver.requests).toHaveLength(30)
+})
+
+test('fifo: a failing head blocks its own key and no other, and order holds over a restart', async () => {
+  await using dir = await tempDir('fifo')
+  await using receiver = await startReceiver((request) => ({ status: failing && request.body.includes('"key":"a","n":1') ? 500 : 200 }))
+  let failing = true
+  const code: DoublePlugin = {
+    ...sender(receiver.url),
+    on: {
+      'response.submitted': (event, ctx) => {
+        const { key } = event.data as { key: string }
+        ctx.enqueue('post', event.data ?? {}, { orderBy: key })
+      },
+    },
+  }
+  const options = {
+    dir: dir.path,
+    installations: [{ id: 'crm', code, order: 'fifo' as const, retry: { delaysMs: [30, 30, 30, 30, 200, 200, 200, 200, 200, 200] } }],
+    limits: { breakerFailuresMax: 1_000 },
+  }
+  const orders = (key: string): number[] =>
+    receiver.requests.filter((request) => request.body.includes(`"key":"${key}"`)).map((request) => request.json<{ n: number }>().n)
+  {
+    await using world = await openWorld(options)
+    for (const key of ['a', 'b']) await world.submit(...[0, 1, 2, 3].map((n) => ({ key, n })))
+    await until('all of b', () => orders('b').length === 4)
+    await until('a to have tried', () => orders('a').filter((n) => n === 1).length >= 2)
+    expect(orders('b')).toEqual([0, 1, 2, 3])
+    expect(orders('a')).not.toContain(2)
+  }
+  {
+    await using world = await openWorld(options)
+    await until('another try', () => orders('a').filter((n) => n === 1).length >= 3)
+    expect(orders('a')).not.toContain(2)
+    failing = false
+    await world.settled()
+    expect([...new Set(orders('a'))]).toEqual([0, 1, 2, 3])
+  }
+})
+
+test('batches: company up to the maximum, an outcome for each, and who failed in company goes alone', async () => {
+  const sizes: number[] = []
+  let broken = true
+  const code: DoublePlugin = {
+    on: { 'response.submitted': (event, ctx) => ctx.enqueue('rows', event.data ?? {}) },
+    actions: {
+      rows: (items) => {
+        sizes.push(items.length)
+        const all = items.map(({ input }) => (input as { n: number }).n)
+        if (broken && all.includes(3)) throw new Error('row 3 breaks the batch')
+        return all.map((n) => (n === 5 ? { outcome: 'dead', code: 'bad_row', message: 'no' } : { outcome: 'delivered' }))
+      },
+    },
+  }
+  await using world = await openWorld({
+    installations: [{ id: 'sheet', code, concurrency: 1, manifest: { actions: { rows: { batch: { max: 10, waitMs: 50 } } } } }],
+  })
+  await world.submit(...answers(10))
+  await until('the first try', () => sizes.length > 0)
+  expect(sizes[0]).toBe(10)
+  await until('the lonely ones', () => sizes.length >= 11)
+  expect(sizes.slice(1, 11)).toEqual(new Array(10).fill(1))
+  broken = false
+  await world.settled()
+  const ended = await world.deliveries()
+  expect(ended.filter(({ state }) => state === 'delivered')).toHaveLength(9)
+  expect(ended.find(({ state }) => state === 'dead')).toMatchObject({ errorCode: 'bad_row', reason: 'permanent_reject' })
+})
+
+test('more than memory holds: the rest waits in storage and follows', async () => {
+  await using receiver = await startReceiver()
+  await using world = await openWorld({ installations: [{ id: 'crm', code: sender(receiver.url) }], limits: { laneMemoryDeliveriesMax: 10 } })
+  await world.submit(...answers(200))
+  await world.settled()
+  expect(new Set(receiver.requests.map((request) => request.json<{ id: string }>().id)).size).toBe(200)
+  expect(receiver.requests).toHaveLength(200)
+})
+
+test('what was in flight when the process ended is attempted again under the same id; nothing is lost', async () => {
+  await using dir = await tempDir('crash')
+  await using receiver = await startReceiver({ hang: true })
+  const options = { dir: dir.path, installations: [{ id: 'crm', code: sender(receiver.url), concurrency: 4 }] }
+  {
+    const world = await openWorld(options)
+    await world.submit(...answers(12))
+    await receiver.received(4)
+    // No grace: the attempts under way are let go.
+    expect(await world.stop(0)).toEqual({ released: 4 })
+  }
+  const inFlight = receiver.requests.map((request) => request.json<{ id: string }>().id)
+  receiver.forget()
+  receiver.respond({ status: 200 })
+  {
+    await using world = await openWorld(options)
+    await world.settled()
+    expect((await world.deliveries({ state: 'delivered' })).length).toBe(12)
+    expect((await world.deliveries()).every(({ attempts }) => attempts === 1)).toBe(true)
+  }
+  const ids = receiver.requests.map((request) => request.json<{ id: string }>().id)
+  expect(new Set(ids).size).toBe(12)
+  expect(ids).toEqual(expect.arrayContaining(inFlight))
+})
+
+test('stop lets what runs finish within its grace', async () => {
+  await using dir = await tempDir('drain')
+  await using receiver = await startReceiver({ delayMs: 150 })
+  const options = { dir: dir.path, installations: [{ id: 'crm', code: sender(receiver.url), concurrency: 2 }] }
+  const world = await openWorld(options)
+  await world.submit(...answers(6))
+  await receiver.received(1)
+  expect(await world.stop(5_000)).toEqual({ released: 0 })
+  const begun = receiver.requests.length
+  await using again = await openWorld({ ...options, installations: [{ id: 'crm', code: sender(receiver.url), state: 'paused' }] })
+  expect((await again.deliveries({ state: 'delivered' })).length).toBe(begun)
+  expect((await again.deliveries({ state: 'pending' })).length).toBe(6 - begun)
+})
+
+test('an interrupted run costs nothing and is repeated', async () => {
+  await using receiver = await startReceiver()
+  await using world = await openWorld({ installations: [{ id: 'crm', code: sender(receiver.url) }] })
+  let interruptions = 0
+  world.sandbox.interfere = (_key, run) =>
+    run.input.kind === 'action' && interruptions++ < 3 ? new HubError('plugin_interrupted', 'a neighbour broke the process') : null
+  await world.submit({ a: 1 })
+  await world.settled()
+  expect((await world.deliveries())[0]).toMatchObject({ state: 'delivered', attempts: 1 })
+})
+
+test('a deleted response is not delivered from memory', async () => {
+  await using receiver = await startReceiver()
+  const spec = { id: 'crm', code: sender(receiver.url), concurrency: 1, ratePerSecond: 1 }
+  await using world = await openWorld({ installations: [spec] })
+  const events = await world.submit({ n: 0 }, { n: 1 })
+  await receiver.received(1)
+  const gone = events[1]
+  const deletion = { id: 'evt_gone', type: 'response.deleted', at: new Date().toISOString(), formId: 'contact', responseId: gone?.responseId ?? null, hops: 0, data: '{}' }
+  await world.store.deleteResponse('default', gone?.responseId ?? '', deletion)
+  const told = await world.store.getEvent('default', 'evt_gone')
+  world.published(told === undefined ? [] : [told])
+  await world.submit({ n: 2 })
+  await receiver.received(2)
+  await world.settled()
+  expect(receiver.requests.map((request) => request.json<{ answers: { n: number } }>().answers.n)).toEqual([0, 2])
+  expect((await world.deliveries({ state: 'dead' }))[0]).toMatchObject({ errorCode: 'event_erased' })
+})
+
+test('replay: one, a filter, in steps; what dies again at once is taken only once', async () => {
+  await using receiver = await startReceiver({ status: 400 })
+  const code: DoublePlugin = {
+    ...sender(receiver.url),
+    actions: { post: async (_items, ctx) => ((await ctx.http({ method: 'POST', url: receiver.url })).status < 300 ? { outcome: 'delivered' } : { outcome: 'dead', code: 'http_400', message: 'no' }) },
+  }
+  await using world = await openWorld({ installations: [{ id: 'crm', code }], limits: { replayRowsPerStepMax: 4, pageItemsMax: 3 } })
+  await world.submit(...answers(10))
+  await world.settled()
+  const deps = { store: world.store, push: world.engine.push.bind(world.engine), clock: systemClock, limits: world.limits }
+  const query = { workspace: 'default', installation: 'crm', states: ['dead'] as const }
+  expect(await world.store.countReplay(query)).toBe(10)
+  const steps: number[] = []
+  expect(await replayDeliveries(deps, query, (done) => steps.push(done))).toBe(10)
+  expect(steps).toEqual([4, 8, 10])
+  await receiver.received(20)
+  await world.settled()
+  receiver.respond({ status: 200 })
+  const [one] = await world.deliveries()
+  expect(await replayDeliveries(deps, { ...query, deliveryIds: [one?.id ?? ''] })).toBe(1)
+  await world.settled()
+  expect(await world.store.getDelivery('default', one?.id ?? '')).toMatchObject({ state: 'delivered', attempts: 3, scheduleStep: 1 })
+  expect(await replayDeliveries(deps, query)).toBe(9)
+  await world.settled()
+  expect(await world.store.countReplay(query)).toBe(0)
+})

@@ -1,0 +1,393 @@
+/**
+ * The machinery between the log and the outside, wired as in `main.ts` over a real database and real sockets. Only the
+ * sandbox is a native double: plugins here are functions, and effects and capability calls cross as they would there.
+ */
+import { createRunCapabilities } from '../../core/capabilities/run-capabilities.ts'
+import { createGuardedHttp } from '../../core/capabilities/guarded-http.ts'
+import { systemClock } from '../../core/clock.ts'
+import type { Clock } from '../../core/clock.ts'
+import type { ActionItem, HubEvent, Json, Outcome } from '../../core/contract/index.ts'
+import { createBreakers } from '../../core/delivery/breaker.ts'
+import { createKvQuota } from '../../core/delivery/kv-quota.ts'
+import { createDeliveryEngine } from '../../core/delivery/engine.ts'
+import { createScheduler } from '../../core/delivery/schedules.ts'
+import type { PlacedInstallation } from '../../core/delivery/ports.ts'
+import { HubError } from '../../core/errors.ts'
+import { newId } from '../../core/ids.ts'
+import { openFormViews } from '../../core/ingest/form-views.ts'
+import { LIMITS } from '../../core/limits.ts'
+import type { Limits } from '../../core/limits.ts'
+import type { Delivery, FormDefinition, InstallationState, LogEvent } from '../../core/model.ts'
+import type { Logger, Meter } from '../../core/observe/observe.ts'
+import { createPump } from '../../core/pump/pump.ts'
+import { createRecentEvents } from '../../core/pump/recent-events.ts'
+import { createEmbeddedQueue } from '../../core/queue/embedded/queue.ts'
+import type { Installation } from '../../core/registry/installation.ts'
+import { manifestSchema } from '../../core/registry/manifest.ts'
+import type { GuestEffects, Run, RunResult, Sandbox } from '../../core/sandbox/sandbox.ts'
+import { openSqliteStore } from '../../core/storage/sqlite/open.ts'
+import type { DeliveryQuery } from '../../core/storage/store.ts'
+import { tempDir } from '../support/temp.ts'
+import { until } from '../support/wait.ts'
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer Item)[] ? Item[] : T[K] }
+type Effects = Mutable<GuestEffects>
+
+/** What a plugin function may use; the same names as in the contract. */
+export interface DoubleContext {
+  readonly run: Run
+  enqueue(action: string, input: Json, options?: { key?: string; orderBy?: string; delayMs?: number }): void
+  emit(name: string, data: { [key: string]: Json }): void
+  tally(name: string, by?: number): void
+  readonly kv: { get(key: string): Promise<Json | undefined>; set(key: string, value: Json): void; list(prefix: string): Promise<Json | undefined> }
+  http(request: { method?: string; url: string; body?: string }): Promise<{ status: number; headers: Record<string, string>; body: string }>
+}
+
+export interface DoublePlugin {
+  /** Hosts with port that it may reach. */
+  readonly hosts?: readonly string[]
+  readonly on?: Record<string, (event: HubEvent, ctx: DoubleContext) => Promise<void> | void>
+  readonly actions?: Record<string, (items: readonly ActionItem[], ctx: DoubleContext) => Promise<readonly Outcome[] | Outcome> | readonly Outcome[] | Outcome>
+  readonly schedules?: Record<string, (tick: { at: string; missed: number }, ctx: DoubleContext) => Promise<void> | void>
+}
+
+/** An installation in a few words; the rest is usual. */
+export interface InstallationSpec extends Partial<Omit<Installation, 'plugin' | 'key'>> {
+  readonly id: string
+  readonly code: DoublePlugin
+  readonly manifest?: object
+  readonly state?: InstallationState
+  readonly cursor?: number
+}
+
+export interface WorldOptions {
+  readonly installations: readonly InstallationSpec[]
+  readonly limits?: Partial<Limits>
+  /** The same folder again: a restart. */
+  readonly dir?: string
+  readonly clock?: Clock
+}
+
+/** What the machinery had to say; shown when a test fails for a reason nobody expected. */
+export const said: { readonly level: string; readonly fields: object; readonly message: string }[] = []
+const say = (level: string) => (fields: object, message: string) => void said.push({ level, fields, message })
+const silent: Logger = { debug: () => {}, info: () => {}, warn: say('warn'), error: say('error'), child: () => silent }
+
+/** A meter that only counts. */
+function countingMeter(counts: Map<string, number>): Meter {
+  const count = (name: string, by = 1): void => void counts.set(name, (counts.get(name) ?? 0) + by)
+  return {
+    responseAccepted: (kind, by) => count(`accepted ${kind}`, by),
+    responseRejected: (code) => count(`rejected ${code}`),
+    eventsHandled: (installation, by) => count(`handled ${installation}`, by),
+    attempt: (installation, outcome) => count(`attempt ${installation} ${outcome}`),
+    handlerFailed: (installation, code) => count(`handler ${installation} ${code}`),
+    sandboxRestart: () => count('restart'),
+    pluginMetric: (installation, name, by) => count(`metric ${installation} ${name}`, by),
+    endToEnd: (installation) => count(`end to end ${installation}`),
+    breaker: (installation, state) => count(`breaker ${installation} ${state}`),
+    configReload: () => count('reload'),
+  }
+}
+
+export const CONTACT: FormDefinition = {
+  name: 'Contact',
+  access: 'public',
+  unknownFields: 'keep',
+  redirectUrl: null,
+  honeypotField: '_gotcha',
+  fields: [
+    { key: 'email', label: 'E-mail', type: 'email', required: false, pii: true, options: [] },
+    { key: 'budget', label: 'Budget', type: 'number', required: false, pii: false, options: [] },
+  ],
+}
+
+/** The sandbox as native functions: one run after the other in a batch, effects told only when a run ends. */
+export class DoubleSandbox implements Pick<Sandbox, 'runBatch' | 'runEach'> {
+  readonly code = new Map<string, DoublePlugin>()
+  /** Sizes of the batches that crossed. */
+  readonly crossings: number[] = []
+  /** Asked before each run; an error ends it, `plugin_interrupted` as the real one would. */
+  interfere: (key: string, run: Run) => HubError | null = () => null
+
+  async runBatch(key: string, runs: readonly Run[]): Promise<readonly RunResult[]> {
+    this.crossings.push(runs.length)
+    const results: RunResult[] = []
+    for (const run of runs) results.push(await this.runEach(key, run))
+    return results
+  }
+
+  async runEach(key: string, run: Run): Promise<RunResult> {
+    const effects: Effects = { enqueue: [], kv: [], emit: [], tally: [], metric: [] }
+    const ended = (value: RunResult['value'], error: HubError | null): RunResult => ({
+      id: run.id,
+      value,
+      effects: error === null ? effects : { enqueue: [], kv: [], emit: [], tally: [], metric: [] },
+      logs: [],
+      logsDropped: 0,
+      cpuMs: 0,
+      durationMs: 0,
+      error,
+    })
+    const refused = this.interfere(key, run)
+    if (refused !== null) return ended(null, refused)
+    try {
+      return ended(await this.#call(key, run, effects), null)
+    } catch (error) {
+      return ended(null, error instanceof HubError ? error : new HubError('plugin_threw', String(error)))
+    }
+  }
+
+  async #call(key: string, { input, ...run }: Run, effects: Effects): Promise<RunResult['value']> {
+    const code = this.code.get(key) ?? {}
+    const context = contextOf({ ...run, input }, effects)
+    switch (input.kind) {
+      case 'event':
+        await code.on?.[input.type]?.(JSON.parse(input.eventJson) as HubEvent, context)
+        return null
+      case 'schedule':
+        await code.schedules?.[input.name]?.(input.tick, context)
+        return null
+      case 'action': {
+        const items = input.itemsJson.map((text) => JSON.parse(text) as ActionItem)
+        const outcome = (await code.actions?.[input.name]?.(items, context)) ?? { outcome: 'delivered' as const }
+        return Array.isArray(outcome) ? (outcome as readonly Outcome[]) : items.map(() => outcome as Outcome)
+      }
+      default:
+        throw new Error(`no ${input.kind} here`)
+    }
+  }
+}
+
+function contextOf(run: Run, effects: Effects): DoubleContext {
+  const own = new Map<string, Json>()
+  return {
+    run,
+    enqueue: (action, input, options) => void effects.enqueue.push({ action, input, ...options }),
+    emit: (name, data) => void effects.emit.push({ name, data }),
+    tally: (name, by = 1) => void effects.tally.push({ name, by }),
+    kv: {
+      get: async (key) => (own.has(key) ? own.get(key) : run.capabilities('kv.get', { key })),
+      set: (key, value) => {
+        own.set(key, value)
+        effects.kv.push({ key, value })
+      },
+      list: (prefix) => run.capabilities('kv.list', { prefix }),
+    },
+    http: (request) => run.capabilities('http', request as Json) as never,
+  }
+}
+
+export function installation(spec: InstallationSpec): Installation {
+  const { id, code, manifest, state: _state, cursor: _cursor, ...rest } = spec
+  const on = Object.fromEntries(Object.keys(code.on ?? {}).map((type) => [type, { data: ['data', 'form', 'response', 'meta'] }]))
+  const actions = Object.fromEntries(Object.keys(code.actions ?? {}).map((name) => [name, {}]))
+  const parsed = manifestSchema.parse({
+    id: 'double',
+    name: 'Double',
+    version: '1.0.0',
+    hub: '^1.0',
+    main: 'index.ts',
+    on,
+    actions,
+    permissions: { kv: true, emit: true, http: { hosts: ['127.0.0.1'] } },
+    ...manifest,
+  })
+  return {
+    workspace: 'default',
+    id,
+    key: `default/${id}`,
+    plugin: { manifest: parsed, dir: '/nowhere', origin: 'builtin', bundle: { pluginId: parsed.id, version: '1.0.0', code: '', sourceMap: '', hash: '' } },
+    config: {},
+    secrets: new Map(),
+    when: { forms: null, events: null, filter: null },
+    retry: { delaysMs: [10, 10, 10] },
+    concurrency: 8,
+    ratePerSecond: null,
+    order: 'none',
+    ambiguous: 'retry',
+    paused: false,
+    from: null,
+    pii: true,
+    http: { hosts: code.hosts ?? [], methods: ['GET', 'POST'] },
+    limits: {
+      heapMb: 32,
+      sliceMs: 500,
+      cpuMs: 500,
+      eventWallMs: 10_000,
+      actionWallMs: 20_000,
+      routeWallMs: 5_000,
+      scheduleWallMs: 60_000,
+      hostOpsMax: 50,
+      httpCallsMax: 20,
+      logLinesMax: 100,
+    },
+    group: 'builtin',
+    hash: id,
+    ...rest,
+  }
+}
+
+export type World = Awaited<ReturnType<typeof openWorld>>
+
+/** `await using world = await openWorld({...})`: the form `contact` exists, the installations run. */
+export async function openWorld(options: WorldOptions) {
+  const own = options.dir === undefined ? await tempDir('delivery') : null
+  const dir = options.dir ?? own?.path ?? ''
+  const limits: Limits = { ...LIMITS, ...options.limits }
+  const clock = options.clock ?? systemClock
+  const counts = new Map<string, number>()
+  const meter = countingMeter(counts)
+  const store = await openSqliteStore({ dir, limits, logger: silent, onFatal: (error) => { throw error }, nowMs: clock.nowMs })
+  const recent = createRecentEvents(limits)
+  const views = openFormViews(store)
+  const breakers = createBreakers(limits)
+  const sandbox = new DoubleSandbox()
+  const http = createGuardedHttp({ allow: ['127.0.0.1/32'], limits })
+  const queue = createEmbeddedQueue({ clock, logger: silent, lanes: () => [] })
+  const disabled: { key: string; reason: string }[] = []
+  const events: LogEvent[] = []
+  const published = (told: readonly LogEvent[]): void => {
+    events.push(...told)
+    views.hear(told)
+    recent.add(told)
+    engine.heard(told)
+    pump.heard(told)
+  }
+  const shared = {
+    store,
+    sandbox,
+    capabilities: createRunCapabilities({
+      store,
+      http,
+      clock,
+      limits,
+      breakers: { check: (key, host) => breakers.check(key, host, clock.nowMs()) },
+      formOf: (workspace, id) => views.newest(workspace, id),
+    }),
+    queue,
+    kvQuota: createKvQuota(store, limits.pluginKvKeysMax),
+    formOf: views.of,
+    published,
+    logger: silent,
+    meter,
+    clock,
+    limits,
+    random: () => 0.5,
+  }
+  const engine = createDeliveryEngine({
+    ...shared,
+    breakers,
+    eventInMemory: recent.byId,
+    disable: (key, reason) => {
+      disabled.push({ key, reason })
+      place(options.installations.map((spec) => (`default/${spec.id}` === key ? { ...spec, state: 'disabled' } : spec)))
+    },
+  })
+  const push = (deliveries: readonly Delivery[]): void => engine.push(deliveries)
+  const pump = createPump({ ...shared, recent, push })
+  const scheduler = createScheduler({ store, queue, push, logger: silent, clock })
+  if ((await store.getForm('default', 'contact')) === undefined) {
+    const saved = await store.saveForm({ workspace: 'default', id: 'contact', definition: CONTACT, managedBy: 'api', at: new Date().toISOString(), eventId: newId('event'), mode: 'create' })
+    if (saved.event !== null) published([saved.event])
+  }
+  const head = await store.headSeq()
+  const rows = await store.syncInstallations(
+    options.installations.map(({ id, cursor }) => ({ workspace: 'default', id, plugin: 'double', cursor: cursor ?? head, at: new Date().toISOString() })),
+  )
+  function place(specs: readonly InstallationSpec[]): void {
+    const list: PlacedInstallation[] = specs.map((spec) => {
+      sandbox.code.set(`default/${spec.id}`, spec.code)
+      return { installation: installation(spec), state: spec.state ?? 'ready', cursor: rows.find(({ id }) => id === spec.id)?.cursor ?? head }
+    })
+    engine.setInstallations(list)
+    pump.setInstallations(list)
+    scheduler.setInstallations(list)
+  }
+  place(options.installations)
+  await queue.start((lane) => {
+    const key = `${lane.workspace}/${lane.installation}`
+    return lane.kind === 'pump' ? pump.work(key) : lane.kind === 'deliver' ? engine.work(key) : scheduler.work(key)
+  })
+
+  const stop = async (graceMs = 2_000): Promise<{ released: number }> => {
+    await pump.stop()
+    const stopped = await engine.stop(graceMs)
+    await queue.stop()
+    await http.close()
+    await store.close()
+    return stopped
+  }
+  let stopping: Promise<{ released: number }> | null = null
+  return {
+    dir,
+    store,
+    engine,
+    pump,
+    queue,
+    recent,
+    breakers,
+    sandbox,
+    counts,
+    disabled,
+    /** Everything that was published, in order. */
+    events,
+    limits,
+    place,
+    published,
+    /** Submits to the form `contact` as ingest does: stored, then told. */
+    submit: async (...answers: readonly object[]): Promise<readonly LogEvent[]> => {
+      const results = await store.accept(
+        answers.map((data) => ({
+          workspace: 'default',
+          responseId: newId('response'),
+          formId: 'contact',
+          formVersion: 1,
+          status: 'completed' as const,
+          data: JSON.stringify(data),
+          meta: '{"ip":"192.0.2.7"}',
+          clientId: null,
+          startedAt: null,
+          at: new Date(clock.nowMs()).toISOString(),
+          eventId: newId('event'),
+          idempotency: null,
+        })),
+      )
+      const accepted = results.flatMap((result) => (result.kind === 'stored' || result.kind === 'completed' ? [result.event] : []))
+      published(accepted)
+      return accepted
+    },
+    deliveries: async (query: Partial<DeliveryQuery> = {}): Promise<readonly Delivery[]> =>
+      (await store.listDeliveries('default', { limit: 1_000, ...query })).items,
+    /** Waits until nothing waits any more. */
+    settled: async () => {
+      await until('the pump to catch up', async () => pump.lag(), { accept: (lags) => lags.every(([, lag]) => lag === 0) })
+      await until('every delivery to end', () => store.laneCounts(), { accept: (lanes) => lanes.every(({ pending, retrying }) => pending + retrying === 0) })
+    },
+    /** Waits until every running installation has read the whole log. */
+    caughtUp: () => until('the pump to catch up', async () => pump.lag(), { accept: (lags) => lags.every(([, lag]) => lag === 0) }),
+    stop: (graceMs?: number) => (stopping ??= stop(graceMs)),
+    [Symbol.asyncDispose]: async () => {
+      await (stopping ??= stop())
+      await own?.[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** A plugin that sends each response's answers to a receiver and reads the status the usual way. */
+export function sender(url: string): DoublePlugin {
+  return {
+    hosts: [new URL(url).host],
+    on: { 'response.submitted': (event, ctx) => ctx.enqueue('post', { answers: event.data ?? {} }) },
+    actions: {
+      post: async ([item], ctx) => {
+        const res = await ctx.http({ method: 'POST', url, body: JSON.stringify({ id: item?.delivery.id, ...(item?.input as object) }) })
+        if (res.status < 300) return { outcome: 'delivered' }
+        if (res.status === 410) return { outcome: 'dead', code: 'gone', message: 'Gone.', disable: true }
+        const after = Number(res.headers['retry-after'])
+        return { outcome: 'retry', reason: `answered ${res.status}`, code: `http_${res.status}`, ...(after > 0 ? { afterMs: after * 1000 } : {}) }
+      },
+    },
+  }
+}
+
