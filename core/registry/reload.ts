@@ -72,17 +72,22 @@ export function openReloader(deps: ReloaderDeps): Reloader {
     logger.info({ checksum: next.config.checksum, installations: next.installations.length }, 'configuration loaded')
   }
   const load = (): ReturnType<ReloaderDeps['load']> => deps.load(current)
+  // Without a file there is no watcher that tells of a failed load: a throw must not end the hub.
   const onPluginChange = async (): Promise<void> => {
-    const result = await load()
-    if ('problems' in result) refuse(result.problems)
-    else await apply(result)
+    try {
+      const result = await load()
+      if ('problems' in result) refuse(result.problems)
+      else await apply(result)
+    } catch (error) {
+      logger.error({ err: error }, 'changed plugins could not be put to work; the running ones go on')
+    }
   }
   return {
     watch: async () => {
       const dirs = deps.pluginDirs
-      if (dirs.length > 0) watching.push(await watchPaths({ paths: dirs, onChange: onPluginChange }))
-      if (file === null) return
-      watching.push(await watchConfig({ file, alsoFiles: [lockPath(deps.dataDir)], load, current: () => current.config, apply, refuse }))
+      // One watcher for everything: two of them would load and apply at the same time.
+      if (file === null) watching = dirs.length === 0 ? [] : [await watchPaths({ paths: dirs, onChange: onPluginChange })]
+      else watching = [await watchConfig({ file, alsoFiles: [lockPath(deps.dataDir), ...dirs], load, current: () => current.config, apply, refuse })]
     },
     poke: () => {
       for (const one of watching) one.poke()
