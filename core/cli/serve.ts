@@ -7,6 +7,7 @@ import type { HubOptions, RunningHub } from '../main.ts'
 import type { Call } from './call.ts'
 import { settingsOf } from './call.ts'
 import { CliError } from './exit-codes.ts'
+import { whenAbandoned } from './parents.ts'
 
 const FATAL_STOP_MS = 2_000
 
@@ -87,6 +88,7 @@ function untilStopped(call: Call, hub: RunningHub): Promise<void> {
       hub.stop().then(resolve, reject)
     }
     process.on('SIGTERM', stop).on('SIGINT', stop)
+    whenAbandoned(stop)
     process.on('SIGHUP', () => hub.reload())
     void hub.failed.then(async (error) => {
       call.terminal.say(`manifold: the hub cannot go on: ${error.message}`)
