@@ -3,7 +3,7 @@ import type { ResponseStatus } from '../../model.ts'
 import { first, run } from '../procedure.ts'
 import type { Procedure } from '../procedure.ts'
 import type { Submission } from '../store.ts'
-import { INSERT_EVENT } from './events.ts'
+import { headSeq, INSERT_EVENT } from './events.ts'
 
 const FIND_KEY = `SELECT body_hash, response_id, event_id, status, at, expires_at_ms FROM idempotency
   WHERE workspace = ? AND idempotency_key = ?`
@@ -19,7 +19,7 @@ const INSERT_RESPONSE = `INSERT INTO responses (workspace, id, form_id, form_ver
   submitted_at, created_at, updated_at, meta, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const UPDATE_RESPONSE = `UPDATE responses SET form_version = ?, status = ?, started_at = ?, submitted_at = ?,
   updated_at = ?, meta = ?, data = ? WHERE workspace = ? AND id = ? AND status = 'partial'`
-const NEXT_SEQUENCE = `UPDATE log_head SET seq = seq + 1, responses = responses + ? WHERE only_row = 1 RETURNING seq`
+const TAKE_SEQUENCE = 'UPDATE log_head SET seq = seq + 1, responses = responses + ? WHERE only_row = 1'
 
 /** What became of a submission, without what the caller knows already. */
 export type Accepted =
@@ -146,8 +146,8 @@ function* log(
   submission: Submission,
   written: { readonly responseId: string; readonly startedAt: string | null; readonly inserted: 0 | 1 },
 ): Procedure<number> {
-  const head = yield* first<{ seq: number }>(NEXT_SEQUENCE, [written.inserted])
-  const { seq } = head as { seq: number }
+  yield* run(TAKE_SEQUENCE, [written.inserted])
+  const seq = yield* headSeq()
   const partial = submission.status === 'partial'
   yield* run(INSERT_EVENT, [
     seq,

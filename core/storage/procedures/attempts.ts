@@ -19,9 +19,10 @@ const NEXT = {
   dead: [],
 } as const satisfies Record<DeliveryState, readonly DeliveryState[]>
 
+const LOOK = `SELECT state, attempts, event_seq, form_id, response_id FROM deliveries WHERE workspace = ? AND id = ?`
 const MOVE = `UPDATE deliveries SET state = ?, attempts = attempts + 1, schedule_step = ?, due_at_ms = ?, finished_at = ?,
     reason = ?, error_code = ?, error = ?, host = ?
-  WHERE workspace = ? AND id = ? AND state = ? RETURNING attempts, event_seq, form_id, response_id`
+  WHERE workspace = ? AND id = ? AND state = ? AND attempts = ?`
 
 /** An attempt whose exchanges and log lines are text already. */
 export interface Finished extends Omit<FinishedAttempt, 'attempt'> {
@@ -35,7 +36,7 @@ export interface Finished extends Omit<FinishedAttempt, 'attempt'> {
 /** What became of one attempt; null: refused, because its delivery is gone or ended. */
 export type FinishedResult = (EffectsWritten & { readonly death: Death | null }) | null
 
-type Moved = Pick<DeliveryRow, 'attempts' | 'event_seq' | 'form_id' | 'response_id'>
+type Before = Pick<DeliveryRow, 'state' | 'attempts' | 'event_seq' | 'form_id' | 'response_id'>
 
 /** Each attempt stands alone: a refused one leaves the others whole. */
 export function* finishAttempts(finished: readonly Finished[]): Procedure<readonly FinishedResult[]> {
@@ -48,13 +49,10 @@ export function* finishAttempts(finished: readonly Finished[]): Procedure<readon
 
 function* finishOne(each: Finished, notes: LaneNotes): Procedure<FinishedResult> {
   const { workspace, deliveryId, state, installation, plugin, endedAt } = each
-  const before = yield* first<{ state: DeliveryState }>('SELECT state FROM deliveries WHERE workspace = ? AND id = ?', [
-    workspace,
-    deliveryId,
-  ])
+  const before = yield* first<Before>(LOOK, [workspace, deliveryId])
   if (before === undefined || !(NEXT[before.state] as readonly DeliveryState[]).includes(state)) return null
   const ended = state === 'delivered' || state === 'dead'
-  const moved = yield* first<Moved>(MOVE, [
+  const moved = yield* run(MOVE, [
     state,
     each.scheduleStep,
     Math.ceil(each.dueAtMs),
@@ -66,15 +64,16 @@ function* finishOne(each: Finished, notes: LaneNotes): Procedure<FinishedResult>
     workspace,
     deliveryId,
     before.state,
+    before.attempts,
   ])
-  if (moved === undefined) return null
+  if (moved === 0) return null
   if (before.state !== state) noteMove(notes, each, { from: before.state, to: state })
   const { at, durationMs, outcome, errorCode, error } = each.attempt
   noteOutcome(notes, each, { at: endedAt, ok: outcome === 'delivered', error: each.error ?? error ?? each.errorCode })
   yield* run(INSERT_ATTEMPT, [
     workspace,
     deliveryId,
-    moved.attempts,
+    before.attempts + 1,
     at,
     durationMs,
     outcome,
@@ -86,7 +85,7 @@ function* finishOne(each: Finished, notes: LaneNotes): Procedure<FinishedResult>
   const owner = { workspace, installation, plugin, at: endedAt }
   const written = yield* applyEffects(owner, each.effects, notes)
   if (state !== 'dead') return { ...written, death: null }
-  const { event_seq: eventSeq, form_id: formId, response_id: responseId } = moved
+  const { event_seq: eventSeq, form_id: formId, response_id: responseId } = before
   const { reason, errorCode: code, error: message } = each
   const death = yield* logDeath(owner, { deliveryId, eventSeq, formId, responseId, reason, code, message })
   return { ...written, death }

@@ -13,7 +13,7 @@ const INSERT_DELIVERY = `INSERT INTO deliveries (workspace, id, installation, pl
     event_id, form_id, response_id, order_key, state, attempts, schedule_step, due_at_ms, created_at, finished_at, reason,
     error_code, error, input)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-  ON CONFLICT (workspace, installation, dedupe_key) DO NOTHING RETURNING id`
+  ON CONFLICT (workspace, installation, dedupe_key) DO NOTHING`
 /** Also the statement of `attempts.ts`. */
 export const INSERT_ATTEMPT = `INSERT INTO attempts
   (workspace, delivery_id, n, at, duration_ms, outcome, error_code, error, exchanges, logs)
@@ -93,11 +93,11 @@ export function* insertDeliveries(
   notes: LaneNotes,
 ): Procedure<{ readonly deliveryIds: readonly string[]; readonly deaths: readonly Death[] }> {
   if (deliveries.length === 0) return { deliveryIds: [], deaths: [] }
-  const rows = yield* allMany<{ id: string }>(
+  const inserted = yield* runMany(
     INSERT_DELIVERY,
     deliveries.map((delivery) => rowOf(owner, delivery)),
   )
-  const deliveryIds = rows.map((row) => row.id)
+  const deliveryIds = inserted === deliveries.length ? idsOf(deliveries) : yield* presentIds(owner.workspace, deliveries)
   const fresh = new Set(deliveryIds)
   const failedOnes = deliveries.filter(({ id, failed }) => failed !== undefined && fresh.has(id))
   const deaths: Death[] = []
@@ -105,6 +105,17 @@ export function* insertDeliveries(
   const pending = deliveryIds.length - failedOnes.length
   if (pending > 0) noteMove(notes, owner, { from: null, to: 'pending', by: pending })
   return { deliveryIds, deaths }
+}
+
+const idsOf = (rows: readonly { readonly id: string }[]): readonly string[] => rows.map(({ id }) => id)
+
+/** Which of them were inserted; asked only when some were not. */
+function* presentIds(workspace: WorkspaceId, deliveries: readonly NewDelivery[]): Procedure<readonly string[]> {
+  const rows = yield* allMany<{ id: string }>(
+    'SELECT id FROM deliveries WHERE workspace = ? AND id = ?',
+    deliveries.map(({ id }): SqlValue[] => [workspace, id]),
+  )
+  return idsOf(rows)
 }
 
 function rowOf(owner: EffectOwner, delivery: NewDelivery): SqlValue[] {

@@ -1,11 +1,12 @@
 /** The log: appending with gap-free sequences, reading in order, erasing. */
 import type { NewEvent, WorkspaceId } from '../../model.ts'
-import { all, first, runMany } from '../procedure.ts'
+import { all, first, run, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
 import type { EventRow } from '../rows.ts'
 import { timeBound } from '../where.ts'
 
-const TAKE_SEQUENCES = 'UPDATE log_head SET seq = seq + ? WHERE only_row = 1 RETURNING seq'
+/** Two statements cost less than one with RETURNING; the update holds the row until the commit. */
+const TAKE_SEQUENCES = 'UPDATE log_head SET seq = seq + ? WHERE only_row = 1'
 
 /** Also the statement of `accept`, which fills the last four columns. */
 export const INSERT_EVENT = `INSERT INTO events
@@ -21,8 +22,8 @@ const SELECT_EVENTS = `SELECT e.seq, e.id, e.workspace, e.type, e.at, e.form_id,
 /** Appends in order; answers the sequence of the last one (the others precede it without a gap). */
 export function* append(workspace: WorkspaceId, events: readonly NewEvent[]): Procedure<number> {
   if (events.length === 0) return 0
-  const head = yield* first<{ seq: number }>(TAKE_SEQUENCES, [events.length])
-  const last = (head as { seq: number }).seq
+  yield* run(TAKE_SEQUENCES, [events.length])
+  const last = yield* headSeq()
   const from = last - events.length + 1
   yield* runMany(
     INSERT_EVENT,
