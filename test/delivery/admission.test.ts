@@ -1,57 +1,80 @@
-/** Admission: who makes ingest wait, who must not, and where waiting ends. */
+/** Admission as a control loop: simulated senders against simulated destinations, no clock and no chance. */
 import { describe, expect, test } from 'vitest'
-import { createAdmission, nextDelayMs } from '../../core/delivery/admission.ts'
+import { nextDelayMs } from '../../core/delivery/admission.ts'
 import type { PressureSample } from '../../core/delivery/admission.ts'
 import { LIMITS } from '../../core/limits.ts'
 
-const lane = (behind: number, deliveredPerSecond: number) => ({ behind, deliveredPerSecond })
-const settle = (sample: PressureSample, rounds = 50): number => {
-  let delayMs = 0
-  for (let round = 0; round < rounds; round += 1) delayMs = nextDelayMs(delayMs, sample, LIMITS)
-  return delayMs
+const SAMPLE_MS = 20
+
+interface Plant {
+  /** Closed loop: each connection sends again when it has its answer. */
+  readonly connections: number
+  /** What ingest could take alone, a second. */
+  readonly acceptMax: number
+  readonly lanes: readonly { readonly deliverMax: number }[]
+  readonly seconds: number
 }
 
-describe('nextDelayMs', () => {
-  test('does not wait while the fast keep up', () => {
-    expect(settle({ acceptedPerSecond: 5_000, lanes: [lane(LIMITS.backlogSoftMax, 4_000)] })).toBe(0)
+/** The hub reduced to rates: accept what the delay lets through, deliver what each lane can. */
+function simulate({ connections, acceptMax, lanes, seconds }: Plant) {
+  let delayMs = 0
+  let accepted = 0
+  const behind = lanes.map(() => 0)
+  const history: { readonly acceptedPerSecond: number; readonly behind: readonly number[]; readonly delayMs: number }[] = []
+  for (let tick = 0; tick < (seconds * 1_000) / SAMPLE_MS; tick++) {
+    const answerMs = connections / (acceptMax / 1_000) + delayMs
+    const acceptedPerSecond = Math.min(acceptMax, (connections / answerMs) * 1_000)
+    const inflow = (acceptedPerSecond * SAMPLE_MS) / 1_000
+    accepted += inflow
+    const deliveredPerSecond = lanes.map(({ deliverMax }, index) => {
+      const waiting = (behind[index] ?? 0) + inflow
+      const out = Math.min(waiting, (deliverMax * SAMPLE_MS) / 1_000)
+      behind[index] = waiting - out
+      return (out * 1_000) / SAMPLE_MS
+    })
+    const sample: PressureSample = {
+      acceptedPerSecond,
+      lanes: behind.map((waiting, index) => ({ behind: waiting, deliveredPerSecond: deliveredPerSecond[index] ?? 0 })),
+    }
+    delayMs = nextDelayMs(delayMs, sample, LIMITS)
+    history.push({ acceptedPerSecond, behind: [...behind], delayMs })
+  }
+  const late = history.slice(history.length / 2)
+  return {
+    accepted,
+    delays: history.map((entry) => entry.delayMs),
+    /** Means and maxima of the second half, when it has found its place. */
+    acceptedPerSecond: late.reduce((sum, entry) => sum + entry.acceptedPerSecond, 0) / late.length,
+    behindMax: lanes.map((_lane, index) => Math.max(...late.map((entry) => entry.behind[index] ?? 0))),
+  }
+}
+
+describe('ingest yields to a destination that could keep up', () => {
+  test.each([10, 100, 1_000])('%i connections: the backlog stays near the soft limit and little throughput is lost', (connections) => {
+    const { acceptedPerSecond, behindMax } = simulate({ connections, acceptMax: 7_000, lanes: [{ deliverMax: 5_000 }], seconds: 60 })
+    expect(behindMax[0]).toBeLessThan(LIMITS.backlogSoftMax * 3)
+    expect(acceptedPerSecond).toBeGreaterThan(5_000 * 0.9)
   })
-  test('waits longer and longer, up to the limit, while a fast lane is behind', () => {
-    const sample = { acceptedPerSecond: 5_000, lanes: [lane(LIMITS.backlogSoftMax * 2, 4_000)] }
-    expect(settle(sample, 2)).toBeGreaterThan(0)
-    expect(settle(sample, 5)).toBeGreaterThan(settle(sample, 2))
-    expect(settle(sample, 1_000)).toBe(LIMITS.ingestDelayMsMax)
-  })
-  test('never waits for a slow or dead destination, however far it is behind', () => {
-    expect(settle({ acceptedPerSecond: 5_000, lanes: [lane(1_000_000, 10), lane(1_000_000, 0)] })).toBe(0)
-  })
-  test('lets go when the backlog is gone', () => {
-    let delayMs: number = LIMITS.ingestDelayMsMax
-    for (let round = 0; round < 30; round += 1) delayMs = nextDelayMs(delayMs, { acceptedPerSecond: 100, lanes: [lane(0, 100)] }, LIMITS)
-    expect(delayMs).toBe(0)
+
+  test('no delay at all while delivery keeps up', () => {
+    const { delays } = simulate({ connections: 100, acceptMax: 4_000, lanes: [{ deliverMax: 5_000 }], seconds: 10 })
+    expect(Math.max(...delays)).toBe(0)
   })
 })
 
-describe('createAdmission', () => {
-  const clockAt = (ms: { value: number }) => ({
-    nowMs: () => ms.value,
-    monotonicMs: () => ms.value,
-    after: (delayMs: number, callback: () => void) => {
-      ms.value += delayMs
-      callback()
-      return () => {}
-    },
+describe('ingest never yields to a destination that is slow or dead', () => {
+  test.each([0, 50, 1_000])('one that takes %i a second of 7,000', (deliverMax) => {
+    const { delays } = simulate({ connections: 100, acceptMax: 7_000, lanes: [{ deliverMax: 8_000 }, { deliverMax }], seconds: 20 })
+    expect(Math.max(...delays)).toBe(0)
   })
-  test('is free of charge when nothing is behind, and refuses when the backlog has no room left', () => {
-    const now = { value: 0 }
-    let behind = 0
-    const sample = () => ({ acceptedPerSecond: 100, lanes: [lane(behind, 100)] })
-    const admission = createAdmission({ sample, clock: clockAt(now), limits: LIMITS })
-    expect(admission.wait()).toBeUndefined()
-    behind = LIMITS.backlogHardMax + 1
-    now.value += 1_000
-    expect(() => admission.wait()).toThrow(expect.objectContaining({ code: 'overloaded', retryAfterMs: 1_000 }))
-    behind = 0
-    now.value += 1_000
-    expect(() => admission.wait()).not.toThrow()
-  })
+})
+
+test('the delay has a limit, and is gone soon after the pressure is', () => {
+  const pressed = { acceptedPerSecond: 100, lanes: [{ behind: 10 ** 6, deliveredPerSecond: 100 }] }
+  let delayMs = 0
+  for (let n = 0; n < 200; n++) delayMs = nextDelayMs(delayMs, pressed, LIMITS)
+  expect(delayMs).toBe(LIMITS.ingestDelayMsMax)
+  let steps = 0
+  for (; delayMs > 0 && steps < 100; steps++) delayMs = nextDelayMs(delayMs, { acceptedPerSecond: 100, lanes: [] }, LIMITS)
+  expect(steps).toBeLessThan(25)
 })
