@@ -57,15 +57,21 @@ export async function finishErasure(driver: Driver, workspace: string, formId: s
 
 type Part<Names extends keyof Store> = Pick<Store, Names>
 
-function formVerbs(
-  driver: Driver,
-): Part<'saveForm' | 'getForm' | 'listForms' | 'listFormVersions' | 'deleteForm'> {
+function formVerbs(driver: Driver): Part<'saveForm' | 'getForm' | 'listForms' | 'listFormVersions' | 'deleteForm'> {
   return {
     saveForm: async ({ definition, ...input }) => {
       const saved = await driver.write('saveForm', { ...input, definition: definitionText(definition) })
       const { workspace, id, at, eventId } = input
       if (saved.event === null) return { form: toForm(saved.row), changed: false, event: null }
-      const event = { id: eventId, type: 'form.changed', at, formId: id, responseId: null, hops: 0, data: saved.event.data }
+      const event = {
+        id: eventId,
+        type: 'form.changed',
+        at,
+        formId: id,
+        responseId: null,
+        hops: 0,
+        data: saved.event.data,
+      }
       return { form: toForm(saved.row), changed: true, event: logged(event, { workspace, seq: saved.event.seq }) }
     },
     getForm: async (workspace, id) => mapped(await driver.read('getForm', { workspace, id }), toForm),

@@ -57,7 +57,13 @@ export type AcceptResult =
   /** Written. `event` is the log entry with its sequence. `completed`: it completed an earlier partial response. */
   | { readonly kind: 'stored' | 'completed'; readonly responseId: string; readonly event: LogEvent }
   /** The same key or client id was here before; nothing was written; this is what it became then. */
-  | { readonly kind: 'duplicate'; readonly responseId: string; readonly status: ResponseStatus; readonly at: string; readonly eventId?: string }
+  | {
+      readonly kind: 'duplicate'
+      readonly responseId: string
+      readonly status: ResponseStatus
+      readonly at: string
+      readonly eventId?: string
+    }
   /** The same Idempotency-Key with another body; nothing was written. */
   | { readonly kind: 'mismatch' }
 
@@ -65,7 +71,11 @@ export type AcceptResult =
 export interface Effects {
   readonly deliveries: readonly NewDelivery[]
   /** `value: null` text means the JSON null; `undefined` deletes the key. */
-  readonly kv: readonly { readonly key: string; readonly value: string | undefined; readonly expiresAtMs: number | null }[]
+  readonly kv: readonly {
+    readonly key: string
+    readonly value: string | undefined
+    readonly expiresAtMs: number | null
+  }[]
   readonly events: readonly NewEvent[]
   readonly tallies: readonly { readonly name: string; readonly by: number }[]
 }
@@ -298,7 +308,12 @@ export interface Store {
   purge(nowMs: number): Promise<number>
   /** A consistent copy while running. `progress` gets 0..1. */
   backup(file: string, progress?: (fraction: number) => void): Promise<void>
-  stats(): Promise<{ readonly bytes: number; readonly walBytes: number; readonly responses: number; readonly events: number }>
+  stats(): Promise<{
+    readonly bytes: number
+    readonly walBytes: number
+    readonly responses: number
+    readonly events: number
+  }>
   /** Throws `unavailable` unless a write could be committed now. */
   ping(): Promise<void>
   close(): Promise<void>

@@ -17,7 +17,11 @@ function channelOver(onMessage: string): { readonly channel: Channel; readonly f
     })`
   const fatals: HubError[] = []
   const entry = new URL(`data:text/javascript,${encodeURIComponent(source)}`)
-  const options = { name: 'test', data: { dir: '', limits: LIMITS }, onFatal: (error: HubError) => void fatals.push(error) }
+  const options = {
+    name: 'test',
+    data: { dir: '', limits: LIMITS },
+    onFatal: (error: HubError) => void fatals.push(error),
+  }
   return { channel: new Channel(entry, options), fatals }
 }
 
@@ -25,12 +29,20 @@ const OK = `port.postMessage({ kind: 'results', values: message.calls.map(({ inp
 
 describe('store channel', () => {
   it('sends calls made in one turn together, and those made meanwhile as the next group', async () => {
-    const { channel } = channelOver(`port.postMessage({ kind: 'results', values: message.calls.map(() => [seen, message.calls.length]), failures: null })`)
+    const { channel } = channelOver(
+      `port.postMessage({ kind: 'results', values: message.calls.map(() => [seen, message.calls.length]), failures: null })`,
+    )
     await channel.open()
     const first = [channel.call('a', 1), channel.call('a', 2)]
     await new Promise((resolve) => setImmediate(resolve))
     const second = [channel.call('a', 3), channel.call('a', 4), channel.call('a', 5)]
-    expect(await Promise.all([...first, ...second])).toEqual([[1, 2], [1, 2], [2, 3], [2, 3], [2, 3]])
+    expect(await Promise.all([...first, ...second])).toEqual([
+      [1, 2],
+      [1, 2],
+      [2, 3],
+      [2, 3],
+      [2, 3],
+    ])
     await channel.close()
   })
 
@@ -40,7 +52,8 @@ describe('store channel', () => {
     const calls = [channel.call('a', 1), channel.call('a', 2)]
     await new Promise((resolve) => setImmediate(resolve))
     calls.push(channel.call('a', 3))
-    for (const call of await Promise.allSettled(calls)) expect(call).toMatchObject({ status: 'rejected', reason: { code: 'storage_failed' } })
+    for (const call of await Promise.allSettled(calls))
+      expect(call).toMatchObject({ status: 'rejected', reason: { code: 'storage_failed' } })
     await expect(channel.call('a', 4)).rejects.toMatchObject({ code: 'storage_failed' })
     expect(fatals).toHaveLength(1)
     await channel.close()
@@ -56,7 +69,9 @@ describe('store channel', () => {
   })
 
   it('takes a fatal failure as the end: that call and all later ones are refused', async () => {
-    const { channel, fatals } = channelOver(`port.postMessage({ kind: 'results', values: [], failures: message.calls.map(() => failure('storage_failed', true)) })`)
+    const { channel, fatals } = channelOver(
+      `port.postMessage({ kind: 'results', values: [], failures: message.calls.map(() => failure('storage_failed', true)) })`,
+    )
     await channel.open()
     const first = channel.call('a', 1)
     await new Promise((resolve) => setImmediate(resolve))
@@ -69,7 +84,9 @@ describe('store channel', () => {
   })
 
   it('gives each call its own failure', async () => {
-    const { channel, fatals } = channelOver(`port.postMessage({ kind: 'results', values: [1, undefined, 3], failures: [undefined, failure('conflict', false)] })`)
+    const { channel, fatals } = channelOver(
+      `port.postMessage({ kind: 'results', values: [1, undefined, 3], failures: [undefined, failure('conflict', false)] })`,
+    )
     await channel.open()
     const settled = await Promise.allSettled([channel.call('a', 1), channel.call('a', 2), channel.call('a', 3)])
     expect(settled).toMatchObject([{ value: 1 }, { reason: { code: 'conflict' } }, { value: 3 }])

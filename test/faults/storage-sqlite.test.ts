@@ -88,7 +88,11 @@ describe('a damaged or old database', () => {
     const error = await refusal(dir.path)
     expect(error.code).toBe('storage_failed')
     expect(error.message).toMatch(/events 1, 5 to 7, 12 .*manifold db restore FILE.*manifold db accept-loss/)
-    expect(acceptLoss(dir.path)).toEqual([{ from: 1, to: 1 }, { from: 5, to: 7 }, { from: 12, to: 12 }])
+    expect(acceptLoss(dir.path)).toEqual([
+      { from: 1, to: 1 },
+      { from: 5, to: 7 },
+      { from: 12, to: 12 },
+    ])
     const { store } = await open(dir.path)
     expect((await store.appendEvents('default', [event()]))[0]?.seq).toBe(21)
     await store.close()
@@ -117,7 +121,8 @@ describe('a damaged or old database', () => {
     for (let n = 0; n < 40; n += 1) await store.appendEvents('default', [event()])
     // A copy of the files as a crash would leave them, with the WAL damaged in its middle.
     await using crashed = await tempDir('storage')
-    for (const name of ['manifold.db', 'manifold.db-wal', 'watermark']) writeFileSync(crashed.file(name), readFileSync(dir.file(name)))
+    for (const name of ['manifold.db', 'manifold.db-wal', 'watermark'])
+      writeFileSync(crashed.file(name), readFileSync(dir.file(name)))
     await store.close()
     const wal = readFileSync(crashed.file('manifold.db-wal'))
     wal.fill(0x5a, Math.floor(wal.length * 0.6), Math.floor(wal.length * 0.6) + 200)
@@ -152,7 +157,9 @@ describe('restore', () => {
     await first.store.backup(dir.file('copy.db'))
     expect(existsSync(dir.file('copy.db.partial'))).toBe(false)
     await first.store.accept([submission()])
-    await expect(restoreSqlite({ backupFile: dir.file('copy.db'), dir: dir.path })).rejects.toMatchObject({ code: 'storage_busy' })
+    await expect(restoreSqlite({ backupFile: dir.file('copy.db'), dir: dir.path })).rejects.toMatchObject({
+      code: 'storage_busy',
+    })
     await first.store.close()
     const restored = await restoreSqlite({ backupFile: dir.file('copy.db'), dir: dir.path })
     expect(restored).toMatchObject({ events: 2, responses: 2 })
@@ -171,15 +178,23 @@ describe('restore', () => {
     await store.close()
     const bytes = readFileSync(dir.file('copy.db'))
     writeFileSync(dir.file('garbled.db'), Buffer.from(bytes).fill(0x5a, 40_960, 61_440))
-    writeFileSync(dir.file('text.db'), 'not a database at all, only text that is long enough to be read as one'.repeat(20))
+    writeFileSync(
+      dir.file('text.db'),
+      'not a database at all, only text that is long enough to be read as one'.repeat(20),
+    )
     writeFileSync(dir.file('cut.db'), bytes)
     truncateSync(dir.file('cut.db'), 65_536)
     const hole = new Database(dir.file('copy.db'))
     hole.exec('DELETE FROM events WHERE seq = 7')
     hole.close()
     for (const name of ['garbled.db', 'text.db', 'cut.db', 'copy.db', 'none.db']) {
-      const error = await restoreSqlite({ backupFile: dir.file(name), dir: dir.path }).catch((caught: unknown) => caught)
-      expect([name, error]).toEqual([name, expect.objectContaining({ name: 'HubError', message: expect.stringMatching(/damaged|readable|no file/) })])
+      const error = await restoreSqlite({ backupFile: dir.file(name), dir: dir.path }).catch(
+        (caught: unknown) => caught,
+      )
+      expect([name, error]).toEqual([
+        name,
+        expect.objectContaining({ name: 'HubError', message: expect.stringMatching(/damaged|readable|no file/) }),
+      ])
     }
     const again = await open(dir.path)
     expect(await again.store.countResponses('default')).toBe(200)
@@ -201,7 +216,8 @@ describe('a rival writer', () => {
     const rival = new Database(dir.file('manifold.db'))
     rival.exec('BEGIN IMMEDIATE')
     const calls = await Promise.allSettled([store.accept([submission()]), store.appendEvents('default', [event()])])
-    for (const call of calls) expect(call).toMatchObject({ status: 'rejected', reason: { code: 'storage_busy', retryable: true } })
+    for (const call of calls)
+      expect(call).toMatchObject({ status: 'rejected', reason: { code: 'storage_busy', retryable: true } })
     await expect(store.ping()).rejects.toMatchObject({ code: 'unavailable' })
     // Reads go on meanwhile.
     expect(await store.countResponses('default')).toBe(0)
@@ -225,27 +241,45 @@ describe.runIf(canMount)('a full disk', () => {
     const big = () => submission({ data: JSON.stringify({ text: 'x'.repeat(20_000) }) })
     await store.accept([submission()])
     await disk.fill(700_000)
-    const refused = await until('the disk to be full', async () => {
-      const one = big()
-      const outcome = await store.accept([one]).catch((error: unknown) => error as HubError)
-      if (Array.isArray(outcome)) accepted.push(one.responseId)
-      return outcome instanceof Error ? outcome : null
-    }, { everyMs: 5 })
+    const refused = await until(
+      'the disk to be full',
+      async () => {
+        const one = big()
+        const outcome = await store.accept([one]).catch((error: unknown) => error as HubError)
+        if (Array.isArray(outcome)) accepted.push(one.responseId)
+        return outcome instanceof Error ? outcome : null
+      },
+      { everyMs: 5 },
+    )
     expect(refused).toMatchObject({ code: 'storage_full', retryable: true })
     // The reserve is left for what was accepted before.
     expect((await store.appendEvents('default', [event()])).length).toBe(1)
     writeFileSync(`${disk.path}/rest`, Buffer.alloc((await disk.freeBytes()) - 8_192))
-    const full = await until('the reserve to be used up', () =>
-      store.appendEvents('default', [event({ data: JSON.stringify('y'.repeat(30_000)) })]).then(() => null, (error: unknown) => error), { everyMs: 5 })
+    const full = await until(
+      'the reserve to be used up',
+      () =>
+        store.appendEvents('default', [event({ data: JSON.stringify('y'.repeat(30_000)) })]).then(
+          () => null,
+          (error: unknown) => error,
+        ),
+      { everyMs: 5 },
+    )
     expect(full).toMatchObject({ code: 'storage_full' })
     await expect(store.ping()).rejects.toMatchObject({ code: 'unavailable' })
     for (const id of accepted) expect(await store.getResponse('default', id)).toBeDefined()
     await disk.free()
     rmSync(`${disk.path}/rest`)
-    await until('space to be seen again', () => store.accept([big()]).then(() => true, () => false))
+    await until('space to be seen again', () =>
+      store.accept([big()]).then(
+        () => true,
+        () => false,
+      ),
+    )
     expect(fatals).toEqual([])
     const head = await store.headSeq()
-    expect((await store.readEvents({ afterSeq: 0, limit: 1_000 })).map(({ seq }) => seq)).toEqual(Array.from({ length: head }, (_, i) => i + 1))
+    expect((await store.readEvents({ afterSeq: 0, limit: 1_000 })).map(({ seq }) => seq)).toEqual(
+      Array.from({ length: head }, (_, i) => i + 1),
+    )
     await store.close()
     const again = await open(disk.path)
     for (const id of accepted) expect(await again.store.getResponse('default', id)).toBeDefined()
@@ -258,11 +292,23 @@ describe('erasure', () => {
     await using dir = await tempDir('storage')
     const { store } = await open(dir.path)
     const sent = Array.from({ length: 20 }, (_, n) =>
-      submission({ data: JSON.stringify({ name: n === 7 ? 'canary-4f1d'.repeat(900) : 'other', n }), status: 'partial', clientId: `c${n}` }),
+      submission({
+        data: JSON.stringify({ name: n === 7 ? 'canary-4f1d'.repeat(900) : 'other', n }),
+        status: 'partial',
+        clientId: `c${n}`,
+      }),
     )
     await store.accept(sent)
-    await store.accept(sent.map((one) => ({ ...one, status: 'completed', eventId: `${one.eventId}x`, responseId: `${one.responseId}x` })))
-    const bytes = () => ['manifold.db', 'manifold.db-wal'].map((name) => readFileSync(dir.file(name), 'latin1')).join('')
+    await store.accept(
+      sent.map((one) => ({
+        ...one,
+        status: 'completed',
+        eventId: `${one.eventId}x`,
+        responseId: `${one.responseId}x`,
+      })),
+    )
+    const bytes = () =>
+      ['manifold.db', 'manifold.db-wal'].map((name) => readFileSync(dir.file(name), 'latin1')).join('')
     expect(bytes()).toContain('canary-4f1d')
     expect(await store.deleteResponse('default', sent[7]?.responseId ?? '', event())).toBe(true)
     await until('the WAL to be truncated', () => !bytes().includes('canary-4f1d'))
@@ -289,7 +335,8 @@ describe('the WAL', () => {
     const walBytesMax = 1_048_576
     const { store, fatals } = await open(dir.path, { walBytesMax })
     const load = async (rounds: number) => {
-      for (let n = 0; n < rounds; n += 1) await store.accept(Array.from({ length: 20 }, () => submission({ data: JSON.stringify('z'.repeat(2_000)) })))
+      for (let n = 0; n < rounds; n += 1)
+        await store.accept(Array.from({ length: 20 }, () => submission({ data: JSON.stringify('z'.repeat(2_000)) })))
     }
     const reader = new Database(dir.file('manifold.db'), { readonly: true })
     reader.exec('BEGIN')

@@ -10,7 +10,12 @@ export type Death = NewEvent & { readonly seq: number }
 
 /** Appends it. One hop further than its cause, so that a plugin that fails on `delivery.dead` runs into the hop limit. */
 export function* logDeath(
-  owner: { readonly workspace: WorkspaceId; readonly installation: string; readonly plugin: string; readonly at: string },
+  owner: {
+    readonly workspace: WorkspaceId
+    readonly installation: string
+    readonly plugin: string
+    readonly at: string
+  },
   dead: {
     readonly deliveryId: string
     readonly eventSeq: number | null
@@ -25,7 +30,10 @@ export function* logDeath(
   const cause =
     dead.eventSeq === null
       ? undefined
-      : yield* first<{ hops: number }>('SELECT hops FROM events WHERE seq = ? AND workspace = ?', [dead.eventSeq, workspace])
+      : yield* first<{ hops: number }>('SELECT hops FROM events WHERE seq = ? AND workspace = ?', [
+          dead.eventSeq,
+          workspace,
+        ])
   const { reason, code, message } = dead
   const event: NewEvent = {
     id: newId('event'),

@@ -55,7 +55,9 @@ export function* applyEffects(owner: EffectOwner, effects: Effects, notes: LaneN
   const { deliveryIds, deaths } = yield* insertDeliveries(owner, effects.deliveries.filter(stays), notes)
   for (const { key, value, expiresAtMs } of effects.kv) {
     if (value === undefined) {
-      yield* runMany('DELETE FROM kv WHERE workspace = ? AND installation = ? AND kv_key = ?', [[workspace, installation, key]])
+      yield* runMany('DELETE FROM kv WHERE workspace = ? AND installation = ? AND kv_key = ?', [
+        [workspace, installation, key],
+      ])
     } else {
       const expires = expiresAtMs === null ? null : Math.ceil(expiresAtMs)
       yield* runMany(SET_KV, [[workspace, installation, key, value, expires]])
@@ -97,7 +99,8 @@ export function* insertDeliveries(
     INSERT_DELIVERY,
     deliveries.map((delivery) => rowOf(owner, delivery)),
   )
-  const deliveryIds = inserted === deliveries.length ? idsOf(deliveries) : yield* presentIds(owner.workspace, deliveries)
+  const deliveryIds =
+    inserted === deliveries.length ? idsOf(deliveries) : yield* presentIds(owner.workspace, deliveries)
   const fresh = new Set(deliveryIds)
   const failedOnes = deliveries.filter(({ id, failed }) => failed !== undefined && fresh.has(id))
   const deaths: Death[] = []
@@ -167,5 +170,7 @@ function* bornFailed(owner: EffectOwner, delivery: NewDelivery, notes: LaneNotes
   ])
   if (state !== 'dead') return []
   const { eventSeq, formId, responseId } = delivery
-  return [yield* logDeath(owner, { deliveryId: id, eventSeq, formId, responseId, reason, code: errorCode, message: error })]
+  return [
+    yield* logDeath(owner, { deliveryId: id, eventSeq, formId, responseId, reason, code: errorCode, message: error }),
+  ]
 }

@@ -106,9 +106,13 @@ function* eraseDeliveries(workspace: WorkspaceId, deliveries: readonly Erased[],
     `UPDATE attempts SET exchanges = '[]', logs = '[]', error = NULL WHERE workspace = ? AND delivery_id = ?`,
     keys,
   )
-  yield* runMany('UPDATE deliveries SET input = NULL, error = NULL, order_key = NULL WHERE workspace = ? AND id = ?', keys)
+  yield* runMany(
+    'UPDATE deliveries SET input = NULL, error = NULL, order_key = NULL WHERE workspace = ? AND id = ?',
+    keys,
+  )
   const waiting = deliveries.filter(({ state }) => state === 'pending' || state === 'retrying')
-  for (const { installation, state } of waiting) noteMove(notes, { workspace, installation }, { from: state, to: 'dead' })
+  for (const { installation, state } of waiting)
+    noteMove(notes, { workspace, installation }, { from: state, to: 'dead' })
   yield* runMany(
     `UPDATE deliveries SET state = 'dead', finished_at = ?, reason = 'permanent_reject', error_code = 'event_erased',
       error = 'The response was deleted before this was delivered.' WHERE workspace = ? AND id = ?`,

@@ -60,7 +60,10 @@ export function* readEvents(query: {
   readonly limit: number
 }): Procedure<readonly EventRow[]> {
   if (query.workspace === undefined) {
-    return yield* all<EventRow>(`${SELECT_EVENTS} WHERE e.seq > ? ORDER BY e.seq LIMIT ?`, [query.afterSeq, query.limit])
+    return yield* all<EventRow>(`${SELECT_EVENTS} WHERE e.seq > ? ORDER BY e.seq LIMIT ?`, [
+      query.afterSeq,
+      query.limit,
+    ])
   }
   return yield* all<EventRow>(`${SELECT_EVENTS} WHERE e.workspace = ? AND e.seq > ? ORDER BY e.seq LIMIT ?`, [
     query.workspace,
@@ -70,7 +73,10 @@ export function* readEvents(query: {
 }
 
 /** One entry by its id. */
-export function* getEvent(input: { readonly workspace: WorkspaceId; readonly id: string }): Procedure<EventRow | undefined> {
+export function* getEvent(input: {
+  readonly workspace: WorkspaceId
+  readonly id: string
+}): Procedure<EventRow | undefined> {
   return yield* first<EventRow>(`${SELECT_EVENTS} WHERE e.id = ? AND e.workspace = ?`, [input.id, input.workspace])
 }
 

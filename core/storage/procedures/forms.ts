@@ -42,7 +42,8 @@ function plainField({ key, label, type, required, pii, options, min, max, help }
 export function* saveForm(input: SaveForm): Procedure<SavedForm> {
   const { workspace, id, definition, managedBy, at, mode } = input
   const before = yield* first<FormRow>(`SELECT ${COLUMNS} FROM forms WHERE workspace = ? AND id = ?`, [workspace, id])
-  if (before !== undefined && mode === 'create') throw new HubError('conflict', `A form with the id "${id}" exists already.`)
+  if (before !== undefined && mode === 'create')
+    throw new HubError('conflict', `A form with the id "${id}" exists already.`)
   if (before === undefined && mode === 'update') throw new HubError('not_found', `There is no form "${id}".`)
   if (before === undefined) yield* refuseWhileErasing(workspace, id)
   if (before !== undefined && before.definition === definition && before.managed_by === managedBy) {
@@ -78,8 +79,14 @@ function* refuseWhileErasing(workspace: WorkspaceId, id: string): Procedure<void
 }
 
 /** One form by its id. */
-export function* getForm(input: { readonly workspace: WorkspaceId; readonly id: string }): Procedure<FormRow | undefined> {
-  return yield* first<FormRow>(`SELECT ${COLUMNS} FROM forms WHERE workspace = ? AND id = ?`, [input.workspace, input.id])
+export function* getForm(input: {
+  readonly workspace: WorkspaceId
+  readonly id: string
+}): Procedure<FormRow | undefined> {
+  return yield* first<FormRow>(`SELECT ${COLUMNS} FROM forms WHERE workspace = ? AND id = ?`, [
+    input.workspace,
+    input.id,
+  ])
 }
 
 /** A page in the order of ids. */
@@ -89,7 +96,10 @@ export function* listForms(input: {
 }): Procedure<{ readonly rows: readonly FormRow[]; readonly next: string | null }> {
   const { sql, params } = where([['workspace = ?', input.workspace], when('id > ?', input.page.after)])
   const { limit } = input.page
-  const rows = yield* all<FormRow>(`SELECT ${COLUMNS} FROM forms WHERE ${sql} ORDER BY id LIMIT ?`, [...params, limit + 1])
+  const rows = yield* all<FormRow>(`SELECT ${COLUMNS} FROM forms WHERE ${sql} ORDER BY id LIMIT ?`, [
+    ...params,
+    limit + 1,
+  ])
   return page(rows, limit, (row) => row.id)
 }
 

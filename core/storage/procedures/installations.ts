@@ -66,7 +66,9 @@ export function* setCursor(input: {
 }
 
 /** The commit of a batch, or the cursor it should have started from. */
-export type Handled = ({ readonly kind: 'committed' } & EffectsWritten) | { readonly kind: 'moved'; readonly cursor: number }
+export type Handled =
+  | ({ readonly kind: 'committed' } & EffectsWritten)
+  | { readonly kind: 'moved'; readonly cursor: number }
 
 /** Effects and cursor, guarded by compare-and-set on the cursor. */
 export function* commitHandled(input: { readonly batch: HandledBatch; readonly at: string }): Procedure<Handled> {

@@ -9,7 +9,12 @@ import type { Condition } from '../where.ts'
 const AFTER_ALL = '\u{10FFFF}'
 
 const startsWith = (column: string, prefix: string): readonly Condition[] =>
-  prefix === '' ? [] : [[`${column} >= ?`, prefix], [`${column} < ?`, prefix + AFTER_ALL]]
+  prefix === ''
+    ? []
+    : [
+        [`${column} >= ?`, prefix],
+        [`${column} < ?`, prefix + AFTER_ALL],
+      ]
 
 /** The value's JSON text, unless it is absent or expired. */
 export function* kvGet(input: {

@@ -98,7 +98,10 @@ export function* hastenSlice(input: {
     ['due_at_ms > ?', nowMs],
     when('host = ?', input.host ?? undefined),
   ])
-  const rows = yield* all<{ id: string }>(`SELECT id FROM deliveries WHERE ${sql} LIMIT ?`, [...params, HASTEN_SLICE_ROWS])
+  const rows = yield* all<{ id: string }>(`SELECT id FROM deliveries WHERE ${sql} LIMIT ?`, [
+    ...params,
+    HASTEN_SLICE_ROWS,
+  ])
   return yield* runMany(
     'UPDATE deliveries SET due_at_ms = ? WHERE workspace = ? AND id = ?',
     rows.map(({ id }): SqlValue[] => [nowMs, workspace, id]),

@@ -44,7 +44,10 @@ export async function backupSqlite(options: {
 
 function copy(data: BackupThreadData, progress: ((fraction: number) => void) | undefined): Promise<void> {
   return new Promise((done, failed) => {
-    const worker = new Worker(new URL('./backup-thread.ts', import.meta.url), { workerData: data, name: 'manifold-backup' })
+    const worker = new Worker(new URL('./backup-thread.ts', import.meta.url), {
+      workerData: data,
+      name: 'manifold-backup',
+    })
     worker.on('error', failed)
     worker.on('exit', () => failed(new Error('the backup thread ended before the copy was complete')))
     worker.on('message', (message: FromBackupThread) => {

@@ -110,7 +110,8 @@ export class Channel {
       // Something in the input cannot be cloned: a bug of a caller, which must not hang the others.
       const waiters = this.#underWay ?? []
       this.#underWay = null
-      for (const waiter of waiters) waiter.reject(new HubError('internal', 'The store was given something it cannot take.', { cause: error }))
+      for (const waiter of waiters)
+        waiter.reject(new HubError('internal', 'The store was given something it cannot take.', { cause: error }))
       this.#settleIdle()
     }
   }

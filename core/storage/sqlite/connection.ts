@@ -19,7 +19,10 @@ export interface Connection {
 }
 
 /** The writing connection. `synchronous` is set here and asserted after the first write, since WAL may weaken it. */
-export function openWriter(file: string, options: { readonly busyTimeoutMs: number; readonly walBytesMax: number }): Connection {
+export function openWriter(
+  file: string,
+  options: { readonly busyTimeoutMs: number; readonly walBytesMax: number },
+): Connection {
   const db = new Database(file, { timeout: options.busyTimeoutMs })
   try {
     assertVersion(db)
@@ -65,7 +68,11 @@ function assertVersion(db: Database.Database): void {
   for (const [i, least] of SQLITE_VERSION_MIN.entries()) {
     const part = parts[i] ?? 0
     if (part > least) return
-    if (part < least) throw new HubError('storage_failed', `SQLite ${version} is too old; ${SQLITE_VERSION_MIN.join('.')} or newer is needed.`)
+    if (part < least)
+      throw new HubError(
+        'storage_failed',
+        `SQLite ${version} is too old; ${SQLITE_VERSION_MIN.join('.')} or newer is needed.`,
+      )
   }
 }
 
@@ -73,7 +80,8 @@ function assertOurs(db: Database.Database, file: string): void {
   const id = db.pragma('application_id', { simple: true })
   if (id === APPLICATION_ID) return
   const tables = Number(db.prepare("SELECT count(*) FROM sqlite_schema WHERE type = 'table'").pluck().get())
-  if (tables > 0) throw new HubError('storage_failed', `${file} is a database of another program; choose another data directory.`)
+  if (tables > 0)
+    throw new HubError('storage_failed', `${file} is a database of another program; choose another data directory.`)
 }
 
 function connection(db: Database.Database): Connection {

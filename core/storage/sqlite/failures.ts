@@ -13,17 +13,21 @@ export interface Failure {
 
 /** Reads an error that a statement, a commit or a checkpoint threw. */
 export function failureOf(error: unknown): Failure {
-  if (error instanceof HubError) return { code: error.code, message: error.message, fatal: false, detail: error.message }
+  if (error instanceof HubError)
+    return { code: error.code, message: error.message, fatal: false, detail: error.message }
   const code = sqliteCode(error)
   const detail = error instanceof Error ? `${code ?? error.name}: ${error.message}` : String(error)
   if (code === undefined && isSystemError(error)) return { ...ofFile(error), detail }
-  if (code === undefined) return { code: 'internal', message: `The storage thread failed: ${detail}`, fatal: false, detail }
+  if (code === undefined)
+    return { code: 'internal', message: `The storage thread failed: ${detail}`, fatal: false, detail }
   return { ...meaning(code), detail }
 }
 
 /** Turns it back into the error that a caller of the store gets. */
 export const toHubError = (failure: Failure): HubError =>
-  new HubError(isErrorCode(failure.code) ? failure.code : 'internal', failure.message, { cause: new Error(failure.detail) })
+  new HubError(isErrorCode(failure.code) ? failure.code : 'internal', failure.message, {
+    cause: new Error(failure.detail),
+  })
 
 /** The extended result code (`SQLITE_IOERR_FSYNC`), when the error is SQLite's. */
 export function sqliteCode(error: unknown): string | undefined {
@@ -47,15 +51,27 @@ function ofFile({ code, syscall }: SystemError): Meaning {
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return { code: 'storage_full', message: 'The disk is full; free some space and try again.', fatal: false }
   }
-  return { code: 'storage_failed', message: `A file in the data directory cannot be used (${code} in ${syscall}).`, fatal: false }
+  return {
+    code: 'storage_failed',
+    message: `A file in the data directory cannot be used (${code} in ${syscall}).`,
+    fatal: false,
+  }
 }
 
 function meaning(code: string): Meaning {
   if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED') || code === 'SQLITE_NOMEM') {
-    return { code: 'storage_busy', message: 'The database is held by another process; nothing was written. Try again.', fatal: false }
+    return {
+      code: 'storage_busy',
+      message: 'The database is held by another process; nothing was written. Try again.',
+      fatal: false,
+    }
   }
   if (isFull(code)) {
-    return { code: 'storage_full', message: 'The disk is full; nothing was written. Free some space and try again.', fatal: false }
+    return {
+      code: 'storage_full',
+      message: 'The disk is full; nothing was written. Free some space and try again.',
+      fatal: false,
+    }
   }
   if (code.startsWith('SQLITE_CONSTRAINT_UNIQUE') || code.startsWith('SQLITE_CONSTRAINT_PRIMARYKEY')) {
     return { code: 'conflict', message: 'A row with this id exists already; nothing was written.', fatal: false }
@@ -76,6 +92,6 @@ const isFull = (code: string): boolean =>
  * every other I/O error, damage, and a file that was taken away end the store.
  */
 const isFatal = (code: string): boolean =>
-  ['SQLITE_IOERR', 'SQLITE_CORRUPT', 'SQLITE_NOTADB', 'SQLITE_READONLY', 'SQLITE_CANTOPEN', 'SQLITE_PROTOCOL'].some((family) =>
-    code.startsWith(family),
+  ['SQLITE_IOERR', 'SQLITE_CORRUPT', 'SQLITE_NOTADB', 'SQLITE_READONLY', 'SQLITE_CANTOPEN', 'SQLITE_PROTOCOL'].some(
+    (family) => code.startsWith(family),
   )

@@ -12,7 +12,10 @@ export interface Call {
   readonly input: unknown
 }
 
-export type ToThread = { readonly kind: 'open' } | { readonly kind: 'calls'; readonly calls: readonly Call[] } | { readonly kind: 'close' }
+export type ToThread =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'calls'; readonly calls: readonly Call[] }
+  | { readonly kind: 'close' }
 
 export type FromThread =
   /** `notes` are for the log: migrations that ran, recovered damage. */

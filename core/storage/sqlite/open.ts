@@ -106,6 +106,9 @@ function resumeErasures(driver: Driver, { nowMs, logger }: { nowMs: () => number
     }
   }
   resume().catch((error: unknown) => {
-    logger.warn({ error: String(error) }, 'the deletion of a form could not be finished; the next start goes on with it')
+    logger.warn(
+      { error: String(error) },
+      'the deletion of a form could not be finished; the next start goes on with it',
+    )
   })
 }

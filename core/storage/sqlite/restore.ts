@@ -53,7 +53,11 @@ function verify(copy: string, name: string): { head: number; events: number; res
     db = openWriter(copy, { busyTimeoutMs: 0, walBytesMax: 0 }).db
   } catch (error) {
     if (error instanceof HubError) throw error
-    throw new HubError('storage_failed', `${name} is not a readable database (${sqliteCode(error) ?? String(error)}).`, { cause: error })
+    throw new HubError(
+      'storage_failed',
+      `${name} is not a readable database (${sqliteCode(error) ?? String(error)}).`,
+      { cause: error },
+    )
   }
   try {
     const verdict = String(db.pragma('integrity_check(1)', { simple: true }))
@@ -61,7 +65,8 @@ function verify(copy: string, name: string): { head: number; events: number; res
     migrate(db)
     const report = checkSequence(db, null)
     assertWhole(report)
-    const count = (table: 'events' | 'responses'): number => Number(db.prepare(`SELECT count(*) FROM ${table}`).pluck().get())
+    const count = (table: 'events' | 'responses'): number =>
+      Number(db.prepare(`SELECT count(*) FROM ${table}`).pluck().get())
     return { head: report.head, events: count('events'), responses: count('responses') }
   } finally {
     // Leaving WAL mode folds everything into the one file that is moved.

@@ -27,7 +27,9 @@ export function checkSequence(db: Database.Database, watermark: number | null): 
   }
   const last = Number(db.prepare('SELECT coalesce(max(seq), 0) FROM events').pluck().get())
   const count = Number(db.prepare('SELECT count(*) FROM events').pluck().get())
-  const accepted = db.prepare('SELECT from_seq AS "from", to_seq AS "to" FROM lost_ranges ORDER BY from_seq').all() as LostRange[]
+  const accepted = db
+    .prepare('SELECT from_seq AS "from", to_seq AS "to" FROM lost_ranges ORDER BY from_seq')
+    .all() as LostRange[]
   const acceptedCount = accepted.reduce((sum, { from, to }) => sum + to - from + 1, 0)
   const head = Math.max(seq, last, watermark ?? 0)
   if (count + acceptedCount === head - first + 1) return { head: seq, lost: [] }

@@ -78,13 +78,17 @@ export function acceptPart(shared: SharedStore): void {
       await store.accept([submission({ workspace, idempotency })])
       const [before] = await store.accept([submission({ workspace, idempotency, at: later(DAY_MS - 1) })])
       expect(before?.kind).toBe('duplicate')
-      const [after] = await store.accept([submission({ workspace, idempotency: { ...idempotency, bodyHash: 'h2' }, at: later(DAY_MS) })])
+      const [after] = await store.accept([
+        submission({ workspace, idempotency: { ...idempotency, bodyHash: 'h2' }, at: later(DAY_MS) }),
+      ])
       expect(after?.kind).toBe('stored')
     })
 
     it('stores fifty concurrent twins once', async () => {
       const { store, workspace } = shared()
-      const twins = Array.from({ length: 50 }, () => submission({ workspace, idempotency: { key: 'twin', bodyHash: 'h' } }))
+      const twins = Array.from({ length: 50 }, () =>
+        submission({ workspace, idempotency: { key: 'twin', bodyHash: 'h' } }),
+      )
       const results = (await Promise.all(twins.map((twin) => store.accept([twin])))).flat()
       const stored = results.filter((result) => result.kind === 'stored')
       expect(stored).toHaveLength(1)
@@ -101,21 +105,43 @@ export function acceptPart(shared: SharedStore): void {
         submission({ workspace, clientId: 'c1', at: later(1) }),
         submission({ workspace, clientId: 'c1', formId: 'other' }),
       ])
-      expect(results[0]).toEqual({ kind: 'duplicate', responseId: first.responseId, status: 'completed', at: AT, eventId: first.eventId })
+      expect(results[0]).toEqual({
+        kind: 'duplicate',
+        responseId: first.responseId,
+        status: 'completed',
+        at: AT,
+        eventId: first.eventId,
+      })
       expect(results[1]?.kind).toBe('stored')
     })
 
     it('updates a partial response, completes it once, and never goes back', async () => {
       const { store, workspace } = shared()
       const part = (n: number, status: 'partial' | 'completed') =>
-        submission({ workspace, clientId: 'c1', status, data: `{"n":${n}}`, at: later(n), formVersion: n, startedAt: later(-n) })
+        submission({
+          workspace,
+          clientId: 'c1',
+          status,
+          data: `{"n":${n}}`,
+          at: later(n),
+          formVersion: n,
+          startedAt: later(-n),
+        })
       const first = part(1, 'partial')
       const [stored] = await store.accept([first])
       expect(stored).toMatchObject({ kind: 'stored', event: { type: 'response.partial', data: '{"n":1}' } })
       const [updated] = await store.accept([part(2, 'partial')])
-      expect(updated).toMatchObject({ kind: 'stored', responseId: first.responseId, event: { type: 'response.partial', data: '{"n":2}' } })
+      expect(updated).toMatchObject({
+        kind: 'stored',
+        responseId: first.responseId,
+        event: { type: 'response.partial', data: '{"n":2}' },
+      })
       const [completed] = await store.accept([part(3, 'completed')])
-      expect(completed).toMatchObject({ kind: 'completed', responseId: first.responseId, event: { type: 'response.submitted', responseId: first.responseId } })
+      expect(completed).toMatchObject({
+        kind: 'completed',
+        responseId: first.responseId,
+        event: { type: 'response.submitted', responseId: first.responseId },
+      })
       const [late, twice] = await store.accept([part(4, 'partial'), part(5, 'completed')])
       expect(late).toMatchObject({ kind: 'duplicate', responseId: first.responseId, status: 'completed', at: later(3) })
       expect(twice?.kind).toBe('duplicate')
@@ -153,7 +179,12 @@ export function acceptPart(shared: SharedStore): void {
     it('lists newest first, in stable pages, filtered', async () => {
       const { store, workspace } = shared()
       const rows = Array.from({ length: 7 }, (_, n) =>
-        submission({ workspace, at: later(n < 3 ? 0 : n), formId: n % 2 === 0 ? 'even' : 'odd', status: n === 6 ? 'partial' : 'completed' }),
+        submission({
+          workspace,
+          at: later(n < 3 ? 0 : n),
+          formId: n % 2 === 0 ? 'even' : 'odd',
+          status: n === 6 ? 'partial' : 'completed',
+        }),
       )
       await store.accept(rows)
       const newest = rows.map(({ responseId }) => responseId).toReversed()
@@ -168,25 +199,37 @@ export function acceptPart(shared: SharedStore): void {
       expect(even.items.map(({ id }) => id)).toEqual(newest.filter((_, i) => i % 2 === 0))
       const partial = await store.listResponses(workspace, { limit: 10, status: 'partial' })
       expect(partial.items.map(({ id }) => id)).toEqual([newest[0]])
-      const window = await store.listResponses(workspace, { limit: 10, since: '2026-03-01T11:00:00.003+01:00', until: later(5) })
+      const window = await store.listResponses(workspace, {
+        limit: 10,
+        since: '2026-03-01T11:00:00.003+01:00',
+        until: later(5),
+      })
       expect(window.items.map(({ createdAt }) => createdAt)).toEqual([later(4), later(3)])
       expect(await store.countResponses(workspace, 'even')).toBe(5)
     })
 
     it('says what is wrong with a cursor or a time', async () => {
       const { store, workspace } = shared()
-      await expect(store.listResponses(workspace, { limit: 1, after: 'nonsense' })).rejects.toMatchObject({ code: 'invalid_query' })
-      await expect(store.listResponses(workspace, { limit: 1, since: 'yesterday' })).rejects.toMatchObject({ code: 'invalid_query' })
+      await expect(store.listResponses(workspace, { limit: 1, after: 'nonsense' })).rejects.toMatchObject({
+        code: 'invalid_query',
+      })
+      await expect(store.listResponses(workspace, { limit: 1, since: 'yesterday' })).rejects.toMatchObject({
+        code: 'invalid_query',
+      })
     })
 
     it('drops expired keys when it purges, in slices', async () => {
       const { store, workspace } = shared()
-      const many = Array.from({ length: 1_100 }, (_, n) => submission({ workspace, at: later(-3 * DAY_MS), idempotency: { key: `p${n}`, bodyHash: 'h' } }))
+      const many = Array.from({ length: 1_100 }, (_, n) =>
+        submission({ workspace, at: later(-3 * DAY_MS), idempotency: { key: `p${n}`, bodyHash: 'h' } }),
+      )
       await store.accept(many)
       await store.accept([submission({ workspace, idempotency: { key: 'fresh', bodyHash: 'h' } })])
       expect(await store.purge(AT_MS - DAY_MS)).toBeGreaterThanOrEqual(1_100)
       expect(await store.purge(AT_MS - DAY_MS)).toBe(0)
-      const [fresh] = await store.accept([submission({ workspace, responseId: newId('response'), idempotency: { key: 'fresh', bodyHash: 'h' } })])
+      const [fresh] = await store.accept([
+        submission({ workspace, responseId: newId('response'), idempotency: { key: 'fresh', bodyHash: 'h' } }),
+      ])
       expect(fresh?.kind).toBe('duplicate')
     })
   })

@@ -13,7 +13,8 @@ export function attemptsPart(shared: SharedStore): void {
     return rows as [NewDelivery, ...NewDelivery[]]
   }
   const lane = async (store: Store, workspace: string) => {
-    const { pending, retrying, delivered, dead, oldestAt } = (await store.laneCounts()).find((row) => row.workspace === workspace) ?? {}
+    const { pending, retrying, delivered, dead, oldestAt } =
+      (await store.laneCounts()).find((row) => row.workspace === workspace) ?? {}
     return { pending, retrying, delivered, dead, waits: oldestAt !== null }
   }
   const row = async (store: Store, workspace: string) =>
@@ -38,10 +39,19 @@ export function attemptsPart(shared: SharedStore): void {
       expect(await lane(store, workspace)).toMatchObject({ pending: 0, retrying: 1, waits: true })
       const result = await store.finishAttempts([finished({ workspace, deliveryId: one.id, scheduleStep: 2 })])
       expect(result).toEqual({ deliveries: [], events: [], refused: [] })
-      expect(await store.getDelivery(workspace, one.id)).toMatchObject({ state: 'delivered', attempts: 2, errorCode: null, error: null, finishedAt: later(12) })
+      expect(await store.getDelivery(workspace, one.id)).toMatchObject({
+        state: 'delivered',
+        attempts: 2,
+        errorCode: null,
+        error: null,
+        finishedAt: later(12),
+      })
       expect(await lane(store, workspace)).toEqual({ pending: 0, retrying: 0, delivered: 1, dead: 0, waits: false })
       const attempts = await store.listAttempts(workspace, one.id)
-      expect(attempts.map(({ n, outcome }) => [n, outcome])).toEqual([[1, 'retry'], [2, 'delivered']])
+      expect(attempts.map(({ n, outcome }) => [n, outcome])).toEqual([
+        [1, 'retry'],
+        [2, 'delivered'],
+      ])
       expect(attempts[1]).toEqual({ ...finished({ deliveryId: one.id }).attempt, deliveryId: one.id, n: 2 })
     })
 
@@ -51,7 +61,16 @@ export function attemptsPart(shared: SharedStore): void {
       const one = delivery({ eventSeq: cause?.seq ?? 0, eventId: cause?.id ?? '', formId: 'contact' })
       await apply(store, workspace, { deliveries: [one] })
       const { events } = await store.finishAttempts([died(one.id, { workspace })])
-      expect(events).toMatchObject([{ type: 'delivery.dead', at: later(12), formId: 'contact', responseId: null, hops: 3, seq: await store.headSeq() }])
+      expect(events).toMatchObject([
+        {
+          type: 'delivery.dead',
+          at: later(12),
+          formId: 'contact',
+          responseId: null,
+          hops: 3,
+          seq: await store.headSeq(),
+        },
+      ])
       expect(JSON.parse(events[0]?.data ?? '')).toEqual({
         delivery_id: one.id,
         installation: 'crm',
@@ -61,7 +80,11 @@ export function attemptsPart(shared: SharedStore): void {
         message: 'It answered 500.',
       })
       expect(await store.getEvent(workspace, events[0]?.id ?? '')).toEqual(events[0])
-      expect(await store.getDelivery(workspace, one.id)).toMatchObject({ state: 'dead', reason: 'receiver_failed', finishedAt: later(12) })
+      expect(await store.getDelivery(workspace, one.id)).toMatchObject({
+        state: 'dead',
+        reason: 'receiver_failed',
+        finishedAt: later(12),
+      })
     })
 
     it('refuses to move what has ended, or is not there, and lets the rest of the call through', async () => {
@@ -95,7 +118,12 @@ export function attemptsPart(shared: SharedStore): void {
       const { store, workspace } = shared()
       const [one] = await make(store, workspace, 1)
       const next = delivery({ name: 'follow-up' })
-      const effects = { deliveries: [next, delivery({ key: next.key })], kv: [{ key: 'k', value: '"v"', expiresAtMs: null }], events: [event()], tallies: [{ name: 't', by: 1 }] }
+      const effects = {
+        deliveries: [next, delivery({ key: next.key })],
+        kv: [{ key: 'k', value: '"v"', expiresAtMs: null }],
+        events: [event()],
+        tallies: [{ name: 't', by: 1 }],
+      }
       const result = await store.finishAttempts([finished({ workspace, deliveryId: one.id, effects })])
       expect(result.deliveries.map(({ id }) => id)).toEqual([next.id])
       expect(await store.getDelivery(workspace, next.id)).toEqual(result.deliveries[0])
@@ -108,16 +136,34 @@ export function attemptsPart(shared: SharedStore): void {
       const { store, workspace } = shared()
       const [a, b] = (await make(store, workspace, 2)) as [NewDelivery, NewDelivery]
       await store.finishAttempts([retried(a.id, { workspace })])
-      expect(await row(store, workspace)).toMatchObject({ lastSuccessAt: null, lastFailureAt: later(12), lastError: 'It answered 503.' })
+      expect(await row(store, workspace)).toMatchObject({
+        lastSuccessAt: null,
+        lastFailureAt: later(12),
+        lastError: 'It answered 503.',
+      })
       const attempt = { ...finished({ deliveryId: b.id }).attempt, at: later(100) }
       await store.finishAttempts([finished({ workspace, deliveryId: b.id, attempt })])
-      expect(await row(store, workspace)).toMatchObject({ lastSuccessAt: later(112), lastFailureAt: later(12), lastError: 'It answered 503.' })
+      expect(await row(store, workspace)).toMatchObject({
+        lastSuccessAt: later(112),
+        lastFailureAt: later(12),
+        lastError: 'It answered 503.',
+      })
     })
 
     it('keeps counters equal to what the rows say', async () => {
       const { store, workspace } = shared()
       const rows = await make(store, workspace, 40)
-      await store.finishAttempts(rows.slice(0, 30).map(({ id }, i) => (i % 3 === 0 ? retried(id, { workspace }) : i % 3 === 1 ? died(id, { workspace }) : finished({ workspace, deliveryId: id }))))
+      await store.finishAttempts(
+        rows
+          .slice(0, 30)
+          .map(({ id }, i) =>
+            i % 3 === 0
+              ? retried(id, { workspace })
+              : i % 3 === 1
+                ? died(id, { workspace })
+                : finished({ workspace, deliveryId: id }),
+          ),
+      )
       await store.replay({ workspace, states: ['dead'], limit: 4, nowMs: AT_MS })
       await store.replay({ workspace, states: ['delivered', 'retrying'], limit: 3, nowMs: AT_MS })
       const counts = await lane(store, workspace)

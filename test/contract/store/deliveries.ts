@@ -9,16 +9,33 @@ const ids = (rows: readonly { readonly id: string }[]): string[] => rows.map(({ 
 
 export function deliveriesPart(shared: SharedStore): void {
   describe('due deliveries', () => {
-    const due = (workspace: string, changes: object = {}) => ({ workspace, installation: 'crm', untilMs: AT_MS + 1_000, limit: 10, exceptIds: [], ...changes })
+    const due = (workspace: string, changes: object = {}) => ({
+      workspace,
+      installation: 'crm',
+      untilMs: AT_MS + 1_000,
+      limit: 10,
+      exceptIds: [],
+      ...changes,
+    })
 
     it('loads the oldest due first, but not what the caller holds or what is not due', async () => {
       const { store, workspace } = shared()
-      const [b, a, c, future] = [2, 1, 3, 5_000].map((ms) => delivery({ dueAtMs: AT_MS + ms })) as [NewDelivery, NewDelivery, NewDelivery, NewDelivery]
+      const [b, a, c, future] = [2, 1, 3, 5_000].map((ms) => delivery({ dueAtMs: AT_MS + ms })) as [
+        NewDelivery,
+        NewDelivery,
+        NewDelivery,
+        NewDelivery,
+      ]
       await apply(store, workspace, { deliveries: [b, a, c, future] })
       await apply(store, workspace, { deliveries: [delivery()] }, 'other')
       expect(ids(await store.loadDue(due(workspace)))).toEqual([a.id, b.id, c.id])
       expect(ids(await store.loadDue(due(workspace, { exceptIds: [a.id, 'unknown'], limit: 1 })))).toEqual([b.id])
-      expect(ids(await store.loadDue(due(workspace, { untilMs: AT_MS + 5_000 })))).toEqual([a.id, b.id, c.id, future.id])
+      expect(ids(await store.loadDue(due(workspace, { untilMs: AT_MS + 5_000 })))).toEqual([
+        a.id,
+        b.id,
+        c.id,
+        future.id,
+      ])
       expect(await store.loadDue(due(workspace, { untilMs: AT_MS }))).toEqual([])
       expect((await store.loadDue(due(workspace, { limit: 1 })))[0]).toEqual(await store.getDelivery(workspace, a.id))
     })
@@ -39,18 +56,20 @@ export function deliveriesPart(shared: SharedStore): void {
     it('gives a FIFO lane only the head of each order key', async () => {
       const { store, workspace } = shared()
       const make = (orderKey: string | null, dueMs: number) => delivery({ orderKey, dueAtMs: AT_MS + dueMs })
-      const [a1, a2, b1, b2, free1, free2] = [make('a', 3), make('a', 1), make('b', 9_000), make('b', 1), make(null, 2), make(null, 0)] as [
-        NewDelivery,
-        NewDelivery,
-        NewDelivery,
-        NewDelivery,
-        NewDelivery,
-        NewDelivery,
-      ]
+      const [a1, a2, b1, b2, free1, free2] = [
+        make('a', 3),
+        make('a', 1),
+        make('b', 9_000),
+        make('b', 1),
+        make(null, 2),
+        make(null, 0),
+      ] as [NewDelivery, NewDelivery, NewDelivery, NewDelivery, NewDelivery, NewDelivery]
       await apply(store, workspace, { deliveries: [a1, a2, b1, b2, free1, free2] })
       await apply(store, workspace, { deliveries: [make('a', 0)] }, 'other')
       expect(ids(await store.loadDue(due(workspace, { heads: true })))).toEqual([free2.id, free1.id, a1.id])
-      expect(ids(await store.loadDue(due(workspace, { heads: true, exceptIds: [free2.id], limit: 1 })))).toEqual([free1.id])
+      expect(ids(await store.loadDue(due(workspace, { heads: true, exceptIds: [free2.id], limit: 1 })))).toEqual([
+        free1.id,
+      ])
       await store.finishAttempts([retried(a1.id, { workspace })])
       expect(ids(await store.loadDue(due(workspace, { heads: true })))).toEqual([free2.id, free1.id])
       await store.finishAttempts([died(a1.id, { workspace }), finished({ workspace, deliveryId: b1.id })])
@@ -62,7 +81,12 @@ export function deliveriesPart(shared: SharedStore): void {
       const rows = Array.from({ length: 4 }, () => delivery())
       await apply(store, workspace, { deliveries: rows })
       const wait = (i: number, host: string) => retried(rows[i]?.id ?? '', { workspace, host, dueAtMs: AT_MS + 60_000 })
-      await store.finishAttempts([wait(0, 'a.example'), wait(1, 'a.example'), wait(2, 'b.example'), died(rows[3]?.id ?? '', { workspace, host: 'a.example' })])
+      await store.finishAttempts([
+        wait(0, 'a.example'),
+        wait(1, 'a.example'),
+        wait(2, 'b.example'),
+        died(rows[3]?.id ?? '', { workspace, host: 'a.example' }),
+      ])
       expect(await store.hasten(workspace, 'crm', 'a.example', AT_MS + 7)).toBe(2)
       expect(ids(await store.loadDue(due(workspace)))).toEqual([rows[0]?.id, rows[1]?.id])
       expect(await store.hasten(workspace, 'crm', null, AT_MS + 8)).toBe(1)
@@ -71,7 +95,9 @@ export function deliveriesPart(shared: SharedStore): void {
 
     it('hastens more than one slice', async () => {
       const { store, workspace } = shared()
-      await apply(store, workspace, { deliveries: Array.from({ length: 2_300 }, () => delivery({ dueAtMs: AT_MS + 60_000 })) })
+      await apply(store, workspace, {
+        deliveries: Array.from({ length: 2_300 }, () => delivery({ dueAtMs: AT_MS + 60_000 })),
+      })
       expect(await store.hasten(workspace, 'crm', null, AT_MS)).toBe(2_300)
       expect(await store.loadDue(due(workspace, { limit: 5_000 }))).toHaveLength(2_300)
     })
@@ -89,8 +115,13 @@ export function deliveriesPart(shared: SharedStore): void {
       expect([first, second, third].flatMap(({ items }) => ids(items))).toEqual(ids(rows).toReversed())
       expect(third.next).toBeNull()
       const waiting: string[] = []
-      for (let after: string | null | undefined; after !== null; ) {
-        const part = await store.listDeliveries(workspace, { limit: 3, installation: 'crm', state: 'pending', after: after ?? undefined })
+      for (let after: string | null | undefined; after !== null;) {
+        const part = await store.listDeliveries(workspace, {
+          limit: 3,
+          installation: 'crm',
+          state: 'pending',
+          after: after ?? undefined,
+        })
         waiting.push(...ids(part.items))
         after = part.next
       }
@@ -101,8 +132,18 @@ export function deliveriesPart(shared: SharedStore): void {
       const { store, workspace } = shared()
       const [withResponse] = await store.appendEvents(workspace, [event({ responseId: 'rsp_1', formId: 'f1' })])
       const [alone] = await store.appendEvents(workspace, [event({ formId: 'f1' })])
-      const of = (logged: typeof alone) => ({ eventId: logged?.id ?? '', eventSeq: logged?.seq ?? 0, formId: 'f1', responseId: logged?.responseId ?? null })
-      const [a, b, c, d] = [delivery(of(withResponse)), delivery(of(alone)), delivery(), delivery({ formId: 'f2' })] as [NewDelivery, NewDelivery, NewDelivery, NewDelivery]
+      const of = (logged: typeof alone) => ({
+        eventId: logged?.id ?? '',
+        eventSeq: logged?.seq ?? 0,
+        formId: 'f1',
+        responseId: logged?.responseId ?? null,
+      })
+      const [a, b, c, d] = [
+        delivery(of(withResponse)),
+        delivery(of(alone)),
+        delivery(),
+        delivery({ formId: 'f2' }),
+      ] as [NewDelivery, NewDelivery, NewDelivery, NewDelivery]
       await apply(store, workspace, { deliveries: [a, b, c] })
       await apply(store, workspace, { deliveries: [d] }, 'other')
       await store.finishAttempts([died(a.id, { workspace }), finished({ workspace, deliveryId: b.id })])

@@ -21,13 +21,34 @@ export function durabilityPart(backend: StoreBackend): void {
       const place = await newPlace()
       const first = await place.open()
       const workspace = 'default'
-      await first.saveForm({ workspace, id: 'contact', definition: definition(), managedBy: 'file', at: AT, eventId: newId('event'), mode: 'create' })
+      await first.saveForm({
+        workspace,
+        id: 'contact',
+        definition: definition(),
+        managedBy: 'file',
+        at: AT,
+        eventId: newId('event'),
+        mode: 'create',
+      })
       const sent = submission({ idempotency: { key: 'k', bodyHash: 'h' } })
       await first.accept([sent])
       const [waiting, dead] = [delivery(), delivery()]
-      await apply(first, workspace, { deliveries: [waiting, dead], kv: [{ key: 'k', value: '1', expiresAtMs: null }], tallies: [{ name: 't', by: 3 }] })
+      await apply(first, workspace, {
+        deliveries: [waiting, dead],
+        kv: [{ key: 'k', value: '1', expiresAtMs: null }],
+        tallies: [{ name: 't', by: 3 }],
+      })
       await first.finishAttempts([died(dead.id)])
-      await first.fireSchedule({ workspace, installation: 'crm', plugin: 'webhooks', name: 'tick', fromMs: 0, toMs: 77, delivery: null, at: AT })
+      await first.fireSchedule({
+        workspace,
+        installation: 'crm',
+        plugin: 'webhooks',
+        name: 'tick',
+        fromMs: 0,
+        toMs: 77,
+        delivery: null,
+        at: AT,
+      })
       const see = async (store: typeof first) => ({
         log: await store.readEvents({ afterSeq: 0, limit: 100 }),
         head: await store.headSeq(),
@@ -72,7 +93,9 @@ export function durabilityPart(backend: StoreBackend): void {
     it('backs up while it is written to, and restores what was accepted before', async () => {
       const place = await newPlace()
       const store = await place.open()
-      const before = Array.from({ length: 300 }, () => submission({ data: JSON.stringify({ text: 'x'.repeat(5_000) }) }))
+      const before = Array.from({ length: 300 }, () =>
+        submission({ data: JSON.stringify({ text: 'x'.repeat(5_000) }) }),
+      )
       await store.accept(before)
       const head = await store.headSeq()
       let writing = true
@@ -89,7 +112,9 @@ export function durabilityPart(backend: StoreBackend): void {
       await Promise.all(writers)
       expect(written).toBeGreaterThan(0)
       expect(progress.at(-1)).toBe(1)
-      expect(progress.every((fraction, i) => fraction >= 0 && fraction <= 1 && fraction >= (progress[i - 1] ?? 0))).toBe(true)
+      expect(
+        progress.every((fraction, i) => fraction >= 0 && fraction <= 1 && fraction >= (progress[i - 1] ?? 0)),
+      ).toBe(true)
       const end = await store.headSeq()
       await store.close()
       await place.restore(place.file('copy.db'))
@@ -97,7 +122,9 @@ export function durabilityPart(backend: StoreBackend): void {
       const restoredHead = await restored.headSeq()
       expect(restoredHead).toBeGreaterThanOrEqual(head)
       expect(restoredHead).toBeLessThanOrEqual(end)
-      expect((await restored.readEvents({ afterSeq: 0, limit: 10_000 })).map(({ seq }) => seq)).toEqual(Array.from({ length: restoredHead }, (_, i) => i + 1))
+      expect((await restored.readEvents({ afterSeq: 0, limit: 10_000 })).map(({ seq }) => seq)).toEqual(
+        Array.from({ length: restoredHead }, (_, i) => i + 1),
+      )
       for (const { responseId } of before) expect(await restored.getResponse('default', responseId)).toBeDefined()
       const [next] = await restored.accept([submission()])
       expect(next).toMatchObject({ kind: 'stored', event: { seq: restoredHead + 1 } })

@@ -8,7 +8,8 @@ import { AT, AT_MS, definition, delivery, event, finished, later, NO_EFFECTS, re
 import { apply } from './memory.ts'
 
 export function erasePart(shared: SharedStore): void {
-  const gone = (responseId: string) => event({ type: 'response.deleted', responseId, at: later(50), data: '{"why":"asked"}' })
+  const gone = (responseId: string) =>
+    event({ type: 'response.deleted', responseId, at: later(50), data: '{"why":"asked"}' })
 
   /** A partial, then completed response with one delivery delivered and one waiting. */
   const scene = async (store: Store, workspace: string) => {
@@ -20,7 +21,10 @@ export function erasePart(shared: SharedStore): void {
     const [sent, waiting] = [delivery(of), delivery({ ...of, orderKey: 'secret order' })] as [NewDelivery, NewDelivery]
     const emitted = event({ type: 'plugin.x.seen', responseId, data: '{"secret":"emitted"}' })
     await apply(store, workspace, { deliveries: [sent, waiting], events: [emitted] })
-    await store.finishAttempts([finished({ workspace, deliveryId: sent.id }), retried(waiting.id, { workspace, error: 'secret error' })])
+    await store.finishAttempts([
+      finished({ workspace, deliveryId: sent.id }),
+      retried(waiting.id, { workspace, error: 'secret error' }),
+    ])
     return { responseId, first, last, sent, waiting, emitted }
   }
   const everything = async (store: Store, workspace: string, ids: readonly string[]) =>
@@ -52,7 +56,9 @@ export function erasePart(shared: SharedStore): void {
       ])
       expect(log.map(({ response }) => response)).toEqual([null, null, null, null])
       expect(await store.getDelivery(workspace, sent.id)).toMatchObject({ state: 'delivered', input: 'null' })
-      expect(await store.listAttempts(workspace, sent.id)).toMatchObject([{ outcome: 'delivered', exchanges: [], logs: [] }])
+      expect(await store.listAttempts(workspace, sent.id)).toMatchObject([
+        { outcome: 'delivered', exchanges: [], logs: [] },
+      ])
       expect(await store.countResponses(workspace)).toBe(0)
     })
 
@@ -60,9 +66,22 @@ export function erasePart(shared: SharedStore): void {
       const { store, workspace } = shared()
       const { responseId, sent, waiting } = await scene(store, workspace)
       await store.deleteResponse(workspace, responseId, gone(responseId))
-      expect(await store.getDelivery(workspace, waiting.id)).toMatchObject({ state: 'dead', errorCode: 'event_erased', finishedAt: later(50), orderKey: null })
-      expect(await store.loadDue({ workspace, installation: 'crm', untilMs: AT_MS * 2, limit: 9, exceptIds: [] })).toEqual([])
-      expect((await store.laneCounts()).find((lane) => lane.workspace === workspace)).toMatchObject({ pending: 0, retrying: 0, delivered: 1, dead: 1, oldestAt: null })
+      expect(await store.getDelivery(workspace, waiting.id)).toMatchObject({
+        state: 'dead',
+        errorCode: 'event_erased',
+        finishedAt: later(50),
+        orderKey: null,
+      })
+      expect(
+        await store.loadDue({ workspace, installation: 'crm', untilMs: AT_MS * 2, limit: 9, exceptIds: [] }),
+      ).toEqual([])
+      expect((await store.laneCounts()).find((lane) => lane.workspace === workspace)).toMatchObject({
+        pending: 0,
+        retrying: 0,
+        delivered: 1,
+        dead: 1,
+        oldestAt: null,
+      })
       const query = { workspace, deliveryIds: [sent.id, waiting.id], states: ['dead', 'delivered'] } as const
       expect(await store.countReplay(query)).toBe(0)
       expect(await store.replay({ ...query, limit: 9, nowMs: AT_MS })).toEqual([])
@@ -72,14 +91,25 @@ export function erasePart(shared: SharedStore): void {
       const { store, workspace } = shared()
       const { responseId, waiting } = await scene(store, workspace)
       await store.deleteResponse(workspace, responseId, gone(responseId))
-      expect((await store.finishAttempts([finished({ workspace, deliveryId: waiting.id })])).refused).toEqual([waiting.id])
+      expect((await store.finishAttempts([finished({ workspace, deliveryId: waiting.id })])).refused).toEqual([
+        waiting.id,
+      ])
       const late = delivery({ responseId, input: '{"secret":"late"}' })
       const other = delivery()
       const events = [event({ responseId, data: '{"secret":"late"}' }), event()]
       const [row] = (await store.syncInstallations([])).filter((one) => one.workspace === workspace)
       const cursor = row?.cursor ?? 0
-      const result = await store.commitHandled({ workspace, installation: 'crm', plugin: 'webhooks', fromCursor: cursor, toCursor: cursor + 1, effects: { ...NO_EFFECTS, deliveries: [late, other], events } })
-      expect(result.kind === 'committed' && [result.deliveries.map(({ id }) => id), result.events.map(({ id }) => id)]).toEqual([[other.id], [events[1]?.id]])
+      const result = await store.commitHandled({
+        workspace,
+        installation: 'crm',
+        plugin: 'webhooks',
+        fromCursor: cursor,
+        toCursor: cursor + 1,
+        effects: { ...NO_EFFECTS, deliveries: [late, other], events },
+      })
+      expect(
+        result.kind === 'committed' && [result.deliveries.map(({ id }) => id), result.events.map(({ id }) => id)],
+      ).toEqual([[other.id], [events[1]?.id]])
       expect(await everything(store, workspace, [])).not.toContain('secret')
     })
 
@@ -95,7 +125,15 @@ export function erasePart(shared: SharedStore): void {
     it('takes form, versions, responses and what was derived, and leaves other forms alone', async () => {
       const { store, workspace } = shared()
       for (const id of ['contact', 'other']) {
-        await store.saveForm({ workspace, id, definition: definition(), managedBy: 'api', at: AT, eventId: newId('event'), mode: 'create' })
+        await store.saveForm({
+          workspace,
+          id,
+          definition: definition(),
+          managedBy: 'api',
+          at: AT,
+          eventId: newId('event'),
+          mode: 'create',
+        })
       }
       const { responseId, sent, waiting } = await scene(store, workspace)
       const many = Array.from({ length: 450 }, () => submission({ workspace, data: '{"secret":1}' }))
@@ -103,7 +141,10 @@ export function erasePart(shared: SharedStore): void {
       const loose = delivery({ formId: 'contact', input: '{"secret":"loose"}' })
       const kept = submission({ workspace, formId: 'other' })
       await store.accept([kept])
-      await apply(store, workspace, { deliveries: [loose], events: [event({ formId: 'contact', data: '{"secret":"visit"}' })] })
+      await apply(store, workspace, {
+        deliveries: [loose],
+        events: [event({ formId: 'contact', data: '{"secret":"visit"}' })],
+      })
       const deleted = event({ type: 'form.deleted', formId: 'contact', data: '{"form_id":"contact"}' })
       expect(await store.deleteForm(workspace, 'contact', deleted)).toBe(true)
       expect(await store.getForm(workspace, 'contact')).toBeUndefined()
@@ -115,7 +156,15 @@ export function erasePart(shared: SharedStore): void {
       expect(await store.getDelivery(workspace, loose.id)).toMatchObject({ state: 'dead', errorCode: 'event_erased' })
       expect((await store.getEvent(workspace, deleted.id))?.data).toBe('{"form_id":"contact"}')
       expect(await store.deleteForm(workspace, 'contact', event())).toBe(false)
-      const again = await store.saveForm({ workspace, id: 'contact', definition: definition(), managedBy: 'api', at: AT, eventId: newId('event'), mode: 'create' })
+      const again = await store.saveForm({
+        workspace,
+        id: 'contact',
+        definition: definition(),
+        managedBy: 'api',
+        at: AT,
+        eventId: newId('event'),
+        mode: 'create',
+      })
       expect(again.form.version).toBe(1)
     })
   })

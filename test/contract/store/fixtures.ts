@@ -105,12 +105,32 @@ export const finished = (changes: Partial<FinishedAttempt> & { readonly delivery
 
 /** An attempt that came to a dead letter. */
 export const died = (deliveryId: string, changes: Partial<FinishedAttempt> = {}): FinishedAttempt => {
-  const base = finished({ deliveryId, state: 'dead', reason: 'receiver_failed', errorCode: 'http_500', error: 'It answered 500.' })
-  return { ...base, attempt: { ...base.attempt, outcome: 'dead', errorCode: 'http_500', error: 'It answered 500.' }, ...changes }
+  const base = finished({
+    deliveryId,
+    state: 'dead',
+    reason: 'receiver_failed',
+    errorCode: 'http_500',
+    error: 'It answered 500.',
+  })
+  return {
+    ...base,
+    attempt: { ...base.attempt, outcome: 'dead', errorCode: 'http_500', error: 'It answered 500.' },
+    ...changes,
+  }
 }
 
 /** An attempt that is to be repeated at a time. */
 export const retried = (deliveryId: string, changes: Partial<FinishedAttempt> = {}): FinishedAttempt => {
-  const base = finished({ deliveryId, state: 'retrying', errorCode: 'http_503', error: 'It answered 503.', dueAtMs: AT_MS + 5_000 })
-  return { ...base, attempt: { ...base.attempt, outcome: 'retry', errorCode: 'http_503', error: 'It answered 503.' }, ...changes }
+  const base = finished({
+    deliveryId,
+    state: 'retrying',
+    errorCode: 'http_503',
+    error: 'It answered 503.',
+    dueAtMs: AT_MS + 5_000,
+  })
+  return {
+    ...base,
+    attempt: { ...base.attempt, outcome: 'retry', errorCode: 'http_503', error: 'It answered 503.' },
+    ...changes,
+  }
 }

@@ -21,7 +21,15 @@ export function formsPart(shared: SharedStore): void {
       const { store, workspace } = shared()
       const saved = await store.saveForm(save(workspace))
       expect(saved.changed).toBe(true)
-      expect(saved.form).toEqual({ ...definition(), id: 'contact', workspace, version: 1, managedBy: 'api', createdAt: AT, updatedAt: AT })
+      expect(saved.form).toEqual({
+        ...definition(),
+        id: 'contact',
+        workspace,
+        version: 1,
+        managedBy: 'api',
+        createdAt: AT,
+        updatedAt: AT,
+      })
       expect(saved.event).toMatchObject({ type: 'form.changed', formId: 'contact', responseId: null, workspace })
       expect(JSON.parse(saved.event?.data ?? '')).toEqual({ form_id: 'contact', version: 1, created: true })
       expect(await store.getForm(workspace, 'contact')).toEqual(saved.form)
@@ -41,7 +49,10 @@ export function formsPart(shared: SharedStore): void {
       const { store, workspace } = shared()
       await store.saveForm(save(workspace))
       const changed = await store.saveForm(save(workspace, { at: later(1), definition: definition({ name: 'New' }) }))
-      expect(changed).toMatchObject({ changed: true, form: { version: 2, name: 'New', createdAt: AT, updatedAt: later(1) } })
+      expect(changed).toMatchObject({
+        changed: true,
+        form: { version: 2, name: 'New', createdAt: AT, updatedAt: later(1) },
+      })
       const versions = await store.listFormVersions(workspace, 'contact')
       expect(versions.map(({ version, name }) => [version, name])).toEqual([
         [1, 'Contact'],
@@ -55,7 +66,9 @@ export function formsPart(shared: SharedStore): void {
       await store.saveForm(save(workspace, { mode: 'create' }))
       const head = await store.headSeq()
       const changed = definition({ name: 'Other' })
-      await expect(store.saveForm(save(workspace, { mode: 'create', definition: changed }))).rejects.toMatchObject({ code: 'conflict' })
+      await expect(store.saveForm(save(workspace, { mode: 'create', definition: changed }))).rejects.toMatchObject({
+        code: 'conflict',
+      })
       expect(await store.headSeq()).toBe(head)
       expect((await store.getForm(workspace, 'contact'))?.name).toBe('Contact')
     })

@@ -8,14 +8,35 @@ import { apply } from './memory.ts'
 
 export function isolationPart(shared: SharedStore): void {
   const scene = async (store: Store, workspace: string) => {
-    await store.saveForm({ workspace, id: 'contact', definition: definition({ name: workspace }), managedBy: 'api', at: AT, eventId: newId('event'), mode: 'create' })
+    await store.saveForm({
+      workspace,
+      id: 'contact',
+      definition: definition({ name: workspace }),
+      managedBy: 'api',
+      at: AT,
+      eventId: newId('event'),
+      mode: 'create',
+    })
     const sent = submission({ workspace, clientId: 'c', idempotency: { key: 'k', bodyHash: 'h' } })
     const [accepted] = await store.accept([sent])
     const waiting = delivery({ key: 'same', responseId: sent.responseId, eventId: sent.eventId, formId: 'contact' })
     const dead = delivery({ key: 'dead', formId: 'contact' })
-    await apply(store, workspace, { deliveries: [waiting, dead], kv: [{ key: 'k', value: `"${workspace}"`, expiresAtMs: null }], tallies: [{ name: 't', by: 1 }] })
+    await apply(store, workspace, {
+      deliveries: [waiting, dead],
+      kv: [{ key: 'k', value: `"${workspace}"`, expiresAtMs: null }],
+      tallies: [{ name: 't', by: 1 }],
+    })
     await store.finishAttempts([died(dead.id, { workspace })])
-    await store.createKey({ id: newId('key'), workspace, name: 'n', prefix: 'p', hash: newId('run'), scopes: [], createdAt: AT, expiresAt: null })
+    await store.createKey({
+      id: newId('key'),
+      workspace,
+      name: 'n',
+      prefix: 'p',
+      hash: newId('run'),
+      scopes: [],
+      createdAt: AT,
+      expiresAt: null,
+    })
     return { sent, accepted, waiting, dead }
   }
 
@@ -39,16 +60,48 @@ export function isolationPart(shared: SharedStore): void {
       expect((await store.listResponses(mine, { limit: 9 })).items.map(({ id }) => id)).toEqual([a.sent.responseId])
       expect(await store.countResponses(mine)).toBe(1)
       expect(await store.countResponses(mine, 'contact')).toBe(1)
-      expect((await store.readEvents({ workspace: mine, afterSeq: 0, limit: 99 })).every(({ workspace }) => workspace === mine)).toBe(true)
-      expect((await store.listDeliveries(mine, { limit: 9 })).items.every(({ workspace }) => workspace === mine)).toBe(true)
+      expect(
+        (await store.readEvents({ workspace: mine, afterSeq: 0, limit: 99 })).every(
+          ({ workspace }) => workspace === mine,
+        ),
+      ).toBe(true)
+      expect((await store.listDeliveries(mine, { limit: 9 })).items.every(({ workspace }) => workspace === mine)).toBe(
+        true,
+      )
       expect((await store.listDeliveries(mine, { limit: 9, response: b.sent.responseId })).items).toEqual([])
       expect((await store.listDeliveries(mine, { limit: 9, event: b.sent.eventId })).items).toEqual([])
       expect(await store.countDeliveries(mine, {})).toBe(2)
-      expect((await store.loadDue({ workspace: mine, installation: 'crm', untilMs: AT_MS, limit: 9, exceptIds: [] })).map(({ id }) => id)).toEqual([a.waiting.id])
-      expect((await store.loadDue({ workspace: mine, installation: 'crm', untilMs: AT_MS, limit: 9, exceptIds: [], heads: true })).map(({ id }) => id)).toEqual([a.waiting.id])
+      expect(
+        (await store.loadDue({ workspace: mine, installation: 'crm', untilMs: AT_MS, limit: 9, exceptIds: [] })).map(
+          ({ id }) => id,
+        ),
+      ).toEqual([a.waiting.id])
+      expect(
+        (
+          await store.loadDue({
+            workspace: mine,
+            installation: 'crm',
+            untilMs: AT_MS,
+            limit: 9,
+            exceptIds: [],
+            heads: true,
+          })
+        ).map(({ id }) => id),
+      ).toEqual([a.waiting.id])
       expect(await store.nextDue('none', 'crm')).toBeNull()
       expect(await store.kvGet(mine, 'crm', 'k', AT_MS)).toBe(`"${mine}"`)
-      expect((await store.kvList({ workspace: 'none', installation: 'crm', prefix: '', after: null, limit: 9, nowMs: AT_MS })).keys).toEqual([])
+      expect(
+        (
+          await store.kvList({
+            workspace: 'none',
+            installation: 'crm',
+            prefix: '',
+            after: null,
+            limit: 9,
+            nowMs: AT_MS,
+          })
+        ).keys,
+      ).toEqual([])
       expect(await store.tallies(mine, 'crm', '')).toEqual({ t: 1 })
       expect(await store.kvCount('none', 'crm')).toBe(0)
       expect((await store.listKeys(mine)).every(({ workspace }) => workspace === mine)).toBe(true)
@@ -57,9 +110,18 @@ export function isolationPart(shared: SharedStore): void {
       const otherRow = async () => (await store.syncInstallations([])).find((row) => row.workspace === other)
       const before = await otherRow()
       await store.setCursor(mine, 'crm', 99)
-      await store.setInstallationState({ workspace: mine, id: 'crm', state: 'paused', reason: 'x', at: AT, event: null })
+      await store.setInstallationState({
+        workspace: mine,
+        id: 'crm',
+        state: 'paused',
+        reason: 'x',
+        at: AT,
+        event: null,
+      })
       expect(await otherRow()).toEqual(before)
-      expect((await store.finishAttempts([finished({ workspace: mine, deliveryId: b.waiting.id })])).refused).toEqual([b.waiting.id])
+      expect((await store.finishAttempts([finished({ workspace: mine, deliveryId: b.waiting.id })])).refused).toEqual([
+        b.waiting.id,
+      ])
       const ids = { workspace: mine, deliveryIds: [b.dead.id], states: ['dead'] } as const
       expect(await store.countReplay(ids)).toBe(0)
       expect(await store.replay({ ...ids, limit: 9, nowMs: AT_MS })).toEqual([])

@@ -7,7 +7,17 @@ import { AT, later } from './fixtures.ts'
 export function keysPart(shared: SharedStore): void {
   const key = (workspace: string, changes: object = {}) => {
     const id = newId('key')
-    return { id, workspace, name: 'CI', prefix: 'mf_abc', hash: `hash of ${id}`, scopes: ['forms:read', 'admin'], createdAt: AT, expiresAt: null, ...changes }
+    return {
+      id,
+      workspace,
+      name: 'CI',
+      prefix: 'mf_abc',
+      hash: `hash of ${id}`,
+      scopes: ['forms:read', 'admin'],
+      createdAt: AT,
+      expiresAt: null,
+      ...changes,
+    }
   }
 
   describe('keys', () => {

@@ -34,10 +34,15 @@ export function logPart(shared: SharedStore): void {
 
     it('appends what it was given and reads it back after a sequence', async () => {
       const { store, workspace } = shared()
-      const events = [event({ hops: 3, formId: 'contact', responseId: 'rsp_x', data: '{"a":1}' }), event({ type: 'plugin.x.y' })]
+      const events = [
+        event({ hops: 3, formId: 'contact', responseId: 'rsp_x', data: '{"a":1}' }),
+        event({ type: 'plugin.x.y' }),
+      ]
       const appended = await store.appendEvents(workspace, events)
       expect(appended[0]).toEqual({ ...events[0], seq: appended[0]?.seq, workspace, meta: '{}', response: null })
-      expect(await store.readEvents({ workspace, afterSeq: (appended[0]?.seq ?? 0) - 1, limit: 1 })).toEqual([appended[0]])
+      expect(await store.readEvents({ workspace, afterSeq: (appended[0]?.seq ?? 0) - 1, limit: 1 })).toEqual([
+        appended[0],
+      ])
       expect(await store.readEvents({ workspace, afterSeq: appended[0]?.seq ?? 0, limit: 9 })).toEqual([appended[1]])
       expect(await store.appendEvents(workspace, [])).toEqual([])
     })
@@ -84,7 +89,12 @@ export function logPart(shared: SharedStore): void {
       await store.setCursor(workspace, 'crm', 17)
       const paused = { workspace, id: 'crm', state: 'paused', reason: 'by hand', at: later(1), event: event() } as const
       await store.setInstallationState(paused)
-      expect(await install(store, workspace)).toMatchObject({ cursor: 17, state: 'paused', reason: 'by hand', stateSince: later(1) })
+      expect(await install(store, workspace)).toMatchObject({
+        cursor: 17,
+        state: 'paused',
+        reason: 'by hand',
+        stateSince: later(1),
+      })
       expect(await store.getEvent(workspace, paused.event.id)).toMatchObject({ type: 'track.page' })
     })
 
@@ -102,7 +112,14 @@ export function logPart(shared: SharedStore): void {
     it('writes cursor and effects together', async () => {
       const { store, workspace } = shared()
       await install(store, workspace)
-      const wanted = delivery({ eventSeq: 4, eventId: 'evt_x', formId: 'contact', responseId: 'rsp_x', orderKey: 'o', dueAtMs: AT_MS + 0.5 })
+      const wanted = delivery({
+        eventSeq: 4,
+        eventId: 'evt_x',
+        formId: 'contact',
+        responseId: 'rsp_x',
+        orderKey: 'o',
+        dueAtMs: AT_MS + 0.5,
+      })
       const emitted = event({ type: 'plugin.webhooks.done' })
       const effects = {
         deliveries: [wanted],
@@ -114,7 +131,17 @@ export function logPart(shared: SharedStore): void {
       if (result.kind !== 'committed') throw new Error(result.kind)
       const { key: _key, ...rest } = wanted
       expect(result.deliveries).toMatchObject([
-        { ...rest, workspace, installation: 'crm', plugin: 'webhooks', state: 'pending', attempts: 0, scheduleStep: 0, dueAtMs: AT_MS + 1, finishedAt: null },
+        {
+          ...rest,
+          workspace,
+          installation: 'crm',
+          plugin: 'webhooks',
+          state: 'pending',
+          attempts: 0,
+          scheduleStep: 0,
+          dueAtMs: AT_MS + 1,
+          finishedAt: null,
+        },
       ])
       expect(await store.getDelivery(workspace, wanted.id)).toEqual(result.deliveries[0])
       expect(result.events).toEqual([{ ...emitted, seq: await store.headSeq(), workspace, meta: '{}', response: null }])
@@ -138,7 +165,11 @@ export function logPart(shared: SharedStore): void {
     it('lets one of two rivals win', async () => {
       const { store, workspace } = shared()
       await install(store, workspace)
-      const rivals = await Promise.all([1, 2].map(() => store.commitHandled(batch(workspace, { effects: { ...NO_EFFECTS, tallies: [{ name: 'n', by: 1 }] } }))))
+      const rivals = await Promise.all(
+        [1, 2].map(() =>
+          store.commitHandled(batch(workspace, { effects: { ...NO_EFFECTS, tallies: [{ name: 'n', by: 1 }] } })),
+        ),
+      )
       expect(rivals.map(({ kind }) => kind).toSorted()).toEqual(['committed', 'moved'])
       expect(await store.tallies(workspace, 'crm', '')).toEqual({ n: 1 })
     })
@@ -149,7 +180,11 @@ export function logPart(shared: SharedStore): void {
       const first = delivery({ key: 'same' })
       const other = delivery({ key: 'other' })
       await store.commitHandled(batch(workspace, { effects: { ...NO_EFFECTS, deliveries: [first] } }))
-      const again = batch(workspace, { fromCursor: 5, toCursor: 6, effects: { ...NO_EFFECTS, deliveries: [delivery({ key: 'same' }), other, delivery({ key: 'other' })] } })
+      const again = batch(workspace, {
+        fromCursor: 5,
+        toCursor: 6,
+        effects: { ...NO_EFFECTS, deliveries: [delivery({ key: 'same' }), other, delivery({ key: 'other' })] },
+      })
       const result = await store.commitHandled(again)
       expect(result.kind === 'committed' && result.deliveries.map(({ id }) => id)).toEqual([other.id])
       expect(await store.countDeliveries(workspace, {})).toBe(2)
@@ -158,11 +193,34 @@ export function logPart(shared: SharedStore): void {
     it('writes deliveries that are born with a failed attempt', async () => {
       const { store, workspace } = shared()
       await install(store, workspace)
-      const attempt = { at: AT, durationMs: 3, outcome: 'retry', errorCode: 'plugin_threw', error: 'boom', exchanges: [], logs: [{ level: 'error', message: 'x' }] } as const
-      const retrying = delivery({ kind: 'handler', failed: { state: 'retrying', reason: null, errorCode: 'plugin_threw', error: 'boom', attempt }, dueAtMs: AT_MS + 1_000 })
-      const dead = delivery({ kind: 'handler', failed: { state: 'dead', reason: 'internal_error', errorCode: 'plugin_load', error: 'broken', attempt: { ...attempt, outcome: 'dead' } } })
+      const attempt = {
+        at: AT,
+        durationMs: 3,
+        outcome: 'retry',
+        errorCode: 'plugin_threw',
+        error: 'boom',
+        exchanges: [],
+        logs: [{ level: 'error', message: 'x' }],
+      } as const
+      const retrying = delivery({
+        kind: 'handler',
+        failed: { state: 'retrying', reason: null, errorCode: 'plugin_threw', error: 'boom', attempt },
+        dueAtMs: AT_MS + 1_000,
+      })
+      const dead = delivery({
+        kind: 'handler',
+        failed: {
+          state: 'dead',
+          reason: 'internal_error',
+          errorCode: 'plugin_load',
+          error: 'broken',
+          attempt: { ...attempt, outcome: 'dead' },
+        },
+      })
       const plain = delivery()
-      const result = await store.commitHandled(batch(workspace, { effects: { ...NO_EFFECTS, deliveries: [retrying, dead, plain], events: [event()] } }))
+      const result = await store.commitHandled(
+        batch(workspace, { effects: { ...NO_EFFECTS, deliveries: [retrying, dead, plain], events: [event()] } }),
+      )
       if (result.kind !== 'committed') throw new Error(result.kind)
       for (const made of result.deliveries) expect(await store.getDelivery(workspace, made.id)).toEqual(made)
       expect(result.deliveries).toMatchObject([

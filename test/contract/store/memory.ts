@@ -5,7 +5,12 @@ import type { SharedStore } from '../store.ts'
 import { AT, AT_MS, delivery, later, NO_EFFECTS } from './fixtures.ts'
 
 /** Commits effects for an installation, which is made when it is new. */
-export async function apply(store: Store, workspace: string, effects: Partial<Effects>, installation = 'crm'): Promise<void> {
+export async function apply(
+  store: Store,
+  workspace: string,
+  effects: Partial<Effects>,
+  installation = 'crm',
+): Promise<void> {
   const rows = await store.syncInstallations([{ workspace, id: installation, plugin: 'webhooks', cursor: 0, at: AT }])
   const cursor = rows.find((row) => row.workspace === workspace && row.id === installation)?.cursor ?? 0
   const batch = { workspace, installation, plugin: 'webhooks', fromCursor: cursor, toCursor: cursor + 1 }
@@ -14,13 +19,19 @@ export async function apply(store: Store, workspace: string, effects: Partial<Ef
 }
 
 export function memoryPart(shared: SharedStore): void {
-  const set = (key: string, value: string | undefined, expiresAtMs: number | null = null) => ({ key, value, expiresAtMs })
+  const set = (key: string, value: string | undefined, expiresAtMs: number | null = null) => ({
+    key,
+    value,
+    expiresAtMs,
+  })
 
   describe('kv and tallies', () => {
     it('sets, overwrites and deletes in order', async () => {
       const { store, workspace } = shared()
       const get = (key: string) => store.kvGet(workspace, 'crm', key, AT_MS)
-      await apply(store, workspace, { kv: [set('a', '1'), set('b', 'null'), set('a', '2'), set('c', '3'), set('c', undefined)] })
+      await apply(store, workspace, {
+        kv: [set('a', '1'), set('b', 'null'), set('a', '2'), set('c', '3'), set('c', undefined)],
+      })
       expect([await get('a'), await get('b'), await get('c')]).toEqual(['2', 'null', undefined])
       await apply(store, workspace, { kv: [set('a', undefined)] })
       expect(await get('a')).toBeUndefined()
@@ -30,7 +41,9 @@ export function memoryPart(shared: SharedStore): void {
 
     it('hides what expired and purges it', async () => {
       const { store, workspace } = shared()
-      await apply(store, workspace, { kv: [set('short', '1', AT_MS + 10), set('long', '2', AT_MS + 1_000_000), set('ever', '3')] })
+      await apply(store, workspace, {
+        kv: [set('short', '1', AT_MS + 10), set('long', '2', AT_MS + 1_000_000), set('ever', '3')],
+      })
       expect(await store.kvGet(workspace, 'crm', 'short', AT_MS + 9)).toBe('1')
       expect(await store.kvGet(workspace, 'crm', 'short', AT_MS + 10)).toBeUndefined()
       const list = { workspace, installation: 'crm', prefix: '', after: null, limit: 10 }
@@ -55,15 +68,31 @@ export function memoryPart(shared: SharedStore): void {
 
     it('adds to tallies', async () => {
       const { store, workspace } = shared()
-      await apply(store, workspace, { tallies: [{ name: 'x.a', by: 1 }, { name: 'x.a', by: 2 }, { name: 'y', by: -1.5 }, { name: '__proto__', by: 1 }] })
+      await apply(store, workspace, {
+        tallies: [
+          { name: 'x.a', by: 1 },
+          { name: 'x.a', by: 2 },
+          { name: 'y', by: -1.5 },
+          { name: '__proto__', by: 1 },
+        ],
+      })
       await apply(store, workspace, { tallies: [{ name: 'x.a', by: 10 }] })
       expect(await store.tallies(workspace, 'crm', 'x.')).toEqual({ 'x.a': 13 })
-      expect(Object.entries(await store.tallies(workspace, 'crm', ''))).toEqual([['__proto__', 1], ['x.a', 13], ['y', -1.5]])
+      expect(Object.entries(await store.tallies(workspace, 'crm', ''))).toEqual([
+        ['__proto__', 1],
+        ['x.a', 13],
+        ['y', -1.5],
+      ])
     })
   })
 
   describe('schedules', () => {
-    const fire = (workspace: string, fromMs: number, toMs: number, made = delivery({ kind: 'schedule', name: 'digest' })) => ({
+    const fire = (
+      workspace: string,
+      fromMs: number,
+      toMs: number,
+      made = delivery({ kind: 'schedule', name: 'digest' }),
+    ) => ({
       workspace,
       installation: 'crm',
       plugin: 'webhooks',
@@ -76,7 +105,10 @@ export function memoryPart(shared: SharedStore): void {
 
     it('fires once, whoever is first', async () => {
       const { store, workspace } = shared()
-      const rivals = await Promise.all([store.fireSchedule(fire(workspace, 0, AT_MS)), store.fireSchedule(fire(workspace, 0, AT_MS))])
+      const rivals = await Promise.all([
+        store.fireSchedule(fire(workspace, 0, AT_MS)),
+        store.fireSchedule(fire(workspace, 0, AT_MS)),
+      ])
       expect(rivals.filter((result) => result === false)).toHaveLength(1)
       const fired = rivals.find((result) => result !== false)
       expect(fired).toMatchObject({ kind: 'schedule', state: 'pending', workspace, createdAt: AT })

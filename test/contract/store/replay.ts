@@ -9,7 +9,13 @@ import { apply } from './memory.ts'
 export function replayPart(shared: SharedStore): void {
   const NOW = AT_MS + 100_000
   const scene = async (store: Store, workspace: string) => {
-    const [a, b, c, d, e] = ['f1', 'f1', 'f2', 'f1', 'f2'].map((formId) => delivery({ formId })) as [NewDelivery, NewDelivery, NewDelivery, NewDelivery, NewDelivery]
+    const [a, b, c, d, e] = ['f1', 'f1', 'f2', 'f1', 'f2'].map((formId) => delivery({ formId })) as [
+      NewDelivery,
+      NewDelivery,
+      NewDelivery,
+      NewDelivery,
+      NewDelivery,
+    ]
     await apply(store, workspace, { deliveries: [a, b, c, d] })
     await apply(store, workspace, { deliveries: [e] }, 'other')
     await store.finishAttempts([
@@ -26,7 +32,19 @@ export function replayPart(shared: SharedStore): void {
       const { store, workspace } = shared()
       const { a } = await scene(store, workspace)
       const [replayed] = await store.replay({ workspace, deliveryIds: [a.id], states: ['dead'], limit: 10, nowMs: NOW })
-      expect(replayed).toMatchObject({ id: a.id, state: 'pending', attempts: 1, scheduleStep: 0, dueAtMs: NOW, finishedAt: null, reason: null, errorCode: null, error: null, host: 'crm.example', input: a.input })
+      expect(replayed).toMatchObject({
+        id: a.id,
+        state: 'pending',
+        attempts: 1,
+        scheduleStep: 0,
+        dueAtMs: NOW,
+        finishedAt: null,
+        reason: null,
+        errorCode: null,
+        error: null,
+        host: 'crm.example',
+        input: a.input,
+      })
       expect(await store.getDelivery(workspace, a.id)).toEqual(replayed)
       const due = await store.loadDue({ workspace, installation: 'crm', untilMs: NOW, limit: 10, exceptIds: [] })
       expect(due.map(({ id }) => id)).toContain(a.id)
@@ -65,7 +83,12 @@ export function replayPart(shared: SharedStore): void {
       await apply(store, workspace, { deliveries: rows })
       await store.finishAttempts(rows.map(({ id }) => died(id, { workspace })))
       const query = { workspace, states: ['dead'], limit: 2, nowMs: NOW } as const
-      const steps = [await store.replay(query), await store.replay(query), await store.replay(query), await store.replay(query)]
+      const steps = [
+        await store.replay(query),
+        await store.replay(query),
+        await store.replay(query),
+        await store.replay(query),
+      ]
       expect(steps.map((step) => step.map(({ id }) => id))).toEqual([
         [rows[0]?.id, rows[1]?.id],
         [rows[2]?.id, rows[3]?.id],
