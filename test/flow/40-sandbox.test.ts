@@ -53,7 +53,8 @@ test('handler, memory, counters, own events, action, schedule and routes', async
   })
   expect(count.body).toMatchObject({ seen: 3, tallies: { answers: 3, milestones: 1 } })
   const echo = await hub.api<string>('POST', '/i/tour/echo', 'ping', { key: null, headers: { 'content-type': 'text/plain' } })
-  expect([echo.status, echo.text, echo.headers['x-tour']]).toEqual([202, 'ping', 'echo'])
+  // A plugin may set some headers; those by which it could pose as the hub are dropped.
+  expect([echo.status, echo.text, echo.headers['etag'], echo.headers['set-cookie']]).toEqual([202, 'ping', '"echo"', undefined])
   expect((await hub.api('GET', '/i/tour/nothing-here')).status).toBe(404)
 
   // What it remembers survives the process.

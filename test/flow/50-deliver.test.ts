@@ -110,12 +110,21 @@ test('test-send goes the way of the real thing: same plugin, same signature, lis
   await using receiver = await startReceiver()
   const signed = { id: 'signed', use: 'webhooks', with: { url: receiver.url, secret: HOOK_SECRET, signatures: ['standard'] } }
   await using hub = await startHub({ config: configOf([signed]) })
-  const sent = await hub.api<{ event_id: string; deliveries: readonly string[] }>('POST', '/api/v2/installations/signed/test-send', { form: 'shop' })
+  const testSend = () => hub.api<{ event_id: string; deliveries: readonly string[] }>('POST', '/api/v2/installations/signed/test-send', { form: 'shop' })
+  // Before anything came in there is no sample to send, and that is said.
+  expect((await testSend()).status).toBe(404)
+  await order(hub, { item: 'sample' })
+  await settled(hub)
+  receiver.forget()
+  const sent = await testSend()
   expect(sent.status, sent.text).toBe(202)
   expect(sent.body.deliveries).toHaveLength(1)
   const [got] = (await receiver.received(1)) as [Received]
   expect(got.id).toBe(sent.body.deliveries[0])
   new Webhook(HOOK_SECRET).verify(got.body, { ...got.headers })
+  expect(got.json()).toMatchObject({ data: { event_id: sent.body.event_id, answers: { item: 'sample' } } })
   await settled(hub)
-  expect((await deliveriesOf(hub, 'signed')).map(({ id, state }) => [id, state])).toEqual([[got.id, 'delivered']])
+  const all = await deliveriesOf(hub, 'signed')
+  expect(all.map(({ state, event_id: eventId }) => [state, eventId])).toEqual([['delivered', sent.body.event_id], ['delivered', sent.body.event_id]])
+  expect(all.map(({ id }) => id)).toContain(got.id)
 })

@@ -68,7 +68,7 @@ test('four ways to die, each with its class; the attempt log shows everything bu
 
   const down = dead.body.items.find(({ installation }) => installation === 'down') as DeadLetter
   const detail = await hub.api<Detail>('GET', `/api/v2/deliveries/${down.id}`)
-  expect(detail.body.attempt_log.map(({ n, outcome, error_code: code }) => [n, outcome, code])).toEqual([[1, 'retry', 'http_500'], [2, 'dead', 'http_500']])
+  expect(detail.body.attempt_log.map(({ n, outcome, error_code: code }) => [n, outcome, code])).toEqual([[1, 'retry', 'http_500'], [2, 'retry', 'http_500']])
   const exchange = detail.body.attempt_log[0]?.exchanges[0]
   expect(exchange).toMatchObject({ method: 'POST', url: `${receiver.url}/down`, status: 500, response_body: 'down', truncated: false })
   expect(exchange?.response_headers['x-trace']).toBe('t-1')

@@ -10,7 +10,7 @@ import { sleep } from './wait.ts'
 export const SHORT_LIMITS = {
   pluginSliceMs: 100,
   pluginCpuMs: 100,
-  pluginEventWallMs: 600,
+  pluginEventWallMs: 3_000,
   pluginActionWallMs: 2_000,
 } as const
 
