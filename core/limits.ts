@@ -45,7 +45,7 @@ export const LIMITS = {
   filterNodesMax: 200,
   filterInItemsMax: 1_000,
   filterRegexCharsMax: 1_000,
-  filterRegexSubjectCharsMax: 16_384,
+  filterRegexSubjectCharsMax: 4_096,
 
   // plugins: defaults, with ceilings where a manifest may ask for more
   pluginHeapMb: 32,
