@@ -77,7 +77,7 @@ export class Roster {
       await this.#write(row, { ...broken, to: broken.state })
     }
     this.#tell()
-    this.#loading = this.#loadAll()
+    this.#loadNext()
   }
 
   /** Resolves when every unit of the last `apply` is loaded or set aside. */
@@ -113,7 +113,7 @@ export class Roster {
     const to = moveInstallation(member.state, move)
     await this.#become(member, to, reason)
     this.#tell()
-    if (isRunning(to) && member.loadedHash === null) this.#loading = this.#loading.then(() => this.#loadAll())
+    if (isRunning(to) && member.loadedHash === null) this.#loadNext()
   }
 
   async #saveForms(assembly: Assembly): Promise<void> {
@@ -155,6 +155,12 @@ export class Roster {
     this.#members.set(key, member)
     const next = seatState({ state: member.state, reason: member.reason, paused, settingsChanged })
     if (next.state !== member.state || next.reason !== member.reason) await this.#become(member, next.state, next.reason)
+  }
+
+  /** One after the other: of two loads of one unit the later must not come up first. */
+  #loadNext(): void {
+    const load = (): Promise<void> => this.#loadAll()
+    this.#loading = this.#loading.then(load, load)
   }
 
   async #loadAll(): Promise<void> {
