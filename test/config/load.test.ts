@@ -206,6 +206,10 @@ describe('mistakes of structure refuse the file', () => {
     expect((await mistakes('forms: &f\n  a: *f\n'))[0]).toMatch(
       /nested more than 64 levels deep → an alias must not stand inside what it names/,
     )
+    const many = `forms:\n  f: { name: &n F, fields: [${'*n,'.repeat(201)}] }\n`
+    expect((await mistakes(many))[0]).toBe(
+      'manifold.yaml:2:629 forms.f.fields[200] the file has more than 200 aliases → write the values out',
+    )
     expect((await mistakes('forms: *nowhere\n'))[0]).toMatch(/manifold\.yaml:1:8 .*nowhere/)
   })
 
