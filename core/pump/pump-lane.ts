@@ -130,11 +130,12 @@ export class PumpLane {
 
   /** Those the installation gets, up to a batch, and how far the log is settled by that. */
   #choose(read: ReadEvents, when: CompiledWhen): ReadEvents | Promise<ReadEvents> {
-    const { pumpBatchEventsMax } = this.#deps.limits
+    // Beyond the limit of emissions nobody is told any more, or failures of failures would never end.
+    const { pumpBatchEventsMax, hopsMax } = this.#deps.limits
     if (when.matches !== null) return this.#filter(read, when)
     const chosen: LogEvent[] = []
     for (const event of read.events) {
-      if (!when.wants(event)) continue
+      if (!when.wants(event) || event.hops > hopsMax) continue
       if (chosen.length === pumpBatchEventsMax) return { events: chosen, seq: event.seq - 1 }
       chosen.push(event)
     }
@@ -142,10 +143,10 @@ export class PumpLane {
   }
 
   async #filter(read: ReadEvents, when: CompiledWhen): Promise<ReadEvents> {
-    const { pumpBatchEventsMax } = this.#deps.limits
+    const { pumpBatchEventsMax, hopsMax } = this.#deps.limits
     const chosen: LogEvent[] = []
     for (const event of read.events) {
-      if (!when.wants(event)) continue
+      if (!when.wants(event) || event.hops > hopsMax) continue
       const looking = this.#deps.formOf(event)
       const view = isPending(looking) ? await looking : looking
       if (when.matches?.(event, view) === false) continue
