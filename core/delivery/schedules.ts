@@ -30,7 +30,7 @@ export interface Scheduler {
 }
 
 /** Times counted one by one after a long stop; beyond this the number is only a lower bound. */
-const MISSED_MAX = 1_000
+const MISSED_MAX = 100
 
 export function createScheduler(deps: SchedulerDeps): Scheduler {
   const places = new Map<string, PlacedInstallation>()

@@ -1,0 +1,41 @@
+/** Runs the queue contract on every implementation there is, and makes sure that none is left out. */
+import { readdirSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { systemClock } from '../../core/clock.ts'
+import type { Logger } from '../../core/observe/observe.ts'
+import { createEmbeddedQueue } from '../../core/queue/embedded/queue.ts'
+import { queueContract } from './queue.ts'
+import type { QueueImplementation } from './queue.ts'
+
+const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => silent }
+
+const IMPLEMENTATIONS: readonly QueueImplementation[] = [
+  {
+    name: 'embedded',
+    place: async () => ({
+      open: async (lanes) => createEmbeddedQueue({ clock: systemClock, logger: silent, lanes: () => lanes }),
+      remove: async () => {},
+    }),
+  },
+]
+
+for (const implementation of IMPLEMENTATIONS) queueContract(implementation)
+
+test('every folder of core/queue is an implementation that runs here', () => {
+  const folders = readdirSync(new URL('../../core/queue/', import.meta.url), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+  expect(IMPLEMENTATIONS.map(({ name }) => name).sort()).toEqual(folders.sort())
+})
+
+test('embedded: a wall clock that jumps back delays no wake-up', async () => {
+  let wallMs = 1_000_000
+  const clock = { ...systemClock, nowMs: () => wallMs }
+  const queue = createEmbeddedQueue({ clock, logger: silent, lanes: () => [] })
+  const worked = Promise.withResolvers<void>()
+  await queue.start(async () => (worked.resolve(), null))
+  queue.wake({ kind: 'pump', workspace: 'default', installation: 'a' }, wallMs + 30)
+  wallMs -= 7_200_000
+  await worked.promise
+  await queue.stop()
+})
