@@ -22,4 +22,14 @@ export const systemClock: Clock = {
 }
 
 /** RFC 3339 UTC with milliseconds, the only form of time on the wire. */
-export const rfc3339 = (atMs: number): string => new Date(atMs).toISOString()
+export function rfc3339(atMs: number): string {
+  // Under load many things happen in the same millisecond.
+  if (atMs !== lastAtMs) {
+    lastText = new Date(atMs).toISOString()
+    lastAtMs = atMs
+  }
+  return lastText
+}
+
+let lastAtMs = Number.NaN
+let lastText = ''

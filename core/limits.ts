@@ -82,7 +82,7 @@ export const LIMITS = {
   httpSocketsPerHostMax: 64,
   httpResponseHeaderBytesMax: 32_768,
   attemptBodyBytesMax: 65_536,
-  deliveryConcurrency: 32,
+  deliveryConcurrency: 64,
   retryAfterMsMax: 86_400_000,
   retryJitterFraction: 0.2,
   breakerFailuresMax: 5,

@@ -74,6 +74,8 @@ export function* applyEffects(owner: EffectOwner, effects: Effects, notes: LaneN
 
 const NONE: ReadonlySet<string> = new Set()
 
+const NOBODY: ReadonlySet<string> = new Set()
+
 function* goneResponses(workspace: WorkspaceId, effects: Effects): Procedure<ReadonlySet<string>> {
   const ids = new Set<string>()
   for (const { responseId } of effects.deliveries) if (responseId !== null) ids.add(responseId)
@@ -81,6 +83,10 @@ function* goneResponses(workspace: WorkspaceId, effects: Effects): Procedure<Rea
   if (ids.size === 0) return NONE
   const any = yield* first('SELECT 1 AS found FROM erased_responses WHERE workspace = ? LIMIT 1', [workspace])
   if (any === undefined) return NONE
+  if (ids.size === 0) return ids
+  // Nearly always nothing was ever erased, and one look at an empty table tells so for all.
+  const some = yield* first<{ response_id: string }>('SELECT response_id FROM erased_responses LIMIT 1', [])
+  if (some === undefined) return NOBODY
   const rows = yield* allMany<{ response_id: string }>(
     'SELECT response_id FROM erased_responses WHERE workspace = ? AND response_id = ?',
     [...ids].map((id): SqlValue[] => [workspace, id]),
