@@ -39,9 +39,3 @@ export function newId(kind: IdKind, nowMs: number = Date.now()): string {
   const variant = '89ab'[Number.parseInt(random[0] as string, 16) & 3] as string
   return `${ID_PREFIXES[kind]}_${time.slice(0, 8)}-${time.slice(8)}-7${counter}-${variant}${random.slice(1, 4)}-${random.slice(4)}`
 }
-
-const ID_SHAPE = /^[a-z]{3}_[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
-
-/** True for a well-formed id of this kind; says nothing about whether the thing exists. */
-export const isId = (kind: IdKind, text: string): boolean =>
-  ID_SHAPE.test(text) && text.startsWith(`${ID_PREFIXES[kind]}_`)

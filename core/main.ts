@@ -43,6 +43,7 @@ import { openRegistryView } from './registry/views.ts'
 import { createSandbox } from './sandbox/pool.ts'
 import { backupSqlite } from './storage/sqlite/backup.ts'
 import { acceptLoss, migrationStatus, openSqliteStore, restoreSqlite } from './storage/sqlite/open.ts'
+import { claimFolder } from './storage/sqlite/single-owner.ts'
 import type { Store } from './storage/store.ts'
 import { HUB_VERSION } from './version.ts'
 
@@ -87,6 +88,7 @@ export async function startHub({ settings, env, configText }: HubOptions): Promi
   }
   const { dataDir } = settings
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  const ownership = await claimFolder(dataDir)
   const observe = openObserve({ level: settings.logLevel })
   const { logger, meter } = observe
   const source = { file: configText === undefined ? settings.configFile : null, env, dataDir, ...(configText === undefined ? {} : { text: configText }) }
@@ -266,6 +268,7 @@ export async function startHub({ settings, env, configText }: HubOptions): Promi
     await http.close()
     await keys.close()
     await store.close()
+    await ownership.release()
     logger.info({ released }, 'stopped')
     observe.close()
   }

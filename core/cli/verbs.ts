@@ -262,12 +262,11 @@ export const VERBS: readonly (Verb | Group)[] = [
   PLUGIN,
   {
     usage: 'send <form> [answers...]',
-    summary: 'post a response: key=value …, --data, or JSON on stdin',
+    summary: 'post a response: key=value …, --answers, or JSON on stdin',
     load: async () => (await import('./send.ts')).run,
-    client: true,
-    json: true,
+    ...ASK,
     options: [
-      { flags: '--data <json>', help: 'the answers as JSON; - reads stdin' },
+      { flags: '--answers <json>', help: 'the answers as JSON; - reads stdin' },
       { flags: '--partial', help: 'store it as not finished' },
       { flags: '--client-id <id>', help: 'your own id: sending it again changes nothing' },
     ],

@@ -1,5 +1,5 @@
 /** Plugins and installations as the running hub holds them: resolved, validated, ready to run. */
-import type { Field, InstallationState, WorkspaceId } from '../model.ts'
+import type { InstallationState, WorkspaceId } from '../model.ts'
 import type { Bundle, UnitLimits } from '../sandbox/sandbox.ts'
 import type { Manifest } from './manifest.ts'
 
@@ -29,7 +29,7 @@ export interface RetryPolicy {
 export interface When {
   readonly forms: readonly string[] | null
   readonly events: readonly string[] | null
-  /** Compiled by `core/routing/filter.ts`; sees `{data, meta, form, response, event}`. */
+  /** As written and checked; `core/routing/match.ts` compiles it. Sees `{data, meta, form, response, event}`. */
   readonly filter: unknown
 }
 
@@ -76,6 +76,3 @@ export interface BrokenInstallation {
   readonly state: Extract<InstallationState, 'invalid' | 'needs-approval'>
   readonly reason: string
 }
-
-export const isPii = (field: Field, pii: Installation['pii']): boolean =>
-  field.pii && pii !== true && !(Array.isArray(pii) && pii.includes(field.key))

@@ -67,7 +67,7 @@ describe('reading', () => {
 
 describe('doing', () => {
   test('send posts a response; replay counts dry and then sends', async () => {
-    const sent = await manifold(hub, ['send', DECK, '--data', '{"key":"from-cli"}', '--json'])
+    const sent = await manifold(hub, ['send', DECK, '--answers', '{"key":"from-cli"}', '--json'])
     expect(sent.code, sent.stderr).toBe(0)
     expect(sent.json()['id']).toMatch(/^rsp_/)
     await settled(hub)
