@@ -79,9 +79,13 @@ export function createAdmission({ sample, clock, limits }: AdmissionDeps): Admis
         isFull = fastBehind(seen) > limits.backlogHardMax
       }
       if (isFull) {
-        throw new HubError('overloaded', 'Deliveries are too far behind to take more in; send this again in a second.', {
-          retryAfterMs: RETRY_AFTER_MS,
-        })
+        throw new HubError(
+          'overloaded',
+          'Deliveries are too far behind to take more in; send this again in a second.',
+          {
+            retryAfterMs: RETRY_AFTER_MS,
+          },
+        )
       }
       if (delayMs === 0) return undefined
       return new Promise((resolve) => void clock.after(delayMs, resolve))

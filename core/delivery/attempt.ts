@@ -106,7 +106,11 @@ function wallMs({ installation, deliveries }: AttemptJob): number {
 }
 
 /** A plugin may catch the breaker's refusal and answer "retry": nothing left the hub, so it is no attempt all the same. */
-function wasHeldBack(deps: AttemptDeps, job: AttemptJob, ran: { opened: OpenedRun | undefined; judged: Judged }): Judged | null {
+function wasHeldBack(
+  deps: AttemptDeps,
+  job: AttemptJob,
+  ran: { opened: OpenedRun | undefined; judged: Judged },
+): Judged | null {
   const host = ran.opened?.lastHost() ?? null
   if (host === null || (ran.opened?.exchanges.length ?? 0) > 0) return null
   const afterMs = deps.breakers.check(job.installation.key, host, deps.clock.nowMs())
@@ -116,7 +120,9 @@ function wasHeldBack(deps: AttemptDeps, job: AttemptJob, ran: { opened: OpenedRu
 
 /** Any failure as one of the table; what nobody foresaw is the hub's own fault and is tried again. */
 export const asHubError = (error: unknown): HubError =>
-  error instanceof HubError ? error : new HubError('internal', error instanceof Error ? error.message : String(error), { cause: error })
+  error instanceof HubError
+    ? error
+    : new HubError('internal', error instanceof Error ? error.message : String(error), { cause: error })
 
 interface Prepared {
   readonly input: RunInput
@@ -136,10 +142,19 @@ function prepare(deps: AttemptDeps, job: AttemptJob): Prepared | Promise<Prepare
   switch (first.kind) {
     case 'action': {
       const action = Object.hasOwn(manifest.actions, first.name) ? manifest.actions[first.name] : undefined
-      if (action === undefined) throw new HubError('config_invalid', `The plugin "${manifest.id}" has no action "${first.name}" any more.`)
+      if (action === undefined)
+        throw new HubError('config_invalid', `The plugin "${manifest.id}" has no action "${first.name}" any more.`)
       const parts = action.data
       if (parts === undefined) {
-        return { input: { kind: 'action', name: first.name, itemsJson: deliveries.map((delivery) => itemJson(delivery, null)) }, event: undefined, erased: NONE }
+        return {
+          input: {
+            kind: 'action',
+            name: first.name,
+            itemsJson: deliveries.map((delivery) => itemJson(delivery, null)),
+          },
+          event: undefined,
+          erased: NONE,
+        }
       }
       return prepareItems(deps, job, parts)
     }
@@ -163,7 +178,11 @@ const itemJson = (delivery: Delivery, event: string | null): string =>
   `{"input":${delivery.input},${event === null ? '' : `"event":${event},`}"delivery":{"id":"${delivery.id}","attempt":${delivery.attempts + 1},"createdAt":"${delivery.createdAt}"}}`
 
 /** The usual case needs no promise: the event and its form are in memory. */
-function prepareItems(deps: AttemptDeps, job: AttemptJob, parts: readonly EventDataName[]): Prepared | Promise<Prepared> {
+function prepareItems(
+  deps: AttemptDeps,
+  job: AttemptJob,
+  parts: readonly EventDataName[],
+): Prepared | Promise<Prepared> {
   const causes = job.deliveries.map((delivery) => causeOf(deps, delivery))
   const assemble = (ready: readonly Cause[]): Prepared => {
     const itemsJson: string[] = []
@@ -182,7 +201,10 @@ function prepareItems(deps: AttemptDeps, job: AttemptJob, parts: readonly EventD
 }
 
 const erasedError = (delivery: Delivery | undefined): HubError =>
-  new HubError('event_erased', `The response of event ${delivery?.eventId ?? '(unknown)'} was deleted, and its content with it.`)
+  new HubError(
+    'event_erased',
+    `The response of event ${delivery?.eventId ?? '(unknown)'} was deleted, and its content with it.`,
+  )
 
 /** Null for a delivery without an event. */
 type Cause = { readonly event: LogEvent; readonly view: FormView | undefined } | 'erased' | null
@@ -203,7 +225,9 @@ function causeOf(deps: AttemptDeps, delivery: Delivery): Cause | Promise<Cause> 
 async function causeOfEmitted(deps: AttemptDeps, job: AttemptJob, result: RunResult): Promise<LogEvent | undefined> {
   const [first] = job.deliveries
   if (result.effects.emit.length === 0 || first === undefined || first.eventId === null) return undefined
-  return deps.eventInMemory(first.workspace, first.eventId) ?? (await deps.store.getEvent(first.workspace, first.eventId))
+  return (
+    deps.eventInMemory(first.workspace, first.eventId) ?? (await deps.store.getEvent(first.workspace, first.eventId))
+  )
 }
 
 async function prepareHandler(deps: AttemptDeps, installation: Installation, delivery: Delivery): Promise<Prepared> {
@@ -214,7 +238,10 @@ async function prepareHandler(deps: AttemptDeps, installation: Installation, del
   const type = handlerType(manifest.on, cause.event.type)
   const wanted = type === undefined ? undefined : manifest.on[type]
   if (type === undefined || wanted === undefined) {
-    throw new HubError('config_invalid', `The plugin "${manifest.id}" does not subscribe to "${cause.event.type}" any more.`)
+    throw new HubError(
+      'config_invalid',
+      `The plugin "${manifest.id}" does not subscribe to "${cause.event.type}" any more.`,
+    )
   }
   const text = eventJson({ ...cause, parts: wanted.data, pii: installation.pii })
   return { input: { kind: 'event', type, eventJson: text }, event: cause.event, erased: NONE }
@@ -259,7 +286,9 @@ function verdictAt(value: RunResult['value'], index: number, installation: Insta
   const outcome: Outcome | undefined = Array.isArray(value) ? readOutcome(value[index]) : undefined
   if (outcome !== undefined) return verdictOf(outcome, installation.ambiguous)
   const { id } = installation.plugin.manifest
-  return rulingOf(new HubError('plugin_invalid_result', `The plugin "${id}" answered no outcome for item ${index} of its batch.`))
+  return rulingOf(
+    new HubError('plugin_invalid_result', `The plugin "${id}" answered no outcome for item ${index} of its batch.`),
+  )
 }
 
 /** A handler's repeat asks for the deliveries its event would have made; anything else asks for its own. */

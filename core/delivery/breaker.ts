@@ -51,12 +51,17 @@ export interface Breakers {
   /** For a run that is about to send: milliseconds to wait, or null. A probe under way is not asked to wait for itself. */
   check(installation: string, host: string, nowMs: number): number | null
   /** The run ended without telling anything about the host: another may probe. */
-  release(key: BreakerKey, runId: string): void
+  release(installation: string, runId: string): void
   /** A delivery died of this host while it was failing. */
   buried(key: BreakerKey, deliveryId: string): void
   isOpen(installation: string): boolean
   isClosed(key: BreakerKey): boolean
-  list(): readonly { readonly key: BreakerKey; readonly state: BreakerState; readonly probeAtMs: number; readonly openedAtMs: number }[]
+  list(): readonly {
+    readonly key: BreakerKey
+    readonly state: BreakerState
+    readonly probeAtMs: number
+    readonly openedAtMs: number
+  }[]
   /** Forgets the breakers of an installation that is gone or configured anew. */
   forget(installation: string): void
 }
@@ -70,7 +75,7 @@ export function createBreakers(limits: BreakerLimits): Breakers {
   const obtain = (key: BreakerKey): Breaker => {
     const known = find(key)
     if (known !== undefined) return known
-    const breaker: Breaker = { state: 'closed', failures: 0, openedAtMs: 0, probeAtMs: 0, probeWaitMs: 0, probeBy: null, dead: [] }
+    const breaker = closed()
     const ofInstallation = all.get(key.installation)
     if (ofInstallation === undefined) all.set(key.installation, new Map([[key.host, breaker]]))
     else ofInstallation.set(key.host, breaker)
@@ -81,12 +86,6 @@ export function createBreakers(limits: BreakerLimits): Breakers {
     breaker.probeWaitMs = Math.min(waitMs, limits.breakerProbeMsMax)
     breaker.probeAtMs = nowMs + breaker.probeWaitMs
     breaker.probeBy = null
-  }
-  const peek = (breaker: Breaker | undefined, nowMs: number): Admission => {
-    if (breaker === undefined || breaker.state === 'closed') return go
-    if (breaker.probeBy === null && nowMs >= breaker.probeAtMs) return go
-    // While a probe is under way its end wakes the lane; the time is only for a probe that never tells.
-    return { kind: 'wait', untilMs: breaker.probeBy === null ? breaker.probeAtMs : nowMs + breaker.probeWaitMs }
   }
 
   return {
@@ -127,11 +126,12 @@ export function createBreakers(limits: BreakerLimits): Breakers {
       if (probed) open(breaker, breaker.probeWaitMs * 2, nowMs)
       return null
     },
-    release: (key, runId) => {
-      const breaker = find(key)
-      if (breaker?.probeBy !== runId) return
-      breaker.probeBy = null
-      breaker.state = 'open'
+    release: (installation, runId) => {
+      for (const breaker of all.get(installation)?.values() ?? []) {
+        if (breaker.probeBy !== runId) continue
+        breaker.probeBy = null
+        breaker.state = 'open'
+      }
     },
     buried: (key, deliveryId) => {
       const breaker = find(key)
@@ -141,8 +141,30 @@ export function createBreakers(limits: BreakerLimits): Breakers {
     isClosed: (key) => (find(key)?.state ?? 'closed') === 'closed',
     list: () =>
       [...all].flatMap(([installation, hosts]) =>
-        [...hosts].map(([host, { state, probeAtMs, openedAtMs }]) => ({ key: { installation, host }, state, probeAtMs, openedAtMs })),
+        [...hosts].map(([host, { state, probeAtMs, openedAtMs }]) => ({
+          key: { installation, host },
+          state,
+          probeAtMs,
+          openedAtMs,
+        })),
       ),
     forget: (installation) => void all.delete(installation),
   }
 }
+
+function peek(breaker: Breaker | undefined, nowMs: number): Admission {
+  if (breaker === undefined || breaker.state === 'closed') return go
+  if (breaker.probeBy === null && nowMs >= breaker.probeAtMs) return go
+  // While a probe is under way its end wakes the lane; the time is only for a probe that never tells.
+  return { kind: 'wait', untilMs: breaker.probeBy === null ? breaker.probeAtMs : nowMs + breaker.probeWaitMs }
+}
+
+const closed = (): Breaker => ({
+  state: 'closed',
+  failures: 0,
+  openedAtMs: 0,
+  probeAtMs: 0,
+  probeWaitMs: 0,
+  probeBy: null,
+  dead: [],
+})

@@ -15,10 +15,20 @@ export async function commitEffects(
 ): Promise<{ readonly deliveries: readonly Delivery[]; readonly events: readonly LogEvent[] }> {
   let cursor = 0
   for (let tries = 0; tries < TRIES_MAX; tries++) {
-    const batch = { workspace, installation: id, plugin: plugin.manifest.id, fromCursor: cursor, toCursor: cursor, effects }
+    const batch = {
+      workspace,
+      installation: id,
+      plugin: plugin.manifest.id,
+      fromCursor: cursor,
+      toCursor: cursor,
+      effects,
+    }
     const result = await store.commitHandled(batch)
     if (result.kind === 'committed') return result
     cursor = result.cursor
   }
-  throw new HubError('unavailable', `The effects of a run of "${id}" could not be committed: its cursor never stands still.`)
+  throw new HubError(
+    'unavailable',
+    `The effects of a run of "${id}" could not be committed: its cursor never stands still.`,
+  )
 }

@@ -48,7 +48,8 @@ export interface Control {
 export function createControl(deps: ControlDeps): Control {
   const memberOf = (workspace: WorkspaceId, id: string) => {
     const member = deps.roster.find(`${workspace}/${id}`)
-    if (member === undefined) throw new HubError('not_found', `There is no installation "${id.slice(0, 100)}" that can run.`)
+    if (member === undefined)
+      throw new HubError('not_found', `There is no installation "${id.slice(0, 100)}" that can run.`)
     return member
   }
   return {
@@ -64,9 +65,15 @@ export function createControl(deps: ControlDeps): Control {
     testSend: async ({ workspace, installation: id, eventId, form }) => {
       const { installation, state } = memberOf(workspace, id)
       if (!isRunning(state)) throw new HubError('conflict', `The installation "${id}" is ${state}; resume it first.`)
-      const event = eventId === undefined ? await sampleFor(deps, installation, form) : await deps.store.getEvent(workspace, eventId)
+      const event =
+        eventId === undefined
+          ? await sampleFor(deps, installation, form)
+          : await deps.store.getEvent(workspace, eventId)
       if (event === undefined) {
-        throw new HubError('not_found', eventId === undefined ? NO_SAMPLE : `There is no event "${eventId.slice(0, 100)}".`)
+        throw new HubError(
+          'not_found',
+          eventId === undefined ? NO_SAMPLE : `There is no event "${eventId.slice(0, 100)}".`,
+        )
       }
       const made = await deps.pump.runOnce(installation.key, event)
       return { eventId: event.id, deliveries: made.map(({ id: deliveryId }) => deliveryId) }
@@ -83,12 +90,21 @@ export function createControl(deps: ControlDeps): Control {
   }
 }
 
-const NO_SAMPLE = 'There is no event yet that this installation would handle; submit a response first, or name an event_id.'
+const NO_SAMPLE =
+  'There is no event yet that this installation would handle; submit a response first, or name an event_id.'
 
 /** The newest event that this installation would get, of the form when one is named. */
-async function sampleFor(deps: ControlDeps, { workspace, key }: Installation, form: string | undefined): Promise<LogEvent | undefined> {
+async function sampleFor(
+  deps: ControlDeps,
+  { workspace, key }: Installation,
+  form: string | undefined,
+): Promise<LogEvent | undefined> {
   const head = await deps.store.headSeq()
-  const events = await deps.store.readEvents({ workspace, afterSeq: Math.max(0, head - SAMPLE_EVENTS_MAX), limit: SAMPLE_EVENTS_MAX })
+  const events = await deps.store.readEvents({
+    workspace,
+    afterSeq: Math.max(0, head - SAMPLE_EVENTS_MAX),
+    limit: SAMPLE_EVENTS_MAX,
+  })
   for (const event of events.toReversed()) {
     if (event.data === null || (form !== undefined && event.formId !== form)) continue
     if (await deps.pump.wants(key, event)) return event

@@ -54,20 +54,29 @@ export function toEffects(guest: GuestEffects, input: EffectsInput): Effects {
 
 function denied({ installation }: EffectsInput, what: string, permission: string): HubError {
   const { id } = installation.plugin.manifest
-  return new HubError('capability_denied', `The plugin "${id}" used ctx.${what}; its manifest's permissions need ${permission}.`)
+  return new HubError(
+    'capability_denied',
+    `The plugin "${id}" used ctx.${what}; its manifest's permissions need ${permission}.`,
+  )
 }
 
 function toDelivery(wish: GuestEffects['enqueue'][number], n: number, input: EffectsInput): NewDelivery {
   const { installation, source, nowMs } = input
   const { manifest } = installation.plugin
   if (!Object.hasOwn(manifest.actions, wish.action)) {
-    throw new HubError('capability_denied', `The plugin "${manifest.id}" enqueued "${wish.action}", which is no action of its manifest.`)
+    throw new HubError(
+      'capability_denied',
+      `The plugin "${manifest.id}" enqueued "${wish.action}", which is no action of its manifest.`,
+    )
   }
   const key = `${wish.key ?? `${source.keyBase}:${n}`}${source.keySuffix}`
   // An admin who asks for order gets it for the whole installation when the plugin names no finer key.
   const orderKey = wish.orderBy ?? (installation.order === 'fifo' ? '*' : null)
   if (key.length > KEY_CHARS_MAX || (orderKey ?? '').length > KEY_CHARS_MAX) {
-    throw new HubError('capability_limit', `The plugin "${manifest.id}" enqueued with a key longer than ${KEY_CHARS_MAX} characters.`)
+    throw new HubError(
+      'capability_limit',
+      `The plugin "${manifest.id}" enqueued with a key longer than ${KEY_CHARS_MAX} characters.`,
+    )
   }
   return {
     id: newId('delivery', nowMs),
@@ -90,12 +99,18 @@ const clampDelay = (delayMs: number | undefined): number =>
 function toKv(write: GuestEffects['kv'][number], { installation, nowMs, limits }: EffectsInput): Effects['kv'][number] {
   const { id } = installation.plugin.manifest
   if (write.key === '' || write.key.length > limits.pluginKvKeyCharsMax) {
-    throw new HubError('capability_limit', `The plugin "${id}" used a kv key that is empty or longer than ${limits.pluginKvKeyCharsMax} characters.`)
+    throw new HubError(
+      'capability_limit',
+      `The plugin "${id}" used a kv key that is empty or longer than ${limits.pluginKvKeyCharsMax} characters.`,
+    )
   }
   if (write.value === undefined) return { key: write.key, value: undefined, expiresAtMs: null }
   const value = JSON.stringify(write.value satisfies Json)
   if (Buffer.byteLength(value) > limits.pluginKvValueBytesMax) {
-    throw new HubError('capability_limit', `The plugin "${id}" set a kv value larger than ${limits.pluginKvValueBytesMax} bytes.`)
+    throw new HubError(
+      'capability_limit',
+      `The plugin "${id}" set a kv value larger than ${limits.pluginKvValueBytesMax} bytes.`,
+    )
   }
   const expiresAtMs = write.ttlMs === undefined ? null : nowMs + Math.max(0, write.ttlMs)
   return { key: write.key, value, expiresAtMs }
@@ -104,10 +119,16 @@ function toKv(write: GuestEffects['kv'][number], { installation, nowMs, limits }
 function toEvent(wish: GuestEffects['emit'][number], { installation, source, nowMs, limits }: EffectsInput): NewEvent {
   const { id } = installation.plugin.manifest
   if (!EMIT_NAME.test(wish.name)) {
-    throw new HubError('capability_input', `The plugin "${id}" emitted "${wish.name}". Names have lower-case letters, digits, ".", "_" and "-".`)
+    throw new HubError(
+      'capability_input',
+      `The plugin "${id}" emitted "${wish.name}". Names have lower-case letters, digits, ".", "_" and "-".`,
+    )
   }
   if (source.hops >= limits.hopsMax) {
-    throw new HubError('hop_limit', `The plugin "${id}" emitted "${wish.name}" in answer to an event that ${limits.hopsMax} emissions led to. Plugins answer each other in a circle.`)
+    throw new HubError(
+      'hop_limit',
+      `The plugin "${id}" emitted "${wish.name}" in answer to an event that ${limits.hopsMax} emissions led to. Plugins answer each other in a circle.`,
+    )
   }
   return {
     id: newId('event', nowMs),

@@ -3,10 +3,8 @@
  * flight when the process dies is simply due again at the next start, under the same delivery id.
  */
 import type { Clock } from '../clock.ts'
-import { rfc3339 } from '../clock.ts'
-import { newId } from '../ids.ts'
 import type { Limits } from '../limits.ts'
-import type { Delivery, LogEvent, NewEvent } from '../model.ts'
+import type { Delivery, LogEvent } from '../model.ts'
 import type { Logger, Meter } from '../observe/observe.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Installation } from '../registry/installation.ts'
@@ -16,6 +14,7 @@ import { startAttempt } from './attempt.ts'
 import type { AttemptDeps, AttemptEnd } from './attempt.ts'
 
 import type { BreakerChange, BreakerKey, Breakers } from './breaker.ts'
+import { tellOfBreaker } from './breaker-news.ts'
 import { finishedAttempt } from './finished-attempt.ts'
 import { createFinisher } from './finisher.ts'
 import type { KvQuota } from './kv-quota.ts'
@@ -23,13 +22,23 @@ import { Lane } from './lane.ts'
 import { receiverEvidence } from './outcome.ts'
 import type { Verdict } from './outcome.ts'
 import { isRunnable } from './ports.ts'
-import type { DisableInstallation, EventInMemory, FormOf, OpenCapabilities, PlacedInstallation, Published } from './ports.ts'
+import type {
+  DisableInstallation,
+  EventInMemory,
+  FormOf,
+  OpenCapabilities,
+  PlacedInstallation,
+  Published,
+} from './ports.ts'
 import { isTerminal } from './states.ts'
 import { createRateWindow } from './rate-window.ts'
 import type { RateWindow } from './rate-window.ts'
 
 export interface DeliveryEngineDeps {
-  readonly store: Pick<Store, 'loadDue' | 'nextDue' | 'finishAttempts' | 'getEvent' | 'hasten' | 'replay' | 'appendEvents'>
+  readonly store: Pick<
+    Store,
+    'loadDue' | 'nextDue' | 'finishAttempts' | 'getEvent' | 'hasten' | 'replay' | 'appendEvents' | 'listDeliveries'
+  >
   readonly sandbox: Pick<Sandbox, 'runEach'>
   readonly capabilities: OpenCapabilities
   readonly breakers: Breakers
@@ -193,8 +202,12 @@ class Engine implements DeliveryEngine {
       this.#finish(ran)
     } catch (error) {
       for (const delivery of ran.deliveries) ran.lane.left(delivery)
+      this.#deps.breakers.release(ran.installation.key, ran.runId)
       const ids = ran.deliveries.map(({ id }) => id)
-      this.#deps.logger.error({ err: error, installation: ran.installation.key, deliveries: ids }, 'the end of an attempt could not be judged')
+      this.#deps.logger.error(
+        { err: error, installation: ran.installation.key, deliveries: ids },
+        'the end of an attempt could not be judged',
+      )
     }
   }
 
@@ -216,7 +229,17 @@ class Engine implements DeliveryEngine {
         continue
       }
       lane.calm()
-      const finished = finishedAttempt({ installation, delivery, verdict, end, index, count: deliveries.length, nowMs, limits: this.#deps.limits, random: this.#deps.random })
+      const finished = finishedAttempt({
+        installation,
+        delivery,
+        verdict,
+        end,
+        index,
+        count: deliveries.length,
+        nowMs,
+        limits: this.#deps.limits,
+        random: this.#deps.random,
+      })
       this.#measure(installation, delivery, { verdict, end, nowMs })
       if (verdict.kind === 'dead' && verdict.disable) this.#disable(installation, delivery, verdict)
       if (finished.reason === 'receiver_failed' && host !== null && evidence === 'fails') {
@@ -233,7 +256,11 @@ class Engine implements DeliveryEngine {
     }
   }
 
-  #measure(installation: Installation, delivery: Delivery, ended: { verdict: Verdict; end: AttemptEnd; nowMs: number }): void {
+  #measure(
+    installation: Installation,
+    delivery: Delivery,
+    ended: { verdict: Verdict; end: AttemptEnd; nowMs: number },
+  ): void {
     const { verdict, end, nowMs } = ended
     const { meter, clock } = this.#deps
     meter.attempt(installation.id, verdict.kind, end.durationMs)
@@ -252,51 +279,34 @@ class Engine implements DeliveryEngine {
   /** Tells the breaker what the run says about its host, and lets everybody know of a change. */
   #tellBreaker({ installation, runId, end }: Ran): 'works' | 'fails' | 'unknown' {
     const { breakers, clock } = this.#deps
-    if (end.host === null) return 'unknown'
+    const evidence =
+      end.host === null ? 'unknown' : receiverEvidence(end.verdicts[0] ?? { kind: 'repeat' }, end.exchanges.at(-1))
+    if (evidence === 'unknown' || end.host === null) {
+      breakers.release(installation.key, runId)
+      return 'unknown'
+    }
     const key: BreakerKey = { installation: installation.key, host: end.host }
-    const last = end.exchanges.at(-1)
-    const evidence = receiverEvidence(end.verdicts[0] ?? { kind: 'repeat' }, last)
     const nowMs = clock.nowMs()
-    if (evidence === 'unknown') breakers.release(key, runId)
-    const change = evidence === 'works' ? breakers.works(key, nowMs) : evidence === 'fails' ? breakers.fails(key, runId, nowMs) : null
-    if (change !== null) this.#changed(installation, key, change)
+    const change = evidence === 'works' ? breakers.works(key, nowMs) : breakers.fails(key, runId, nowMs)
+    if (change !== null) this.#breakerChanged(installation, key, change)
     return evidence
   }
 
-  #changed(installation: Installation, key: BreakerKey, change: BreakerChange): void {
-    const { logger, meter } = this.#deps
-    const fields = { installation: key.installation, plugin: installation.plugin.manifest.id, host: key.host }
-    if (change.kind === 'opened') {
-      meter.breaker(installation.id, 'open')
-      logger.warn({ ...fields, failures: change.failures }, 'breaker opened: the host failed repeatedly, deliveries wait')
-    } else {
-      meter.breaker(installation.id, 'closed')
-      logger.info({ ...fields, open_ms: change.openMs, replayed: change.deadIds.length }, 'breaker closed: the host works again')
-    }
-    void this.#announce(installation, key, change).catch((error: unknown) => {
-      logger.error({ ...fields, err: error }, 'a breaker changed but its alert or replay could not be written')
-    })
-  }
-
-  async #announce(installation: Installation, key: BreakerKey, change: BreakerChange): Promise<void> {
-    const { store, published, clock, limits } = this.#deps
-    const { workspace, id } = installation
-    const data =
-      change.kind === 'opened'
-        ? { kind: 'breaker_open', failures: change.failures, next_probe_at: rfc3339(change.probeAtMs) }
-        : { kind: 'breaker_closed', open_ms: Math.round(change.openMs), replayed: change.deadIds.length }
-    published(await store.appendEvents(workspace, [alert({ installation: id, host: key.host, ...data }, clock.nowMs())]))
-    if (change.kind === 'opened') return
-    await store.hasten(workspace, id, key.host, clock.nowMs())
-    for (let from = 0; from < change.deadIds.length; from += limits.replayRowsPerStepMax) {
-      const deliveryIds = change.deadIds.slice(from, from + limits.replayRowsPerStepMax)
-      const states = ['dead'] as const
-      const query = { workspace, installation: id, deliveryIds, states, reason: 'receiver_failed' as const }
-      this.push(await store.replay({ ...query, limit: limits.replayRowsPerStepMax, nowMs: clock.nowMs() }))
-    }
-    const lane = this.#lanes.get(installation.key)?.lane
-    lane?.noteMore()
-    if (!this.#stopped) lane?.turn()
+  #breakerChanged(installation: Installation, key: BreakerKey, change: BreakerChange): void {
+    const written = this.#finisher.settled()
+    const push = (deliveries: readonly Delivery[]): void => this.push(deliveries)
+    tellOfBreaker({ ...this.#deps, written, push }, installation, { key, change }).then(
+      () => {
+        const lane = this.#lanes.get(installation.key)?.lane
+        if (change.kind === 'opened' || lane === undefined || this.#stopped) return
+        lane.noteMore()
+        lane.turn()
+      },
+      (error: unknown) => {
+        const fields = { installation: key.installation, host: key.host, err: error }
+        this.#deps.logger.error(fields, 'a breaker changed but its alert or replay could not be written')
+      },
+    )
   }
 
   pressure(): readonly LanePressure[] {
@@ -349,15 +359,3 @@ interface Ran {
 }
 
 const queueLane = ({ workspace, id }: Installation) => ({ kind: 'deliver', workspace, installation: id }) as const
-
-/** An `alert.raised` event: something stands still or runs again, and a person should know. */
-export const alert = (data: { readonly [key: string]: string | number | null }, nowMs: number): NewEvent => ({
-  id: newId('event', nowMs),
-  type: 'alert.raised',
-  at: rfc3339(nowMs),
-  formId: null,
-  responseId: null,
-  hops: 0,
-  data: JSON.stringify(data),
-})
-

@@ -53,7 +53,11 @@ export function finishedAttempt(input: FinishedAttemptInput): FinishedAttempt {
 type Next = Pick<FinishedAttempt, 'state' | 'dueAtMs' | 'reason'>
 
 function nextOf({ installation, delivery, verdict, nowMs, limits, random }: FinishedAttemptInput): Next {
-  const buried = (reason: DeadReason): Next => ({ state: transition(delivery.state, 'bury'), dueAtMs: delivery.dueAtMs, reason })
+  const buried = (reason: DeadReason): Next => ({
+    state: transition(delivery.state, 'bury'),
+    dueAtMs: delivery.dueAtMs,
+    reason,
+  })
   switch (verdict.kind) {
     case 'delivered':
       return { state: transition(delivery.state, 'deliver'), dueAtMs: delivery.dueAtMs, reason: null }
@@ -75,7 +79,13 @@ function nextOf({ installation, delivery, verdict, nowMs, limits, random }: Fini
 /** A batch's lines and exchanges are recorded once, with its first delivery; the others say where. */
 function logsOf({ end, index, count }: FinishedAttemptInput): readonly RunLog[] {
   const { result } = end
-  if (index > 0) return [{ level: 'info', message: `Ran as item ${index + 1} of a batch of ${count}; what was sent is recorded with its first delivery.` }]
+  if (index > 0)
+    return [
+      {
+        level: 'info',
+        message: `Ran as item ${index + 1} of a batch of ${count}; what was sent is recorded with its first delivery.`,
+      },
+    ]
   if (result === null) return []
   const lines = result.logs.map((line) => ({ ...line, message: end.mask(line.message) }))
   if (result.logsDropped === 0) return lines

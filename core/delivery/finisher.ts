@@ -22,7 +22,7 @@ export interface Finisher {
   add(entry: FinishEntry): void
   /** Ends not yet on disk. */
   waiting(): number
-  /** Resolves when nothing waits, or with what is left when the store has failed for good. */
+  /** Resolves when everything added so far is on disk, or when the store has failed for good. */
   settled(): Promise<void>
 }
 
@@ -31,84 +31,117 @@ const RETRY_MS = 100
 const RETRY_MS_MAX = 5_000
 
 /** One write at a time. A write that fails is repeated for as long as the store says that it may recover. */
-export function createFinisher({ store, clock, logger, onCommitted }: FinisherDeps): Finisher {
-  let entries: FinishEntry[] = []
-  let writing = 0
-  let scheduled = false
-  let failed = false
-  let retryMs = RETRY_MS
-  let writeMax = WRITE_ENTRIES_MAX
-  let waiters: (() => void)[] = []
+export function createFinisher(deps: FinisherDeps): Finisher {
+  return new GroupFinisher(deps)
+}
 
-  const schedule = (): void => {
-    if (scheduled || writing > 0 || failed || entries.length === 0) return
-    scheduled = true
+class GroupFinisher implements Finisher {
+  readonly #deps: FinisherDeps
+  #entries: FinishEntry[] = []
+  #writing = 0
+  #scheduled = false
+  #failed = false
+  #retryMs = RETRY_MS
+  #writeMax = WRITE_ENTRIES_MAX
+  #added = 0
+  #settled = 0
+  #waiters: { readonly upTo: number; readonly tell: () => void }[] = []
+
+  constructor(deps: FinisherDeps) {
+    this.#deps = deps
+  }
+
+  add(entry: FinishEntry): void {
+    this.#entries.push(entry)
+    this.#added += 1
+    this.#schedule()
+  }
+
+  waiting(): number {
+    return this.#entries.length + this.#writing
+  }
+
+  async settled(): Promise<void> {
+    if (this.#failed || this.#settled === this.#added) return
+    await new Promise<void>((tell) => this.#waiters.push({ upTo: this.#added, tell }))
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#writing > 0 || this.#failed || this.#entries.length === 0) return
+    this.#scheduled = true
     setImmediate(() => {
-      scheduled = false
-      void write()
+      this.#scheduled = false
+      void this.#write()
     })
   }
 
-  const write = async (): Promise<void> => {
-    const batch = entries.length > writeMax ? entries.splice(0, writeMax) : entries
-    if (batch === entries) entries = []
-    writing = batch.length
+  async #write(): Promise<void> {
+    const batch = this.#entries.splice(0, this.#writeMax)
+    this.#writing = batch.length
+    const written = await this.#tryWrite(batch)
+    this.#writing = 0
+    if (written.ok) this.#settle(batch, written.result)
+    else await this.#recover(batch, written.error)
+    this.#notify()
+    this.#schedule()
+  }
+
+  async #tryWrite(batch: readonly FinishEntry[]) {
     try {
-      const result = await store.finishAttempts(batch.map(({ finished }) => finished))
-      retryMs = RETRY_MS
-      writing = 0
-      if (writeMax < WRITE_ENTRIES_MAX) writeMax *= 2
-      onCommitted(result)
+      return { ok: true, result: await this.#deps.store.finishAttempts(batch.map(({ finished }) => finished)) } as const
+    } catch (error) {
+      return { ok: false, error } as const
+    }
+  }
+
+  /** It is on disk, so whatever listeners do with the news, it must not be written again. */
+  #settle(batch: readonly FinishEntry[], result: Parameters<FinisherDeps['onCommitted']>[0]): void {
+    this.#retryMs = RETRY_MS
+    this.#writeMax = Math.min(WRITE_ENTRIES_MAX, this.#writeMax * 2)
+    this.#settled += batch.length
+    try {
+      this.#deps.onCommitted(result)
       for (const entry of batch) entry.committed()
     } catch (error) {
-      writing = 0
-      await recover(batch, error)
+      this.#deps.logger.error({ err: error }, 'a listener for ended attempts failed')
     }
-    if (entries.length === 0 || failed) notify()
-    schedule()
   }
 
-  const recover = async (batch: FinishEntry[], error: unknown): Promise<void> => {
+  async #recover(batch: readonly FinishEntry[], error: unknown): Promise<void> {
+    const { logger, clock } = this.#deps
     const code = error instanceof HubError ? error.code : 'internal'
-    if (code === 'storage_failed') {
-      entries = batch.concat(entries)
-      failed = true
-      return
-    }
     const mayRecover = code === 'storage_busy' || code === 'storage_full' || code === 'unavailable'
-    if (!mayRecover && batch.length === 1) {
+    const [only] = batch
+    if (!mayRecover && code !== 'storage_failed' && batch.length === 1 && only !== undefined) {
       // The store takes everything but this: its row stays due and the attempt is made again at the next load.
-      logger.error({ err: error, delivery: batch[0]?.finished.deliveryId }, 'the end of an attempt cannot be written')
-      batch[0]?.committed()
+      logger.error({ err: error, delivery: only.finished.deliveryId }, 'the end of an attempt cannot be written')
+      this.#settled += 1
+      only.committed()
       return
     }
-    entries = batch.concat(entries)
+    this.#entries = [...batch, ...this.#entries]
+    if (code === 'storage_failed') {
+      this.#failed = true
+      return
+    }
     if (!mayRecover) {
-      writeMax = 1
+      // One of them is bad: each on its own, to find it.
+      this.#writeMax = 1
       return
     }
-    logger.error({ err: error, waiting: entries.length, retryMs }, 'ends of attempts could not be written; trying again')
-    scheduled = true
-    await new Promise<void>((resolve) => void clock.after(retryMs, resolve))
-    scheduled = false
-    retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)
+    const fields = { err: error, waiting: this.#entries.length, retry_ms: this.#retryMs }
+    logger.error(fields, 'ends of attempts could not be written; trying again')
+    this.#scheduled = true
+    await new Promise<void>((resolve) => void clock.after(this.#retryMs, resolve))
+    this.#scheduled = false
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS_MAX)
   }
 
-  const notify = (): void => {
-    const told = waiters
-    waiters = []
-    for (const tell of told) tell()
-  }
-
-  return {
-    add: (entry) => {
-      entries.push(entry)
-      schedule()
-    },
-    waiting: () => entries.length + writing,
-    settled: async () => {
-      if (failed || entries.length + writing === 0) return
-      await new Promise<void>((resolve) => waiters.push(resolve))
-    },
+  #notify(): void {
+    const isReady = ({ upTo }: { readonly upTo: number }): boolean => this.#failed || upTo <= this.#settled
+    const ready = this.#waiters.filter(isReady)
+    if (ready.length === 0) return
+    this.#waiters = this.#waiters.filter((waiter) => !isReady(waiter))
+    for (const { tell } of ready) tell()
   }
 }

@@ -22,7 +22,9 @@ export function createKvQuota(store: Pick<Store, 'kvCount'>, keysMax: number): K
       if (sets === 0) return undefined
       const estimate = estimates.get(installation.key)
       if (estimate !== undefined && estimate + sets <= keysMax) return undefined
-      return store.kvCount(installation.workspace, installation.id).then((count) => void estimates.set(installation.key, count))
+      return store
+        .kvCount(installation.workspace, installation.id)
+        .then((count) => void estimates.set(installation.key, count))
     },
     admit: (installation, writes) => {
       const sets = setsOf(writes)
@@ -30,7 +32,10 @@ export function createKvQuota(store: Pick<Store, 'kvCount'>, keysMax: number): K
       const estimate = (estimates.get(installation.key) ?? 0) + sets
       if (estimate > keysMax) {
         const { id } = installation.plugin.manifest
-        throw new HubError('capability_limit', `The plugin "${id}" keeps too many kv keys: ${keysMax} are allowed for an installation. Let it delete some, or give them a ttlMs.`)
+        throw new HubError(
+          'capability_limit',
+          `The plugin "${id}" keeps too many kv keys: ${keysMax} are allowed for an installation. Let it delete some, or give them a ttlMs.`,
+        )
       }
       estimates.set(installation.key, estimate)
     },

@@ -11,7 +11,8 @@ import type { Installation } from '../registry/installation.ts'
 import type { Store } from '../storage/store.ts'
 import type { Breakers } from './breaker.ts'
 import { createLaneMemory } from './lane-memory.ts'
-import type { BatchRule, LaneMemory } from './lane-memory.ts'
+import type { LaneMemory } from './lane-memory.ts'
+import type { BatchRule } from './name-line.ts'
 import { isRunnable } from './ports.ts'
 import { createTokenBucket } from './token-bucket.ts'
 import type { TokenBucket } from './token-bucket.ts'
@@ -249,7 +250,10 @@ export class Lane {
       this.#more = rows.length === limit || this.#declined || !isRunnable(this.state)
       if (nextDueMs !== null) this.noteDue(nextDueMs)
     } catch (error) {
-      logger.error({ err: error, installation: this.installation.key }, 'due deliveries could not be loaded; trying again')
+      logger.error(
+        { err: error, installation: this.installation.key },
+        'due deliveries could not be loaded; trying again',
+      )
       this.#loading = false
       return this.deps.wakeAt(clock.nowMs() + LOAD_RETRY_MS)
     }

@@ -63,7 +63,8 @@ export const ERROR_RULINGS = {
 } as const satisfies Record<AttemptCode, Ruling>
 
 /** The row of a code; a code of the hub's own door in an attempt is a bug. */
-const rowOf = (code: ErrorCode): Ruling => (Object.hasOwn(ERROR_RULINGS, code) ? ERROR_RULINGS[code as AttemptCode] : broken)
+const rowOf = (code: ErrorCode): Ruling =>
+  Object.hasOwn(ERROR_RULINGS, code) ? ERROR_RULINGS[code as AttemptCode] : broken
 
 /** What an attempt came to, decided. */
 export type Verdict =
@@ -98,7 +99,14 @@ export function rulingOf(error: HubError): Verdict {
   const { move, reason } = rowOf(error.code)
   switch (move) {
     case 'retry':
-      return { kind: 'retry', outcome: 'retry', reason, code: error.code, error: clip(error.message), afterMs: error.retryAfterMs }
+      return {
+        kind: 'retry',
+        outcome: 'retry',
+        reason,
+        code: error.code,
+        error: clip(error.message),
+        afterMs: error.retryAfterMs,
+      }
     case 'dead':
       return { kind: 'dead', outcome: 'dead', reason, code: error.code, error: clip(error.message), disable: false }
     case 'hold':
@@ -120,16 +128,37 @@ export function verdictOf(outcome: Outcome, onAmbiguous: 'retry' | 'dead'): Verd
     case 'retry': {
       const code = (outcome.code ?? 'retry').slice(0, CODE_CHARS_MAX)
       const { afterMs } = outcome
-      return { kind: 'retry', outcome: 'retry', reason: exhaustedReason(code), code, error: clip(outcome.reason), afterMs }
+      return {
+        kind: 'retry',
+        outcome: 'retry',
+        reason: exhaustedReason(code),
+        code,
+        error: clip(outcome.reason),
+        afterMs,
+      }
     }
     case 'dead': {
       const code = outcome.code.slice(0, CODE_CHARS_MAX)
       const reason = isErrorCode(code) ? rowOf(code).reason : 'permanent_reject'
-      return { kind: 'dead', outcome: 'dead', reason, code, error: clip(outcome.message), disable: outcome.disable === true || code === 'gone' }
+      return {
+        kind: 'dead',
+        outcome: 'dead',
+        reason,
+        code,
+        error: clip(outcome.message),
+        disable: outcome.disable === true || code === 'gone',
+      }
     }
     case 'ambiguous': {
-      const told = { outcome: 'ambiguous', reason: 'receiver_failed', code: 'ambiguous', error: clip(outcome.reason) } as const
-      return onAmbiguous === 'dead' ? { kind: 'dead', ...told, disable: false } : { kind: 'retry', ...told, afterMs: undefined }
+      const told = {
+        outcome: 'ambiguous',
+        reason: 'receiver_failed',
+        code: 'ambiguous',
+        error: clip(outcome.reason),
+      } as const
+      return onAmbiguous === 'dead'
+        ? { kind: 'dead', ...told, disable: false }
+        : { kind: 'retry', ...told, afterMs: undefined }
     }
     default: {
       const unknown: never = outcome
@@ -144,7 +173,8 @@ const exhaustedReason = (code: string): DeadReason => {
   return /^http_4\d\d$/.test(code) && !isTransientStatus(Number(code.slice(5))) ? 'permanent_reject' : 'receiver_failed'
 }
 
-const isTransientStatus = (status: number): boolean => status === 408 || status === 425 || status === 429 || status >= 500
+const isTransientStatus = (status: number): boolean =>
+  status === 408 || status === 425 || status === 429 || status >= 500
 
 /** What an attempt tells the breaker of the host it last talked to: nothing, when it never got that far. */
 export function receiverEvidence(verdict: Verdict, last: Exchange | undefined): 'works' | 'fails' | 'unknown' {
@@ -183,4 +213,5 @@ export function readOutcome(value: unknown): Outcome | undefined {
   }
 }
 
-const textOf = (value: unknown, otherwise: string): string => (typeof value === 'string' && value !== '' ? value : otherwise)
+const textOf = (value: unknown, otherwise: string): string =>
+  typeof value === 'string' && value !== '' ? value : otherwise

@@ -44,4 +44,3 @@ export const isRunnable = (state: InstallationState): boolean => state === 'read
 
 /** True for a promise, without making one. */
 export const isPending = <T>(value: T | Promise<T>): value is Promise<T> => value instanceof Promise
-

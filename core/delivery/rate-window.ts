@@ -10,7 +10,7 @@ export interface RateWindow {
 
 /** Starts at zero; `nowMs` must come from a clock that does not go back. */
 export function createRateWindow(): RateWindow {
-  const counts = new Array<number>(SLOTS).fill(0)
+  const counts = Array.from({ length: SLOTS }, () => 0)
   let newest = 0
   const advance = (nowMs: number): number => {
     const slot = Math.floor(nowMs / SLOT_MS)

@@ -26,7 +26,11 @@ export type ReplayProgress = (done: number, total: number) => void
  * Answers how many are due again. The ids are gathered before the first is replayed: one that dies again at once must
  * not be taken a second time, and those behind it must get their turn.
  */
-export async function replayDeliveries(deps: ReplayDeps, query: ReplayQuery, progress: ReplayProgress = () => {}): Promise<number> {
+export async function replayDeliveries(
+  deps: ReplayDeps,
+  query: ReplayQuery,
+  progress: ReplayProgress = () => {},
+): Promise<number> {
   const { store, push, clock, limits } = deps
   const ids = query.deliveryIds ?? (await matchingIds(deps, query))
   let replayed = 0
@@ -47,7 +51,16 @@ async function matchingIds({ store, limits }: ReplayDeps, query: ReplayQuery): P
   for (const state of query.states) {
     let after: string | undefined
     do {
-      const page = await store.listDeliveries(workspace, { installation, form, reason, since, until, state, limit: limits.pageItemsMax, after })
+      const page = await store.listDeliveries(workspace, {
+        installation,
+        form,
+        reason,
+        since,
+        until,
+        state,
+        limit: limits.pageItemsMax,
+        after,
+      })
       for (const { id, host: last } of page.items) if (host === undefined || host === last) found.push(id)
       after = page.next ?? undefined
     } while (after !== undefined)

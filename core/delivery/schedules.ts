@@ -38,7 +38,11 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
   const hasSchedules = ({ plugin }: Installation): boolean => Object.keys(plugin.manifest.schedules).length > 0
   return {
     setInstallations: (list) => {
-      const wanted = new Map(list.filter(({ installation }) => hasSchedules(installation)).map((placed) => [placed.installation.key, placed]))
+      const wanted = new Map(
+        list
+          .filter(({ installation }) => hasSchedules(installation))
+          .map((placed) => [placed.installation.key, placed]),
+      )
       for (const [key, { installation }] of places) {
         if (wanted.has(key)) continue
         places.delete(key)
@@ -56,10 +60,18 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
       const { installation } = placed
       const fired = await deps.store.schedules()
       const lastOf = (name: string): number | undefined =>
-        fired.find((row) => row.workspace === installation.workspace && row.installation === installation.id && row.name === name)?.lastFiredAtMs
+        fired.find(
+          (row) =>
+            row.workspace === installation.workspace && row.installation === installation.id && row.name === name,
+        )?.lastFiredAtMs
       const nexts = await Promise.all(
         Object.entries(installation.plugin.manifest.schedules).map(([name, { cron, timezone }]) =>
-          fireDue(deps, { installation, name, timetable: new Cron(cron, { timezone, paused: true }), lastMs: lastOf(name) }),
+          fireDue(deps, {
+            installation,
+            name,
+            timetable: new Cron(cron, { timezone, paused: true }),
+            lastMs: lastOf(name),
+          }),
         ),
       )
       const known = nexts.filter((atMs) => atMs !== null)
@@ -76,7 +88,10 @@ interface Timetable {
 }
 
 /** Answers the next time after now, null when there is none. */
-async function fireDue(deps: SchedulerDeps, { installation, name, timetable, lastMs }: Timetable): Promise<number | null> {
+async function fireDue(
+  deps: SchedulerDeps,
+  { installation, name, timetable, lastMs }: Timetable,
+): Promise<number | null> {
   const nowMs = deps.clock.nowMs()
   const { workspace, id, plugin } = installation
   const base = { workspace, installation: id, plugin: plugin.manifest.id, name, at: rfc3339(nowMs) }
@@ -89,16 +104,27 @@ async function fireDue(deps: SchedulerDeps, { installation, name, timetable, las
       const delivery = scheduleDelivery(name, { dueMs, missed: due.length - 1, nowMs })
       const made = await deps.store.fireSchedule({ ...base, fromMs: lastMs, toMs: dueMs, delivery })
       if (made) deps.push([made])
-      if (due.length > 1) deps.logger.warn({ installation: id, schedule: name, missed: due.length - 1 }, 'a schedule was missed while the hub stood still; fired once')
+      if (due.length > 1)
+        deps.logger.warn(
+          { installation: id, schedule: name, missed: due.length - 1 },
+          'a schedule was missed while the hub stood still; fired once',
+        )
     }
   }
   return timetable.nextRun(new Date(nowMs))?.getTime() ?? null
 }
 
 /** The times in (after, until], oldest first; of very many only the newest. Pure. */
-export function dueTimes(timetable: Cron, { afterMs, untilMs }: { afterMs: number; untilMs: number }): readonly number[] {
+export function dueTimes(
+  timetable: Cron,
+  { afterMs, untilMs }: { afterMs: number; untilMs: number },
+): readonly number[] {
   const times: number[] = []
-  for (let next = timetable.nextRun(new Date(afterMs)); next !== null && next.getTime() <= untilMs; next = timetable.nextRun(next)) {
+  for (
+    let next = timetable.nextRun(new Date(afterMs));
+    next !== null && next.getTime() <= untilMs;
+    next = timetable.nextRun(next)
+  ) {
     times.push(next.getTime())
     // The newest is what fires: of too many it is looked for from the end.
     if (times.length === MISSED_MAX) return [...times.slice(1), newestUntil(timetable, untilMs) ?? next.getTime()]
@@ -108,7 +134,10 @@ export function dueTimes(timetable: Cron, { afterMs, untilMs }: { afterMs: numbe
 
 /** `previousRuns` looks strictly before a whole second. */
 const newestUntil = (timetable: Cron, untilMs: number): number | undefined =>
-  timetable.previousRuns(2, new Date(untilMs + 1_000)).find((date) => date.getTime() <= untilMs)?.getTime()
+  timetable
+    .previousRuns(2, new Date(untilMs + 1_000))
+    .find((date) => date.getTime() <= untilMs)
+    ?.getTime()
 
 function scheduleDelivery(name: string, { dueMs, missed, nowMs }: { dueMs: number; missed: number; nowMs: number }) {
   return {

@@ -100,7 +100,10 @@ interface Crossing {
 }
 
 /** `conflict`: the next one read what one of these wrote and has to run again with that in sight. */
-async function crossOnce(input: HandleInput, crossing: Crossing): Promise<{ readonly count: number; readonly why: 'done' | 'interrupted' | 'conflict' }> {
+async function crossOnce(
+  input: HandleInput,
+  crossing: Crossing,
+): Promise<{ readonly count: number; readonly why: 'done' | 'interrupted' | 'conflict' }> {
   const { deps, installation } = input
   const prepared: Prepared[] = []
   for (const event of crossing.events) {
@@ -111,13 +114,17 @@ async function crossOnce(input: HandleInput, crossing: Crossing): Promise<{ read
     installation.key,
     prepared.map(({ run }) => run),
   )
-  const counting = deps.kvQuota.ready(installation, results.flatMap(({ effects }) => effects.kv))
+  const counting = deps.kvQuota.ready(
+    installation,
+    results.flatMap(({ effects }) => effects.kv),
+  )
   if (counting !== undefined) await counting
   const written = new Map<string, Json | undefined>()
   for (const [index, each] of prepared.entries()) {
     const result = results[index]
     if (result === undefined || result.error?.code === 'plugin_interrupted') return { count: index, why: 'interrupted' }
-    if (each.reads !== null && written.size > 0 && readAny(each.reads, written)) return { count: index, why: 'conflict' }
+    if (each.reads !== null && written.size > 0 && readAny(each.reads, written))
+      return { count: index, why: 'conflict' }
     settle(input, each, { result, gathered: crossing.gathered })
     if (result.error !== null) continue
     noteWrites(written, result.effects.kv)
@@ -153,7 +160,11 @@ function prepare(
   return isPending(view) ? view.then(build) : build(view)
 }
 
-function settle(input: HandleInput, each: Prepared, ended: { readonly result: RunResult; readonly gathered: Gathered }): void {
+function settle(
+  input: HandleInput,
+  each: Prepared,
+  ended: { readonly result: RunResult; readonly gathered: Gathered },
+): void {
   const { deps, installation } = input
   const { result, gathered } = ended
   let effects = NO_EFFECTS
@@ -161,7 +172,12 @@ function settle(input: HandleInput, each: Prepared, ended: { readonly result: Ru
   if (error === null) {
     try {
       deps.kvQuota.admit(installation, result.effects.kv)
-      effects = toEffects(result.effects, { installation, source: sourceOf(each.event), nowMs: deps.clock.nowMs(), limits: deps.limits })
+      effects = toEffects(result.effects, {
+        installation,
+        source: sourceOf(each.event),
+        nowMs: deps.clock.nowMs(),
+        limits: deps.limits,
+      })
     } catch (refused) {
       error = asHubError(refused)
     }
@@ -231,24 +247,40 @@ function failedHandler({ deps, installation }: HandleInput, each: Prepared, { re
 const maskedLogs = (result: RunResult, mask: (text: string) => string): readonly RunLog[] =>
   result.logs.map((line) => ({ ...line, message: mask(line.message) }))
 
-function tell({ deps, installation }: HandleInput, each: Prepared, ended: { readonly result: RunResult; readonly error: HubError | null }): void {
+function tell(
+  { deps, installation }: HandleInput,
+  each: Prepared,
+  ended: { readonly result: RunResult; readonly error: HubError | null },
+): void {
   const { logger, meter } = deps
   const { result, error } = ended
   const at = { installation: installation.id, plugin: installation.plugin.manifest.id, event: each.event.id }
-  for (const { level, message, fields } of maskedLogs(result, each.opened.mask)) logger[level]({ ...at, fields }, message)
+  for (const { level, message, fields } of maskedLogs(result, each.opened.mask))
+    logger[level]({ ...at, fields }, message)
   if (error === null) {
     for (const { name, by } of result.effects.metric) meter.pluginMetric(installation.id, name, by)
     return
   }
   meter.handlerFailed(installation.id, error.code)
-  logger.warn({ ...at, code: error.code, error: each.opened.mask(error.message) }, 'a handler failed; its event is retried on its own')
+  logger.warn(
+    { ...at, code: error.code, error: each.opened.mask(error.message) },
+    'a handler failed; its event is retried on its own',
+  )
 }
 
 /** The handler for one event on its own, outside the cursor's way. */
-export async function runOne(deps: PumpDeps, installation: Installation, event: LogEvent): Promise<{ readonly result: RunResult; readonly runId: string }> {
-  if (event.data === null) throw new HubError('event_erased', `The response of event ${event.id} was deleted, and its content with it.`)
+export async function runOne(
+  deps: PumpDeps,
+  installation: Installation,
+  event: LogEvent,
+): Promise<{ readonly result: RunResult; readonly runId: string }> {
+  if (event.data === null)
+    throw new HubError('event_erased', `The response of event ${event.id} was deleted, and its content with it.`)
   if (handlerType(installation.plugin.manifest.on, event.type) === undefined) {
-    throw new HubError('invalid_query', `The plugin "${installation.plugin.manifest.id}" does not subscribe to "${event.type}".`)
+    throw new HubError(
+      'invalid_query',
+      `The plugin "${installation.plugin.manifest.id}" does not subscribe to "${event.type}".`,
+    )
   }
   const input = { deps, installation, events: [event], pace: { runsMax: 1 } }
   const { run } = await prepare(input, event, { decided: new Map(), position: 0 })

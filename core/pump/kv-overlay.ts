@@ -19,7 +19,10 @@ export interface KvReads {
 const LIST_KEYS_MAX = 1_000
 
 /** The handler with the decided writes on top; `reads` fills while the run goes on. */
-export function overlayKv(inner: CapabilityHandler, writes: KvWrites): { readonly handler: CapabilityHandler; readonly reads: KvReads } {
+export function overlayKv(
+  inner: CapabilityHandler,
+  writes: KvWrites,
+): { readonly handler: CapabilityHandler; readonly reads: KvReads } {
   const reads: KvReads = { keys: new Set(), prefixes: new Set() }
   const handler: CapabilityHandler = async (name, args) => {
     if (name === 'kv.get') {

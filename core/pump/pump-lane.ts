@@ -114,7 +114,10 @@ export class PumpLane {
     const compiled = compileWhen({ when, types: Object.keys(plugin.manifest.on) }, this.#deps.limits)
     if (compiled.ok) return compiled.when
     // Configuration is checked before it gets here, so this is a bug; the events wait in the log.
-    this.#deps.logger.error({ installation: this.installation.key, problems: compiled.problems }, 'the condition of an installation does not compile')
+    this.#deps.logger.error(
+      { installation: this.installation.key, problems: compiled.problems },
+      'the condition of an installation does not compile',
+    )
     return null
   }
 
@@ -200,7 +203,14 @@ export class PumpLane {
     // What was interrupted is read again; what was not is settled.
     const complete = handled.count === chosen.events.length
     const toCursor = complete ? chosen.seq : (chosen.events[handled.count - 1]?.seq ?? fromCursor)
-    const result = await store.commitHandled({ workspace, installation: id, plugin: plugin.manifest.id, fromCursor, toCursor, effects: handled.effects })
+    const result = await store.commitHandled({
+      workspace,
+      installation: id,
+      plugin: plugin.manifest.id,
+      fromCursor,
+      toCursor,
+      effects: handled.effects,
+    })
     if (result.kind === 'moved') {
       this.rewind(result.cursor)
       return true

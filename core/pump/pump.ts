@@ -99,7 +99,8 @@ export function createPump(deps: PumpDeps): Pump {
       if (last === undefined || stopped) return
       head = Math.max(head, last.seq)
       for (const lane of lanes.values()) {
-        if (isRunnable(lane.state) && events.some(({ workspace }) => workspace === lane.installation.workspace)) deps.queue.wake(lane.queueLane)
+        if (isRunnable(lane.state) && events.some(({ workspace }) => workspace === lane.installation.workspace))
+          deps.queue.wake(lane.queueLane)
       }
     },
     work: async (key) => {
@@ -125,9 +126,10 @@ export function createPump(deps: PumpDeps): Pump {
     wants: async (key, event) => laneOf(key).wants(event),
     stop: async () => {
       stopped = true
-      await Promise.allSettled(working)
+      const grace = new Promise<void>((resolve) => void deps.clock.after(deps.limits.drainGraceMs, resolve))
+      // A batch that takes longer is repeated at the next start: nothing of it is committed.
+      await Promise.race([Promise.allSettled(working), grace])
       await Promise.allSettled([...lanes.values()].map((lane) => lane.saveSkipped()))
     },
   }
 }
-

@@ -63,12 +63,17 @@ export function createRecentEvents(limits: Pick<Limits, 'recentEventsMax' | 'rec
     byId.set(event.id, event)
     bytes += sizeOf(event)
     head = Math.max(head, event.seq)
-    while (run.length - start > limits.recentEventsMax || (bytes > limits.recentEventsBytesMax && run.length - start > 1)) dropFirst()
+    while (
+      run.length - start > limits.recentEventsMax ||
+      (bytes > limits.recentEventsBytesMax && run.length - start > 1)
+    )
+      dropFirst()
   }
   const erase = (deletion: LogEvent): void => {
     for (let index = start; index < run.length; index++) {
       const event = run[index] as LogEvent
-      const meant = deletion.responseId === null ? event.formId === deletion.formId : event.responseId === deletion.responseId
+      const meant =
+        deletion.responseId === null ? event.formId === deletion.formId : event.responseId === deletion.responseId
       if (!meant || event.responseId === null || event.workspace !== deletion.workspace) continue
       const erased: LogEvent = { ...event, data: null, meta: '{}' }
       bytes -= sizeOf(event) - sizeOf(erased)

@@ -73,7 +73,8 @@ function admit(compiler: Compiler, place: Place): boolean {
     return false
   }
   compiler.nodes += 1
-  if (compiler.nodes === filterNodesMax + 1) refuse(compiler, place, `The filter has more than ${filterNodesMax} conditions.`)
+  if (compiler.nodes === filterNodesMax + 1)
+    refuse(compiler, place, `The filter has more than ${filterNodesMax} conditions.`)
   return compiler.nodes <= filterNodesMax
 }
 
@@ -82,13 +83,18 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 /** `{path: condition, $and: [...], ...}`: all of its entries must hold. */
 function compileDocument(compiler: Compiler, json: unknown, place: Place): Test {
-  if (!isObject(json)) return refuse(compiler, place, 'A filter must be an object such as {"data.budget": {"$gte": 1000}}.')
+  if (!isObject(json))
+    return refuse(compiler, place, 'A filter must be an object such as {"data.budget": {"$gte": 1000}}.')
   if (!admit(compiler, place)) return never
   const tests: Test[] = []
   for (const key of Object.keys(json)) {
     if (compiler.nodes > compiler.limits.filterNodesMax) break
     const at = below(place, key)
-    tests.push(key.startsWith('$') ? compileLogic(compiler, { key, json: json[key] }, at) : compilePath(compiler, { key, json: json[key] }, at))
+    tests.push(
+      key.startsWith('$')
+        ? compileLogic(compiler, { key, json: json[key] }, at)
+        : compilePath(compiler, { key, json: json[key] }, at),
+    )
   }
   return every(tests)
 }
@@ -107,7 +113,8 @@ function compileLogic(compiler: Compiler, entry: { key: string; json: unknown },
   if (key !== '$and' && key !== '$or' && key !== '$nor') {
     return refuse(compiler, place, `"${key}" cannot stand here. Use $and, $or, $nor or a path such as "data.budget".`)
   }
-  if (!Array.isArray(json) || json.length === 0) return refuse(compiler, place, `"${key}" takes a list of at least one filter.`)
+  if (!Array.isArray(json) || json.length === 0)
+    return refuse(compiler, place, `"${key}" takes a list of at least one filter.`)
   const tests: Test[] = []
   for (const [index, part] of json.entries()) {
     if (compiler.nodes > compiler.limits.filterNodesMax) break
@@ -125,9 +132,14 @@ function compilePath(compiler: Compiler, entry: { key: string; json: unknown }, 
   const path = entry.key.split('.')
   const [root] = path
   if (root === undefined || !ROOTS.includes(root)) {
-    return refuse(compiler, place, `"${entry.key}" is no path of an event. Paths start with ${ROOTS.join(', ')}: for example "data.${entry.key}".`)
+    return refuse(
+      compiler,
+      place,
+      `"${entry.key}" is no path of an event. Paths start with ${ROOTS.join(', ')}: for example "data.${entry.key}".`,
+    )
   }
-  if (path.some((segment) => segment === '')) return refuse(compiler, place, `"${entry.key}" has an empty part between dots.`)
+  if (path.some((segment) => segment === ''))
+    return refuse(compiler, place, `"${entry.key}" has an empty part between dots.`)
   const test = compileCondition(compiler, entry.json, place)
   return (subject) => test(subject, path)
 }
@@ -144,7 +156,8 @@ function compileCondition(compiler: Compiler, json: unknown, place: Place): Valu
     if (!admit(compiler, place)) return never
     return equals(json)
   }
-  if (operators.length < keys.length) return refuse(compiler, place, 'Operators ($...) and plain keys cannot be mixed in one condition.')
+  if (operators.length < keys.length)
+    return refuse(compiler, place, 'Operators ($...) and plain keys cannot be mixed in one condition.')
   const tests: ValueTest[] = []
   for (const key of keys) {
     const at = below(place, key)
@@ -198,7 +211,8 @@ const ordering =
 const membership: OperatorCompiler = (compiler, { key, operand }, place) => {
   if (!Array.isArray(operand)) return refuse(compiler, place, `"${key}" takes a list.`)
   const { filterInItemsMax } = compiler.limits
-  if (operand.length > filterInItemsMax) return refuse(compiler, place, `"${key}" lists more than ${filterInItemsMax} values.`)
+  if (operand.length > filterInItemsMax)
+    return refuse(compiler, place, `"${key}" lists more than ${filterInItemsMax} values.`)
   const scalars = new Set<unknown>(operand.filter((item) => typeof item !== 'object' || item === null))
   const structures = operand.filter((item) => typeof item === 'object' && item !== null)
   return (subject, path) => {

@@ -37,7 +37,10 @@ export function compileWhen({ when, types }: CompileWhenInput, limits: FilterLim
   if (when.filter === null || when.filter === undefined) return { ok: true, when: { wants, matches: null } }
   const filter = compileFilter(when.filter, limits)
   if (!filter.ok) {
-    return { ok: false, problems: filter.problems.map((problem) => ({ ...problem, pointer: `/filter${problem.pointer}` })) }
+    return {
+      ok: false,
+      problems: filter.problems.map((problem) => ({ ...problem, pointer: `/filter${problem.pointer}` })),
+    }
   }
   return { ok: true, when: { wants, matches: (event, view) => filter.match(filterSubject(event, view)) } }
 }
@@ -62,7 +65,11 @@ class LazySubject implements FilterSubject {
     this.event = { id: event.id, type: event.type, at: event.at }
     once(this, 'data', () => JSON.parse(event.data ?? '{}') as unknown)
     once(this, 'meta', () => JSON.parse(event.meta) as unknown)
-    once(this, 'form', () => (event.formId === null ? null : { id: event.formId, name: view?.form.name ?? null, version: view?.form.version ?? null }))
+    once(this, 'form', () =>
+      event.formId === null
+        ? null
+        : { id: event.formId, name: view?.form.name ?? null, version: view?.form.version ?? null },
+    )
     once(this, 'response', () => (event.response === null ? null : { id: event.responseId, ...event.response }))
   }
 }

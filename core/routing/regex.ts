@@ -21,8 +21,10 @@ const PROGRAM_SIZE_MAX = 500
 /** The compiled pattern, or what is wrong with it. */
 export function compileRegex(pattern: unknown, options: unknown, limits: RegexLimits): CompiledRegex | string {
   if (typeof pattern !== 'string') return '"$regex" takes a string.'
-  if (pattern.length > limits.filterRegexCharsMax) return `The pattern is longer than ${limits.filterRegexCharsMax} characters.`
-  if (options !== undefined && typeof options !== 'string') return '"$options" takes a string of the letters i, m and s.'
+  if (pattern.length > limits.filterRegexCharsMax)
+    return `The pattern is longer than ${limits.filterRegexCharsMax} characters.`
+  if (options !== undefined && typeof options !== 'string')
+    return '"$options" takes a string of the letters i, m and s.'
   let flags = 0
   for (const letter of options ?? '') {
     const flag = FLAGS.get(letter)
@@ -31,7 +33,8 @@ export function compileRegex(pattern: unknown, options: unknown, limits: RegexLi
   }
   const compiled = compileRe2(pattern, flags)
   if (typeof compiled === 'string') return compiled
-  if (compiled.programSize() > PROGRAM_SIZE_MAX) return 'The pattern is too complex: its repetitions multiply. Use smaller counts.'
+  if (compiled.programSize() > PROGRAM_SIZE_MAX)
+    return 'The pattern is too complex: its repetitions multiply. Use smaller counts.'
   const charsMax = limits.filterRegexSubjectCharsMax
   return { test: (text) => compiled.test(text.length > charsMax ? text.slice(0, charsMax) : text) }
 }

@@ -20,7 +20,11 @@ function simulate({ connections, acceptMax, lanes, seconds }: Plant) {
   let delayMs = 0
   let accepted = 0
   const behind = lanes.map(() => 0)
-  const history: { readonly acceptedPerSecond: number; readonly behind: readonly number[]; readonly delayMs: number }[] = []
+  const history: {
+    readonly acceptedPerSecond: number
+    readonly behind: readonly number[]
+    readonly delayMs: number
+  }[] = []
   for (let tick = 0; tick < (seconds * 1_000) / SAMPLE_MS; tick++) {
     const answerMs = connections / (acceptMax / 1_000) + delayMs
     const acceptedPerSecond = Math.min(acceptMax, (connections / answerMs) * 1_000)
@@ -50,11 +54,19 @@ function simulate({ connections, acceptMax, lanes, seconds }: Plant) {
 }
 
 describe('ingest yields to a destination that could keep up', () => {
-  test.each([10, 100, 1_000])('%i connections: the backlog stays near the soft limit and little throughput is lost', (connections) => {
-    const { acceptedPerSecond, behindMax } = simulate({ connections, acceptMax: 7_000, lanes: [{ deliverMax: 5_000 }], seconds: 60 })
-    expect(behindMax[0]).toBeLessThan(LIMITS.backlogSoftMax * 3)
-    expect(acceptedPerSecond).toBeGreaterThan(5_000 * 0.9)
-  })
+  test.each([10, 100, 1_000])(
+    '%i connections: the backlog stays near the soft limit and little throughput is lost',
+    (connections) => {
+      const { acceptedPerSecond, behindMax } = simulate({
+        connections,
+        acceptMax: 7_000,
+        lanes: [{ deliverMax: 5_000 }],
+        seconds: 60,
+      })
+      expect(behindMax[0]).toBeLessThan(LIMITS.backlogSoftMax * 3)
+      expect(acceptedPerSecond).toBeGreaterThan(5_000 * 0.9)
+    },
+  )
 
   test('no delay at all while delivery keeps up', () => {
     const { delays } = simulate({ connections: 100, acceptMax: 4_000, lanes: [{ deliverMax: 5_000 }], seconds: 10 })
@@ -64,7 +76,12 @@ describe('ingest yields to a destination that could keep up', () => {
 
 describe('ingest never yields to a destination that is slow or dead', () => {
   test.each([0, 50, 1_000])('one that takes %i a second of 7,000', (deliverMax) => {
-    const { delays } = simulate({ connections: 100, acceptMax: 7_000, lanes: [{ deliverMax: 8_000 }, { deliverMax }], seconds: 20 })
+    const { delays } = simulate({
+      connections: 100,
+      acceptMax: 7_000,
+      lanes: [{ deliverMax: 8_000 }, { deliverMax }],
+      seconds: 20,
+    })
     expect(Math.max(...delays)).toBe(0)
   })
 })
@@ -75,6 +92,7 @@ test('the delay has a limit, and is gone soon after the pressure is', () => {
   for (let n = 0; n < 200; n++) delayMs = nextDelayMs(delayMs, pressed, LIMITS)
   expect(delayMs).toBe(LIMITS.ingestDelayMsMax)
   let steps = 0
-  for (; delayMs > 0 && steps < 100; steps++) delayMs = nextDelayMs(delayMs, { acceptedPerSecond: 100, lanes: [] }, LIMITS)
+  for (; delayMs > 0 && steps < 100; steps++)
+    delayMs = nextDelayMs(delayMs, { acceptedPerSecond: 100, lanes: [] }, LIMITS)
   expect(steps).toBeLessThan(25)
 })

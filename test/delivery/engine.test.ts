@@ -21,7 +21,11 @@ test('many submissions arrive once each, with their attempts recorded', async ()
   expect(new Set(ids).size).toBe(300)
   const deliveries = await world.deliveries()
   expect(deliveries).toHaveLength(300)
-  expect(deliveries.every(({ state, attempts, host }) => state === 'delivered' && attempts === 1 && host === `127.0.0.1:${receiver.port}`)).toBe(true)
+  expect(
+    deliveries.every(
+      ({ state, attempts, host }) => state === 'delivered' && attempts === 1 && host === `127.0.0.1:${receiver.port}`,
+    ),
+  ).toBe(true)
   const [attempt] = await world.store.listAttempts('default', deliveries[0]?.id ?? '')
   expect(attempt).toMatchObject({ n: 1, outcome: 'delivered', exchanges: [{ status: 200, method: 'POST' }] })
   expect(world.counts.get('end to end crm')).toBe(300)
@@ -38,7 +42,13 @@ test('failures are retried by the schedule under the same id, then dead with the
   expect(receiver.requests.map((request) => request.json<{ id: string }>().id)).toHaveLength(3)
   expect(new Set(receiver.requests.map((request) => request.json<{ id: string }>().id)).size).toBe(1)
   const [delivery] = await world.deliveries()
-  expect(delivery).toMatchObject({ state: 'dead', attempts: 3, reason: 'receiver_failed', errorCode: 'http_503', error: 'answered 503' })
+  expect(delivery).toMatchObject({
+    state: 'dead',
+    attempts: 3,
+    reason: 'receiver_failed',
+    errorCode: 'http_503',
+    error: 'answered 503',
+  })
   await until('the event', () => world.events.find(({ type }) => type === 'delivery.dead'))
 })
 
@@ -57,7 +67,10 @@ test('a receiver that comes back gets it; 4xx to the end is a permanent reject; 
   receiver.respond({ status: 404 })
   await world.submit({ a: 2 })
   await world.settled()
-  expect((await world.deliveries({ state: 'dead' }))[0]).toMatchObject({ reason: 'permanent_reject', errorCode: 'http_404' })
+  expect((await world.deliveries({ state: 'dead' }))[0]).toMatchObject({
+    reason: 'permanent_reject',
+    errorCode: 'http_404',
+  })
   receiver.respond({ status: 410 })
   await world.submit({ a: 3 })
   await until('the disabling', () => world.disabled.length > 0)
@@ -73,17 +86,31 @@ test('Retry-After is waited for, though the schedule is shorter', async () => {
   await using world = await openWorld({ installations: [{ id: 'crm', code: sender(receiver.url) }] })
   const beforeMs = Date.now()
   await world.submit({ a: 1 })
-  const [delivery] = await until('the retry', () => world.deliveries({ state: 'retrying' }), { accept: (list) => list.length === 1 })
+  const [delivery] = await until('the retry', () => world.deliveries({ state: 'retrying' }), {
+    accept: (list) => list.length === 1,
+  })
   expect((delivery?.dueAtMs ?? 0) - beforeMs).toBeGreaterThanOrEqual(3_000)
 })
 
 test('a refused address is a configuration error at once', async () => {
   await using world = await openWorld({
-    installations: [{ id: 'crm', code: sender('http://10.0.0.1/x'), manifest: { permissions: { http: { hosts: ['10.0.0.1'] } } }, http: { hosts: ['10.0.0.1'], methods: ['POST'] } }],
+    installations: [
+      {
+        id: 'crm',
+        code: sender('http://10.0.0.1/x'),
+        manifest: { permissions: { http: { hosts: ['10.0.0.1'] } } },
+        http: { hosts: ['10.0.0.1'], methods: ['POST'] },
+      },
+    ],
   })
   await world.submit({ a: 1 })
   await world.settled()
-  expect((await world.deliveries())[0]).toMatchObject({ state: 'dead', attempts: 1, reason: 'config_error', errorCode: 'http_refused_address' })
+  expect((await world.deliveries())[0]).toMatchObject({
+    state: 'dead',
+    attempts: 1,
+    reason: 'config_error',
+    errorCode: 'http_refused_address',
+  })
 })
 
 describe('the breaker', () => {
@@ -100,13 +127,45 @@ describe('the breaker', () => {
     expect(waiting.every(({ attempts }) => attempts === 0)).toBe(true)
     // Probes go on, one at a time, and each of them dies of its own failure.
     await receiver.received(5)
-    expect(world.events.filter(({ type, data }) => type === 'alert.raised' && data?.includes('breaker_open') === true)).toHaveLength(1)
+    expect(
+      world.events.filter(({ type, data }) => type === 'alert.raised' && data?.includes('breaker_open') === true),
+    ).toHaveLength(1)
     receiver.respond({ status: 200 })
     await world.settled()
     expect((await world.deliveries({ state: 'delivered' })).length).toBe(40)
     expect(world.counts.get('breaker crm open')).toBe(1)
     expect(world.counts.get('breaker crm closed')).toBe(1)
     await until('the news', () => world.events.find(({ data }) => data?.includes('breaker_closed') === true))
+  })
+
+  test('a probe whose plugin fails before it sends leaves the door to the next', async () => {
+    await using receiver = await startReceiver({ status: 500 })
+    let broken = false
+    const healthy = sender(receiver.url)
+    const code: DoublePlugin = {
+      ...healthy,
+      actions: {
+        post: (items, ctx) => {
+          if (broken) throw new Error('not even sent')
+          return healthy.actions?.['post']?.(items, ctx) ?? { outcome: 'delivered' }
+        },
+      },
+    }
+    await using world = await openWorld({
+      installations: [{ id: 'crm', code, retry: { delaysMs: Array.from({ length: 200 }, () => 20) }, concurrency: 1 }],
+      limits: { breakerFailuresMax: 2, breakerProbeMs: 50, breakerProbeMsMax: 50 },
+    })
+    await world.submit(...answers(4))
+    await until('the breaker to open', () => world.counts.get('breaker crm open'))
+    broken = true
+    const before = receiver.requests.length
+    const attempts = async (): Promise<number> =>
+      (await world.deliveries()).reduce((sum, delivery) => sum + delivery.attempts, 0)
+    await until('probes that never left', async () => (await attempts()) > before + 2)
+    broken = false
+    receiver.respond({ status: 200 })
+    await world.settled()
+    expect(await world.deliveries({ state: 'delivered' })).toHaveLength(4)
   })
 
   test('a dead endpoint leaves its neighbour alone', async () => {
@@ -120,7 +179,9 @@ describe('the breaker', () => {
     })
     await world.submit(...answers(100))
     await alive.received(100)
-    await until('all of the living', () => world.deliveries({ installation: 'alive', state: 'delivered' }), { accept: (list) => list.length === 100 })
+    await until('all of the living', () => world.deliveries({ installation: 'alive', state: 'delivered' }), {
+      accept: (list) => list.length === 100,
+    })
     expect(dead.concurrencyMax).toBeLessThanOrEqual(8)
     expect(await world.store.countDeliveries('default', { installation: 'dead', state: 'pending' })).toBe(100)
     await world.stop(10)
@@ -155,7 +216,9 @@ test('a rate limit spreads attempts and neither loses nor repeats any', async ()
 
 test('fifo: a failing head blocks its own key and no other, and order holds over a restart', async () => {
   await using dir = await tempDir('fifo')
-  await using receiver = await startReceiver((request) => ({ status: failing && request.body.includes('"key":"a","n":1') ? 500 : 200 }))
+  await using receiver = await startReceiver((request) => ({
+    status: failing && request.body.includes('"key":"a","n":1') ? 500 : 200,
+  }))
   let failing = true
   const code: DoublePlugin = {
     ...sender(receiver.url),
@@ -168,11 +231,15 @@ test('fifo: a failing head blocks its own key and no other, and order holds over
   }
   const options = {
     dir: dir.path,
-    installations: [{ id: 'crm', code, order: 'fifo' as const, retry: { delaysMs: [30, 30, 30, 30, 200, 200, 200, 200, 200, 200] } }],
+    installations: [
+      { id: 'crm', code, order: 'fifo' as const, retry: { delaysMs: [30, 30, 30, 30, 200, 200, 200, 200, 200, 200] } },
+    ],
     limits: { breakerFailuresMax: 1_000 },
   }
   const orders = (key: string): number[] =>
-    receiver.requests.filter((request) => request.body.includes(`"key":"${key}"`)).map((request) => request.json<{ n: number }>().n)
+    receiver.requests
+      .filter((request) => request.body.includes(`"key":"${key}"`))
+      .map((request) => request.json<{ n: number }>().n)
   {
     await using world = await openWorld(options)
     for (const key of ['a', 'b']) await world.submit(...[0, 1, 2, 3].map((n) => ({ key, n })))
@@ -201,28 +268,38 @@ test('batches: company up to the maximum, an outcome for each, and who failed in
         sizes.push(items.length)
         const all = items.map(({ input }) => (input as { n: number }).n)
         if (broken && all.includes(3)) throw new Error('row 3 breaks the batch')
-        return all.map((n) => (n === 5 ? { outcome: 'dead', code: 'bad_row', message: 'no' } : { outcome: 'delivered' }))
+        return all.map((n) =>
+          n === 5 ? { outcome: 'dead', code: 'bad_row', message: 'no' } : { outcome: 'delivered' },
+        )
       },
     },
   }
   await using world = await openWorld({
-    installations: [{ id: 'sheet', code, concurrency: 1, manifest: { actions: { rows: { batch: { max: 10, waitMs: 50 } } } } }],
+    installations: [
+      { id: 'sheet', code, concurrency: 1, manifest: { actions: { rows: { batch: { max: 10, waitMs: 50 } } } } },
+    ],
   })
   await world.submit(...answers(10))
   await until('the first try', () => sizes.length > 0)
   expect(sizes[0]).toBe(10)
   await until('the lonely ones', () => sizes.length >= 11)
-  expect(sizes.slice(1, 11)).toEqual(new Array(10).fill(1))
+  expect(sizes.slice(1, 11)).toEqual(Array.from({ length: 10 }, () => 1))
   broken = false
   await world.settled()
   const ended = await world.deliveries()
   expect(ended.filter(({ state }) => state === 'delivered')).toHaveLength(9)
-  expect(ended.find(({ state }) => state === 'dead')).toMatchObject({ errorCode: 'bad_row', reason: 'permanent_reject' })
+  expect(ended.find(({ state }) => state === 'dead')).toMatchObject({
+    errorCode: 'bad_row',
+    reason: 'permanent_reject',
+  })
 })
 
 test('more than memory holds: the rest waits in storage and follows', async () => {
   await using receiver = await startReceiver()
-  await using world = await openWorld({ installations: [{ id: 'crm', code: sender(receiver.url) }], limits: { laneMemoryDeliveriesMax: 10 } })
+  await using world = await openWorld({
+    installations: [{ id: 'crm', code: sender(receiver.url) }],
+    limits: { laneMemoryDeliveriesMax: 10 },
+  })
   await world.submit(...answers(200))
   await world.settled()
   expect(new Set(receiver.requests.map((request) => request.json<{ id: string }>().id)).size).toBe(200)
@@ -263,7 +340,10 @@ test('stop lets what runs finish within its grace', async () => {
   await receiver.received(1)
   expect(await world.stop(5_000)).toEqual({ released: 0 })
   const begun = receiver.requests.length
-  await using again = await openWorld({ ...options, installations: [{ id: 'crm', code: sender(receiver.url), state: 'paused' }] })
+  await using again = await openWorld({
+    ...options,
+    installations: [{ id: 'crm', code: sender(receiver.url), state: 'paused' }],
+  })
   expect((await again.deliveries({ state: 'delivered' })).length).toBe(begun)
   expect((await again.deliveries({ state: 'pending' })).length).toBe(6 - begun)
 })
@@ -273,7 +353,9 @@ test('an interrupted run costs nothing and is repeated', async () => {
   await using world = await openWorld({ installations: [{ id: 'crm', code: sender(receiver.url) }] })
   let interruptions = 0
   world.sandbox.interfere = (_key, run) =>
-    run.input.kind === 'action' && interruptions++ < 3 ? new HubError('plugin_interrupted', 'a neighbour broke the process') : null
+    run.input.kind === 'action' && interruptions++ < 3
+      ? new HubError('plugin_interrupted', 'a neighbour broke the process')
+      : null
   await world.submit({ a: 1 })
   await world.settled()
   expect((await world.deliveries())[0]).toMatchObject({ state: 'delivered', attempts: 1 })
@@ -286,7 +368,15 @@ test('a deleted response is not delivered from memory', async () => {
   const events = await world.submit({ n: 0 }, { n: 1 })
   await receiver.received(1)
   const gone = events[1]
-  const deletion = { id: 'evt_gone', type: 'response.deleted', at: new Date().toISOString(), formId: 'contact', responseId: gone?.responseId ?? null, hops: 0, data: '{}' }
+  const deletion = {
+    id: 'evt_gone',
+    type: 'response.deleted',
+    at: new Date().toISOString(),
+    formId: 'contact',
+    responseId: gone?.responseId ?? null,
+    hops: 0,
+    data: '{}',
+  }
   await world.store.deleteResponse('default', gone?.responseId ?? '', deletion)
   const told = await world.store.getEvent('default', 'evt_gone')
   world.published(told === undefined ? [] : [told])
@@ -301,12 +391,25 @@ test('replay: one, a filter, in steps; what dies again at once is taken only onc
   await using receiver = await startReceiver({ status: 400 })
   const code: DoublePlugin = {
     ...sender(receiver.url),
-    actions: { post: async (_items, ctx) => ((await ctx.http({ method: 'POST', url: receiver.url })).status < 300 ? { outcome: 'delivered' } : { outcome: 'dead', code: 'http_400', message: 'no' }) },
+    actions: {
+      post: async (_items, ctx) =>
+        (await ctx.http({ method: 'POST', url: receiver.url })).status < 300
+          ? { outcome: 'delivered' }
+          : { outcome: 'dead', code: 'http_400', message: 'no' },
+    },
   }
-  await using world = await openWorld({ installations: [{ id: 'crm', code }], limits: { replayRowsPerStepMax: 4, pageItemsMax: 3 } })
+  await using world = await openWorld({
+    installations: [{ id: 'crm', code }],
+    limits: { replayRowsPerStepMax: 4, pageItemsMax: 3 },
+  })
   await world.submit(...answers(10))
   await world.settled()
-  const deps = { store: world.store, push: world.engine.push.bind(world.engine), clock: systemClock, limits: world.limits }
+  const deps = {
+    store: world.store,
+    push: world.engine.push.bind(world.engine),
+    clock: systemClock,
+    limits: world.limits,
+  }
   const query = { workspace: 'default', installation: 'crm', states: ['dead'] as const }
   expect(await world.store.countReplay(query)).toBe(10)
   const steps: number[] = []
@@ -318,7 +421,11 @@ test('replay: one, a filter, in steps; what dies again at once is taken only onc
   const [one] = await world.deliveries()
   expect(await replayDeliveries(deps, { ...query, deliveryIds: [one?.id ?? ''] })).toBe(1)
   await world.settled()
-  expect(await world.store.getDelivery('default', one?.id ?? '')).toMatchObject({ state: 'delivered', attempts: 3, scheduleStep: 1 })
+  expect(await world.store.getDelivery('default', one?.id ?? '')).toMatchObject({
+    state: 'delivered',
+    attempts: 3,
+    scheduleStep: 1,
+  })
   expect(await replayDeliveries(deps, query)).toBe(9)
   await world.settled()
   expect(await world.store.countReplay(query)).toBe(0)

@@ -53,8 +53,10 @@ describe('the outcome table', () => {
     for (const code of Object.keys(ERRORS) as ErrorCode[]) {
       const verdict = rulingOf(new HubError(code, 'x'))
       if (verdict.kind === 'retry' || verdict.kind === 'dead') expect(DEAD_REASONS).toContain(verdict.reason)
-      if (Object.hasOwn(ERROR_RULINGS, code) && ERRORS[code].act === 'vendor' && verdict.kind === 'retry') expect(verdict.reason).toBe('receiver_failed')
-      if (ERRORS[code].act === 'admin' && verdict.kind === 'dead' && code !== 'managed_by_file') expect(verdict.reason).toBe('config_error')
+      if (Object.hasOwn(ERROR_RULINGS, code) && ERRORS[code].act === 'vendor' && verdict.kind === 'retry')
+        expect(verdict.reason).toBe('receiver_failed')
+      if (ERRORS[code].act === 'admin' && verdict.kind === 'dead' && code !== 'managed_by_file')
+        expect(verdict.reason).toBe('config_error')
     }
   })
 
@@ -72,19 +74,39 @@ describe('the outcome table', () => {
 
   test('outcomes of plugins', () => {
     expect(verdictOf(delivered(), 'retry')).toEqual({ kind: 'delivered' })
-    expect(verdictOf(retry('busy', { afterMs: 5, code: 'http_503' }), 'retry')).toMatchObject({ kind: 'retry', reason: 'receiver_failed', afterMs: 5 })
-    expect(verdictOf(retry('no', { code: 'http_404' }), 'retry')).toMatchObject({ kind: 'retry', reason: 'permanent_reject' })
+    expect(verdictOf(retry('busy', { afterMs: 5, code: 'http_503' }), 'retry')).toMatchObject({
+      kind: 'retry',
+      reason: 'receiver_failed',
+      afterMs: 5,
+    })
+    expect(verdictOf(retry('no', { code: 'http_404' }), 'retry')).toMatchObject({
+      kind: 'retry',
+      reason: 'permanent_reject',
+    })
     expect(verdictOf(retry('slow', { code: 'http_429' }), 'retry')).toMatchObject({ reason: 'receiver_failed' })
-    expect(verdictOf(dead('http_422', 'no'), 'retry')).toMatchObject({ kind: 'dead', reason: 'permanent_reject', disable: false })
+    expect(verdictOf(dead('http_422', 'no'), 'retry')).toMatchObject({
+      kind: 'dead',
+      reason: 'permanent_reject',
+      disable: false,
+    })
     expect(verdictOf(dead('config_invalid', 'no'), 'retry')).toMatchObject({ kind: 'dead', reason: 'config_error' })
     expect(verdictOf(dead('gone', 'no', { disable: true }), 'retry')).toMatchObject({ disable: true })
     expect(verdictOf(ambiguous('lost'), 'retry')).toMatchObject({ kind: 'retry', outcome: 'ambiguous' })
-    expect(verdictOf(ambiguous('lost'), 'dead')).toMatchObject({ kind: 'dead', outcome: 'ambiguous', reason: 'receiver_failed' })
+    expect(verdictOf(ambiguous('lost'), 'dead')).toMatchObject({
+      kind: 'dead',
+      outcome: 'ambiguous',
+      reason: 'receiver_failed',
+    })
   })
 
   test('what a sandbox sends that is no outcome is none', () => {
-    for (const odd of [null, 1, 'delivered', {}, { outcome: 'yes' }, { outcome: {} }, []]) expect(readOutcome(odd)).toBeUndefined()
-    expect(readOutcome({ outcome: 'dead', code: 7, disable: 'yes' })).toEqual({ outcome: 'dead', code: 'rejected', message: 'The plugin gave up.' })
+    for (const odd of [null, 1, 'delivered', {}, { outcome: 'yes' }, { outcome: {} }, []])
+      expect(readOutcome(odd)).toBeUndefined()
+    expect(readOutcome({ outcome: 'dead', code: 7, disable: 'yes' })).toEqual({
+      outcome: 'dead',
+      code: 'rejected',
+      message: 'The plugin gave up.',
+    })
     expect(readOutcome({ outcome: 'retry', reason: 'x', afterMs: -1 })).toEqual({ outcome: 'retry', reason: 'x' })
   })
 
@@ -108,7 +130,9 @@ describe('the outcome table', () => {
     expect(receiverEvidence(threw, exchange(503, null))).toBe('fails')
     expect(receiverEvidence(threw, exchange(429, null))).toBe('fails')
     expect(receiverEvidence(threw, exchange(null, 'reset'))).toBe('fails')
-    expect(receiverEvidence(rulingOf(new HubError('http_refused_address', 'x')), exchange(null, 'refused_by_guard'))).toBe('unknown')
+    expect(
+      receiverEvidence(rulingOf(new HubError('http_refused_address', 'x')), exchange(null, 'refused_by_guard')),
+    ).toBe('unknown')
   })
 })
 
@@ -125,7 +149,8 @@ describe('backoff', () => {
     expect(Math.max(...delays)).toBeLessThanOrEqual(6_000)
     // Spread, not clustered: each fifth of the range has its share.
     for (let fifth = 0; fifth < 5; fifth++) {
-      const share = delays.filter((delay) => delay >= 4_000 + fifth * 400 && delay < 4_400 + fifth * 400).length / delays.length
+      const share =
+        delays.filter((delay) => delay >= 4_000 + fifth * 400 && delay < 4_400 + fifth * 400).length / delays.length
       expect(share).toBeGreaterThan(0.14)
     }
   })
@@ -177,7 +202,7 @@ describe('breakers', () => {
     for (let n = 0; n < 3; n++) breakers.fails(key, 'r', 100)
     breakers.buried(key, 'dlv_1')
     breakers.admit(key, 'probe', 1_100)
-    breakers.release(key, 'probe')
+    breakers.release(key.installation, 'probe')
     expect(breakers.admit(key, 'second', 1_100)).toEqual({ kind: 'go' })
     expect(breakers.check(key.installation, key.host, 1_100)).toBeNull()
     expect(breakers.works(key, 2_100)).toEqual({ kind: 'closed', openMs: 2_000, deadIds: ['dlv_1'] })

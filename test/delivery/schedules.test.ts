@@ -9,11 +9,16 @@ import { openWorld } from './world.ts'
 import type { DoublePlugin } from './world.ts'
 
 const due = (cron: string, timezone: string, [after, until]: readonly [string, string]): readonly string[] =>
-  dueTimes(new Cron(cron, { timezone, paused: true }), { afterMs: Date.parse(after), untilMs: Date.parse(until) }).map((atMs) => new Date(atMs).toISOString())
+  dueTimes(new Cron(cron, { timezone, paused: true }), { afterMs: Date.parse(after), untilMs: Date.parse(until) }).map(
+    (atMs) => new Date(atMs).toISOString(),
+  )
 
 describe('which times are due', () => {
   test('after the last, up to now, both ends exact', () => {
-    expect(due('0 12 * * *', 'UTC', ['2026-01-01T12:00:00Z', '2026-01-03T12:00:00Z'])).toEqual(['2026-01-02T12:00:00.000Z', '2026-01-03T12:00:00.000Z'])
+    expect(due('0 12 * * *', 'UTC', ['2026-01-01T12:00:00Z', '2026-01-03T12:00:00Z'])).toEqual([
+      '2026-01-02T12:00:00.000Z',
+      '2026-01-03T12:00:00.000Z',
+    ])
     expect(due('0 12 * * *', 'UTC', ['2026-01-01T12:00:00Z', '2026-01-02T11:59:59.999Z'])).toEqual([])
   })
 
@@ -97,11 +102,19 @@ test('a schedule that fails is retried like any delivery', async () => {
   const startMs = Date.parse('2026-01-01T00:30:00Z') - performance.now()
   let jumpMs = 0
   const clock = { ...systemClock, nowMs: () => startMs + jumpMs + performance.now() }
-  await using world = await openWorld({ clock, installations: [{ id: 'a', code, manifest: { schedules: { hourly: { cron: '0 * * * *' } } } }] })
+  await using world = await openWorld({
+    clock,
+    installations: [{ id: 'a', code, manifest: { schedules: { hourly: { cron: '0 * * * *' } } } }],
+  })
   await until('its row', async () => (await world.store.schedules()).length === 1)
   jumpMs = 3_600_000
   world.queue.wake({ kind: 'schedule', workspace: 'default', installation: 'a' })
   await until('the third run', () => runs === 3)
   await world.settled()
-  expect((await world.deliveries())[0]).toMatchObject({ kind: 'schedule', name: 'hourly', state: 'delivered', attempts: 3 })
+  expect((await world.deliveries())[0]).toMatchObject({
+    kind: 'schedule',
+    name: 'hourly',
+    state: 'delivered',
+    attempts: 3,
+  })
 })

@@ -39,16 +39,33 @@ export interface DoubleContext {
   enqueue(action: string, input: Json, options?: { key?: string; orderBy?: string; delayMs?: number }): void
   emit(name: string, data: { [key: string]: Json }): void
   tally(name: string, by?: number): void
-  readonly kv: { get(key: string): Promise<Json | undefined>; set(key: string, value: Json): void; list(prefix: string): Promise<Json | undefined> }
-  http(request: { method?: string; url: string; body?: string }): Promise<{ status: number; headers: Record<string, string>; body: string }>
+  readonly kv: {
+    get(key: string): Promise<Json | undefined>
+    set(key: string, value: Json): void
+    list(prefix: string): Promise<Json | undefined>
+  }
+  http(request: {
+    method?: string
+    url: string
+    body?: string
+  }): Promise<{ status: number; headers: Record<string, string>; body: string }>
 }
 
 export interface DoublePlugin {
   /** Hosts with port that it may reach. */
   readonly hosts?: readonly string[]
   readonly on?: Record<string, (event: HubEvent, ctx: DoubleContext) => Promise<void> | void>
-  readonly actions?: Record<string, (items: readonly ActionItem[], ctx: DoubleContext) => Promise<readonly Outcome[] | Outcome> | readonly Outcome[] | Outcome>
-  readonly schedules?: Record<string, (tick: { at: string; missed: number }, ctx: DoubleContext) => Promise<void> | void>
+  readonly actions?: Record<
+    string,
+    (
+      items: readonly ActionItem[],
+      ctx: DoubleContext,
+    ) => Promise<readonly Outcome[] | Outcome> | readonly Outcome[] | Outcome
+  >
+  readonly schedules?: Record<
+    string,
+    (tick: { at: string; missed: number }, ctx: DoubleContext) => Promise<void> | void
+  >
 }
 
 /** An installation in a few words; the rest is usual. */
@@ -180,7 +197,9 @@ function contextOf(run: Run, effects: Effects): DoubleContext {
 
 export function installation(spec: InstallationSpec): Installation {
   const { id, code, manifest, state: _state, cursor: _cursor, ...rest } = spec
-  const on = Object.fromEntries(Object.keys(code.on ?? {}).map((type) => [type, { data: ['data', 'form', 'response', 'meta'] }]))
+  const on = Object.fromEntries(
+    Object.keys(code.on ?? {}).map((type) => [type, { data: ['data', 'form', 'response', 'meta'] }]),
+  )
   const actions = Object.fromEntries(Object.keys(code.actions ?? {}).map((name) => [name, {}]))
   const parsed = manifestSchema.parse({
     id: 'double',
@@ -197,7 +216,12 @@ export function installation(spec: InstallationSpec): Installation {
     workspace: 'default',
     id,
     key: `default/${id}`,
-    plugin: { manifest: parsed, dir: '/nowhere', origin: 'builtin', bundle: { pluginId: parsed.id, version: '1.0.0', code: '', sourceMap: '', hash: '' } },
+    plugin: {
+      manifest: parsed,
+      dir: '/nowhere',
+      origin: 'builtin',
+      bundle: { pluginId: parsed.id, version: '1.0.0', code: '', sourceMap: '', hash: '' },
+    },
     config: {},
     secrets: new Map(),
     when: { forms: null, events: null, filter: null },
@@ -238,7 +262,15 @@ export async function openWorld(options: WorldOptions) {
   const clock = options.clock ?? systemClock
   const counts = new Map<string, number>()
   const meter = countingMeter(counts)
-  const store = await openSqliteStore({ dir, limits, logger: silent, onFatal: (error) => { throw error }, nowMs: clock.nowMs })
+  const store = await openSqliteStore({
+    dir,
+    limits,
+    logger: silent,
+    onFatal: (error) => {
+      throw error
+    },
+    nowMs: clock.nowMs,
+  })
   const recent = createRecentEvents(limits)
   const views = openFormViews(store)
   const breakers = createBreakers(limits)
@@ -288,17 +320,35 @@ export async function openWorld(options: WorldOptions) {
   const pump = createPump({ ...shared, recent, push })
   const scheduler = createScheduler({ store, queue, push, logger: silent, clock })
   if ((await store.getForm('default', 'contact')) === undefined) {
-    const saved = await store.saveForm({ workspace: 'default', id: 'contact', definition: CONTACT, managedBy: 'api', at: new Date().toISOString(), eventId: newId('event'), mode: 'create' })
+    const saved = await store.saveForm({
+      workspace: 'default',
+      id: 'contact',
+      definition: CONTACT,
+      managedBy: 'api',
+      at: new Date().toISOString(),
+      eventId: newId('event'),
+      mode: 'create',
+    })
     if (saved.event !== null) published([saved.event])
   }
   const head = await store.headSeq()
   const rows = await store.syncInstallations(
-    options.installations.map(({ id, cursor }) => ({ workspace: 'default', id, plugin: 'double', cursor: cursor ?? head, at: new Date().toISOString() })),
+    options.installations.map(({ id, cursor }) => ({
+      workspace: 'default',
+      id,
+      plugin: 'double',
+      cursor: cursor ?? head,
+      at: new Date().toISOString(),
+    })),
   )
   function place(specs: readonly InstallationSpec[]): void {
     const list: PlacedInstallation[] = specs.map((spec) => {
       sandbox.code.set(`default/${spec.id}`, spec.code)
-      return { installation: installation(spec), state: spec.state ?? 'ready', cursor: rows.find(({ id }) => id === spec.id)?.cursor ?? head }
+      return {
+        installation: installation(spec),
+        state: spec.state ?? 'ready',
+        cursor: rows.find(({ id }) => id === spec.id)?.cursor ?? head,
+      }
     })
     engine.setInstallations(list)
     pump.setInstallations(list)
@@ -353,7 +403,9 @@ export async function openWorld(options: WorldOptions) {
           idempotency: null,
         })),
       )
-      const accepted = results.flatMap((result) => (result.kind === 'stored' || result.kind === 'completed' ? [result.event] : []))
+      const accepted = results.flatMap((result) =>
+        result.kind === 'stored' || result.kind === 'completed' ? [result.event] : [],
+      )
       published(accepted)
       return accepted
     },
@@ -361,11 +413,16 @@ export async function openWorld(options: WorldOptions) {
       (await store.listDeliveries('default', { limit: 1_000, ...query })).items,
     /** Waits until nothing waits any more. */
     settled: async () => {
-      await until('the pump to catch up', async () => pump.lag(), { accept: (lags) => lags.every(([, lag]) => lag === 0) })
-      await until('every delivery to end', () => store.laneCounts(), { accept: (lanes) => lanes.every(({ pending, retrying }) => pending + retrying === 0) })
+      await until('the pump to catch up', async () => pump.lag(), {
+        accept: (lags) => lags.every(([, lag]) => lag === 0),
+      })
+      await until('every delivery to end', () => store.laneCounts(), {
+        accept: (lanes) => lanes.every(({ pending, retrying }) => pending + retrying === 0),
+      })
     },
     /** Waits until every running installation has read the whole log. */
-    caughtUp: () => until('the pump to catch up', async () => pump.lag(), { accept: (lags) => lags.every(([, lag]) => lag === 0) }),
+    caughtUp: () =>
+      until('the pump to catch up', async () => pump.lag(), { accept: (lags) => lags.every(([, lag]) => lag === 0) }),
     stop: (graceMs?: number) => (stopping ??= stop(graceMs)),
     [Symbol.asyncDispose]: async () => {
       await (stopping ??= stop())
@@ -381,13 +438,21 @@ export function sender(url: string): DoublePlugin {
     on: { 'response.submitted': (event, ctx) => ctx.enqueue('post', { answers: event.data ?? {} }) },
     actions: {
       post: async ([item], ctx) => {
-        const res = await ctx.http({ method: 'POST', url, body: JSON.stringify({ id: item?.delivery.id, ...(item?.input as object) }) })
+        const res = await ctx.http({
+          method: 'POST',
+          url,
+          body: JSON.stringify({ id: item?.delivery.id, ...(item?.input as object) }),
+        })
         if (res.status < 300) return { outcome: 'delivered' }
         if (res.status === 410) return { outcome: 'dead', code: 'gone', message: 'Gone.', disable: true }
         const after = Number(res.headers['retry-after'])
-        return { outcome: 'retry', reason: `answered ${res.status}`, code: `http_${res.status}`, ...(after > 0 ? { afterMs: after * 1000 } : {}) }
+        return {
+          outcome: 'retry',
+          reason: `answered ${res.status}`,
+          code: `http_${res.status}`,
+          ...(after > 0 ? { afterMs: after * 1000 } : {}),
+        }
       },
     },
   }
 }
-

@@ -73,14 +73,26 @@ test('a poison event is retried on its own and buried; those behind it do not wa
       },
     },
   }
-  await using world = await openWorld({ installations: [{ id: 'a', code: poisoned, retry: { delaysMs: [20, 20] } }, { id: 'b', code }] })
+  await using world = await openWorld({
+    installations: [
+      { id: 'a', code: poisoned, retry: { delaysMs: [20, 20] } },
+      { id: 'b', code },
+    ],
+  })
   await world.submit(...answers(10))
   await world.settled()
   expect(tries).toHaveLength(3)
   expect(await world.store.tallies('default', 'a', '')).toEqual({ handled: 9 })
   expect(numbers(seen)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
   const [delivery] = await world.deliveries()
-  expect(delivery).toMatchObject({ kind: 'handler', name: 'response.submitted', state: 'dead', attempts: 3, reason: 'internal_error', errorCode: 'plugin_threw' })
+  expect(delivery).toMatchObject({
+    kind: 'handler',
+    name: 'response.submitted',
+    state: 'dead',
+    attempts: 3,
+    reason: 'internal_error',
+    errorCode: 'plugin_threw',
+  })
   expect(await world.store.listAttempts('default', delivery?.id ?? '')).toHaveLength(3)
   await until('the event', () => world.events.find(({ type }) => type === 'delivery.dead'))
 })
@@ -97,7 +109,9 @@ test('a failed handler that works at its second try has its effects then, once',
     },
     actions: { post: () => ({ outcome: 'delivered' }) },
   }
-  await using world = await openWorld({ installations: [{ id: 'a', code, retry: { delaysMs: [30, 30, 30, 30, 30, 30, 30, 30] } }] })
+  await using world = await openWorld({
+    installations: [{ id: 'a', code, retry: { delaysMs: [30, 30, 30, 30, 30, 30, 30, 30] } }],
+  })
   const [event] = await world.submit({ n: 1 })
   await until('the failure', () => world.counts.get('handler a plugin_threw'))
   broken = false
@@ -115,7 +129,8 @@ test('an interrupted batch is repeated; nothing is skipped and nothing is counte
   const { seen, code } = noting()
   await using world = await openWorld({ installations: [{ id: 'a', code }] })
   let runs = 0
-  world.sandbox.interfere = () => (++runs % 4 === 0 && runs < 40 ? new HubError('plugin_interrupted', 'a neighbour broke the process') : null)
+  world.sandbox.interfere = () =>
+    ++runs % 4 === 0 && runs < 40 ? new HubError('plugin_interrupted', 'a neighbour broke the process') : null
   await world.submit(...answers(12))
   await world.caughtUp()
   expect(new Set(numbers(seen)).size).toBe(12)
@@ -144,7 +159,18 @@ describe('memory of plugins', () => {
     await world.submit(...answers(40).map((_, n) => ({ key: `k${n}` })))
     await world.caughtUp()
     expect(Math.max(...world.sandbox.crossings)).toBe(40)
-    expect((await world.store.kvList({ workspace: 'default', installation: 'a', prefix: 'count.', after: null, limit: 100, nowMs: Date.now() })).keys).toHaveLength(40)
+    expect(
+      (
+        await world.store.kvList({
+          workspace: 'default',
+          installation: 'a',
+          prefix: 'count.',
+          after: null,
+          limit: 100,
+          nowMs: Date.now(),
+        })
+      ).keys,
+    ).toHaveLength(40)
   })
 
   test('a list sees what earlier events of the batch set', async () => {
@@ -169,22 +195,45 @@ describe('memory of plugins', () => {
 
 describe('what a manifest does not allow', () => {
   test.each([
-    ['emit', (ctx: { emit(name: string, data: object): void }) => ctx.emit('x', {}), { permissions: { kv: true } }, 'capability_denied'],
-    ['kv', (ctx: { kv: { set(key: string, value: number): void } }) => ctx.kv.set('a', 1), { permissions: { emit: true } }, 'capability_denied'],
-    ['an action of no name', (ctx: { enqueue(action: string, input: null): void }) => ctx.enqueue('nope', null), {}, 'capability_denied'],
+    [
+      'emit',
+      (ctx: { emit(name: string, data: object): void }) => ctx.emit('x', {}),
+      { permissions: { kv: true } },
+      'capability_denied',
+    ],
+    [
+      'kv',
+      (ctx: { kv: { set(key: string, value: number): void } }) => ctx.kv.set('a', 1),
+      { permissions: { emit: true } },
+      'capability_denied',
+    ],
+    [
+      'an action of no name',
+      (ctx: { enqueue(action: string, input: null): void }) => ctx.enqueue('nope', null),
+      {},
+      'capability_denied',
+    ],
   ] as const)('%s', async (_name, act, manifest, code) => {
     const plugin: DoublePlugin = { on: { 'response.submitted': (_event, ctx) => act(ctx as never) } }
     await using world = await openWorld({ installations: [{ id: 'a', code: plugin, manifest }] })
     await world.submit({ n: 1 })
     await world.settled()
-    expect((await world.deliveries())[0]).toMatchObject({ kind: 'handler', state: 'dead', reason: 'config_error', errorCode: code })
+    expect((await world.deliveries())[0]).toMatchObject({
+      kind: 'handler',
+      state: 'dead',
+      reason: 'config_error',
+      errorCode: code,
+    })
     expect(await world.store.kvCount('default', 'a')).toBe(0)
   })
 })
 
 test('plugins that answer each other stop at the hop limit', async () => {
   const code: DoublePlugin = { on: { '*': (_event, ctx) => ctx.emit('echo', { again: true }) } }
-  await using world = await openWorld({ installations: [{ id: 'a', code, retry: { delaysMs: [] } }], limits: { hopsMax: 4 } })
+  await using world = await openWorld({
+    installations: [{ id: 'a', code, retry: { delaysMs: [] } }],
+    limits: { hopsMax: 4 },
+  })
   await world.submit({ n: 1 })
   await world.settled()
   await until('the end of the circle', () => world.deliveries({ state: 'dead' }), { accept: (list) => list.length > 0 })
@@ -225,7 +274,15 @@ test('an erased event is skipped', async () => {
   const spec = { id: 'a', code, state: 'paused' as const }
   await using world = await openWorld({ installations: [spec] })
   const [first] = await world.submit({ n: 1 }, { n: 2 })
-  const deletion = { id: 'evt_gone', type: 'response.deleted', at: new Date().toISOString(), formId: 'contact', responseId: first?.responseId ?? null, hops: 0, data: '{}' }
+  const deletion = {
+    id: 'evt_gone',
+    type: 'response.deleted',
+    at: new Date().toISOString(),
+    formId: 'contact',
+    responseId: first?.responseId ?? null,
+    hops: 0,
+    data: '{}',
+  }
   await world.store.deleteResponse('default', first?.responseId ?? '', deletion)
   const told = await world.store.getEvent('default', 'evt_gone')
   if (told !== undefined) world.published([told])

@@ -75,12 +75,24 @@ describe('workspaces and deletions', () => {
 
   test('a deleted response or form leaves no content behind', () => {
     const recent = createRecentEvents(limits)
-    recent.add([event(1), event(2), event(3, { formId: 'other' }), event(4, { type: 'form.changed', responseId: null })])
+    recent.add([
+      event(1),
+      event(2),
+      event(3, { formId: 'other' }),
+      event(4, { type: 'form.changed', responseId: null }),
+    ])
     recent.add([event(5, { type: 'response.deleted', responseId: 'rsp_1', data: '{"id":"rsp_1"}' })])
     expect(recent.byId('default', 'evt_1')).toMatchObject({ data: null, meta: '{}' })
     expect(recent.byId('default', 'evt_2')?.data).toBe('{"a":1}')
     expect(recent.byId('default', 'evt_5')?.data).toBe('{"id":"rsp_1"}')
     recent.add([event(6, { type: 'form.deleted', responseId: null, data: '{}' })])
-    expect(recent.after('default', 0, 10)?.events.map(({ data }) => data)).toEqual([null, null, '{"a":1}', '{"a":1}', null, '{}'])
+    expect(recent.after('default', 0, 10)?.events.map(({ data }) => data)).toEqual([
+      null,
+      null,
+      '{"a":1}',
+      '{"a":1}',
+      null,
+      '{}',
+    ])
   })
 })

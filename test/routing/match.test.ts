@@ -21,7 +21,14 @@ const form: Form = {
   updatedAt: '',
   fields: [
     { key: 'email', label: 'E-mail', type: 'email', required: true, pii: true, options: [] },
-    { key: 'color', label: 'Colour', type: 'select', required: false, pii: false, options: [{ value: 'r', label: 'Red' }] },
+    {
+      key: 'color',
+      label: 'Colour',
+      type: 'select',
+      required: false,
+      pii: false,
+      options: [{ value: 'r', label: 'Red' }],
+    },
   ],
 }
 const view: FormView = { form, piiKeys: ['email', 'phone'] }
@@ -42,17 +49,36 @@ const event = (more: Partial<LogEvent> = {}): LogEvent => ({
 })
 
 const seen = (input: Partial<Parameters<typeof eventJson>[0]>): HubEvent =>
-  JSON.parse(eventJson({ event: event(), view, parts: ['data', 'form', 'response', 'meta'], pii: true, ...input })) as HubEvent
+  JSON.parse(
+    eventJson({ event: event(), view, parts: ['data', 'form', 'response', 'meta'], pii: true, ...input }),
+  ) as HubEvent
 
 describe('the text of an event', () => {
   test('carries what the manifest names and nothing else', () => {
-    expect(seen({ parts: [] })).toEqual({ id: 'evt_1', type: 'response.submitted', v: 1, at: '2026-01-01T00:00:00.000Z' })
+    expect(seen({ parts: [] })).toEqual({
+      id: 'evt_1',
+      type: 'response.submitted',
+      v: 1,
+      at: '2026-01-01T00:00:00.000Z',
+    })
     const whole = seen({})
     expect(whole.data).toEqual({ email: 'a@b.c', color: 'r', phone: '1', n: 1.5 })
     expect(whole.meta).toEqual({ ip: '192.0.2.1' })
-    expect(whole.response).toEqual({ id: 'rsp_1', status: 'completed', startedAt: null, submittedAt: '2026-01-01T00:00:00.000Z' })
+    expect(whole.response).toEqual({
+      id: 'rsp_1',
+      status: 'completed',
+      startedAt: null,
+      submittedAt: '2026-01-01T00:00:00.000Z',
+    })
     expect(whole.form).toMatchObject({ id: 'contact', name: 'Contact "us"', version: 3 })
-    expect(whole.form?.fields[1]).toEqual({ key: 'color', label: 'Colour', type: 'select', required: false, pii: false, options: [{ value: 'r', label: 'Red' }] })
+    expect(whole.form?.fields[1]).toEqual({
+      key: 'color',
+      label: 'Colour',
+      type: 'select',
+      required: false,
+      pii: false,
+      options: [{ value: 'r', label: 'Red' }],
+    })
   })
 
   test('is spliced, not parsed, when nothing has to be hidden', () => {
@@ -64,7 +90,9 @@ describe('the text of an event', () => {
   test('private fields leave only with a grant, also those a newer version no longer marks', () => {
     expect(seen({ pii: false }).data).toEqual({ color: 'r', n: 1.5 })
     expect(seen({ pii: ['phone'] }).data).toEqual({ color: 'r', phone: '1', n: 1.5 })
-    expect(seen({ pii: false, event: event({ data: '{"\\u0065mail":"hidden in spelling","color":"r"}' }) }).data).toEqual({ color: 'r' })
+    expect(
+      seen({ pii: false, event: event({ data: '{"\\u0065mail":"hidden in spelling","color":"r"}' }) }).data,
+    ).toEqual({ color: 'r' })
   })
 
   test('without its form no answer leaves, unless all is granted', () => {
@@ -86,8 +114,15 @@ describe('the text of an event', () => {
 })
 
 describe('which events an installation gets', () => {
-  const wants = (when: { forms?: string[]; events?: string[]; filter?: unknown }, types: string[], of: LogEvent): boolean => {
-    const compiled = compileWhen({ when: { forms: when.forms ?? null, events: when.events ?? null, filter: when.filter ?? null }, types }, LIMITS)
+  const wants = (
+    when: { forms?: string[]; events?: string[]; filter?: unknown },
+    types: string[],
+    of: LogEvent,
+  ): boolean => {
+    const compiled = compileWhen(
+      { when: { forms: when.forms ?? null, events: when.events ?? null, filter: when.filter ?? null }, types },
+      LIMITS,
+    )
     if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems))
     return compiled.when.wants(of) && (compiled.when.matches === null || compiled.when.matches(of, view))
   }
@@ -106,7 +141,21 @@ describe('which events an installation gets', () => {
   })
 
   test('by filter, over the same words a plugin sees, private fields included: the admin wrote it', () => {
-    expect(wants({ filter: { 'data.email': 'a@b.c', 'form.name': 'Contact "us"', 'response.status': 'completed', 'meta.ip': { $regex: '^192' }, 'event.type': 'response.submitted' } }, ['*'], event())).toBe(true)
+    expect(
+      wants(
+        {
+          filter: {
+            'data.email': 'a@b.c',
+            'form.name': 'Contact "us"',
+            'response.status': 'completed',
+            'meta.ip': { $regex: '^192' },
+            'event.type': 'response.submitted',
+          },
+        },
+        ['*'],
+        event(),
+      ),
+    ).toBe(true)
     expect(wants({ filter: { 'data.n': { $gt: 2 } } }, ['*'], event())).toBe(false)
   })
 

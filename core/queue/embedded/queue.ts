@@ -161,7 +161,10 @@ class EmbeddedQueue implements Queue {
     // Woken meanwhile or not: a lane that fails comes back by its backoff only.
     entry.again = false
     const delayMs = Math.min(RETRY_MS * 2 ** (entry.failures - 1), RETRY_MS_MAX)
-    this.#deps.logger.error({ err: error, lane: entry.key, failures: entry.failures, retry_ms: delayMs }, 'lane failed; trying again')
+    this.#deps.logger.error(
+      { err: error, lane: entry.key, failures: entry.failures, retry_ms: delayMs },
+      'lane failed; trying again',
+    )
     return this.#deps.clock.nowMs() + delayMs
   }
 

@@ -28,7 +28,7 @@ export function createWakeHeap(): WakeHeap {
   }
   const push = (item: Item): void => {
     heap.push(item)
-    for (let index = heap.length - 1; index > 0; ) {
+    for (let index = heap.length - 1; index > 0;) {
       const parent = (index - 1) >> 1
       if (atOf(parent) <= atOf(index)) return
       swap(parent, index)
@@ -39,7 +39,7 @@ export function createWakeHeap(): WakeHeap {
     const last = heap.pop()
     if (last === undefined || heap.length === 0) return
     heap[0] = last
-    for (let index = 0; ; ) {
+    for (let index = 0; ;) {
       const left = index * 2 + 1
       const child = atOf(left + 1) < atOf(left) ? left + 1 : left
       if (atOf(index) <= atOf(child)) return
