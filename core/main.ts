@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { createGuardedHttp } from './capabilities/guarded-http.ts'
 import { createRunCapabilities } from './capabilities/run-capabilities.ts'
 import { rfc3339, systemClock } from './clock.ts'
+import type { Clock } from './clock.ts'
 import type { ConfigProblem, Settings } from './config/config.ts'
 import type { Environment } from './config/settings.ts'
 import { createAdmission } from './delivery/admission.ts'
@@ -24,12 +25,16 @@ import { openFormCache } from './ingest/form-cache.ts'
 import { openFormViews } from './ingest/form-views.ts'
 import { openReceiver } from './ingest/receive.ts'
 import { openBus } from './live/bus.ts'
+import type { Bus } from './live/bus.ts'
 import { LIMITS } from './limits.ts'
+import type { Limits } from './limits.ts'
 import { DEFAULT_WORKSPACE } from './model.ts'
-import type { LogEvent } from './model.ts'
+import type { Delivery, LogEvent } from './model.ts'
 import { openHealth } from './observe/health.ts'
-import type { Logger } from './observe/observe.ts'
+import type { Health } from './observe/health.ts'
+import type { Logger, Meter } from './observe/observe.ts'
 import { openObserve } from './observe/open.ts'
+import type { Observe } from './observe/open.ts'
 import { createPump } from './pump/pump.ts'
 import { createRecentEvents } from './pump/recent-events.ts'
 import { createEmbeddedQueue } from './queue/embedded/queue.ts'
@@ -37,6 +42,7 @@ import { openApiKeys } from './registry/api-keys.ts'
 import { assemble } from './registry/assemble.ts'
 import type { Assembly } from './registry/assemble.ts'
 import { openReloader } from './registry/reload.ts'
+import type { Reloader } from './registry/reload.ts'
 import { Roster } from './registry/roster.ts'
 import { openRouteCall } from './registry/route-call.ts'
 import { openRegistryView } from './registry/views.ts'
@@ -80,154 +86,62 @@ export class ConfigRefused extends Error {
 const PURGE_EVERY_MS = 600_000
 const FATAL_STOP_MS = 500
 
-/** Resolves when it serves. */
-export async function startHub({ settings, env, configText }: HubOptions): Promise<RunningHub> {
-  const clock = systemClock
-  if (settings.role !== 'all') {
-    throw new HubError('config_invalid', `--role ${settings.role} needs a database that several processes can share; with SQLite one process does everything (--role all).`)
-  }
+/** What every room is given. */
+interface Ground {
+  readonly clock: Clock
+  readonly limits: Limits
+  readonly logger: Logger
+  readonly meter: Meter
+  readonly store: Store
+  readonly bus: Bus
+  readonly published: (events: readonly LogEvent[]) => void
+  /** Run in the reverse of the order they were added, at stop and when a start fails half-way. */
+  readonly closers: AsyncDisposableStack
+}
+
+/** Resolves when it serves. A start that fails closes whatever was open by then. */
+export async function startHub(options: HubOptions): Promise<RunningHub> {
+  await using closers = new AsyncDisposableStack()
+  const hub = await start(options, closers)
+  const open = closers.move()
+  let stopping: Promise<void> | null = null
+  return { ...hub, stop: () => (stopping ??= open.disposeAsync()) }
+}
+
+async function start({ settings, env, configText }: HubOptions, closers: AsyncDisposableStack): Promise<Omit<RunningHub, 'stop'>> {
   const { dataDir } = settings
+  const clock = systemClock
+  refuseSharedRoles(settings)
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   const ownership = await claimFolder(dataDir)
+  closers.defer(() => ownership.release())
   const observe = openObserve({ level: settings.logLevel })
+  closers.defer(() => observe.close())
   const { logger, meter } = observe
-  const source = { file: configText === undefined ? settings.configFile : null, env, dataDir, ...(configText === undefined ? {} : { text: configText }) }
+  const file = configText === undefined ? settings.configFile : null
+  const source = { file, env, dataDir, ...(configText === undefined ? {} : { text: configText }) }
   const first = await assemble({ ...source, nowMs: clock.nowMs() })
   if ('problems' in first) throw new ConfigRefused(first.problems)
   const { limits } = first.config
-
-  let fail: (error: Error) => void = () => {}
-  const failed = new Promise<Error>((resolve) => {
-    fail = resolve
-  })
-  const store = await openSqliteStore({
-    dir: dataDir,
-    limits,
-    logger,
-    onFatal: (error) => {
-      health.drain('the database failed')
-      fail(error)
-    },
-  })
-
+  const { promise: failed, resolve: fail } = Promise.withResolvers<Error>()
+  const store = await openSqliteStore({ dir: dataDir, limits, logger, onFatal: fail })
+  closers.defer(() => store.close())
   const bus = openBus((error) => logger.error({ err: error }, 'a listener of the live bus failed'))
-  const published = (events: readonly LogEvent[]): void => bus.publish(events)
-  const forms = openFormCache({ store, clock, stringCharsMax: limits.stringCharsMax })
-  const formViews = openFormViews(store)
-  const recent = createRecentEvents(limits)
-  const breakers = createBreakers(limits)
-  const kvQuota = createKvQuota(store, limits.pluginKvKeysMax)
-  const http = createGuardedHttp({ allow: first.config.network.allow, limits })
-  const sandbox = createSandbox({ logger, limits, onRestart: (group, why) => meter.sandboxRestart(group, why) })
-  const capabilities = createRunCapabilities({
-    store,
-    http,
-    clock,
-    limits,
-    breakers: { check: (key, host) => breakers.check(key, host, clock.nowMs()) },
-    formOf: (workspace, id) => formViews.newest(workspace, id),
-  })
-  const queue = createEmbeddedQueue({ clock, logger, lanes: () => [] })
-  const formOf = (event: LogEvent) => formViews.of(event)
-  const engine = createDeliveryEngine({
-    store,
-    sandbox,
-    capabilities,
-    breakers,
-    kvQuota,
-    queue,
-    formOf,
-    eventInMemory: recent.byId,
-    published,
-    disable: (key, reason) => {
-      roster.move(key, 'disable', reason).catch((error: unknown) => logger.error({ err: error, installation: key }, 'an installation could not be disabled'))
-    },
-    logger,
-    meter,
-    clock,
-    limits,
-    random: Math.random,
-  })
-  const pump = createPump({ store, sandbox, capabilities, kvQuota, queue, recent, formOf, push: engine.push.bind(engine), published, logger, meter, clock, limits, random: Math.random })
-  const scheduler = createScheduler({ store, queue, push: engine.push.bind(engine), logger, clock })
-  const roster = new Roster({
-    store,
-    sandbox,
-    clock,
-    logger,
-    published,
-    changed: (placed) => {
-      engine.setInstallations(placed)
-      pump.setInstallations(placed)
-      scheduler.setInstallations(placed)
-    },
-  })
-  bus.subscribe((events) => {
-    forms.hear(events)
-    formViews.hear(events)
-    recent.add(events)
-    engine.heard(events)
-    pump.heard(events)
-  })
+  const ground: Ground = { clock, limits, logger, meter, store, bus, published: (events) => bus.publish(events), closers }
 
-  const accepted = createRateWindow()
-  const onAccepted = (events: readonly LogEvent[]): void => {
-    accepted.add(events.length, clock.monotonicMs())
-    published(events)
-  }
-  const admission = createAdmission({
-    clock,
-    limits,
-    sample: () => ({
-      acceptedPerSecond: accepted.perSecond(clock.monotonicMs()),
-      lanes: engine.pressure().filter(({ healthy }) => healthy).map((lane) => ({
-        behind: lane.runnable + pump.behind(lane.key),
-        deliveredPerSecond: lane.deliveredPerSecond,
-      })),
-    }),
-  })
-  const operatorKey = randomBytes(32).toString('base64url')
-  const keys = openApiKeys({ store, clock, logger, extraKeys: settings.adminKey === null ? [operatorKey] : [operatorKey, settings.adminKey] })
-  const newAdminKey = settings.adminKey === null && (await store.listKeys(null)).length === 0
-    ? (await keys.create({ workspace: DEFAULT_WORKSPACE, name: 'admin', scopes: ['admin'], expiresAt: null })).key
-    : null
+  const rooms = openRooms(ground, first)
+  const { roster, pump, engine, queue, sandbox } = rooms
   const reloader = openReloader({
-    file: source.file,
+    ...ground,
+    file,
     dataDir,
     pluginDirs: first.config.pluginDirs,
     initial: first,
     load: (previous) => assemble({ ...source, previous, nowMs: clock.nowMs() }),
     apply: async (assembly: Assembly) => {
-      http.setAllow(assembly.config.network.allow)
+      rooms.http.setAllow(assembly.config.network.allow)
       await roster.apply(assembly)
     },
-    clock,
-    logger,
-    meter,
-  })
-  const health = openHealth({
-    storage: () => store.ping(),
-    configuration: () => reloader.describe(),
-    installations: () => roster.summary(),
-  })
-  const app = createHttpApp({
-    version: HUB_VERSION,
-    store,
-    limits,
-    clock,
-    logger,
-    meter,
-    keys,
-    forms,
-    receiver: openReceiver({ store, clock, limits, meter, logger, admission: admission.wait, onAccepted }),
-    registry: openRegistryView({ roster, store, breakers, cursorOf: pump.cursorOf }),
-    engine: createControl({ store, engine, pump, roster, clock, limits }),
-    health,
-    metrics: { type: observe.metricsType, text: () => observe.metricsText() },
-    configStatus: () => reloader.status(),
-    onEvents: published,
-    trustedProxies: settings.trustedProxies,
-    pluginRoute: openRouteCall({ roster, sandbox, capabilities, kvQuota, store, push: (deliveries) => engine.push(deliveries), published, clock, limits }),
   })
   observe.gauges({
     lagEvents: () => pump.lag(),
@@ -236,51 +150,188 @@ export async function startHub({ settings, env, configText }: HubOptions): Promi
     deliveries: () => store.laneCounts(),
     storage: () => store.stats(),
   })
+  const health = openHealth({
+    storage: () => store.ping(),
+    configuration: () => reloader.describe(),
+    installations: () => roster.summary(),
+  })
+  const door = openDoor(ground, { settings, rooms, reloader, health, observe })
 
   await roster.apply(first)
   await queue.start((lane) => {
     const key = `${lane.workspace}/${lane.installation}`
     if (lane.kind === 'pump') return pump.work(key)
-    return lane.kind === 'deliver' ? engine.work(key) : scheduler.work(key)
+    return lane.kind === 'deliver' ? engine.work(key) : rooms.scheduler.work(key)
   })
-  const serving = await serveHttp({ app, host: settings.host, port: settings.port, limits, logger })
+  const serving = await serveHttp({ app: door.app, host: settings.host, port: settings.port, limits, logger })
+  closers.defer(() => serving.close(limits.drainGraceMs))
   await reloader.watch()
+  closers.defer(() => reloader.close())
+  closers.defer(announce(ground, { dataDir, url: serving.url, key: door.operatorKey }))
+  closers.defer(() => health.drain('shutting down'))
+  void failed.then(() => {
+    health.drain('the database failed')
+    return serving.close(FATAL_STOP_MS)
+  })
+  return {
+    url: serving.url,
+    newAdminKey: await door.firstAdminKey(),
+    operatorKey: door.operatorKey,
+    reload: () => reloader.poke(),
+    failed,
+  }
+}
+
+function refuseSharedRoles({ role }: Settings): void {
+  if (role === 'all') return
+  const why = 'needs a database that several processes can share; with SQLite one process does everything (--role all).'
+  throw new HubError('config_invalid', `--role ${role} ${why}`)
+}
+
+/** From the log to the outside, in the order data moves. */
+function openRooms(ground: Ground, first: Assembly) {
+  const { clock, limits, logger, meter, store, bus, closers } = ground
+  const forms = openFormCache({ store, clock, stringCharsMax: limits.stringCharsMax })
+  const formViews = openFormViews(store)
+  const recent = createRecentEvents(limits)
+  const breakers = createBreakers(limits)
+  const http = createGuardedHttp({ allow: first.config.network.allow, limits })
+  closers.defer(() => http.close())
+  const sandbox = createSandbox({ logger, limits, onRestart: (group, why) => meter.sandboxRestart(group, why) })
+  closers.defer(() => sandbox.close())
+  const queue = createEmbeddedQueue({ clock, logger, lanes: () => [] })
+  closers.defer(() => queue.stop())
+  const capabilities = createRunCapabilities({
+    store,
+    http,
+    clock,
+    limits,
+    breakers: { check: (key, host) => breakers.check(key, host, clock.nowMs()) },
+    formOf: (workspace, id) => formViews.newest(workspace, id),
+  })
+  const running = {
+    ...ground,
+    sandbox,
+    capabilities,
+    kvQuota: createKvQuota(store, limits.pluginKvKeysMax),
+    queue,
+    formOf: (event: LogEvent) => formViews.of(event),
+    random: Math.random,
+  }
+  const engine = createDeliveryEngine({
+    ...running,
+    breakers,
+    eventInMemory: recent.byId,
+    disable: (key, reason) => {
+      roster.move(key, 'disable', reason).catch((error: unknown) => {
+        logger.error({ err: error, installation: key }, 'an installation could not be disabled')
+      })
+    },
+  })
+  closers.defer(async () => {
+    const { released } = await engine.stop(limits.drainGraceMs)
+    logger.info({ released }, 'deliveries stopped')
+  })
+  const push = (deliveries: readonly Delivery[]): void => engine.push(deliveries)
+  const pump = createPump({ ...running, recent, push })
+  closers.defer(() => pump.stop())
+  const scheduler = createScheduler({ store, queue, push, logger, clock })
+  const roster = new Roster({
+    ...ground,
+    sandbox,
+    changed: (placed) => {
+      engine.setInstallations(placed)
+      pump.setInstallations(placed)
+      scheduler.setInstallations(placed)
+    },
+  })
+  // A unit that is still coming up would be told off for the sandbox going down.
+  closers.defer(() => roster.loaded())
+  bus.subscribe((events) => {
+    forms.hear(events)
+    formViews.hear(events)
+    recent.add(events)
+    engine.heard(events)
+    pump.heard(events)
+  })
+  return { ...running, forms, breakers, http, engine, push, pump, scheduler, roster }
+}
+
+type Rooms = ReturnType<typeof openRooms>
+
+interface DoorParts {
+  readonly settings: Settings
+  readonly rooms: Rooms
+  readonly reloader: Reloader
+  readonly health: Health
+  readonly observe: Observe
+}
+
+/** Keys, ingest and the HTTP app. */
+function openDoor(ground: Ground, { settings, rooms, reloader, health, observe }: DoorParts) {
+  const { clock, limits, store, published, closers } = ground
+  const { engine, pump, roster } = rooms
+  const operatorKey = randomBytes(32).toString('base64url')
+  const extraKeys = settings.adminKey === null ? [operatorKey] : [operatorKey, settings.adminKey]
+  const keys = openApiKeys({ ...ground, extraKeys })
+  closers.defer(() => keys.close())
+  /** Only once everything else has come up: it can be shown a single time. */
+  const firstAdminKey = async (): Promise<string | null> => {
+    if (settings.adminKey !== null || (await store.listKeys(null)).length > 0) return null
+    const made = await keys.create({ workspace: DEFAULT_WORKSPACE, name: 'admin', scopes: ['admin'], expiresAt: null })
+    return made.key
+  }
+  const accepted = createRateWindow()
+  const admission = createAdmission({
+    clock,
+    limits,
+    sample: () => ({
+      acceptedPerSecond: accepted.perSecond(clock.monotonicMs()),
+      lanes: engine
+        .pressure()
+        .filter(({ healthy }) => healthy)
+        .map(({ key, runnable, deliveredPerSecond }) => ({ behind: runnable + pump.behind(key), deliveredPerSecond })),
+    }),
+  })
+  const receiver = openReceiver({
+    ...ground,
+    admission: admission.wait,
+    onAccepted: (events) => {
+      accepted.add(events.length, clock.monotonicMs())
+      published(events)
+    },
+  })
+  const app = createHttpApp({
+    ...ground,
+    version: HUB_VERSION,
+    keys,
+    forms: rooms.forms,
+    receiver,
+    registry: openRegistryView({ roster, store, breakers: rooms.breakers, cursorOf: pump.cursorOf }),
+    engine: createControl({ ...ground, engine, pump, roster }),
+    health,
+    metrics: { type: observe.metricsType, text: () => observe.metricsText() },
+    configStatus: () => reloader.status(),
+    onEvents: published,
+    trustedProxies: settings.trustedProxies,
+    pluginRoute: openRouteCall(rooms),
+  })
+  return { app, operatorKey, firstAdminKey }
+}
+
+/** Tells the CLI where the hub is and keeps the store tidy; answers what ends both. */
+function announce({ clock, logger, store }: Ground, hub: { dataDir: string; url: string; key: string }): () => void {
   const purge = setInterval(() => {
     store.purge(clock.nowMs()).catch((error: unknown) => logger.warn({ err: error }, 'old rows could not be purged'))
   }, PURGE_EVERY_MS)
   purge.unref()
-  const hubFile = join(dataDir, 'hub.json')
-  writeFileSync(hubFile, JSON.stringify({ url: serving.url, pid: process.pid, key: operatorKey, startedAt: rfc3339(clock.nowMs()) }), { mode: 0o600 })
-  logger.info({ url: serving.url, data: dataDir, version: HUB_VERSION }, 'serving')
-
-  const stop = async (graceMs: number): Promise<void> => {
-    health.drain('shutting down')
+  const file = join(hub.dataDir, 'hub.json')
+  const { url, key } = hub
+  writeFileSync(file, JSON.stringify({ url, pid: process.pid, key, startedAt: rfc3339(clock.nowMs()) }), { mode: 0o600 })
+  logger.info({ url, data: hub.dataDir, version: HUB_VERSION }, 'serving')
+  return () => {
     clearInterval(purge)
-    rmSync(hubFile, { force: true })
-    reloader.close()
-    await serving.close(graceMs)
-    await pump.stop()
-    const { released } = await engine.stop(graceMs)
-    await queue.stop()
-    // A unit that is still coming up would be told off for the sandbox going down.
-    await roster.loaded()
-    await sandbox.close()
-    await http.close()
-    await keys.close()
-    await store.close()
-    await ownership.release()
-    logger.info({ released }, 'stopped')
-    observe.close()
-  }
-  let stopping: Promise<void> | null = null
-  void failed.then(() => serving.close(FATAL_STOP_MS))
-  return {
-    url: serving.url,
-    newAdminKey,
-    operatorKey,
-    reload: () => reloader.poke(),
-    stop: () => (stopping ??= stop(limits.drainGraceMs)),
-    failed,
+    rmSync(file, { force: true })
   }
 }
 
