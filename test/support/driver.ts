@@ -17,6 +17,8 @@ export interface DriverOptions {
   /** First part of every key it makes. */
   readonly prefix?: string
   readonly timeoutMs?: number
+  /** Makes each submission this much larger. */
+  readonly padChars?: number
 }
 
 export interface Driver extends AsyncDisposable {
@@ -34,7 +36,7 @@ export interface Driver extends AsyncDisposable {
 
 /** `await using driver = openDriver({ url: () => hub.url, ... })`. */
 export function openDriver(options: DriverOptions): Driver {
-  const { ledger, form, perSecond = 50, prefix = 'k', timeoutMs = 10_000 } = options
+  const { ledger, form, perSecond = 50, prefix = 'k', timeoutMs = 10_000, padChars = 0 } = options
   const agent = new Agent({ connections: 64, keepAliveTimeout: 4_000 })
   const answers = new Map<number, number>()
   const inFlight = new Set<Promise<unknown>>()
@@ -55,7 +57,7 @@ export function openDriver(options: DriverOptions): Driver {
         'content-type': 'application/json',
         'idempotency-key': key,
       },
-      body: JSON.stringify({ data: { key } }),
+      body: JSON.stringify({ data: { key }, ...(padChars === 0 ? {} : { meta: { pad: 'x'.repeat(padChars) } }) }),
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
     })

@@ -45,7 +45,7 @@ export interface SceneOptions extends Omit<HubOptions, 'config'> {
   readonly limits?: Readonly<Record<string, number>>
   readonly pluginDirs?: readonly string[]
   readonly reply?: (request: Received) => Reply
-  readonly driver?: Partial<Pick<DriverOptions, 'perSecond' | 'prefix' | 'timeoutMs'>>
+  readonly driver?: Partial<Pick<DriverOptions, 'perSecond' | 'prefix' | 'timeoutMs' | 'padChars'>>
 }
 
 export interface Scene extends AsyncDisposable {

@@ -30,7 +30,8 @@ async function which(): Promise<string | undefined> {
 }
 
 export interface Injection {
-  readonly syscall: 'fdatasync' | 'fsync' | 'pwrite64'
+  /** `sync` is fsync and fdatasync alike: which of the two SQLite was built with is its own business. */
+  readonly syscall: 'sync' | 'pwrite64'
   /** What happens instead of, or after, the call. */
   readonly effect: 'error=EIO' | 'signal=KILL'
   /** From 1, counted for each thread. */
@@ -50,6 +51,7 @@ export async function straceLauncher({
   andLater = false,
 }: Injection): Promise<readonly string[]> {
   const strace = await ensureStrace()
-  const inject = `inject=${syscall}:${effect}:when=${nth}${andLater ? '+' : ''}`
-  return [strace, '-D', '-f', '--seccomp-bpf', '-qqq', '-o', '/dev/null', '-e', `trace=${syscall}`, '-e', inject]
+  const calls = syscall === 'sync' ? 'fsync,fdatasync' : syscall
+  const inject = `inject=${calls}:${effect}:when=${nth}${andLater ? '+' : ''}`
+  return [strace, '-D', '-f', '--seccomp-bpf', '-qqq', '-o', '/dev/null', '-e', `trace=${calls}`, '-e', inject]
 }

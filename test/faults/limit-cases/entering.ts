@@ -96,7 +96,7 @@ export const entering: LimitCases<
     const headers = { 'idempotency-key': 'k'.repeat(LIMITS.idempotencyKeyCharsMax + 1) }
     await refused(plain, { body: { data: { key: 'x' } }, how: { headers } }, [400, 'bad_request'])
   },
-  idempotencyTtlMs: { in: 'test/contract/store.ts', test: '' },
+  idempotencyTtlMs: { in: 'test/contract/store/accept.ts', test: 'forgets an Idempotency-Key after a day' },
   publicRatePerSecond: async ({ tight }) => {
     const sent = () => tight.api('POST', PATH, { data: { key: 'stranger' } }, { key: null })
     const answers = await Promise.all(many(TIGHT.publicRateBurst * 3, sent))

@@ -1,18 +1,32 @@
-/** Where the limits of waiting work are tripped. */
+/** Trips the limits of waiting work, here or in the tests of the rooms that apply them. */
+import { expect } from 'vitest'
+import { systemClock } from '../../../core/clock.ts'
+import { createAdmission, nextDelayMs } from '../../../core/delivery/admission.ts'
+import { LIMITS } from '../../../core/limits.ts'
 import type { LimitCases } from './world.ts'
+
+/** A destination that keeps up with what comes in, this far behind. */
+const behindBy = (behind: number) => ({ acceptedPerSecond: 100, lanes: [{ behind, deliveredPerSecond: 100 }] })
+const admit = (behind: number) => createAdmission({ sample: () => behindBy(behind), clock: systemClock, limits: LIMITS }).wait
 
 export const waiting: LimitCases<
   | 'backlogSoftMax' | 'backlogHardMax' | 'ingestDelayMsMax' | 'pumpBatchEventsMax' | 'laneMemoryDeliveriesMax' | 'recentEventsMax'
   | 'recentEventsBytesMax' | 'replayRowsPerStepMax' | 'hopsMax' | 'sqliteBusyTimeoutMs' | 'walBytesMax'
 > = {
-  backlogSoftMax: { in: 'test/delivery/admission.test.ts', test: 'waits longer and longer, up to the limit, while a fast lane is behind' },
-  backlogHardMax: { in: 'test/delivery/admission.test.ts', test: 'refuses when the backlog has no room left' },
-  ingestDelayMsMax: { in: 'test/delivery/admission.test.ts', test: 'waits longer and longer, up to the limit, while a fast lane is behind' },
-  pumpBatchEventsMax: { in: 'test/pump/pump.test.ts', test: '' },
-  laneMemoryDeliveriesMax: { in: 'test/delivery/engine.test.ts', test: '' },
-  recentEventsMax: { in: 'test/pump/recent-events.test.ts', test: '' },
-  recentEventsBytesMax: { in: 'test/pump/recent-events.test.ts', test: '' },
-  replayRowsPerStepMax: { in: 'test/delivery/engine.test.ts', test: '' },
+  backlogSoftMax: () => {
+    expect(nextDelayMs(0, behindBy(LIMITS.backlogSoftMax), LIMITS)).toBe(0)
+    expect(nextDelayMs(0, behindBy(LIMITS.backlogSoftMax + 1), LIMITS)).toBeGreaterThan(0)
+  },
+  backlogHardMax: () => {
+    expect(admit(LIMITS.backlogHardMax)).not.toThrow()
+    expect(admit(LIMITS.backlogHardMax + 1)).toThrow(expect.objectContaining({ code: 'overloaded' }))
+  },
+  ingestDelayMsMax: { in: 'test/delivery/admission.test.ts', test: 'the delay has a limit, and is gone soon after the pressure is' },
+  pumpBatchEventsMax: { in: 'test/pump/pump.test.ts', test: 'events come in order and in batches no larger than the limit' },
+  laneMemoryDeliveriesMax: { in: 'test/delivery/engine.test.ts', test: 'more than memory holds: the rest waits in storage and follows' },
+  recentEventsMax: { in: 'test/pump/recent-events.test.ts', test: 'keeps no more than its limit of entries' },
+  recentEventsBytesMax: { in: 'test/pump/recent-events.test.ts', test: 'keeps no more than its limit of bytes, but always the newest' },
+  replayRowsPerStepMax: { in: 'test/delivery/engine.test.ts', test: 'replay: one, a filter, in steps; what dies again at once is taken only once' },
   hopsMax: {
     in: 'test/faults/20-plugin-floods.test.ts',
     test: 'F-20 a plugin that answers its own events: the circle ends at the hop limit, recorded, neighbours whole',
@@ -21,5 +35,5 @@ export const waiting: LimitCases<
     in: 'test/faults/05-busy.test.ts',
     test: 'F-05 a second writer holds the lock: 503 with Retry-After and never 500, health answers, and it recovers',
   },
-  walBytesMax: { in: 'test/storage/sqlite.test.ts', test: '' },
+  walBytesMax: { in: 'test/faults/storage-sqlite.test.ts', test: 'stays bounded under load, though a reader holds a snapshot for a while' },
 }
