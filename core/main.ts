@@ -108,7 +108,10 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
   return { ...hub, stop: () => (stopping ??= open.disposeAsync()) }
 }
 
-async function start({ settings, env, configText }: HubOptions, closers: AsyncDisposableStack): Promise<Omit<RunningHub, 'stop'>> {
+async function start(
+  { settings, env, configText }: HubOptions,
+  closers: AsyncDisposableStack,
+): Promise<Omit<RunningHub, 'stop'>> {
   const { dataDir } = settings
   const clock = systemClock
   refuseSharedRoles(settings)
@@ -127,7 +130,16 @@ async function start({ settings, env, configText }: HubOptions, closers: AsyncDi
   const store = await openSqliteStore({ dir: dataDir, limits, logger, onFatal: fail })
   closers.defer(() => store.close())
   const bus = openBus((error) => logger.error({ err: error }, 'a listener of the live bus failed'))
-  const ground: Ground = { clock, limits, logger, meter, store, bus, published: (events) => bus.publish(events), closers }
+  const ground: Ground = {
+    clock,
+    limits,
+    logger,
+    meter,
+    store,
+    bus,
+    published: (events) => bus.publish(events),
+    closers,
+  }
 
   const rooms = openRooms(ground, first)
   const { roster, pump, engine, queue, sandbox } = rooms
@@ -289,8 +301,8 @@ function openDoor(ground: Ground, { settings, rooms, reloader, health, observe }
       acceptedPerSecond: accepted.perSecond(clock.monotonicMs()),
       lanes: engine
         .pressure()
-        .filter(({ healthy }) => healthy)
-        .map(({ key, runnable, deliveredPerSecond }) => ({ behind: runnable + pump.behind(key), deliveredPerSecond })),
+        .filter(({ key, healthy }) => healthy && !pump.catchingUp(key))
+        .map(({ key, fresh, deliveredPerSecond }) => ({ behind: fresh + pump.behind(key), deliveredPerSecond })),
     }),
   })
   const receiver = openReceiver({
@@ -327,7 +339,9 @@ function announce({ clock, logger, store }: Ground, hub: { dataDir: string; url:
   purge.unref()
   const file = join(hub.dataDir, 'hub.json')
   const { url, key } = hub
-  writeFileSync(file, JSON.stringify({ url, pid: process.pid, key, startedAt: rfc3339(clock.nowMs()) }), { mode: 0o600 })
+  writeFileSync(file, JSON.stringify({ url, pid: process.pid, key, startedAt: rfc3339(clock.nowMs()) }), {
+    mode: 0o600,
+  })
   logger.info({ url, data: hub.dataDir, version: HUB_VERSION }, 'serving')
   return () => {
     clearInterval(purge)
@@ -338,11 +352,19 @@ function announce({ clock, logger, store }: Ground, hub: { dataDir: string; url:
 /** The database of a data folder for commands that work on its files, with or without a running hub. */
 export const storage = {
   /** Migrates and verifies it, as a start does. */
-  open: (dataDir: string): Promise<Store> => openSqliteStore({ dir: dataDir, limits: LIMITS, logger: silent, onFatal: () => {} }),
+  open: (dataDir: string): Promise<Store> =>
+    openSqliteStore({ dir: dataDir, limits: LIMITS, logger: silent, onFatal: () => {} }),
   migrationStatus,
   /** A consistent copy, also of a database in use. */
-  backup: ({ dataDir, file, progress }: { dataDir: string; file: string; progress?: (fraction: number) => void }): Promise<void> =>
-    backupSqlite({ dir: dataDir, limits: LIMITS, target: file, progress }),
+  backup: ({
+    dataDir,
+    file,
+    progress,
+  }: {
+    dataDir: string
+    file: string
+    progress?: (fraction: number) => void
+  }): Promise<void> => backupSqlite({ dir: dataDir, limits: LIMITS, target: file, progress }),
   restore: ({ dataDir, file }: { dataDir: string; file: string }) => restoreSqlite({ dir: dataDir, backupFile: file }),
   acceptLoss: (dataDir: string) => acceptLoss(dataDir),
 } as const

@@ -60,8 +60,13 @@ export function openReloader(deps: ReloaderDeps): Reloader {
   const refuse = (found: readonly ConfigProblem[]): void => {
     problems = found
     meter.configReload(false)
-    const where = found.map(({ place, path, message }) => `${place.file}:${place.line}:${place.column} ${path} ${message}`)
-    logger.error({ problems: where }, 'the configuration on disk is not valid; the last good one goes on running, the next start would fail')
+    const where = found.map(
+      ({ place, path, message }) => `${place.file}:${place.line}:${place.column} ${path} ${message}`,
+    )
+    logger.error(
+      { problems: where },
+      'the configuration on disk is not valid; the last good one goes on running, the next start would fail',
+    )
   }
   const apply = async (next: Assembly): Promise<void> => {
     await deps.apply(next)
@@ -86,8 +91,19 @@ export function openReloader(deps: ReloaderDeps): Reloader {
     watch: async () => {
       const dirs = deps.pluginDirs
       // One watcher for everything: two of them would load and apply at the same time.
-      if (file === null) watching = dirs.length === 0 ? [] : [await watchPaths({ paths: dirs, onChange: onPluginChange })]
-      else watching = [await watchConfig({ file, alsoFiles: [lockPath(deps.dataDir), ...dirs], load, current: () => current.config, apply, refuse })]
+      if (file === null)
+        watching = dirs.length === 0 ? [] : [await watchPaths({ paths: dirs, onChange: onPluginChange })]
+      else
+        watching = [
+          await watchConfig({
+            file,
+            alsoFiles: [lockPath(deps.dataDir), ...dirs],
+            load,
+            current: () => current.config,
+            apply,
+            refuse,
+          }),
+        ]
     },
     poke: () => {
       for (const one of watching) one.poke()
@@ -97,9 +113,18 @@ export function openReloader(deps: ReloaderDeps): Reloader {
       runningChecksum: current.config.checksum,
       diskChecksum: file === null ? null : await checksumOf(file),
       loadedAt,
-      problems: problems.map(({ place, path, message, hint }) => ({ path, line: place.line, column: place.column, message, hint })),
+      problems: problems.map(({ place, path, message, hint }) => ({
+        path,
+        line: place.line,
+        column: place.column,
+        message,
+        hint,
+      })),
     }),
-    describe: () => (problems.length === 0 ? 'the file on disk is what runs' : `the file on disk is not valid (${problems.length} problems); the last good one runs`),
+    describe: () =>
+      problems.length === 0
+        ? 'the file on disk is what runs'
+        : `the file on disk is not valid (${problems.length} problems); the last good one runs`,
     close: () => {
       for (const one of watching) one.close()
       watching = []
@@ -109,7 +134,9 @@ export function openReloader(deps: ReloaderDeps): Reloader {
 
 async function checksumOf(file: string): Promise<string | null> {
   try {
-    return createHash('sha256').update(await readFile(file, 'utf8')).digest('hex')
+    return createHash('sha256')
+      .update(await readFile(file, 'utf8'))
+      .digest('hex')
   } catch {
     return null
   }

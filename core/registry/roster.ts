@@ -71,7 +71,8 @@ export class Roster {
       await this.#deps.sandbox.unload(key)
       this.#deps.logger.info({ installation: installation.id }, 'installation removed; its rows stay')
     }
-    for (const installation of assembly.installations) await this.#seat(installation, rows.get(installation.key), before !== null)
+    for (const installation of assembly.installations)
+      await this.#seat(installation, rows.get(installation.key), before !== null)
     for (const broken of assembly.brokenInstallations) {
       const row = rows.get(`${broken.workspace}/${broken.id}`)
       await this.#write(row, { ...broken, to: broken.state })
@@ -96,7 +97,9 @@ export class Roster {
 
   /** One line for the readiness answer: what stands still, if anything. */
   summary(): string {
-    const still = [...this.#members.values()].filter(({ state }) => !isRunning(state)).map(({ installation, state }) => `${installation.id} ${state}`)
+    const still = [...this.#members.values()]
+      .filter(({ state }) => !isRunning(state))
+      .map(({ installation, state }) => `${installation.id} ${state}`)
     const broken = (this.#assembly?.brokenInstallations ?? []).map(({ id, state }) => `${id} ${state}`)
     const all = [...still, ...broken]
     return all.length === 0 ? `${this.#members.size} installations run` : `standing still: ${all.join(', ')}`
@@ -119,7 +122,15 @@ export class Roster {
   async #saveForms(assembly: Assembly): Promise<void> {
     const at = rfc3339(this.#deps.clock.nowMs())
     for (const { workspace, id, definition } of assembly.config.forms) {
-      const input = { workspace, id, definition, managedBy: 'file', at, eventId: newId('event'), mode: 'upsert' } as const
+      const input = {
+        workspace,
+        id,
+        definition,
+        managedBy: 'file',
+        at,
+        eventId: newId('event'),
+        mode: 'upsert',
+      } as const
       const { event } = await this.#deps.store.saveForm(input)
       if (event !== null) this.#deps.published([event])
     }
@@ -135,7 +146,13 @@ export class Roster {
         const cursor = from === null ? head : from === 'beginning' ? 0 : await store.seqBefore(workspace, from)
         return { workspace, id, plugin: plugin.manifest.id, cursor, at }
       }),
-      ...assembly.brokenInstallations.map(({ workspace, id, use }) => ({ workspace, id, plugin: use, cursor: head, at })),
+      ...assembly.brokenInstallations.map(({ workspace, id, use }) => ({
+        workspace,
+        id,
+        plugin: use,
+        cursor: head,
+        at,
+      })),
     ])
     const rows = await store.syncInstallations(wanted)
     return new Map(rows.map((row) => [`${row.workspace}/${row.id}`, row]))
@@ -154,7 +171,8 @@ export class Roster {
     }
     this.#members.set(key, member)
     const next = seatState({ state: member.state, reason: member.reason, paused, settingsChanged })
-    if (next.state !== member.state || next.reason !== member.reason) await this.#become(member, next.state, next.reason)
+    if (next.state !== member.state || next.reason !== member.reason)
+      await this.#become(member, next.state, next.reason)
   }
 
   /** One after the other: of two loads of one unit the later must not come up first. */
@@ -182,12 +200,18 @@ export class Roster {
         group: installation.group,
       })
       const mismatch = surfaceMismatch(plugin.manifest, surface)
-      if (mismatch !== null) throw new HubError('plugin_load', mismatch, { at: { plugin: plugin.manifest.id, version: plugin.manifest.version } })
+      if (mismatch !== null)
+        throw new HubError('plugin_load', mismatch, {
+          at: { plugin: plugin.manifest.id, version: plugin.manifest.version },
+        })
       if (this.#members.get(key)?.installation.hash !== hash) return
       member.loadedHash = hash
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
-      this.#deps.logger.error({ err: error, installation: installation.id, plugin: plugin.manifest.id }, 'the plugin cannot be loaded')
+      this.#deps.logger.error(
+        { err: error, installation: installation.id, plugin: plugin.manifest.id },
+        'the plugin cannot be loaded',
+      )
       if (this.#members.get(key) === member) await this.#become(member, 'invalid', reason)
     }
     this.#tell()
@@ -200,12 +224,22 @@ export class Roster {
     await this.#write({ workspace, id }, { to: state, reason })
   }
 
-  async #write(row: Pick<InstallationRow, 'workspace' | 'id'> & Partial<InstallationRow> | undefined, next: { to: InstallationState; reason: string | null }): Promise<void> {
+  async #write(
+    row: (Pick<InstallationRow, 'workspace' | 'id'> & Partial<InstallationRow>) | undefined,
+    next: { to: InstallationState; reason: string | null },
+  ): Promise<void> {
     if (row === undefined || (row.state === next.to && row.reason === next.reason)) return
     const { store, clock, logger, published } = this.#deps
     const { workspace, id } = row
     const nowMs = clock.nowMs()
-    await store.setInstallationState({ workspace, id, state: next.to, reason: next.reason, at: rfc3339(nowMs), event: null })
+    await store.setInstallationState({
+      workspace,
+      id,
+      state: next.to,
+      reason: next.reason,
+      at: rfc3339(nowMs),
+      event: null,
+    })
     const fields = { installation: id, state: next.to, reason: next.reason }
     if (isRunning(next.to)) return logger.info(fields, 'installation runs')
     logger.warn(fields, 'installation stands still')
@@ -237,8 +271,10 @@ export function surfaceMismatch(manifest: Manifest, surface: UnitSurface): strin
   for (const kind of ['on', 'actions', 'schedules', 'routes'] as const) {
     const declared = new Set(Object.keys(manifest[kind]))
     const defined = new Set(surface[kind])
-    for (const name of declared) if (!defined.has(name)) problems.push(`plugin.json declares ${kind} "${name}", the code does not define it`)
-    for (const name of defined) if (!declared.has(name)) problems.push(`the code defines ${kind} "${name}", plugin.json does not declare it`)
+    for (const name of declared)
+      if (!defined.has(name)) problems.push(`plugin.json declares ${kind} "${name}", the code does not define it`)
+    for (const name of defined)
+      if (!declared.has(name)) problems.push(`the code defines ${kind} "${name}", plugin.json does not declare it`)
   }
   return problems.length === 0 ? null : `${manifest.id}: ${problems.join('; ')}.`
 }

@@ -34,7 +34,8 @@ export function openRouteCall(deps: RouteCallDeps) {
     const name = `${input.request.method} ${input.request.path}`
     const routes = member?.installation.plugin.manifest.routes ?? {}
     if (member === undefined || !Object.hasOwn(routes, name)) throw new HubError('not_found', 'Nothing is served here.')
-    if (!isRunning(member.state)) throw new HubError('unavailable', `The installation "${input.installation}" does not run at the moment.`)
+    if (!isRunning(member.state))
+      throw new HubError('unavailable', `The installation "${input.installation}" does not run at the moment.`)
     const { installation } = member
     const nowMs = deps.clock.nowMs()
     const runId = newId('run', nowMs)
@@ -48,7 +49,15 @@ export function openRouteCall(deps: RouteCallDeps) {
     if (result.error !== null) throw result.error
     await deps.kvQuota.ready(installation, result.effects.kv)
     deps.kvQuota.admit(installation, result.effects.kv)
-    const source = { eventSeq: null, eventId: null, formId: null, responseId: null, hops: 0, keyBase: runId, keySuffix: '' }
+    const source = {
+      eventSeq: null,
+      eventId: null,
+      formId: null,
+      responseId: null,
+      hops: 0,
+      keyBase: runId,
+      keySuffix: '',
+    }
     const effects = toEffects(result.effects, { installation, source, nowMs, limits: deps.limits })
     if (effects.deliveries.length + effects.kv.length + effects.events.length + effects.tallies.length > 0) {
       const { deliveries, events } = await commitEffects(deps.store, installation, effects)

@@ -43,8 +43,17 @@ export interface InstallationView {
   readonly lastSuccessAt: string | null
   readonly lastFailureAt: string | null
   readonly lastError: string | null
-  readonly deliveries: { readonly pending: number; readonly retrying: number; readonly dead: number; readonly delivered: number }
-  readonly breakers: readonly { readonly host: string; readonly state: 'open' | 'half_open'; readonly until: string | null }[]
+  readonly deliveries: {
+    readonly pending: number
+    readonly retrying: number
+    readonly dead: number
+    readonly delivered: number
+  }
+  readonly breakers: readonly {
+    readonly host: string
+    readonly state: 'open' | 'half_open'
+    readonly until: string | null
+  }[]
 }
 
 /** The registry, seen from outside. */
@@ -121,15 +130,20 @@ interface Listed {
 
 /** Those of the running file; rows of installations that left the file are history, not installations. */
 function listed({ roster }: ViewDeps, workspace: WorkspaceId, rows: readonly InstallationRow[]): readonly Listed[] {
-  const broken = new Map((roster.assembly()?.brokenInstallations ?? []).map((item) => [`${item.workspace}/${item.id}`, item]))
+  const broken = new Map(
+    (roster.assembly()?.brokenInstallations ?? []).map((item) => [`${item.workspace}/${item.id}`, item]),
+  )
   return rows
     .filter((row) => row.workspace === workspace)
     .flatMap((row): Listed[] => {
       const key = `${row.workspace}/${row.id}`
       const member = roster.find(key)
-      if (member !== undefined) return [{ row: { ...row, state: member.state }, installation: member.installation, reason: member.reason }]
+      if (member !== undefined)
+        return [{ row: { ...row, state: member.state }, installation: member.installation, reason: member.reason }]
       const problem = broken.get(key)
-      return problem === undefined ? [] : [{ row: { ...row, state: problem.state, plugin: problem.use }, installation: null, reason: problem.reason }]
+      return problem === undefined
+        ? []
+        : [{ row: { ...row, state: problem.state, plugin: problem.use }, installation: null, reason: problem.reason }]
     })
 }
 

@@ -4,15 +4,9 @@ import { realpath } from 'node:fs/promises'
 import { builtinModules } from 'node:module'
 import { isAbsolute, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import {
-  build,
-  type BuildFailure,
-  type BuildResult,
-  type Message,
-  type OnResolveResult,
-  type PluginBuild,
-} from 'esbuild'
+import type { BuildFailure, BuildResult, Message, OnResolveResult, PluginBuild } from 'esbuild'
 import { HubError } from '../errors.ts'
+import { withBundler } from './bundler.ts'
 import type { Bundle } from './sandbox.ts'
 
 /** What to bundle. `main` is relative to `dir`. */
@@ -54,32 +48,34 @@ export async function bundlePlugin(request: BundleRequest): Promise<Bundle> {
 
 async function run(request: BundleRequest, dir: string): Promise<BuildResult<{ metafile: true }>> {
   try {
-    return await build({
-      entryPoints: [join(dir, request.main)],
-      outfile: join(dir, 'plugin.js'),
-      absWorkingDir: dir,
-      bundle: true,
-      write: false,
-      metafile: true,
-      // The script's completion value is the module; nothing is left behind on the guest's global object.
-      format: 'iife',
-      globalName: 'plugin',
-      banner: { js: '(() => {' },
-      footer: { js: 'return plugin\n})()' },
-      platform: 'neutral',
-      target: 'es2024',
-      mainFields: ['browser', 'module', 'main'],
-      conditions: ['browser', 'import', 'default'],
-      define: { global: 'globalThis', 'process.env.NODE_ENV': '"production"' },
-      sourcemap: 'external',
-      sourcesContent: true,
-      charset: 'utf8',
-      legalComments: 'none',
-      logLevel: 'silent',
-      // A plugin's own tsconfig must not be able to redirect imports.
-      tsconfigRaw: '{}',
-      plugins: [{ name: 'manifold-borders', setup: (hook: PluginBuild) => guardImports(hook, dir) }],
-    })
+    return await withBundler((esbuild) =>
+      esbuild.build({
+        entryPoints: [join(dir, request.main)],
+        outfile: join(dir, 'plugin.js'),
+        absWorkingDir: dir,
+        bundle: true,
+        write: false,
+        metafile: true,
+        // The script's completion value is the module; nothing is left behind on the guest's global object.
+        format: 'iife',
+        globalName: 'plugin',
+        banner: { js: '(() => {' },
+        footer: { js: 'return plugin\n})()' },
+        platform: 'neutral',
+        target: 'es2024',
+        mainFields: ['browser', 'module', 'main'],
+        conditions: ['browser', 'import', 'default'],
+        define: { global: 'globalThis', 'process.env.NODE_ENV': '"production"' },
+        sourcemap: 'external',
+        sourcesContent: true,
+        charset: 'utf8',
+        legalComments: 'none',
+        logLevel: 'silent',
+        // A plugin's own tsconfig must not be able to redirect imports.
+        tsconfigRaw: '{}',
+        plugins: [{ name: 'manifold-borders', setup: (hook: PluginBuild) => guardImports(hook, dir) }],
+      }),
+    )
   } catch (error) {
     const { errors } = error as Partial<BuildFailure>
     if (!Array.isArray(errors) || errors.length === 0) throw failure(request, String(error), error)

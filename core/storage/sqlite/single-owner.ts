@@ -23,7 +23,11 @@ export function claimFolder(dir: string): Promise<Ownership> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EADDRINUSE') return reject(error)
-      reject(new HubError('unavailable', `Another hub runs on ${dir}. Stop it, or choose another data folder with --data.`, { cause: error }))
+      reject(
+        new HubError('unavailable', `Another hub runs on ${dir}. Stop it, or choose another data folder with --data.`, {
+          cause: error,
+        }),
+      )
     })
     server.listen(name, () => {
       server.unref()

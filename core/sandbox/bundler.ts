@@ -1,0 +1,22 @@
+/** esbuild, loaded when something has to be bundled and sent away afterwards: its service is a process of 17 MB. */
+
+type Esbuild = typeof import('esbuild')
+
+const IDLE_MS = 1_000
+
+let users = 0
+
+/** Lends esbuild for one piece of work. */
+export async function withBundler<Result>(work: (esbuild: Esbuild) => Promise<Result>): Promise<Result> {
+  users += 1
+  const esbuild = await import('esbuild')
+  try {
+    return await work(esbuild)
+  } finally {
+    users -= 1
+    // Somebody else may come right after: plugins are bundled one behind the other.
+    setTimeout(() => {
+      if (users === 0) void esbuild.stop()
+    }, IDLE_MS).unref()
+  }
+}
