@@ -3,6 +3,7 @@
  * flight when the process dies is simply due again at the next start, under the same delivery id.
  */
 import type { Clock } from '../clock.ts'
+import { newId } from '../ids.ts'
 import type { Limits } from '../limits.ts'
 import type { Delivery, LogEvent } from '../model.ts'
 import type { Logger, Meter } from '../observe/observe.ts'
@@ -60,7 +61,11 @@ export interface LanePressure {
   readonly key: string
   /** Runs, is not throttled by its admin, and no breaker holds it back. */
   readonly healthy: boolean
-  readonly runnable: number
+  /**
+   * In memory, waiting to run, never attempted, and caused by an event of this process's own time: what ingest brought.
+   * Replays and what an earlier process left behind are nobody's reason to slow ingest down.
+   */
+  readonly fresh: number
   readonly running: number
   readonly deliveredPerSecond: number
 }
@@ -102,11 +107,13 @@ class Engine implements DeliveryEngine {
   #running = 0
   #stopped = false
   #abandoned = false
+  readonly #freshFrom
   #idle: (() => void) | null = null
 
   constructor(deps: DeliveryEngineDeps) {
     this.#deps = deps
     this.#attempts = deps
+    this.#freshFrom = newId('event', deps.clock.nowMs())
     this.#finisher = createFinisher({
       store: deps.store,
       clock: deps.clock,
@@ -149,6 +156,7 @@ class Engine implements DeliveryEngine {
     const lane = queueLane(installation)
     return {
       ...this.#deps,
+      freshFrom: this.#freshFrom,
       start: (of: Lane, deliveries: readonly Delivery[], runId: string) => this.#start(of, deliveries, runId),
       wakeAt: (atMs: number) => this.#deps.queue.wake(lane, atMs),
     }
@@ -314,7 +322,7 @@ class Engine implements DeliveryEngine {
     return [...this.#lanes].map(([key, { lane, delivered }]) => ({
       key,
       healthy: isRunnable(lane.state) && lane.installation.ratePerSecond === null && !this.#deps.breakers.isOpen(key),
-      runnable: lane.runnable(),
+      fresh: lane.fresh(),
       running: lane.running(),
       deliveredPerSecond: delivered.perSecond(monoMs),
     }))

@@ -26,6 +26,8 @@ export interface LaneMemory {
   size(): number
   /** In line. */
   queued(): number
+  /** In line, never attempted, of an event with a greater id than the one given. */
+  fresh(): number
   ids(): readonly string[]
   /** Where it went last, or where all of its kind go; null when that is not known. */
   hostOf(delivery: Delivery): string | null
@@ -35,8 +37,10 @@ export interface LaneMemory {
 const NO_HOSTS: readonly string[] = []
 
 /** Empty. */
-export function createLaneMemory(): LaneMemory {
+export function createLaneMemory(freshFrom: string): LaneMemory {
   const known = new Set<string>()
+  const isFresh = ({ attempts, eventId }: Delivery): boolean =>
+    attempts === 0 && eventId !== null && eventId > freshFrom
   const held = new Map<string, Delivery[]>()
   const lines = new Map<string, NameLine>()
   /** The same lines in the order in which they are asked. */
@@ -46,7 +50,7 @@ export function createLaneMemory(): LaneMemory {
     const key = `${kind}:${name}`
     const line = lines.get(key)
     if (line !== undefined) return line
-    const made = new NameLine()
+    const made = new NameLine(isFresh)
     lines.set(key, made)
     turns.push(made)
     return made
@@ -106,6 +110,7 @@ export function createLaneMemory(): LaneMemory {
     },
     size: () => known.size,
     queued: () => turns.reduce((sum, line) => sum + line.length, 0),
+    fresh: () => turns.reduce((sum, line) => sum + line.fresh, 0),
     ids: () => [...known],
     hostOf: (delivery) => delivery.host ?? lineOf(delivery).host,
     learnHost: (delivery, host) => lineOf(delivery).learnHost(host),

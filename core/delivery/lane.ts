@@ -23,6 +23,8 @@ export interface LaneDeps {
   readonly clock: Clock
   readonly limits: Limits
   readonly logger: Logger
+  /** Deliveries of events with a lesser id are not fresh: the log had them before this process began. */
+  readonly freshFrom: string
   /** Runs the deliveries; the engine calls `ended` and `left` when they are through. */
   readonly start: (lane: Lane, deliveries: readonly Delivery[], runId: string) => void
   /** Calls `turn` again at that time, at the latest. */
@@ -60,7 +62,7 @@ export class Lane {
     this.deps = deps
     this.installation = installation
     this.state = state
-    this.#memory = createLaneMemory()
+    this.#memory = createLaneMemory(deps.freshFrom)
     this.#bucket = bucketOf(installation, deps.clock.monotonicMs())
   }
 
@@ -155,9 +157,9 @@ export class Lane {
     return this.#running
   }
 
-  /** In memory and waiting to run, the ones held by a breaker not counted. */
-  runnable(): number {
-    return this.#memory.queued()
+  /** In memory and waiting to run since this process took their event in; the ones held by a breaker not counted. */
+  fresh(): number {
+    return this.#memory.fresh()
   }
 
   /** True when storage holds due ones beyond those in memory. */

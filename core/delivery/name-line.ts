@@ -24,6 +24,13 @@ export class NameLine {
   #hosts: 'none' | 'one' | 'many' = 'none'
   /** Where all of them went so far; null when nowhere or to several. */
   host: string | null = null
+  /** How many of those in line are fresh. */
+  fresh = 0
+  readonly #isFresh: (delivery: Delivery) => boolean
+
+  constructor(isFresh: (delivery: Delivery) => boolean) {
+    this.#isFresh = isFresh
+  }
 
   get length(): number {
     return this.#waiting.length - this.#head
@@ -31,16 +38,19 @@ export class NameLine {
 
   putLast(delivery: Delivery): void {
     this.#waiting.push(delivery)
+    if (this.#isFresh(delivery)) this.fresh += 1
   }
 
   putFirst(delivery: Delivery): void {
     if (this.#head > 0) this.#waiting[--this.#head] = delivery
     else this.#waiting.unshift(delivery)
+    if (this.#isFresh(delivery)) this.fresh += 1
   }
 
   take(count: number): readonly Delivery[] {
     const taken = this.#waiting.slice(this.#head, this.#head + count)
     this.#head += taken.length
+    for (const delivery of taken) if (this.#isFresh(delivery)) this.fresh -= 1
     this.#sinceMs = null
     if (this.#head === this.#waiting.length || (this.#head > CUT_AT && this.#head * 2 > this.#waiting.length)) {
       this.#waiting = this.#waiting.slice(this.#head)

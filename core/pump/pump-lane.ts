@@ -35,6 +35,8 @@ export class PumpLane {
   /** Grows when the place is changed from outside: a step that began before must not count. */
   #epoch = 0
   #interruptions = 0
+  /** Where the log ended when it began to read here; null: not known yet. */
+  #catchUpTo: number | null = null
   readonly #kvPace: KvPace
 
   constructor(deps: PumpDeps, installation: Installation, at: { state: InstallationState; cursor: number }) {
@@ -60,6 +62,18 @@ export class PumpLane {
     this.#cursor = cursor
     this.#position = cursor
     this.#skippedSinceMs = null
+  }
+
+  catchUp(head: number | null): void {
+    this.#catchUpTo = head
+  }
+
+  learnHead(head: number): void {
+    this.#catchUpTo ??= head
+  }
+
+  catchingUp(): boolean {
+    return this.#catchUpTo === null || this.#position < this.#catchUpTo
   }
 
   position(): number {

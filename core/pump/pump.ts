@@ -49,6 +49,8 @@ export interface Pump {
   lag(): readonly (readonly [installation: string, events: number])[]
   /** How many events of the log lie before one installation's cursor. */
   behind(key: string): number
+  /** True while it reads what the log had before it began or was rewound: that it is behind is not ingest's doing. */
+  catchingUp(key: string): boolean
   /** Has the handler of one event run now, whatever happened with it before; rejects with the run's own error. */
   runOnce(key: string, event: LogEvent): Promise<readonly Delivery[]>
   /** Would the installation get this event? */
@@ -61,12 +63,16 @@ export function createPump(deps: PumpDeps): Pump {
   const lanes = new Map<string, PumpLane>()
   const working = new Set<Promise<unknown>>()
   let head = 0
+  /** Until the head is known, what lies before a lane cannot be told from what came since. */
+  let headKnown = false
   let stopped = false
 
   const learnHead = (): void => {
     deps.store.headSeq().then(
       (seq) => {
         head = Math.max(head, seq)
+        headKnown = true
+        for (const lane of lanes.values()) lane.learnHead(head)
       },
       (error: unknown) => deps.logger.warn({ err: error }, 'the head of the log could not be read'),
     )
@@ -117,11 +123,13 @@ export function createPump(deps: PumpDeps): Pump {
     rewind: (key, cursor) => {
       const lane = laneOf(key)
       lane.rewind(cursor)
+      lane.catchUp(headKnown ? head : null)
       deps.queue.wake(lane.queueLane)
     },
     cursorOf: (key) => lanes.get(key)?.position(),
     lag: () => [...lanes.values()].map((lane) => [lane.installation.id, Math.max(0, head - lane.position())]),
     behind: (key) => Math.max(0, head - (lanes.get(key)?.position() ?? head)),
+    catchingUp: (key) => lanes.get(key)?.catchingUp() ?? false,
     runOnce: (key, event) => laneOf(key).runOnce(event),
     wants: async (key, event) => laneOf(key).wants(event),
     stop: async () => {

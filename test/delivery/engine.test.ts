@@ -7,7 +7,7 @@ import { tempDir } from '../support/temp.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { until } from '../support/wait.ts'
 import { openWorld, sender } from './world.ts'
-import type { DoublePlugin } from './world.ts'
+import type { DoublePlugin, World } from './world.ts'
 
 const answers = (count: number): object[] => Array.from({ length: count }, (_, n) => ({ n }))
 
@@ -429,4 +429,24 @@ test('replay: one, a filter, in steps; what dies again at once is taken only onc
   expect(await replayDeliveries(deps, query)).toBe(9)
   await world.settled()
   expect(await world.store.countReplay(query)).toBe(0)
+})
+
+test('pressure counts what ingest brought, not what an earlier process left or a replay brings back', async () => {
+  await using dir = await tempDir('pressure')
+  await using receiver = await startReceiver({ hang: true })
+  const options = { dir: dir.path, installations: [{ id: 'crm', code: sender(receiver.url), concurrency: 4 }] }
+  const freshOf = (world: World): number => world.engine.pressure()[0]?.fresh ?? -1
+  {
+    const world = await openWorld(options)
+    await world.submit(...answers(20))
+    await receiver.received(4)
+    await until('the rest in line', () => freshOf(world), { accept: (fresh) => fresh === 16 })
+    await world.stop(0)
+  }
+  receiver.forget()
+  const world = await openWorld(options)
+  await receiver.received(4)
+  await world.submit({ n: 20 })
+  await until('the new one', () => freshOf(world), { accept: (fresh) => fresh === 1 })
+  await world.stop(0)
 })

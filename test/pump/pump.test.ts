@@ -322,3 +322,27 @@ test('effects and cursor are one: a commit that finds the cursor moved writes no
   await world.caughtUp()
   expect(await world.store.tallies('default', 'a', '')).toEqual({ handled: 2 })
 })
+
+test('what the log had before is catching up, not pressure; what came since is', async () => {
+  await using dir = await tempDir('pump')
+  {
+    await using world = await openWorld({ dir: dir.path, installations: [] })
+    await world.submit(...answers(30))
+  }
+  const { code } = noting()
+  await using world = await openWorld({ dir: dir.path, installations: [{ id: 'late', code, cursor: 0 }] })
+  let blocked = true
+  world.sandbox.interfere = () => (blocked ? new HubError('plugin_interrupted', 'not now') : null)
+  await world.submit({ n: 30 })
+  expect(world.pump.catchingUp('default/late')).toBe(true)
+  blocked = false
+  await world.caughtUp()
+  expect(world.pump.catchingUp('default/late')).toBe(false)
+  blocked = true
+  await world.submit({ n: 31 })
+  await until('the lag', () => world.pump.behind('default/late') > 0)
+  expect(world.pump.catchingUp('default/late')).toBe(false)
+  await world.store.setCursor('default', 'late', 0)
+  world.pump.rewind('default/late', 0)
+  expect(world.pump.catchingUp('default/late')).toBe(true)
+})
