@@ -44,6 +44,7 @@ import type { Assembly } from './registry/assemble.ts'
 import { openReloader } from './registry/reload.ts'
 import type { Reloader } from './registry/reload.ts'
 import { Roster } from './registry/roster.ts'
+import { watchBreaches } from './registry/breach-watch.ts'
 import { openRouteCall } from './registry/route-call.ts'
 import { openRegistryView } from './registry/views.ts'
 import { createSandbox } from './sandbox/pool.ts'
@@ -209,7 +210,8 @@ function openRooms(ground: Ground, first: Assembly) {
   const breakers = createBreakers(limits)
   const http = createGuardedHttp({ allow: first.config.network.allow, limits })
   closers.defer(() => http.close())
-  const sandbox = createSandbox({ logger, limits, onRestart: (group, why) => meter.sandboxRestart(group, why) })
+  const isolates = createSandbox({ logger, limits, onRestart: (group, why) => meter.sandboxRestart(group, why) })
+  const sandbox = watchBreaches(isolates, { roster: () => roster, clock, logger })
   closers.defer(() => sandbox.close())
   const queue = createEmbeddedQueue({ clock, logger, lanes: () => [] })
   closers.defer(() => queue.stop())
