@@ -12,39 +12,46 @@ const CYCLES = 100
 const CONCURRENCY = 4
 const KILL_AFTER_MS_MAX = 300
 
-test('F-01 kill -9 under load, 100 cycles: 0 lost, no gap, duplicates bounded and under one id', { timeout: 240_000 }, async () => {
-  await using scene = await openScene({ honest: { concurrency: CONCURRENCY }, driver: { perSecond: 50, timeoutMs: 2_000 } })
-  const { hub, receiver, ledger, driver } = scene
-  driver.start()
-  for (let cycle = 0; cycle < CYCLES; cycle += 1) {
-    await sleep(Math.random() * KILL_AFTER_MS_MAX)
-    await hub.restart()
-  }
-  await driver.stop()
-  await driver.resendOpen()
-  await settled(hub)
-  expect((await hub.api('GET', '/readyz')).status).toBe(200)
+test(
+  'F-01 kill -9 under load, 100 cycles: 0 lost, no gap, duplicates bounded and under one id',
+  { timeout: 420_000 },
+  async () => {
+    await using scene = await openScene({
+      honest: { concurrency: CONCURRENCY },
+      driver: { perSecond: 50, timeoutMs: 2_000 },
+    })
+    const { hub, receiver, ledger, driver } = scene
+    driver.start()
+    for (let cycle = 0; cycle < CYCLES; cycle += 1) {
+      await sleep(Math.random() * KILL_AFTER_MS_MAX)
+      await hub.restart()
+    }
+    await driver.stop()
+    await driver.resendOpen()
+    await settled(hub)
+    expect((await hub.api('GET', '/readyz')).status).toBe(200)
 
-  const account = ledger.account(await storedKeys(hub, DECK))
-  expect(account.lost).toEqual([])
-  expect(account.invented).toEqual([])
-  expect(account.storedTwice).toEqual([])
-  expect(account.undelivered).toEqual([])
-  expect(account.unaccounted).toEqual([])
-  expect(account.idChanged).toEqual([])
-  expect(account.acknowledged).toBe(account.sent)
-  expect(account.acknowledged).toBeGreaterThan(CYCLES)
+    const account = ledger.account(await storedKeys(hub, DECK))
+    expect(account.lost).toEqual([])
+    expect(account.invented).toEqual([])
+    expect(account.storedTwice).toEqual([])
+    expect(account.undelivered).toEqual([])
+    expect(account.unaccounted).toEqual([])
+    expect(account.idChanged).toEqual([])
+    expect(account.acknowledged).toBe(account.sent)
+    expect(account.acknowledged).toBeGreaterThan(CYCLES)
 
-  const repeats = [...account.duplicates.values()].reduce((sum, times) => sum + times - 1, 0)
-  expect(repeats).toBeLessThanOrEqual(CYCLES * CONCURRENCY)
-  const changed = [...idsByKey(receiver)].filter(([, ids]) => ids.size > 1)
-  expect(changed).toEqual([])
+    const repeats = [...account.duplicates.values()].reduce((sum, times) => sum + times - 1, 0)
+    expect(repeats).toBeLessThanOrEqual(CYCLES * CONCURRENCY)
+    const changed = [...idsByKey(receiver)].filter(([, ids]) => ids.size > 1)
+    expect(changed).toEqual([])
 
-  await hub.kill()
-  const { events, first, last, integrity } = inspect(hub.dataDir)
-  expect(integrity).toBe('ok')
-  expect([first, last]).toEqual([1, events])
-})
+    await hub.kill()
+    const { events, first, last, integrity } = inspect(hub.dataDir)
+    expect(integrity).toBe('ok')
+    expect([first, last]).toEqual([1, events])
+  },
+)
 
 /** The file itself, read by SQLite without the hub. */
 function inspect(dataDir: string): { events: number; first: number; last: number; integrity: unknown } {

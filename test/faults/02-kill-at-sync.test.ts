@@ -25,47 +25,62 @@ async function startDoomed(hub: Hub, nth: number): Promise<boolean> {
   }
 }
 
-test('F-02 killed at the nth sync, for many n, in one folder: what was acknowledged is there', { timeout: 240_000 }, async () => {
-  await using scene = await openScene({ driver: { timeoutMs: 2_000 } })
-  const { hub, receiver, ledger, driver } = scene
-  await driver.submit('before')
-  const diedServing: number[] = []
-  for (const nth of NTHS) {
-    if (!(await startDoomed(hub, nth))) continue
-    diedServing.push(nth)
-    let struck = false
-    void hub.exited.then(() => (struck = true))
-    expect(ledger.account(await storedKeys(hub, DECK).catch(() => [])).invented, `before ${nth}`).toEqual([])
-    for (let n = 0; n < SUBMISSIONS; n += 1) if ((await driver.submit(`s${nth}-${n}`)) === 0) break
-    await until(`the kill at sync ${nth} to strike`, () => struck)
-  }
-  // Some died while starting, some while serving: otherwise the spread is not one.
-  expect(diedServing.length).toBeGreaterThan(3)
-  await hub.restart({ launcher: [] })
-  await driver.resendOpen()
-  await settled(hub)
-
-  const account = ledger.account(await storedKeys(hub, DECK))
-  expect(account).toMatchObject({ lost: [], invented: [], storedTwice: [], undelivered: [], unaccounted: [], idChanged: [] })
-  expect(account.acknowledged).toBe(account.sent)
-  expect([...idsByKey(receiver).values()].filter((ids) => ids.size > 1)).toEqual([])
-  expect((await hub.api('GET', '/readyz')).status).toBe(200)
-})
-
-test('F-02 killed at the nth sync of the very first start, migrations included: the next start is whole', { timeout: 120_000 }, async () => {
-  await using scene = await openScene()
-  const { hub, ledger, driver } = scene
-  let survived = 0
-  for (const nth of FIRST_START_NTHS) {
-    await hub.kill('SIGKILL')
-    await rm(hub.dataDir, { recursive: true })
-    await mkdir(hub.dataDir)
-    if (await startDoomed(hub, nth)) survived += 1
+test(
+  'F-02 killed at the nth sync, for many n, in one folder: what was acknowledged is there',
+  { timeout: 240_000 },
+  async () => {
+    await using scene = await openScene({ driver: { timeoutMs: 2_000 } })
+    const { hub, receiver, ledger, driver } = scene
+    await driver.submit('before')
+    const diedServing: number[] = []
+    for (const nth of NTHS) {
+      if (!(await startDoomed(hub, nth))) continue
+      diedServing.push(nth)
+      let struck = false
+      void hub.exited.then(() => (struck = true))
+      expect(ledger.account(await storedKeys(hub, DECK).catch(() => [])).invented, `before ${nth}`).toEqual([])
+      for (let n = 0; n < SUBMISSIONS; n += 1) if ((await driver.submit(`s${nth}-${n}`)) === 0) break
+      await until(`the kill at sync ${nth} to strike`, () => struck)
+    }
+    // Some died while starting, some while serving: otherwise the spread is not one.
+    expect(diedServing.length).toBeGreaterThan(3)
     await hub.restart({ launcher: [] })
-    expect((await hub.api('GET', '/readyz')).status, `after ${nth}`).toBe(200)
-  }
-  expect(survived).toBeLessThan(FIRST_START_NTHS.length)
-  expect(await driver.submit('first')).toBe(201)
-  await settled(hub)
-  expect(ledger.account(await storedKeys(hub, DECK))).toMatchObject({ acknowledged: 1, lost: [], undelivered: [] })
-})
+    await driver.resendOpen()
+    await settled(hub)
+
+    const account = ledger.account(await storedKeys(hub, DECK))
+    expect(account).toMatchObject({
+      lost: [],
+      invented: [],
+      storedTwice: [],
+      undelivered: [],
+      unaccounted: [],
+      idChanged: [],
+    })
+    expect(account.acknowledged).toBe(account.sent)
+    expect([...idsByKey(receiver).values()].filter((ids) => ids.size > 1)).toEqual([])
+    expect((await hub.api('GET', '/readyz')).status).toBe(200)
+  },
+)
+
+test(
+  'F-02 killed at the nth sync of the very first start, migrations included: the next start is whole',
+  { timeout: 120_000 },
+  async () => {
+    await using scene = await openScene()
+    const { hub, ledger, driver } = scene
+    let survived = 0
+    for (const nth of FIRST_START_NTHS) {
+      await hub.kill('SIGKILL')
+      await rm(hub.dataDir, { recursive: true })
+      await mkdir(hub.dataDir)
+      if (await startDoomed(hub, nth)) survived += 1
+      await hub.restart({ launcher: [] })
+      expect((await hub.api('GET', '/readyz')).status, `after ${nth}`).toBe(200)
+    }
+    expect(survived).toBeLessThan(FIRST_START_NTHS.length)
+    expect(await driver.submit('first')).toBe(201)
+    await settled(hub)
+    expect(ledger.account(await storedKeys(hub, DECK))).toMatchObject({ acknowledged: 1, lost: [], undelivered: [] })
+  },
+)

@@ -19,7 +19,10 @@ test('F-04 disk full: 507 with Retry-After, reads and health answer, recovers by
   await disk.fill()
   // What is already allocated may still take a few; then it is full.
   let n = 0
-  await until('the hub to notice the full disk', () => driver.submit(`full-${n++}`), { accept: (status) => status !== 201, everyMs: 0 })
+  await until('the hub to notice the full disk', () => driver.submit(`full-${n++}`), {
+    accept: (status) => status !== 201,
+    everyMs: 0,
+  })
   const refused = await hub.api('POST', `/api/v2/forms/${DECK}/responses`, { data: { key: 'refused' } })
   expect(FULL).toContain(refused.status)
   expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
@@ -30,7 +33,10 @@ test('F-04 disk full: 507 with Retry-After, reads and health answer, recovers by
   expect((await storedKeys(hub, DECK)).length).toBeGreaterThanOrEqual(20)
 
   await disk.free()
-  await until('the hub to accept again', () => driver.submit('again'), { accept: (status) => status === 201, everyMs: 100 })
+  await until('the hub to accept again', () => driver.submit('again'), {
+    accept: (status) => status === 201,
+    everyMs: 100,
+  })
   await driver.resendOpen()
   await settled(hub)
   expect((await hub.api('GET', '/readyz')).status).toBe(200)

@@ -18,7 +18,12 @@ test('F-05 a second writer holds the lock: 503 with Retry-After and never 500, h
   const waiting = Array.from({ length: 5 }, (_, n) => {
     ledger.sent(`held-${n}`)
     return hub
-      .api('POST', `/api/v2/forms/${DECK}/responses`, { data: { key: `held-${n}` } }, { headers: { 'idempotency-key': `held-${n}` } })
+      .api(
+        'POST',
+        `/api/v2/forms/${DECK}/responses`,
+        { data: { key: `held-${n}` } },
+        { headers: { 'idempotency-key': `held-${n}` } },
+      )
       .then(({ status, headers }) => answers.push({ status, retryAfter: headers['retry-after'] }))
   })
   let alive = 0

@@ -41,7 +41,9 @@ describe('F-12 a receiver that fails', () => {
     expect((await submit(hub, 'one')).status).toBe(201)
     await settled(hub)
     const deliveries = await allItems<DeliveryItem>(hub, '/api/v2/deliveries')
-    const ends = Object.fromEntries(deliveries.map((item) => [item.installation, [item.state, item.reason, item.error_code, item.attempts]]))
+    const ends = Object.fromEntries(
+      deliveries.map((item) => [item.installation, [item.state, item.reason, item.error_code, item.attempts]]),
+    )
     expect(ends).toEqual({
       refused: ['dead', 'receiver_failed', 'http_connect', 3],
       reset: ['dead', 'receiver_failed', 'http_reset', 3],
@@ -60,11 +62,17 @@ describe('F-12 a receiver that fails', () => {
     ['an HTTP date', () => ({ status: 503, headers: { 'retry-after': new Date(Date.now() + 120_000).toUTCString() } })],
   ])('F-12 Retry-After as %s: the next attempt is not due before', async (_form, reply) => {
     await using receiver = await startReceiver(reply)
-    await using hub = await startHub({ config: sceneConfig({ installations: [hook('patient', receiver.url, { retry })] }) })
-    await submit(hub, 'one')
-    const [item] = await until('the delivery to wait', () => allItems<DeliveryItem>(hub, '/api/v2/deliveries?state=retrying'), {
-      accept: (items) => items.length === 1,
+    await using hub = await startHub({
+      config: sceneConfig({ installations: [hook('patient', receiver.url, { retry })] }),
     })
+    await submit(hub, 'one')
+    const [item] = await until(
+      'the delivery to wait',
+      () => allItems<DeliveryItem>(hub, '/api/v2/deliveries?state=retrying'),
+      {
+        accept: (items) => items.length === 1,
+      },
+    )
     const waitMs = Date.parse(String(item?.due_at)) - (receiver.requests[0]?.atMs as number)
     expect(waitMs).toBeGreaterThan(115_000)
     expect(waitMs).toBeLessThan(125_000)

@@ -31,7 +31,10 @@ test('F-13 five kinds of hanging receivers: every one times out, the neighbour g
   // Now every hanging receiver holds a delivery; the rest must still pass by.
   for (let n = 1; n < EVENTS; n += 1) expect(await driver.submit(`n${n}`)).toBe(201)
   await receiver.received(EVENTS)
-  const early = await allItems<{ installation: string; state: string }>(hub, '/api/v2/deliveries?state=delivered&installation=honest')
+  const early = await allItems<{ installation: string; state: string }>(
+    hub,
+    '/api/v2/deliveries?state=delivered&installation=honest',
+  )
   expect(early.length).toBeGreaterThan(0)
   expect(silent.concurrencyMax).toBeLessThanOrEqual(64)
   await settled(hub, 60_000)
@@ -39,11 +42,17 @@ test('F-13 five kinds of hanging receivers: every one times out, the neighbour g
   const account = ledger.account(await storedKeys(hub, DECK))
   expect(account).toMatchObject({ lost: [], undelivered: [], unaccounted: [], duplicates: new Map() })
   for (const id of HANGING) {
-    const deliveries = await allItems<{ state: string; error_code: string }>(hub, `/api/v2/deliveries?installation=${id}`)
+    const deliveries = await allItems<{ state: string; error_code: string }>(
+      hub,
+      `/api/v2/deliveries?installation=${id}`,
+    )
     expect(deliveries).toHaveLength(EVENTS)
     const codes = new Set(deliveries.map(({ state, error_code: code }) => `${state} ${code}`))
     // A response whose head has come counts by its status when only the body never ends.
-    expect([...codes].filter((code) => !['dead http_timeout', 'dead http_connect'].includes(code)), id).toEqual([])
+    expect(
+      [...codes].filter((code) => !['dead http_timeout', 'dead http_connect'].includes(code)),
+      id,
+    ).toEqual([])
   }
 })
 
@@ -55,7 +64,9 @@ interface Deaf extends AsyncDisposable {
 async function startDeafListener(): Promise<Deaf> {
   const code = `const s = require('node:net').createServer(); s.listen(0, '127.0.0.1', 1, () => console.log(s.address().port))`
   const child = spawn(`${ROOT}node_modules/.bin/node`, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const port = await new Promise<string>((resolve) => child.stdout.once('data', (bytes: Buffer) => resolve(bytes.toString().trim())))
+  const port = await new Promise<string>((resolve) =>
+    child.stdout.once('data', (bytes: Buffer) => resolve(bytes.toString().trim())),
+  )
   child.kill('SIGSTOP')
   return {
     url: `http://127.0.0.1:${port}`,

@@ -16,7 +16,12 @@ const GROWTH_BYTES_MAX = 96 * MB
 interface AttemptItem {
   readonly outcome: string
   readonly error_code: string | null
-  readonly exchanges: readonly { response_body: string | null; truncated: boolean; error: string | null; status: number | null }[]
+  readonly exchanges: readonly {
+    response_body: string | null
+    truncated: boolean
+    error: string | null
+    status: number | null
+  }[]
 }
 
 test('F-14 endless body, gzip bomb, giant header: at most 64 KiB kept, marked truncated, memory bounded', async () => {

@@ -19,10 +19,14 @@ test('F-15 300 slow-loris sockets: honest clients are served, every slow one is 
   const head = `POST /api/v2/forms/${DECK}/responses HTTP/1.1\r\nhost: hub\r\nauthorization: Bearer ${hub.adminKey}\r\ncontent-type: application/json\r\n`
   const slow = [
     ...Array.from({ length: SLOW_HEADS }, () => openSlow(port, 'POST /api/v2/forms HTTP/1.1\r\nhost: hub\r\nx-slow: ')),
-    ...Array.from({ length: SLOW_BODIES }, () => openSlow(port, `${head}content-length: 100000\r\n\r\n{"data":{"key":"`)),
+    ...Array.from({ length: SLOW_BODIES }, () =>
+      openSlow(port, `${head}content-length: 100000\r\n\r\n{"data":{"key":"`),
+    ),
   ]
   try {
-    await until('all slow sockets to be open', () => slow.filter(({ opened }) => opened()).length, { accept: (open) => open === slow.length })
+    await until('all slow sockets to be open', () => slow.filter(({ opened }) => opened()).length, {
+      accept: (open) => open === slow.length,
+    })
     let served = 0
     while (slow.some(({ closed }) => !closed()) && served < 2_000) {
       expect(await driver.submit(`honest-${served}`)).toBe(201)

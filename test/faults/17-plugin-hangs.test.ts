@@ -8,9 +8,9 @@ const KEYS = ['a', 'b', 'c', 'd']
 
 /** What the hub may say about each. A stuck process that had to be killed may be told as that or as the limit it broke. */
 const ENDS = {
-  'loop': ['plugin_cpu', 'plugin_killed'],
-  'microtasks': ['plugin_cpu', 'plugin_killed'],
-  'never': ['plugin_wall'],
+  loop: ['plugin_cpu', 'plugin_killed'],
+  microtasks: ['plugin_cpu', 'plugin_killed'],
+  never: ['plugin_wall'],
   'native-call': ['plugin_cpu', 'plugin_killed', 'plugin_memory', 'plugin_wall'],
 } as const
 
@@ -27,7 +27,14 @@ test('F-17 endless loop, microtask loop, never settling, long native call: each 
     const deliveries = await deliveriesOf(hub, id)
     expect(deliveries, id).toHaveLength(KEYS.length)
     for (const delivery of deliveries) {
-      expect(delivery, id).toMatchObject({ plugin: id, kind: 'handler', name: 'response.submitted', state: 'dead', reason: 'internal_error', attempts: 1 })
+      expect(delivery, id).toMatchObject({
+        plugin: id,
+        kind: 'handler',
+        name: 'response.submitted',
+        state: 'dead',
+        reason: 'internal_error',
+        attempts: 1,
+      })
       expect(codes, id).toContain(delivery.error_code)
       expect(delivery.event_id, id).toMatch(/^evt_/)
       expect(delivery.error, id).toBeTruthy()

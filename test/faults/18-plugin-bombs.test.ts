@@ -33,6 +33,10 @@ test('F-18 heap, string and ArrayBuffer bombs: child bounded, hub unharmed, each
       expect(ENDS, id).toContain(delivery.error_code)
     }
   }
-  expect(ledger.account(await storedKeys(hub, DECK))).toMatchObject({ lost: [], undelivered: [], duplicates: new Map() })
+  expect(ledger.account(await storedKeys(hub, DECK))).toMatchObject({
+    lost: [],
+    undelivered: [],
+    duplicates: new Map(),
+  })
   expect(new Set(receiver.requests.map(({ id }) => id)).size).toBe(KEYS.length)
 })

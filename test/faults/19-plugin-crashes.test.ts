@@ -26,35 +26,45 @@ describe('F-19 plugins that crash', () => {
     }
     // What nobody awaits may be told or not; it never takes anything else with it.
     for (const id of ['rejects', 'throws-later']) {
-      for (const delivery of await deliveriesOf(hub, id)) expect(delivery).toMatchObject({ state: 'dead', error_code: 'plugin_threw' })
+      for (const delivery of await deliveriesOf(hub, id))
+        expect(delivery).toMatchObject({ state: 'dead', error_code: 'plugin_threw' })
     }
-    expect(ledger.account(await storedKeys(hub, DECK))).toMatchObject({ lost: [], undelivered: [], duplicates: new Map() })
+    expect(ledger.account(await storedKeys(hub, DECK))).toMatchObject({
+      lost: [],
+      undelivered: [],
+      duplicates: new Map(),
+    })
     expect(new Set(receiver.requests.map(({ id }) => id)).size).toBe(KEYS.length)
   })
 
-  test.each<NodeJS.Signals>(['SIGSEGV', 'SIGKILL'])('F-19 the sandbox child dies of %s under load: it comes back, nothing is lost', async (signal) => {
-    await using scene = await openScene({ driver: { perSecond: 50 } })
-    const { hub, receiver, ledger, driver } = scene
-    driver.start()
-    await receiver.received(10)
-    let killed = 0
-    for (let round = 0; round < 4; round += 1) {
-      const children = await until('a sandbox child to run', () => childrenOf(hub.pid), { accept: (all) => all.length > 0 })
-      for (const pid of children) {
-        process.kill(pid, signal)
-        killed += 1
+  test.each<NodeJS.Signals>(['SIGSEGV', 'SIGKILL'])(
+    'F-19 the sandbox child dies of %s under load: it comes back, nothing is lost',
+    async (signal) => {
+      await using scene = await openScene({ driver: { perSecond: 50 } })
+      const { hub, receiver, ledger, driver } = scene
+      driver.start()
+      await receiver.received(10)
+      let killed = 0
+      for (let round = 0; round < 4; round += 1) {
+        const children = await until('a sandbox child to run', () => childrenOf(hub.pid), {
+          accept: (all) => all.length > 0,
+        })
+        for (const pid of children) {
+          process.kill(pid, signal)
+          killed += 1
+        }
+        await sleep(200)
+        const seen = receiver.requests.length
+        await receiver.received(seen + 5)
       }
-      await sleep(200)
-      const seen = receiver.requests.length
-      await receiver.received(seen + 5)
-    }
-    await driver.stop()
-    await settled(hub)
-    expect(killed).toBeGreaterThanOrEqual(4)
-    expect([...driver.answers.keys()]).toEqual([201])
-    const account = ledger.account(await storedKeys(hub, DECK))
-    expect(account).toMatchObject({ lost: [], undelivered: [], unaccounted: [] })
-    expect([...idsByKey(receiver).values()].filter((ids) => ids.size > 1)).toEqual([])
-    expect(await hub.metric('manifold_deliveries', { installation: 'honest', state: 'dead' })).toBe(0)
-  })
+      await driver.stop()
+      await settled(hub)
+      expect(killed).toBeGreaterThanOrEqual(4)
+      expect([...driver.answers.keys()]).toEqual([201])
+      const account = ledger.account(await storedKeys(hub, DECK))
+      expect(account).toMatchObject({ lost: [], undelivered: [], unaccounted: [] })
+      expect([...idsByKey(receiver).values()].filter((ids) => ids.size > 1)).toEqual([])
+      expect(await hub.metric('manifold_deliveries', { installation: 'honest', state: 'dead' })).toBe(0)
+    },
+  )
 })

@@ -19,6 +19,11 @@ test('F-21 poison event: dead after its attempts, the events behind it are handl
   const dead = await hub.api<{ items: readonly { id: string }[] }>('GET', '/api/v2/dead-letters?installation=poison')
   expect(dead.body.items.map(({ id }) => id)).toEqual([deliveries[0]?.id])
   expect(await hub.metric('manifold_installation_lag_events', { installation: 'poison' })).toBe(0)
-  expect(ledger.account(await storedKeys(hub, DECK))).toMatchObject({ received: 5, lost: [], undelivered: [], duplicates: new Map() })
+  expect(ledger.account(await storedKeys(hub, DECK))).toMatchObject({
+    received: 5,
+    lost: [],
+    undelivered: [],
+    duplicates: new Map(),
+  })
   expect(receiver.requests.filter((request) => request.json<{ key: string }>().key === 'poison')).toHaveLength(1)
 })

@@ -19,11 +19,23 @@ const BODIES: readonly (readonly [string, string | Buffer, readonly string[]])[]
   ['one byte over the limit', Buffer.alloc(LIMITS.bodyBytesMax + 1, ' '), ['body_too_large']],
   ['100,000 brackets', deep(100_000), ['too_deep']],
   ['one level too deep', deep(LIMITS.jsonDepthMax), ['too_deep']],
-  ['a million keys', wide(1_000_000).slice(0, LIMITS.bodyBytesMax), ['too_many_keys', 'invalid_json', 'body_too_large']],
+  [
+    'a million keys',
+    wide(1_000_000).slice(0, LIMITS.bodyBytesMax),
+    ['too_many_keys', 'invalid_json', 'body_too_large'],
+  ],
   ['too many keys', wide(LIMITS.jsonKeysMax + 1), ['too_many_keys']],
   ['a string too long', JSON.stringify({ data: { key: 'x'.repeat(LIMITS.stringCharsMax + 1) } }), ['string_too_long']],
-  ['invalid UTF-8', Buffer.concat([Buffer.from('{"data":{"key":"'), Buffer.from([0xc3, 0x28]), Buffer.from('"}}')]), ['invalid_json']],
-  ['an overlong UTF-8 form', Buffer.concat([Buffer.from('{"data":{"key":"'), Buffer.from([0xc0, 0xaf]), Buffer.from('"}}')]), ['invalid_json']],
+  [
+    'invalid UTF-8',
+    Buffer.concat([Buffer.from('{"data":{"key":"'), Buffer.from([0xc3, 0x28]), Buffer.from('"}}')]),
+    ['invalid_json'],
+  ],
+  [
+    'an overlong UTF-8 form',
+    Buffer.concat([Buffer.from('{"data":{"key":"'), Buffer.from([0xc0, 0xaf]), Buffer.from('"}}')]),
+    ['invalid_json'],
+  ],
   ['a truncated document', '{"data":{"key":"a"', ['invalid_json']],
   ['two documents', '{"data":{"key":"a"}}{"data":{"key":"b"}}', ['invalid_json']],
   ['nothing', '', ['invalid_json', 'bad_request']],
@@ -32,7 +44,11 @@ const BODIES: readonly (readonly [string, string | Buffer, readonly string[]])[]
   ['an array', '[]', ['bad_request', 'invalid_response', 'invalid_json']],
   ['comments', '{"data":{"key":"a"}/* hi */}', ['invalid_json']],
   ['NaN', '{"data":{"key":NaN}}', ['invalid_json']],
-  ['a lone surrogate escape is text or refused', '{"data":{"key":"\\ud800"},"unknown_member":1}', ['bad_request', 'invalid_json', 'invalid_response']],
+  [
+    'a lone surrogate escape is text or refused',
+    '{"data":{"key":"\\ud800"},"unknown_member":1}',
+    ['bad_request', 'invalid_json', 'invalid_response'],
+  ],
 ]
 
 describe('F-22 huge and odd bodies', () => {

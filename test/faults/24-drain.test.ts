@@ -25,7 +25,12 @@ describe('F-24 SIGTERM', () => {
     let ended = false
     const watching = (async () => {
       while (!ended) {
-        readiness.push(await hub.api('GET', '/readyz', undefined, { timeoutMs: 1_000 }).then(({ status }) => status, () => 0))
+        readiness.push(
+          await hub.api('GET', '/readyz', undefined, { timeoutMs: 1_000 }).then(
+            ({ status }) => status,
+            () => 0,
+          ),
+        )
         await sleep(10)
       }
     })()
@@ -37,7 +42,12 @@ describe('F-24 SIGTERM', () => {
     expect(exit).toEqual({ code: 0, signal: null })
     expect(readiness).toContain(503)
     // Ready, then not ready, then gone: never back.
-    expect(readiness.filter((status) => status !== 0).join(' ').replace(/^(?:200 ?)*(?:503 ?)*$/, '')).toBe('')
+    expect(
+      readiness
+        .filter((status) => status !== 0)
+        .join(' ')
+        .replace(/^(?:200 ?)*(?:503 ?)*$/, ''),
+    ).toBe('')
 
     await hub.restart()
     hanging.respond({ status: 200 })

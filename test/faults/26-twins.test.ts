@@ -17,7 +17,8 @@ test('F-26 one Idempotency-Key fifty times at once, and again after kill -9: one
   await using scene = await openScene()
   const { hub, receiver, ledger } = scene
   ledger.sent('twin')
-  const send = (key: string, body: object = { data: { key: 'twin' } }) => hub.api<Receipt>('POST', PATH, body, { headers: { 'idempotency-key': key } })
+  const send = (key: string, body: object = { data: { key: 'twin' } }) =>
+    hub.api<Receipt>('POST', PATH, body, { headers: { 'idempotency-key': key } })
   const answers = await Promise.all(Array.from({ length: TWINS }, () => send('twin')))
   const stored = answers.filter(({ status }) => status === 201)
   expect(stored).toHaveLength(1)
@@ -39,7 +40,9 @@ test('F-26 one Idempotency-Key fifty times at once, and again after kill -9: one
   expect(mixed.filter(({ status }) => status === 201)).toHaveLength(1)
   expect(mixed.map(({ status }) => status).filter((status) => ![201, 409, 422].includes(status))).toEqual([])
   // The same client id at once is one response too.
-  const clients = await Promise.all(Array.from({ length: 20 }, () => hub.api<Receipt>('POST', PATH, { client_id: 'c-1', data: { key: 'client' } })))
+  const clients = await Promise.all(
+    Array.from({ length: 20 }, () => hub.api<Receipt>('POST', PATH, { client_id: 'c-1', data: { key: 'client' } })),
+  )
   expect(new Set(clients.map(({ body }) => body.id)).size).toBe(1)
 
   await settled(hub)

@@ -13,7 +13,12 @@ interface ConfigStatus {
   readonly in_step: boolean
   readonly running_checksum: string
   readonly loaded_at: string
-  readonly problems: readonly { readonly line: number; readonly column: number; readonly path: string; readonly message: string }[]
+  readonly problems: readonly {
+    readonly line: number
+    readonly column: number
+    readonly path: string
+    readonly message: string
+  }[]
 }
 
 const status = async (hub: Hub): Promise<ConfigStatus> => (await hub.api<ConfigStatus>('GET', '/api/v2/config')).body
@@ -24,7 +29,11 @@ const BROKEN: readonly (readonly [string, string, RegExp])[] = [
   ['an unknown key', 'forms: {}\ninstallation: []\n', /installation/],
   ['a wrong type', 'forms: 12\n', /forms|object|mapping/i],
   ['a missing required variable', 'forms: { deck: { name: "${F27_NAME:?set F27_NAME}", fields: [] } }\n', /F27_NAME/],
-  ['an alias bomb', `a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b]\nforms: *c\n`, /./],
+  [
+    'an alias bomb',
+    `a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b]\nforms: *c\n`,
+    /./,
+  ],
   ['binary rubbish', '\u0000\u0001\u0002', /./],
 ]
 
@@ -46,7 +55,9 @@ test('F-27 broken files, a bad plugin, a symlink loop, a hundred SIGHUPs: the ru
   for (const [what, text, message] of BROKEN) {
     await hub.writeConfig(text)
     hub.signal('SIGHUP')
-    const told = await until(`${what} to be told`, () => status(hub), { accept: ({ in_step: inStep, problems }) => !inStep && problems.length > 0 })
+    const told = await until(`${what} to be told`, () => status(hub), {
+      accept: ({ in_step: inStep, problems }) => !inStep && problems.length > 0,
+    })
     expect(told.problems.map((problem) => problem.message + problem.path).join(' '), what).toMatch(message)
     expect(told.problems[0]?.line, what).toBeGreaterThanOrEqual(1)
     await stillRuns(what)
@@ -71,16 +82,30 @@ test('F-27 broken files, a bad plugin, a symlink loop, a hundred SIGHUPs: the ru
   await writeFile(plugins.file('nonsense/plugin.json'), '{"id":')
   await symlink(plugins.file('circle'), plugins.file('circle'))
   await mkdir(plugins.file('unbundled'))
-  const manifest = { id: 'unbundled', name: 'U', version: '1.0.0', hub: '^1.0', main: 'index.ts', on: { 'response.submitted': {} } }
+  const manifest = {
+    id: 'unbundled',
+    name: 'U',
+    version: '1.0.0',
+    hub: '^1.0',
+    main: 'index.ts',
+    on: { 'response.submitted': {} },
+  }
   await writeFile(join(plugins.path, 'unbundled/plugin.json'), JSON.stringify(manifest))
   await writeFile(join(plugins.path, 'unbundled/index.ts'), 'export default definePlugin({ on: {')
   const withBad = [hook('honest', receiver.url), { id: 'u', use: 'unbundled' }, { id: 'n', use: 'nonsense' }]
   await hub.writeConfig(sceneConfig({ installations: withBad, pluginDirs: [plugins.path] }))
   hub.signal('SIGHUP')
-  const states = await until('the bad plugins to be set aside', async () => {
-    const { body } = await hub.api<{ items: readonly { id: string; state: string }[] }>('GET', '/api/v2/installations')
-    return Object.fromEntries(body.items.map(({ id, state }) => [id, state]))
-  }, { accept: (all) => all['u'] !== undefined && all['n'] !== undefined })
+  const states = await until(
+    'the bad plugins to be set aside',
+    async () => {
+      const { body } = await hub.api<{ items: readonly { id: string; state: string }[] }>(
+        'GET',
+        '/api/v2/installations',
+      )
+      return Object.fromEntries(body.items.map(({ id, state }) => [id, state]))
+    },
+    { accept: (all) => all['u'] !== undefined && all['n'] !== undefined },
+  )
   expect(states).toMatchObject({ honest: 'ready', u: 'invalid', n: 'invalid' })
   expect(await driver.submit(`n${sent++}`)).toBe(201)
   await receiver.received(sent)
@@ -94,7 +119,11 @@ test('F-27 broken files, a bad plugin, a symlink loop, a hundred SIGHUPs: the ru
   await until('the storm to be over', () => status(hub), { accept: ({ in_step: inStep }) => inStep })
   await stillRuns('a hundred SIGHUPs')
   await settled(hub)
-  expect(ledger.account(await storedKeys(hub, DECK))).toMatchObject({ lost: [], undelivered: [], duplicates: new Map() })
+  expect(ledger.account(await storedKeys(hub, DECK))).toMatchObject({
+    lost: [],
+    undelivered: [],
+    duplicates: new Map(),
+  })
   await rm(saved, { force: true })
 })
 

@@ -46,7 +46,12 @@ test('F-28 backup under load, restore into a fresh folder: every earlier event, 
   expect((await copy.api('GET', '/readyz')).status).toBe(200)
   const after = await storedKeys(copy, DECK)
   expect([...before].filter((key) => !after.includes(key))).toEqual([])
-  const same = new Map((await allItems<DeliveryItem>(copy, '/api/v2/deliveries?installation=later')).map((item) => [item.id, item.event_id]))
+  const same = new Map(
+    (await allItems<DeliveryItem>(copy, '/api/v2/deliveries?installation=later')).map((item) => [
+      item.id,
+      item.event_id,
+    ]),
+  )
   for (const { id, event_id: eventId } of waiting) expect(same.get(id)).toBe(eventId)
   // What waits can be sent from the copy, under the ids of the original.
   const [first] = waiting
@@ -56,8 +61,12 @@ test('F-28 backup under load, restore into a fresh folder: every earlier event, 
 
 /** `later` waits for minutes on purpose; everything else must be through. */
 async function settledHonest(hub: Hub): Promise<void> {
-  await until('the honest installation to be through', async () => {
-    const lag = await hub.metric('manifold_installation_lag_events')
-    return lag + (await hub.metric('manifold_deliveries', { installation: 'honest', state: 'pending' }))
-  }, { accept: (left) => left === 0, timeoutMs: 30_000 })
+  await until(
+    'the honest installation to be through',
+    async () => {
+      const lag = await hub.metric('manifold_installation_lag_events')
+      return lag + (await hub.metric('manifold_deliveries', { installation: 'honest', state: 'pending' }))
+    },
+    { accept: (left) => left === 0, timeoutMs: 30_000 },
+  )
 }

@@ -35,6 +35,8 @@ test.each(Object.keys(LIMITS) as LimitName[])('%s is tripped', async (name) => {
 
 /** Titles of the tests in a file, as written. */
 function titlesOf(source: string): string[] {
-  const calls = source.matchAll(/\b(?:test|it)(?:\.each(?:<[^(]*>)?\((?:[^()]|\([^()]*\))*\))?\(\s*(?:'((?:[^'\\\n]|\\.)*)'|`([^`]*)`|"([^"\n]*)")/g)
+  const calls = source.matchAll(
+    /\b(?:test|it)(?:\.each(?:<[^(]*>)?\((?:[^()]|\([^()]*\))*\))?\(\s*(?:'((?:[^'\\\n]|\\.)*)'|`([^`]*)`|"([^"\n]*)")/g,
+  )
   return [...calls].map((match) => (match[1] ?? match[2] ?? match[3] ?? '').replaceAll("\\'", "'"))
 }

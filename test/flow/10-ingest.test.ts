@@ -54,8 +54,14 @@ describe('forms', () => {
     expect(changed.body).toMatchObject({ version: 2, name: 'Write to us' })
     const same = await hub.api('PUT', '/api/v2/forms/contact', { ...definition, name: 'Write to us' })
     expect(same.body).toMatchObject({ version: 2 })
-    const versions = await hub.api<{ items: readonly { version: number; name: string }[] }>('GET', '/api/v2/forms/contact/versions')
-    expect(versions.body.items.map(({ version, name }) => [version, name]).toSorted()).toEqual([[1, 'Contact us'], [2, 'Write to us']])
+    const versions = await hub.api<{ items: readonly { version: number; name: string }[] }>(
+      'GET',
+      '/api/v2/forms/contact/versions',
+    )
+    expect(versions.body.items.map(({ version, name }) => [version, name]).toSorted()).toEqual([
+      [1, 'Contact us'],
+      [2, 'Write to us'],
+    ])
 
     await hub.api('POST', '/api/v2/forms', { ...CONTACT, id: 'short-lived' })
     expect((await hub.api('DELETE', '/api/v2/forms/short-lived')).status).toBe(204)
@@ -63,17 +69,28 @@ describe('forms', () => {
   })
 
   test('a wrong definition is told with every mistake and its place', async () => {
-    const answer = await hub.api<Problem>('POST', '/api/v2/forms', { name: '', fields: [{ key: 'a', type: 'select' }, { key: 'a', type: 'colour' }] })
+    const answer = await hub.api<Problem>('POST', '/api/v2/forms', {
+      name: '',
+      fields: [
+        { key: 'a', type: 'select' },
+        { key: 'a', type: 'colour' },
+      ],
+    })
     expect(answer.status).toBe(422)
     expect(answer.headers['content-type']).toContain('application/problem+json')
-    expect(answer.body.errors?.map(({ pointer }) => pointer)).toEqual(expect.arrayContaining(['/name', '/fields/1/type']))
+    expect(answer.body.errors?.map(({ pointer }) => pointer)).toEqual(
+      expect.arrayContaining(['/name', '/fields/1/type']),
+    )
     expect((await hub.api('POST', '/api/v2/forms', CONTACT)).status).toBe(409)
   })
 })
 
 describe('responses as JSON', () => {
   test('one response: 201, its receipt, and the same again when read', async () => {
-    const answer = await submit({ data: { email: 'ada@example.com', budget: 5, wants: ['a', 'c'] }, meta: { source: 'tour' } })
+    const answer = await submit({
+      data: { email: 'ada@example.com', budget: 5, wants: ['a', 'c'] },
+      meta: { source: 'tour' },
+    })
     expect(answer.status, answer.text).toBe(201)
     expect(answer.body).toMatchObject({ form_id: 'contact', status: 'completed' })
     expect(answer.body.id).toMatch(/^rsp_/)
@@ -86,7 +103,10 @@ describe('responses as JSON', () => {
       data: { email: 'ada@example.com', budget: 5, wants: ['a', 'c'] },
       meta: { source: 'tour' },
     })
-    const other = await hub.api<Receipt>('POST', '/api/v2/responses', { form_id: 'contact', data: { email: 'bob@example.com' } })
+    const other = await hub.api<Receipt>('POST', '/api/v2/responses', {
+      form_id: 'contact',
+      data: { email: 'bob@example.com' },
+    })
     expect(other.status).toBe(201)
     expect((await hub.api('DELETE', `/api/v2/responses/${other.body.id}`)).status).toBe(204)
     expect((await hub.api('GET', `/api/v2/responses/${other.body.id}`)).status).toBe(404)
@@ -97,13 +117,22 @@ describe('responses as JSON', () => {
     const answer = await submit<Problem>({ data: { budget: '12', topic: 'Weather', wants: ['z'] } })
     expect(answer.status).toBe(422)
     expect(answer.body.type).toBe('urn:manifold:problem:invalid_response')
-    expect(answer.body.errors?.map(({ pointer }) => pointer).toSorted()).toEqual(['/data/budget', '/data/email', '/data/topic', '/data/wants'])
+    expect(answer.body.errors?.map(({ pointer }) => pointer).toSorted()).toEqual([
+      '/data/budget',
+      '/data/email',
+      '/data/topic',
+      '/data/wants',
+    ])
     expect(await storedCount()).toBe(before)
   })
 
   test('a batch, as array and as NDJSON: each row has its own result, good rows are stored', async () => {
     const before = await storedCount()
-    const rows = [{ data: { email: 'one@example.com' } }, { data: { email: 'nonsense' } }, { data: { email: 'three@example.com' } }]
+    const rows = [
+      { data: { email: 'one@example.com' } },
+      { data: { email: 'nonsense' } },
+      { data: { email: 'three@example.com' } },
+    ]
     interface Batch {
       readonly items: readonly { line: number; status: number; response?: Receipt; error?: Problem }[]
       readonly stored: number
@@ -112,10 +141,21 @@ describe('responses as JSON', () => {
     const array = await hub.api<Batch>('POST', '/api/v2/forms/contact/responses/batch', rows)
     expect(array.status, array.text).toBe(200)
     expect(array.body).toMatchObject({ stored: 2, failed: 1 })
-    expect(array.body.items.map(({ line, status }) => [line, status])).toEqual([[1, 201], [2, 422], [3, 201]])
+    expect(array.body.items.map(({ line, status }) => [line, status])).toEqual([
+      [1, 201],
+      [2, 422],
+      [3, 201],
+    ])
     const lines = [...rows.map((row) => JSON.stringify(row)), '', '{"data":', ''].join('\n')
-    const ndjson = await hub.api<Batch>('POST', '/api/v2/forms/contact/responses/batch', lines, { headers: { 'content-type': 'application/x-ndjson' } })
-    expect(ndjson.body.items.map(({ line, status }) => [line, status])).toEqual([[1, 201], [2, 422], [3, 201], [5, 400]])
+    const ndjson = await hub.api<Batch>('POST', '/api/v2/forms/contact/responses/batch', lines, {
+      headers: { 'content-type': 'application/x-ndjson' },
+    })
+    expect(ndjson.body.items.map(({ line, status }) => [line, status])).toEqual([
+      [1, 201],
+      [2, 422],
+      [3, 201],
+      [5, 400],
+    ])
     expect(await storedCount()).toBe(before + 4)
   })
 
@@ -129,7 +169,10 @@ describe('responses as JSON', () => {
     expect(completed.body).toMatchObject({ id: partial.body.id, status: 'completed' })
     const again = await submit({ client_id: 'visit-7', data: { email: 'late@example.com', budget: 4 } })
     expect(again.body.id).toBe(partial.body.id)
-    expect((await hub.api('GET', `/api/v2/responses/${partial.body.id}`)).body).toMatchObject({ status: 'completed', data: { budget: 4 } })
+    expect((await hub.api('GET', `/api/v2/responses/${partial.body.id}`)).body).toMatchObject({
+      status: 'completed',
+      data: { budget: 4 },
+    })
     expect(await storedCount()).toBe(before + 1)
   })
 
@@ -156,10 +199,16 @@ describe('plain HTML forms', () => {
     const page = await hub.api<string>('GET', '/f/contact', undefined, { key: null })
     expect(page.headers['content-type']).toContain('text/html')
     expect(page.text).toContain('name="email"')
-    const sent = await hub.api('POST', '/f/contact', 'email=grace%40example.com&budget=12&wants=a&wants=b', { key: null, headers: FORM })
+    const sent = await hub.api('POST', '/f/contact', 'email=grace%40example.com&budget=12&wants=a&wants=b', {
+      key: null,
+      headers: FORM,
+    })
     expect(sent.status, sent.text).toBeLessThan(400)
     const boundary = 'tour-boundary'
-    const parts = [['email', 'multi@example.com'], ['message', 'a\nb']]
+    const parts = [
+      ['email', 'multi@example.com'],
+      ['message', 'a\nb'],
+    ]
       .map(([name, value]) => `--${boundary}\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`)
       .join('')
     const multipart = await hub.api('POST', '/f/contact', `${parts}--${boundary}--\r\n`, {
@@ -174,7 +223,10 @@ describe('plain HTML forms', () => {
 
   test('a filled honeypot is thanked and thrown away; a wrong answer comes back to the page', async () => {
     const before = await storedCount()
-    const spam = await hub.api('POST', '/f/contact', 'email=spam%40example.com&_gotcha=buy', { key: null, headers: FORM })
+    const spam = await hub.api('POST', '/f/contact', 'email=spam%40example.com&_gotcha=buy', {
+      key: null,
+      headers: FORM,
+    })
     expect(spam.status).toBeLessThan(400)
     const wrong = await hub.api<string>('POST', '/f/contact', 'email=nonsense', { key: null, headers: FORM })
     expect(wrong.status).toBe(422)
@@ -183,7 +235,12 @@ describe('plain HTML forms', () => {
   })
 
   test('a form with a redirect sends the browser there', async () => {
-    await hub.api('POST', '/api/v2/forms', { id: 'away', name: 'Away', redirect_url: 'https://example.com/thanks', fields: [{ key: 'x', type: 'text' }] })
+    await hub.api('POST', '/api/v2/forms', {
+      id: 'away',
+      name: 'Away',
+      redirect_url: 'https://example.com/thanks',
+      fields: [{ key: 'x', type: 'text' }],
+    })
     const sent = await hub.api('POST', '/f/away', 'x=1', { key: null, headers: FORM })
     expect(sent.status).toBe(303)
     expect(sent.headers['location']).toBe('https://example.com/thanks')
@@ -193,9 +250,17 @@ describe('plain HTML forms', () => {
 test('who may do what: no key reads nothing, a form for keys takes none from strangers', async () => {
   expect((await hub.api('GET', '/api/v2/forms', undefined, { key: null })).status).toBe(401)
   expect((await hub.api('GET', '/api/v2/forms', undefined, { key: 'wrong' })).status).toBe(401)
-  await hub.api('POST', '/api/v2/forms', { id: 'members', name: 'Members', access: 'key', fields: [{ key: 'x', type: 'text' }] })
+  await hub.api('POST', '/api/v2/forms', {
+    id: 'members',
+    name: 'Members',
+    access: 'key',
+    fields: [{ key: 'x', type: 'text' }],
+  })
   const stranger = await hub.api('POST', '/api/v2/forms/members/responses', { data: { x: '1' } }, { key: null })
   expect(stranger.status).toBe(401)
   expect((await hub.api('POST', '/api/v2/forms/members/responses', { data: { x: '1' } })).status).toBe(201)
-  expect((await hub.api('POST', '/api/v2/forms/contact/responses', { data: { email: 'pub@example.com' } }, { key: null })).status).toBe(201)
+  expect(
+    (await hub.api('POST', '/api/v2/forms/contact/responses', { data: { email: 'pub@example.com' } }, { key: null }))
+      .status,
+  ).toBe(201)
 })

@@ -7,7 +7,14 @@ import type { Receiver } from '../support/receiver.ts'
 import { until } from '../support/wait.ts'
 
 const FORMS = {
-  leads: { name: 'Leads', fields: [{ key: 'email', type: 'email', pii: true }, { key: 'budget', type: 'number' }, { key: 'tag', type: 'text' }] },
+  leads: {
+    name: 'Leads',
+    fields: [
+      { key: 'email', type: 'email', pii: true },
+      { key: 'budget', type: 'number' },
+      { key: 'tag', type: 'text' },
+    ],
+  },
   notes: { name: 'Notes', fields: [{ key: 'tag', type: 'text' }] },
 }
 const NETWORK = { allow: ['127.0.0.1/32'] }
@@ -16,10 +23,14 @@ const NETWORK = { allow: ['127.0.0.1/32'] }
 const at = (receiver: Receiver, id: string, more: object = {}) => ({
   id,
   use: 'webhooks',
-  with: { url: `${receiver.url}/${id}`, template: { tag: '{{data.tag}}', email: '{{data.email}}', type: '{{event.type}}' } },
+  with: {
+    url: `${receiver.url}/${id}`,
+    template: { tag: '{{data.tag}}', email: '{{data.email}}', type: '{{event.type}}' },
+  },
   ...more,
 })
-const seen = (receiver: Receiver, id: string) => receiver.requests.filter(({ path }) => path === `/${id}`).map((request) => request.json())
+const seen = (receiver: Receiver, id: string) =>
+  receiver.requests.filter(({ path }) => path === `/${id}`).map((request) => request.json())
 const tags = (receiver: Receiver, id: string) => seen(receiver, id).map(({ tag }) => tag)
 const submit = async (hub: Hub, form: string, data: object, more: object = {}) => {
   const answer = await hub.api('POST', `/api/v2/forms/${form}/responses`, { data, ...more })
@@ -34,7 +45,9 @@ test('when: by form, by event type and by filter; personal fields only with a gr
     at(receiver, 'both-forms', { when: { form: ['notes', 'leads'] } }),
     at(receiver, 'partials', { when: { event: 'response.partial' } }),
     at(receiver, 'big', { when: { form: 'leads', filter: { 'data.budget': { $gte: 1000 } } } }),
-    at(receiver, 'complex', { when: { filter: { $or: [{ 'data.tag': { $regex: '^x' } }, { 'data.budget': { $in: [1, 2] } }] } } }),
+    at(receiver, 'complex', {
+      when: { filter: { $or: [{ 'data.tag': { $regex: '^x' } }, { 'data.budget': { $in: [1, 2] } }] } },
+    }),
     at(receiver, 'granted', { pii: true, when: { form: 'leads' } }),
     at(receiver, 'granted-by-name', { pii: ['email'], when: { form: 'leads' } }),
   ]
@@ -52,8 +65,16 @@ test('when: by form, by event type and by filter; personal fields only with a gr
   expect(tags(receiver, 'big')).toEqual(['big'])
   expect(tags(receiver, 'complex').toSorted()).toEqual(['small', 'xylophone'])
   expect(seen(receiver, 'all').map(({ email }) => email)).toEqual([null, null, null])
-  expect(seen(receiver, 'granted').map(({ email }) => email).toSorted()).toEqual(['a@example.com', 'b@example.com'])
-  expect(seen(receiver, 'granted-by-name').map(({ email }) => email).toSorted()).toEqual(['a@example.com', 'b@example.com'])
+  expect(
+    seen(receiver, 'granted')
+      .map(({ email }) => email)
+      .toSorted(),
+  ).toEqual(['a@example.com', 'b@example.com'])
+  expect(
+    seen(receiver, 'granted-by-name')
+      .map(({ email }) => email)
+      .toSorted(),
+  ).toEqual(['a@example.com', 'b@example.com'])
 })
 
 test('from: a new installation starts in the past, and one without it in the present', async () => {
@@ -66,9 +87,16 @@ test('from: a new installation starts in the past, and one without it in the pre
   await submit(hub, 'notes', { tag: 'two' })
 
   await hub.writeConfig(
-    config([at(receiver, 'whole-past', { from: 'beginning' }), at(receiver, 'half-past', { from: middle }), at(receiver, 'no-past')]),
+    config([
+      at(receiver, 'whole-past', { from: 'beginning' }),
+      at(receiver, 'half-past', { from: middle }),
+      at(receiver, 'no-past'),
+    ]),
   )
-  await until('the new installations', async () => (await hub.api<{ items: unknown[] }>('GET', '/api/v2/installations')).body.items.length === 3)
+  await until(
+    'the new installations',
+    async () => (await hub.api<{ items: unknown[] }>('GET', '/api/v2/installations')).body.items.length === 3,
+  )
   await submit(hub, 'notes', { tag: 'three' })
   await settled(hub)
   expect(tags(receiver, 'whole-past')).toEqual(['one', 'two', 'three'])

@@ -46,15 +46,27 @@ test('handler, memory, counters, own events, action, schedule and routes', async
   await settled(hub)
 
   const notes = receiver.requests.filter(({ path }) => path === '/tour')
-  expect(notes.map((note) => note.json()['text']).toSorted()).toEqual(['hello Ada of Guests', 'hello Bob of Guests', 'hello Cleo of Guests'])
+  expect(notes.map((note) => note.json()['text']).toSorted()).toEqual([
+    'hello Ada of Guests',
+    'hello Bob of Guests',
+    'hello Cleo of Guests',
+  ])
   expect(notes.every(({ headers }) => headers['authorization'] === `Bearer ${TOKEN}`)).toBe(true)
   const count = await until('the schedule to tick', () => hub.api<Count>('GET', '/i/tour/count'), {
     accept: ({ body }) => (body.tallies?.['ticks'] ?? 0) > 0,
   })
   expect(count.body).toMatchObject({ seen: 3, tallies: { answers: 3, milestones: 1 } })
-  const echo = await hub.api<string>('POST', '/i/tour/echo', 'ping', { key: null, headers: { 'content-type': 'text/plain' } })
+  const echo = await hub.api<string>('POST', '/i/tour/echo', 'ping', {
+    key: null,
+    headers: { 'content-type': 'text/plain' },
+  })
   // A plugin may set some headers; those by which it could pose as the hub are dropped.
-  expect([echo.status, echo.text, echo.headers['etag'], echo.headers['set-cookie']]).toEqual([202, 'ping', '"echo"', undefined])
+  expect([echo.status, echo.text, echo.headers['etag'], echo.headers['set-cookie']]).toEqual([
+    202,
+    'ping',
+    '"echo"',
+    undefined,
+  ])
   expect((await hub.api('GET', '/i/tour/nothing-here')).status).toBe(404)
 
   // What it remembers survives the process.
@@ -64,7 +76,7 @@ test('handler, memory, counters, own events, action, schedule and routes', async
   expect((await hub.api<Count>('GET', '/i/tour/count')).body.seen).toBe(4)
 })
 
-test('an error names the plugin, the event and the line of the plugin\'s own file', async () => {
+test("an error names the plugin, the event and the line of the plugin's own file", async () => {
   await using plugins = await pluginCopy()
   await using receiver = await startReceiver()
   await using hub = await startHub({ config: configOf(plugins.path, receiver.url) })
@@ -73,7 +85,13 @@ test('an error names the plugin, the event and the line of the plugin\'s own fil
   await settled(hub)
   const failed = (await deliveriesOf(hub, 'tour')).filter(({ kind }) => kind === 'handler')
   expect(failed).toHaveLength(1)
-  expect(failed[0]).toMatchObject({ plugin: 'tour', state: 'dead', error_code: 'plugin_threw', event_id: eventId, name: 'response.submitted' })
+  expect(failed[0]).toMatchObject({
+    plugin: 'tour',
+    state: 'dead',
+    error_code: 'plugin_threw',
+    event_id: eventId,
+    name: 'response.submitted',
+  })
   const source = await readFile(plugins.file('tour/trouble.ts'), 'utf8')
   const line = source.split('\n').findIndex((text) => text.includes('the tour met trouble')) + 1
   expect(failed[0]?.error).toContain('the tour met trouble')
@@ -88,7 +106,10 @@ test('a changed plugin is reloaded alone; its memory and its neighbours stay', a
   await using hub = await startHub({ config })
   await greet(hub, 'Ada')
   await settled(hub)
-  const before = await hub.api<{ items: readonly { id: string; state_since: string }[] }>('GET', '/api/v2/installations')
+  const before = await hub.api<{ items: readonly { id: string; state_since: string }[] }>(
+    'GET',
+    '/api/v2/installations',
+  )
   const since = before.body.items.find(({ id }) => id === 'beside')?.state_since
 
   const file = plugins.file('tour/index.ts')
@@ -102,7 +123,10 @@ test('a changed plugin is reloaded alone; its memory and its neighbours stay', a
   })
   const count = await hub.api<Count>('GET', '/i/tour/count')
   expect(count.body.seen).toBe(1 + turn)
-  const after = await hub.api<{ items: readonly { id: string; state: string; state_since: string }[] }>('GET', '/api/v2/installations')
+  const after = await hub.api<{ items: readonly { id: string; state: string; state_since: string }[] }>(
+    'GET',
+    '/api/v2/installations',
+  )
   expect(after.body.items.find(({ id }) => id === 'beside')).toMatchObject({ state: 'ready', state_since: since })
   const beside = receiver.requests.filter(({ path }) => path === '/beside')
   expect(new Set(beside.map(({ id }) => id)).size).toBe(1 + turn)

@@ -44,7 +44,11 @@ test('replay by installation and since a time; a dry run counts and sends nothin
   expect(real.status).toBe(202)
   expect(real.body).toEqual({ dry_run: false, matched: 3, replayed: 3 })
   await settled(hub)
-  expect(receiver.requests.map((request) => `${request.path} ${request.json()['key']}`).toSorted()).toEqual(['/left c', '/left d', '/left e'])
+  expect(receiver.requests.map((request) => `${request.path} ${request.json()['key']}`).toSorted()).toEqual([
+    '/left c',
+    '/left d',
+    '/left e',
+  ])
   expect(receiver.requests.every(({ id }) => failed.get(id) === 1)).toBe(true)
 
   // What was delivered is sent again only when asked for by name.
@@ -56,14 +60,21 @@ test('replay by installation and since a time; a dry run counts and sends nothin
 test('the breaker opens on a dead receiver, alarms, and replays by itself when the receiver is back', async () => {
   await using down = await startReceiver({ status: 500 })
   await using healthy = await startReceiver()
-  const installations = [hook('down', down.url, { retry: { schedule: ['10ms'] }, concurrency: 2 }), hook('healthy', healthy.url)]
+  const installations = [
+    hook('down', down.url, { retry: { schedule: ['10ms'] }, concurrency: 2 }),
+    hook('healthy', healthy.url),
+  ]
   const limits = { breakerFailuresMax: 3, breakerProbeMs: 200, breakerProbeMsMax: 400 }
   await using hub = await startHub({ config: sceneConfig({ installations, limits }) })
   for (let n = 0; n < 12; n += 1) await submit(hub, `k${n}`)
   await healthy.received(12)
-  const opened = await until('the breaker to open', () => hub.api<{ breakers: readonly object[] }>('GET', '/api/v2/installations/down'), {
-    accept: ({ body }) => body.breakers.length > 0,
-  })
+  const opened = await until(
+    'the breaker to open',
+    () => hub.api<{ breakers: readonly object[] }>('GET', '/api/v2/installations/down'),
+    {
+      accept: ({ body }) => body.breakers.length > 0,
+    },
+  )
   expect(opened.body.breakers[0]).toMatchObject({ host: new URL(down.url).host })
   const alarms = await hub.api<{ items: readonly { data: object }[] }>('GET', '/api/v2/events?type=alert.raised')
   expect(alarms.body.items[0]?.data).toMatchObject({ kind: 'breaker_open', installation: 'down' })
@@ -76,8 +87,12 @@ test('the breaker opens on a dead receiver, alarms, and replays by itself when t
   const delivered = await deliveriesOf(hub, 'down')
   expect(delivered).toHaveLength(12)
   expect(new Set(delivered.map(({ state }) => state))).toEqual(new Set(['delivered']))
-  expect((await hub.api<{ breakers: readonly object[] }>('GET', '/api/v2/installations/down')).body.breakers).toEqual([])
-  const kinds = (await hub.api<{ items: readonly { data: { kind: string } }[] }>('GET', '/api/v2/events?type=alert.raised')).body.items.map(({ data }) => data.kind)
+  expect((await hub.api<{ breakers: readonly object[] }>('GET', '/api/v2/installations/down')).body.breakers).toEqual(
+    [],
+  )
+  const kinds = (
+    await hub.api<{ items: readonly { data: { kind: string } }[] }>('GET', '/api/v2/events?type=alert.raised')
+  ).body.items.map(({ data }) => data.kind)
   expect(kinds).toContain('breaker_closed')
   expect(healthy.requests).toHaveLength(12)
 })
@@ -88,7 +103,9 @@ test('backfill: an installation reads the log again from a time', async () => {
   for (const key of ['a', 'b']) await submit(hub, key)
   await settled(hub)
   receiver.forget()
-  const answer = await hub.api<{ cursor: number; events: number }>('POST', '/api/v2/installations/again/backfill', { from: 'beginning' })
+  const answer = await hub.api<{ cursor: number; events: number }>('POST', '/api/v2/installations/again/backfill', {
+    from: 'beginning',
+  })
   expect(answer.status, answer.text).toBe(202)
   expect(answer.body.events).toBeGreaterThanOrEqual(2)
   await settled(hub)

@@ -24,13 +24,18 @@ afterAll(async () => {
   await receiver[Symbol.asyncDispose]()
 })
 
-const configOf = (ids: readonly string[]) => sceneConfig({ installations: ids.map((id) => hook(id, `${receiver.url}/${id}`)) })
+const configOf = (ids: readonly string[]) =>
+  sceneConfig({ installations: ids.map((id) => hook(id, `${receiver.url}/${id}`)) })
 const status = async () => (await hub.api<ConfigStatus>('GET', '/api/v2/config')).body
 const submit = async (key: string) => {
   expect((await hub.api('POST', `/api/v2/forms/${DECK}/responses`, { data: { key } })).status).toBe(201)
   await settled(hub)
 }
-const seen = (key: string) => receiver.requests.filter((request) => request.json()['key'] === key).map(({ path }) => path).toSorted()
+const seen = (key: string) =>
+  receiver.requests
+    .filter((request) => request.json()['key'] === key)
+    .map(({ path }) => path)
+    .toSorted()
 
 test('a change of the file is followed by itself', async () => {
   await submit('before')
@@ -64,10 +69,17 @@ test('SIGHUP reads the file again; a bad installation only sets itself aside', a
   const unknown = { id: 'unknown', use: 'no-such-plugin' }
   await hub.writeConfig(sceneConfig({ installations: [hook('two', `${receiver.url}/two`), broken, unknown] }))
   hub.signal('SIGHUP')
-  const states = await until('the bad ones to be set aside', async () => {
-    const { body } = await hub.api<{ items: readonly { id: string; state: string; reason: string | null }[] }>('GET', '/api/v2/installations')
-    return Object.fromEntries(body.items.map(({ id, state, reason }) => [id, { state, reason }]))
-  }, { accept: (all) => all['broken'] !== undefined && all['unknown'] !== undefined })
+  const states = await until(
+    'the bad ones to be set aside',
+    async () => {
+      const { body } = await hub.api<{ items: readonly { id: string; state: string; reason: string | null }[] }>(
+        'GET',
+        '/api/v2/installations',
+      )
+      return Object.fromEntries(body.items.map(({ id, state, reason }) => [id, { state, reason }]))
+    },
+    { accept: (all) => all['broken'] !== undefined && all['unknown'] !== undefined },
+  )
   expect(states['two']?.state).toBe('ready')
   expect(states['broken']).toMatchObject({ state: 'invalid', reason: expect.stringContaining('url') })
   expect(states['unknown']).toMatchObject({ state: 'invalid', reason: expect.stringContaining('no-such-plugin') })

@@ -11,7 +11,10 @@ let receiver: Receiver
 let hub: Hub
 beforeAll(async () => {
   receiver = await startReceiver(({ path }) => ({ status: path === '/down' ? 500 : 200 }))
-  const installations = [hook('fine', `${receiver.url}/fine`), hook('down', `${receiver.url}/down`, { retry: { schedule: [] } })]
+  const installations = [
+    hook('fine', `${receiver.url}/fine`),
+    hook('down', `${receiver.url}/down`, { retry: { schedule: [] } }),
+  ]
   hub = await startHub({ config: sceneConfig({ installations }) })
   for (const key of ['a', 'b']) await hub.api('POST', `/api/v2/forms/${DECK}/responses`, { data: { key } })
   await settled(hub)
@@ -45,7 +48,10 @@ describe('reading', () => {
 
   test('deliveries and dead letters', async () => {
     expect(rows(await read('deliveries'))).toHaveLength(4)
-    expect(rows(await read('deliveries', '--installation', 'fine')).map(({ state }) => state)).toEqual(['delivered', 'delivered'])
+    expect(rows(await read('deliveries', '--installation', 'fine')).map(({ state }) => state)).toEqual([
+      'delivered',
+      'delivered',
+    ])
     expect(rows(await read('dead-letters')).map(({ installation }) => installation)).toEqual(['down', 'down'])
   })
 
@@ -71,9 +77,19 @@ describe('doing', () => {
     expect(sent.code, sent.stderr).toBe(0)
     expect(sent.json()['id']).toMatch(/^rsp_/)
     await settled(hub)
-    expect(receiver.requests.some((request) => request.path === '/fine' && request.json()['key'] === 'from-cli')).toBe(true)
+    expect(receiver.requests.some((request) => request.path === '/fine' && request.json()['key'] === 'from-cli')).toBe(
+      true,
+    )
 
-    const dry = await manifold(hub, ['replay', '--since', '2020-01-01', '--installation', 'down', '--dry-run', '--json'])
+    const dry = await manifold(hub, [
+      'replay',
+      '--since',
+      '2020-01-01',
+      '--installation',
+      'down',
+      '--dry-run',
+      '--json',
+    ])
     expect(dry.json()).toMatchObject({ matched: 3, replayed: 0 })
     receiver.respond({ status: 200 })
     const real = await manifold(hub, ['replay', '--since', '2020-01-01', '--installation', 'down', '--json'])

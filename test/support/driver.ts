@@ -62,7 +62,8 @@ export function openDriver(options: DriverOptions): Driver {
       bodyTimeout: timeoutMs,
     })
     const text = await answer.body.text()
-    if (answer.statusCode === 201 || answer.statusCode === 200) ledger.acknowledged(key, (JSON.parse(text) as { id: string }).id)
+    if (answer.statusCode === 201 || answer.statusCode === 200)
+      ledger.acknowledged(key, (JSON.parse(text) as { id: string }).id)
     return answer.statusCode
   }
   const submit = (key: string): Promise<number> => {

@@ -30,7 +30,10 @@ export interface DeliveryItem {
 }
 
 /** Opens a scene with one installation of each of these fault plugins, under the plugin's own name. */
-export async function openHostileScene(plugins: readonly string[], limits: Readonly<Record<string, number>> = {}): Promise<Scene> {
+export async function openHostileScene(
+  plugins: readonly string[],
+  limits: Readonly<Record<string, number>> = {},
+): Promise<Scene> {
   return await openScene({
     pluginDirs: [FAULT_PLUGINS],
     beside: plugins.map((id) => ({ id, use: id, retry: { schedule: [] } })),
@@ -83,4 +86,6 @@ export async function play({ hub, driver }: Scene, keys: readonly string[], time
 
 /** The deliveries of an installation, oldest first. */
 export const deliveriesOf = async (hub: Hub, installation: string): Promise<DeliveryItem[]> =>
-  (await allItems<DeliveryItem>(hub, `/api/v2/deliveries?installation=${installation}`)).toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  (await allItems<DeliveryItem>(hub, `/api/v2/deliveries?installation=${installation}`)).toSorted((a, b) =>
+    a.id < b.id ? -1 : 1,
+  )

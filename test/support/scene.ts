@@ -57,7 +57,15 @@ export interface Scene extends AsyncDisposable {
 
 /** `await using scene = await openScene()`: everything is up and connected, nothing has been sent. */
 export async function openScene(options: SceneOptions = {}): Promise<Scene> {
-  const { beside = [], honest = {}, limits = {}, pluginDirs = [], reply = () => ({}), driver = {}, ...hubOptions } = options
+  const {
+    beside = [],
+    honest = {},
+    limits = {},
+    pluginDirs = [],
+    reply = () => ({}),
+    driver = {},
+    ...hubOptions
+  } = options
   const stack = new AsyncDisposableStack()
   try {
     const dir = stack.use(await tempDir('scene'))

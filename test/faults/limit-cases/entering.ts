@@ -14,10 +14,27 @@ const SLOW = 'F-15 300 slow-loris sockets: honest clients are served, every slow
 const BATCH = `${PATH}/batch`
 
 export const entering: LimitCases<
-  | 'bodyBytesMax' | 'batchBodyBytesMax' | 'batchRowsMax' | 'jsonDepthMax' | 'jsonKeysMax' | 'stringCharsMax' | 'headerBytesMax'
-  | 'headersTimeoutMs' | 'requestTimeoutMs' | 'keepAliveTimeoutMs' | 'connectionsMax' | 'multipartPartsMax' | 'formFieldsMax'
-  | 'fieldOptionsMax' | 'formsPerWorkspaceMax' | 'idempotencyKeyCharsMax' | 'idempotencyTtlMs' | 'publicRatePerSecond'
-  | 'publicRateBurst' | 'pageItemsMax' | 'pageItemsDefault'
+  | 'bodyBytesMax'
+  | 'batchBodyBytesMax'
+  | 'batchRowsMax'
+  | 'jsonDepthMax'
+  | 'jsonKeysMax'
+  | 'stringCharsMax'
+  | 'headerBytesMax'
+  | 'headersTimeoutMs'
+  | 'requestTimeoutMs'
+  | 'keepAliveTimeoutMs'
+  | 'connectionsMax'
+  | 'multipartPartsMax'
+  | 'formFieldsMax'
+  | 'fieldOptionsMax'
+  | 'formsPerWorkspaceMax'
+  | 'idempotencyKeyCharsMax'
+  | 'idempotencyTtlMs'
+  | 'publicRatePerSecond'
+  | 'publicRateBurst'
+  | 'pageItemsMax'
+  | 'pageItemsDefault'
 > = {
   bodyBytesMax: async ({ plain }) => {
     await refused(plain, { body: Buffer.alloc(LIMITS.bodyBytesMax + 1, ' ') }, [413, 'body_too_large'])
@@ -33,7 +50,10 @@ export const entering: LimitCases<
     expect(answer.text).toContain(String(TIGHT.batchRowsMax))
   },
   jsonDepthMax: async ({ plain }) => {
-    await refused(plain, { body: `{"data":${'['.repeat(LIMITS.jsonDepthMax)}${']'.repeat(LIMITS.jsonDepthMax)}}` }, [400, 'too_deep'])
+    await refused(plain, { body: `{"data":${'['.repeat(LIMITS.jsonDepthMax)}${']'.repeat(LIMITS.jsonDepthMax)}}` }, [
+      400,
+      'too_deep',
+    ])
   },
   jsonKeysMax: async ({ plain }) => {
     const data = Object.fromEntries(many(LIMITS.jsonKeysMax, (n) => [`k${n}`, n]))
@@ -43,7 +63,9 @@ export const entering: LimitCases<
     await refused(plain, { body: { data: { key: 'x'.repeat(LIMITS.stringCharsMax + 1) } } }, [400, 'string_too_long'])
   },
   headerBytesMax: async ({ plain }) => {
-    const answer = await plain.api('GET', '/healthz', undefined, { headers: { 'x-long': 'h'.repeat(LIMITS.headerBytesMax) } })
+    const answer = await plain.api('GET', '/healthz', undefined, {
+      headers: { 'x-long': 'h'.repeat(LIMITS.headerBytesMax) },
+    })
     expect(answer.status).toBe(431)
   },
   headersTimeoutMs: { in: 'test/faults/15-slow-clients.test.ts', test: SLOW },
@@ -72,7 +94,9 @@ export const entering: LimitCases<
   multipartPartsMax: async ({ plain }) => {
     const part = (n: number) => `--b\r\ncontent-disposition: form-data; name="p${n}"\r\n\r\nx\r\n`
     const body = `${many(LIMITS.multipartPartsMax + 1, part).join('')}--b--\r\n`
-    const answer = await plain.api('POST', '/f/deck', body, { headers: { 'content-type': 'multipart/form-data; boundary=b' } })
+    const answer = await plain.api('POST', '/f/deck', body, {
+      headers: { 'content-type': 'multipart/form-data; boundary=b' },
+    })
     expect([400, 413, 422], answer.text).toContain(answer.status)
     expect(answer.text).toContain(String(LIMITS.multipartPartsMax))
   },
@@ -107,8 +131,13 @@ export const entering: LimitCases<
     await until('the next token', async () => (await sent()).status === 201, { everyMs: 200 })
   },
   publicRateBurst: async ({ tight }) => {
-    await until('a full bucket again', () => new Promise((resolve) => setTimeout(() => resolve(true), (TIGHT.publicRateBurst + 1) * 1_000)))
-    const answers = await Promise.all(many(TIGHT.publicRateBurst + 3, () => tight.api('POST', PATH, { data: { key: 'burst' } }, { key: null })))
+    await until(
+      'a full bucket again',
+      () => new Promise((resolve) => setTimeout(() => resolve(true), (TIGHT.publicRateBurst + 1) * 1_000)),
+    )
+    const answers = await Promise.all(
+      many(TIGHT.publicRateBurst + 3, () => tight.api('POST', PATH, { data: { key: 'burst' } }, { key: null })),
+    )
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(TIGHT.publicRateBurst)
   },
   pageItemsMax: async ({ plain }) => {

@@ -13,8 +13,15 @@ const accepts = (filter: unknown) => compileFilter(filter, LIMITS).ok
 const fatal = (text: string) => readDocument({ file: 'x.yaml', text, env: {}, limits: LIMITS }).fatal
 
 export const filters: LimitCases<
-  | 'filterDepthMax' | 'filterNodesMax' | 'filterInItemsMax' | 'filterRegexCharsMax' | 'filterRegexSubjectCharsMax'
-  | 'configBytesMax' | 'configNodesMax' | 'configDepthMax' | 'configAliasesMax'
+  | 'filterDepthMax'
+  | 'filterNodesMax'
+  | 'filterInItemsMax'
+  | 'filterRegexCharsMax'
+  | 'filterRegexSubjectCharsMax'
+  | 'configBytesMax'
+  | 'configNodesMax'
+  | 'configDepthMax'
+  | 'configAliasesMax'
 > = {
   filterDepthMax: () => {
     expect(accepts(nested(2))).toBe(true)
@@ -45,7 +52,9 @@ export const filters: LimitCases<
   configBytesMax: async () => {
     await using dir = await tempDir('config')
     await writeFile(dir.file('big.yaml'), `# ${'x'.repeat(LIMITS.configBytesMax)}`)
-    expect(await readConfigText(dir.file('big.yaml'))).toMatchObject({ message: expect.stringContaining(String(LIMITS.configBytesMax)) })
+    expect(await readConfigText(dir.file('big.yaml'))).toMatchObject({
+      message: expect.stringContaining(String(LIMITS.configBytesMax)),
+    })
   },
   configNodesMax: () => {
     expect(fatal(`[${'1,'.repeat(1_000)}1]`)).toEqual([])

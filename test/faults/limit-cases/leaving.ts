@@ -9,9 +9,18 @@ import { sleep } from '../../support/wait.ts'
 import { PATH, TIGHT } from './world.ts'
 import type { LimitCases } from './world.ts'
 
-const HANGS = { in: 'test/faults/13-sink-hangs.test.ts', test: 'F-13 five kinds of hanging receivers: every one times out, the neighbour gets every event once' }
-const HUGE = { in: 'test/faults/14-sink-huge.test.ts', test: 'F-14 endless body, gzip bomb, giant header: at most 64 KiB kept, marked truncated, memory bounded' }
-const BREAKER = { in: 'test/flow/70-replay.test.ts', test: 'the breaker opens on a dead receiver, alarms, and replays by itself when the receiver is back' }
+const HANGS = {
+  in: 'test/faults/13-sink-hangs.test.ts',
+  test: 'F-13 five kinds of hanging receivers: every one times out, the neighbour gets every event once',
+}
+const HUGE = {
+  in: 'test/faults/14-sink-huge.test.ts',
+  test: 'F-14 endless body, gzip bomb, giant header: at most 64 KiB kept, marked truncated, memory bounded',
+}
+const BREAKER = {
+  in: 'test/flow/70-replay.test.ts',
+  test: 'the breaker opens on a dead receiver, alarms, and replays by itself when the receiver is back',
+}
 
 /** Most requests that hang at one receiver at a time, when many more are due. */
 async function hangingAtOnce(more: object, limits: Readonly<Record<string, number>>): Promise<number> {
@@ -27,9 +36,18 @@ async function hangingAtOnce(more: object, limits: Readonly<Record<string, numbe
 }
 
 export const leaving: LimitCases<
-  | 'httpTimeoutMs' | 'httpConnectTimeoutMs' | 'httpSocketsPerHostMax' | 'httpResponseHeaderBytesMax' | 'attemptBodyBytesMax'
-  | 'deliveryConcurrency' | 'retryAfterMsMax' | 'retryJitterFraction' | 'breakerFailuresMax' | 'breakerProbeMs'
-  | 'breakerProbeMsMax' | 'drainGraceMs'
+  | 'httpTimeoutMs'
+  | 'httpConnectTimeoutMs'
+  | 'httpSocketsPerHostMax'
+  | 'httpResponseHeaderBytesMax'
+  | 'attemptBodyBytesMax'
+  | 'deliveryConcurrency'
+  | 'retryAfterMsMax'
+  | 'retryJitterFraction'
+  | 'breakerFailuresMax'
+  | 'breakerProbeMs'
+  | 'breakerProbeMsMax'
+  | 'drainGraceMs'
 > = {
   httpTimeoutMs: HANGS,
   httpConnectTimeoutMs: {
@@ -46,7 +64,8 @@ export const leaving: LimitCases<
   },
   retryAfterMsMax: { in: 'test/flow/50-deliver.test.ts', test: 'Retry-After outlasts the schedule, and is clamped' },
   retryJitterFraction: () => {
-    const wait = (random: number) => backoffMs({ retry: { delaysMs: [10_000] }, step: 1, limits: LIMITS, random: () => random })
+    const wait = (random: number) =>
+      backoffMs({ retry: { delaysMs: [10_000] }, step: 1, limits: LIMITS, random: () => random })
     expect([wait(0), wait(0.5), wait(0.999_999_999)]).toEqual([8_000, 10_000, 12_000])
   },
   breakerFailuresMax: BREAKER,

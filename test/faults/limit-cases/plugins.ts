@@ -16,9 +16,18 @@ import type { LimitCase, LimitCases, World } from './world.ts'
 
 type PluginLimit = Extract<LimitName, `plugin${string}` | `child${string}`>
 
-const HANGS = { in: 'test/faults/17-plugin-hangs.test.ts', test: 'F-17 endless loop, microtask loop, never settling, long native call: each a recorded failure, neighbours whole' }
-const BOMBS = { in: 'test/faults/18-plugin-bombs.test.ts', test: 'F-18 heap, string and ArrayBuffer bombs: child bounded, hub unharmed, each a recorded failure, neighbours whole' }
-const FLOOD = { in: 'test/faults/20-plugin-floods.test.ts', test: 'F-20 a million log lines and one of ten million characters: bounded and cut, neighbours whole' }
+const HANGS = {
+  in: 'test/faults/17-plugin-hangs.test.ts',
+  test: 'F-17 endless loop, microtask loop, never settling, long native call: each a recorded failure, neighbours whole',
+}
+const BOMBS = {
+  in: 'test/faults/18-plugin-bombs.test.ts',
+  test: 'F-18 heap, string and ArrayBuffer bombs: child bounded, hub unharmed, each a recorded failure, neighbours whole',
+}
+const FLOOD = {
+  in: 'test/faults/20-plugin-floods.test.ts',
+  test: 'F-20 a million log lines and one of ten million characters: bounded and cut, neighbours whole',
+}
 
 /** The greedy plugin asks for this and is told that code. */
 const greed =
@@ -60,7 +69,10 @@ export const plugins: LimitCases<PluginLimit> = {
   },
   pluginRouteWallMs: async ({ tight }) => {
     // The public rate of this hub is one a second, for plugins' routes as well.
-    const answer = await until('a turn', () => ask(tight, 'endless time'), { accept: ({ status }) => status !== 429, everyMs: 300 })
+    const answer = await until('a turn', () => ask(tight, 'endless time'), {
+      accept: ({ status }) => status !== 429,
+      everyMs: 300,
+    })
     expect([answer.status, answer.body.code], answer.text).toEqual([504, 'plugin_wall'])
   },
   pluginLoadMs: async () => {
@@ -81,13 +93,22 @@ export const plugins: LimitCases<PluginLimit> = {
     const answer = await ask(plain, 'a large response')
     expect(answer.body, answer.text).toEqual({ chars: LIMITS.pluginHttpResponseBytesMax, truncated: true })
   },
-  pluginResultBytesMax: { in: 'test/sandbox/breach.test.ts', test: 'too large an answer and what is no JSON are invalid results' },
+  pluginResultBytesMax: {
+    in: 'test/sandbox/breach.test.ts',
+    test: 'too large an answer and what is no JSON are invalid results',
+  },
   pluginBundleBytesMax: async () => {
     await using dir = await tempDir('bundle')
     const bundle = async (chars: number) => {
       const code = `const text = '${'x'.repeat(chars)}'\nexport default { on: { 'response.submitted': () => { if (text === '') throw new Error('empty') } } }`
       await writeFile(dir.file('index.ts'), code)
-      return await bundlePlugin({ dir: dir.path, main: 'index.ts', pluginId: 'x', version: '1.0.0', bytesMax: LIMITS.pluginBundleBytesMax })
+      return await bundlePlugin({
+        dir: dir.path,
+        main: 'index.ts',
+        pluginId: 'x',
+        version: '1.0.0',
+        bytesMax: LIMITS.pluginBundleBytesMax,
+      })
     }
     await bundle(LIMITS.pluginBundleBytesMax / 2)
     await expect(bundle(LIMITS.pluginBundleBytesMax)).rejects.toThrow(/bytes|large|MB/)
@@ -99,13 +120,20 @@ export const plugins: LimitCases<PluginLimit> = {
     const installations = [{ id: 'hoarder', use: 'hoarder', retry: { schedule: [] } }]
     await using hub = await startHub({ config: sceneConfig({ installations, pluginDirs: [FAULT_PLUGINS] }) })
     const events = LIMITS.pluginKvKeysMax / 50
-    const send = (count: number) => hub.api('POST', `${PATH}/batch`, Array.from({ length: count }, (_, n) => ({ data: { key: `${n}` } })))
+    const send = (count: number) =>
+      hub.api(
+        'POST',
+        `${PATH}/batch`,
+        Array.from({ length: count }, (_, n) => ({ data: { key: `${n}` } })),
+      )
     await send(events)
     await settled(hub)
     expect(await deliveriesOf(hub, 'hoarder')).toEqual([])
     await send(1)
     await settled(hub)
-    expect(await deliveriesOf(hub, 'hoarder')).toMatchObject([{ kind: 'handler', state: 'dead', error_code: 'capability_limit' }])
+    expect(await deliveriesOf(hub, 'hoarder')).toMatchObject([
+      { kind: 'handler', state: 'dead', error_code: 'capability_limit' },
+    ])
   },
   pluginRouteBodyBytesMax: async ({ plain }) => {
     const answer = await ask(plain, 'x'.repeat(LIMITS.pluginRouteBodyBytesMax + 1))

@@ -7,11 +7,21 @@ import type { LimitCases } from './world.ts'
 
 /** A destination that keeps up with what comes in, this far behind. */
 const behindBy = (behind: number) => ({ acceptedPerSecond: 100, lanes: [{ behind, deliveredPerSecond: 100 }] })
-const admit = (behind: number) => createAdmission({ sample: () => behindBy(behind), clock: systemClock, limits: LIMITS }).wait
+const admit = (behind: number) =>
+  createAdmission({ sample: () => behindBy(behind), clock: systemClock, limits: LIMITS }).wait
 
 export const waiting: LimitCases<
-  | 'backlogSoftMax' | 'backlogHardMax' | 'ingestDelayMsMax' | 'pumpBatchEventsMax' | 'laneMemoryDeliveriesMax' | 'recentEventsMax'
-  | 'recentEventsBytesMax' | 'replayRowsPerStepMax' | 'hopsMax' | 'sqliteBusyTimeoutMs' | 'walBytesMax'
+  | 'backlogSoftMax'
+  | 'backlogHardMax'
+  | 'ingestDelayMsMax'
+  | 'pumpBatchEventsMax'
+  | 'laneMemoryDeliveriesMax'
+  | 'recentEventsMax'
+  | 'recentEventsBytesMax'
+  | 'replayRowsPerStepMax'
+  | 'hopsMax'
+  | 'sqliteBusyTimeoutMs'
+  | 'walBytesMax'
 > = {
   backlogSoftMax: () => {
     expect(nextDelayMs(0, behindBy(LIMITS.backlogSoftMax), LIMITS)).toBe(0)
@@ -21,12 +31,27 @@ export const waiting: LimitCases<
     expect(admit(LIMITS.backlogHardMax)).not.toThrow()
     expect(admit(LIMITS.backlogHardMax + 1)).toThrow(expect.objectContaining({ code: 'overloaded' }))
   },
-  ingestDelayMsMax: { in: 'test/delivery/admission.test.ts', test: 'the delay has a limit, and is gone soon after the pressure is' },
-  pumpBatchEventsMax: { in: 'test/pump/pump.test.ts', test: 'events come in order and in batches no larger than the limit' },
-  laneMemoryDeliveriesMax: { in: 'test/delivery/engine.test.ts', test: 'more than memory holds: the rest waits in storage and follows' },
+  ingestDelayMsMax: {
+    in: 'test/delivery/admission.test.ts',
+    test: 'the delay has a limit, and is gone soon after the pressure is',
+  },
+  pumpBatchEventsMax: {
+    in: 'test/pump/pump.test.ts',
+    test: 'events come in order and in batches no larger than the limit',
+  },
+  laneMemoryDeliveriesMax: {
+    in: 'test/delivery/engine.test.ts',
+    test: 'more than memory holds: the rest waits in storage and follows',
+  },
   recentEventsMax: { in: 'test/pump/recent-events.test.ts', test: 'keeps no more than its limit of entries' },
-  recentEventsBytesMax: { in: 'test/pump/recent-events.test.ts', test: 'keeps no more than its limit of bytes, but always the newest' },
-  replayRowsPerStepMax: { in: 'test/delivery/engine.test.ts', test: 'replay: one, a filter, in steps; what dies again at once is taken only once' },
+  recentEventsBytesMax: {
+    in: 'test/pump/recent-events.test.ts',
+    test: 'keeps no more than its limit of bytes, but always the newest',
+  },
+  replayRowsPerStepMax: {
+    in: 'test/delivery/engine.test.ts',
+    test: 'replay: one, a filter, in steps; what dies again at once is taken only once',
+  },
   hopsMax: {
     in: 'test/faults/20-plugin-floods.test.ts',
     test: 'F-20 a plugin that answers its own events: the circle ends at the hop limit, recorded, neighbours whole',
@@ -35,5 +60,8 @@ export const waiting: LimitCases<
     in: 'test/faults/05-busy.test.ts',
     test: 'F-05 a second writer holds the lock: 503 with Retry-After and never 500, health answers, and it recovers',
   },
-  walBytesMax: { in: 'test/faults/storage-sqlite.test.ts', test: 'stays bounded under load, though a reader holds a snapshot for a while' },
+  walBytesMax: {
+    in: 'test/faults/storage-sqlite.test.ts',
+    test: 'stays bounded under load, though a reader holds a snapshot for a while',
+  },
 }

@@ -40,7 +40,9 @@ export const PATH = `/api/v2/forms/${DECK}/responses`
 export async function openWorld(): Promise<World> {
   const stack = new AsyncDisposableStack()
   try {
-    const receiver = stack.use(await startReceiver(({ path }) => (path === '/large' ? { body: 'x'.repeat(1_100_000) } : {})))
+    const receiver = stack.use(
+      await startReceiver(({ path }) => (path === '/large' ? { body: 'x'.repeat(1_100_000) } : {})),
+    )
     const greedy = { id: 'greedy', use: 'greedy', with: { url: receiver.url } }
     const sleeper = { id: 'sleeper', use: 'sleeper', retry: { schedule: [] } }
     const config = (limits: Readonly<Record<string, number>>, installations: readonly object[]) =>
