@@ -301,11 +301,6 @@ function sourceOf(delivery: Delivery): Omit<Parameters<typeof toEffects>[1]['sou
     formId,
     responseId,
     keyBase: ofHandler ? eventId : delivery.id,
-    keySuffix: ofHandler && isForced(delivery) ? `~${delivery.id}` : '',
+    keySuffix: '',
   }
 }
-
-/** Input of a handler delivery that shall have its effects once more, although they were had before. */
-export const FORCED_INPUT = '{"force":true}'
-
-const isForced = (delivery: Delivery): boolean => delivery.input === FORCED_INPUT

@@ -80,9 +80,6 @@ export interface DeliveryEngine {
   /** Queue worker of `deliver` lanes. */
   work(key: string): Promise<number | null>
   pressure(): readonly LanePressure[]
-  /** Delivered a second, over all lanes. */
-  deliveredPerSecond(): number
-  inFlight(): number
   /** Starts nothing new, waits for what runs up to `graceMs`, and has written what ended. What still runs then is repeated at the next start. */
   stop(graceMs: number): Promise<{ readonly released: number }>
 }
@@ -102,7 +99,6 @@ class Engine implements DeliveryEngine {
   readonly #deps: DeliveryEngineDeps
   readonly #attempts: AttemptDeps
   readonly #lanes = new Map<string, LaneEntry>()
-  readonly #delivered = createRateWindow()
   readonly #finisher
   #running = 0
   #stopped = false
@@ -225,6 +221,8 @@ class Engine implements DeliveryEngine {
     const [first] = deliveries
     if (host !== null && first !== undefined) lane.learnHost(first, host)
     const evidence = this.#tellBreaker(ran)
+    for (const { name, by } of end.result?.effects.metric ?? [])
+      this.#deps.meter.pluginMetric(installation.id, name, by)
     const nowMs = this.#deps.clock.nowMs()
     for (const [index, delivery] of deliveries.entries()) {
       const verdict = end.verdicts[index] as Verdict
@@ -272,11 +270,8 @@ class Engine implements DeliveryEngine {
     const { verdict, end, nowMs } = ended
     const { meter, clock } = this.#deps
     meter.attempt(installation.id, verdict.kind, end.durationMs)
-    for (const { name, by } of end.result?.effects.metric ?? []) meter.pluginMetric(installation.id, name, by)
     if (verdict.kind !== 'delivered') return
-    const monoMs = clock.monotonicMs()
-    this.#delivered.add(1, monoMs)
-    this.#lanes.get(installation.key)?.delivered.add(1, monoMs)
+    this.#lanes.get(installation.key)?.delivered.add(1, clock.monotonicMs())
     if (delivery.kind === 'action') meter.endToEnd(installation.id, nowMs - Date.parse(delivery.createdAt))
   }
 
@@ -326,14 +321,6 @@ class Engine implements DeliveryEngine {
       running: lane.running(),
       deliveredPerSecond: delivered.perSecond(monoMs),
     }))
-  }
-
-  deliveredPerSecond(): number {
-    return this.#delivered.perSecond(this.#deps.clock.monotonicMs())
-  }
-
-  inFlight(): number {
-    return this.#running
   }
 
   async stop(graceMs: number): Promise<{ readonly released: number }> {

@@ -17,10 +17,6 @@ export interface RecentEvents {
    */
   after(workspace: WorkspaceId, seq: number, limit: number): ReadEvents | undefined
   byId(workspace: WorkspaceId, id: string): LogEvent | undefined
-  /** Something was written to the log that nobody told of: readers go to storage once. */
-  invalidate(): void
-  /** The last sequence told of; 0 before the first. */
-  head(): number
 }
 
 export interface ReadEvents {
@@ -35,7 +31,6 @@ export function createRecentEvents(limits: Pick<Limits, 'recentEventsMax' | 'rec
   let run: (LogEvent | undefined)[] = []
   let start = 0
   let bytes = 0
-  let head = 0
 
   const clear = (): void => {
     run = []
@@ -62,7 +57,6 @@ export function createRecentEvents(limits: Pick<Limits, 'recentEventsMax' | 'rec
     run.push(event)
     byId.set(event.id, event)
     bytes += sizeOf(event)
-    head = Math.max(head, event.seq)
     while (
       run.length - start > limits.recentEventsMax ||
       (bytes > limits.recentEventsBytesMax && run.length - start > 1)
@@ -105,8 +99,6 @@ export function createRecentEvents(limits: Pick<Limits, 'recentEventsMax' | 'rec
       const event = byId.get(id)
       return event?.workspace === workspace ? event : undefined
     },
-    invalidate: clear,
-    head: () => head,
   }
 }
 

@@ -1,0 +1,115 @@
+/** What a lane keeps to: concurrency, rate, order, batches. */
+import { expect, test } from 'vitest'
+import { startReceiver } from '../support/receiver.ts'
+import { tempDir } from '../support/temp.ts'
+import { until } from '../support/wait.ts'
+import { openWorld, sender } from './world.ts'
+import type { DoublePlugin } from './world.ts'
+
+const answers = (count: number): object[] => Array.from({ length: count }, (_, n) => ({ n }))
+
+test('concurrency: never more at once than the installation allows, and one when it is degraded', async () => {
+  await using receiver = await startReceiver({ delayMs: 15 })
+  const spec = { id: 'crm', code: sender(receiver.url), concurrency: 3 }
+  await using world = await openWorld({ installations: [spec] })
+  await world.submit(...answers(20))
+  await world.settled()
+  expect(receiver.concurrencyMax).toBe(3)
+  await using alone = await startReceiver({ delayMs: 5 })
+  world.place([{ ...spec, code: sender(alone.url), state: 'degraded' }])
+  await world.submit(...answers(10))
+  await alone.received(10)
+  expect(alone.concurrencyMax).toBe(1)
+})
+
+test('a rate limit spreads attempts and neither loses nor repeats any', async () => {
+  await using receiver = await startReceiver()
+  await using world = await openWorld({ installations: [{ id: 'crm', code: sender(receiver.url), ratePerSecond: 20 }] })
+  await world.submit(...answers(30))
+  await receiver.received(30)
+  await world.settled()
+  const [first, last] = [receiver.requests[0], receiver.requests.at(-1)]
+  // A burst of one second's worth, then twenty a second.
+  expect((last?.atMs ?? 0) - (first?.atMs ?? 0)).toBeGreaterThan(350)
+  expect(receiver.requests).toHaveLength(30)
+})
+
+test('fifo: a failing head blocks its own key and no other, and order holds over a restart', async () => {
+  await using dir = await tempDir('fifo')
+  await using receiver = await startReceiver((request) => ({
+    status: failing && request.body.includes('"key":"a","n":1') ? 500 : 200,
+  }))
+  let failing = true
+  const code: DoublePlugin = {
+    ...sender(receiver.url),
+    on: {
+      'response.submitted': (event, ctx) => {
+        const { key } = event.data as { key: string }
+        ctx.enqueue('post', event.data ?? {}, { orderBy: key })
+      },
+    },
+  }
+  const options = {
+    dir: dir.path,
+    installations: [
+      { id: 'crm', code, order: 'fifo' as const, retry: { delaysMs: [30, 30, 30, 30, 200, 200, 200, 200, 200, 200] } },
+    ],
+    limits: { breakerFailuresMax: 1_000 },
+  }
+  const orders = (key: string): number[] =>
+    receiver.requests
+      .filter((request) => request.body.includes(`"key":"${key}"`))
+      .map((request) => request.json<{ n: number }>().n)
+  {
+    await using world = await openWorld(options)
+    for (const key of ['a', 'b']) await world.submit(...[0, 1, 2, 3].map((n) => ({ key, n })))
+    await until('all of b', () => orders('b').length === 4)
+    await until('a to have tried', () => orders('a').filter((n) => n === 1).length >= 2)
+    expect(orders('b')).toEqual([0, 1, 2, 3])
+    expect(orders('a')).not.toContain(2)
+  }
+  {
+    await using world = await openWorld(options)
+    await until('another try', () => orders('a').filter((n) => n === 1).length >= 3)
+    expect(orders('a')).not.toContain(2)
+    failing = false
+    await world.settled()
+    expect([...new Set(orders('a'))]).toEqual([0, 1, 2, 3])
+  }
+})
+
+test('batches: company up to the maximum, an outcome for each, and who failed in company goes alone', async () => {
+  const sizes: number[] = []
+  let broken = true
+  const code: DoublePlugin = {
+    on: { 'response.submitted': (event, ctx) => ctx.enqueue('rows', event.data ?? {}) },
+    actions: {
+      rows: (items) => {
+        sizes.push(items.length)
+        const all = items.map(({ input }) => (input as { n: number }).n)
+        if (broken && all.includes(3)) throw new Error('row 3 breaks the batch')
+        return all.map((n) =>
+          n === 5 ? { outcome: 'dead', code: 'bad_row', message: 'no' } : { outcome: 'delivered' },
+        )
+      },
+    },
+  }
+  await using world = await openWorld({
+    installations: [
+      { id: 'sheet', code, concurrency: 1, manifest: { actions: { rows: { batch: { max: 10, waitMs: 50 } } } } },
+    ],
+  })
+  await world.submit(...answers(10))
+  await until('the first try', () => sizes.length > 0)
+  expect(sizes[0]).toBe(10)
+  await until('the lonely ones', () => sizes.length >= 11)
+  expect(sizes.slice(1, 11)).toEqual(Array.from({ length: 10 }, () => 1))
+  broken = false
+  await world.settled()
+  const ended = await world.deliveries()
+  expect(ended.filter(({ state }) => state === 'delivered')).toHaveLength(9)
+  expect(ended.find(({ state }) => state === 'dead')).toMatchObject({
+    errorCode: 'bad_row',
+    reason: 'permanent_reject',
+  })
+})
