@@ -89,6 +89,7 @@ export const LIMITS = {
   breakerProbeMs: 30_000,
   breakerProbeMsMax: 600_000,
   drainGraceMs: 10_000,
+  drainNoticeMs: 300,
 
   // configuring
   configBytesMax: 2_097_152,

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createGuardedHttp } from './capabilities/guarded-http.ts'
 import { createRunCapabilities } from './capabilities/run-capabilities.ts'
 import { rfc3339, systemClock } from './clock.ts'
@@ -181,7 +182,11 @@ async function start(
   await reloader.watch()
   closers.defer(() => reloader.close())
   closers.defer(announce(ground, { dataDir, url: serving.url, key: door.operatorKey }))
-  closers.defer(() => health.drain('shutting down'))
+  closers.defer(async () => {
+    health.drain('shutting down')
+    // Whoever balances between hubs sees it before connections are refused.
+    await sleep(limits.drainNoticeMs)
+  })
   void failed.then(() => {
     health.drain('the database failed')
     return serving.close(FATAL_STOP_MS)

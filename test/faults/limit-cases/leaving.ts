@@ -48,6 +48,7 @@ export const leaving: LimitCases<
   | 'breakerProbeMs'
   | 'breakerProbeMsMax'
   | 'drainGraceMs'
+  | 'drainNoticeMs'
 > = {
   httpTimeoutMs: HANGS,
   httpConnectTimeoutMs: {
@@ -71,6 +72,10 @@ export const leaving: LimitCases<
   breakerFailuresMax: BREAKER,
   breakerProbeMs: BREAKER,
   breakerProbeMsMax: BREAKER,
+  drainNoticeMs: {
+    in: 'test/faults/24-drain.test.ts',
+    test: 'F-24 under load with one hanging sink: not ready first, exit 0 within the grace, 0 lost, few repeats',
+  },
   drainGraceMs: {
     in: 'test/faults/24-drain.test.ts',
     test: 'F-24 under load with one hanging sink: not ready first, exit 0 within the grace, 0 lost, few repeats',
