@@ -1,4 +1,4 @@
-/** API keys. */
+/** The store contract of API keys: made, found by hash, listed, touched, revoked. */
 import { describe, expect, it } from 'vitest'
 import { newId } from '../../../core/ids.ts'
 import type { SharedStore } from '../store.ts'
