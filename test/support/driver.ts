@@ -6,6 +6,9 @@ import { Agent, request } from 'undici'
 import type { Ledger } from './ledger.ts'
 import { sleep } from './wait.ts'
 
+const RESENDERS = 16
+const RESEND_TRIES_MAX = 20
+
 export interface DriverOptions {
   /** Asked before each request: a hub that starts again may listen elsewhere. */
   readonly url: () => string
@@ -73,6 +76,9 @@ export function openDriver(options: DriverOptions): Driver {
     void sending.finally(() => inFlight.delete(sending))
     return sending
   }
+  const persist = async (key: string): Promise<void> => {
+    for (let tries = 0; tries < RESEND_TRIES_MAX && (await send(key)) === 0; tries += 1) await sleep(100)
+  }
   const stop = async (): Promise<void> => {
     clearInterval(timer)
     await Promise.all(inFlight)
@@ -86,13 +92,11 @@ export function openDriver(options: DriverOptions): Driver {
     },
     stop,
     resendOpen: async () => {
-      for (const key of ledger.open()) {
-        let status = await send(key)
-        for (let tries = 0; status === 0 && tries < 20; tries += 1) {
-          await sleep(100)
-          status = await send(key)
-        }
+      const open = [...ledger.open()]
+      const resend = async () => {
+        for (let key = open.pop(); key !== undefined; key = open.pop()) await persist(key)
       }
+      await Promise.all(Array.from({ length: RESENDERS }, resend))
     },
     [Symbol.asyncDispose]: async () => {
       await stop()
