@@ -226,14 +226,7 @@ export interface RunLog {
 }
 
 /** `invalid` and `needs-approval` never run; `degraded` runs with concurrency 1; the rest stand still with a reason. */
-export const INSTALLATION_STATES = [
-  'ready',
-  'degraded',
-  'paused',
-  'disabled',
-  'needs-approval',
-  'invalid',
-] as const
+export const INSTALLATION_STATES = ['ready', 'degraded', 'paused', 'disabled', 'needs-approval', 'invalid'] as const
 export type InstallationState = (typeof INSTALLATION_STATES)[number]
 
 /** What the hub remembers of an installation between starts. */

@@ -30,7 +30,11 @@ export const run: Run = async (call) => {
 async function fromJson(call: Call): Promise<Record<string, unknown>> {
   const given = textOption(call, 'answers')
   if (given === undefined && process.stdin.isTTY)
-    throw new CliError('usage', 'There are no answers.', 'write key=value, --answers \'{"key":"value"}\', or pipe JSON in')
+    throw new CliError(
+      'usage',
+      'There are no answers.',
+      'write key=value, --answers \'{"key":"value"}\', or pipe JSON in',
+    )
   const json = given === undefined || given === '-' ? await text(process.stdin) : given
   let value: unknown
   try {

@@ -26,7 +26,9 @@ export function watchBreaches(sandbox: Sandbox, deps: BreachWatchDeps): Sandbox 
   const look = (key: string, result: RunResult): void => {
     if (result.error === null || !BREACHES.has(result.error.code)) return
     const nowMs = deps.clock.monotonicMs()
-    const recent = [...(times.get(key) ?? []), nowMs].filter((atMs) => nowMs - atMs < WINDOW_MS).slice(-BREACHES_TO_DEGRADE)
+    const recent = [...(times.get(key) ?? []), nowMs]
+      .filter((atMs) => nowMs - atMs < WINDOW_MS)
+      .slice(-BREACHES_TO_DEGRADE)
     times.set(key, recent)
     if (recent.length < BREACHES_TO_DEGRADE) return
     const reason = `broke a limit ${recent.length} times within a minute, last: ${result.error.message}`
@@ -62,10 +64,17 @@ export function watchBreaches(sandbox: Sandbox, deps: BreachWatchDeps): Sandbox 
 }
 
 /** Only when the state table has that way: an operator's pause is not undone, a degraded one is not degraded again. */
-function move({ roster, logger }: BreachWatchDeps, key: string, what: 'breach' | 'recover', reason: string | null): void {
+function move(
+  { roster, logger }: BreachWatchDeps,
+  key: string,
+  what: 'breach' | 'recover',
+  reason: string | null,
+): void {
   const member = roster().find(key)
   if (member === undefined || !canMove(member.state, what)) return
   roster()
     .move(key, what, reason)
-    .catch((error: unknown) => logger.error({ err: error, installation: key, move: what }, 'a state could not be written'))
+    .catch((error: unknown) =>
+      logger.error({ err: error, installation: key, move: what }, 'a state could not be written'),
+    )
 }

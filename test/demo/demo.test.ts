@@ -33,7 +33,10 @@ test('posts, delivers, verifies; a second start doubles nothing; an abort ends i
   await run(() => receiver.counts.verified >= before + ANSWERS)
   await until('the rest to arrive', async () => (await stored(hub)) === receiver.counts.verified)
   expect(receiver.counts.delivered).toBe(receiver.counts.verified)
-  const responses = await hub.api<{ items: { client_id: string }[] }>('GET', '/api/v2/forms/comma-survey/responses?limit=200')
+  const responses = await hub.api<{ items: { client_id: string }[] }>(
+    'GET',
+    '/api/v2/forms/comma-survey/responses?limit=200',
+  )
   const ids = responses.body.items.map((item) => item.client_id)
   expect(new Set(ids).size).toBe(ids.length)
   expect(shown.join('')).toMatch(/posted \d+ · stored \d+ · delivered \d+ · signatures verified \d+/)
