@@ -185,7 +185,12 @@ function secretArgument(args: Args): string {
 async function serveKvGet(args: Args, scope: RunScope): Promise<Json | undefined> {
   const { deps, installation } = allowedKv(scope)
   const key = args.text('key', deps.limits.pluginKvKeyCharsMax)
-  const text = await deps.store.kvGet(installation.workspace, installation.id, key, deps.clock.nowMs())
+  const text = await deps.store.kvGet({
+    workspace: installation.workspace,
+    installation: installation.id,
+    key,
+    nowMs: deps.clock.nowMs(),
+  })
   return text === undefined ? undefined : (JSON.parse(text) as Json)
 }
 

@@ -197,7 +197,8 @@ function prepareItems(
     const event = ready.find((cause) => typeof cause === 'object' && cause !== null)?.event
     return { input: { kind: 'action', name: job.deliveries[0]?.name ?? '', itemsJson }, event, erased }
   }
-  return causes.some(isPending) ? Promise.all(causes).then(assemble) : assemble(causes as readonly Cause[])
+  if (!causes.some(isPending)) return assemble(causes as readonly Cause[])
+  return Promise.all(causes.map(async (cause) => await cause)).then(assemble)
 }
 
 const erasedError = (delivery: Delivery | undefined): HubError =>

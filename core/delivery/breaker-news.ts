@@ -42,7 +42,7 @@ export async function tellOfBreaker(deps: BreakerNewsDeps, installation: Install
   published(await store.appendEvents(workspace, [event]))
   if (change.kind === 'opened') return
   await deps.written
-  await store.hasten(workspace, id, key.host, clock.nowMs())
+  await store.hasten({ workspace, installation: id, host: key.host, nowMs: clock.nowMs() })
   await replayDeliveries(deps, {
     workspace,
     installation: id,

@@ -32,7 +32,7 @@ export function watchBreaches(sandbox: Sandbox, deps: BreachWatchDeps): Sandbox 
     times.set(key, recent)
     if (recent.length < BREACHES_TO_DEGRADE) return
     const reason = `broke a limit ${recent.length} times within a minute, last: ${result.error.message}`
-    move(deps, key, 'breach', reason)
+    move(deps, key, { what: 'breach', reason })
     deps.clock.after(WINDOW_MS, () => recover(key))
   }
   const recover = (key: string): void => {
@@ -40,7 +40,7 @@ export function watchBreaches(sandbox: Sandbox, deps: BreachWatchDeps): Sandbox 
     const quietMs = deps.clock.monotonicMs() - lastMs
     if (quietMs < WINDOW_MS) return void deps.clock.after(WINDOW_MS - quietMs, () => recover(key))
     times.delete(key)
-    move(deps, key, 'recover', null)
+    move(deps, key, { what: 'recover', reason: null })
   }
   return {
     load: (unit) => sandbox.load(unit),
@@ -67,8 +67,7 @@ export function watchBreaches(sandbox: Sandbox, deps: BreachWatchDeps): Sandbox 
 function move(
   { roster, logger }: BreachWatchDeps,
   key: string,
-  what: 'breach' | 'recover',
-  reason: string | null,
+  { what, reason }: { readonly what: 'breach' | 'recover'; readonly reason: string | null },
 ): void {
   const member = roster().find(key)
   if (member === undefined || !canMove(member.state, what)) return

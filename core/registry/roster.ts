@@ -141,20 +141,20 @@ export class Roster {
     const { store, clock } = this.#deps
     const at = rfc3339(clock.nowMs())
     const head = await store.headSeq()
-    const wanted = await Promise.all([
-      ...assembly.installations.map(async ({ workspace, id, plugin, from }) => {
+    const running = await Promise.all(
+      assembly.installations.map(async ({ workspace, id, plugin, from }) => {
         const cursor = from === null ? head : from === 'beginning' ? 0 : await store.seqBefore(workspace, from)
         return { workspace, id, plugin: plugin.manifest.id, cursor, at }
       }),
-      ...assembly.brokenInstallations.map(({ workspace, id, use }) => ({
-        workspace,
-        id,
-        plugin: use,
-        cursor: head,
-        at,
-      })),
-    ])
-    const rows = await store.syncInstallations(wanted)
+    )
+    const aside = assembly.brokenInstallations.map(({ workspace, id, use }) => ({
+      workspace,
+      id,
+      plugin: use,
+      cursor: head,
+      at,
+    }))
+    const rows = await store.syncInstallations([...running, ...aside])
     return new Map(rows.map((row) => [`${row.workspace}/${row.id}`, row]))
   }
 

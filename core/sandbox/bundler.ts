@@ -1,13 +1,13 @@
 /** esbuild, loaded when something has to be bundled and sent away afterwards: its service is a process of 17 MB. */
 
-type Esbuild = typeof import('esbuild')
+import type * as Esbuild from 'esbuild'
 
 const IDLE_MS = 1_000
 
 let users = 0
 
 /** Lends esbuild for one piece of work. */
-export async function withBundler<Result>(work: (esbuild: Esbuild) => Promise<Result>): Promise<Result> {
+export async function withBundler<Result>(work: (esbuild: typeof Esbuild) => Promise<Result>): Promise<Result> {
   users += 1
   const esbuild = await import('esbuild')
   try {

@@ -51,8 +51,11 @@ export function storeOver(driver: Driver, options: OverDriverOptions): SharedSto
 }
 
 /** Works off what is left of a form's deletion. */
-export async function finishErasure(driver: Driver, workspace: string, formId: string, at: string): Promise<void> {
-  while (!(await driver.write('eraseSlice', { workspace, formId, at })));
+export async function finishErasure(
+  driver: Driver,
+  form: { readonly workspace: string; readonly formId: string; readonly at: string },
+): Promise<void> {
+  while (!(await driver.write('eraseSlice', form)));
 }
 
 type Part<Names extends keyof Store> = Pick<Store, Names>
@@ -80,7 +83,7 @@ function formVerbs(driver: Driver): Part<'saveForm' | 'getForm' | 'listForms' | 
     deleteForm: async (workspace, id, event) => {
       const seq = await driver.write('deleteForm', { workspace, id, event })
       if (seq === null) return false
-      await finishErasure(driver, workspace, id, event.at)
+      await finishErasure(driver, { workspace, formId: id, at: event.at })
       return true
     },
   }
@@ -186,10 +189,10 @@ function deliveryVerbs(
     laneCounts: async () => (await driver.read('laneCounts', undefined)).map(toLane),
     countReplay: (query) => driver.read('countReplay', query),
     replay: async (query) => (await driver.write('replay', query)).map(toDelivery),
-    hasten: async (workspace, installation, host, nowMs) => {
+    hasten: async (lane) => {
       let hastened = 0
       for (;;) {
-        const slice = await driver.write('hastenSlice', { workspace, installation, host, nowMs })
+        const slice = await driver.write('hastenSlice', lane)
         hastened += slice
         if (slice < HASTEN_SLICE_ROWS) return hastened
       }
@@ -240,7 +243,7 @@ function toFinished(finished: FinishedAttempt): Finished {
 
 function memoryVerbs(driver: Driver): Part<'kvGet' | 'kvList' | 'kvCount' | 'tallies'> {
   return {
-    kvGet: (workspace, installation, key, nowMs) => driver.read('kvGet', { workspace, installation, key, nowMs }),
+    kvGet: (query) => driver.read('kvGet', query),
     kvList: async (query) => {
       const { keys, next } = await driver.read('kvList', query)
       return { keys, next }

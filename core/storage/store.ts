@@ -264,10 +264,15 @@ export interface Store {
   /** Makes up to `limit` of them pending and due now; ids and attempt counts stay. Returns them. */
   replay(query: ReplayQuery & { limit: number; nowMs: number }): Promise<readonly Delivery[]>
   /** Makes every waiting one of the installation (and host) due now: a breaker has closed. */
-  hasten(workspace: WorkspaceId, installation: string, host: string | null, nowMs: number): Promise<number>
+  hasten(lane: { workspace: WorkspaceId; installation: string; host: string | null; nowMs: number }): Promise<number>
 
   // plugin memory
-  kvGet(workspace: WorkspaceId, installation: string, key: string, nowMs: number): Promise<string | undefined>
+  kvGet(query: {
+    workspace: WorkspaceId
+    installation: string
+    key: string
+    nowMs: number
+  }): Promise<string | undefined>
   kvList(query: {
     workspace: WorkspaceId
     installation: string

@@ -137,7 +137,7 @@ function parse(text: string, pointer: string): readonly Token[] {
   if (!text.includes('{{')) return text === '' ? [] : [['text', text, 0, text.length]]
   let tokens: readonly Token[]
   try {
-    tokens = new mustache.Writer().parse(text) as unknown as readonly Token[]
+    tokens = new mustache.Writer().parse(text) as readonly Token[]
   } catch (error) {
     throw new TemplateError(pointer, error instanceof Error ? error.message : String(error))
   }
@@ -227,7 +227,7 @@ function textOf(value: unknown): string {
   if (typeof value === 'string') return value
   if (value === undefined || value === null) return ''
   if (Array.isArray(value)) return value.map(textOf).join(', ')
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  return JSON.stringify(value) ?? ''
 }
 
 const isList = (value: Json): value is readonly Json[] => Array.isArray(value)

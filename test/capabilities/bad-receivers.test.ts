@@ -7,7 +7,7 @@ import { afterEach, expect, test } from 'vitest'
 import { createGuardedHttp, type GuardedHttp, type GuardedRequest } from '../../core/capabilities/guarded-http.ts'
 import { LIMITS, type Limits } from '../../core/limits.ts'
 
-const closers: (() => Promise<unknown> | unknown)[] = []
+const closers: (() => unknown)[] = []
 
 afterEach(async () => {
   for (const close of closers.splice(0)) await close()

@@ -52,7 +52,7 @@ async function load(dir: URL, config: Record<string, unknown>): Promise<(input: 
   const kv = new Map<string, string>()
   const capabilities = createRunCapabilities({
     store: {
-      kvGet: (_workspace, _installation, name) => Promise.resolve(kv.get(name)),
+      kvGet: ({ key }) => Promise.resolve(kv.get(key)),
       kvList: () => Promise.resolve({ keys: [...kv.keys()], next: null }),
       tallies: () => Promise.resolve({}),
       getResponse: () => Promise.resolve(undefined),

@@ -113,6 +113,6 @@ function contextOf(run: Run, effects: Effects): DoubleContext {
       },
       list: (prefix) => run.capabilities('kv.list', { prefix }),
     },
-    http: (request) => run.capabilities('http', request as Json) as never,
+    http: (request) => run.capabilities('http', request) as never,
   }
 }

@@ -44,7 +44,7 @@ test('replay by installation and since a time; a dry run counts and sends nothin
   expect(real.status).toBe(202)
   expect(real.body).toEqual({ dry_run: false, matched: 3, replayed: 3 })
   await settled(hub)
-  expect(receiver.requests.map((request) => `${request.path} ${request.json()['key']}`).toSorted()).toEqual([
+  expect(receiver.requests.map((request) => `${request.path} ${String(request.json()['key'])}`).toSorted()).toEqual([
     '/left c',
     '/left d',
     '/left e',

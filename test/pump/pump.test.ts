@@ -141,7 +141,7 @@ describe('memory of plugins', () => {
   const counter: DoublePlugin = {
     on: {
       'response.submitted': async (event, ctx) => {
-        const key = `count.${String(event.data?.['key'] ?? 'all')}`
+        const key = `count.${JSON.stringify(event.data?.['key'] ?? 'all').replaceAll('"', '')}`
         ctx.kv.set(key, Number((await ctx.kv.get(key)) ?? 0) + 1)
       },
     },
@@ -151,7 +151,9 @@ describe('memory of plugins', () => {
     await using world = await openWorld({ installations: [{ id: 'a', code: counter }] })
     await world.submit(...answers(60))
     await world.caughtUp()
-    expect(await world.store.kvGet('default', 'a', 'count.all', Date.now())).toBe('60')
+    expect(
+      await world.store.kvGet({ workspace: 'default', installation: 'a', key: 'count.all', nowMs: Date.now() }),
+    ).toBe('60')
   })
 
   test('runs that do not touch each other go together', async () => {
@@ -180,7 +182,7 @@ describe('memory of plugins', () => {
         'response.submitted': async (event, ctx) => {
           const { keys } = (await ctx.kv.list('seen.')) as { keys: string[] }
           lists.push(keys.length)
-          ctx.kv.set(`seen.${String(event.data?.['n'])}`, true)
+          ctx.kv.set(`seen.${JSON.stringify(event.data?.['n'])}`, true)
         },
       },
     }
@@ -214,7 +216,7 @@ describe('what a manifest does not allow', () => {
       'capability_denied',
     ],
   ] as const)('%s', async (_name, act, manifest, code) => {
-    const plugin: DoublePlugin = { on: { 'response.submitted': (_event, ctx) => act(ctx as never) } }
+    const plugin: DoublePlugin = { on: { 'response.submitted': (_event, ctx) => act(ctx) } }
     await using world = await openWorld({ installations: [{ id: 'a', code: plugin, manifest }] })
     await world.submit({ n: 1 })
     await world.settled()

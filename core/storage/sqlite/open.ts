@@ -102,7 +102,7 @@ function resumeErasures(driver: Driver, { nowMs, logger }: { nowMs: () => number
   const resume = async (): Promise<void> => {
     for (const { workspace, form_id: form } of await driver.read('erasures', undefined)) {
       logger.info({ workspace, form }, 'goes on deleting a form')
-      await finishErasure(driver, workspace, form, rfc3339(nowMs()))
+      await finishErasure(driver, { workspace, formId: form, at: rfc3339(nowMs()) })
     }
   }
   resume().catch((error: unknown) => {

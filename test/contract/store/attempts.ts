@@ -128,7 +128,7 @@ export function attemptsPart(shared: SharedStore): void {
       expect(result.deliveries.map(({ id }) => id)).toEqual([next.id])
       expect(await store.getDelivery(workspace, next.id)).toEqual(result.deliveries[0])
       expect(result.events).toMatchObject([{ id: effects.events[0]?.id, seq: await store.headSeq() }])
-      expect(await store.kvGet(workspace, 'crm', 'k', AT_MS)).toBe('"v"')
+      expect(await store.kvGet({ workspace: workspace, installation: 'crm', key: 'k', nowMs: AT_MS })).toBe('"v"')
       expect(await store.tallies(workspace, 'crm', '')).toEqual({ t: 1 })
     })
 

@@ -87,10 +87,12 @@ export function deliveriesPart(shared: SharedStore): void {
         wait(2, 'b.example'),
         died(rows[3]?.id ?? '', { workspace, host: 'a.example' }),
       ])
-      expect(await store.hasten(workspace, 'crm', 'a.example', AT_MS + 7)).toBe(2)
+      expect(
+        await store.hasten({ workspace: workspace, installation: 'crm', host: 'a.example', nowMs: AT_MS + 7 }),
+      ).toBe(2)
       expect(ids(await store.loadDue(due(workspace)))).toEqual([rows[0]?.id, rows[1]?.id])
-      expect(await store.hasten(workspace, 'crm', null, AT_MS + 8)).toBe(1)
-      expect(await store.hasten(workspace, 'crm', null, AT_MS + 8)).toBe(0)
+      expect(await store.hasten({ workspace: workspace, installation: 'crm', host: null, nowMs: AT_MS + 8 })).toBe(1)
+      expect(await store.hasten({ workspace: workspace, installation: 'crm', host: null, nowMs: AT_MS + 8 })).toBe(0)
     })
 
     it('hastens more than one slice', async () => {
@@ -98,7 +100,7 @@ export function deliveriesPart(shared: SharedStore): void {
       await apply(store, workspace, {
         deliveries: Array.from({ length: 2_300 }, () => delivery({ dueAtMs: AT_MS + 60_000 })),
       })
-      expect(await store.hasten(workspace, 'crm', null, AT_MS)).toBe(2_300)
+      expect(await store.hasten({ workspace: workspace, installation: 'crm', host: null, nowMs: AT_MS })).toBe(2_300)
       expect(await store.loadDue(due(workspace, { limit: 5_000 }))).toHaveLength(2_300)
     })
   })

@@ -58,7 +58,7 @@ export function durabilityPart(backend: StoreBackend): void {
         attempts: await store.listAttempts(workspace, dead.id),
         installations: await store.syncInstallations([]),
         lanes: await store.laneCounts(),
-        kv: await store.kvGet(workspace, 'crm', 'k', AT_MS),
+        kv: await store.kvGet({ workspace: workspace, installation: 'crm', key: 'k', nowMs: AT_MS }),
         tallies: await store.tallies(workspace, 'crm', ''),
         schedules: await store.schedules(),
       })

@@ -89,7 +89,7 @@ export function isolationPart(shared: SharedStore): void {
         ).map(({ id }) => id),
       ).toEqual([a.waiting.id])
       expect(await store.nextDue('none', 'crm')).toBeNull()
-      expect(await store.kvGet(mine, 'crm', 'k', AT_MS)).toBe(`"${mine}"`)
+      expect(await store.kvGet({ workspace: mine, installation: 'crm', key: 'k', nowMs: AT_MS })).toBe(`"${mine}"`)
       expect(
         (
           await store.kvList({
@@ -126,7 +126,7 @@ export function isolationPart(shared: SharedStore): void {
       expect(await store.countReplay(ids)).toBe(0)
       expect(await store.replay({ ...ids, limit: 9, nowMs: AT_MS })).toEqual([])
       expect(await store.countReplay({ workspace: mine, states: ['dead'] })).toBe(1)
-      expect(await store.hasten(mine, 'crm', null, AT_MS - 1)).toBe(1)
+      expect(await store.hasten({ workspace: mine, installation: 'crm', host: null, nowMs: AT_MS - 1 })).toBe(1)
       expect((await store.getDelivery(other, b.waiting.id))?.dueAtMs).toBe(AT_MS)
       expect(await store.deleteResponse(mine, b.sent.responseId, event())).toBe(false)
       expect(await store.deleteForm(mine, 'contact', event())).toBe(true)

@@ -145,7 +145,7 @@ export function logPart(shared: SharedStore): void {
       ])
       expect(await store.getDelivery(workspace, wanted.id)).toEqual(result.deliveries[0])
       expect(result.events).toEqual([{ ...emitted, seq: await store.headSeq(), workspace, meta: '{}', response: null }])
-      expect(await store.kvGet(workspace, 'crm', 'k', AT_MS)).toBe('1')
+      expect(await store.kvGet({ workspace: workspace, installation: 'crm', key: 'k', nowMs: AT_MS })).toBe('1')
       expect(await store.tallies(workspace, 'crm', '')).toEqual({ seen: 2 })
       expect(await install(store, workspace)).toMatchObject({ cursor: 5 })
     })

@@ -28,7 +28,7 @@ export function memoryPart(shared: SharedStore): void {
   describe('kv and tallies', () => {
     it('sets, overwrites and deletes in order', async () => {
       const { store, workspace } = shared()
-      const get = (key: string) => store.kvGet(workspace, 'crm', key, AT_MS)
+      const get = (key: string) => store.kvGet({ workspace: workspace, installation: 'crm', key: key, nowMs: AT_MS })
       await apply(store, workspace, {
         kv: [set('a', '1'), set('b', 'null'), set('a', '2'), set('c', '3'), set('c', undefined)],
       })
@@ -44,15 +44,19 @@ export function memoryPart(shared: SharedStore): void {
       await apply(store, workspace, {
         kv: [set('short', '1', AT_MS + 10), set('long', '2', AT_MS + 1_000_000), set('ever', '3')],
       })
-      expect(await store.kvGet(workspace, 'crm', 'short', AT_MS + 9)).toBe('1')
-      expect(await store.kvGet(workspace, 'crm', 'short', AT_MS + 10)).toBeUndefined()
+      expect(await store.kvGet({ workspace: workspace, installation: 'crm', key: 'short', nowMs: AT_MS + 9 })).toBe('1')
+      expect(
+        await store.kvGet({ workspace: workspace, installation: 'crm', key: 'short', nowMs: AT_MS + 10 }),
+      ).toBeUndefined()
       const list = { workspace, installation: 'crm', prefix: '', after: null, limit: 10 }
       expect((await store.kvList({ ...list, nowMs: AT_MS + 10 })).keys).toEqual(['ever', 'long'])
       expect(await store.purge(AT_MS + 10)).toBeGreaterThanOrEqual(1)
       expect(await store.kvCount(workspace, 'crm')).toBe(2)
       // Set again, it lives by its new time.
       await apply(store, workspace, { kv: [set('long', '2', null)] })
-      expect(await store.kvGet(workspace, 'crm', 'long', AT_MS + 9_999_999)).toBe('2')
+      expect(
+        await store.kvGet({ workspace: workspace, installation: 'crm', key: 'long', nowMs: AT_MS + 9_999_999 }),
+      ).toBe('2')
     })
 
     it('lists by prefix in pages', async () => {
