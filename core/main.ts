@@ -17,7 +17,6 @@ import { createBreakers } from './delivery/breaker.ts'
 import { createControl } from './delivery/control.ts'
 import { createDeliveryEngine } from './delivery/engine.ts'
 import { createKvQuota } from './delivery/kv-quota.ts'
-import { createRateWindow } from './delivery/rate-window.ts'
 import { createScheduler } from './delivery/schedules.ts'
 import { HubError } from './errors.ts'
 import { createHttpApp } from './http/app.ts'
@@ -300,26 +299,16 @@ function openDoor(ground: Ground, { settings, rooms, reloader, health, observe }
     const made = await keys.create({ workspace: DEFAULT_WORKSPACE, name: 'admin', scopes: ['admin'], expiresAt: null })
     return made.key
   }
-  const accepted = createRateWindow()
   const admission = createAdmission({
     clock,
     limits,
-    sample: () => ({
-      acceptedPerSecond: accepted.perSecond(clock.monotonicMs()),
-      lanes: engine
+    lanes: () =>
+      engine
         .pressure()
         .filter(({ key, healthy }) => healthy && !pump.catchingUp(key))
         .map(({ key, fresh, deliveredPerSecond }) => ({ behind: fresh + pump.behind(key), deliveredPerSecond })),
-    }),
   })
-  const receiver = openReceiver({
-    ...ground,
-    admission: admission.wait,
-    onAccepted: (events) => {
-      accepted.add(events.length, clock.monotonicMs())
-      published(events)
-    },
-  })
+  const receiver = openReceiver({ ...ground, admission: admission.wait, onAccepted: published })
   const app = createHttpApp({
     ...ground,
     version: HUB_VERSION,

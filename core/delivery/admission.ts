@@ -5,10 +5,12 @@
 import type { Clock } from '../clock.ts'
 import { HubError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
+import { createRateWindow } from './rate-window.ts'
 
 /** What the controller looks at; one sample every `SAMPLE_MS`. */
 export interface PressureSample {
-  readonly acceptedPerSecond: number
+  /** Submissions that came, let in or not: refusing them must not make a lane look fast. */
+  readonly offeredPerSecond: number
   /** One for each installation that runs, unthrottled, with no breaker open. */
   readonly lanes: readonly {
     /** Events not yet handled plus deliveries waiting in memory. */
@@ -21,6 +23,8 @@ type AdmissionLimits = Pick<Limits, 'backlogSoftMax' | 'backlogHardMax' | 'inges
 
 /** Delivering less than this share of what comes in: the destination is slow, and waiting would not help it. */
 const FAST_SHARE = 0.3
+/** Below this the machine is not what holds a lane back. */
+const FAST_PER_SECOND = 100
 const DELAY_STEP_MS = 2
 const DELAY_GROWTH = 1.25
 const DELAY_DECAY = 0.7
@@ -41,12 +45,13 @@ export function nextDelayMs(delayMs: number, sample: PressureSample, limits: Adm
 
 /** How far the farthest of the fast lanes is behind. */
 export function fastBehind(sample: PressureSample): number {
-  const fast = sample.lanes.filter((lane) => lane.deliveredPerSecond >= sample.acceptedPerSecond * FAST_SHARE)
+  const leastPerSecond = Math.max(FAST_PER_SECOND, sample.offeredPerSecond * FAST_SHARE)
+  const fast = sample.lanes.filter((lane) => lane.deliveredPerSecond >= leastPerSecond)
   return Math.max(0, ...fast.map((lane) => lane.behind))
 }
 
 export interface AdmissionDeps {
-  readonly sample: () => PressureSample
+  readonly lanes: () => PressureSample['lanes']
   readonly clock: Clock
   readonly limits: AdmissionLimits
 }
@@ -64,7 +69,8 @@ const SAMPLE_MS = 20
 const RETRY_AFTER_MS = 1_000
 
 /** Samples only while submissions come: an idle hub has no timer. */
-export function createAdmission({ sample, clock, limits }: AdmissionDeps): Admission {
+export function createAdmission({ lanes, clock, limits }: AdmissionDeps): Admission {
+  const offered = createRateWindow()
   let delayMs = 0
   let isFull = false
   let sampledAtMs = Number.NEGATIVE_INFINITY
@@ -72,9 +78,10 @@ export function createAdmission({ sample, clock, limits }: AdmissionDeps): Admis
     delayMs: () => delayMs,
     wait: () => {
       const nowMs = clock.monotonicMs()
+      offered.add(1, nowMs)
       if (nowMs - sampledAtMs >= SAMPLE_MS) {
         sampledAtMs = nowMs
-        const seen = sample()
+        const seen = { offeredPerSecond: offered.perSecond(nowMs), lanes: lanes() }
         delayMs = nextDelayMs(delayMs, seen, limits)
         isFull = fastBehind(seen) > limits.backlogHardMax
       }

@@ -125,8 +125,8 @@ async function crossOnce(
     if (result === undefined || result.error?.code === 'plugin_interrupted') return { count: index, why: 'interrupted' }
     if (each.reads !== null && written.size > 0 && readAny(each.reads, written))
       return { count: index, why: 'conflict' }
-    settle(input, each, { result, gathered: crossing.gathered })
-    if (result.error !== null) continue
+    // What was refused here took no effect, so later runs must not build on it.
+    if (!settle(input, each, { result, gathered: crossing.gathered })) continue
     noteWrites(written, result.effects.kv)
     noteWrites(crossing.decided, result.effects.kv)
   }
@@ -160,11 +160,12 @@ function prepare(
   return isPending(view) ? view.then(build) : build(view)
 }
 
+/** True when the run's effects were taken. */
 function settle(
   input: HandleInput,
   each: Prepared,
   ended: { readonly result: RunResult; readonly gathered: Gathered },
-): void {
+): boolean {
   const { deps, installation } = input
   const { result, gathered } = ended
   let effects = NO_EFFECTS
@@ -194,6 +195,7 @@ function settle(
     const failure = error
     gathered.notes.push(() => tell(input, each, { result, error: failure }))
   }
+  return error === null
 }
 
 interface Failure {

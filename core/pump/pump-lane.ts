@@ -192,6 +192,7 @@ export class PumpLane {
   async #commitSkipped(): Promise<void> {
     const { workspace, id, plugin } = this.installation
     const toCursor = this.#position
+    const epoch = this.#epoch
     const effects = { deliveries: [], kv: [], events: [], tallies: [] }
     const result = await this.#deps.store.commitHandled({
       workspace,
@@ -201,6 +202,8 @@ export class PumpLane {
       toCursor,
       effects,
     })
+    // A rewind that came while this was written says where to read on; it must not be undone.
+    if (epoch !== this.#epoch) return
     if (result.kind === 'moved') return this.rewind(result.cursor)
     this.#cursor = toCursor
     this.#skippedSinceMs = null
@@ -212,6 +215,7 @@ export class PumpLane {
     const { installation } = this
     const { workspace, id, plugin } = installation
     const fromCursor = this.#cursor
+    const epoch = this.#epoch
     const handled = await handleBatch({ deps: this.#deps, installation, events: chosen.events, pace: this.#kvPace })
     if (handled.count === 0) return false
     // What was interrupted is read again; what was not is settled.
@@ -229,9 +233,12 @@ export class PumpLane {
       this.rewind(result.cursor)
       return true
     }
-    this.#cursor = toCursor
-    this.#position = toCursor
-    this.#skippedSinceMs = null
+    // As in `commitSkipped`: after a rewind these places are no longer ours to say.
+    if (epoch === this.#epoch) {
+      this.#cursor = toCursor
+      this.#position = toCursor
+      this.#skippedSinceMs = null
+    }
     this.#interruptions = 0
     meter.eventsHandled(id, handled.count)
     handled.committed()

@@ -9,7 +9,8 @@ import type { RunResult, Sandbox } from '../sandbox/sandbox.ts'
 import type { Roster } from './roster.ts'
 import { canMove } from './states.ts'
 
-const BREACHES: ReadonlySet<ErrorCode> = new Set(['plugin_cpu', 'plugin_wall', 'plugin_memory', 'plugin_killed'])
+/** Not `plugin_wall`: whoever waits too long waits, as a rule, for somebody else. */
+const BREACHES: ReadonlySet<ErrorCode> = new Set(['plugin_cpu', 'plugin_memory', 'plugin_killed'])
 /** So many within `WINDOW_MS` degrade; none for that long brings it back. */
 export const BREACHES_TO_DEGRADE = 3
 const WINDOW_MS = 60_000
@@ -23,6 +24,7 @@ export interface BreachWatchDeps {
 /** The same sandbox, with an eye on what its runs come to. */
 export function watchBreaches(sandbox: Sandbox, deps: BreachWatchDeps): Sandbox {
   const times = new Map<string, number[]>()
+  const recovering = new Set<string>()
   const look = (key: string, result: RunResult): void => {
     if (result.error === null || !BREACHES.has(result.error.code)) return
     const nowMs = deps.clock.monotonicMs()
@@ -33,6 +35,8 @@ export function watchBreaches(sandbox: Sandbox, deps: BreachWatchDeps): Sandbox 
     if (recent.length < BREACHES_TO_DEGRADE) return
     const reason = `broke a limit ${recent.length} times within a minute, last: ${result.error.message}`
     move(deps, key, { what: 'breach', reason })
+    if (recovering.has(key)) return
+    recovering.add(key)
     deps.clock.after(WINDOW_MS, () => recover(key))
   }
   const recover = (key: string): void => {
@@ -40,6 +44,7 @@ export function watchBreaches(sandbox: Sandbox, deps: BreachWatchDeps): Sandbox 
     const quietMs = deps.clock.monotonicMs() - lastMs
     if (quietMs < WINDOW_MS) return void deps.clock.after(WINDOW_MS - quietMs, () => recover(key))
     times.delete(key)
+    recovering.delete(key)
     move(deps, key, { what: 'recover', reason: null })
   }
   return {

@@ -65,20 +65,25 @@ export class Roster {
     const rows = await this.#sync(assembly)
     this.#assembly = assembly
     const wanted = new Set(assembly.installations.map(({ key }) => key))
-    for (const [key, { installation }] of this.#members) {
-      if (wanted.has(key)) continue
-      this.#members.delete(key)
-      await this.#deps.sandbox.unload(key)
+    const removed = [...this.#members.values()].filter(({ installation }) => !wanted.has(installation.key))
+    for (const { installation } of removed) this.#members.delete(installation.key)
+    try {
+      for (const installation of assembly.installations)
+        await this.#seat(installation, rows.get(installation.key), before !== null)
+      for (const broken of assembly.brokenInstallations) {
+        const row = rows.get(`${broken.workspace}/${broken.id}`)
+        // What an operator or a receiver stopped stays stopped when the file is mended; the list shows it as broken.
+        if (row !== undefined && isRunning(row.state)) await this.#write(row, { ...broken, to: broken.state })
+      }
+    } finally {
+      // Lanes first: an attempt must never find its unit gone.
+      this.#tell()
+      this.#loadNext()
+    }
+    for (const { installation } of removed) {
+      await this.#deps.sandbox.unload(installation.key)
       this.#deps.logger.info({ installation: installation.id }, 'installation removed; its rows stay')
     }
-    for (const installation of assembly.installations)
-      await this.#seat(installation, rows.get(installation.key), before !== null)
-    for (const broken of assembly.brokenInstallations) {
-      const row = rows.get(`${broken.workspace}/${broken.id}`)
-      await this.#write(row, { ...broken, to: broken.state })
-    }
-    this.#tell()
-    this.#loadNext()
   }
 
   /** Resolves when every unit of the last `apply` is loaded or set aside. */
@@ -89,8 +94,8 @@ export class Roster {
   placed(): readonly PlacedInstallation[] {
     return [...this.#members.values()].map((member) => ({
       installation: member.installation,
-      // Until its unit is up it stands still; its events wait in the log.
-      state: isRunning(member.state) && member.loadedHash === null ? 'paused' : member.state,
+      // Until the unit of just these settings is up it stands still; its events wait in the log.
+      state: isRunning(member.state) && member.loadedHash !== member.installation.hash ? 'paused' : member.state,
       cursor: member.cursor,
     }))
   }
@@ -116,7 +121,7 @@ export class Roster {
     const to = moveInstallation(member.state, move)
     await this.#become(member, to, reason)
     this.#tell()
-    if (isRunning(to) && member.loadedHash === null) this.#loadNext()
+    if (isRunning(to) && member.loadedHash !== member.installation.hash) this.#loadNext()
   }
 
   async #saveForms(assembly: Assembly): Promise<void> {
@@ -219,9 +224,10 @@ export class Roster {
 
   async #become(member: Member, state: InstallationState, reason: string | null): Promise<void> {
     const { workspace, id } = member.installation
+    // On disk first: a state that could not be written is not had, and asking again is safe.
+    await this.#write({ workspace, id }, { to: state, reason })
     member.state = state
     member.reason = reason
-    await this.#write({ workspace, id }, { to: state, reason })
   }
 
   async #write(

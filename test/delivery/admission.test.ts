@@ -1,6 +1,6 @@
 /** Admission as a control loop: simulated senders against simulated destinations, no clock and no chance. */
 import { describe, expect, test } from 'vitest'
-import { nextDelayMs } from '../../core/delivery/admission.ts'
+import { createAdmission, nextDelayMs } from '../../core/delivery/admission.ts'
 import type { PressureSample } from '../../core/delivery/admission.ts'
 import { LIMITS } from '../../core/limits.ts'
 
@@ -37,7 +37,7 @@ function simulate({ connections, acceptMax, lanes, seconds }: Plant) {
       return (out * 1_000) / SAMPLE_MS
     })
     const sample: PressureSample = {
-      acceptedPerSecond,
+      offeredPerSecond: acceptedPerSecond,
       lanes: behind.map((waiting, index) => ({ behind: waiting, deliveredPerSecond: deliveredPerSecond[index] ?? 0 })),
     }
     delayMs = nextDelayMs(delayMs, sample, LIMITS)
@@ -87,12 +87,56 @@ describe('ingest never yields to a destination that is slow or dead', () => {
 })
 
 test('the delay has a limit, and is gone soon after the pressure is', () => {
-  const pressed = { acceptedPerSecond: 100, lanes: [{ behind: 10 ** 6, deliveredPerSecond: 100 }] }
+  const pressed = { offeredPerSecond: 100, lanes: [{ behind: 10 ** 6, deliveredPerSecond: 100 }] }
   let delayMs = 0
   for (let n = 0; n < 200; n++) delayMs = nextDelayMs(delayMs, pressed, LIMITS)
   expect(delayMs).toBe(LIMITS.ingestDelayMsMax)
   let steps = 0
   for (; delayMs > 0 && steps < 100; steps++)
-    delayMs = nextDelayMs(delayMs, { acceptedPerSecond: 100, lanes: [] }, LIMITS)
+    delayMs = nextDelayMs(delayMs, { offeredPerSecond: 100, lanes: [] }, LIMITS)
   expect(steps).toBeLessThan(25)
+})
+
+describe('when waiting is no longer enough', () => {
+  const clockOf = (now: { ms: number }) => ({
+    nowMs: () => now.ms,
+    monotonicMs: () => now.ms,
+    after: (_delayMs: number, callback: () => void) => {
+      callback()
+      return () => {}
+    },
+  })
+  /** Offers `perSecond` submissions for `seconds`; answers how many were refused. */
+  function offer(
+    lane: { behind: number; deliveredPerSecond: number },
+    { perSecond, seconds }: { perSecond: number; seconds: number },
+  ): number {
+    const now = { ms: 0 }
+    const admission = createAdmission({ lanes: () => [lane], clock: clockOf(now), limits: LIMITS })
+    let refused = 0
+    for (let n = 0; n < perSecond * seconds; n += 1) {
+      now.ms += 1_000 / perSecond
+      try {
+        void admission.wait()
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'overloaded', retryAfterMs: 1_000 })
+        refused += 1
+      }
+    }
+    return refused
+  }
+
+  test('refuses when the backlog has no room left, and stops refusing when there is', () => {
+    const lane = { behind: LIMITS.backlogHardMax + 1, deliveredPerSecond: 3_000 }
+    expect(offer(lane, { perSecond: 4_000, seconds: 1 })).toBeGreaterThan(3_000)
+    expect(offer({ ...lane, behind: LIMITS.backlogHardMax }, { perSecond: 4_000, seconds: 1 })).toBe(0)
+  })
+
+  test.each([0, 10])(
+    'a lane that takes %i a second never refuses anybody, however far it is behind',
+    (deliveredPerSecond) => {
+      expect(offer({ behind: 10 ** 6, deliveredPerSecond }, { perSecond: 1, seconds: 600 })).toBe(0)
+      expect(offer({ behind: 10 ** 6, deliveredPerSecond }, { perSecond: 500, seconds: 2 })).toBe(0)
+    },
+  )
 })

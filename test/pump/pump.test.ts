@@ -156,6 +156,24 @@ describe('memory of plugins', () => {
     ).toBe('60')
   })
 
+  test('what a refused run wrote is not there for those behind it', async () => {
+    const spoiled: DoublePlugin = {
+      on: {
+        'response.submitted': async (event, ctx) => {
+          ctx.kv.set('count', Number((await ctx.kv.get('count')) ?? 0) + 1)
+          // No name of an event: the hub refuses the whole run.
+          if (event.data?.['n'] === 0) ctx.emit('Not A Name', {})
+        },
+      },
+    }
+    await using world = await openWorld({ installations: [{ id: 'a', code: spoiled }] })
+    await world.submit(...answers(5))
+    await world.caughtUp()
+    const query = { workspace: 'default', installation: 'a', key: 'count', nowMs: Date.now() }
+    expect(await world.store.kvGet(query)).toBe('4')
+    expect(await world.deliveries()).toMatchObject([{ kind: 'handler', state: 'dead', errorCode: 'capability_input' }])
+  })
+
   test('runs that do not touch each other go together', async () => {
     await using world = await openWorld({ installations: [{ id: 'a', code: counter }] })
     await world.submit(...answers(40).map((_, n) => ({ key: `k${n}` })))

@@ -68,13 +68,13 @@ test('degrades after several breaches within a minute, says why, and recovers af
 })
 
 test('breaches far apart, a thrown error and a failing destination never degrade', async () => {
-  const slow = world(() => 'plugin_wall')
+  const slow = world(() => 'plugin_memory')
   for (let n = 0; n < 10; n += 1) {
     await slow.run()
     slow.advance(31_000)
   }
   expect(slow.place.state).toBe('ready')
-  for (const code of ['plugin_threw', 'http_timeout', 'plugin_interrupted', null] as const) {
+  for (const code of ['plugin_threw', 'plugin_wall', 'http_timeout', 'plugin_interrupted', null] as const) {
     const other = world(() => code)
     for (let n = 0; n < 10; n += 1) await other.run()
     expect(other.place.state).toBe('ready')

@@ -6,9 +6,9 @@ import { LIMITS } from '../../../core/limits.ts'
 import type { LimitCases } from './world.ts'
 
 /** A destination that keeps up with what comes in, this far behind. */
-const behindBy = (behind: number) => ({ acceptedPerSecond: 100, lanes: [{ behind, deliveredPerSecond: 100 }] })
+const behindBy = (behind: number) => ({ offeredPerSecond: 100, lanes: [{ behind, deliveredPerSecond: 100 }] })
 const admit = (behind: number) =>
-  createAdmission({ sample: () => behindBy(behind), clock: systemClock, limits: LIMITS }).wait
+  createAdmission({ lanes: () => behindBy(behind).lanes, clock: systemClock, limits: LIMITS }).wait
 
 export const waiting: LimitCases<
   | 'backlogSoftMax'
