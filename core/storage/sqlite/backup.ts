@@ -6,7 +6,7 @@ import { HubError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import { toHubError } from './failures.ts'
 import type { Failure } from './failures.ts'
-import { syncToDisk } from './files.ts'
+import { makePrivate, syncToDisk } from './files.ts'
 
 export interface BackupThreadData {
   readonly dir: string
@@ -30,6 +30,7 @@ export async function backupSqlite(options: {
   const partial = `${target}.partial`
   rmSync(partial, { force: true })
   try {
+    makePrivate(partial)
     await copy({ dir: options.dir, limits: options.limits, target: partial }, options.progress)
     syncToDisk(partial)
     renameSync(partial, target)

@@ -2,6 +2,7 @@
 import Database from 'better-sqlite3'
 import { HubError } from '../../errors.ts'
 import type { Procedure, Step, StepResult } from '../procedure.ts'
+import { keepPrivate, makePrivate } from './files.ts'
 
 /** Before this, two connections that write or checkpoint could reset the WAL under each other. */
 const SQLITE_VERSION_MIN = [3, 51, 3] as const
@@ -23,6 +24,7 @@ export function openWriter(
   file: string,
   options: { readonly busyTimeoutMs: number; readonly walBytesMax: number },
 ): Connection {
+  privateFiles(file)
   const db = new Database(file, { timeout: options.busyTimeoutMs })
   try {
     assertVersion(db)
@@ -41,6 +43,16 @@ export function openWriter(
     throw error
   }
   return connection(db)
+}
+
+/** SQLite gives the files it makes beside a database the database's own mode, so that one has to be right first. */
+function privateFiles(file: string): void {
+  try {
+    if (makePrivate(file)) return
+    for (const suffix of ['', '-wal', '-shm']) keepPrivate(file + suffix)
+  } catch {
+    // What keeps us from making it keeps SQLite from it, too, and SQLite's error is the one that is understood.
+  }
 }
 
 /** A connection that cannot write. */

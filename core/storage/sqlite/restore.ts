@@ -1,9 +1,9 @@
 /** Puts a backup in the place of the database, after looking at it closely. */
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
-import { copyFile } from 'node:fs/promises'
+import { createReadStream, createWriteStream, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { pipeline } from 'node:stream/promises'
 import Database from 'better-sqlite3'
 import { HubError } from '../../errors.ts'
-import { databaseFile, syncToDisk } from './files.ts'
+import { databaseFile, keepPrivate, makePrivate, syncToDisk } from './files.ts'
 import type { DatabaseFile } from './files.ts'
 import { migrate } from './migrate.ts'
 import { openWriter } from './connection.ts'
@@ -32,7 +32,9 @@ export async function restoreSqlite(options: {
   const leftovers = [copy, `${copy}-wal`, `${copy}-shm`]
   for (const path of leftovers) rmSync(path, { force: true })
   try {
-    await copyFile(backupFile, copy)
+    // Not copyFile: it would give the copy the backup's mode.
+    makePrivate(copy)
+    await pipeline(createReadStream(backupFile), createWriteStream(copy))
     const found = verify(copy, backupFile)
     if (file.exists()) assertNotRunning(file)
     const keptAs = moveAside(file, (options.nowMs ?? Date.now)())
@@ -96,7 +98,9 @@ function moveAside(file: DatabaseFile, nowMs: number): string | null {
   const stamp = new Date(nowMs).toISOString().replaceAll(/[:.]/g, '-')
   const keptAs = `${file.path}.replaced-${stamp}`
   for (const suffix of ['', '-wal', '-shm']) {
-    if (existsSync(file.path + suffix)) renameSync(file.path + suffix, keptAs + suffix)
+    if (!existsSync(file.path + suffix)) continue
+    keepPrivate(file.path + suffix)
+    renameSync(file.path + suffix, keptAs + suffix)
   }
   return keptAs
 }
