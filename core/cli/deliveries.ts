@@ -5,6 +5,7 @@ import { CliError } from './exit-codes.ts'
 import type { HubClient } from './hub-client.ts'
 import { connect } from './hub-client.ts'
 import type { AttemptRow, DeliveryRow } from './rows.ts'
+import { oneLine } from './terminal.ts'
 
 const LIMIT_MAX = 100_000
 
@@ -74,7 +75,7 @@ export const show: Run = async (call) => {
     }),
   )
   for (const attempt of delivery.attempt_log)
-    for (const log of attempt.logs) terminal.line(`try ${attempt.n} ${log.level}: ${log.message}`)
+    for (const log of attempt.logs) terminal.line(oneLine(`try ${attempt.n} ${log.level}: ${log.message}`))
 }
 
 export const replay: Run = async (call) => {

@@ -58,7 +58,7 @@ export const run: Run = async (call) => {
           : level === 'warn'
             ? terminal.paint('yellow', '⚠')
             : terminal.paint('red', '✖')
-      terminal.line(`${mark} ${name}: ${detail}${fix === null ? '' : `\n    → ${fix}`}`)
+      terminal.line(mark, ` ${name}: ${detail}${fix === null ? '' : `\n    → ${fix}`}`)
     }
   }
   const failed = findings.filter(({ level }) => level === 'fail').length

@@ -141,7 +141,8 @@ class Steps {
     const { terminal, options } = this.#call
     if (!options['json'])
       terminal.line(
-        `${step.ok ? terminal.paint('green', '✔') : terminal.paint('red', '✖')} ${step.name}${step.detail === null ? '' : `: ${step.detail}`}`,
+        step.ok ? terminal.paint('green', '✔') : terminal.paint('red', '✖'),
+        ` ${step.name}${step.detail === null ? '' : `: ${step.detail}`}`,
       )
     return value
   }

@@ -89,7 +89,8 @@ export const info: Run = async (call) => {
   if (call.options['json'])
     return terminal.json({ ...manifest, dir: plugin.dir, origin: plugin.origin, grants: grantsOf(manifest), pending })
   terminal.line(
-    `${terminal.paint('bold', manifest.name)} ${manifest.version} (${manifest.id}, ${plugin.origin}, ${plugin.dir})`,
+    terminal.paint('bold', manifest.name),
+    ` ${manifest.version} (${manifest.id}, ${plugin.origin}, ${plugin.dir})`,
   )
   if (manifest.description) terminal.line(manifest.description)
   terminal.line('\nmay:')

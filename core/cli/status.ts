@@ -43,7 +43,8 @@ export const run: Run = async (call) => {
   }
   const failing = ready.checks.filter((check) => !check.ok).map((check) => `${check.name}: ${check.detail ?? 'failed'}`)
   terminal.line(
-    `${hub.url}  version ${me.version}  ${ready.ready ? terminal.paint('green', 'ready') : terminal.paint('red', `not ready (${failing.join('; ')})`)}`,
+    `${hub.url}  version ${me.version}  `,
+    ready.ready ? terminal.paint('green', 'ready') : terminal.paint('red', `not ready (${failing.join('; ')})`),
   )
   terminal.line(`configuration: ${config.file ?? 'defaults, no file'}, loaded ${config.loaded_at}`)
   if (!config.in_step)

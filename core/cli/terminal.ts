@@ -1,7 +1,18 @@
 /** What commands say: data on stdout, chatter on stderr; tables and bars for people, JSON for programs. */
-import { stripVTControlCharacters, styleText } from 'node:util'
+import { styleText } from 'node:util'
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
+
+/** Text with a look of its own; only the terminal turns the look into escapes. */
+export interface Painted {
+  readonly style: Style
+  readonly text: string
+}
+
+/** A part of a line. */
+export type Piece = string | Painted
+
+export type Cell = Piece | number | null | undefined
 
 export interface Output {
   readonly isTTY?: boolean
@@ -35,41 +46,56 @@ export class Terminal {
     return this.#err.isTTY === true
   }
 
-  /** A line of data. */
-  line(text: string): void {
-    this.#out.write(`${text}\n`)
+  /** A line of data, or some: line breaks stay, no other control character gets through. */
+  line(...pieces: readonly Piece[]): void {
+    const shown = pieces.map((piece) =>
+      typeof piece === 'string' ? harmless(piece) : this.#styled(piece.style, harmless(piece.text)),
+    )
+    this.#out.write(`${shown.join('')}\n`)
   }
 
   json(value: unknown): void {
-    this.#out.write(`${JSON.stringify(value, null, 2)}\n`)
+    // JSON escapes only some of them by itself.
+    const text = JSON.stringify(value, null, 2).replace(
+      /[\u007f-\u009f]/g,
+      (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    )
+    this.#out.write(`${text}\n`)
   }
 
   /** A line for whoever watches. */
   say(text: string): void {
-    this.#err.write(`${text}\n`)
+    this.#err.write(`${harmless(text)}\n`)
   }
 
-  /** Styles text for stdout. */
-  paint(style: Style, text: string): string {
+  /** Text that is styled where it is shown on a terminal. */
+  paint(style: Style, text: string): Painted {
+    return { style, text }
+  }
+
+  #styled(style: Style, text: string): string {
     return this.#color && this.#out.isTTY === true ? styleText(style, text, { validateStream: false }) : text
   }
 
   /** Rows under headings, as wide as they need to be; an empty list says so on stderr. */
-  table(headings: readonly string[], rows: readonly (readonly (string | number | null | undefined)[])[]): void {
+  table(headings: readonly string[], rows: readonly (readonly Cell[])[]): void {
     if (rows.length === 0) return this.say('(none)')
-    const cells = rows.map((row) => row.map((cell) => cut(String(cell ?? '-'), this.#out.isTTY === true)))
-    const widths = headings.map((heading, n) => Math.max(heading.length, ...cells.map((row) => width(row[n] ?? ''))))
-    const line = (row: readonly string[]) =>
-      row
-        .map((cell, n) => cell + ' '.repeat((widths[n] ?? 0) - width(cell)))
-        .join('  ')
-        .trimEnd()
-    this.line(this.paint('bold', line(headings.map((heading) => heading.toUpperCase()))))
-    for (const row of cells) this.line(line(row))
+    const cells = rows.map((row) => row.map((cell) => cut(cell, this.#out.isTTY === true)))
+    const widths = headings.map((heading, n) =>
+      cells.reduce((most, row) => Math.max(most, row[n]?.text.length ?? 0), heading.length),
+    )
+    const gap = (text: string, n: number): string => ' '.repeat((widths[n] ?? 0) - text.length)
+    const heading = headings.map((text, n) => text.toUpperCase() + gap(text, n)).join('  ')
+    this.line(this.paint('bold', heading.trimEnd()))
+    for (const row of cells) {
+      const shown = row.map(({ text, style }, n) => (style ? this.#styled(style, text) : text) + gap(text, n))
+      this.#out.write(`${shown.join('  ').trimEnd()}\n`)
+    }
   }
 
   /** A bar on a terminal; elsewhere one line at the start. */
-  progress(label: string): Progress {
+  progress(title: string): Progress {
+    const label = oneLine(title)
     if (!this.interactive) {
       this.say(`${label} ...`)
       return { set: () => {}, done: () => {} }
@@ -88,13 +114,19 @@ export class Terminal {
   }
 }
 
-const width = (text: string): number => stripVTControlCharacters(text).length
+/** What a stranger wrote must neither move the cursor nor ring the bell; line breaks and tabs are ours to use. */
+const harmless = (text: string): string =>
+  // oxlint-disable-next-line no-control-regex -- they are what is taken out
+  text.replace(/\r\n/g, '\n').replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]+/g, ' ')
 
-/** On a terminal long cells are cut; a program that reads the table gets them whole. Control characters never get through. */
-function cut(text: string, short: boolean): string {
-  // oxlint-disable-next-line no-control-regex -- what a stranger wrote into an error must not move the cursor
-  const plain = text.replace(/[\u0000-\u001f\u007f-\u009f]+(?!\[)/g, ' ')
-  return short && width(plain) > CELL_CHARS_MAX && plain === stripVTControlCharacters(plain)
-    ? `${plain.slice(0, CELL_CHARS_MAX - 1)}…`
-    : plain
+/** The same for text that has to stay on its line. */
+export const oneLine = (text: string): string =>
+  // oxlint-disable-next-line no-control-regex -- they are what is taken out
+  text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
+
+/** On a terminal long cells are cut; a program that reads the table gets them whole. */
+function cut(cell: Cell, short: boolean): { text: string; style: Style | null } {
+  const { text, style } = cell !== null && typeof cell === 'object' ? cell : { text: String(cell ?? '-'), style: null }
+  const plain = oneLine(text)
+  return { text: short && plain.length > CELL_CHARS_MAX ? `${plain.slice(0, CELL_CHARS_MAX - 1)}…` : plain, style }
 }

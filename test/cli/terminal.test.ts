@@ -35,6 +35,25 @@ it('on a terminal long cells are cut and headings are bold, unless NO_COLOR', ()
   expect(plain.out[0]).toBe('ID\n')
 })
 
+it('no escape of a stranger reaches the terminal, whichever way it is written; our own colours do', () => {
+  const evil = 'a\u001b[2J\u001b]0;owned\u0007\u009b31mb\u0090q\u007f\rc'
+  const { terminal, out, err } = screen(true)
+  terminal.table(['id', 'state'], [[evil, terminal.paint('red', evil)]])
+  terminal.line(evil, terminal.paint('green', evil), 'two\nlines')
+  terminal.json({ evil })
+  terminal.say(evil)
+  terminal.progress(evil).set(0.5)
+  expect(JSON.parse(out[3] ?? '')).toEqual({ evil })
+  const ours = /\u001b\[(?:1|22|31|32|39)m|\r?\u001b\[2K|\n/g
+  // oxlint-disable-next-line no-control-regex -- none may be left
+  for (const text of [...out, ...err]) expect(text.replaceAll(ours, '')).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/)
+  expect(out[1]).toBe('a [2J ]0;owned 31mb q c  \u001b[31ma [2J ]0;owned 31mb q c\u001b[39m\n')
+  expect(out[2]).toContain('two\nlines')
+  const plain = screen(false)
+  plain.terminal.line(plain.terminal.paint('red', evil))
+  expect(plain.out).toEqual(['a [2J ]0;owned 31mb q c\n'])
+})
+
 it('an empty list says so on stderr and prints nothing', () => {
   const { terminal, out, err } = screen(false)
   terminal.table(['id'], [])
