@@ -31,6 +31,15 @@ export interface PendingApproval {
   readonly diff: string
 }
 
+/** New code for the same grants or fewer: it runs without being asked for, and leaves this trace. */
+export interface ReplacedCode {
+  readonly id: string
+  readonly version: string
+  /** SHA-256 of the bundles. */
+  readonly from: string
+  readonly to: string
+}
+
 export interface Assembly {
   /** With what could not be built moved to `quarantined`. */
   readonly config: HubConfig
@@ -42,6 +51,8 @@ export interface Assembly {
   readonly installations: readonly Installation[]
   readonly brokenInstallations: readonly BrokenInstallation[]
   readonly pending: readonly PendingApproval[]
+  /** Community plugins whose code is not the one the lock knew, and that ask for no more than was granted. */
+  readonly replaced: readonly ReplacedCode[]
 }
 
 export interface AssembleInput extends Pick<LoadInput, 'file' | 'env' | 'text'> {
@@ -92,6 +103,7 @@ class Loading {
   readonly loaded = new Map<string, LoadedPlugin>()
   readonly failed = new Map<string, string>()
   readonly pending = new Map<string, PendingApproval>()
+  readonly replaced: ReplacedCode[] = []
   readonly #input: AssembleInput
   readonly #found: ReadonlyMap<string, DiscoveredPlugin>
   readonly #lock: Lock
@@ -143,7 +155,10 @@ class Loading {
     return diff.added.length > 0 ? { hash: entry.hash, diff } : null
   }
 
-  /** Being named in the file is consent to what the plugin asks for then; built-ins need none. */
+  /**
+   * Being named in the file is consent to what the plugin asks for then; built-ins need none. Consent is to grants, not to
+   * code: other code that asks for the same or for less runs at once. Its hash is written down and a change of it told.
+   */
   #grant(plugin: DiscoveredPlugin, bundle: Bundle): void {
     const { id, version } = plugin.manifest
     const grants = [...grantsOf(plugin.manifest)]
@@ -153,6 +168,8 @@ class Loading {
       entry.hash === bundle.hash &&
       JSON.stringify(entry.grants) === JSON.stringify(grants)
     if (same) return
+    if (entry !== undefined && entry.hash !== bundle.hash && plugin.origin === 'community')
+      this.replaced.push({ id, version, from: entry.hash, to: bundle.hash })
     this.#lock.plugins[id] = {
       version,
       hash: bundle.hash,
@@ -238,6 +255,7 @@ function build(config: HubConfig, { discovery, loading, schemas }: Parts): Assem
     installations,
     brokenInstallations: [...broken, ...waiting],
     pending: [...loading.pending.values()],
+    replaced: loading.replaced,
   }
 }
 

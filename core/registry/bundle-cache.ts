@@ -41,8 +41,10 @@ export class BundleCache {
   /** Remembers what is allowed to run. */
   async keepApproved(plugin: LoadedPlugin): Promise<void> {
     const file = this.#approvedFile(plugin.manifest.id)
-    const known = await readJson(file)
-    if ((known as { bundle?: { hash?: unknown } } | null)?.bundle?.hash === plugin.bundle.hash) return
+    const known = (await readJson(file)) as { bundle?: { hash?: unknown }; manifest?: unknown } | null
+    // The manifest counts as well: one that asks for less must not come back as what it was.
+    const sameManifest = JSON.stringify(known?.manifest) === JSON.stringify(plugin.manifest)
+    if (sameManifest && known?.bundle?.hash === plugin.bundle.hash) return
     await this.#write(file, plugin)
   }
 

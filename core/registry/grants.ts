@@ -1,7 +1,13 @@
 /** What a manifest asks for, one readable line each, and whether a newer one asks for more. */
 import type { Manifest } from './manifest.ts'
+import { sealedSettings } from './sealed-settings.ts'
 
-/** Sorted lines such as `http host api.example.com`, `event response.submitted: data`, `kv`. */
+const SECRET = 'secret '
+
+/**
+ * Sorted lines such as `http host api.example.com`, `event response.submitted: data`, `kv`; and `secret config.token`
+ * for what the plugin's code never sees, which is a promise: there, less is what needs approval.
+ */
 export function grantsOf(manifest: Manifest): readonly string[] {
   const { http, kv, responses, emit } = manifest.permissions
   const lines = new Set<string>()
@@ -18,26 +24,33 @@ export function grantsOf(manifest: Manifest): readonly string[] {
     for (const part of data ?? []) lines.add(`action ${name}: ${part}`)
   }
   for (const route of Object.keys(manifest.routes)) lines.add(`route ${route}`)
+  for (const path of sealedSettings(manifest.config)) lines.add(`${SECRET}${path}`)
   return [...lines].toSorted()
 }
 
 export interface GrantDiff {
-  /** Asked for now and not covered by what was granted. */
+  /** Asked for now and not covered by what was granted; `read config.token` for a setting that is not sealed any more. */
   readonly added: readonly string[]
   readonly removed: readonly string[]
 }
 
-/** An event or host that a granted wildcard already covers is nothing new. */
+/** An event or host that a granted wildcard already covers is nothing new; neither is one more sealed setting. */
 export function diffGrants(granted: readonly string[], asked: readonly string[]): GrantDiff {
+  const opened = granted.filter((line) => line.startsWith(SECRET) && !asked.includes(line))
   return {
-    added: asked.filter((line) => !granted.some((have) => covers(have, line))),
-    removed: granted.filter((line) => !asked.some((want) => covers(want, line))),
+    added: [
+      ...asked.filter((line) => !line.startsWith(SECRET) && !granted.some((have) => covers(have, line))),
+      ...opened.map((line) => `read ${line.slice(SECRET.length)}`),
+    ],
+    removed: granted.filter((line) => !line.startsWith(SECRET) && !asked.some((want) => covers(want, line))),
   }
 }
 
 function covers(have: string, want: string): boolean {
   if (have === want) return true
   const host = 'http host *.'
+  // What the admin types into a setting may be any host, whatever the setting's name ends in.
+  if (want.startsWith('http host @')) return false
   if (have.startsWith(host) && want.startsWith('http host ')) return want.endsWith(have.slice(host.length - 1))
   if (have === 'event *') return /^event [^:]+$/.test(want)
   const anyEvent = /^event \*: (\w+)$/.exec(have)

@@ -6,6 +6,7 @@ import semver from 'semver'
 import type { Path } from '../config/document.ts'
 import { inspect, valueAt } from '../config/explain.ts'
 import { toPointer } from '../ingest/form-definition.ts'
+import { hostOf } from './host-of.ts'
 import type { Manifest } from './manifest.ts'
 import { HUB_API_VERSION, manifestSchema } from './manifest.ts'
 
@@ -81,6 +82,10 @@ function rules(dir: string, file: string, manifest: Manifest): string[] {
   for (const [index, host] of (manifest.permissions.http?.hosts ?? []).entries()) {
     const wrong = hostProblem(host, manifest)
     if (wrong !== null) problems.push(told(at(file, ['permissions', 'http', 'hosts', index]), wrong))
+    const unlisted = wrong === null ? unlistedDefault(host, manifest) : null
+    if (unlisted === null) continue
+    const message = `the default leads to "${unlisted}", which "permissions.http.hosts" does not list`
+    problems.push(told(at(file, defaultPath(host)), message, `add "${unlisted}" to the list`))
   }
   for (const [name, schedule] of Object.entries(manifest.schedules)) {
     const wrong = cronProblem(schedule.cron, schedule.timezone)
@@ -107,6 +112,27 @@ function hostProblem(host: string, manifest: Manifest): string | null {
   const composed = ['$ref', 'allOf', 'anyOf', 'oneOf'].some((key) => key in manifest.config)
   if (composed || (known !== null && typeof known === 'object' && Object.hasOwn(known, setting))) return null
   return `"${host}" names a setting that "config" does not describe`
+}
+
+/** Where the setting of `@config.a.b` has its default. */
+const defaultPath = (host: string): Path => [
+  'config',
+  ...host
+    .slice('@config.'.length)
+    .split('.')
+    .flatMap((name) => ['properties', name]),
+  'default',
+]
+
+/** A default is not typed by an admin: its host has to be asked for like any other. */
+function unlistedDefault(host: string, manifest: Manifest): string | null {
+  if (!host.startsWith('@')) return null
+  const text = valueAt(manifest, defaultPath(host))
+  const name = typeof text === 'string' ? hostOf(text) : null
+  if (name === null) return null
+  const listed = (manifest.permissions.http?.hosts ?? []).map((entry) => entry.toLowerCase())
+  const covered = listed.some((entry) => entry === name || (entry.startsWith('*.') && name.endsWith(entry.slice(1))))
+  return covered ? null : name
 }
 
 function cronProblem(cron: string, timezone: string): string | null {

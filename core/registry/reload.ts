@@ -57,6 +57,7 @@ export function openReloader(deps: ReloaderDeps): Reloader {
   let loadedAt = rfc3339(clock.nowMs())
   let problems: readonly ConfigProblem[] = []
   let watching: Watching[] = []
+  tellReplaced(deps.initial, logger)
   const refuse = (found: readonly ConfigProblem[]): void => {
     problems = found
     meter.configReload(false)
@@ -74,6 +75,7 @@ export function openReloader(deps: ReloaderDeps): Reloader {
     loadedAt = rfc3339(clock.nowMs())
     problems = []
     meter.configReload(true)
+    tellReplaced(next, logger)
     logger.info({ checksum: next.config.checksum, installations: next.installations.length }, 'configuration loaded')
   }
   const load = (): ReturnType<ReloaderDeps['load']> => deps.load(current)
@@ -130,6 +132,14 @@ export function openReloader(deps: ReloaderDeps): Reloader {
       watching = []
     },
   }
+}
+
+function tellReplaced({ replaced }: Assembly, logger: Logger): void {
+  for (const { id, version, from, to } of replaced)
+    logger.warn(
+      { plugin: id, version, from, to },
+      'the code of a plugin is not the one that was granted; it asks for no more',
+    )
 }
 
 async function checksumOf(file: string): Promise<string | null> {

@@ -6,6 +6,7 @@ import type { Limits } from '../limits.ts'
 import { compileFilter } from '../routing/filter.ts'
 import type { UnitLimits } from '../sandbox/sandbox.ts'
 import { grantsOf } from './grants.ts'
+import { hostOf } from './host-of.ts'
 import type { HttpGrant, Installation, LoadedPlugin, When } from './installation.ts'
 import type { Manifest } from './manifest.ts'
 import type { WithSchema } from './with-schema.ts'
@@ -28,7 +29,7 @@ export function resolveInstallation(
   const complete = input.schema.complete(config.with)
   const secrets = new Map<string, string>()
   for (const path of complete.secrets) seal(complete.value, path, secrets)
-  const http = httpGrant(plugin.manifest, complete.value, secrets)
+  const http = httpGrant(plugin.manifest, config.with)
   if ('problem' in http) return { problems: [http.problem] }
   const when = checkWhen(config, plugin.manifest, limits)
   if ('problem' in when) return { problems: [when.problem] }
@@ -69,12 +70,11 @@ function seal(root: Record<string, unknown>, path: readonly (string | number)[],
   holder[key] = { $secret: name }
 }
 
-/** `@config.x` becomes exactly the host (and port) the admin typed there; a setting left out grants nothing. */
-function httpGrant(
-  manifest: Manifest,
-  config: unknown,
-  secrets: ReadonlyMap<string, string>,
-): { grant: HttpGrant } | { problem: string } {
+/**
+ * `@config.x` becomes exactly the host (and port) the admin typed there; a setting left out grants nothing, whatever its
+ * default: an update could change that, so a default's host has to stand in the manifest's list to be reached.
+ */
+function httpGrant(manifest: Manifest, typed: unknown): { grant: HttpGrant } | { problem: string } {
   const { hosts = [], methods = [] } = manifest.permissions.http ?? {}
   const exact = new Set<string>()
   for (const entry of hosts) {
@@ -83,7 +83,7 @@ function httpGrant(
       continue
     }
     const name = entry.slice('@config.'.length)
-    for (const value of valuesAt(config, name.split('.'), secrets)) {
+    for (const value of textsAt(typed, name.split('.'))) {
       const host = hostOf(value)
       if (host === null)
         return { problem: `with.${name}: must be a URL or a host, because it says where the plugin may send to` }
@@ -93,23 +93,13 @@ function httpGrant(
   return { grant: { hosts: [...exact], methods: [...methods] } }
 }
 
-/** The texts at the path; a list on the way means all of its entries, a reference means the secret. */
-function valuesAt(value: unknown, path: readonly string[], secrets: ReadonlyMap<string, string>): string[] {
-  if (Array.isArray(value)) return value.flatMap((item) => valuesAt(item, path, secrets))
+/** The texts at the path; a list on the way means all of its entries. */
+function textsAt(value: unknown, path: readonly string[]): string[] {
+  if (Array.isArray(value)) return value.flatMap((item) => textsAt(item, path))
   const [key, ...rest] = path
-  if (key === undefined) {
-    if (typeof value === 'string') return value === '' ? [] : [value]
-    const name = (value as { $secret?: unknown } | null | undefined)?.$secret
-    const secret = typeof name === 'string' ? secrets.get(name) : undefined
-    return secret === undefined ? [] : [secret]
-  }
+  if (key === undefined) return typeof value === 'string' && value !== '' ? [value] : []
   if (value === null || typeof value !== 'object' || !Object.hasOwn(value, key)) return []
-  return valuesAt((value as Record<string, unknown>)[key], rest, secrets)
-}
-
-function hostOf(text: string): string | null {
-  const url = URL.parse(text.includes('://') ? text : `https://${text}`)
-  return url === null || url.host === '' || (url.protocol !== 'http:' && url.protocol !== 'https:') ? null : url.host
+  return textsAt((value as Record<string, unknown>)[key], rest)
 }
 
 /** The filter stays as data: routing compiles it where it is used. Here it is only known to be good. */
