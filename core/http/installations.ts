@@ -99,7 +99,7 @@ function stateRoutes(deps: Needs): Route[] {
         tag: 'Installations',
         summary: 'Pause',
         description: 'Events and deliveries wait; nothing is lost.',
-        body: { schema: pauseBody, example: { reason: 'receiver is being moved' } },
+        body: { required: false, schema: pauseBody, example: { reason: 'receiver is being moved' } },
         responses: one,
       },
       handler: async (call) => {
@@ -135,7 +135,7 @@ function runRoutes(deps: Needs): Route[] {
         tag: 'Installations',
         summary: 'Send a test down the live path',
         description: 'Without `event_id` a sample event of the form (or of any form) is used.',
-        body: { schema: testBody, example: { form: 'contact' } },
+        body: { required: false, schema: testBody, example: { form: 'contact' } },
         responses: {
           202: {
             description: 'What the test caused',

@@ -73,7 +73,7 @@ function pathConfig(route: Route, doc: RouteDoc): PathConfig {
         : { params: z.object(Object.fromEntries(params.map((name) => [name, z.string()]))) }),
       ...(query === undefined ? {} : { query }),
       ...(headers === undefined ? {} : { headers }),
-      ...(body === undefined ? {} : { body: { required: true, content: bodyContent(body) } }),
+      ...(body === undefined ? {} : { body: { required: body.required ?? true, content: bodyContent(body) } }),
     },
     responses: {
       ...Object.fromEntries(Object.entries(doc.responses).map(([status, one]) => [status, responseConfig(one)])),

@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi'
 import { rfc3339 } from '../clock.ts'
 import { HubError } from '../errors.ts'
 import { newId } from '../ids.ts'
+import { shownClientId } from '../ingest/client-id.ts'
 import type { StoredResponse } from '../model.ts'
 import type { HttpDeps } from './deps.ts'
 import { noForm, tellAppended } from './forms.ts'
@@ -37,7 +38,7 @@ export const responseWire = (response: StoredResponse): Record<string, unknown> 
   status: response.status,
   data: response.data,
   meta: response.meta,
-  client_id: response.clientId,
+  client_id: response.clientId === null ? null : shownClientId(response.clientId),
   started_at: response.startedAt,
   submitted_at: response.submittedAt,
   created_at: response.createdAt,

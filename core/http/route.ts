@@ -50,6 +50,8 @@ export interface RouteDoc {
     readonly schema: z.ZodType
     readonly example?: unknown
     readonly more?: readonly string[]
+    /** True unless said otherwise. */
+    readonly required?: false
   }
   readonly responses: { readonly [status: number]: ResponseDoc }
 }

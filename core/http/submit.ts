@@ -34,7 +34,10 @@ const submissionShape = {
     .max(200)
     .nullable()
     .optional()
-    .openapi({ description: 'Your own id of the response, unique per form: sending it again changes nothing.' }),
+    .openapi({
+      description:
+        'Your own id of the response, unique per form: sending it again changes nothing, and other answers under the id of a completed response are refused. Ids of senders with and without a key are kept apart.',
+    }),
   started_at: z.string().nullable().optional().openapi({ format: 'date-time' }),
   meta: z.record(z.string(), z.unknown()).nullable().optional(),
 }
@@ -46,6 +49,7 @@ const batchSchema = z.object({
     z.object({
       line: z.number().int(),
       status: z.number().int(),
+      replayed: z.boolean().optional(),
       response: receiptSchema.optional(),
       error: z.record(z.string(), z.unknown()).optional(),
     }),

@@ -14,6 +14,7 @@ import type { Logger, Meter } from '../observe/observe.ts'
 import type { AcceptResult, Store, Submission } from '../storage/store.ts'
 import { batchRows } from './batch-rows.ts'
 import type { BatchFormat } from './batch-rows.ts'
+import { storedClientId } from './client-id.ts'
 import { CLIENT_ID_CHARS_MAX, invalid, readEnvelope } from './envelope.ts'
 import type { Envelope } from './envelope.ts'
 import { parseJson } from './json-scan.ts'
@@ -31,7 +32,7 @@ export interface Incoming {
   readonly compiled: CompiledForm
   readonly origin: Origin
   readonly idempotencyKey: string | null
-  /** The sender showed an API key. Strangers cannot use up the idempotency keys of those who did. */
+  /** The sender showed an API key. Strangers cannot use up the idempotency keys and client ids of those who did. */
   readonly keyed: boolean
 }
 
@@ -82,7 +83,8 @@ export function openReceiver(deps: ReceiverDeps): Receiver {
   return {
     receiveJson: async (input) => {
       const at = rfc3339(deps.clock.nowMs())
-      const idempotency = idempotencyOf(input, input.bytes, deps.limits)
+      checkIdempotencyKey(input.idempotencyKey, deps.limits)
+      const idempotency = idempotencyOf(input, input.bytes)
       const submission = toSubmission({
         ...readEnvelope(input.body, input.compiled),
         ...input,
@@ -90,7 +92,7 @@ export function openReceiver(deps: ReceiverDeps): Receiver {
         idempotency,
         source: 'json',
       })
-      const [receipt] = await acceptAll(deps, [submission])
+      const [receipt] = await acceptAll(deps, [submission], 'told')
       if (receipt instanceof HubError) throw receipt
       return receipt as Receipt
     },
@@ -112,10 +114,10 @@ export function openReceiver(deps: ReceiverDeps): Receiver {
         clientId,
       }
       const at = rfc3339(deps.clock.nowMs())
-      const idempotency = idempotencyOf(input, Buffer.from(JSON.stringify(inputs)), deps.limits)
-      const [receipt] = await acceptAll(deps, [
-        toSubmission({ ...envelope, ...input, at, idempotency, source: 'html' }),
-      ])
+      checkIdempotencyKey(input.idempotencyKey, deps.limits)
+      const idempotency = idempotencyOf(input, Buffer.from(JSON.stringify(inputs)))
+      const submission = toSubmission({ ...envelope, ...input, at, idempotency, source: 'html' })
+      const [receipt] = await acceptAll(deps, [submission], 'passed over')
       if (receipt instanceof HubError) throw receipt
       return receipt as Receipt
     },
@@ -128,6 +130,7 @@ interface SubmissionInput extends Envelope {
   readonly at: string
   readonly idempotency: Submission['idempotency']
   readonly source: AnswerSource
+  readonly keyed: boolean
 }
 
 function toSubmission(input: SubmissionInput): Submission {
@@ -144,7 +147,7 @@ function toSubmission(input: SubmissionInput): Submission {
     status,
     data: JSON.stringify(checked.data),
     meta: metaText(input.meta, input.origin),
-    clientId: input.clientId,
+    clientId: input.clientId === null ? null : storedClientId(input.clientId, input.keyed),
     startedAt: input.startedAt,
     at,
     eventId: eventIdOf(responseId),
@@ -166,8 +169,15 @@ function metaText(meta: Answers | null, origin: Origin): string {
   return JSON.stringify(all)
 }
 
-/** One transaction for all; each gets its receipt or its own error. */
-async function acceptAll(deps: ReceiverDeps, submissions: readonly Submission[]): Promise<(Receipt | HubError)[]> {
+/**
+ * One transaction for all; each gets its receipt or its own error. `others`: what becomes of other answers under the
+ * client id of a completed response. A page's second click passes them over, senders that chose the id are told.
+ */
+async function acceptAll(
+  deps: ReceiverDeps,
+  submissions: readonly Submission[],
+  others: 'told' | 'passed over',
+): Promise<(Receipt | HubError)[]> {
   const wait = deps.admission()
   if (wait !== undefined) await wait
   const results = await deps.store.accept(submissions)
@@ -178,6 +188,12 @@ async function acceptAll(deps: ReceiverDeps, submissions: readonly Submission[])
       return new HubError(
         'idempotency_mismatch',
         'This Idempotency-Key was sent before with another body. Use a new key for a new response.',
+      )
+    }
+    if (result.kind === 'duplicate' && result.differs === true && others === 'told') {
+      return new HubError(
+        'idempotency_mismatch',
+        `This client_id is that of ${result.responseId}, which was completed with other answers. Use a new one for a new response.`,
       )
     }
     deps.meter.responseAccepted(result.kind)
@@ -222,6 +238,7 @@ async function receiveBatch(
   const { limits } = deps
   const at = rfc3339(deps.clock.nowMs())
   const results: RowReceipt[] = []
+  checkIdempotencyKey(input.idempotencyKey, limits)
   const good: { readonly line: number; readonly submission: Submission }[] = []
   for (const { line, bytes } of batchRows(input.bytes, input.format, limits)) {
     try {
@@ -229,7 +246,7 @@ async function receiveBatch(
         throw new HubError('body_too_large', `A row may have at most ${limits.bodyBytesMax} bytes.`)
       // Each row has its own key, so that sending the whole batch again stores only the rows that were missing.
       const rowKey = input.idempotencyKey === null ? null : `${input.idempotencyKey}#${line}`
-      const idempotency = idempotencyOf({ ...input, idempotencyKey: rowKey }, bytes, limits)
+      const idempotency = idempotencyOf({ ...input, idempotencyKey: rowKey }, bytes)
       const envelope = readEnvelope(parseJson(bytes, limits), input.compiled)
       good.push({ line, submission: toSubmission({ ...envelope, ...input, at, idempotency, source: 'json' }) })
     } catch (error) {
@@ -244,6 +261,7 @@ async function receiveBatch(
       : await acceptAll(
           deps,
           good.map(({ submission }) => submission),
+          'told',
         )
   good.forEach(({ line }, index) => {
     const receipt = receipts[index] as Receipt | HubError
@@ -253,13 +271,16 @@ async function receiveBatch(
 }
 
 /** Namespaced by form and by whether the sender showed a key, since the store's namespace is the whole workspace. */
-function idempotencyOf(input: Incoming, bytes: Buffer, limits: Limits): Submission['idempotency'] {
+function idempotencyOf(input: Incoming, bytes: Buffer): Submission['idempotency'] {
   const { idempotencyKey: key, keyed, compiled } = input
   if (key === null) return null
-  if (key === '' || key.length > limits.idempotencyKeyCharsMax) {
-    throw new HubError('bad_request', `The Idempotency-Key must have 1 to ${limits.idempotencyKeyCharsMax} characters.`)
-  }
   return { key: `${keyed ? 'k' : 'p'}:${compiled.form.id}:${key}`, bodyHash: hash('sha256', bytes, 'hex') }
+}
+
+/** The key as the sender gave it; a batch's rows add their line to it afterwards. */
+function checkIdempotencyKey(key: string | null, limits: Limits): void {
+  if (key === null || (key !== '' && key.length <= limits.idempotencyKeyCharsMax)) return
+  throw new HubError('bad_request', `The Idempotency-Key must have 1 to ${limits.idempotencyKeyCharsMax} characters.`)
 }
 
 /** Inputs of the same name become a list, as a browser means it; a single one stays what it is. */

@@ -43,7 +43,7 @@ export interface Submission {
   readonly status: ResponseStatus
   readonly data: string
   readonly meta: string
-  /** The sender's own id: unique per form. A later completed one with the same id completes a partial one. */
+  /** The sender's own id, marked by ingest: unique per form. A later completed one with the same id completes a partial one. */
   readonly clientId: string | null
   readonly startedAt: string | null
   /** RFC 3339; the time of receipt. */
@@ -63,6 +63,8 @@ export type AcceptResult =
       readonly status: ResponseStatus
       readonly at: string
       readonly eventId?: string
+      /** The client id's response was completed with other answers than these completed ones. */
+      readonly differs?: true
     }
   /** The same Idempotency-Key with another body; nothing was written. */
   | { readonly kind: 'mismatch' }

@@ -185,6 +185,7 @@ describe('posting', () => {
     const before = await count('all')
     expect((await send('all', { ...GOOD, _once: once })).status).toBe(200)
     expect((await send('all', { ...GOOD, _once: once })).status).toBe(200)
+    expect((await send('all', { ...GOOD, story: 'changed', _once: once })).status).toBe(200)
     expect(await count('all')).toBe(before + 1)
     expect(await latest('all')).not.toHaveProperty('_once')
   })

@@ -141,6 +141,33 @@ describe('sent more than once', () => {
     expect(second.headers['idempotency-replayed']).toBe('true')
     expect(await count()).toBe(before + 1)
   })
+
+  test('other answers under the client_id of a completed response are refused, not dropped', async () => {
+    const first = await submit({ data: { email: 'a@b.de', n: 1, x: 2 }, client_id: 'mine-2' })
+    const other = await submit({ data: { email: 'a@b.de', n: 2 }, client_id: 'mine-2' })
+    expect([other.status, other.body['code']]).toEqual([422, 'idempotency_mismatch'])
+    expect((await submit({ data: { x: 2, n: 1, email: 'a@b.de' }, client_id: 'mine-2' })).text).toBe(first.text)
+    expect(await stored(first)).toMatchObject({ data: { n: 1 } })
+  })
+
+  test("strangers cannot take, complete or answer with a keyed sender's client_id", async () => {
+    const stranger = (json: object) => door.call('POST', PATH, { key: null, json })
+    const shown = async (answer: Answer) =>
+      (await door.call('GET', `/api/v2/responses/${String(answer.body['id'])}`)).body['client_id']
+    const evil = await stranger({ data: { email: 'evil@b.de' }, client_id: 'order-1' })
+    const real = await submit({ data: { email: 'a@b.de' }, client_id: 'order-1' })
+    expect([evil.status, real.status]).toEqual([201, 201])
+    expect(await shown(evil)).toBe('order-1')
+    expect(await shown(real)).toBe('order-1')
+
+    const partial = await submit({ data: { n: 1 }, status: 'partial', client_id: 'p:order-2' })
+    for (const clientId of ['p:order-2', 'order-2', 'k:p:order-2']) {
+      const completed = await stranger({ data: { email: 'evil@b.de' }, client_id: clientId })
+      expect([clientId, completed.status]).toEqual([clientId, 201])
+    }
+    expect(await stored(partial)).toMatchObject({ status: 'partial', data: { n: 1 } })
+    expect(await shown(partial)).toBe('p:order-2')
+  })
 })
 
 test('partial, again partial, then completed: one response, its last answers, one event each', async () => {
@@ -236,11 +263,23 @@ describe('batches', () => {
     expect(await count()).toBe(before + 3)
   })
 
+  test('an Idempotency-Key of full length serves for every row; a longer one is refused whole', async () => {
+    const longest = { 'idempotency-key': 'x'.repeat(255) }
+    expect(statuses(await batch([row(1), row(2)].join('\n'), longest))).toEqual([
+      [1, 201],
+      [2, 201],
+    ])
+    expect((await batch(row(1), longest)).body).toMatchObject({ duplicates: 1 })
+    expect((await batch(row(1), { 'idempotency-key': 'x'.repeat(256) })).status).toBe(400)
+  })
+
   test('two rows with one client_id are one response', async () => {
     const before = await count()
-    expect(statuses(await batch([row(1, { client_id: 'twin' }), row(2, { client_id: 'twin' })].join('\n')))).toEqual([
+    const twin = { client_id: 'twin' }
+    expect(statuses(await batch([row(1, twin), row(1, twin), row(2, twin)].join('\n')))).toEqual([
       [1, 201],
       [2, 200],
+      [3, 422],
     ])
     expect(await count()).toBe(before + 1)
   })

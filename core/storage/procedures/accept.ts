@@ -1,4 +1,5 @@
 /** One submission becomes a response and an event, once, however often it is sent. */
+import { isDeepStrictEqual } from 'node:util'
 import type { ResponseStatus } from '../../model.ts'
 import { first, run } from '../procedure.ts'
 import type { Procedure } from '../procedure.ts'
@@ -12,7 +13,7 @@ const REMEMBER_KEY = `INSERT INTO idempotency
   VALUES (?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (workspace, idempotency_key) DO UPDATE SET body_hash = excluded.body_hash,
     response_id = excluded.response_id, event_id = excluded.event_id, status = excluded.status, at = excluded.at, expires_at_ms = excluded.expires_at_ms`
-const FIND_CLIENT = `SELECT id, status, started_at, submitted_at, updated_at FROM responses
+const FIND_CLIENT = `SELECT id, status, started_at, submitted_at, updated_at, data FROM responses
   WHERE workspace = ? AND form_id = ? AND client_id = ?`
 const FIND_EVENT = `SELECT id FROM events WHERE workspace = ? AND response_id = ? AND type = 'response.submitted'`
 const INSERT_RESPONSE = `INSERT INTO responses (workspace, id, form_id, form_version, status, client_id, started_at,
@@ -35,6 +36,7 @@ export type Accepted =
       readonly status: ResponseStatus
       readonly at: string
       readonly eventId?: string
+      readonly differs?: true
     }
   | { readonly kind: 'mismatch' }
 
@@ -53,6 +55,7 @@ interface ClientRow {
   readonly started_at: string | null
   readonly submitted_at: string | null
   readonly updated_at: string
+  readonly data: string
 }
 
 /** Accepts in order; a later row of the same call sees the earlier ones. */
@@ -72,7 +75,7 @@ function* acceptOne(submission: Submission, idempotencyTtlMs: number): Procedure
   const known =
     clientId === null ? undefined : yield* first<ClientRow>(FIND_CLIENT, [workspace, submission.formId, clientId])
   if (known !== undefined && known.status === 'completed') {
-    return yield* duplicateOf(workspace, known)
+    return yield* duplicateOf(submission, known)
   }
   const written = known === undefined ? yield* insert(submission) : yield* update(submission, known)
   if (idempotency !== null) {
@@ -101,12 +104,19 @@ function* repeated(
   return { kind: 'duplicate', responseId: row.response_id, status: row.status, at: row.at, eventId: row.event_id }
 }
 
-function* duplicateOf(workspace: string, known: ClientRow): Procedure<Accepted> {
-  const event = yield* first<{ id: string }>(FIND_EVENT, [workspace, known.id])
+function* duplicateOf(submission: Submission, known: ClientRow): Procedure<Accepted> {
+  const event = yield* first<{ id: string }>(FIND_EVENT, [submission.workspace, known.id])
   const at = known.submitted_at ?? known.updated_at
-  const duplicate = { kind: 'duplicate', responseId: known.id, status: known.status, at } as const
+  // A partial one that comes late is an older state of the same answers, and may differ.
+  const differs = submission.status === 'completed' && !sameAnswers(submission.data, known.data)
+  const base = { kind: 'duplicate', responseId: known.id, status: known.status, at } as const
+  const duplicate = differs ? { ...base, differs } : base
   return event === undefined ? duplicate : { ...duplicate, eventId: event.id }
 }
+
+/** The order of the keys says nothing. */
+const sameAnswers = (one: string, other: string): boolean =>
+  one === other || isDeepStrictEqual(JSON.parse(one), JSON.parse(other))
 
 type Written = Extract<Accepted, { seq: number }>
 

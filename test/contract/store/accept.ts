@@ -144,7 +144,8 @@ export function acceptPart(shared: SharedStore): void {
       })
       const [late, twice] = await store.accept([part(4, 'partial'), part(5, 'completed')])
       expect(late).toMatchObject({ kind: 'duplicate', responseId: first.responseId, status: 'completed', at: later(3) })
-      expect(twice?.kind).toBe('duplicate')
+      expect(late).not.toHaveProperty('differs')
+      expect(twice).toMatchObject({ kind: 'duplicate', responseId: first.responseId, differs: true })
       expect(await store.getResponse(workspace, first.responseId)).toMatchObject({
         status: 'completed',
         data: { n: 3 },
