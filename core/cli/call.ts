@@ -35,17 +35,25 @@ export function settingsOf(call: Call): Settings {
 /** A time option: RFC 3339, a date, or `2h` and the like for "so long ago". */
 export function timeOption(call: Call, name: string, nowMs: number): string | undefined {
   const text = textOption(call, name)
+  return text === undefined ? undefined : new Date(readTime(name, text, (spanMs) => nowMs - spanMs)).toISOString()
+}
+
+/** A time option that lies ahead: here `2h` means "in two hours". */
+export function expiryOption(call: Call, name: string, nowMs: number): string | undefined {
+  const text = textOption(call, name)
   if (text === undefined) return undefined
-  const ago = /^(\d{1,6})(s|m|h|d)$/.exec(text)
-  const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
-  const atMs = ago ? nowMs - Number(ago[1]) * unitMs[ago[2] as keyof typeof unitMs] : Date.parse(text)
-  if (!Number.isFinite(atMs) || (!ago && !/^\d{4}-\d\d-\d\d/.test(text))) {
-    throw new CliError(
-      'usage',
-      `--${name} must be a time such as 2026-01-31T09:00:00Z, 2026-01-31 or 2h (got "${text}")`,
-    )
-  }
+  const atMs = readTime(name, text, (spanMs) => nowMs + spanMs)
+  if (atMs <= nowMs)
+    throw new CliError('usage', `--${name} must lie in the future (got "${text}").`, 'such as 90d or 2h from now')
   return new Date(atMs).toISOString()
+}
+
+function readTime(name: string, text: string, fromNow: (spanMs: number) => number): number {
+  const span = /^(\d{1,6})(s|m|h|d)$/.exec(text)
+  const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+  const atMs = span ? fromNow(Number(span[1]) * unitMs[span[2] as keyof typeof unitMs]) : Date.parse(text)
+  if (Number.isFinite(atMs) && (span || /^\d{4}-\d\d-\d\d/.test(text))) return atMs
+  throw new CliError('usage', `--${name} must be a time such as 2026-01-31T09:00:00Z, 2026-01-31 or 2h (got "${text}")`)
 }
 
 /** Where a running hub leaves its address and a key for commands. */

@@ -5,15 +5,14 @@ import { deliveryTable, listQuery, replayIds } from './deliveries.ts'
 import { CliError } from './exit-codes.ts'
 import { connect } from './hub-client.ts'
 import { replayAll } from './replay.ts'
-import type { DeliveryRow } from './rows.ts'
+import { deliveryPage } from './rows.ts'
 
 export const list: Run = async (call) => {
   const { query, limit } = listQuery(call)
-  const page = await connect(call).list<DeliveryRow>('/api/v2/dead-letters', query, limit)
+  const page = await connect(call).list('/api/v2/dead-letters', query, { as: deliveryPage, limit })
   if (call.options['json']) return call.terminal.json(page)
   deliveryTable(call, page.items)
-  const { causes = [] } = page as { causes?: readonly { reason: string; count: number }[] }
-  for (const { reason, count } of causes) call.terminal.say(`${count} ${reason}`)
+  for (const { reason, count } of page.causes ?? []) call.terminal.say(`${count} ${reason}`)
 }
 
 export const replay: Run = async (call) => {

@@ -4,7 +4,8 @@ import { textOption, timeOption } from './call.ts'
 import { CliError } from './exit-codes.ts'
 import type { HubClient } from './hub-client.ts'
 import { connect } from './hub-client.ts'
-import type { AttemptRow, DeliveryRow } from './rows.ts'
+import type { DeliveryRow } from './rows.ts'
+import { anything, deliveryDetail, deliveryPage } from './rows.ts'
 import { oneLine } from './terminal.ts'
 
 const LIMIT_MAX = 100_000
@@ -26,7 +27,7 @@ export function listQuery(call: Call): { query: Record<string, string | undefine
 
 export const list: Run = async (call) => {
   const { query, limit } = listQuery(call)
-  const page = await connect(call).list<DeliveryRow>('/api/v2/deliveries', query, limit)
+  const page = await connect(call).list('/api/v2/deliveries', query, { as: deliveryPage, limit })
   if (call.options['json']) return call.terminal.json(page)
   deliveryTable(call, page.items)
   if (page.next_cursor !== null) call.terminal.say(`There are more; --limit shows them.`)
@@ -51,10 +52,9 @@ export function deliveryTable({ terminal }: Call, rows: readonly DeliveryRow[]):
 
 export const show: Run = async (call) => {
   const [id = ''] = call.args
-  const delivery = await connect(call).request<DeliveryRow & { input: unknown; attempt_log: readonly AttemptRow[] }>(
-    'GET',
-    `/api/v2/deliveries/${encodeURIComponent(id)}`,
-  )
+  const delivery = await connect(call).request('GET', `/api/v2/deliveries/${encodeURIComponent(id)}`, {
+    as: deliveryDetail,
+  })
   const { terminal } = call
   if (call.options['json']) return terminal.json(delivery)
   deliveryTable(call, [delivery])
@@ -90,7 +90,7 @@ export async function replayIds({ terminal }: Call, hub: HubClient, ids: readonl
   const done: string[] = []
   try {
     for (const id of ids) {
-      await hub.request('POST', `/api/v2/deliveries/${encodeURIComponent(id)}/replay`)
+      await hub.request('POST', `/api/v2/deliveries/${encodeURIComponent(id)}/replay`, { as: anything })
       done.push(id)
       bar?.set(done.length / ids.length)
     }

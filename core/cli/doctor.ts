@@ -10,7 +10,7 @@ import { assembled } from './config.ts'
 import { count } from './count.ts'
 import { CliError } from './exit-codes.ts'
 import { connect, hasHub } from './hub-client.ts'
-import type { InstallationRow } from './rows.ts'
+import { configStatus, installationList, readiness } from './rows.ts'
 
 interface Finding {
   readonly name: string
@@ -176,15 +176,9 @@ async function checkConfig(call: Call): Promise<Finding[]> {
 async function checkHub(call: Call): Promise<Finding[]> {
   if (!hasHub(call)) return [warn('hub', 'none runs on this data folder', 'manifold start')]
   const hub = connect(call)
-  const ready = await hub.request<{
-    ready: boolean
-    checks: readonly { name: string; ok: boolean; detail: string | null }[]
-  }>('GET', '/readyz')
-  const config = await hub.request<{ in_step: boolean; problems: readonly { message: string }[] }>(
-    'GET',
-    '/api/v2/config',
-  )
-  const { items } = await hub.request<{ items: readonly InstallationRow[] }>('GET', '/api/v2/installations')
+  const ready = await hub.request('GET', '/readyz', { as: readiness })
+  const config = await hub.request('GET', '/api/v2/config', { as: configStatus })
+  const { items } = await hub.request('GET', '/api/v2/installations', { as: installationList })
   return [
     ready.ready ? ok('hub', `${hub.url} is ready`) : bad('hub', `${hub.url} is not ready`, 'see the lines below'),
     ...ready.checks

@@ -7,21 +7,34 @@ import { hubFile, settingsOf, textOption } from './call.ts'
 import { CliError } from './exit-codes.ts'
 
 const TIMEOUT_MS = 30_000
+const PAGE_ITEMS_MAX = 200
 
 const hubFileSchema = z.object({ url: z.string(), pid: z.number(), key: z.string(), startedAt: z.string() })
 
 /** What `hub.json` says; written by the hub when it serves, readable by its user only. */
 export type RunningHub = z.infer<typeof hubFileSchema>
 
+type Query = Readonly<Record<string, string | undefined>>
+
+interface ListPage {
+  items: unknown[]
+  next_cursor: string | null
+}
+
 export interface HubClient {
   readonly url: string
-  request<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<T>
-  /** Items of a list, over as many pages as needed for `limit`. */
-  list<T>(
+  /** Sends `body` as JSON when there is one; an answer that is not `as` it should be ends the command. */
+  request<T>(
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
     path: string,
-    query: Readonly<Record<string, string | undefined>>,
-    limit: number,
-  ): Promise<{ items: T[]; next_cursor: string | null }>
+    how: { readonly as: z.ZodType<T>; readonly body?: unknown },
+  ): Promise<T>
+  /** Items of a list, over as many pages as needed for `limit`. */
+  list<Page extends ListPage>(
+    path: string,
+    query: Query,
+    how: { readonly as: z.ZodType<Page>; readonly limit: number },
+  ): Promise<Page>
 }
 
 /** The hub that runs on this data folder, or null. A file left by a killed process does not count. */
@@ -48,8 +61,8 @@ export function connect(call: Call): HubClient {
   if (found.key === undefined)
     throw new CliError(
       'usage',
-      `A key is needed for ${found.url}.`,
-      'give one with --key or MANIFOLD_KEY; `manifold keys create` makes one',
+      `A key is needed for ${found.url}: it is not the hub that runs on ${settingsOf(call).dataDir}.`,
+      'give one with --key or MANIFOLD_KEY; `manifold keys create` beside that hub makes one',
     )
   return clientFor(found.url, found.key)
 }
@@ -59,13 +72,12 @@ export const hasHub = (call: Call): boolean => target(call) !== null
 
 function target(call: Call): { url: string; key: string | undefined } | null {
   const client = clientEnvironment(call.env)
-  const { dataDir, adminKey } = settingsOf(call)
-  const local = runningHub(dataDir)
+  const local = runningHub(settingsOf(call).dataDir)
   const url = (textOption(call, 'url') ?? client.url ?? local?.url)?.replace(/\/+$/, '')
   if (url === undefined) return null
-  // The operator's key of this machine is for this machine's hub only.
+  // What opens this machine's hub goes to this machine's hub only; it takes the key of hub.json, so nobody is sent MANIFOLD_ADMIN_KEY.
   const own = local !== null && sameOrigin(local.url, url) ? local.key : undefined
-  return { url, key: textOption(call, 'key') ?? client.key ?? own ?? adminKey ?? undefined }
+  return { url, key: textOption(call, 'key') ?? client.key ?? own }
 }
 
 function sameOrigin(one: string, other: string): boolean {
@@ -74,10 +86,12 @@ function sameOrigin(one: string, other: string): boolean {
 }
 
 function clientFor(url: string, key: string): HubClient {
-  const request: HubClient['request'] = async <T>(method: string, path: string, body?: unknown) => {
-    let answer: Response
+  const request: HubClient['request'] = async (method, path, { as, body }) => {
+    let status: number
+    let ok: boolean
+    let text: string
     try {
-      answer = await fetch(url + path, {
+      const answer = await fetch(url + path, {
         method,
         headers: {
           authorization: `Bearer ${key}`,
@@ -87,6 +101,8 @@ function clientFor(url: string, key: string): HubClient {
         redirect: 'error',
         signal: AbortSignal.timeout(TIMEOUT_MS),
       })
+      ;({ status, ok } = answer)
+      text = await answer.text()
     } catch (error) {
       throw new CliError(
         'unavailable',
@@ -94,37 +110,46 @@ function clientFor(url: string, key: string): HubClient {
         'is it running? manifold doctor looks at this machine',
       )
     }
-    const text = await answer.text()
-    if (!answer.ok && !(path === '/readyz' && answer.status === 503)) throw problemOf(answer.status, text)
-    return (text === '' ? null : parseOr(text)) as T
+    if (!ok && !(path === '/readyz' && status === 503)) throw problemOf(status, text)
+    const read = as.safeParse(text === '' ? null : parseOr(text))
+    if (read.success) return read.data
+    const [issue] = read.error.issues
+    const place = issue === undefined ? '' : `; ${[path, ...issue.path.map(String)].join(' ')}: ${issue.message}`
+    throw new CliError(
+      'failed',
+      `What answers at ${url} does not speak like a Manifold hub of this version${place}.`,
+      'check --url and MANIFOLD_URL; manifold status tells the version of a hub',
+    )
   }
   return {
     url,
     request,
-    list: async <T>(path: string, query: Readonly<Record<string, string | undefined>>, limit: number) => {
-      const items: T[] = []
+    list: async <Page extends ListPage>(
+      path: string,
+      query: Query,
+      { as, limit }: { readonly as: z.ZodType<Page>; readonly limit: number },
+    ) => {
+      const items: unknown[] = []
       let cursor: string | null = null
-      let rest = {}
-      do {
-        const page: { items: T[]; next_cursor: string | null } = await request(
+      for (;;) {
+        const most = String(Math.min(PAGE_ITEMS_MAX, limit - items.length))
+        const page: Page = await request(
           'GET',
-          withQuery(path, {
-            ...query,
-            limit: String(Math.min(200, limit - items.length)),
-            cursor: cursor ?? undefined,
-          }),
+          withQuery(path, { ...query, limit: most, cursor: cursor ?? undefined }),
+          {
+            as,
+          },
         )
         items.push(...page.items)
         cursor = page.next_cursor
-        rest = page
-      } while (cursor !== null && items.length < limit)
-      return { ...rest, items, next_cursor: cursor }
+        if (cursor === null || items.length >= limit) return { ...page, items }
+      }
     },
   }
 }
 
 /** Appends what is set. */
-export function withQuery(path: string, query: Readonly<Record<string, string | undefined>>): string {
+export function withQuery(path: string, query: Query): string {
   const set = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
   return set.length === 0 ? path : `${path}?${new URLSearchParams(set).toString()}`
 }
@@ -135,15 +160,20 @@ const reasonOf = (error: unknown): string => {
   return cause?.code ?? cause?.message ?? message
 }
 
+const problemSchema = z.object({
+  title: z.string().optional(),
+  detail: z.string().optional(),
+  errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).default([]),
+})
+
 /** problem+json as a message: what was wrong, where, and what to do. */
 function problemOf(status: number, text: string): CliError {
-  const problem = parseOr(text) as
-    | { title?: string; detail?: string; errors?: { pointer: string; detail: string }[] }
-    | string
-  if (typeof problem === 'string' || problem === null) return new CliError('failed', `The hub answered ${status}.`)
-  const places = (problem.errors ?? []).map((error) => `\n  ${error.pointer || '/'}: ${error.detail}`).join('')
   const hint = status === 401 ? 'give another key with --key or MANIFOLD_KEY' : null
-  return new CliError('failed', `${problem.detail ?? problem.title ?? `The hub answered ${status}.`}${places}`, hint)
+  const read = problemSchema.safeParse(parseOr(text))
+  if (!read.success) return new CliError('failed', `The hub answered ${status}.`, hint)
+  const { title, detail, errors } = read.data
+  const places = errors.map((error) => `\n  ${error.pointer || '/'}: ${error.detail}`).join('')
+  return new CliError('failed', `${detail ?? title ?? `The hub answered ${status}.`}${places}`, hint)
 }
 
 function parseOr(text: string): unknown {

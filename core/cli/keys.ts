@@ -2,20 +2,11 @@
 import type { ApiKeys } from '../registry/api-keys.ts'
 import type { ApiKeyRow } from '../storage/store.ts'
 import type { Call, Run } from './call.ts'
-import { settingsOf, timeOption } from './call.ts'
+import { expiryOption, settingsOf } from './call.ts'
 import { CliError } from './exit-codes.ts'
 import { connect, hasHub } from './hub-client.ts'
-
-interface KeyRow {
-  readonly id: string
-  readonly name: string
-  readonly prefix: string
-  readonly scopes: readonly string[]
-  readonly created_at: string
-  readonly expires_at: string | null
-  readonly last_used_at: string | null
-  readonly revoked_at: string | null
-}
+import type { KeyRow } from './rows.ts'
+import { anything, keyList, keyMade } from './rows.ts'
 
 export const create: Run = async (call) => {
   const { SCOPES, isScope } = await import('../registry/api-keys.ts')
@@ -30,13 +21,12 @@ export const create: Run = async (call) => {
   const input = {
     name: String(call.options['name']),
     scopes: scopes.filter(isScope),
-    expiresAt: timeOption(call, 'expires', Date.now()) ?? null,
+    expiresAt: expiryOption(call, 'expires', Date.now()) ?? null,
   }
   const made = hasHub(call)
-    ? await connect(call).request<KeyRow & { key: string }>('POST', '/api/v2/keys', {
-        name: input.name,
-        scopes: input.scopes,
-        expires_at: input.expiresAt,
+    ? await connect(call).request('POST', '/api/v2/keys', {
+        as: keyMade,
+        body: { name: input.name, scopes: input.scopes, expires_at: input.expiresAt },
       })
     : await withKeys(call, async (keys, workspace) => {
         const { key, row } = await keys.create({ ...input, workspace })
@@ -49,7 +39,7 @@ export const create: Run = async (call) => {
 
 export const list: Run = async (call) => {
   const items = hasHub(call)
-    ? (await connect(call).request<{ items: readonly KeyRow[] }>('GET', '/api/v2/keys')).items
+    ? (await connect(call).request('GET', '/api/v2/keys', { as: keyList })).items
     : await withKeys(call, async (keys, workspace) => (await keys.list(workspace)).map(toRow))
   if (call.options['json']) return call.terminal.json({ items, next_cursor: null })
   call.terminal.table(
@@ -68,7 +58,7 @@ export const list: Run = async (call) => {
 
 export const revoke: Run = async (call) => {
   const [id = ''] = call.args
-  if (hasHub(call)) await connect(call).request('DELETE', `/api/v2/keys/${encodeURIComponent(id)}`)
+  if (hasHub(call)) await connect(call).request('DELETE', `/api/v2/keys/${encodeURIComponent(id)}`, { as: anything })
   else if (!(await withKeys(call, (keys, workspace) => keys.revoke(workspace, id))))
     throw new CliError('failed', `There is no key "${id}" in force.`, 'manifold keys list shows them')
   if (call.options['json']) return call.terminal.json({ id, revoked: true })
@@ -85,7 +75,7 @@ const toRow = (row: ApiKeyRow): KeyRow => ({
   id: row.id,
   name: row.name,
   prefix: row.prefix,
-  scopes: row.scopes,
+  scopes: [...row.scopes],
   created_at: row.createdAt,
   expires_at: row.expiresAt,
   last_used_at: row.lastUsedAt,

@@ -2,12 +2,7 @@
 import type { Call, Run } from './call.ts'
 import { textOption, timeOption } from './call.ts'
 import { connect } from './hub-client.ts'
-
-interface Replayed {
-  readonly dry_run: boolean
-  readonly matched: number
-  readonly replayed: number
-}
+import { replayed } from './rows.ts'
 
 export const run: Run = async (call) => {
   const nowMs = Date.now()
@@ -25,14 +20,14 @@ export const run: Run = async (call) => {
 export async function replayAll(call: Call, body: Readonly<Record<string, unknown>>): Promise<void> {
   const { terminal } = call
   const hub = connect(call)
-  const counted = await hub.request<Replayed>('POST', '/api/v2/replay', { ...body, dry_run: true })
+  const counted = await hub.request('POST', '/api/v2/replay', { as: replayed, body: { ...body, dry_run: true } })
   if (call.options['dryRun']) {
     if (call.options['json']) return terminal.json(counted)
     return terminal.line(`${counted.matched} would be sent again`)
   }
   const bar = terminal.progress(`replaying ${counted.matched}`)
   bar.set(0)
-  const done = await hub.request<Replayed>('POST', '/api/v2/replay', body).finally(() => bar.done())
+  const done = await hub.request('POST', '/api/v2/replay', { as: replayed, body }).finally(() => bar.done())
   if (call.options['json']) return terminal.json(done)
   terminal.line(`${done.replayed} due now`)
 }

@@ -5,12 +5,7 @@ import { textOption } from './call.ts'
 import { CliError } from './exit-codes.ts'
 import type { HubClient } from './hub-client.ts'
 import { connect } from './hub-client.ts'
-
-interface Receipt {
-  readonly id: string
-  readonly status: string
-  readonly event_id: string
-}
+import { formFields, receipt as receiptRow } from './rows.ts'
 
 export const run: Run = async (call) => {
   const [form = '', ...pairs] = call.args
@@ -18,10 +13,13 @@ export const run: Run = async (call) => {
   const path = `/api/v2/forms/${encodeURIComponent(form)}`
   const data = pairs.length > 0 ? await fromPairs(hub, path, pairs) : await fromJson(call)
   const clientId = textOption(call, 'clientId')
-  const receipt = await hub.request<Receipt>('POST', `${path}/responses`, {
-    data,
-    ...(call.options['partial'] ? { status: 'partial' } : {}),
-    ...(clientId === undefined ? {} : { client_id: clientId }),
+  const receipt = await hub.request('POST', `${path}/responses`, {
+    as: receiptRow,
+    body: {
+      data,
+      ...(call.options['partial'] ? { status: 'partial' } : {}),
+      ...(clientId === undefined ? {} : { client_id: clientId }),
+    },
   })
   if (call.options['json']) return call.terminal.json(receipt)
   call.terminal.line(`${receipt.id} ${receipt.status}, event ${receipt.event_id}`)
@@ -49,7 +47,7 @@ async function fromJson(call: Call): Promise<Record<string, unknown>> {
 
 /** `key=value`, read by the field's type; `key:=json` takes the value as JSON. A key that comes twice becomes a list. */
 async function fromPairs(hub: HubClient, formPath: string, pairs: readonly string[]): Promise<Record<string, unknown>> {
-  const form = await hub.request<{ fields: readonly { key: string; type: string }[] }>('GET', formPath)
+  const form = await hub.request('GET', formPath, { as: formFields })
   const types = new Map(form.fields.map((field) => [field.key, field.type]))
   const data: Record<string, unknown> = Object.create(null) as Record<string, unknown>
   for (const pair of pairs) {

@@ -1,33 +1,15 @@
 /** `manifold status`: the running hub at a glance. */
 import type { Run } from './call.ts'
 import { connect } from './hub-client.ts'
-import type { InstallationRow } from './rows.ts'
-
-interface Ready {
-  readonly ready: boolean
-  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string | null }[]
-}
-
-interface ConfigStatus {
-  readonly file: string | null
-  readonly in_step: boolean
-  readonly running_checksum: string
-  readonly loaded_at: string
-  readonly problems: readonly {
-    readonly line: number
-    readonly column: number
-    readonly path: string
-    readonly message: string
-  }[]
-}
+import { configStatus, installationList, me as meRow, readiness } from './rows.ts'
 
 export const run: Run = async (call) => {
   const hub = connect(call)
   const [me, ready, config, installations] = await Promise.all([
-    hub.request<{ version: string; workspace: string }>('GET', '/api/v2/me'),
-    hub.request<Ready>('GET', '/readyz'),
-    hub.request<ConfigStatus>('GET', '/api/v2/config'),
-    hub.request<{ items: readonly InstallationRow[] }>('GET', '/api/v2/installations'),
+    hub.request('GET', '/api/v2/me', { as: meRow }),
+    hub.request('GET', '/readyz', { as: readiness }),
+    hub.request('GET', '/api/v2/config', { as: configStatus }),
+    hub.request('GET', '/api/v2/installations', { as: installationList }),
   ])
   const { terminal } = call
   if (call.options['json']) {

@@ -177,7 +177,7 @@ const KEYS: Group = {
           help: 'what it may do: forms:read|write, responses:read|write, analytics:read, deliveries:write, hooks:write, admin',
           required: true,
         },
-        { flags: '--expires <time>', help: 'when it ends' },
+        { flags: '--expires <time>', help: 'when it ends: 90d or 2h from now, 2027-01-31, or a full time' },
       ],
     },
     {

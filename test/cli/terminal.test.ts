@@ -44,6 +44,7 @@ it('no escape of a stranger reaches the terminal, whichever way it is written; o
   terminal.say(evil)
   terminal.progress(evil).set(0.5)
   expect(JSON.parse(out[3] ?? '')).toEqual({ evil })
+  // oxlint-disable-next-line no-control-regex -- these are ours
   const ours = /\u001b\[(?:1|22|31|32|39)m|\r?\u001b\[2K|\n/g
   // oxlint-disable-next-line no-control-regex -- none may be left
   for (const text of [...out, ...err]) expect(text.replaceAll(ours, '')).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/)
