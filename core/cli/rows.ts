@@ -26,6 +26,9 @@ export const installationList = z.looseObject({
       reason: text,
       lag: z.number(),
       last_success_at: text,
+      last_failure_at: text,
+      last_error: text,
+      breakers: z.array(z.looseObject({ host: z.string(), until: text })),
       deliveries: z.looseObject({
         pending: z.number(),
         retrying: z.number(),

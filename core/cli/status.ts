@@ -30,7 +30,14 @@ export const run: Run = async (call) => {
   )
   terminal.line(`configuration: ${config.file ?? 'defaults, no file'}, loaded ${config.loaded_at}`)
   if (!config.in_step)
-    terminal.line(terminal.paint('yellow', 'the file on disk is not what runs; the next start reads it'))
+    terminal.line(
+      terminal.paint(
+        'yellow',
+        config.problems.length > 0
+          ? 'the file on disk is not valid; the last good one runs, the next start would fail'
+          : 'the file on disk is not what runs',
+      ),
+    )
   for (const problem of config.problems)
     terminal.line(terminal.paint('red', `  line ${problem.line}:${problem.column} ${problem.path} ${problem.message}`))
   terminal.line('')
@@ -47,5 +54,13 @@ export const run: Run = async (call) => {
       item.last_success_at,
     ]),
   )
-  for (const item of installations.items) if (item.reason !== null) terminal.line(`${item.id}: ${item.reason}`)
+  for (const item of installations.items) {
+    if (item.reason !== null) terminal.line(`${item.id}: ${item.reason}`)
+    for (const { host, until } of item.breakers)
+      terminal.line(`${item.id}: ${host} failed repeatedly; deliveries wait, next probe ${until ?? 'under way'}`)
+    const failedAt = item.last_failure_at ?? ''
+    if (failedAt > (item.last_success_at ?? ''))
+      terminal.line(`${item.id}: last failure ${failedAt}: ${item.last_error ?? ''}`)
+    if (item.deliveries.dead > 0) terminal.line(`${item.id}: ${item.deliveries.dead} dead, see: manifold dead-letters`)
+  }
 }
