@@ -1,7 +1,8 @@
-/** Writes down one HTTP exchange for the attempt log: secrets masked, bodies cut. Pure. */
+/** Writes down one HTTP exchange for the attempt log: secrets and credentials masked, bodies cut. Pure. */
 import type { ErrorCode } from '../errors.ts'
 import type { Exchange } from '../model.ts'
 import type { GuardedResponse } from './response-reader.ts'
+import { maskedHeader, withoutCredentials } from './credentials.ts'
 import { errorClassOf } from './http-errors.ts'
 import type { Mask } from './mask.ts'
 
@@ -38,7 +39,7 @@ export function recordExchange({ sent, end, durationMs, mask, bytesMax }: Exchan
   const requestBody = sent.body === null ? UNCUT : cut(mask(sent.body), bytesMax)
   const common = {
     method: sent.method,
-    url: mask(sent.url),
+    url: withoutCredentials(mask(sent.url)),
     requestHeaders: maskedHeaders(sent.headers, mask),
     requestBody: sent.body === null ? null : requestBody.text,
     durationMs: Math.round(durationMs * 1000) / 1000,
@@ -57,7 +58,9 @@ export function recordExchange({ sent, end, durationMs, mask, bytesMax }: Exchan
   return {
     ...common,
     status: end.response.status,
-    responseHeaders: end.seen.headers,
+    responseHeaders: Object.fromEntries(
+      Object.entries(end.seen.headers).map(([name, value]) => [name, maskedHeader(name, value)]),
+    ),
     responseBody: responseBody.text,
     truncated: end.response.truncated || responseBody.short || requestBody.short,
     error: null,
@@ -91,6 +94,9 @@ function bodyText({ response, seen }: Extract<ExchangeEnd, { kind: 'answered' }>
 
 function maskedHeaders(flat: readonly string[], mask: Mask): Record<string, string> {
   const entries: [string, string][] = []
-  for (let i = 0; i < flat.length; i += 2) entries.push([flat[i] as string, mask(flat[i + 1] as string)])
+  for (let i = 0; i < flat.length; i += 2) {
+    const name = flat[i] as string
+    entries.push([name, maskedHeader(name, mask(flat[i + 1] as string))])
+  }
   return Object.fromEntries(entries)
 }

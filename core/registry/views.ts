@@ -1,4 +1,5 @@
 /** Plugins and installations as the API and the CLI show them: secrets redacted, health and backlog beside each. */
+import { maskedHeader, withoutCredentials } from '../capabilities/credentials.ts'
 import { rfc3339 } from '../clock.ts'
 import type { Breakers } from '../delivery/breaker.ts'
 import type { InstallationRow, InstallationState, WorkspaceId } from '../model.ts'
@@ -33,7 +34,7 @@ export interface InstallationView {
   readonly state: InstallationState
   readonly reason: string | null
   readonly stateSince: string | null
-  /** `with` after redaction: secrets are shown as `***`. */
+  /** `with` after redaction: secrets and what is a credential by its name are shown as `***`. */
   readonly config: Readonly<Record<string, unknown>>
   readonly forms: readonly string[] | null
   readonly events: readonly string[] | null
@@ -188,10 +189,25 @@ function installationView({ deps, row, installation, reason, count, head }: View
   }
 }
 
-/** Secret references become `***`. */
-function redacted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(redacted)
+const MASK = '***'
+const CREDENTIAL_NAME = /secret|token|password|passwd|credential|authorization|cookie|api[-_]?key/i
+const URL_TEXT = /^[a-z][a-z0-9+.-]*:\/\//i
+
+/**
+ * Secret references become `***`, and so do credentials that were written as plain text: headers and settings that are
+ * credentials by their name, and those parts of URLs. `path` holds the names that lead to the value.
+ */
+export function redacted(value: unknown, path: readonly string[] = []): unknown {
+  if (Array.isArray(value)) return value.map((item) => redacted(item, path))
+  if (typeof value === 'string') return redactedText(value, path)
   if (typeof value !== 'object' || value === null) return value
-  if (Object.hasOwn(value, '$secret')) return '***'
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, redacted(inner)]))
+  if (Object.hasOwn(value, '$secret')) return MASK
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, redacted(inner, [...path, name])]))
+}
+
+function redactedText(text: string, path: readonly string[]): string {
+  const [parent = '', name = ''] = path.length < 2 ? ['', path[0]] : path.slice(-2)
+  if (/headers$/i.test(parent)) return maskedHeader(name, text, MASK)
+  if (CREDENTIAL_NAME.test(name)) return MASK
+  return URL_TEXT.test(text) ? withoutCredentials(text, MASK) : text
 }

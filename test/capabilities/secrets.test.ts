@@ -113,6 +113,31 @@ describe('sealed values', () => {
 })
 
 describe('what is recorded', () => {
+  test('no credential that was written as plain text, but everything one looks for', async () => {
+    const plain = {
+      authorization: 'Bearer plain-credential',
+      cookie: 'plain-credential',
+      'x-api-key': 'plain-credential',
+      'X-Auth-Token': 'plain-credential',
+      'client-secret': 'plain-credential',
+    }
+    const harmless = {
+      'idempotency-key': 'dlv_1',
+      'webhook-id': 'dlv_1',
+      'webhook-signature': 'v1,abc',
+      'x-webhook-signature': 'sha256=abc',
+      'content-type': 'application/json',
+    }
+    receiver.respond({ headers: { 'set-cookie': 'session=plain-credential' } })
+    const url = `${receiver.url}/in?api_key=plain-credential&tag=news&sig=plain-credential&design=flat`
+    const { got, exchange } = await sent({ method: 'POST', url, headers: { ...plain, ...harmless }, body: '{}' })
+    receiver.respond({})
+    expect(got?.headers).toMatchObject({ 'x-api-key': 'plain-credential', cookie: 'plain-credential' })
+    expect(JSON.stringify(exchange)).not.toContain('plain-credential')
+    expect(exchange?.requestHeaders).toMatchObject({ ...harmless, authorization: 'Bearer [secret]' })
+    expect(exchange?.url).toBe(`${receiver.url}/in?api_key=[secret]&tag=news&sig=[secret]&design=flat`)
+  })
+
   test('bodies are cut to the limit between characters, and say so', async () => {
     receiver.respond({ body: '€'.repeat(100) })
     const { exchange, answer } = await sent(post({ body: 'é'.repeat(40) }), { limits: { attemptBodyBytesMax: 100 } })
