@@ -57,6 +57,6 @@ installations: []
 #    rate: 10/s
 #    from: beginning                 # a new installation starts now unless it says from when
 
-# More folders with plugins, relative to this file: \`manifold plugin new hello --dir my-plugins\` makes one.
+# More folders with plugins, relative to this file: \`manifold plugin new greeter\` makes my-plugins/greeter.
 pluginDirs: []
 `

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
+import { discoverPlugins, rootsOf } from '../registry/discover.ts'
 import type { Run } from './call.ts'
 import { textOption } from './call.ts'
 import { CliError } from './exit-codes.ts'
@@ -14,6 +15,14 @@ export const run: Run = async ({ terminal, options, args, env }) => {
       'usage',
       `"${id}" cannot be a plugin's id.`,
       'use lower-case letters, digits and "-", starting with a letter',
+    )
+  const { found } = await discoverPlugins(rootsOf([]))
+  const taken = found.find(({ manifest }) => manifest.id === id)
+  if (taken)
+    throw new CliError(
+      'failed',
+      `The id "${id}" is taken by ${taken.dir}; the hub would leave yours out.`,
+      'choose another id',
     )
   const parent = resolve(textOption({ terminal, options, args, env }, 'dir') ?? 'my-plugins')
   const dir = join(parent, id)

@@ -129,6 +129,8 @@ installations:
 
 * \`plugin.json\` says everything the plugin may do; what it leaves out is denied.
 * \`index.ts\` is the code. It runs in a sandbox: no file system, no network but \`ctx.http\` to the hosts of \`plugin.json\`.
+* Answers to fields that a form marks \`pii\` are left out until the installation says \`pii: true\`.
+* A receiver on this machine is reached when manifold.yaml says \`network: { allow: [127.0.0.1/32] }\`.
 * \`manifold plugin test .\` compares the two and runs \`*.test.ts\`.
 * \`manifold dev\` loads the plugin again whenever a file is saved.
 `

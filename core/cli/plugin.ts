@@ -1,10 +1,13 @@
 /** `manifold plugin list|info|approve`. */
+import { realpath } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { formatProblem } from '../config/format-problems.ts'
 import { approvePlugin } from '../registry/assemble.ts'
 import type { Assembly } from '../registry/assemble.ts'
 import type { DiscoveredPlugin } from '../registry/discover.ts'
 import { discoverPlugins, rootsOf } from '../registry/discover.ts'
 import { grantsOf } from '../registry/grants.ts'
+import { readManifest } from '../registry/read-manifest.ts'
 import type { BrokenPlugin } from '../registry/installation.ts'
 import type { Call, Run } from './call.ts'
 import { settingsOf } from './call.ts'
@@ -82,9 +85,10 @@ export const list: Run = async (call) => {
 export const info: Run = async (call) => {
   const [id = ''] = call.args
   const { plugins, broken, assembly } = await look(call)
-  const plugin = find(id, plugins, broken)
+  const plugin = isFolder(id) ? await readFolder(id) : find(id, plugins, broken)
   const { manifest } = plugin
-  const pending = assembly?.pending.find((item) => item.id === id) ?? null
+  const isUsed = plugins.some(({ dir }) => dir === plugin.dir)
+  const pending = assembly?.pending.find((item) => item.id === manifest.id && isUsed) ?? null
   const { terminal } = call
   if (call.options['json'])
     return terminal.json({ ...manifest, dir: plugin.dir, origin: plugin.origin, grants: grantsOf(manifest), pending })
@@ -149,6 +153,19 @@ export const approve: Run = async (call) => {
   call.terminal.say(runningHub(dataDir) ? 'The running hub takes it up by itself.' : 'The next start uses it.')
 }
 
+/** Ids have neither dots nor slashes. */
+const isFolder = (name: string): boolean => /[./\\]/.test(name)
+
+/** A plugin that no `pluginDirs` leads to yet. */
+async function readFolder(folder: string): Promise<DiscoveredPlugin> {
+  const dir = await realpath(resolve(folder)).catch(() => {
+    throw new CliError('failed', `There is no folder ${folder}.`)
+  })
+  const read = await readManifest(dir)
+  if ('problems' in read) throw new CliError('failed', read.problems.join('\n'))
+  return { manifest: read.manifest, dir, origin: 'community' }
+}
+
 function find(id: string, plugins: readonly DiscoveredPlugin[], broken: readonly BrokenPlugin[]): DiscoveredPlugin {
   const plugin = plugins.find(({ manifest }) => manifest.id === id)
   if (plugin) return plugin
@@ -157,6 +174,6 @@ function find(id: string, plugins: readonly DiscoveredPlugin[], broken: readonly
   throw new CliError(
     'failed',
     `There is no plugin "${id}".`,
-    `there are: ${plugins.map(({ manifest }) => manifest.id).join(', ') || 'none'}`,
+    `there are: ${plugins.map(({ manifest }) => manifest.id).join(', ') || 'none'}; others are found when pluginDirs of manifold.yaml names the folder they are in`,
   )
 }

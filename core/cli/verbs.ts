@@ -92,7 +92,7 @@ const PLUGIN: Group = {
       ...LOOK,
     },
     {
-      usage: 'info <id>',
+      usage: 'info <id-or-folder>',
       summary: 'what a plugin does, may do, and can be set to',
       load: async () => (await import('./plugin.ts')).info,
       ...LOOK,

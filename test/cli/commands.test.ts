@@ -1,4 +1,5 @@
 /** Commands that need no hub: what they print where, and how they end. */
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -197,6 +198,25 @@ describe('plugins', () => {
     )
     await writePlugin(temp.path, 'hello', { manifest: '{}' })
     expect((await cli('plugin', 'test', 'hello')).stdout).toMatch(/✖ manifest: .*plugin\.json#\/id: "id" is missing/)
+  })
+
+  it('an id that is taken is refused before anything is made, and init names a free one', async () => {
+    const { code, stderr } = await cli('plugin', 'new', 'webhooks')
+    expect([code, stderr]).toEqual([1, expect.stringContaining('The id "webhooks" is taken by ')])
+    expect(existsSync(temp.file('my-plugins'))).toBe(false)
+    await cli('init')
+    const [, named = ''] = /plugin new ([a-z-]+)/.exec(await readFile(temp.file('manifold.yaml'), 'utf8')) ?? []
+    expect((await cli('plugin', 'new', named)).code).toBe(0)
+  })
+
+  it('info reads a folder that no configuration names yet, and says how a hub finds it', async () => {
+    await cli('plugin', 'new', 'fresh')
+    const byFolder = await cli('plugin', 'info', 'my-plugins/fresh')
+    expect([byFolder.code, byFolder.stderr]).toEqual([0, ''])
+    expect(byFolder.stdout).toContain('http host @config.url')
+    const byId = await cli('plugin', 'info', 'fresh')
+    expect([byId.code, byId.stderr]).toEqual([1, expect.stringContaining('pluginDirs')])
+    expect((await cli('plugin', 'info', './nowhere')).stderr).toContain('There is no folder ./nowhere')
   })
 
   it('list and info tell what there is, broken ones too', async () => {
