@@ -13,6 +13,7 @@ import type { Logger } from '../observe/observe.ts'
 import type { Sandbox, UnitSurface } from '../sandbox/sandbox.ts'
 import type { Store } from '../storage/store.ts'
 import type { Assembly } from './assemble.ts'
+import { saveFileForms } from './file-forms.ts'
 import type { Installation } from './installation.ts'
 import type { Manifest } from './manifest.ts'
 import { isRunning, moveInstallation } from './states.ts'
@@ -21,7 +22,14 @@ import type { InstallationMove } from './states.ts'
 export interface RosterDeps {
   readonly store: Pick<
     Store,
-    'saveForm' | 'syncInstallations' | 'setInstallationState' | 'headSeq' | 'seqBefore' | 'appendEvents'
+    | 'saveForm'
+    | 'listForms'
+    | 'listKeys'
+    | 'syncInstallations'
+    | 'setInstallationState'
+    | 'headSeq'
+    | 'seqBefore'
+    | 'appendEvents'
   >
   readonly sandbox: Pick<Sandbox, 'load' | 'unload'>
   readonly clock: Clock
@@ -61,7 +69,7 @@ export class Roster {
   /** Resolves when forms and states are written; units load behind it, see `loaded`. */
   async apply(assembly: Assembly): Promise<void> {
     const before = this.#assembly
-    await this.#saveForms(assembly)
+    await saveFileForms(this.#deps, assembly.config, before?.config ?? null)
     const rows = await this.#sync(assembly)
     this.#assembly = assembly
     const wanted = new Set(assembly.installations.map(({ key }) => key))
@@ -122,23 +130,6 @@ export class Roster {
     await this.#become(member, to, reason)
     this.#tell()
     if (isRunning(to) && member.loadedHash !== member.installation.hash) this.#loadNext()
-  }
-
-  async #saveForms(assembly: Assembly): Promise<void> {
-    const at = rfc3339(this.#deps.clock.nowMs())
-    for (const { workspace, id, definition } of assembly.config.forms) {
-      const input = {
-        workspace,
-        id,
-        definition,
-        managedBy: 'file',
-        at,
-        eventId: newId('event'),
-        mode: 'upsert',
-      } as const
-      const { event } = await this.#deps.store.saveForm(input)
-      if (event !== null) this.#deps.published([event])
-    }
   }
 
   /** Rows for all, new ones with the cursor their `from` asks for. */
