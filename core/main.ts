@@ -152,8 +152,9 @@ async function start(
     initial: first,
     load: (previous) => assemble({ ...source, previous, nowMs: clock.nowMs() }),
     apply: async (assembly: Assembly) => {
-      rooms.http.setAllow(assembly.config.network.allow)
       await roster.apply(assembly)
+      // Only now: a configuration that was not put to work opens no network.
+      rooms.http.setAllow(assembly.config.network.allow)
     },
   })
   observe.gauges({

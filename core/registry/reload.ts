@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { Clock } from '../clock.ts'
 import { rfc3339 } from '../clock.ts'
-import type { ConfigProblem } from '../config/config.ts'
+import type { ConfigProblem, HubConfig } from '../config/config.ts'
 import { watchConfig, watchPaths } from '../config/watch.ts'
 import type { Watching } from '../config/watch.ts'
+import type { Limits } from '../limits.ts'
 import type { Logger, Meter } from '../observe/observe.ts'
 import type { Assembly } from './assemble.ts'
 import { lockPath } from './lock.ts'
@@ -27,6 +28,7 @@ export interface ReloaderDeps {
 /** The running configuration beside what is on disk. */
 export interface ConfigState {
   readonly file: string | null
+  /** Of the last file that runs whole. */
   readonly runningChecksum: string
   readonly diskChecksum: string | null
   readonly loadedAt: string
@@ -54,6 +56,9 @@ export interface Reloader {
 export function openReloader(deps: ReloaderDeps): Reloader {
   const { logger, meter, clock, file } = deps
   let current = deps.initial
+  let whole = deps.initial.config.checksum
+  /** What of `current` only a start puts to work. */
+  let waiting: readonly ConfigProblem[] = []
   let loadedAt = rfc3339(clock.nowMs())
   let problems: readonly ConfigProblem[] = []
   let watching: Watching[] = []
@@ -74,6 +79,9 @@ export function openReloader(deps: ReloaderDeps): Reloader {
     current = next
     loadedAt = rfc3339(clock.nowMs())
     problems = []
+    waiting = startOnly(deps.initial.config, next.config)
+    if (waiting.length === 0) whole = next.config.checksum
+    for (const { path, message } of waiting) logger.warn({ path }, message)
     meter.configReload(true)
     tellReplaced(next, logger)
     logger.info({ checksum: next.config.checksum, installations: next.installations.length }, 'configuration loaded')
@@ -112,10 +120,10 @@ export function openReloader(deps: ReloaderDeps): Reloader {
     },
     status: async () => ({
       file,
-      runningChecksum: current.config.checksum,
+      runningChecksum: whole,
       diskChecksum: file === null ? null : await checksumOf(file),
       loadedAt,
-      problems: problems.map(({ place, path, message, hint }) => ({
+      problems: [...problems, ...waiting].map(({ place, path, message, hint }) => ({
         path,
         line: place.line,
         column: place.column,
@@ -123,16 +131,34 @@ export function openReloader(deps: ReloaderDeps): Reloader {
         hint,
       })),
     }),
-    describe: () =>
-      problems.length === 0
+    describe: () => {
+      if (problems.length === 0 && waiting.length > 0)
+        return `the file on disk runs, but for ${waiting.map(({ path }) => path).join(' and ')}: at the next start`
+      return problems.length === 0
         ? 'the file on disk is what runs'
-        : `the file on disk is not valid (${problems.length} problems); the last good one runs`,
+        : `the file on disk is not valid (${problems.length} problems); the last good one runs`
+    },
     close: () => {
       for (const one of watching) one.close()
       watching = []
     },
   }
 }
+
+/** Rooms take their limits, and the watcher its folders, when they are opened. */
+function startOnly(first: HubConfig, now: HubConfig): readonly ConfigProblem[] {
+  const place = { file: now.file ?? '(no file)', line: 1, column: 1 }
+  const hint = 'restart the hub'
+  const found: ConfigProblem[] = []
+  const limits = Object.keys(now.limits).filter((name) => !same(first.limits, now.limits, name as keyof Limits))
+  if (limits.length > 0)
+    found.push({ place, path: 'limits', message: `${limits.join(', ')}: takes effect at the next start`, hint })
+  if (JSON.stringify(first.pluginDirs) !== JSON.stringify(now.pluginDirs))
+    found.push({ place, path: 'pluginDirs', message: 'takes effect at the next start', hint })
+  return found
+}
+
+const same = (a: Limits, b: Limits, name: keyof Limits): boolean => a[name] === b[name]
 
 function tellReplaced({ replaced }: Assembly, logger: Logger): void {
   for (const { id, version, from, to } of replaced)

@@ -1,0 +1,104 @@
+/** What a reload cannot put to work is told as long as it waits for a start. */
+import { writeFile } from 'node:fs/promises'
+import { mkdirSync } from 'node:fs'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { systemClock } from '../../core/clock.ts'
+import type { Logger, Meter } from '../../core/observe/observe.ts'
+import { assemble } from '../../core/registry/assemble.ts'
+import type { Assembly } from '../../core/registry/assemble.ts'
+import { openReloader } from '../../core/registry/reload.ts'
+import type { Reloader } from '../../core/registry/reload.ts'
+import type { TempDir } from '../support/temp.ts'
+import { tempDir } from '../support/temp.ts'
+import { until } from '../support/wait.ts'
+import { CODE, writePlugin } from './plugin-folder.ts'
+
+let temp: TempDir
+let reloader: Reloader
+let warned: (readonly [object, string])[] = []
+let applied = 0
+const logger: Logger = {
+  debug: () => {},
+  info: () => {},
+  warn: (fields, message) => void warned.push([fields, message]),
+  error: () => {},
+  child: () => logger,
+}
+const meter = { configReload: () => {} } as unknown as Meter
+
+const ONE = 'pluginDirs: [mine]\ninstallations:\n  - { id: one, use: hello, with: { url: "https://hooks.example" } }\n'
+const file = () => temp.file('manifold.yaml')
+const load = () =>
+  assemble({
+    file: file(),
+    env: {},
+    dataDir: temp.file('data'),
+    roots: (dirs) => dirs.map((dir) => ({ dir, origin: 'community' as const })),
+    nowMs: 0,
+  })
+
+beforeEach(async () => {
+  temp = await tempDir('reloader')
+  warned = []
+  applied = 0
+  await writePlugin(temp.file('mine'), 'hello')
+  mkdirSync(temp.file('more'))
+  await writeFile(file(), ONE)
+  const initial = await load()
+  if ('problems' in initial) throw new Error(JSON.stringify(initial.problems))
+  reloader = openReloader({
+    file: file(),
+    dataDir: temp.file('data'),
+    pluginDirs: initial.config.pluginDirs,
+    initial,
+    load,
+    apply: async (_assembly: Assembly) => void (applied += 1),
+    clock: systemClock,
+    logger,
+    meter,
+  })
+  await reloader.watch()
+})
+afterEach(async () => {
+  reloader.close()
+  await temp[Symbol.asyncDispose]()
+})
+
+async function reloadWith(text: string) {
+  const before = applied
+  await writeFile(file(), text)
+  reloader.poke()
+  await until('the reload', async () => applied, { accept: (count) => count > before, everyMs: 5 })
+  const status = await reloader.status()
+  return { ...status, inStep: status.runningChecksum === status.diskChecksum }
+}
+
+it('limits and plugin folders wait for a start, and are told until they are taken back', async () => {
+  const waiting = await reloadWith(
+    `limits: { bodyBytesMax: 2048, connectionsMax: 99 }\n${ONE.replace('[mine]', '[mine, more]')}`,
+  )
+  expect(waiting.inStep).toBe(false)
+  expect(waiting.problems).toEqual([
+    {
+      path: 'limits',
+      line: 1,
+      column: 1,
+      message: 'bodyBytesMax, connectionsMax: takes effect at the next start',
+      hint: 'restart the hub',
+    },
+    { path: 'pluginDirs', line: 1, column: 1, message: 'takes effect at the next start', hint: 'restart the hub' },
+  ])
+  expect(warned.map(([fields]) => fields)).toEqual([{ path: 'limits' }, { path: 'pluginDirs' }])
+  expect(reloader.describe()).toBe('the file on disk runs, but for limits and pluginDirs: at the next start')
+  const back = await reloadWith(`${ONE}# as before\n`)
+  expect([back.inStep, back.problems, reloader.describe()]).toEqual([true, [], 'the file on disk is what runs'])
+})
+
+it('other code of a plugin for the same grants leaves a line in the log', async () => {
+  await writePlugin(temp.file('mine'), 'hello', { code: CODE.replace('event.id', '"v2"') })
+  await reloadWith(`${ONE}# again\n`)
+  await until('the code to be told', async () => warned.length, { accept: (count) => count > 0, everyMs: 5 })
+  expect(warned).toEqual([
+    [expect.objectContaining({ plugin: 'hello', version: '1.0.0' }), expect.stringContaining('the code of a plugin')],
+  ])
+})
