@@ -9,13 +9,18 @@ type Range = [ipaddr.IPv4 | ipaddr.IPv6, number]
 export interface AddressBook {
   /** The sender's address in normal form; `unknown` when the socket is gone. */
   clientOf(incoming: IncomingMessage): string
-  /** True when nobody stands between and the caller is this machine or a private network. */
+  /**
+   * True when nobody stands between, the caller is this machine or a private network, and the hub was asked for by
+   * address: a web page whose name was pointed here says its name.
+   */
   isLocal(incoming: IncomingMessage): boolean
 }
 
 const IPV6_BUCKET_BITS = 64
 const IPV4_TEXT = /^\d{1,3}(?:\.\d{1,3}){3}$/
 const MAPPED_PREFIX = '::ffff:'
+/** Headers of those who pass a request on. */
+const BETWEEN = /^(?:via|forwarded|x-real-ip|x-forwarded-.+)$/
 const LOCAL_RANGES: ReadonlySet<string> = new Set(['loopback', 'private', 'uniqueLocal', 'linkLocal'])
 
 /** `trustedProxies` are CIDRs or single addresses; anything else throws. */
@@ -38,13 +43,9 @@ export function openAddressBook(trustedProxies: readonly string[]): AddressBook 
   return {
     clientOf,
     isLocal: (incoming) => {
-      const { headers } = incoming
-      const forwarded =
-        headers['x-forwarded-for'] !== undefined ||
-        headers['forwarded'] !== undefined ||
-        headers['x-real-ip'] !== undefined
-      if (forwarded && !within(normal(incoming.socket.remoteAddress), trusted)) return false
-      const address = clientOf(incoming)
+      const { headers, socket } = incoming
+      if (Object.keys(headers).some((name) => BETWEEN.test(name)) || !namesAddress(headers.host)) return false
+      const address = normal(socket.remoteAddress)
       return address !== UNKNOWN && LOCAL_RANGES.has(ipaddr.parse(address).range())
     },
   }
@@ -71,6 +72,13 @@ function normal(address: string | undefined): string {
   const parsed = ipaddr.process(address)
   if (parsed instanceof ipaddr.IPv6) return ipaddr.fromByteArray(parsed.toByteArray()).toString()
   return parsed.toString()
+}
+
+/** Is this Host header an IP address or `localhost`? */
+function namesAddress(host: string | undefined): boolean {
+  if (host === undefined) return false
+  const name = withoutPort(host.replace(/^localhost:\d+$/i, 'localhost'))
+  return name.toLowerCase() === 'localhost' || isIP(name) !== 0
 }
 
 /** `[2001:db8::1]:443` and `192.0.2.1:443` without their port. */

@@ -98,7 +98,7 @@ async function serve(input: { deps: HttpDeps; gate: Gate; route: Route; c: Conte
     answer = await run(route, call)
   } catch (error) {
     if (route.access === 'submit' && error instanceof HubError) deps.meter.responseRejected(error.code)
-    answer = failed({ deps, error, requestId, path: route.path })
+    answer = failed({ deps, error, requestId, path: route.path, incoming, route })
   }
   // A browser's script on another site may send to public forms; it carries no cookie and no key of ours.
   if (route.access === 'submit' && incoming.headers.origin !== undefined)
@@ -120,7 +120,14 @@ function run(route: Route, call: Call): Promise<Response> | Response {
   }
 }
 
-function failed(input: { deps: HttpDeps; error: unknown; requestId: string; path: string }): Response {
+interface Failure {
+  readonly deps: HttpDeps
+  readonly error: unknown
+  readonly requestId: string
+  readonly path: string
+}
+
+function failed(input: Failure & { incoming?: IncomingMessage; route?: Route }): Response {
   const error = asHubError(input.error)
   if (error.status >= 500) {
     input.deps.logger.error(
@@ -128,7 +135,9 @@ function failed(input: { deps: HttpDeps; error: unknown; requestId: string; path
       'A request failed',
     )
   }
-  return problemResponse(error, input.requestId)
+  const { incoming, route, requestId } = input
+  if (incoming !== undefined && route?.refusal !== undefined) return route.refusal({ incoming, error, requestId })
+  return problemResponse(error, requestId)
 }
 
 interface KnownPath {

@@ -26,21 +26,31 @@ const KEY_CHARS_MAX = 512
 export function openGate(deps: GateDeps): Gate {
   const { publicRatePerSecond, publicRateBurst } = deps.limits
   const rate = openRateLimit({ ratePerSecond: publicRatePerSecond, burst: publicRateBurst })
-  const countStranger = (incoming: IncomingMessage): null => {
+  const count = (incoming: IncomingMessage, message: string): null => {
     const waitMs = rate(bucketOf(deps.addresses.clientOf(incoming)), deps.clock.monotonicMs())
     if (waitMs === 0) return null
-    throw new HubError(
-      'rate_limited',
-      `This address may send ${publicRatePerSecond} responses a second. Wait, or use an API key.`,
-      { retryAfterMs: waitMs },
-    )
+    throw new HubError('rate_limited', message, { retryAfterMs: waitMs })
+  }
+  const countStranger = (incoming: IncomingMessage): null =>
+    count(incoming, `This address may send ${publicRatePerSecond} responses a second. Wait, or use an API key.`)
+  // Only what failed counts: a valid key must work from an address that others share.
+  const refuseKey = (incoming: IncomingMessage, message: string): never => {
+    count(incoming, `This address may try ${publicRatePerSecond} wrong API keys a second. Wait, and check the key.`)
+    throw new HubError('unauthorized', message)
+  }
+  const admit = (incoming: IncomingMessage, principal: Principal | null, access: Access): Principal | null => {
+    if (principal === null && access === 'stranger') return countStranger(incoming)
+    if (principal === null) return refuseKey(incoming, 'This API key is not valid here: unknown, expired or revoked.')
+    const scope = scopeOf(access)
+    if (scope !== null && !allows(principal, scope))
+      throw new HubError('forbidden', `This needs a key with the scope "${scope}".`)
+    return principal
   }
   return (incoming, access) => {
     const header = incoming.headers.authorization
     if (access === 'open') return null
-    if (access === 'stranger') return countStranger(incoming)
     if (header === undefined) {
-      if (access === 'submit') return countStranger(incoming)
+      if (access === 'submit' || access === 'stranger') return countStranger(incoming)
       if (access === 'local' && deps.addresses.isLocal(incoming)) return null
       throw new HubError(
         'unauthorized',
@@ -48,21 +58,15 @@ export function openGate(deps: GateDeps): Gate {
       )
     }
     const key = BEARER.exec(header)?.[1]
-    if (key === undefined || key.length > KEY_CHARS_MAX)
-      throw new HubError('unauthorized', 'The Authorization header must be "Bearer <api key>".')
+    if (key === undefined || key.length > KEY_CHARS_MAX) {
+      // Of a plugin's route the header may be the plugin's business.
+      if (access === 'stranger') return countStranger(incoming)
+      return refuseKey(incoming, 'The Authorization header must be "Bearer <api key>".')
+    }
     const known = deps.keys.peek(key)
-    if (known !== undefined) return admit(known, access)
-    return deps.keys.authenticate(key).then((principal) => admit(principal, access))
+    if (known !== undefined) return admit(incoming, known, access)
+    return deps.keys.authenticate(key).then((principal) => admit(incoming, principal, access))
   }
-}
-
-function admit(principal: Principal | null, access: Access): Principal {
-  if (principal === null)
-    throw new HubError('unauthorized', 'This API key is not valid here: unknown, expired or revoked.')
-  const scope = scopeOf(access)
-  if (scope !== null && !allows(principal, scope))
-    throw new HubError('forbidden', `This needs a key with the scope "${scope}".`)
-  return principal
 }
 
 function scopeOf(access: Access): Scope | null {

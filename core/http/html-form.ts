@@ -12,7 +12,7 @@ import { formPage } from './form-page.ts'
 import type { Typed } from './form-page.ts'
 import { html, page } from './html.ts'
 import { asHubError, problemResponse, retryAfterSeconds } from './problem.ts'
-import type { Call, Route } from './route.ts'
+import type { Call, Refused, Route } from './route.ts'
 import { answer, findForm, incomingOf } from './submit.ts'
 
 /** Both routes of `/f/{id}`. Callers that ask for JSON get the API's answers, everybody else gets pages. */
@@ -22,6 +22,7 @@ export function htmlFormRoutes(deps: HttpDeps, addresses: AddressBook): Route[] 
       method: 'GET',
       path: '/f/{id}',
       access: 'open',
+      refusal: errorPage,
       handler: (call) =>
         orErrorPage(deps, call, async () => {
           const { form } = await findForm(deps, call, call.param('id'))
@@ -33,6 +34,7 @@ export function htmlFormRoutes(deps: HttpDeps, addresses: AddressBook): Route[] 
       method: 'POST',
       path: '/f/{id}',
       access: 'submit',
+      refusal: errorPage,
       doc: {
         tag: 'Responses',
         summary: 'Submit a plain HTML form',
@@ -129,17 +131,21 @@ async function orErrorPage(deps: HttpDeps, call: Call, handle: () => Promise<Res
     const error = asHubError(thrown)
     if (error.code === 'internal') throw thrown
     if (call.incoming.method === 'POST') deps.meter.responseRejected(error.code)
-    if (wantsJson(call.incoming)) return problemResponse(error, call.requestId)
-    const seconds = retryAfterSeconds(error)
-    return page({
-      title: ERRORS[error.code].title,
-      status: error.status,
-      requestId: call.requestId,
-      body: html`<h1>${ERRORS[error.code].title}</h1><p>${error.message}</p><p class="soft">Request ${call.requestId}</p>`,
-      headers: {
-        ...(seconds === null ? {} : { 'retry-after': String(seconds) }),
-        ...(error.status === 413 ? { connection: 'close' } : {}),
-      },
-    })
+    return errorPage({ incoming: call.incoming, error, requestId: call.requestId })
   }
+}
+
+function errorPage({ incoming, error, requestId }: Refused): Response {
+  if (wantsJson(incoming)) return problemResponse(error, requestId)
+  const seconds = retryAfterSeconds(error)
+  return page({
+    title: ERRORS[error.code].title,
+    status: error.status,
+    requestId,
+    body: html`<h1>${ERRORS[error.code].title}</h1><p>${error.message}</p><p class="soft">Request ${requestId}</p>`,
+    headers: {
+      ...(seconds === null ? {} : { 'retry-after': String(seconds) }),
+      ...(error.status === 413 ? { connection: 'close' } : {}),
+    },
+  })
 }

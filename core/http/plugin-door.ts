@@ -27,9 +27,11 @@ const HIDDEN_HEADERS: ReadonlySet<string> = new Set([
   'expect',
 ])
 const BODILESS_STATUSES: ReadonlySet<number> = new Set([204, 205, 304])
-const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
+/** What a header may be made of; Node refuses to send anything else. */
+const HEADER_TEXT = /^[\t\x20-\x7e\x80-\xff]*$/
 
-/** One door for all installations; strangers are counted as for public forms. */
+/** One door for all installations; strangers are counted as for public forms, valid keys are not. */
 export function pluginDoorRoutes(deps: Pick<HttpDeps, 'pluginRoute' | 'limits'>): Route[] {
   const call = deps.pluginRoute
   if (call === undefined) return []
@@ -49,7 +51,7 @@ export function pluginDoorRoutes(deps: Pick<HttpDeps, 'pluginRoute' | 'limits'>)
           method,
           path: `/${url.pathname.split('/').slice(3).join('/')}`,
           query: Object.fromEntries(url.searchParams),
-          headers: headersOf(incoming.headers),
+          headers: headersOf(incoming.headers, request.principal !== null),
           body,
         },
       })
@@ -58,10 +60,12 @@ export function pluginDoorRoutes(deps: Pick<HttpDeps, 'pluginRoute' | 'limits'>)
   }))
 }
 
-function headersOf(headers: NodeJS.Dict<string | string[]>): Record<string, string> {
+/** A key of the hub is for the hub: the plugin behind the door does not get to see it. */
+function headersOf(headers: NodeJS.Dict<string | string[]>, hidesKey: boolean): Record<string, string> {
   const shown: Record<string, string> = Object.create(null) as Record<string, string>
   for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined && !HIDDEN_HEADERS.has(name)) shown[name] = Array.isArray(value) ? value.join(', ') : value
+    if (value === undefined || HIDDEN_HEADERS.has(name) || (hidesKey && name === 'authorization')) continue
+    shown[name] = Array.isArray(value) ? value.join(', ') : value
   }
   return shown
 }
@@ -77,8 +81,13 @@ function toResponse(answer: RouteResponse, requestId: string): Response {
   }
   headers['content-type'] = json === undefined ? 'text/plain; charset=utf-8' : 'application/json'
   for (const [name, value] of Object.entries(answer.headers ?? {})) {
-    if (ALLOWED_HEADERS.has(name.toLowerCase()) && !/[\r\n\0]/.test(String(value)))
-      headers[name.toLowerCase()] = String(value)
+    if (!ALLOWED_HEADERS.has(name.toLowerCase()) || /[\r\n\0]/.test(String(value))) continue
+    if (!HEADER_TEXT.test(String(value)))
+      throw new HubError(
+        'plugin_invalid_result',
+        `The plugin answered characters that the header ${name} cannot carry.`,
+      )
+    headers[name.toLowerCase()] = String(value)
   }
   const text = BODILESS_STATUSES.has(status) ? null : json === undefined ? (body ?? '') : JSON.stringify(json)
   return new Response(text, { status, headers })

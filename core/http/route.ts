@@ -8,8 +8,8 @@ import { API_HEADERS } from './problem.ts'
 
 /**
  * Who may call. A scope: keys that have it. `any-key`: every valid key. `open`: everybody. `submit`: everybody for public
- * forms, within the address's rate; keys with `responses:write` always. `stranger`: everybody within the address's rate; the
- * Authorization header is not ours to read. `local`: admin keys, or callers of this machine or a private network.
+ * forms, within the address's rate; keys with `responses:write` always. `stranger`: everybody within the address's rate, and
+ * valid keys always; any other Authorization header is not ours to judge. `local`: admin keys, or callers of this machine or a private network.
  */
 export type Access = Scope | 'any-key' | 'open' | 'submit' | 'stranger' | 'local'
 
@@ -58,10 +58,19 @@ export interface RouteDoc {
 
 type Handler<C> = (call: C) => Promise<Response> | Response
 
+/** A request that gets an error instead of its answer. */
+export interface Refused {
+  readonly incoming: IncomingMessage
+  readonly error: HubError
+  readonly requestId: string
+}
+
 interface RouteBase {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** With `{name}` placeholders. */
   readonly path: string
+  /** What a refused or failed request gets; absent: problem details. */
+  readonly refusal?: (refused: Refused) => Response
   /** Absent: not part of the described API. */
   readonly doc?: RouteDoc
 }

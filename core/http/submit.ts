@@ -29,15 +29,10 @@ const submissionShape = {
   status: z.enum(['partial', 'completed']).optional().openapi({
     description: '`partial` skips required fields; a later `completed` with the same `client_id` completes it.',
   }),
-  client_id: z
-    .string()
-    .max(200)
-    .nullable()
-    .optional()
-    .openapi({
-      description:
-        'Your own id of the response, unique per form: sending it again changes nothing, and other answers under the id of a completed response are refused. Ids of senders with and without a key are kept apart.',
-    }),
+  client_id: z.string().max(200).nullable().optional().openapi({
+    description:
+      'Your own id of the response, unique per form: sending it again changes nothing, and other answers under the id of a completed response are refused. Ids of senders with and without a key are kept apart.',
+  }),
   started_at: z.string().nullable().optional().openapi({ format: 'date-time' }),
   meta: z.record(z.string(), z.unknown()).nullable().optional(),
 }

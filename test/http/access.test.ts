@@ -6,7 +6,7 @@ import { newId } from '../../core/ids.ts'
 import { SCOPES } from '../../core/registry/api-keys.ts'
 import type { Scope } from '../../core/registry/api-keys.ts'
 import { openDoor } from './door.ts'
-import type { Door } from './door.ts'
+import type { Answer, Door } from './door.ts'
 
 const SECRET = 'only-the-default-workspace-may-see-this'
 let door: Door
@@ -230,4 +230,19 @@ test('metrics need a key as soon as anybody stands between', async () => {
     401,
   )
   expect((await door.call('GET', '/metrics', { headers: { 'x-forwarded-for': '127.0.0.1' } })).status).toBe(200)
+})
+
+test('wrong keys are counted against their address, valid ones from there go on', async () => {
+  await using tight = await openDoor({ limits: { publicRatePerSecond: 1, publicRateBurst: 5 } })
+  const made = await tight.key(['forms:read'])
+  const knockAt = (key: string) => tight.call('GET', '/api/v2/forms', { key })
+  const wrong = [`mfk_${'x'.repeat(43)}_aaaaaa`, 'nonsense', 'x'.repeat(600)]
+  const answers: Answer[] = []
+  for (let n = 0; n < 15; n++) answers.push(await knockAt(wrong[n % wrong.length] as string))
+  expect(answers.slice(0, 5).map(({ status }) => status)).toEqual([401, 401, 401, 401, 401])
+  const limited = answers.filter(({ status }) => status === 429)
+  expect(limited.length).toBeGreaterThan(0)
+  for (const { body, headers } of limited)
+    expect([body['code'], Number(headers['retry-after'])]).toEqual(['rate_limited', 1])
+  expect((await knockAt(made)).status).toBe(200)
 })

@@ -42,17 +42,24 @@ describe("the client's address", () => {
     expect(bucketOf('203.0.113.9')).not.toBe(bucketOf('203.0.113.8'))
   })
 
-  test('local is loopback or private, with nobody in between', () => {
+  test('local is loopback or private, asked for by address, with nobody in between', () => {
     const plain = openAddressBook([])
-    expect(
-      ['127.0.0.1', '::1', '192.168.1.1', 'fd00::1', '::ffff:127.0.0.1'].every((address) =>
-        plain.isLocal(from(address)),
-      ),
-    ).toBe(true)
-    expect(['203.0.113.9', '2001:db8::1', undefined].some((address) => plain.isLocal(from(address)))).toBe(false)
-    expect(plain.isLocal(from('127.0.0.1', forwarded('127.0.0.1')))).toBe(false)
-    expect(plain.isLocal(from('127.0.0.1', { forwarded: 'for=1.2.3.4' }))).toBe(false)
-    expect(book.isLocal(from('10.1.1.1', forwarded('1.2.3.4')))).toBe(false)
+    const asked = (address: string | undefined, headers: Record<string, string> = {}) =>
+      from(address, { host: '127.0.0.1:8080', ...headers })
+    const near = ['127.0.0.1', '::1', '192.168.1.1', 'fd00::1', '::ffff:127.0.0.1']
+    expect(near.filter((address) => !plain.isLocal(asked(address)))).toEqual([])
+    expect(['203.0.113.9', '2001:db8::1', undefined].some((address) => plain.isLocal(asked(address)))).toBe(false)
+
+    const hosts = ['localhost', 'LOCALHOST:80', '127.0.0.1', '10.0.0.7:8080', '[::1]', '[fd00::1]:8080']
+    expect(hosts.filter((host) => !plain.isLocal(asked('127.0.0.1', { host })))).toEqual([])
+    const names = ['evil.example', 'evil.example:8080', 'localhost.evil.example', '127.0.0.1.evil.example', '', '1.2.3']
+    expect(names.filter((host) => plain.isLocal(asked('127.0.0.1', { host })))).toEqual([])
+    expect(plain.isLocal(from('127.0.0.1'))).toBe(false)
+
+    for (const name of ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded', 'via', 'x-real-ip']) {
+      expect(plain.isLocal(asked('127.0.0.1', { [name]: '127.0.0.1' })), name).toBe(false)
+      expect(book.isLocal(asked('10.1.1.1', { [name]: '10.1.1.2' })), name).toBe(false)
+    }
   })
 })
 

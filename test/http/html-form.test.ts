@@ -326,11 +326,15 @@ test('an address that sends too much waits; a key does not', async () => {
   await door.saveForm('busy', { fields: [] })
   let limited: Answer | undefined
   for (let i = 0; i < 250 && limited === undefined; i++) {
-    const answer = await send('busy', { a: String(i) })
+    const answer = await send('busy', { a: String(i) }, { accept: 'application/json' })
     if (answer.status === 429) limited = answer
   }
   expect(limited?.body).toMatchObject({ code: 'rate_limited' })
   expect(limited?.headers['retry-after']).toMatch(/^[1-9]\d*$/)
+  const inBrowser = await send('busy', { a: 'more' }, { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' })
+  expect([inBrowser.status, inBrowser.headers['content-type']]).toEqual([429, 'text/html; charset=utf-8'])
+  expect(inBrowser.text).toContain('<h1>Too many requests</h1>')
+  expect(inBrowser.headers['retry-after']).toMatch(/^[1-9]\d*$/)
   expect((await door.call('POST', '/api/v2/forms/busy/responses', { key: null, json: { data: {} } })).status).toBe(429)
   expect((await door.call('POST', '/api/v2/forms/busy/responses', { json: { data: {} } })).status).toBe(201)
 })

@@ -10,7 +10,7 @@ const seen: { installation: string; request: RouteRequest }[] = []
 let next: () => RouteResponse = () => ({})
 beforeAll(async () => {
   door = await openDoor({
-    limits: { pluginRouteBodyBytesMax: 100 },
+    limits: { pluginRouteBodyBytesMax: 100, publicRatePerSecond: 1, publicRateBurst: 30 },
     deps: {
       pluginRoute: (input) => {
         seen.push(input)
@@ -76,4 +76,36 @@ test('bodies have the limit of plugin routes', async () => {
   const calls = seen.length
   expect((await door.call('POST', '/i/crm/x', { key: null, body: 'x'.repeat(101) })).status).toBe(413)
   expect(seen).toHaveLength(calls)
+})
+
+test("a header that cannot be sent is the plugin's mistake", async () => {
+  for (const value of ['max-age=日', 'a\u0001b']) {
+    next = () => ({ headers: { 'cache-control': value } })
+    const answer = await door.call('GET', '/i/crm/x', { key: null })
+    expect([answer.status, answer.body['code']]).toEqual([502, 'plugin_invalid_result'])
+  }
+  next = () => ({ headers: { 'cache-control': 'é\t' } })
+  expect((await door.call('GET', '/i/crm/x', { key: null })).status).toBe(200)
+})
+
+test('PATCH is passed on with its body', async () => {
+  next = () => ({ json: 1 })
+  expect((await door.call('PATCH', '/i/crm/x', { key: null, body: 'a' })).status).toBe(200)
+  expect(seen.at(-1)?.request).toMatchObject({ method: 'PATCH', body: 'a' })
+})
+
+test('strangers are counted, valid keys are not; the plugin sees every header but a key of the hub', async () => {
+  next = () => ({})
+  const made = await door.key(['forms:read'])
+  for (const key of [undefined, made]) {
+    for (let n = 0; n < 40; n++) {
+      expect((await door.call('GET', '/i/crm/x', key === undefined ? {} : { key })).status).toBe(200)
+    }
+    expect(seen.at(-1)?.request.headers).not.toHaveProperty('authorization')
+  }
+  expect((await door.call('GET', '/i/crm/x', { key: 'of-the-caller' })).status).toBe(200)
+  expect(seen.at(-1)?.request.headers).toMatchObject({ authorization: 'Bearer of-the-caller' })
+  const statuses: number[] = []
+  for (let n = 0; n < 40; n++) statuses.push((await door.call('GET', '/i/crm/x', { key: 'of-the-caller' })).status)
+  expect(statuses).toContain(429)
 })
