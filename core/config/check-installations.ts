@@ -42,13 +42,15 @@ function checkUse({ tree, value, plugins }: CheckInput, index: number): ConfigPr
   const plugin = plugins.find((candidate) => candidate.id === use)
   if (!plugin) {
     const ids = plugins.map((candidate) => candidate.id)
+    const hidden = tree.isExpanded([...at, 'use'])
     const hint =
-      didYouMean(use, ids) ?? (ids.length > 0 ? `there are: ${ids.toSorted().join(', ')}` : 'no plugin was found')
+      (hidden ? null : didYouMean(use, ids)) ??
+      (ids.length > 0 ? `there are: ${ids.toSorted().join(', ')}` : 'no plugin was found')
     return [
       {
         place: tree.placeOf([...at, 'use']),
         path: formatPath([...at, 'use']),
-        message: `there is no plugin "${use}"`,
+        message: hidden ? 'there is no such plugin' : `there is no plugin "${use}"`,
         hint,
       },
     ]
@@ -77,7 +79,9 @@ function checkSettings({ tree, value, plugin, index }: CheckOne): ConfigProblem[
   const settings = valueAt(value, [...at, 'with']) ?? {}
   if (typeof settings !== 'object' || Array.isArray(settings)) return []
   for (;;) {
-    const problems = plugin.checkWith(settings as Record<string, unknown>)
+    const problems = plugin.checkWith(settings as Record<string, unknown>, (path) =>
+      tree.isExpanded([...at, 'with', ...path]),
+    )
     const converted = problems.filter((problem) =>
       convertExpanded(tree, value, { path: [...at, 'with', ...problem.path], wants: problem.wants }),
     )
@@ -100,13 +104,15 @@ function checkEvents({ tree, value, plugin, index }: CheckOne): ConfigProblem[] 
   const list: [Path, unknown][] = Array.isArray(wanted) ? wanted.map((type, n) => [[...at, n], type]) : [[at, wanted]]
   return list.flatMap(([path, type]) => {
     if (typeof type !== 'string' || events.includes(type)) return []
+    const hidden = tree.isExpanded(path)
     const hint =
-      didYouMean(type, events) ?? (events.length > 0 ? `it handles ${events.join(', ')}` : 'it handles no events')
+      (hidden ? null : didYouMean(type, events)) ??
+      (events.length > 0 ? `it handles ${events.join(', ')}` : 'it handles no events')
     return [
       {
         place: tree.placeOf(path),
         path: formatPath(path),
-        message: `the plugin "${plugin.id}" does not handle "${type}"`,
+        message: `the plugin "${plugin.id}" does not handle ${hidden ? 'this' : `"${type}"`}`,
         hint,
       },
     ]

@@ -63,7 +63,11 @@ export interface KnownPlugin {
   readonly events?: readonly string[]
   /** Why it cannot be used at all. */
   readonly broken?: readonly string[]
-  checkWith(value: Readonly<Record<string, unknown>>): readonly WithProblem[]
+  /** What stands at a hidden path (of the settings) is not quoted in a problem. */
+  checkWith(
+    value: Readonly<Record<string, unknown>>,
+    isHidden?: (path: readonly (string | number)[]) => boolean,
+  ): readonly WithProblem[]
   /** Where secrets stand in these settings. */
   secretPaths?(value: Readonly<Record<string, unknown>>): readonly (readonly (string | number)[])[]
 }

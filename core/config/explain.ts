@@ -17,10 +17,17 @@ export interface Mistake {
 
 type Issue = z.core.$ZodIssue
 
-/** Runs the schema over the value; the mistakes are in the order of the file's structure. */
+interface Told {
+  readonly root: unknown
+  readonly known: ReadonlyMap<string, readonly string[]>
+  readonly isHidden: (path: Path) => boolean
+}
+
+/** Runs the schema over the value; the mistakes are in the order of the file's structure. What is hidden is not quoted. */
 export function inspect<Schema extends z.ZodType>(
   schema: Schema,
   value: unknown,
+  isHidden: (path: Path) => boolean = () => false,
 ): { readonly data: z.output<Schema> } | { readonly mistakes: readonly Mistake[] } {
   const known = new Map<string, readonly string[]>()
   const result = schema.safeParse(value, {
@@ -32,7 +39,7 @@ export function inspect<Schema extends z.ZodType>(
     },
   })
   if (result.success) return { data: result.data }
-  const mistakes = result.error.issues.flatMap((issue) => explain(issue, value, known))
+  const mistakes = result.error.issues.flatMap((issue) => explain(issue, { root: value, known, isHidden }))
   const misspelt = new Set(
     mistakes.filter((mistake) => mistake.onKey).map((mistake) => JSON.stringify(mistake.path.slice(0, -1))),
   )
@@ -40,12 +47,28 @@ export function inspect<Schema extends z.ZodType>(
   return { mistakes: mistakes.filter((mistake) => !mistake.whole || !misspelt.has(JSON.stringify(mistake.path))) }
 }
 
-function explain(issue: Issue, root: unknown, known: ReadonlyMap<string, readonly string[]>): Mistake[] {
+/** What stands there: a hidden value is one of its kind and nothing more. */
+class Found {
+  readonly value: unknown
+  readonly hidden: boolean
+
+  constructor(path: Path, { root, isHidden }: Told) {
+    this.value = valueAt(root, path)
+    this.hidden = isHidden(path)
+  }
+
+  /** ` (got "yes")`, or nothing. */
+  get quoted(): string {
+    return this.hidden ? '' : ` (got ${show(this.value)})`
+  }
+}
+
+function explain(issue: Issue, told: Told): Mistake[] {
   const path = issue.path as (string | number)[]
-  const got = valueAt(root, path)
+  const got = new Found(path, told)
   switch (issue.code) {
     case 'unrecognized_keys': {
-      const candidates = known.get(JSON.stringify(issue.keys)) ?? []
+      const candidates = told.known.get(JSON.stringify(issue.keys)) ?? []
       return issue.keys.map((key) => ({
         path: [...path, key],
         message: `unknown key "${key}"`,
@@ -69,7 +92,7 @@ function explain(issue: Issue, root: unknown, known: ReadonlyMap<string, readonl
         },
       ]
     case 'invalid_union':
-      return explainUnion(issue, root, known)
+      return explainUnion(issue, told)
     case 'too_small':
     case 'too_big':
       return [outOfBounds(path, issue, got)]
@@ -77,23 +100,19 @@ function explain(issue: Issue, root: unknown, known: ReadonlyMap<string, readonl
       return [
         {
           path,
-          message: typeof got === 'object' ? issue.message : `${issue.message} (got ${show(got)})`,
+          message: typeof got.value === 'object' ? issue.message : `${issue.message}${got.quoted}`,
           hint: null,
           onKey: false,
           whole: true,
         },
       ]
     default:
-      return [{ path, message: `${issue.message} (got ${show(got)})`, hint: null, onKey: false }]
+      return [{ path, message: `${issue.message}${got.quoted}`, hint: null, onKey: false }]
   }
 }
 
 /** The branch that took the value's type tells what is wrong inside; when none did, all are named. */
-function explainUnion(
-  issue: Extract<Issue, { code: 'invalid_union' }>,
-  root: unknown,
-  known: ReadonlyMap<string, readonly string[]>,
-): Mistake[] {
+function explainUnion(issue: Extract<Issue, { code: 'invalid_union' }>, told: Told): Mistake[] {
   const path = issue.path as (string | number)[]
   const branches = issue.errors.map((errors) =>
     errors.map((inner): Issue => ({ ...inner, path: [...issue.path, ...inner.path] })),
@@ -103,7 +122,7 @@ function explainUnion(
   )
   if (reaching.length > 0) {
     const best = reaching.toSorted((a, b) => score(a) - score(b))[0] as Issue[]
-    return best.flatMap((inner) => explain(inner, root, known))
+    return best.flatMap((inner) => explain(inner, told))
   }
   const kinds = branches.map((errors) =>
     errors.find((inner) => inner.path.length === path.length && isKindIssue(inner)),
@@ -112,14 +131,15 @@ function explainUnion(
     if (inner?.code === 'invalid_type') return KIND_WORDS[inner.expected] ?? inner.expected
     return inner?.code === 'invalid_value' ? listOf(inner.values) : 'something else'
   })
-  const got = valueAt(root, path)
+  const found = new Found(path, told)
+  const got = found.value
   const choices = kinds.flatMap((inner) => (inner?.code === 'invalid_value' ? inner.values.map(String) : []))
   return [
     {
       path,
-      message: got === undefined ? 'is missing' : `must be ${[...new Set(words)].join(', or ')} (got ${show(got)})`,
+      message: got === undefined ? 'is missing' : `must be ${[...new Set(words)].join(', or ')}${found.quoted}`,
       hint:
-        typeof got === 'string'
+        typeof got === 'string' && !found.hidden
           ? (didYouMean(got, choices) ??
             booleanHint(
               got,
@@ -147,7 +167,8 @@ const KIND_WORDS: Readonly<Record<string, string>> = {
   record: 'a mapping (key: value)',
 }
 
-function wrongType(path: Path, expected: string, got: unknown): Mistake {
+function wrongType(path: Path, expected: string, found: Found): Mistake {
+  const got = found.value
   const wanted = KIND_WORDS[expected] ?? expected
   const wants = expected === 'boolean' ? 'boolean' : expected === 'number' || expected === 'int' ? 'number' : undefined
   if (got === undefined)
@@ -158,7 +179,8 @@ function wrongType(path: Path, expected: string, got: unknown): Mistake {
       onKey: false,
       wants,
     }
-  return { path, message: `must be ${wanted} (got ${show(got)})`, hint: typeHint(expected, got), onKey: false, wants }
+  const hint = found.hidden ? null : typeHint(expected, got)
+  return { path, message: `must be ${wanted}${found.quoted}`, hint, onKey: false, wants }
 }
 
 function typeHint(expected: string, got: unknown): string | null {
@@ -178,25 +200,26 @@ function booleanHint(got: string, boolean: boolean): string | null {
   return /^(no|off|false|n)$/i.test(got) ? 'use false: YAML 1.2 reads this as text' : null
 }
 
-function wrongValue(path: Path, values: readonly unknown[], got: unknown): Mistake {
+function wrongValue(path: Path, values: readonly unknown[], found: Found): Mistake {
+  const got = found.value
   if (got === undefined)
     return { path, message: `"${String(path.at(-1))}" is missing`, hint: `it must be ${listOf(values)}`, onKey: false }
   return {
     path,
-    message: `must be ${listOf(values)} (got ${show(got)})`,
-    hint: typeof got === 'string' ? didYouMean(got, values.map(String)) : null,
+    message: `must be ${listOf(values)}${found.quoted}`,
+    hint: typeof got === 'string' && !found.hidden ? didYouMean(got, values.map(String)) : null,
     onKey: false,
     wants: values.every((value) => typeof value === 'number') ? 'number' : undefined,
   }
 }
 
-function outOfBounds(path: Path, issue: Extract<Issue, { code: 'too_small' | 'too_big' }>, got: unknown): Mistake {
+function outOfBounds(path: Path, issue: Extract<Issue, { code: 'too_small' | 'too_big' }>, got: Found): Mistake {
   const bound = issue.code === 'too_small' ? issue.minimum : issue.maximum
   const than = issue.code === 'too_small' ? 'at least' : 'at most'
   const noun = issue.origin === 'string' ? ' characters' : issue.origin === 'array' ? ' entries' : ''
   return {
     path,
-    message: `must ${noun === '' ? 'be' : 'have'} ${than} ${bound}${noun} (got ${show(got)})`,
+    message: `must ${noun === '' ? 'be' : 'have'} ${than} ${bound}${noun}${got.quoted}`,
     hint: null,
     onKey: false,
   }

@@ -85,7 +85,7 @@ function withoutEmptySections(value: unknown): unknown {
 /** Parses; where a variable's text stands for a number or a boolean, it becomes one and the parse is repeated. */
 function inspectExpanded(tree: ConfigTree, value: unknown): { data: FileConfig } | { mistakes: readonly Mistake[] } {
   for (;;) {
-    const result = inspect(fileSchema, value)
+    const result = inspect(fileSchema, value, (path) => tree.isExpanded(path))
     if ('data' in result) return result
     const converted = result.mistakes.filter((mistake) => convertExpanded(tree, value, mistake))
     if (converted.length > 0) continue
@@ -122,13 +122,15 @@ function crossCheck(tree: ConfigTree, data: FileConfig): ConfigProblem[] {
   for (const [index, cidr] of (data.network?.allow ?? []).entries()) {
     if (ipaddr.isValidCIDR(cidr)) continue
     const path = ['network', 'allow', index]
-    const hint = ipaddr.isValid(cidr)
-      ? `write ${cidr}/${cidr.includes(':') ? 128 : 32}`
-      : 'write an address and a prefix length, such as 10.0.0.0/8'
+    const hidden = tree.isExpanded(path)
+    const hint =
+      ipaddr.isValid(cidr) && !hidden
+        ? `write ${cidr}/${cidr.includes(':') ? 128 : 32}`
+        : 'write an address and a prefix length, such as 10.0.0.0/8'
     problems.push({
       place: tree.placeOf(path),
       path: formatPath(path),
-      message: `must be a range of addresses in CIDR notation (got "${cidr}")`,
+      message: `must be a range of addresses in CIDR notation${hidden ? '' : ` (got "${cidr}")`}`,
       hint,
     })
   }

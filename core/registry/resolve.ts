@@ -23,7 +23,8 @@ export function resolveInstallation(
   input: ResolveInput,
 ): { readonly installation: Installation } | { readonly problems: readonly string[] } {
   const { config, plugin, limits } = input
-  const wrong = input.schema.check(config.with)
+  // The file's check has told already what stands there, where it may be told.
+  const wrong = input.schema.check(config.with, () => true)
   if (wrong.length > 0)
     return { problems: wrong.map((problem) => `${formatPath(['with', ...problem.path])}: ${problem.message}`) }
   const complete = input.schema.complete(config.with)

@@ -80,9 +80,9 @@ export function knownPlugins(
     ...found.map(({ manifest }): KnownPlugin => ({
       id: manifest.id,
       events: Object.keys(manifest.on),
-      checkWith: (value) => {
+      checkWith: (value, isHidden) => {
         const schema = schemas.of(manifest)
-        return typeof schema === 'string' ? [{ path: [], message: schema, hint: null }] : schema.check(value)
+        return typeof schema === 'string' ? [{ path: [], message: schema, hint: null }] : schema.check(value, isHidden)
       },
       secretPaths: (value) => {
         const schema = schemas.of(manifest)

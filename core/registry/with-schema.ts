@@ -17,8 +17,8 @@ type Settings = Readonly<Record<string, unknown>>
 type Path = readonly (string | number)[]
 
 export interface WithSchema {
-  /** Everything wrong with the settings; empty when they fit. */
-  check(value: Settings): readonly WithProblem[]
+  /** Everything wrong with the settings; empty when they fit. Secrets and what is hidden are not quoted. */
+  check(value: Settings, isHidden?: (path: Path) => boolean): readonly WithProblem[]
   /** The settings with defaults, and where the secrets in them stand. Only for settings that fit. */
   complete(value: Settings): { readonly value: Record<string, unknown>; readonly secrets: readonly Path[] }
 }
@@ -103,7 +103,11 @@ export function compileWithSchema(schema: Settings): WithSchema {
   })
   const validate = ajv.compile(prepare(schema) as object)
   return {
-    check: (value) => problemsOf(validate, { ...structuredClone(value) }),
+    check: (value, isHidden = () => false) => {
+      secrets.clear()
+      const sealed = (error: ErrorObject) => error.parentSchema?.[SECRET] === true || secrets.has(error.instancePath)
+      return problemsOf(validate, { ...structuredClone(value) }, (error, path) => sealed(error) || isHidden(path))
+    },
     complete: (value) => {
       const filled = structuredClone(value) as Record<string, unknown>
       secrets.clear()
@@ -139,12 +143,14 @@ const NAMED = new Set([
   'dependentRequired',
 ])
 
-function problemsOf(validate: ValidateFunction, value: Record<string, unknown>): WithProblem[] {
+type Hides = (error: ErrorObject, path: Path) => boolean
+
+function problemsOf(validate: ValidateFunction, value: Record<string, unknown>, hides: Hides): WithProblem[] {
   if (validate(value)) return []
   const errors = withoutBranches(validate.errors ?? [])
   const seen = new Set<string>()
   return errors.flatMap((error) => {
-    const problem = explain(error, value)
+    const problem = explain(error, value, hides)
     const key = JSON.stringify([problem.path, problem.message])
     if (seen.has(key)) return []
     seen.add(key)
@@ -182,10 +188,11 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
   null: 'nothing',
 }
 
-function explain(error: ErrorObject, root: Record<string, unknown>): WithProblem {
+function explain(error: ErrorObject, root: Record<string, unknown>, hides: Hides): WithProblem {
   const path = pathIn(root, error.instancePath)
   const { params, data } = error
-  const got = error.parentSchema?.[SECRET] === true ? '' : ` (got ${show(data)})`
+  const hidden = hides(error, path)
+  const got = hidden ? '' : ` (got ${show(data)})`
   switch (error.keyword) {
     case 'required':
       return { path, message: `"${params['missingProperty']}" is missing`, hint: requiredHint(error) }
@@ -209,7 +216,7 @@ function explain(error: ErrorObject, root: Record<string, unknown>): WithProblem
             ? 'boolean'
             : undefined
       const hint =
-        wants === 'boolean' && typeof data === 'string' && /^(yes|no|on|off)$/i.test(data)
+        !hidden && wants === 'boolean' && typeof data === 'string' && /^(yes|no|on|off)$/i.test(data)
           ? `use ${/^(yes|on)$/i.test(data)}: YAML 1.2 reads this as text`
           : null
       return {
@@ -221,7 +228,7 @@ function explain(error: ErrorObject, root: Record<string, unknown>): WithProblem
     }
     case 'enum': {
       const allowed = params['allowedValues'] as unknown[]
-      const hint = typeof data === 'string' ? didYouMean(data, allowed.map(String)) : null
+      const hint = typeof data === 'string' && !hidden ? didYouMean(data, allowed.map(String)) : null
       return {
         path,
         message: `must be ${allowed.map((value) => JSON.stringify(value)).join(' or ')}${got}`,

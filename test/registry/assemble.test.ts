@@ -118,6 +118,27 @@ describe('resolving', () => {
     )
   })
 
+  it('a reason quotes neither what came from a variable nor what is a secret', async () => {
+    const config = {
+      type: 'object',
+      properties: {
+        port: { type: 'integer' },
+        kind: { enum: ['alpha', 'beta'] },
+        token: { anyOf: [{ type: 'string', format: 'secret', maxLength: 3 }, { type: 'null' }] },
+        plain: { type: 'string', maxLength: 3 },
+      },
+    }
+    await writePlugin(temp.file('mine'), 'hello', { manifest: { ...HELLO, permissions: {}, config } })
+    const settings = '{ port: "${A:-sk-one}", kind: "${B:-alpah}", token: sk-three, plain: shown }'
+    const { brokenInstallations } = await build(
+      `pluginDirs: [mine]\ninstallations:\n  - { id: one, use: hello, with: ${settings} }\n`,
+    )
+    const reason = brokenInstallations[0]?.reason ?? ''
+    for (const name of ['with.port', 'with.kind', 'with.token', 'with.plain']) expect(reason).toContain(name)
+    expect(reason).toContain('(got "shown")')
+    expect(reason).not.toMatch(/sk-|alpah|did you mean/)
+  })
+
   it('what was fine and is broken at a reload is told, so that the old keeps running whole', async () => {
     const before = await build()
     await writePlugin(temp.file('mine'), 'hello', { code: 'export default {' })
