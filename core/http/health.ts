@@ -68,7 +68,7 @@ export function healthRoutes(deps: Pick<HttpDeps, 'health' | 'metrics' | 'config
         tag: 'Operation',
         summary: 'Prometheus metrics',
         description:
-          'Without a key only from this machine or a private network, with nothing in between; from elsewhere with an admin key.',
+          'Without a key only from this machine or a private network, asked for by IP address or as localhost, with nothing in between; otherwise with an admin key.',
         responses: { 200: { description: 'Text exposition format', type: 'text/plain', schema: z.string() } },
       },
       handler: async (call) =>

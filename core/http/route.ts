@@ -9,7 +9,7 @@ import { API_HEADERS } from './problem.ts'
 /**
  * Who may call. A scope: keys that have it. `any-key`: every valid key. `open`: everybody. `submit`: everybody for public
  * forms, within the address's rate; keys with `responses:write` always. `stranger`: everybody within the address's rate, and
- * valid keys always; any other Authorization header is not ours to judge. `local`: admin keys, or callers of this machine or a private network.
+ * valid keys always; any other Authorization header is not ours to judge. `local`: admin keys, or callers of this machine or a private network that ask by address.
  */
 export type Access = Scope | 'any-key' | 'open' | 'submit' | 'stranger' | 'local'
 
