@@ -22,12 +22,12 @@ const NODES: [string, string][] = [
   ...(HOST_NODE === undefined ? [] : [["the machine's", HOST_NODE] as [string, string]]),
 ]
 
-/** Stands in for the program: says what it was given, ends as it is told. */
+/** Stands in for the program: says what it was given once it listens for signals, ends as it is told. */
 const PROGRAM = `
 const [verb, ...rest] = process.argv.slice(2)
-console.log(JSON.stringify({ node: process.versions.node, verb, rest, pid: process.pid }))
 if (process.channel) { process.on('disconnect', () => process.exit(0)); process.channel.unref() }
 process.on('SIGTERM', () => { console.log('TERM'); process.exit(7) })
+console.log(JSON.stringify({ node: process.versions.node, verb, rest, pid: process.pid }))
 if (verb === 'wait') setInterval(() => {}, 1000)
 else process.exitCode = Number(verb)
 `
