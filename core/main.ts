@@ -151,11 +151,9 @@ async function start(
     pluginDirs: first.config.pluginDirs,
     initial: first,
     load: (previous) => assemble({ ...source, previous, nowMs: clock.nowMs() }),
-    apply: async (assembly: Assembly) => {
-      await roster.apply(assembly)
-      // Only now: a configuration that was not put to work opens no network.
-      rooms.http.setAllow(assembly.config.network.allow)
-    },
+    apply: (assembly: Assembly) => roster.apply(assembly),
+    // Not before: a configuration that was not put to work opens no network.
+    applied: ({ config }: Assembly) => rooms.http.setAllow(config.network.allow),
   })
   observe.gauges({
     lagEvents: () => pump.lag(),

@@ -20,6 +20,8 @@ export interface ReloaderDeps {
   readonly initial: Assembly
   readonly load: (previous: Assembly) => Promise<Assembly | { readonly problems: readonly ConfigProblem[] }>
   readonly apply: (assembly: Assembly) => Promise<void>
+  /** Only after `apply` succeeded. */
+  readonly applied: (assembly: Assembly) => void
   readonly clock: Clock
   readonly logger: Logger
   readonly meter: Meter
@@ -76,6 +78,7 @@ export function openReloader(deps: ReloaderDeps): Reloader {
   }
   const apply = async (next: Assembly): Promise<void> => {
     await deps.apply(next)
+    deps.applied(next)
     current = next
     loadedAt = rfc3339(clock.nowMs())
     problems = []

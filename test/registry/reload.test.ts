@@ -17,6 +17,8 @@ let temp: TempDir
 let reloader: Reloader
 let warned: (readonly [object, string])[] = []
 let applied = 0
+let failApply = false
+let allowed: readonly string[] = []
 const logger: Logger = {
   debug: () => {},
   info: () => {},
@@ -41,6 +43,8 @@ beforeEach(async () => {
   temp = await tempDir('reloader')
   warned = []
   applied = 0
+  failApply = false
+  allowed = []
   await writePlugin(temp.file('mine'), 'hello')
   mkdirSync(temp.file('more'))
   await writeFile(file(), ONE)
@@ -52,7 +56,13 @@ beforeEach(async () => {
     pluginDirs: initial.config.pluginDirs,
     initial,
     load,
-    apply: async (_assembly: Assembly) => void (applied += 1),
+    apply: async () => {
+      if (failApply) throw new Error('the disk is full')
+    },
+    applied: ({ config }: Assembly) => {
+      allowed = config.network.allow
+      applied += 1
+    },
     clock: systemClock,
     logger,
     meter,
@@ -101,4 +111,19 @@ it('other code of a plugin for the same grants leaves a line in the log', async 
   expect(warned).toEqual([
     [expect.objectContaining({ plugin: 'hello', version: '1.0.0' }), expect.stringContaining('the code of a plugin')],
   ])
+})
+
+it('what cannot be put to work opens no network', async () => {
+  failApply = true
+  await writeFile(file(), `network: { allow: [10.0.0.0/8] }\n${ONE}`)
+  reloader.poke()
+  const { problems } = await until('the failure', () => reloader.status(), {
+    accept: (status) => status.problems.length > 0,
+    everyMs: 5,
+  })
+  expect(problems[0]?.message).toContain('the disk is full')
+  expect([applied, allowed]).toEqual([0, []])
+  failApply = false
+  await reloadWith(`network: { allow: [10.0.0.0/8] }\n${ONE}# again\n`)
+  expect(allowed).toEqual(['10.0.0.0/8'])
 })
