@@ -93,14 +93,25 @@ function readEffects(raw: NonNullable<GuestReport['e']>, scope: ReportScope): Gu
   if (count > limits.hostOpsMax)
     throw new HubError('capability_limit', `the run used more than ${limits.hostOpsMax} host operations`)
   const [q, k, m, t, p] = lists as [unknown[], unknown[], unknown[], unknown[], unknown[]]
-  return {
+  const effects: GuestEffects = {
     enqueue: q.map((item) => readEnqueue(item, bounds)),
     kv: k.map((item) => readKv(item, bounds)),
     emit: m.map((item) => readEmit(item, bounds)),
     tally: t.map(readCount),
     metric: p.map(readCount),
   }
+  const bytes =
+    sum(effects.enqueue, ({ input }) => bytesOf(input)) +
+    sum(effects.kv, ({ value }) => (value === undefined ? 0 : bytesOf(value))) +
+    sum(effects.emit, ({ data }) => bytesOf(data))
+  if (bytes > bounds.pluginResultBytesMax)
+    return invalid(`the effects of a run have at most ${bounds.pluginResultBytesMax} bytes`)
+  return effects
 }
+
+const bytesOf = (value: Json): number => Buffer.byteLength(JSON.stringify(value))
+const sum = <Item>(list: readonly Item[], sizeOf: (item: Item) => number): number =>
+  list.reduce((total, item) => total + sizeOf(item), 0)
 
 function readEnqueue(item: unknown, bounds: Limits): GuestEffects['enqueue'][number] {
   if (!isObject(item) || !isText(item['action'], NAME_CHARS_MAX) || item['input'] === undefined)
@@ -127,7 +138,7 @@ function readKv(item: unknown, bounds: Limits): GuestEffects['kv'][number] {
   if (ttlMs !== undefined && (!isAmount(ttlMs) || ttlMs <= 0)) return invalid('ttlMs of kv.set must be more than 0')
   if (value === undefined) return { key }
   const json = shallow(value, 'a kv value', bounds)
-  if (Buffer.byteLength(JSON.stringify(json)) > bounds.pluginKvValueBytesMax)
+  if (bytesOf(json) > bounds.pluginKvValueBytesMax)
     return invalid(`a kv value has at most ${bounds.pluginKvValueBytesMax} bytes`)
   return { key, value: json, ...(ttlMs === undefined ? {} : { ttlMs }) }
 }

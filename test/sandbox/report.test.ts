@@ -55,6 +55,23 @@ describe('effects', () => {
     expect(codeOf({ e: effects })).toBe('plugin_invalid_result')
   })
 
+  test.each<[string, (text: string) => object]>([
+    ['inputs', (text) => ({ q: [1, 2, 3, 4, 5].map(() => ({ action: 'a', input: text })) })],
+    ['events', (text) => ({ m: [1, 2, 3, 4, 5].map(() => ({ name: 'n', data: { text } })) })],
+    ['kv values', (text) => ({ k: [1, 2, 3, 4, 5].map((n) => ({ key: `${n}`, value: text })) })],
+    [
+      'all together',
+      (text) => ({
+        q: [1, 2].map(() => ({ action: 'a', input: text })),
+        m: [1, 2].map(() => ({ name: 'n', data: { text } })),
+        k: [{ key: 'k', value: text }],
+      }),
+    ],
+  ])('are counted in bytes: %s', (_, effects) => {
+    expect(codeOf({ e: effects('x'.repeat(50_000)) })).toBe('accepted')
+    expect(codeOf({ e: effects('ü'.repeat(27_000)) })).toBe('plugin_invalid_result')
+  })
+
   test('are counted together with the calls that already crossed', () => {
     const t = Array.from({ length: 30 }, () => ({ name: 'n', by: 1 }))
     expect(codeOf({ e: { t } }, event, 20)).toBe('accepted')
