@@ -39,3 +39,20 @@ test('embedded: a wall clock that jumps back delays no wake-up', async () => {
   await worked.promise
   await queue.stop()
 })
+
+test('embedded: stop goes on without a lane that does not end within the grace', async () => {
+  const warned: string[] = []
+  const logger = { ...silent, warn: (_fields: object, message: string) => void warned.push(message) }
+  const queue = createEmbeddedQueue({ clock: systemClock, logger, lanes: () => [], drainGraceMs: 20 })
+  const begun = Promise.withResolvers<void>()
+  const end = Promise.withResolvers<null>()
+  await queue.start(async () => {
+    begun.resolve()
+    return end.promise
+  })
+  queue.wake({ kind: 'pump', workspace: 'default', installation: 'a' })
+  await begun.promise
+  await queue.stop()
+  expect(warned).toHaveLength(1)
+  end.resolve(null)
+})

@@ -14,9 +14,12 @@ export interface EmbeddedQueueDeps {
   readonly lanes: () => Promise<readonly Lane[]> | readonly Lane[]
   /** Lanes worked at the same time; the others wait their turn. */
   readonly concurrency?: number
+  /** How long `stop` waits for what is being worked. */
+  readonly drainGraceMs?: number
 }
 
 const CONCURRENCY = 256
+const DRAIN_GRACE_MS = 10_000
 const RETRY_MS = 50
 const RETRY_MS_MAX = 30_000
 
@@ -95,9 +98,14 @@ class EmbeddedQueue implements Queue {
     this.#later.clear()
     this.#cancelTimer?.()
     if (this.#running === 0) return
-    await new Promise<void>((resolve) => {
-      this.#stopped = resolve
+    const { clock, logger, drainGraceMs = DRAIN_GRACE_MS } = this.#deps
+    let cancel = (): void => {}
+    const isIdle = await new Promise<boolean>((resolve) => {
+      this.#stopped = () => resolve(true)
+      cancel = clock.after(drainGraceMs, () => resolve(false))
     })
+    cancel()
+    if (!isIdle) logger.warn({ running: this.#running }, 'lanes are still being worked; going on without them')
   }
 
   #entryOf(lane: Lane): Entry {
