@@ -267,7 +267,7 @@ function judge(deps: AttemptDeps, job: AttemptJob, ran: Ran): Judged {
     deps.kvQuota.admit(installation, result.effects.kv)
     const effects = toEffects(result.effects, {
       installation,
-      source: { ...sourceOf(first), hops: ran.event?.hops ?? 0 },
+      source: { ...sourceOf(deliveries, first), hops: ran.event?.hops ?? 0 },
       nowMs: deps.clock.nowMs(),
       limits: deps.limits,
     })
@@ -292,9 +292,16 @@ function verdictAt(value: RunResult['value'], index: number, installation: Insta
   )
 }
 
-/** A handler's repeat asks for the deliveries its event would have made; anything else asks for its own. */
-function sourceOf(delivery: Delivery): Omit<Parameters<typeof toEffects>[1]['source'], 'hops'> {
-  const { eventSeq, eventId, formId, responseId } = delivery
+/**
+ * A handler's repeat asks for the deliveries its event would have made; anything else asks for its own. What a batch asks
+ * for is no single response's: the deletion of one must not take it away from the others.
+ */
+function sourceOf(
+  deliveries: readonly Delivery[],
+  delivery: Delivery,
+): Omit<Parameters<typeof toEffects>[1]['source'], 'hops'> {
+  const { eventSeq, eventId, formId } = delivery
+  const responseId = deliveries.length > 1 ? null : delivery.responseId
   const ofHandler = delivery.kind === 'handler' && eventId !== null
   return {
     eventSeq,

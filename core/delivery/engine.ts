@@ -240,6 +240,7 @@ class Engine implements DeliveryEngine {
         delivery,
         verdict,
         end,
+        runId: ran.runId,
         index,
         count: deliveries.length,
         nowMs,
@@ -325,7 +326,7 @@ class Engine implements DeliveryEngine {
 
   async stop(graceMs: number): Promise<{ readonly released: number }> {
     this.#stopped = true
-    for (const { lane } of this.#lanes.values()) lane.forgetWaiting()
+    for (const { lane } of this.#lanes.values()) lane.stop()
     if (this.#running > 0) await this.#untilIdle(graceMs)
     const released = this.#running
     this.#abandoned = true

@@ -6,7 +6,6 @@ import type { Installation } from '../registry/installation.ts'
 import type { FinishedAttempt } from '../storage/store.ts'
 import type { AttemptEnd } from './attempt.ts'
 import { backoffMs } from './backoff.ts'
-import { NO_EFFECTS } from './effects.ts'
 import type { Verdict } from './outcome.ts'
 import { transition } from './states.ts'
 
@@ -15,6 +14,7 @@ export interface FinishedAttemptInput {
   readonly delivery: Delivery
   readonly verdict: Extract<Verdict, { kind: 'delivered' | 'retry' | 'dead' }>
   readonly end: AttemptEnd
+  readonly runId: string
   /** Its place in the batch, and how many went in it. */
   readonly index: number
   readonly count: number
@@ -25,7 +25,7 @@ export interface FinishedAttemptInput {
 
 /** Pure. A retry whose schedule is used up is a death. */
 export function finishedAttempt(input: FinishedAttemptInput): FinishedAttempt {
-  const { installation, delivery, verdict, end, index } = input
+  const { installation, delivery, verdict, end, runId, index, count } = input
   const failed = verdict.kind === 'delivered' ? null : { code: verdict.code, error: end.mask(verdict.error) }
   return {
     workspace: delivery.workspace,
@@ -46,7 +46,8 @@ export function finishedAttempt(input: FinishedAttemptInput): FinishedAttempt {
       exchanges: index === 0 ? end.exchanges : [],
       logs: logsOf(input),
     },
-    effects: index === 0 ? end.effects : NO_EFFECTS,
+    effects: end.effects,
+    ...(count === 1 ? {} : { batch: runId }),
   }
 }
 

@@ -76,7 +76,7 @@ class GroupFinisher implements Finisher {
   }
 
   async #write(): Promise<void> {
-    const batch = this.#entries.splice(0, this.#writeMax)
+    const batch = this.#entries.splice(0, this.#nextCount())
     this.#writing = batch.length
     const written = await this.#tryWrite(batch)
     this.#writing = 0
@@ -84,6 +84,13 @@ class GroupFinisher implements Finisher {
     else await this.#recover(batch, written.error)
     this.#notify()
     this.#schedule()
+  }
+
+  /** Entries of one run go together: its effects happen with one of them. */
+  #nextCount(): number {
+    let count = Math.min(this.#writeMax, this.#entries.length)
+    while (count < this.#entries.length && isTogether(this.#entries[count - 1], this.#entries[count])) count += 1
+    return count
   }
 
   async #tryWrite(batch: readonly FinishEntry[]) {
@@ -111,12 +118,14 @@ class GroupFinisher implements Finisher {
     const { logger, clock } = this.#deps
     const code = error instanceof HubError ? error.code : 'internal'
     const mayRecover = code === 'storage_busy' || code === 'storage_full' || code === 'unavailable'
-    const [only] = batch
-    if (!mayRecover && code !== 'storage_failed' && batch.length === 1 && only !== undefined) {
-      // The store takes everything but this: its row stays due and the attempt is made again at the next load.
-      logger.error({ err: error, delivery: only.finished.deliveryId }, 'the end of an attempt cannot be written')
-      this.#settled += 1
-      only.committed()
+    const [first] = batch
+    const isOne = batch.every((entry) => entry === first || isTogether(first, entry))
+    if (!mayRecover && code !== 'storage_failed' && isOne) {
+      // The store takes everything but this run: its rows stay due and the attempt is made again at the next load.
+      const deliveries = batch.map(({ finished }) => finished.deliveryId)
+      logger.error({ err: error, deliveries }, 'the end of an attempt cannot be written')
+      this.#settled += batch.length
+      for (const entry of batch) entry.committed()
       return
     }
     this.#entries = [...batch, ...this.#entries]
@@ -145,3 +154,6 @@ class GroupFinisher implements Finisher {
     for (const { tell } of ready) tell()
   }
 }
+
+const isTogether = (left: FinishEntry | undefined, right: FinishEntry | undefined): boolean =>
+  left?.finished.batch !== undefined && left.finished.batch === right?.finished.batch

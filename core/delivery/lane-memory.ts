@@ -1,5 +1,6 @@
 /** The deliveries a lane holds in memory: those that wait in line, those held by a breaker, and the ids of all. */
 import type { Delivery } from '../model.ts'
+import { createHeldBack } from './held-back.ts'
 import { NameLine } from './name-line.ts'
 import type { BatchRule } from './name-line.ts'
 
@@ -10,38 +11,39 @@ export type NextBatch =
   | null
 
 export interface LaneMemory {
-  /** Ignored when it is here already. */
+  /** Ignored when it is here already, or known to wait in storage for its host. */
   add(delivery: Delivery): void
   addFirst(delivery: Delivery): void
+  /** It waits for its host; beyond some of each host only its id stays. */
   hold(delivery: Delivery, host: string): void
   heldHosts(): readonly string[]
-  release(host: string): void
-  releaseOne(host: string): void
+  /** True when storage has more of that host, which may be loaded from now on. */
+  release(host: string): boolean
+  releaseOne(host: string): boolean
   /** Takes the next batch out of the line, names in turn. What is taken stays known until `forget`. */
   takeBatch(ruleOf: (delivery: Delivery) => BatchRule, nowMs: number): NextBatch
   forget(id: string): void
   /** Everything that waits goes; ids of what runs stay. Answers the ids that went. */
   clear(): readonly string[]
-  /** All known: waiting, held, running, ending. */
+  /** What takes room: waiting, running, ending. Those held for a host do not, or one dead host would starve the others. */
   size(): number
   /** In line. */
   queued(): number
   /** In line, never attempted, of an event with a greater id than the one given. */
   fresh(): number
+  /** All known, and those that storage keeps until their host is tried: what a load must leave out. */
   ids(): readonly string[]
   /** Where it went last, or where all of its kind go; null when that is not known. */
   hostOf(delivery: Delivery): string | null
   learnHost(delivery: Delivery, host: string): void
 }
 
-const NO_HOSTS: readonly string[] = []
-
 /** Empty. */
 export function createLaneMemory(freshFrom: string): LaneMemory {
   const known = new Set<string>()
   const isFresh = ({ attempts, eventId }: Delivery): boolean =>
     attempts === 0 && eventId !== null && eventId > freshFrom
-  const held = new Map<string, Delivery[]>()
+  const held = createHeldBack()
   const lines = new Map<string, NameLine>()
   /** The same lines in the order in which they are asked. */
   let turns: NameLine[] = []
@@ -58,7 +60,7 @@ export function createLaneMemory(freshFrom: string): LaneMemory {
 
   return {
     add: (delivery) => {
-      if (known.has(delivery.id)) return
+      if (known.has(delivery.id) || held.isAway(delivery.id)) return
       known.add(delivery.id)
       lineOf(delivery).putLast(delivery)
     },
@@ -67,23 +69,19 @@ export function createLaneMemory(freshFrom: string): LaneMemory {
       lineOf(delivery).putFirst(delivery)
     },
     hold: (delivery, host) => {
-      known.add(delivery.id)
-      const waiting = held.get(host)
-      const named = delivery.host === host ? delivery : { ...delivery, host }
-      if (waiting === undefined) held.set(host, [named])
-      else waiting.push(named)
+      if (held.add(delivery, host) === 'held') known.add(delivery.id)
+      else known.delete(delivery.id)
     },
-    heldHosts: () => (held.size === 0 ? NO_HOSTS : [...held.keys()]),
+    heldHosts: held.hosts,
     release: (host) => {
-      const waiting = held.get(host) ?? []
-      held.delete(host)
-      for (const delivery of waiting) lineOf(delivery).putLast(delivery)
+      const { deliveries, more } = held.release(host)
+      for (const delivery of deliveries) lineOf(delivery).putLast(delivery)
+      return more
     },
     releaseOne: (host) => {
-      const waiting = held.get(host)
-      const first = waiting?.shift()
-      if (waiting?.length === 0) held.delete(host)
+      const { first, more } = held.releaseOne(host)
       if (first !== undefined) lineOf(first).putFirst(first)
+      return more
     },
     takeBatch: (ruleOf, nowMs) => {
       let wait: NextBatch = null
@@ -103,15 +101,14 @@ export function createLaneMemory(freshFrom: string): LaneMemory {
     clear: () => {
       const waiting: string[] = []
       for (const line of turns) for (const { id } of line.take(line.length)) waiting.push(id)
-      for (const list of held.values()) for (const { id } of list) waiting.push(id)
-      held.clear()
+      waiting.push(...held.clear())
       for (const id of waiting) known.delete(id)
       return waiting
     },
-    size: () => known.size,
+    size: () => known.size - held.uncounted(),
     queued: () => turns.reduce((sum, line) => sum + line.length, 0),
     fresh: () => turns.reduce((sum, line) => sum + line.fresh, 0),
-    ids: () => [...known],
+    ids: () => [...known, ...held.away()],
     hostOf: (delivery) => delivery.host ?? lineOf(delivery).host,
     learnHost: (delivery, host) => lineOf(delivery).learnHost(host),
   }

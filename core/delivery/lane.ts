@@ -57,6 +57,7 @@ export class Lane {
   #declined = false
   #interruptions = 0
   #quietUntilMs = 0
+  #stopped = false
 
   constructor(deps: LaneDeps, installation: Installation, state: InstallationState) {
     this.deps = deps
@@ -82,6 +83,12 @@ export class Lane {
     for (const id of this.#memory.clear()) if (this.#loading) this.#leftMeanwhile.add(id)
     this.#more = true
     this.#declined = true
+  }
+
+  /** Starts nothing any more, whatever is still under way; what runs goes on and what waits is left to storage. */
+  stop(): void {
+    this.#stopped = true
+    this.forgetWaiting()
   }
 
   /** Just committed. Taken into memory when it is due, there is room, and nothing older waits in storage. */
@@ -129,7 +136,7 @@ export class Lane {
     if (this.installation.order === 'fifo' && delivery.orderKey !== null) this.noteMore()
   }
 
-  /** Its host must not be asked now: it waits in memory, uncounted. */
+  /** Its host must not be asked now: it waits, uncounted, in memory or (when many do) in storage. */
   hold(delivery: Delivery, host: string, untilMs: number): void {
     this.#memory.hold(delivery, host)
     this.deps.wakeAt(untilMs)
@@ -169,7 +176,7 @@ export class Lane {
 
   /** Starts what may start now and loads what is missing. Cheap when there is nothing to do. */
   turn(): void {
-    if (!isRunnable(this.state)) return
+    if (this.#stopped || !isRunnable(this.state)) return
     const nowMs = this.deps.clock.nowMs()
     if (this.#nextDueMs !== null && this.#nextDueMs <= nowMs) {
       this.#nextDueMs = null
@@ -186,8 +193,10 @@ export class Lane {
       const key = { installation: this.installation.key, host }
       const admission = this.deps.breakers.peek(key, nowMs)
       if (admission.kind === 'wait') this.deps.wakeAt(admission.untilMs)
-      else if (this.deps.breakers.isClosed(key)) this.#memory.release(host)
-      else this.#memory.releaseOne(host)
+      else {
+        const more = this.deps.breakers.isClosed(key) ? this.#memory.release(host) : this.#memory.releaseOne(host)
+        if (more) this.noteMore()
+      }
     }
   }
 
@@ -246,6 +255,7 @@ export class Lane {
         ...(order === 'fifo' ? { heads: true } : {}),
       })
       const nextDueMs = rows.length === limit ? null : await store.nextDue(workspace, id, untilMs)
+      if (this.#stopped) return
       if (isRunnable(this.state)) {
         for (const row of rows) if (!this.#leftMeanwhile.has(row.id)) this.#memory.add(row)
       }
@@ -257,6 +267,7 @@ export class Lane {
         'due deliveries could not be loaded; trying again',
       )
       this.#loading = false
+      if (this.#stopped) return
       return this.deps.wakeAt(clock.nowMs() + LOAD_RETRY_MS)
     }
     this.#loading = false

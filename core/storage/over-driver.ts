@@ -284,7 +284,10 @@ function effectsOf(
   const appended = new Set(written.eventIds)
   const from = written.lastSeq - written.eventIds.length + 1
   return {
-    deliveries: effects.deliveries.filter(({ id }) => fresh.has(id)).map((delivery) => created(owner, delivery)),
+    deliveries: [
+      ...effects.deliveries.filter(({ id }) => fresh.has(id)).map((delivery) => created(owner, delivery)),
+      ...written.reopened.map(toDelivery),
+    ],
     events: [
       ...written.deaths.map((death) => logged(death, { workspace: owner.workspace, seq: death.seq })),
       ...effects.events

@@ -110,7 +110,10 @@ export interface FinishedAttempt {
   readonly error: string | null
   readonly host: string | null
   readonly attempt: Omit<Attempt, 'deliveryId' | 'n'>
+  /** Those of a `batch` come with each of its entries and happen once, with the first that is not refused. */
   readonly effects: Effects
+  /** The same for all deliveries of one run; its entries come in one call. */
+  readonly batch?: string
 }
 
 export interface DeliveryQuery extends PageQuery {

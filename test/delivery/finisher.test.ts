@@ -64,6 +64,19 @@ test('one that cannot be written does not keep the others', async () => {
   expect(committed.toSorted()).toEqual(['a', 'b', 'bad', 'c'])
 })
 
+test('the ends of one run are never written apart, and one that cannot be written takes only its own run', async () => {
+  const { finisher, writes, committed } = setup((ids) => (ids.includes('bad') ? new TypeError('no') : null))
+  const entries = [['a'], ['b', 'run_1'], ['c', 'run_1'], ['d', 'run_2'], ['bad', 'run_2'], ['e']] as const
+  for (const [deliveryId, batch] of entries) {
+    const finished = { deliveryId, ...(batch === undefined ? {} : { batch }) } as FinishedAttempt
+    finisher.add({ finished, committed: () => committed.push(deliveryId) })
+  }
+  await finisher.settled()
+  expect(writes.flat()).toEqual(['a', 'b', 'c', 'e'])
+  expect(writes).toContainEqual(expect.arrayContaining(['b', 'c']))
+  expect(committed.toSorted()).toEqual(['a', 'b', 'bad', 'c', 'd', 'e'])
+})
+
 test('a listener that fails does not make it write again', async () => {
   const { finisher, add, writes } = setup(
     () => null,

@@ -1,12 +1,20 @@
 /** What a lane keeps to: concurrency, rate, order, batches. */
 import { expect, test } from 'vitest'
+import { systemClock } from '../../core/clock.ts'
+import { createBreakers } from '../../core/delivery/breaker.ts'
+import { Lane } from '../../core/delivery/lane.ts'
+import type { LaneDeps } from '../../core/delivery/lane.ts'
+import { newId } from '../../core/ids.ts'
+import { LIMITS } from '../../core/limits.ts'
+import type { Delivery } from '../../core/model.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { tempDir } from '../support/temp.ts'
 import { until } from '../support/wait.ts'
-import { openWorld, sender } from './world.ts'
+import { installation, openWorld, sender } from './world.ts'
 import type { DoublePlugin } from './world.ts'
 
 const answers = (count: number): object[] => Array.from({ length: count }, (_, n) => ({ n }))
+const hostOf = ({ url }: { readonly url: string }): string => new URL(url).host
 
 test('concurrency: never more at once than the installation allows, and one when it is degraded', async () => {
   await using receiver = await startReceiver({ delayMs: 15 })
@@ -112,4 +120,105 @@ test('batches: company up to the maximum, an outcome for each, and who failed in
     errorCode: 'bad_row',
     reason: 'permanent_reject',
   })
+})
+
+test('what a batch asked for happens although its first response was deleted meanwhile', async () => {
+  const begun = Promise.withResolvers<void>()
+  const goOn = Promise.withResolvers<void>()
+  const code: DoublePlugin = {
+    on: { 'response.submitted': (event, ctx) => ctx.enqueue('rows', event.data ?? {}) },
+    actions: {
+      rows: async (_items, ctx) => {
+        begun.resolve()
+        await goOn.promise
+        ctx.tally('rows', 2)
+        ctx.emit('written', { rows: 2 })
+        return { outcome: 'delivered' }
+      },
+    },
+  }
+  await using world = await openWorld({
+    installations: [{ id: 'sheet', code, manifest: { actions: { rows: { batch: { max: 2, waitMs: 5_000 } } } } }],
+  })
+  const [event] = await world.submit(...answers(2))
+  await begun.promise
+  const responseId = event?.responseId ?? ''
+  await world.store.deleteResponse('default', responseId, {
+    id: newId('event'),
+    type: 'response.deleted',
+    at: new Date().toISOString(),
+    formId: 'contact',
+    responseId,
+    hops: 0,
+    data: '{}',
+  })
+  goOn.resolve()
+  await world.settled()
+  expect(await world.store.tallies('default', 'sheet', '')).toEqual({ rows: 2 })
+  const written = world.events.filter(({ type }) => type === 'plugin.double.written')
+  expect(written).toMatchObject([{ responseId: null, hops: 1 }])
+})
+
+test('hundreds held for a dead host leave room for a healthy one, and all of them follow when it works again', async () => {
+  await using dead = await startReceiver({ status: 500 })
+  await using healthy = await startReceiver()
+  const post =
+    (url: string): NonNullable<DoublePlugin['actions']>[string] =>
+    async (_items, ctx) =>
+      (await ctx.http({ method: 'POST', url })).status < 300
+        ? { outcome: 'delivered' }
+        : { outcome: 'retry', reason: 'no', code: 'http_500' }
+  const code: DoublePlugin = {
+    hosts: [new URL(dead.url).host, new URL(healthy.url).host],
+    on: { 'response.submitted': (event, ctx) => ctx.enqueue((event.data as { to: string }).to, 1) },
+    actions: { dead: post(dead.url), healthy: post(healthy.url) },
+  }
+  await using world = await openWorld({
+    installations: [{ id: 'crm', code, retry: { delaysMs: Array.from({ length: 50 }, () => 10) } }],
+    limits: { laneMemoryDeliveriesMax: 20, breakerFailuresMax: 3, breakerProbeMs: 200, breakerProbeMsMax: 200 },
+  })
+  await world.submit({ to: 'dead' })
+  await until(
+    'the breaker to open',
+    () => !world.breakers.isClosed({ installation: 'default/crm', host: hostOf(dead) }),
+  )
+  await world.submit(...Array.from({ length: 300 }, () => ({ to: 'dead' })))
+  await world.caughtUp()
+  await world.submit(...Array.from({ length: 5 }, () => ({ to: 'healthy' })))
+  await healthy.received(5)
+  expect((await world.deliveries({ state: 'delivered' })).length).toBeLessThanOrEqual(5)
+  dead.respond({ status: 200 })
+  await world.settled()
+  expect(await world.store.countDeliveries('default', { state: 'delivered' })).toBe(306)
+})
+
+test('a load that was under way when the lane was stopped starts nothing', async () => {
+  const asked = Promise.withResolvers<void>()
+  const answer = Promise.withResolvers<readonly Delivery[]>()
+  const started: string[] = []
+  const spec = installation({ id: 'crm', code: {} })
+  const deps: LaneDeps = {
+    store: {
+      loadDue: async () => {
+        asked.resolve()
+        return answer.promise
+      },
+      nextDue: async () => null,
+    },
+    breakers: createBreakers(LIMITS),
+    clock: systemClock,
+    limits: LIMITS,
+    logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => deps.logger },
+    freshFrom: '',
+    start: (_lane, deliveries) => started.push(...deliveries.map(({ id }) => id)),
+    wakeAt: () => {},
+  }
+  const lanes = [new Lane(deps, spec, 'ready'), new Lane(deps, spec, 'ready')] as const
+  for (const lane of lanes) lane.turn()
+  await asked.promise
+  lanes[0].stop()
+  answer.resolve([{ id: 'dlv_1', kind: 'action', name: 'post', attempts: 0, eventId: null, host: null } as Delivery])
+  await until('the lane that goes on', () => started.length > 0)
+  lanes[0].turn()
+  expect(started).toEqual(['dlv_1'])
 })

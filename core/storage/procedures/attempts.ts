@@ -3,7 +3,7 @@ import type { DeliveryState, WorkspaceId } from '../../model.ts'
 import { all, first, run } from '../procedure.ts'
 import type { Procedure } from '../procedure.ts'
 import type { AttemptRow, DeliveryRow } from '../rows.ts'
-import type { FinishedAttempt } from '../store.ts'
+import type { Effects, FinishedAttempt } from '../store.ts'
 import { logDeath } from './deaths.ts'
 import type { Death } from './deaths.ts'
 import { applyEffects, INSERT_ATTEMPT } from './effects.ts'
@@ -38,11 +38,20 @@ export type FinishedResult = (EffectsWritten & { readonly death: Death | null })
 
 type Before = Pick<DeliveryRow, 'state' | 'attempts' | 'event_seq' | 'form_id' | 'response_id'>
 
-/** Each attempt stands alone: a refused one leaves the others whole. */
+const NO_EFFECTS: Effects = { deliveries: [], kv: [], events: [], tallies: [] }
+
+/** Each attempt stands alone: a refused one leaves the others whole, and the effects of its batch to the next. */
 export function* finishAttempts(finished: readonly Finished[]): Procedure<readonly FinishedResult[]> {
   const notes: LaneNotes = new Map()
   const results: FinishedResult[] = []
-  for (const each of finished) results.push(yield* finishOne(each, notes))
+  const batchesDone = new Set<string>()
+  for (const each of finished) {
+    const { batch } = each
+    const isDone = batch !== undefined && batchesDone.has(batch)
+    const result = yield* finishOne(isDone ? { ...each, effects: NO_EFFECTS } : each, notes)
+    if (batch !== undefined && result !== null) batchesDone.add(batch)
+    results.push(result)
+  }
   yield* saveLaneNotes(notes)
   return results
 }

@@ -1,10 +1,12 @@
 /** What a run asked for, written in the transaction that ends the run. */
-import type { NewDelivery, WorkspaceId } from '../../model.ts'
+import type { DeliveryState, NewDelivery, WorkspaceId } from '../../model.ts'
 import { allMany, first, run, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
+import type { DeliveryRow } from '../rows.ts'
 import type { Effects } from '../store.ts'
 import { logDeath } from './deaths.ts'
 import type { Death } from './deaths.ts'
+import { DELIVERY_COLUMNS } from './deliveries.ts'
 import { append } from './events.ts'
 import { noteMove, noteOutcome } from './lane-notes.ts'
 import type { LaneNotes } from './lane-notes.ts'
@@ -23,6 +25,13 @@ const SET_KV = `INSERT INTO kv (workspace, installation, kv_key, value, expires_
 const ADD_TALLY = `INSERT INTO tallies (workspace, installation, name, value) VALUES (?, ?, ?, ?)
   ON CONFLICT (workspace, installation, name) DO UPDATE SET value = tallies.value + excluded.value`
 
+const FIND_KEY = `SELECT id, state, attempts FROM deliveries
+  WHERE workspace = ? AND installation = ? AND dedupe_key = ? AND input IS NOT NULL`
+/** Id, key and the count of attempts stay; the retry schedule begins anew with the attempt that failed just now. */
+const REOPEN = `UPDATE deliveries SET state = ?, attempts = attempts + 1, schedule_step = 1, due_at_ms = ?, finished_at = ?,
+    reason = ?, error_code = ?, error = ?
+  WHERE workspace = ? AND id = ? RETURNING ${DELIVERY_COLUMNS}`
+
 /** On whose behalf, and when. */
 export interface EffectOwner {
   readonly workspace: WorkspaceId
@@ -32,19 +41,21 @@ export interface EffectOwner {
   readonly at: string
 }
 
-/**
- * What was written: ids of the deliveries that are new, events of those that were born dead, ids of the events appended
- * and the last one's sequence (0: none).
- */
-export interface EffectsWritten {
+/** Ids of the deliveries that are new, rows of ended ones that are open again or died again, and events of the deaths. */
+export interface DeliveriesWritten {
   readonly deliveryIds: readonly string[]
+  readonly reopened: readonly DeliveryRow[]
   readonly deaths: readonly Death[]
+}
+
+/** What was written: deliveries, ids of the events appended and the last one's sequence (0: none). */
+export interface EffectsWritten extends DeliveriesWritten {
   readonly eventIds: readonly string[]
   readonly lastSeq: number
 }
 
 /**
- * Deliveries whose key was there before are dropped, and so is what speaks of a response that was deleted while the run
+ * Deliveries whose key was there before are dropped (a failed handler run opens its own again), and so is what speaks of a response that was deleted while the run
  * was under way; the last write to a kv key wins.
  */
 export function* applyEffects(owner: EffectOwner, effects: Effects, notes: LaneNotes): Procedure<EffectsWritten> {
@@ -52,7 +63,7 @@ export function* applyEffects(owner: EffectOwner, effects: Effects, notes: LaneN
   const gone = yield* goneResponses(workspace, effects)
   const stays = ({ responseId }: { readonly responseId: string | null }): boolean =>
     responseId === null || !gone.has(responseId)
-  const { deliveryIds, deaths } = yield* insertDeliveries(owner, effects.deliveries.filter(stays), notes)
+  const made = yield* insertDeliveries(owner, effects.deliveries.filter(stays), notes)
   for (const { key, value, expiresAtMs } of effects.kv) {
     if (value === undefined) {
       yield* runMany('DELETE FROM kv WHERE workspace = ? AND installation = ? AND kv_key = ?', [
@@ -69,24 +80,19 @@ export function* applyEffects(owner: EffectOwner, effects: Effects, notes: LaneN
   )
   const events = effects.events.filter(stays)
   const lastSeq = yield* append(workspace, events)
-  return { deliveryIds, deaths, eventIds: events.map((event) => event.id), lastSeq }
+  return { ...made, eventIds: events.map((event) => event.id), lastSeq }
 }
 
 const NONE: ReadonlySet<string> = new Set()
-
-const NOBODY: ReadonlySet<string> = new Set()
 
 function* goneResponses(workspace: WorkspaceId, effects: Effects): Procedure<ReadonlySet<string>> {
   const ids = new Set<string>()
   for (const { responseId } of effects.deliveries) if (responseId !== null) ids.add(responseId)
   for (const { responseId } of effects.events) if (responseId !== null) ids.add(responseId)
   if (ids.size === 0) return NONE
+  // Nearly always nothing was ever erased, and one look tells so for all.
   const any = yield* first('SELECT 1 AS found FROM erased_responses WHERE workspace = ? LIMIT 1', [workspace])
   if (any === undefined) return NONE
-  if (ids.size === 0) return ids
-  // Nearly always nothing was ever erased, and one look at an empty table tells so for all.
-  const some = yield* first<{ response_id: string }>('SELECT response_id FROM erased_responses LIMIT 1', [])
-  if (some === undefined) return NOBODY
   const rows = yield* allMany<{ response_id: string }>(
     'SELECT response_id FROM erased_responses WHERE workspace = ? AND response_id = ?',
     [...ids].map((id): SqlValue[] => [workspace, id]),
@@ -94,13 +100,16 @@ function* goneResponses(workspace: WorkspaceId, effects: Effects): Procedure<Rea
   return new Set(rows.map((row) => row.response_id))
 }
 
-/** Inserts deliveries whose key is new; those of a failed handler run are born with their first attempt. */
+/**
+ * Inserts deliveries whose key is new; those of a failed handler run are born with their first attempt. When such a run
+ * repeats one that ended before (after a backfill), its failure is another attempt of the delivery that is there.
+ */
 export function* insertDeliveries(
   owner: EffectOwner,
   deliveries: readonly NewDelivery[],
   notes: LaneNotes,
-): Procedure<{ readonly deliveryIds: readonly string[]; readonly deaths: readonly Death[] }> {
-  if (deliveries.length === 0) return { deliveryIds: [], deaths: [] }
+): Procedure<DeliveriesWritten> {
+  if (deliveries.length === 0) return { deliveryIds: [], reopened: [], deaths: [] }
   const inserted = yield* runMany(
     INSERT_DELIVERY,
     deliveries.map((delivery) => rowOf(owner, delivery)),
@@ -108,12 +117,50 @@ export function* insertDeliveries(
   const deliveryIds =
     inserted === deliveries.length ? idsOf(deliveries) : yield* presentIds(owner.workspace, deliveries)
   const fresh = new Set(deliveryIds)
-  const failedOnes = deliveries.filter(({ id, failed }) => failed !== undefined && fresh.has(id))
   const deaths: Death[] = []
-  for (const delivery of failedOnes) deaths.push(...(yield* bornFailed(owner, delivery, notes)))
-  const pending = deliveryIds.length - failedOnes.length
+  const reopened: DeliveryRow[] = []
+  let bornCount = 0
+  for (const delivery of deliveries) {
+    if (delivery.failed === undefined) continue
+    if (fresh.has(delivery.id)) {
+      bornCount += 1
+      noteMove(notes, owner, { from: null, to: delivery.failed.state })
+      deaths.push(...(yield* noteFailed(owner, delivery, { id: delivery.id, n: 1, notes })))
+      continue
+    }
+    const again = yield* reopen(owner, delivery, notes)
+    reopened.push(...again.rows)
+    deaths.push(...again.deaths)
+  }
+  const pending = deliveryIds.length - bornCount
   if (pending > 0) noteMove(notes, owner, { from: null, to: 'pending', by: pending })
-  return { deliveryIds, deaths }
+  return { deliveryIds, reopened, deaths }
+}
+
+/** One that still waits is left alone: it will make its attempt by itself. */
+function* reopen(
+  owner: EffectOwner,
+  delivery: NewDelivery,
+  notes: LaneNotes,
+): Procedure<{ readonly rows: readonly DeliveryRow[]; readonly deaths: readonly Death[] }> {
+  const { failed } = delivery
+  const { workspace, installation, at } = owner
+  const found = yield* first<{ id: string; state: DeliveryState; attempts: number }>(FIND_KEY, [
+    workspace,
+    installation,
+    delivery.key,
+  ])
+  const ended = found?.state === 'delivered' || found?.state === 'dead'
+  if (failed === undefined || found === undefined || !ended) return { rows: [], deaths: [] }
+  const { state, reason, errorCode, error } = failed
+  const finishedAt = state === 'dead' ? at : null
+  const dueAtMs = Math.ceil(delivery.dueAtMs)
+  const rows = yield* allMany<DeliveryRow>(REOPEN, [
+    [state, dueAtMs, finishedAt, reason, errorCode, error, workspace, found.id],
+  ])
+  if (found.state !== state) noteMove(notes, owner, { from: found.state, to: state })
+  const deaths = yield* noteFailed(owner, delivery, { id: found.id, n: Number(found.attempts) + 1, notes })
+  return { rows, deaths }
 }
 
 const idsOf = (rows: readonly { readonly id: string }[]): readonly string[] => rows.map(({ id }) => id)
@@ -156,16 +203,21 @@ function rowOf(owner: EffectOwner, delivery: NewDelivery): SqlValue[] {
   ]
 }
 
-function* bornFailed(owner: EffectOwner, delivery: NewDelivery, notes: LaneNotes): Procedure<readonly Death[]> {
-  const { failed, id } = delivery
+/** The log row of a handler run that failed, its lane's health, and the event when it was the end. */
+function* noteFailed(
+  owner: EffectOwner,
+  delivery: NewDelivery,
+  attempted: { readonly id: string; readonly n: number; readonly notes: LaneNotes },
+): Procedure<readonly Death[]> {
+  const { failed } = delivery
+  const { id, n, notes } = attempted
   if (failed === undefined) return []
   const { attempt, state, reason, errorCode, error } = failed
-  noteMove(notes, owner, { from: null, to: state })
   noteOutcome(notes, owner, { at: owner.at, ok: false, error: error ?? errorCode })
   yield* run(INSERT_ATTEMPT, [
     owner.workspace,
     id,
-    1,
+    n,
     attempt.at,
     attempt.durationMs,
     attempt.outcome,

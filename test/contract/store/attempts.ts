@@ -132,6 +132,21 @@ export function attemptsPart(shared: SharedStore): void {
       expect(await store.tallies(workspace, 'crm', '')).toEqual({ t: 1 })
     })
 
+    it('lets the effects of a batch happen once, with the first entry that is not refused', async () => {
+      const { store, workspace } = shared()
+      const [gone, one, two] = (await make(store, workspace, 3)) as [NewDelivery, NewDelivery, NewDelivery]
+      await store.finishAttempts([finished({ workspace, deliveryId: gone.id })])
+      const next = delivery()
+      const effects = { ...NO_EFFECTS, deliveries: [next], events: [event()], tallies: [{ name: 'rows', by: 3 }] }
+      const result = await store.finishAttempts(
+        [gone, one, two].map(({ id }) => finished({ workspace, deliveryId: id, effects, batch: 'run_1' })),
+      )
+      expect(result.refused).toEqual([gone.id])
+      expect(result.deliveries.map(({ id }) => id)).toEqual([next.id])
+      expect(result.events.map(({ id }) => id)).toEqual(effects.events.map(({ id }) => id))
+      expect(await store.tallies(workspace, 'crm', '')).toEqual({ rows: 3 })
+    })
+
     it('remembers the installation’s last success and failure', async () => {
       const { store, workspace } = shared()
       const [a, b] = (await make(store, workspace, 2)) as [NewDelivery, NewDelivery]

@@ -1,8 +1,9 @@
 /** The log, installations and their cursors, and the commit of a handled batch. */
 import { describe, expect, it } from 'vitest'
+import type { NewDelivery } from '../../../core/model.ts'
 import type { HandledBatch, Store } from '../../../core/storage/store.ts'
 import type { SharedStore } from '../store.ts'
-import { AT, AT_MS, delivery, event, later, NO_EFFECTS, submission } from './fixtures.ts'
+import { AT, AT_MS, delivery, died, event, finished, later, NO_EFFECTS, submission } from './fixtures.ts'
 
 export function logPart(shared: SharedStore): void {
   const install = async (store: Store, workspace: string, id = 'crm') =>
@@ -188,6 +189,58 @@ export function logPart(shared: SharedStore): void {
       const result = await store.commitHandled(again)
       expect(result.kind === 'committed' && result.deliveries.map(({ id }) => id)).toEqual([other.id])
       expect(await store.countDeliveries(workspace, {})).toBe(2)
+    })
+
+    it('opens an ended handler delivery again when its event fails once more, and leaves a waiting one alone', async () => {
+      const { store, workspace } = shared()
+      await install(store, workspace)
+      const attempt = {
+        at: AT,
+        durationMs: 3,
+        outcome: 'retry',
+        errorCode: 'plugin_threw',
+        error: 'again',
+        exchanges: [],
+        logs: [],
+      } as const
+      const keys = ['delivered', 'dead', 'waits', 'dies'].map((name) => `handler:${name}`)
+      const before = keys.map((key) => delivery({ kind: 'handler', key }))
+      const [delivered, dead, waits, dies] = before as [NewDelivery, NewDelivery, NewDelivery, NewDelivery]
+      const first = await store.commitHandled(batch(workspace, { effects: { ...NO_EFFECTS, deliveries: before } }))
+      if (first.kind !== 'committed') throw new Error(first.kind)
+      await store.finishAttempts([
+        finished({ workspace, deliveryId: delivered.id }),
+        died(dead.id, { workspace }),
+        finished({ workspace, deliveryId: dies.id }),
+      ])
+      const retrying = { state: 'retrying', reason: null, errorCode: 'plugin_threw', error: 'again', attempt } as const
+      const again = keys.map((key, i) =>
+        delivery({
+          kind: 'handler',
+          key,
+          dueAtMs: AT_MS + 1_000,
+          failed: i === 3 ? { ...retrying, state: 'dead', reason: 'internal_error' } : retrying,
+        }),
+      )
+      const result = await store.commitHandled(
+        batch(workspace, { fromCursor: 5, toCursor: 6, effects: { ...NO_EFFECTS, deliveries: again } }),
+      )
+      if (result.kind !== 'committed') throw new Error(result.kind)
+      expect(result.deliveries.map(({ id }) => id)).toEqual([delivered.id, dead.id, dies.id])
+      for (const made of result.deliveries) expect(await store.getDelivery(workspace, made.id)).toEqual(made)
+      const opened = { state: 'retrying', attempts: 2, scheduleStep: 1, finishedAt: null, reason: null, error: 'again' }
+      expect(result.deliveries).toMatchObject([
+        { ...opened, dueAtMs: AT_MS + 1_000 },
+        opened,
+        { state: 'dead', attempts: 2, reason: 'internal_error', errorCode: 'plugin_threw' },
+      ])
+      expect(result.deliveries[2]?.finishedAt).not.toBeNull()
+      expect(await store.getDelivery(workspace, waits.id)).toMatchObject({ state: 'pending', attempts: 0 })
+      expect(await store.listAttempts(workspace, dead.id)).toMatchObject([{ n: 1 }, { n: 2, error: 'again' }])
+      expect(result.events).toMatchObject([{ type: 'delivery.dead' }])
+      expect(JSON.parse(result.events[0]?.data ?? '')).toMatchObject({ delivery_id: dies.id })
+      const lanes = (await store.laneCounts()).filter((lane) => lane.workspace === workspace)
+      expect(lanes).toMatchObject([{ pending: 1, retrying: 2, dead: 1, delivered: 0 }])
     })
 
     it('writes deliveries that are born with a failed attempt', async () => {
