@@ -1,14 +1,5 @@
 /** The SQLite store under damage, loss, a full disk and a rival writer; without a hub around it. */
-import {
-  chmodSync,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
 import type { HubError } from '../../core/errors.ts'
@@ -86,44 +77,6 @@ describe('durability settings', () => {
     await using other = await tempDir('storage')
     edit(other.path, 'CREATE TABLE cats (name TEXT)')
     expect((await refusal(other.path)).message).toMatch(/another program/)
-  })
-})
-
-describe('files with answers in them', () => {
-  const open600 = (paths: readonly string[]): readonly string[] =>
-    paths.filter((path) => (statSync(path).mode & 0o777) !== 0o600)
-  const all = (dir: string): string[] => readdirSync(dir).map((name) => `${dir}/${name}`)
-
-  it("are their owner's only: database, WAL, shared memory, watermark, backup, and what a restore leaves", async () => {
-    await using dir = await tempDir('storage')
-    const data = dir.file('data')
-    const { store } = await open(data)
-    await store.appendEvents('default', [event()])
-    const running = all(data)
-    expect(running.map((path) => path.split('/').at(-1)).toSorted()).toEqual([
-      'manifold.db',
-      'manifold.db-shm',
-      'manifold.db-wal',
-      'watermark',
-    ])
-    expect(open600(running)).toEqual([])
-    await store.backup(dir.file('copy.db'))
-    await store.close()
-    expect(open600([dir.file('copy.db')])).toEqual([])
-    // A backup that came back over other roads, and a database from before: both are closed on the way.
-    chmodSync(dir.file('copy.db'), 0o644)
-    chmodSync(`${data}/manifold.db`, 0o644)
-    const { keptAs } = await restoreSqlite({ backupFile: dir.file('copy.db'), dir: data })
-    expect(open600([`${data}/manifold.db`, keptAs ?? ''])).toEqual([])
-  })
-
-  it('that others could read are closed to them by the next start', async () => {
-    await using dir = await tempDir('storage')
-    await fill(dir.path, 1)
-    chmodSync(dir.file('manifold.db'), 0o644)
-    const { store } = await open(dir.path)
-    expect(open600(all(dir.path))).toEqual([])
-    await store.close()
   })
 })
 
