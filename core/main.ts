@@ -216,7 +216,7 @@ function openRooms(ground: Ground, first: Assembly) {
   const isolates = createSandbox({ logger, limits, onRestart: (group, why) => meter.sandboxRestart(group, why) })
   const sandbox = watchBreaches(isolates, { roster: () => roster, clock, logger })
   closers.defer(() => sandbox.close())
-  const queue = createEmbeddedQueue({ clock, logger, lanes: () => [] })
+  const queue = createEmbeddedQueue({ clock, logger, lanes: () => [], drainGraceMs: limits.drainGraceMs })
   closers.defer(() => queue.stop())
   const capabilities = createRunCapabilities({
     store,
