@@ -1,4 +1,7 @@
 /** Every query that people or lanes wait for is answered by the index made for it, from the first row on. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Procedure } from '../procedure.ts'
 import { READS } from '../verbs.ts'
@@ -6,13 +9,17 @@ import { openWriter } from './connection.ts'
 import type { Connection } from './connection.ts'
 import { migrate } from './migrate.ts'
 
+const dir = mkdtempSync(join(tmpdir(), 'manifold-plans-'))
 let connection: Connection
 
 beforeAll(() => {
-  connection = openWriter(':memory:', { busyTimeoutMs: 0, walBytesMax: 0 })
+  connection = openWriter(join(dir, 'plans.db'), { busyTimeoutMs: 0, walBytesMax: 0 })
   migrate(connection.db)
 })
-afterAll(() => connection.db.close())
+afterAll(() => {
+  connection.db.close()
+  rmSync(dir, { recursive: true, force: true })
+})
 
 /** The plan of each statement of a procedure. */
 function plans(procedure: Procedure<unknown>): string {
