@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { settled, startHub } from '../support/hub.ts'
 import { allItems } from '../support/pages.ts'
 import { startReceiver } from '../support/receiver.ts'
+import { until } from '../support/wait.ts'
 import { DECK, sceneConfig } from '../support/scene.ts'
 import { FAULT_PLUGINS } from '../support/scene.ts'
 
@@ -147,10 +148,9 @@ test('a dead letter is also an event, and a line in the metrics', async () => {
   ]
   await using hub = await startHub({ config: sceneConfig({ installations }) })
   await hub.api('POST', PATH, { data: { key: 'one' } })
+  const told = await until('the watcher to be told', () => receiver.requests.find(({ path }) => path === '/watch'))
   await settled(hub)
-  const alarm = receiver.requests
-    .find(({ path }) => path === '/watch')
-    ?.json<{ type: string; data: { payload: object } }>()
+  const alarm = told?.json<{ type: string; data: { payload: object } }>()
   expect(alarm).toMatchObject({
     type: 'delivery.dead',
     data: { payload: { installation: 'down', reason: 'receiver_failed' } },
