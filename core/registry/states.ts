@@ -1,7 +1,7 @@
 /**
  * The states of an installation and every way from one to another. A move that is not in the table throws.
  *
- *            breach              breach again, 410
+ *            breaches            410 Gone
  *   ready ───────────▶ degraded ───────────────────▶ disabled
  *     │ ◀───recover─────  │                             │
  *     ├──pause──▶ paused ◀┘                             │
@@ -30,7 +30,7 @@ export const INSTALLATION_MOVES = {
   disable: {
     from: ['ready', 'degraded', 'paused'],
     to: 'disabled',
-    what: 'it kept breaking limits, or its destination is gone for good',
+    what: 'its destination is gone for good',
   },
   enable: { from: ['disabled'], to: 'ready', what: 'enabled by an operator, or its settings changed' },
   invalidate: {
