@@ -9,10 +9,10 @@ import type { EventDataName } from '../registry/manifest.ts'
 import { eventJson } from '../routing/event-json.ts'
 import type { FormView } from '../routing/event-json.ts'
 import { handlerType } from '../routing/match.ts'
-import type { RunInput, RunResult, Sandbox } from '../sandbox/sandbox.ts'
+import type { GuestEffects, RunInput, RunResult, Sandbox } from '../sandbox/sandbox.ts'
 import type { Effects, Store } from '../storage/store.ts'
 import type { Breakers } from './breaker.ts'
-import { NO_EFFECTS, toEffects } from './effects.ts'
+import { enqueueOnly, NO_EFFECTS, toEffects } from './effects.ts'
 import type { KvQuota } from './kv-quota.ts'
 import { readOutcome, rulingOf, verdictOf } from './outcome.ts'
 import type { Verdict } from './outcome.ts'
@@ -67,14 +67,17 @@ async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> 
     const prepared = prepare(deps, job)
     const ready = isPending(prepared) ? await prepared : prepared
     opened = deps.capabilities.open(job.installation, { deadlineMs: startedAtMs + wallMs(job) })
-    result = await deps.sandbox.runEach(job.installation.key, {
-      id: job.runId,
-      attempt: (first?.attempts ?? 0) + 1,
-      input: ready.input,
-      capabilities: opened.handler,
-      eventId: first?.eventId ?? undefined,
-      deliveryId: first?.id,
-    })
+    result =
+      'kind' in ready.input
+        ? await deps.sandbox.runEach(job.installation.key, {
+            id: job.runId,
+            attempt: (first?.attempts ?? 0) + 1,
+            input: ready.input,
+            capabilities: opened.handler,
+            eventId: first?.eventId ?? undefined,
+            deliveryId: first?.id,
+          })
+        : ranNothing(job.runId, ready.input)
     const event = ready.event ?? (await causeOfEmitted(deps, job, result))
     const counting = deps.kvQuota.ready(job.installation, result.effects.kv)
     if (counting !== undefined) await counting
@@ -92,6 +95,18 @@ async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> 
     durationMs: deps.clock.monotonicMs() - startedMonoMs,
   }
 }
+
+/** Stands for a run where there was nothing to run. */
+const ranNothing = (id: string, effects: GuestEffects): RunResult => ({
+  id,
+  value: null,
+  effects,
+  logs: [],
+  logsDropped: 0,
+  cpuMs: 0,
+  durationMs: 0,
+  error: null,
+})
 
 function wallMs({ installation, deliveries }: AttemptJob): number {
   const { limits } = installation
@@ -125,7 +140,8 @@ export const asHubError = (error: unknown): HubError =>
     : new HubError('internal', error instanceof Error ? error.message : String(error), { cause: error })
 
 interface Prepared {
-  readonly input: RunInput
+  /** A GuestEffects: nothing has to run, the manifest says what is asked for. */
+  readonly input: RunInput | GuestEffects
   /** What caused it, as far as it was needed. */
   readonly event: LogEvent | undefined
   /** Positions of deliveries whose event was erased: they are not in the run. */
@@ -244,6 +260,7 @@ async function prepareHandler(deps: AttemptDeps, installation: Installation, del
       `The plugin "${manifest.id}" does not subscribe to "${cause.event.type}" any more.`,
     )
   }
+  if (wanted.enqueue !== undefined) return { input: enqueueOnly(wanted.enqueue), event: cause.event, erased: NONE }
   const text = eventJson({ ...cause, parts: wanted.data, pii: installation.pii })
   return { input: { kind: 'event', type, eventJson: text }, event: cause.event, erased: NONE }
 }

@@ -32,6 +32,15 @@ export interface EffectsInput {
 
 export const NO_EFFECTS: Effects = { deliveries: [], kv: [], events: [], tallies: [] }
 
+/** What an event comes to whose manifest entry says `enqueue` instead of naming a handler. */
+export const enqueueOnly = (action: string): GuestEffects => ({
+  enqueue: [{ action, input: null }],
+  kv: [],
+  emit: [],
+  tally: [],
+  metric: [],
+})
+
 /** A delay beyond this is a mistake, not a plan. */
 const DELAY_MS_MAX = 366 * 86_400_000
 const KEY_CHARS_MAX = 512

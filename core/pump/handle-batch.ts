@@ -2,7 +2,7 @@
 import { rfc3339 } from '../clock.ts'
 import type { Json } from '../contract/index.ts'
 import { backoffMs } from '../delivery/backoff.ts'
-import { NO_EFFECTS, toEffects } from '../delivery/effects.ts'
+import { enqueueOnly, NO_EFFECTS, toEffects } from '../delivery/effects.ts'
 import type { EffectSource } from '../delivery/effects.ts'
 import { asHubError } from '../delivery/attempt.ts'
 import { rulingOf } from '../delivery/outcome.ts'
@@ -14,7 +14,7 @@ import type { FailedFirst, LogEvent, NewDelivery, NewEvent, RunLog } from '../mo
 import type { Installation } from '../registry/installation.ts'
 import { eventJson } from '../routing/event-json.ts'
 import { handlerType } from '../routing/match.ts'
-import type { Run, RunResult } from '../sandbox/sandbox.ts'
+import type { GuestEffects, Run, RunResult } from '../sandbox/sandbox.ts'
 import type { Effects } from '../storage/store.ts'
 import { noteWrites, overlayKv, readAny } from './kv-overlay.ts'
 import type { KvReads } from './kv-overlay.ts'
@@ -49,6 +49,12 @@ export interface HandledEvents {
   readonly effects: Effects
   /** Tells meters and the log; to be called when it is on disk. */
   readonly committed: () => void
+}
+
+/** An event for which the manifest itself says what to enqueue: nothing runs. */
+interface Forwarded {
+  readonly event: LogEvent
+  readonly action: string
 }
 
 interface Prepared {
@@ -105,23 +111,33 @@ async function crossOnce(
   crossing: Crossing,
 ): Promise<{ readonly count: number; readonly why: 'done' | 'interrupted' | 'conflict' }> {
   const { deps, installation } = input
-  const prepared: Prepared[] = []
+  const steps: (Forwarded | Prepared)[] = []
+  const runs: Run[] = []
   for (const event of crossing.events) {
-    const making = prepare(input, event, { decided: crossing.decided, position: prepared.length })
-    prepared.push(isPending(making) ? await making : making)
+    const action = forwardTo(installation, event)
+    if (action !== undefined) {
+      steps.push({ event, action })
+      continue
+    }
+    const making = prepare(input, event, { decided: crossing.decided, position: runs.length })
+    const made = isPending(making) ? await making : making
+    steps.push(made)
+    runs.push(made.run)
   }
-  const results = await deps.sandbox.runBatch(
-    installation.key,
-    prepared.map(({ run }) => run),
-  )
+  const results = runs.length === 0 ? [] : await deps.sandbox.runBatch(installation.key, runs)
   const counting = deps.kvQuota.ready(
     installation,
     results.flatMap(({ effects }) => effects.kv),
   )
   if (counting !== undefined) await counting
   const written = new Map<string, Json | undefined>()
-  for (const [index, each] of prepared.entries()) {
-    const result = results[index]
+  let ran = 0
+  for (const [index, each] of steps.entries()) {
+    if ('action' in each) {
+      crossing.gathered.deliveries.push(...effectsOf(input, each.event, enqueueOnly(each.action)).deliveries)
+      continue
+    }
+    const result = results[ran++]
     if (result === undefined || result.error?.code === 'plugin_interrupted') return { count: index, why: 'interrupted' }
     if (each.reads !== null && written.size > 0 && readAny(each.reads, written))
       return { count: index, why: 'conflict' }
@@ -130,8 +146,17 @@ async function crossOnce(
     noteWrites(written, result.effects.kv)
     noteWrites(crossing.decided, result.effects.kv)
   }
-  return { count: prepared.length, why: 'done' }
+  return { count: steps.length, why: 'done' }
 }
+
+/** The action the manifest enqueues for this event without asking a handler. */
+function forwardTo({ plugin }: Installation, event: LogEvent): string | undefined {
+  const type = handlerType(plugin.manifest.on, event.type)
+  return type === undefined ? undefined : plugin.manifest.on[type]?.enqueue
+}
+
+const effectsOf = ({ deps, installation }: HandleInput, event: LogEvent, asked: GuestEffects): Effects =>
+  toEffects(asked, { installation, source: sourceOf(event), nowMs: deps.clock.nowMs(), limits: deps.limits })
 
 function prepare(
   { deps, installation }: HandleInput,
@@ -173,12 +198,7 @@ function settle(
   if (error === null) {
     try {
       deps.kvQuota.admit(installation, result.effects.kv)
-      effects = toEffects(result.effects, {
-        installation,
-        source: sourceOf(each.event),
-        nowMs: deps.clock.nowMs(),
-        limits: deps.limits,
-      })
+      effects = effectsOf(input, each.event, result.effects)
     } catch (refused) {
       error = asHubError(refused)
     }
@@ -270,12 +290,12 @@ function tell(
   )
 }
 
-/** The handler for one event on its own, outside the cursor's way. */
+/** What the handler of one event asks for, outside the cursor's way. Rejects with the run's own error. */
 export async function runOne(
   deps: PumpDeps,
   installation: Installation,
   event: LogEvent,
-): Promise<{ readonly result: RunResult; readonly runId: string }> {
+): Promise<{ readonly effects: GuestEffects; readonly runId: string }> {
   if (event.data === null)
     throw new HubError('event_erased', `The response of event ${event.id} was deleted, and its content with it.`)
   if (handlerType(installation.plugin.manifest.on, event.type) === undefined) {
@@ -284,7 +304,11 @@ export async function runOne(
       `The plugin "${installation.plugin.manifest.id}" does not subscribe to "${event.type}".`,
     )
   }
+  const action = forwardTo(installation, event)
+  if (action !== undefined) return { effects: enqueueOnly(action), runId: newId('run', deps.clock.nowMs()) }
   const input = { deps, installation, events: [event], pace: { runsMax: 1 } }
   const { run } = await prepare(input, event, { decided: new Map(), position: 0 })
-  return { result: await deps.sandbox.runEach(installation.key, run), runId: run.id }
+  const { effects, error } = await deps.sandbox.runEach(installation.key, run)
+  if (error !== null) throw error
+  return { effects, runId: run.id }
 }

@@ -113,10 +113,9 @@ export class PumpLane {
   async runOnce(event: LogEvent): Promise<readonly Delivery[]> {
     const { installation } = this
     const { store, clock, limits, published, push } = this.#deps
-    const { result, runId } = await runOne(this.#deps, installation, event)
-    if (result.error !== null) throw result.error
+    const { effects: asked, runId } = await runOne(this.#deps, installation, event)
     const source = { ...sourceOf(event), keySuffix: `~${runId}` }
-    const effects = toEffects(result.effects, { installation, source, nowMs: clock.nowMs(), limits })
+    const effects = toEffects(asked, { installation, source, nowMs: clock.nowMs(), limits })
     const { deliveries, events } = await commitEffects(store, installation, effects)
     published(events)
     push(deliveries)

@@ -36,6 +36,8 @@ export const manifestSchema = z.strictObject({
         data: z.array(z.enum(EVENT_DATA_NAMES)).default([]),
         /** False: only installations whose `when.event` names the type get it. */
         byDefault: z.boolean().optional(),
+        /** This action is enqueued for every event, with the input null; no handler runs. */
+        enqueue: name.optional(),
       }),
     )
     .default({}),

@@ -79,6 +79,15 @@ function rules(dir: string, file: string, manifest: Manifest): string[] {
       ),
     )
   }
+  for (const [type, { enqueue, data }] of Object.entries(manifest.on)) {
+    if (enqueue === undefined) continue
+    if (!Object.hasOwn(manifest.actions, enqueue))
+      problems.push(told(at(file, ['on', type, 'enqueue']), `"${enqueue}" is no action of this manifest`))
+    if (data.length > 0) {
+      const message = 'no handler runs where "enqueue" is given, so there is nobody to read "data"'
+      problems.push(told(at(file, ['on', type, 'data']), message, `name the parts at actions.${enqueue}.data`))
+    }
+  }
   for (const [index, host] of (manifest.permissions.http?.hosts ?? []).entries()) {
     const wrong = hostProblem(host, manifest)
     if (wrong !== null) problems.push(told(at(file, ['permissions', 'http', 'hosts', index]), wrong))

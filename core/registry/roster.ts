@@ -268,8 +268,13 @@ export function surfaceMismatch(manifest: Manifest, surface: UnitSurface): strin
   for (const kind of ['on', 'actions', 'schedules', 'routes'] as const) {
     const declared = new Set(Object.keys(manifest[kind]))
     const defined = new Set(surface[kind])
-    for (const name of declared)
-      if (!defined.has(name)) problems.push(`plugin.json declares ${kind} "${name}", the code does not define it`)
+    for (const name of declared) {
+      const action = kind === 'on' ? manifest.on[name]?.enqueue : undefined
+      if (action !== undefined) {
+        if (defined.has(name))
+          problems.push(`plugin.json has "${action}" enqueued for on "${name}", so the handler in the code never runs`)
+      } else if (!defined.has(name)) problems.push(`plugin.json declares ${kind} "${name}", the code does not define it`)
+    }
     for (const name of defined)
       if (!declared.has(name)) problems.push(`the code defines ${kind} "${name}", plugin.json does not declare it`)
   }

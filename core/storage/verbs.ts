@@ -1,5 +1,5 @@
 /** Every procedure by name: what a driver can be asked to run, and on which side of it. */
-import { accept } from './procedures/accept.ts'
+import { accept, isPlain } from './procedures/accept.ts'
 import { finishAttempts, listAttempts } from './procedures/attempts.ts'
 import { laneCounts } from './procedures/lane-notes.ts'
 import { countDeliveries, getDelivery, listDeliveries, loadDue, nextDue } from './procedures/deliveries.ts'
@@ -68,6 +68,29 @@ export const READS = {
   tallies,
   totals,
 } as const
+
+/** Calls of one verb that stand next to each other in a group and may be run as one. */
+export interface Merge<Input, Result> {
+  readonly mayJoin: (input: Input) => boolean
+  readonly join: (inputs: readonly Input[]) => Input
+  /** The result of each, in order. */
+  readonly split: (result: Result, inputs: readonly Input[]) => readonly Result[]
+}
+
+/** One statement for many rows costs a fraction of one for each. */
+export const MERGES: { readonly [V in WriteVerb]?: Merge<InputOf<V>, ResultOf<V>> } = {
+  accept: {
+    mayJoin: isPlain,
+    join: (inputs) => ({
+      submissions: inputs.flatMap(({ submissions }) => submissions),
+      idempotencyTtlMs: inputs[0]?.idempotencyTtlMs ?? 0,
+    }),
+    split: (accepted, inputs) => {
+      let from = 0
+      return inputs.map(({ submissions }) => accepted.slice(from, (from += submissions.length)))
+    },
+  },
+}
 
 type Registry = typeof WRITES & typeof READS
 

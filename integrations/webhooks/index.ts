@@ -26,11 +26,7 @@ const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/i
 
 export default definePlugin<WebhookConfig>({
   on: {
-    'response.submitted': (_event, ctx) => ctx.enqueue('send', null),
-    'response.partial': (_event, ctx) => ctx.enqueue('send', null),
-    'response.deleted': (_event, ctx) => ctx.enqueue('send', null),
-    'form.changed': (_event, ctx) => ctx.enqueue('send', null),
-    // Its own dead letters would only make new ones.
+    // The other types are enqueued by plugin.json. Its own dead letters would only make new ones.
     'delivery.dead': (event, ctx) => {
       if (event.data?.['installation'] !== ctx.run.installation) ctx.enqueue('send', null)
     },

@@ -1,8 +1,8 @@
 /** One submission becomes a response and an event, once, however often it is sent. */
 import { isDeepStrictEqual } from 'node:util'
 import type { ResponseStatus } from '../../model.ts'
-import { first, run } from '../procedure.ts'
-import type { Procedure } from '../procedure.ts'
+import { first, run, runMany } from '../procedure.ts'
+import type { Procedure, SqlValue } from '../procedure.ts'
 import type { Submission } from '../store.ts'
 import { headSeq, INSERT_EVENT } from './events.ts'
 
@@ -20,7 +20,12 @@ const INSERT_RESPONSE = `INSERT INTO responses (workspace, id, form_id, form_ver
   submitted_at, created_at, updated_at, meta, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const UPDATE_RESPONSE = `UPDATE responses SET form_version = ?, status = ?, started_at = ?, submitted_at = ?,
   updated_at = ?, meta = ?, data = ? WHERE workspace = ? AND id = ? AND status = 'partial'`
-const TAKE_SEQUENCE = 'UPDATE log_head SET seq = seq + 1, responses = responses + ? WHERE only_row = 1'
+const TAKE_SEQUENCES = 'UPDATE log_head SET seq = seq + ?, responses = responses + ? WHERE only_row = 1'
+/** The many: new, final, asked about by nobody. What is not named is null. */
+const INSERT_COMPLETED = `INSERT INTO responses (workspace, id, form_id, form_version, status, started_at, submitted_at,
+  created_at, updated_at, meta, data) VALUES (?, ?, ?, ?, 'completed', ?, ?, ?, ?, ?, ?)`
+const INSERT_SUBMITTED = `INSERT INTO events (seq, id, workspace, type, at, form_id, response_id, hops)
+  VALUES (?, ?, ?, 'response.submitted', ?, ?, ?, 0)`
 
 /** What became of a submission, without what the caller knows already. */
 export type Accepted =
@@ -58,14 +63,61 @@ interface ClientRow {
   readonly data: string
 }
 
-/** Accepts in order; a later row of the same call sees the earlier ones. */
-export function* accept(input: {
+export interface AcceptInput {
   readonly submissions: readonly Submission[]
   readonly idempotencyTtlMs: number
-}): Procedure<readonly Accepted[]> {
+}
+
+/** True when none of them has to be compared with what is stored: such calls may be made as one. */
+export const isPlain = ({ submissions }: AcceptInput): boolean =>
+  submissions.every(
+    ({ idempotency, clientId, status }) => idempotency === null && clientId === null && status === 'completed',
+  )
+
+/** Accepts in order; a later row of the same call sees the earlier ones. */
+export function* accept(input: AcceptInput): Procedure<readonly Accepted[]> {
+  if (isPlain(input)) return yield* acceptPlain(input.submissions)
   const accepted: Accepted[] = []
   for (const submission of input.submissions) accepted.push(yield* acceptOne(submission, input.idempotencyTtlMs))
   return accepted
+}
+
+/** All rows of a table with one prepared statement, all sequences with one update. */
+function* acceptPlain(submissions: readonly Submission[]): Procedure<readonly Accepted[]> {
+  const from = yield* takeSequences(submissions.length, submissions.length)
+  yield* runMany(
+    INSERT_COMPLETED,
+    submissions.map(({ workspace, responseId, formId, formVersion, startedAt, at, meta, data }): SqlValue[] => [
+      workspace,
+      responseId,
+      formId,
+      formVersion,
+      startedAt,
+      at,
+      at,
+      at,
+      meta,
+      data,
+    ]),
+  )
+  yield* runMany(
+    INSERT_SUBMITTED,
+    submissions.map(({ eventId, workspace, at, formId, responseId }, i): SqlValue[] => [
+      from + i,
+      eventId,
+      workspace,
+      at,
+      formId,
+      responseId,
+    ]),
+  )
+  return submissions.map(({ responseId, startedAt }, i) => ({ kind: 'stored', seq: from + i, responseId, startedAt }))
+}
+
+/** Takes that many; answers the first. The update holds the row until the commit. */
+function* takeSequences(count: number, responses: number): Procedure<number> {
+  yield* run(TAKE_SEQUENCES, [count, responses])
+  return (yield* headSeq()) - count + 1
 }
 
 function* acceptOne(submission: Submission, idempotencyTtlMs: number): Procedure<Accepted> {
@@ -156,8 +208,7 @@ function* log(
   submission: Submission,
   written: { readonly responseId: string; readonly startedAt: string | null; readonly inserted: 0 | 1 },
 ): Procedure<number> {
-  yield* run(TAKE_SEQUENCE, [written.inserted])
-  const seq = yield* headSeq()
+  const seq = yield* takeSequences(1, written.inserted)
   const partial = submission.status === 'partial'
   yield* run(INSERT_EVENT, [
     seq,

@@ -1,7 +1,8 @@
 /** The end of attempts: the delivery moves on, its log row is written, its effects happen. */
+import { HubError } from '../../errors.ts'
 import type { DeliveryState, WorkspaceId } from '../../model.ts'
-import { all, first, run } from '../procedure.ts'
-import type { Procedure } from '../procedure.ts'
+import { all, allMany, first, run, runMany } from '../procedure.ts'
+import type { Procedure, SqlValue } from '../procedure.ts'
 import type { AttemptRow, DeliveryRow } from '../rows.ts'
 import type { Effects, FinishedAttempt } from '../store.ts'
 import { logDeath } from './deaths.ts'
@@ -24,6 +25,13 @@ const MOVE = `UPDATE deliveries SET state = ?, attempts = attempts + 1, schedule
     reason = ?, error_code = ?, error = ?, host = ?
   WHERE workspace = ? AND id = ? AND state = ? AND attempts = ?`
 
+const LOOK_MANY = `SELECT id, state, attempts FROM deliveries WHERE workspace = ? AND id = ?`
+const MOVE_DELIVERED = `UPDATE deliveries SET state = 'delivered', attempts = attempts + 1, schedule_step = ?,
+    finished_at = ?, reason = NULL, error_code = NULL, error = NULL, host = ?
+  WHERE workspace = ? AND id = ? AND attempts = ?`
+const INSERT_DELIVERED = `INSERT INTO attempts (workspace, delivery_id, n, at, duration_ms, outcome, exchanges, logs)
+  VALUES (?, ?, ?, ?, ?, 'delivered', ?, ?)`
+
 /** An attempt whose exchanges and log lines are text already. */
 export interface Finished extends Omit<FinishedAttempt, 'attempt'> {
   readonly attempt: Omit<FinishedAttempt['attempt'], 'exchanges' | 'logs'>
@@ -45,7 +53,13 @@ export function* finishAttempts(finished: readonly Finished[]): Procedure<readon
   const notes: LaneNotes = new Map()
   const results: FinishedResult[] = []
   const batchesDone = new Set<string>()
-  for (const each of finished) {
+  const simple = yield* finishDelivered(finished, notes)
+  for (const [i, each] of finished.entries()) {
+    const done = simple.get(i)
+    if (done !== undefined) {
+      results.push(done)
+      continue
+    }
     const { batch } = each
     const isDone = batch !== undefined && batchesDone.has(batch)
     const result = yield* finishOne(isDone ? { ...each, effects: NO_EFFECTS } : each, notes)
@@ -55,6 +69,44 @@ export function* finishAttempts(finished: readonly Finished[]): Procedure<readon
   yield* saveLaneNotes(notes)
   return results
 }
+
+const NOTHING_MORE = { deliveryIds: [], reopened: [], deaths: [], eventIds: [], lastSeq: 0, death: null } as const
+
+/** The many: delivered, and nothing follows from it. All rows of a table with one statement; by their places. */
+function* finishDelivered(
+  finished: readonly Finished[],
+  notes: LaneNotes,
+): Procedure<ReadonlyMap<number, FinishedResult>> {
+  const results = new Map<number, FinishedResult>()
+  const simple = new Map<string, { readonly place: number; readonly each: Finished }>()
+  for (const [place, each] of finished.entries()) {
+    // Of a delivery that ends twice only the first is simple; the second meets its end and is refused.
+    if (isSimple(each) && !simple.has(each.deliveryId)) simple.set(each.deliveryId, { place, each })
+  }
+  const looks = [...simple.values()].map(({ each }): SqlValue[] => [each.workspace, each.deliveryId])
+  const before = yield* allMany<Pick<DeliveryRow, 'id' | 'state' | 'attempts'>>(LOOK_MANY, looks)
+  const moves: SqlValue[][] = []
+  const attempts: SqlValue[][] = []
+  for (const row of before) {
+    const { place, each } = simple.get(row.id) as { place: number; each: Finished }
+    if (!(NEXT[row.state] as readonly DeliveryState[]).includes('delivered')) continue
+    const { workspace, deliveryId, scheduleStep, endedAt, host, attempt, exchanges, logs } = each
+    moves.push([scheduleStep, endedAt, host, workspace, deliveryId, row.attempts])
+    attempts.push([workspace, deliveryId, row.attempts + 1, attempt.at, attempt.durationMs, exchanges, logs])
+    noteMove(notes, each, { from: row.state, to: 'delivered' })
+    noteOutcome(notes, each, { at: endedAt, ok: true, error: null })
+    results.set(place, NOTHING_MORE)
+  }
+  const moved = yield* runMany(MOVE_DELIVERED, moves)
+  if (moved !== moves.length) throw new HubError('storage_busy', 'A delivery was changed by somebody else meanwhile.')
+  yield* runMany(INSERT_DELIVERED, attempts)
+  for (const { place } of simple.values()) if (!results.has(place)) results.set(place, null)
+  return results
+}
+
+const isSimple = ({ state, effects }: Finished): boolean =>
+  state === 'delivered' &&
+  effects.deliveries.length + effects.kv.length + effects.events.length + effects.tallies.length === 0
 
 function* finishOne(each: Finished, notes: LaneNotes): Procedure<FinishedResult> {
   const { workspace, deliveryId, state, installation, plugin, endedAt } = each

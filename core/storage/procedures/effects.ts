@@ -16,6 +16,11 @@ const INSERT_DELIVERY = `INSERT INTO deliveries (workspace, id, installation, pl
     error_code, error, input)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (workspace, installation, dedupe_key) DO NOTHING`
+/** One that no attempt was made of yet: what is not named is null. */
+const INSERT_PENDING = `INSERT INTO deliveries (workspace, id, installation, plugin, kind, name, dedupe_key, event_seq,
+    event_id, form_id, response_id, order_key, state, attempts, schedule_step, due_at_ms, created_at, input)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', 0, 0, ?, ?, ?)
+  ON CONFLICT (workspace, installation, dedupe_key) DO NOTHING`
 /** Also the statement of `attempts.ts`. */
 export const INSERT_ATTEMPT = `INSERT INTO attempts
   (workspace, delivery_id, n, at, duration_ms, outcome, error_code, error, exchanges, logs)
@@ -110,17 +115,24 @@ export function* insertDeliveries(
   notes: LaneNotes,
 ): Procedure<DeliveriesWritten> {
   if (deliveries.length === 0) return { deliveryIds: [], reopened: [], deaths: [] }
-  const inserted = yield* runMany(
-    INSERT_DELIVERY,
-    deliveries.map((delivery) => rowOf(owner, delivery)),
-  )
+  const failed = deliveries.filter((delivery) => delivery.failed !== undefined)
+  const pending = failed.length === 0 ? deliveries : deliveries.filter((delivery) => delivery.failed === undefined)
+  const inserted =
+    (yield* runMany(
+      INSERT_PENDING,
+      pending.map((delivery) => pendingRow(owner, delivery)),
+    )) +
+    (yield* runMany(
+      INSERT_DELIVERY,
+      failed.map((delivery) => rowOf(owner, delivery)),
+    ))
   const deliveryIds =
     inserted === deliveries.length ? idsOf(deliveries) : yield* presentIds(owner.workspace, deliveries)
   const fresh = new Set(deliveryIds)
   const deaths: Death[] = []
   const reopened: DeliveryRow[] = []
   let bornCount = 0
-  for (const delivery of deliveries) {
+  for (const delivery of failed) {
     if (delivery.failed === undefined) continue
     if (fresh.has(delivery.id)) {
       bornCount += 1
@@ -132,8 +144,8 @@ export function* insertDeliveries(
     reopened.push(...again.rows)
     deaths.push(...again.deaths)
   }
-  const pending = deliveryIds.length - bornCount
-  if (pending > 0) noteMove(notes, owner, { from: null, to: 'pending', by: pending })
+  const waiting = deliveryIds.length - bornCount
+  if (waiting > 0) noteMove(notes, owner, { from: null, to: 'pending', by: waiting })
   return { deliveryIds, reopened, deaths }
 }
 
@@ -173,6 +185,24 @@ function* presentIds(workspace: WorkspaceId, deliveries: readonly NewDelivery[])
   )
   return idsOf(rows)
 }
+
+const pendingRow = (owner: EffectOwner, delivery: NewDelivery): SqlValue[] => [
+  owner.workspace,
+  delivery.id,
+  owner.installation,
+  owner.plugin,
+  delivery.kind,
+  delivery.name,
+  delivery.key,
+  delivery.eventSeq,
+  delivery.eventId,
+  delivery.formId,
+  delivery.responseId,
+  delivery.orderKey,
+  Math.ceil(delivery.dueAtMs),
+  owner.at,
+  delivery.input,
+]
 
 function rowOf(owner: EffectOwner, delivery: NewDelivery): SqlValue[] {
   const { failed } = delivery

@@ -1,7 +1,8 @@
 /** Calls that waited together become one transaction, yet each keeps its own fate. */
 import { HubError } from '../../errors.ts'
 import type { Procedure } from '../procedure.ts'
-import { WRITES } from '../verbs.ts'
+import { MERGES, WRITES } from '../verbs.ts'
+import type { Merge } from '../verbs.ts'
 import type { Connection } from './connection.ts'
 import { failureOf } from './failures.ts'
 import type { Failure } from './failures.ts'
@@ -61,11 +62,18 @@ function attempt(connection: Connection, { calls, reserveOnly }: Group, alone: b
   const values: unknown[] = []
   let failures: (Failure | undefined)[] | null = null
   exec(connection, 'BEGIN IMMEDIATE')
-  for (const [i, call] of calls.entries()) {
+  for (let i = 0; i < calls.length; i++) {
+    const call = calls[i] as Call
     if (reserveOnly && bringsWork(call)) {
       failures ??= []
       failures[i] = RESERVE_LEFT
       values.push(undefined)
+      continue
+    }
+    const joined = alone || reserveOnly ? null : joinable(calls, i)
+    if (joined !== null) {
+      values.push(...runJoined(connection, joined))
+      i += joined.inputs.length - 1
       continue
     }
     let wrote = false
@@ -89,6 +97,39 @@ function attempt(connection: Connection, { calls, reserveOnly }: Group, alone: b
   const head = connection.run(selectHead())
   exec(connection, 'COMMIT')
   return { values, failures, head }
+}
+
+interface Joined {
+  readonly verb: string
+  readonly merge: Merge<unknown, unknown>
+  readonly inputs: readonly unknown[]
+}
+
+/** Calls from this place on that may be run as one; null when that is one call. */
+function joinable(calls: readonly Call[], from: number): Joined | null {
+  const verb = (calls[from] as Call).verb
+  const merge = (Object.hasOwn(MERGES, verb) ? MERGES[verb as keyof typeof MERGES] : undefined) as
+    | Merge<unknown, unknown>
+    | undefined
+  if (merge === undefined) return null
+  const inputs: unknown[] = []
+  for (let i = from; i < calls.length; i++) {
+    const { verb: next, input } = calls[i] as Call
+    if (next !== verb || !merge.mayJoin(input)) break
+    inputs.push(input)
+  }
+  return inputs.length > 1 ? { verb, merge, inputs } : null
+}
+
+/** Which of them fails is not known then: everything is run again, each on its own. */
+function runJoined(connection: Connection, { verb, merge, inputs }: Joined): readonly unknown[] {
+  try {
+    return merge.split(connection.run(procedureOf({ verb, input: merge.join(inputs) })), inputs)
+  } catch (error) {
+    if (!connection.db.inTransaction || concernsAll(failureOf(error))) throw error
+    exec(connection, 'ROLLBACK')
+    throw new NotAlone()
+  }
 }
 
 const concernsAll = ({ fatal, code }: Failure): boolean => fatal || code === 'storage_full' || code === 'storage_busy'
