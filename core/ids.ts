@@ -14,28 +14,36 @@ export const ID_PREFIXES = {
 
 export type IdKind = keyof typeof ID_PREFIXES
 
+/** Random bits as text, made for many ids at once. */
 const pool = Buffer.alloc(4096)
-let poolOffset = pool.length
+const ID_HEX_CHARS = 16
+let poolText = ''
+let poolOffset = 0
 let lastMs = 0
+let lastTime = ''
 let sequence = 0
 
 /** `rsp_01920000-…` (40 characters). Sorted even within a millisecond and when the wall clock steps back. */
 export function newId(kind: IdKind, nowMs: number = Date.now()): string {
-  if (nowMs > lastMs) {
-    lastMs = nowMs
-    sequence = 0
-  } else if (++sequence > 0xfff) {
-    lastMs += 1
-    sequence = 0
-  }
-  if (poolOffset + 8 > pool.length) {
-    randomFillSync(pool)
+  if (nowMs > lastMs) startMs(nowMs)
+  else if (++sequence > 0xfff) startMs(lastMs + 1)
+  if (poolOffset === poolText.length) {
+    poolText = randomFillSync(pool).toString('hex')
     poolOffset = 0
   }
-  const random = pool.toString('hex', poolOffset, poolOffset + 8)
-  poolOffset += 8
-  const time = lastMs.toString(16).padStart(12, '0')
-  const counter = sequence.toString(16).padStart(3, '0')
-  const variant = '89ab'[Number.parseInt(random[0] as string, 16) & 3] as string
-  return `${ID_PREFIXES[kind]}_${time.slice(0, 8)}-${time.slice(8)}-7${counter}-${variant}${random.slice(1, 4)}-${random.slice(4)}`
+  const at = poolOffset
+  poolOffset += ID_HEX_CHARS
+  const counter = (sequence + 0x1000).toString(16).slice(1)
+  const variant = VARIANTS[poolText.charCodeAt(at) & 3] as string
+  return `${ID_PREFIXES[kind]}_${lastTime}${counter}-${variant}${poolText.slice(at + 1, at + 4)}-${poolText.slice(at + 4, at + ID_HEX_CHARS)}`
+}
+
+/** The two bits that RFC 9562 fixes, with two random ones. */
+const VARIANTS = ['8', '9', 'a', 'b'] as const
+
+function startMs(ms: number): void {
+  lastMs = ms
+  sequence = 0
+  const time = ms.toString(16).padStart(12, '0')
+  lastTime = `${time.slice(0, 8)}-${time.slice(8)}-7`
 }

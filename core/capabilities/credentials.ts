@@ -9,11 +9,21 @@ const USER_INFO = /^([a-z][a-z0-9+.-]*:\/\/)[^/?#@\s]+@/i
 const QUERY_PAIR = /([?&;])([^=&;#?]+)=([^&;#]+)/g
 
 /** Signatures, ids and content types are not: they say nothing that helps a stranger. */
-export const isCredentialHeader = (name: string): boolean =>
-  HEADER_NAME.test(name) && !HARMLESS_HEADERS.has(name.toLowerCase())
+export function isCredentialHeader(name: string): boolean {
+  const known = judged.get(name)
+  if (known !== undefined) return known
+  const is = HEADER_NAME.test(name) && !HARMLESS_HEADERS.has(name.toLowerCase())
+  if (judged.size < JUDGED_MAX) judged.set(name, is)
+  return is
+}
+
+/** The same few names come with every attempt. */
+const judged = new Map<string, boolean>()
+const JUDGED_MAX = 1_000
 
 /** The URL without user, password and the values of parameters that are credentials by their name; the rest stays as it is. */
 export function withoutCredentials(url: string, masked: string = MASKED): string {
+  if (!url.includes('@') && !url.includes('=')) return url
   return url
     .replace(USER_INFO, `$1${masked}@`)
     .replace(QUERY_PAIR, (pair, mark: string, name: string) =>

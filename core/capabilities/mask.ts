@@ -17,8 +17,9 @@ export function createMask(secrets: Iterable<string>): Mask {
   }
   // Longest first, so that a form that holds another one goes as a whole.
   const forms = [...all].toSorted((a, b) => b.length - a.length)
-  if (forms.length === 0) return (text) => text
+  const shortest = forms.at(-1)?.length ?? Infinity
   return (text) => {
+    if (text.length < shortest) return text
     let masked = text
     for (const form of forms) if (masked.includes(form)) masked = masked.replaceAll(form, MASKED)
     return masked

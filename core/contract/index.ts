@@ -100,8 +100,18 @@ export interface HttpResponse {
   json(): Json
 }
 
-/** What an attempt came to. Make one with `delivered`, `retry`, `dead`, `ambiguous` or `classify`. */
-export type Outcome =
+/** What an attempt came to. Make one with `delivered`, `retry`, `dead`, `ambiguous`, `classify` or `send`. */
+export type Outcome = FinalOutcome | SendOutcome
+
+/** Left to the host: it makes the request and reads the answer. */
+export interface SendOutcome {
+  readonly outcome: 'send'
+  readonly request: HttpRequest
+  readonly permanent4xx?: 'retry' | 'dead'
+}
+
+/** An outcome that says what happened. */
+export type FinalOutcome =
   | { readonly outcome: 'delivered'; readonly detail?: Json }
   | { readonly outcome: 'retry'; readonly reason: string; readonly afterMs?: number; readonly code?: string }
   | {
@@ -114,18 +124,18 @@ export type Outcome =
   | { readonly outcome: 'ambiguous'; readonly reason: string }
 
 /** The receiver took it. */
-export const delivered = (detail?: Json): Outcome =>
+export const delivered = (detail?: Json): FinalOutcome =>
   detail === undefined ? { outcome: 'delivered' } : { outcome: 'delivered', detail }
 
 /** Try again by the installation's schedule, but not before `afterMs` (clamped by the host). */
-export const retry = (reason: string, options: { afterMs?: number; code?: string } = {}): Outcome => ({
+export const retry = (reason: string, options: { afterMs?: number; code?: string } = {}): FinalOutcome => ({
   outcome: 'retry',
   reason,
   ...options,
 })
 
 /** Never try again by itself; becomes a dead letter with this code. */
-export const dead = (code: string, message: string, options: { disable?: boolean } = {}): Outcome => ({
+export const dead = (code: string, message: string, options: { disable?: boolean } = {}): FinalOutcome => ({
   outcome: 'dead',
   code,
   message,
@@ -133,7 +143,18 @@ export const dead = (code: string, message: string, options: { disable?: boolean
 })
 
 /** It may or may not have happened; the installation's `ambiguous` setting decides (default: retry). */
-export const ambiguous = (reason: string): Outcome => ({ outcome: 'ambiguous', reason })
+export const ambiguous = (reason: string): FinalOutcome => ({ outcome: 'ambiguous', reason })
+
+/**
+ * Leaves the last step to the host: it makes this request under the same rules as `ctx.http` and reads the answer as
+ * `classify` does. For actions that do nothing with the answer but classify it; the run ends here, which makes it cheaper
+ * than waiting for the answer inside. What else the run asked for (enqueue, kv, ...) counts whatever the answer is.
+ */
+export const send = (request: HttpRequest, options: { permanent4xx?: 'retry' | 'dead' } = {}): SendOutcome => ({
+  outcome: 'send',
+  request,
+  ...options,
+})
 
 /**
  * The usual reading of an HTTP answer: 2xx delivered; 410 dead and disable; 408, 425, 429 and 5xx retry with
@@ -143,7 +164,7 @@ export const ambiguous = (reason: string): Outcome => ({ outcome: 'ambiguous', r
 export function classify(
   res: Pick<HttpResponse, 'status' | 'headers'>,
   options: { permanent4xx?: 'retry' | 'dead'; nowMs?: number } = {},
-): Outcome {
+): FinalOutcome {
   const { status } = res
   if (status >= 200 && status < 300) return delivered()
   if (status === 410) return dead('gone', 'The receiver answered 410 Gone.', { disable: true })

@@ -1,5 +1,4 @@
 /** One attempt of one delivery, or of a batch of them: builds the run, has it run, and says what came of it. */
-import type { Outcome } from '../contract/index.ts'
 import { HubError } from '../errors.ts'
 import type { Clock } from '../clock.ts'
 import type { Limits } from '../limits.ts'
@@ -14,10 +13,12 @@ import type { Effects, Store } from '../storage/store.ts'
 import type { Breakers } from './breaker.ts'
 import { enqueueOnly, NO_EFFECTS, toEffects } from './effects.ts'
 import type { KvQuota } from './kv-quota.ts'
-import { readOutcome, rulingOf, verdictOf } from './outcome.ts'
+import { rulingOf, verdictOf } from './outcome.ts'
 import type { Verdict } from './outcome.ts'
 import { isPending } from './ports.ts'
 import type { EventInMemory, FormOf, OpenCapabilities, OpenedRun } from './ports.ts'
+import { endingsOf } from './send-outcome.ts'
+import type { Ending } from './send-outcome.ts'
 
 export interface AttemptDeps {
   readonly store: Pick<Store, 'getEvent'>
@@ -81,7 +82,9 @@ async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> 
     const event = ready.event ?? (await causeOfEmitted(deps, job, result))
     const counting = deps.kvQuota.ready(job.installation, result.effects.kv)
     if (counting !== undefined) await counting
-    judged = judge(deps, job, { result, event, erased: ready.erased })
+    const ending = endingsOf(result.value, { handler: opened.handler, nowMs: deps.clock.nowMs, asHubError })
+    const endings = isPending(ending) ? await ending : ending
+    judged = judge(deps, job, { result, endings, event, erased: ready.erased })
   } catch (error) {
     judged = { verdicts: job.deliveries.map(() => rulingOf(asHubError(error))), effects: NO_EFFECTS }
   }
@@ -269,6 +272,7 @@ type Judged = Pick<AttemptEnd, 'verdicts' | 'effects'>
 
 interface Ran {
   readonly result: RunResult
+  readonly endings: readonly Ending[] | null
   readonly event: LogEvent | undefined
   readonly erased: ReadonlySet<number>
 }
@@ -291,7 +295,7 @@ function judge(deps: AttemptDeps, job: AttemptJob, ran: Ran): Judged {
     if (first.kind !== 'action') return { verdicts: deliveries.map(() => ({ kind: 'delivered' })), effects }
     let position = 0
     const verdicts = deliveries.map((delivery, index) =>
-      ran.erased.has(index) ? rulingOf(erasedError(delivery)) : verdictAt(result.value, position++, installation),
+      ran.erased.has(index) ? rulingOf(erasedError(delivery)) : verdictAt(ran.endings, position++, installation),
     )
     return { verdicts, effects }
   } catch (error) {
@@ -299,10 +303,11 @@ function judge(deps: AttemptDeps, job: AttemptJob, ran: Ran): Judged {
   }
 }
 
-function verdictAt(value: RunResult['value'], index: number, installation: Installation): Verdict {
-  if (value === null) return { kind: 'delivered' }
-  const outcome: Outcome | undefined = Array.isArray(value) ? readOutcome(value[index]) : undefined
-  if (outcome !== undefined) return verdictOf(outcome, installation.ambiguous)
+function verdictAt(endings: readonly Ending[] | null, index: number, installation: Installation): Verdict {
+  if (endings === null) return { kind: 'delivered' }
+  const ending = endings[index]
+  if (ending instanceof HubError) return rulingOf(ending)
+  if (ending !== undefined) return verdictOf(ending, installation.ambiguous)
   const { id } = installation.plugin.manifest
   return rulingOf(
     new HubError('plugin_invalid_result', `The plugin "${id}" answered no outcome for item ${index} of its batch.`),

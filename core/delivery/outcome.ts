@@ -1,7 +1,7 @@
 /** What the end of an attempt means, as data: one row for each error code and for each outcome a plugin can answer. */
 import { isErrorCode } from '../errors.ts'
 import type { ERRORS, ErrorCode, HubError } from '../errors.ts'
-import type { Outcome } from '../contract/index.ts'
+import type { FinalOutcome } from '../contract/index.ts'
 import type { DeadReason, Exchange } from '../model.ts'
 
 /**
@@ -121,7 +121,7 @@ export function rulingOf(error: HubError): Verdict {
 }
 
 /** The verdict for what an action answered. `onAmbiguous` is the installation's setting. */
-export function verdictOf(outcome: Outcome, onAmbiguous: 'retry' | 'dead'): Verdict {
+export function verdictOf(outcome: FinalOutcome, onAmbiguous: 'retry' | 'dead'): Verdict {
   switch (outcome.outcome) {
     case 'delivered':
       return { kind: 'delivered' }
@@ -184,34 +184,3 @@ export function receiverEvidence(verdict: Verdict, last: Exchange | undefined): 
   if (verdict.kind !== 'retry') return 'unknown'
   return isErrorCode(verdict.code) && rowOf(verdict.code) === receiver ? 'fails' : 'unknown'
 }
-
-/** Reads one outcome that came out of a sandbox; undefined when it is not one. */
-export function readOutcome(value: unknown): Outcome | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
-  const { outcome, reason, code, message, afterMs, disable } = value as Record<string, unknown>
-  switch (outcome) {
-    case 'delivered':
-      return { outcome }
-    case 'ambiguous':
-      return { outcome, reason: textOf(reason, 'The plugin cannot tell whether it was delivered.') }
-    case 'retry':
-      return {
-        outcome,
-        reason: textOf(reason, 'The plugin asks to try again.'),
-        ...(typeof afterMs === 'number' && afterMs >= 0 ? { afterMs } : {}),
-        ...(typeof code === 'string' && code !== '' ? { code } : {}),
-      }
-    case 'dead':
-      return {
-        outcome,
-        code: textOf(code, 'rejected'),
-        message: textOf(message, 'The plugin gave up.'),
-        ...(disable === true ? { disable } : {}),
-      }
-    default:
-      return undefined
-  }
-}
-
-const textOf = (value: unknown, otherwise: string): string =>
-  typeof value === 'string' && value !== '' ? value : otherwise

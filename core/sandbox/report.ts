@@ -1,5 +1,5 @@
 /** Reads what a guest reports. The guest may have tampered with its half of the bridge: every part is checked and counted here. */
-import type { Json, Outcome, RouteResponse } from '../contract/index.ts'
+import type { Json, Outcome, RouteResponse, SendOutcome } from '../contract/index.ts'
 import { HubError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { RunLog } from '../model.ts'
@@ -170,8 +170,9 @@ function readOutcomes(value: unknown, count: number, bounds: Limits): readonly O
 }
 
 function readOutcome(value: unknown, bounds: Limits): Outcome {
-  if (!isObject(value)) return invalid('an outcome is made with delivered(), retry(), dead() or ambiguous()')
+  if (!isObject(value)) return invalid('an outcome is made with delivered(), retry(), dead(), ambiguous() or send()')
   const { outcome, detail, reason, afterMs, code, message, disable } = value
+  if (outcome === 'send') return readSend(value, bounds)
   const text = (part: unknown, what: string): string =>
     typeof part === 'string'
       ? part.slice(0, bounds.pluginLogLineCharsMax)
@@ -187,13 +188,24 @@ function readOutcome(value: unknown, bounds: Limits): Outcome {
       ...(disable === true ? { disable } : {}),
     }
   }
-  if (outcome !== 'retry') return invalid('an outcome is made with delivered(), retry(), dead() or ambiguous()')
+  if (outcome !== 'retry') return invalid('an outcome is made with delivered(), retry(), dead(), ambiguous() or send()')
   if (afterMs !== undefined && (!isAmount(afterMs) || afterMs < 0)) return invalid('afterMs of retry must be 0 or more')
   return {
     outcome,
     reason: text(reason, 'reason'),
     ...(afterMs === undefined ? {} : { afterMs }),
     ...(code === undefined ? {} : { code: text(code, 'code').slice(0, NAME_CHARS_MAX) }),
+  }
+}
+
+/** The request itself is checked where every request of a plugin is. */
+function readSend({ request, permanent4xx }: Fields, bounds: Limits): SendOutcome {
+  if (!isObject(request)) return invalid('send needs a request')
+  const json = shallow(request, 'the request of send', bounds)
+  return {
+    outcome: 'send',
+    request: json as unknown as SendOutcome['request'],
+    permanent4xx: permanent4xx === 'dead' ? 'dead' : 'retry',
   }
 }
 

@@ -4,7 +4,7 @@
  * Every request carries `Idempotency-Key` and `webhook-id`, both the delivery's id: the same on every retry and replay,
  * so a receiver that remembers it handles each event once.
  */
-import { classify, dead, definePlugin } from 'manifold/plugin'
+import { dead, definePlugin, send } from 'manifold/plugin'
 import type { ActionItem, Context, Json, Outcome, Sealable, SecretRef } from 'manifold/plugin'
 import { defaultPayload, viewOf } from './payload.ts'
 import { DEFAULT_SIGNATURE_HEADER, isSigned, liveSecrets, signatureHeaders, type SigningConfig } from './sign.ts'
@@ -32,11 +32,11 @@ export default definePlugin<WebhookConfig>({
     },
   },
   actions: {
-    send: { run: ([item], ctx) => (item === undefined ? undefined : send(item, ctx)) },
+    send: { run: ([item], ctx) => (item === undefined ? undefined : deliver(item, ctx)) },
   },
 })
 
-async function send(item: ActionItem, ctx: WebhookContext): Promise<Outcome> {
+function deliver(item: ActionItem, ctx: WebhookContext): Outcome {
   const { config } = ctx
   if (item.event === undefined) return dead('event_erased', 'The event of this delivery is no longer there.')
   const nowMs = Date.now()
@@ -55,8 +55,8 @@ async function send(item: ActionItem, ctx: WebhookContext): Promise<Outcome> {
   const { id } = item.delivery
   const headers = { ...message.headers, 'idempotency-key': id, 'webhook-id': id }
   if (secrets.length > 0) Object.assign(headers, signatureHeaders(config, { id, nowMs, secrets }))
-  const response = await ctx.http({ method: config.method ?? 'POST', url: config.url, headers, body: message.body })
-  return classify(response, { permanent4xx: config.permanent4xx ?? 'retry', nowMs: Date.now() })
+  const request = { method: config.method ?? 'POST', url: config.url, headers, body: message.body }
+  return send(request, { permanent4xx: config.permanent4xx ?? 'retry' })
 }
 
 type Headers = { readonly [name: string]: Sealable }

@@ -279,16 +279,11 @@ describe('which events', () => {
   test('each becomes one send; dead letters of its own do not', async () => {
     await using receiver = await startReceiver()
     await using hub = await install(receiver)
-    for (const type of [
-      'response.submitted',
-      'response.partial',
-      'response.deleted',
-      'form.changed',
-      'delivery.dead',
-    ]) {
-      const event = submittedItem({ installation: 'another' }, { type }).event as never
-      expect(await hub.handle(event)).toEqual([{ action: 'send', input: null }])
-    }
+    const { on } = hub.installation.plugin.manifest
+    for (const type of ['response.submitted', 'response.partial', 'response.deleted', 'form.changed'])
+      expect(on[type]?.enqueue).toBe('send')
+    const another = submittedItem({ installation: 'another' }, { type: 'delivery.dead' }).event as never
+    expect(await hub.handle(another)).toEqual([{ action: 'send', input: null }])
     const own = submittedItem({ installation: 'under-test' }, { type: 'delivery.dead' }).event as never
     expect(await hub.handle(own)).toEqual([])
   })

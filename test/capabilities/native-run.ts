@@ -6,7 +6,10 @@ import { readFile } from 'node:fs/promises'
 import { createGuardedHttp } from '../../core/capabilities/guarded-http.ts'
 import { createRunCapabilities, type CapabilityDeps, type OpenRun } from '../../core/capabilities/run-capabilities.ts'
 import { systemClock } from '../../core/clock.ts'
-import type { ActionItem, Context, HttpResponse, HubEvent, Json, Outcome, Plugin } from '../../core/contract/index.ts'
+import { asHubError } from '../../core/delivery/attempt.ts'
+import { endingsOf } from '../../core/delivery/send-outcome.ts'
+import { HubError } from '../../core/errors.ts'
+import type { ActionItem, Context, FinalOutcome, HttpResponse, HubEvent, Json, Outcome, Plugin } from '../../core/contract/index.ts'
 import { newId } from '../../core/ids.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { Installation } from '../../core/registry/installation.ts'
@@ -50,7 +53,7 @@ export async function installationOf(dir: URL, config: Record<string, unknown>):
 export interface NativeRun extends AsyncDisposable {
   readonly installation: Installation
   /** Runs an action for one item; the outcome, and what passed the border. */
-  act(item: ActionItem): Promise<{ outcome: Outcome; run: OpenRun }>
+  act(item: ActionItem): Promise<{ outcome: FinalOutcome; run: OpenRun }>
   /** The capabilities of a run that does nothing by itself. */
   open(): OpenRun
   /** Runs the handler of an event; what it enqueued. */
@@ -87,8 +90,11 @@ export async function nativeRun(plugin: Plugin<never>, dir: URL, config: Record<
       const { run, context } = open()
       const action = Object.values(plugin.actions ?? {})[0]
       const answer = await action?.run([JSON.parse(JSON.stringify(item)) as ActionItem], context as never)
-      const outcome = (Array.isArray(answer) ? answer[0] : answer) as Outcome | undefined
-      return { outcome: outcome ?? { outcome: 'delivered' }, run }
+      const outcomes = (Array.isArray(answer) ? answer : [answer ?? { outcome: 'delivered' }]) as Outcome[]
+      const sent = JSON.parse(JSON.stringify(outcomes)) as Outcome[]
+      const [ending] = (await endingsOf(sent, { handler: run.handler, nowMs: Date.now, asHubError })) ?? []
+      if (ending instanceof HubError) throw ending
+      return { outcome: ending as FinalOutcome, run }
     },
     open: () => capabilities.open(installation),
     handle: async (event) => {

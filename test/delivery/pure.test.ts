@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { delivered, ambiguous, dead, retry } from '../../core/contract/index.ts'
 import { backoffMs } from '../../core/delivery/backoff.ts'
 import { createBreakers } from '../../core/delivery/breaker.ts'
-import { ERROR_RULINGS, readOutcome, receiverEvidence, rulingOf, verdictOf } from '../../core/delivery/outcome.ts'
+import { ERROR_RULINGS, receiverEvidence, rulingOf, verdictOf } from '../../core/delivery/outcome.ts'
 import { createRateWindow } from '../../core/delivery/rate-window.ts'
 import { DELIVERY_MOVES, TRANSITIONS, isTerminal, transition } from '../../core/delivery/states.ts'
 import { createTokenBucket } from '../../core/delivery/token-bucket.ts'
@@ -97,17 +97,6 @@ describe('the outcome table', () => {
       outcome: 'ambiguous',
       reason: 'receiver_failed',
     })
-  })
-
-  test('what a sandbox sends that is no outcome is none', () => {
-    for (const odd of [null, 1, 'delivered', {}, { outcome: 'yes' }, { outcome: {} }, []])
-      expect(readOutcome(odd)).toBeUndefined()
-    expect(readOutcome({ outcome: 'dead', code: 7, disable: 'yes' })).toEqual({
-      outcome: 'dead',
-      code: 'rejected',
-      message: 'The plugin gave up.',
-    })
-    expect(readOutcome({ outcome: 'retry', reason: 'x', afterMs: -1 })).toEqual({ outcome: 'retry', reason: 'x' })
   })
 
   test('only an answer or a broken connection speaks about the host', () => {

@@ -92,6 +92,7 @@ test.each<[string, RunInput, unknown]>([
   ['one outcome too few', action, [{ outcome: 'delivered' }]],
   ['a retry in the past', action, { outcome: 'retry', reason: 'x', afterMs: -5 }],
   ['a dead letter without code', action, { outcome: 'dead', message: 'x' }],
+  ['a request to send that is none', action, { outcome: 'send', request: 'https://example.com' }],
   ['no route answer', route, undefined],
   ['a status out of range', route, { status: 99 }],
   ['a header that is no string', route, { headers: { a: 1 } }],

@@ -175,6 +175,12 @@ export function reportOf(run: GuestRun, end: RunEnd, settings: GuestSettings): s
   return `${text}}`
 }
 
+/** What an answer may carry to the outside beside the run's own words: a page, or a request to be sent. */
+function carriedBytesMax(kind: GuestRunOrder['kind'], settings: GuestSettings): number {
+  if (kind === 'route') return settings.routeBodyBytesMax
+  return kind === 'action' ? settings.httpRequestBytesMax : 0
+}
+
 function resultOf(
   run: GuestRun,
   value: unknown,
@@ -189,7 +195,7 @@ function resultOf(
       return { error: { ...describe(error), code: 'plugin_invalid_result' } }
     }
   }
-  const bytesMax = settings.resultBytesMax + (kind === 'route' ? settings.routeBodyBytesMax : 0)
+  const bytesMax = settings.resultBytesMax + carriedBytesMax(kind, settings)
   if (text.length + run.bytes > bytesMax) {
     const message = `Answer and effects of the run have ${text.length + run.bytes} characters, at most ${bytesMax} are allowed`
     return { error: { name: 'Error', message, stack: '', code: 'plugin_invalid_result' } }
