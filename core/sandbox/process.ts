@@ -21,6 +21,8 @@ function flags(): string[] {
   const loader = createRequire(manifest).resolve('node-gyp-build/package.json')
   return [
     '--no-node-snapshot',
+    // Its own heap holds little but what passes through.
+    '--max-semi-space-size=2',
     '--permission',
     '--allow-addons',
     `--allow-fs-read=${dirname(manifest)}`,
