@@ -7,8 +7,12 @@ import { createRunCapabilities } from '../../core/capabilities/run-capabilities.
 import { systemClock } from '../../core/clock.ts'
 import type { Json } from '../../core/contract/index.ts'
 import { newId } from '../../core/ids.ts'
+import { asHubError } from '../../core/delivery/attempt.ts'
+import { endingsOf } from '../../core/delivery/send-outcome.ts'
+import type { Ending } from '../../core/delivery/send-outcome.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { Installation } from '../../core/registry/installation.ts'
+import { surfaceMismatch } from '../../core/registry/roster.ts'
 import { bundlePlugin } from '../../core/sandbox/bundle.ts'
 import { createSandbox } from '../../core/sandbox/pool.ts'
 import type { RunInput, RunResult, Sandbox } from '../../core/sandbox/sandbox.ts'
@@ -34,7 +38,12 @@ afterAll(async () => {
   await receiver[Symbol.asyncDispose]()
 })
 
-async function load(dir: URL, config: Record<string, unknown>): Promise<(input: RunInput) => Promise<RunResult>> {
+interface Ended extends RunResult {
+  /** What the outcomes came to, once the host had sent what it was left to send. */
+  readonly endings: readonly Ending[] | null
+}
+
+async function load(dir: URL, config: Record<string, unknown>): Promise<(input: RunInput) => Promise<Ended>> {
   const installation: Installation = await installationOf(dir, config)
   const { manifest } = installation.plugin
   const bundle = await bundlePlugin({
@@ -47,8 +56,7 @@ async function load(dir: URL, config: Record<string, unknown>): Promise<(input: 
   const key = `${installation.key}/${newId('run')}`
   const { limits, group } = installation
   const surface = await sandbox.load({ key, bundle, config: JSON.stringify(installation.config), limits, group })
-  expect(surface.on.toSorted()).toEqual(Object.keys(manifest.on).toSorted())
-  expect(surface.actions).toEqual(Object.keys(manifest.actions))
+  expect(surfaceMismatch(manifest, surface)).toBeNull()
   const kv = new Map<string, string>()
   const capabilities = createRunCapabilities({
     store: {
@@ -67,7 +75,7 @@ async function load(dir: URL, config: Record<string, unknown>): Promise<(input: 
     const { handler } = capabilities.open(installation)
     const result = await sandbox.runEach(key, { id: newId('run'), attempt: 1, input, capabilities: handler })
     for (const { key: name, value } of result.effects.kv) kv.set(name, JSON.stringify(value))
-    return result
+    return { ...result, endings: await endingsOf(result.value, { handler, nowMs: Date.now, asHubError }) }
   }
 }
 
@@ -77,19 +85,20 @@ const eventInput = (data: { readonly [key: string]: Json }): RunInput => ({
   eventJson: JSON.stringify(submittedItem(data).event),
 })
 
-test('webhooks: the handler asks for one send, the action signs and posts it', async () => {
+test('webhooks: the action has a request signed and posted, the handler asks for one', async () => {
   const run = await load(new URL('../../integrations/webhooks/', import.meta.url), {
     url: `${receiver.url}/hook`,
     secret: SECRET,
     signatures: ['sha256=hex', 'standard'],
     template: { mail: '{{data.email}}', text: '{{#answers}}{{label}}: {{value}}\n{{/answers}}' },
   })
-  const handled = await run(eventInput({ email: 'a@b.example' }))
+  const { event } = submittedItem({ installation: 'another' }, { type: 'delivery.dead' })
+  const handled = await run({ kind: 'event', type: 'delivery.dead', eventJson: JSON.stringify(event) })
   expect(handled.error).toBeNull()
   expect(handled.effects.enqueue).toEqual([{ action: 'send', input: null }])
   const item = submittedItem({ email: '{{data.email}}', topics: ['x', 'y'] })
   const sent = await run({ kind: 'action', name: 'send', itemsJson: [JSON.stringify(item)] })
-  expect(sent).toMatchObject({ error: null, value: [{ outcome: 'delivered' }] })
+  expect(sent).toMatchObject({ error: null, value: [{ outcome: 'send' }], endings: [{ outcome: 'delivered' }] })
   const [request] = await receiver.received(1)
   expect(request?.json()).toEqual({ mail: '{{data.email}}', text: 'E-mail: {{data.email}}\nTopics: x, y\n' })
   expect(request?.id).toBe(item.delivery.id)
@@ -104,7 +113,7 @@ test('webhooks: a broken template is a dead letter, a refused connection a faile
     { outcome: 'dead', code: 'config_invalid', message: expect.stringContaining('/a') },
   ])
   const refused = await load(dir, { url: 'http://10.0.0.1/' })
-  expect((await refused(item)).error).toMatchObject({ code: 'http_refused_address' })
+  expect((await refused(item)).endings).toMatchObject([{ code: 'http_refused_address' }])
 })
 
 test('hello: greets, counts the answers, remembers the first', async () => {

@@ -241,6 +241,7 @@ test('too large an answer and what is no JSON are invalid results', async () => 
 const deep = () => { let v: any = 1; for (let n = 0; n < 100; n++) v = [v]; return v }
 export default definePlugin({ actions: {
   huge: { run: () => ({ outcome: 'delivered', detail: 'x'.repeat(300_000) }) as never },
+  letter: { run: () => ({ outcome: 'send', request: { url: 'https://x.test', body: 'x'.repeat(1_400_000) } }) },
   circle: { run: () => { const a: any = {}; a.a = a; return a } },
   deep: { run: () => ({ outcome: 'delivered', detail: deep() }) as never },
   text: { run: () => 'fine' as never },
@@ -248,6 +249,7 @@ export default definePlugin({ actions: {
   )
   for (const [name, message] of [
     ['huge', /at most 262144/],
+    ['letter', /at most 1310720/],
     ['circle', /not JSON/],
     ['deep', /nested deeper/],
     ['text', /outcome is made/],

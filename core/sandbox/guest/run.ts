@@ -176,9 +176,9 @@ export function reportOf(run: GuestRun, end: RunEnd, settings: GuestSettings): s
 }
 
 /** What an answer may carry to the outside beside the run's own words: a page, or a request to be sent. */
-function carriedBytesMax(kind: GuestRunOrder['kind'], settings: GuestSettings): number {
+function carriedBytesMax(kind: GuestRunOrder['kind'], text: string, settings: GuestSettings): number {
   if (kind === 'route') return settings.routeBodyBytesMax
-  return kind === 'action' ? settings.httpRequestBytesMax : 0
+  return kind === 'action' && text.includes('"outcome":"send"') ? settings.httpRequestBytesMax : 0
 }
 
 function resultOf(
@@ -195,7 +195,7 @@ function resultOf(
       return { error: { ...describe(error), code: 'plugin_invalid_result' } }
     }
   }
-  const bytesMax = settings.resultBytesMax + carriedBytesMax(kind, settings)
+  const bytesMax = settings.resultBytesMax + carriedBytesMax(kind, text, settings)
   if (text.length + run.bytes > bytesMax) {
     const message = `Answer and effects of the run have ${text.length + run.bytes} characters, at most ${bytesMax} are allowed`
     return { error: { name: 'Error', message, stack: '', code: 'plugin_invalid_result' } }
