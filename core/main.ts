@@ -307,7 +307,17 @@ function openDoor(ground: Ground, { settings, rooms, reloader, health, observe }
         .filter(({ key, healthy }) => healthy && !pump.catchingUp(key))
         .map(({ key, fresh, deliveredPerSecond }) => ({ behind: fresh + pump.behind(key), deliveredPerSecond })),
   })
-  const receiver = openReceiver({ ...ground, admission: admission.wait, onAccepted: published })
+  const receiver = openReceiver({
+    ...ground,
+    admission: admission.wait,
+    forwards: pump.forwards,
+    // First the cursors, or the pump would look for what is dealt with; then memory, where attempts find their events.
+    onAccepted: (stored) => {
+      for (const { event, forwarded } of stored) pump.passed(event, forwarded)
+      published(stored.map(({ event }) => event))
+      engine.push(stored.flatMap(({ forwarded }) => forwarded.flatMap(({ delivery }) => delivery ?? [])))
+    },
+  })
   const app = createHttpApp({
     ...ground,
     version: HUB_VERSION,

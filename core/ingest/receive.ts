@@ -11,7 +11,8 @@ import { newId } from '../ids.ts'
 import type { Limits } from '../limits.ts'
 import type { LogEvent, ResponseStatus } from '../model.ts'
 import type { Logger, Meter } from '../observe/observe.ts'
-import type { AcceptResult, Store, Submission } from '../storage/store.ts'
+import type { AcceptResult, Forward, Store, Submission } from '../storage/store.ts'
+import { submittedEvent } from '../storage/submitted-event.ts'
 import { batchRows } from './batch-rows.ts'
 import type { BatchFormat } from './batch-rows.ts'
 import { storedClientId } from './client-id.ts'
@@ -63,6 +64,9 @@ export interface Receiver {
 /** What a browser sent, by input name in the order sent. */
 export type HtmlInputs = readonly (readonly [name: string, value: Json])[]
 
+/** A response that is on disk. */
+export type Stored = Extract<AcceptResult, { event: LogEvent }>
+
 export interface ReceiverDeps {
   readonly store: Pick<Store, 'accept'>
   readonly clock: Clock
@@ -71,8 +75,10 @@ export interface ReceiverDeps {
   readonly logger: Logger
   /** Waits when the hub is behind with delivering; rejects with `overloaded` when waiting would not help. */
   readonly admission: () => Promise<void> | void
-  /** Hears of the events just committed. */
-  readonly onAccepted: (events: readonly LogEvent[]) => void
+  /** What installations want of a response in the transaction that stores it. */
+  readonly forwards: (event: LogEvent) => readonly Forward[]
+  /** Hears of the events just committed, and of what was forwarded with them. */
+  readonly onAccepted: (stored: readonly Stored[]) => void
 }
 
 /** Hidden input of the hub's own HTML form: makes a second click on "send" the same response. */
@@ -180,8 +186,8 @@ async function acceptAll(
 ): Promise<(Receipt | HubError)[]> {
   const wait = deps.admission()
   if (wait !== undefined) await wait
-  const results = await deps.store.accept(submissions)
-  const events: LogEvent[] = []
+  const results = await deps.store.accept(submissions.map((submission) => withForwards(deps, submission)))
+  const stored: Stored[] = []
   const receipts = submissions.map((submission, index) => {
     const result = results[index] as AcceptResult
     if (result.kind === 'mismatch') {
@@ -197,17 +203,24 @@ async function acceptAll(
       )
     }
     deps.meter.responseAccepted(result.kind)
-    if (result.kind !== 'duplicate') events.push(result.event)
+    if (result.kind !== 'duplicate') stored.push(result)
     return toReceipt(submission, result)
   })
-  if (events.length > 0) tell(deps, events)
+  if (stored.length > 0) tell(deps, stored)
   return receipts
 }
 
+/** A response that completes or repeats another one goes the usual way. */
+function withForwards(deps: ReceiverDeps, submission: Submission): Submission {
+  const { status, clientId, idempotency } = submission
+  if (status !== 'completed' || clientId !== null || idempotency !== null) return submission
+  return { ...submission, forwards: deps.forwards(submittedEvent(submission, { seq: 0, ...submission })) }
+}
+
 /** What is committed stays committed, whatever a listener does: the sender gets its 201. */
-function tell(deps: ReceiverDeps, events: readonly LogEvent[]): void {
+function tell(deps: ReceiverDeps, stored: readonly Stored[]): void {
   try {
-    deps.onAccepted(events)
+    deps.onAccepted(stored)
   } catch (error) {
     deps.logger.error({ err: error }, 'A listener for accepted events failed')
   }

@@ -134,7 +134,7 @@ async function crossOnce(
   let ran = 0
   for (const [index, each] of steps.entries()) {
     if ('action' in each) {
-      crossing.gathered.deliveries.push(...effectsOf(input, each.event, enqueueOnly(each.action)).deliveries)
+      crossing.gathered.deliveries.push(...effectsOf(deps, installation, { event: each.event, asked: enqueueOnly(each.action) }).deliveries)
       continue
     }
     const result = results[ran++]
@@ -150,13 +150,17 @@ async function crossOnce(
 }
 
 /** The action the manifest enqueues for this event without asking a handler. */
-function forwardTo({ plugin }: Installation, event: LogEvent): string | undefined {
+export function forwardTo({ plugin }: Installation, event: LogEvent): string | undefined {
   const type = handlerType(plugin.manifest.on, event.type)
   return type === undefined ? undefined : plugin.manifest.on[type]?.enqueue
 }
 
-const effectsOf = ({ deps, installation }: HandleInput, event: LogEvent, asked: GuestEffects): Effects =>
-  toEffects(asked, { installation, source: sourceOf(event), nowMs: deps.clock.nowMs(), limits: deps.limits })
+/** What a handler, or the manifest in its place, asked for at this event. Throws as `toEffects` does. */
+export const effectsOf = (
+  { clock, limits }: Pick<PumpDeps, 'clock' | 'limits'>,
+  installation: Installation,
+  { event, asked }: { readonly event: LogEvent; readonly asked: GuestEffects },
+): Effects => toEffects(asked, { installation, source: sourceOf(event), nowMs: clock.nowMs(), limits })
 
 function prepare(
   { deps, installation }: HandleInput,
@@ -198,7 +202,7 @@ function settle(
   if (error === null) {
     try {
       deps.kvQuota.admit(installation, result.effects.kv)
-      effects = effectsOf(input, each.event, result.effects)
+      effects = effectsOf(deps, installation, { event: each.event, asked: result.effects })
     } catch (refused) {
       error = asHubError(refused)
     }

@@ -1,12 +1,13 @@
 /** One installation's way along the log: read, choose, run, commit, go on. */
 import { commitEffects } from '../delivery/commit-effects.ts'
-import { toEffects } from '../delivery/effects.ts'
+import { enqueueOnly, toEffects } from '../delivery/effects.ts'
 import { isPending, isRunnable } from '../delivery/ports.ts'
 import type { Delivery, InstallationState, LogEvent } from '../model.ts'
 import type { Installation } from '../registry/installation.ts'
 import { compileWhen } from '../routing/match.ts'
 import type { CompiledWhen } from '../routing/match.ts'
-import { handleBatch, runOne, sourceOf } from './handle-batch.ts'
+import type { Forward } from '../storage/store.ts'
+import { effectsOf, forwardTo, handleBatch, runOne, sourceOf } from './handle-batch.ts'
 import type { KvPace } from './handle-batch.ts'
 import type { PumpDeps } from './pump.ts'
 import type { ReadEvents } from './recent-events.ts'
@@ -35,6 +36,7 @@ export class PumpLane {
   /** Grows when the place is changed from outside: a step that began before must not count. */
   #epoch = 0
   #interruptions = 0
+  #draining = false
   /** Where the log ended when it began to read here; null: not known yet. */
   #catchUpTo: number | null = null
   readonly #kvPace: KvPace
@@ -80,8 +82,35 @@ export class PumpLane {
     return this.#position
   }
 
+  /**
+   * What it wants of an event that is about to be stored, when that needs no handler; null when it does, or when the
+   * lane is not certain to stand at the end of the log.
+   */
+  forward(event: LogEvent): Forward | null {
+    const { installation } = this
+    if (this.#draining || this.#when === null || !isRunnable(this.state) || this.#position !== this.#cursor) return null
+    const plugin = installation.plugin.manifest.id
+    const passOver = { installation: installation.id, plugin, delivery: null }
+    if (!this.#when.wants(event)) return passOver
+    const action = forwardTo(installation, event)
+    const view = this.#when.matches === null ? undefined : this.#deps.formOf(event)
+    if (action === undefined || isPending(view)) return null
+    if (this.#when.matches?.(event, view) === false) return passOver
+    const [delivery] = effectsOf(this.#deps, installation, { event, asked: enqueueOnly(action) }).deliveries
+    return delivery === undefined ? null : { installation: installation.id, plugin, delivery }
+  }
+
   /** Reads as far as it can; answers when to come back. */
   async drain(stopped: () => boolean): Promise<number | null> {
+    this.#draining = true
+    try {
+      return await this.#drain(stopped)
+    } finally {
+      this.#draining = false
+    }
+  }
+
+  async #drain(stopped: () => boolean): Promise<number | null> {
     const { clock } = this.#deps
     for (let step = 0; step < STEPS_MAX; step++) {
       if (stopped() || !isRunnable(this.state) || this.#when === null) return null

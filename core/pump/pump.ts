@@ -12,7 +12,7 @@ import type { Delivery, LogEvent } from '../model.ts'
 import type { Logger, Meter } from '../observe/observe.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
-import type { Store } from '../storage/store.ts'
+import type { Forward, Forwarded, Store } from '../storage/store.ts'
 import { PumpLane } from './pump-lane.ts'
 import type { RecentEvents } from './recent-events.ts'
 
@@ -41,6 +41,10 @@ export interface Pump {
   heard(events: readonly LogEvent[]): void
   /** Queue worker of `pump` lanes. */
   work(key: string): Promise<number | null>
+  /** What installations that need no handler want of a response that is about to be stored; `event.seq` is 0. */
+  forwards(event: LogEvent): readonly Forward[]
+  /** It is stored, and the cursors of these were moved past it in the same transaction. */
+  passed(event: LogEvent, forwarded: readonly Forwarded[]): void
   /** Reads on from another place: the stored cursor was moved. */
   rewind(key: string, cursor: number): void
   /** Where it reads; undefined for one that has no lane. */
@@ -105,8 +109,8 @@ export function createPump(deps: PumpDeps): Pump {
       if (last === undefined || stopped) return
       head = Math.max(head, last.seq)
       for (const lane of lanes.values()) {
-        if (isRunnable(lane.state) && events.some(({ workspace }) => workspace === lane.installation.workspace))
-          deps.queue.wake(lane.queueLane)
+        if (!isRunnable(lane.state) || lane.position() >= last.seq) continue
+        if (events.some(({ workspace }) => workspace === lane.installation.workspace)) deps.queue.wake(lane.queueLane)
       }
     },
     work: async (key) => {
@@ -118,6 +122,22 @@ export function createPump(deps: PumpDeps): Pump {
         return await work
       } finally {
         working.delete(work)
+      }
+    },
+    forwards: (event) => {
+      const wanted: Forward[] = []
+      for (const lane of lanes.values()) {
+        if (lane.installation.workspace !== event.workspace || lane.position() < head) continue
+        const forward = lane.forward(event)
+        if (forward !== null) wanted.push(forward)
+      }
+      return wanted
+    },
+    passed: (event, forwarded) => {
+      head = Math.max(head, event.seq)
+      for (const { installation, delivery } of forwarded) {
+        lanes.get(`${event.workspace}/${installation}`)?.rewind(event.seq)
+        if (delivery !== null) deps.meter.eventsHandled(installation, 1)
       }
     },
     rewind: (key, cursor) => {

@@ -17,7 +17,8 @@ import {
   toResponse,
   toSchedule,
 } from './rows.ts'
-import type { AcceptResult, Effects, FinishedAttempt, Page, Store, Submission } from './store.ts'
+import type { AcceptResult, Effects, FinishedAttempt, Forwarded, Page, Store, Submission } from './store.ts'
+import { submittedEvent } from './submitted-event.ts'
 import type { Driver } from './verbs.ts'
 
 /** The part of a store that is SQL; the rest is the backend's own. */
@@ -110,22 +111,15 @@ function responseVerbs(
 
 function acceptResult(result: Accepted, submission: Submission): AcceptResult {
   if (!('seq' in result)) return result
-  const { kind, seq, responseId, startedAt } = result
-  const { status, formVersion, at } = submission
-  const event: LogEvent = {
-    seq,
-    id: submission.eventId,
-    workspace: submission.workspace,
-    type: status === 'completed' ? 'response.submitted' : 'response.partial',
-    at,
-    formId: submission.formId,
-    responseId,
-    hops: 0,
-    data: submission.data,
-    meta: submission.meta,
-    response: { status, formVersion, startedAt, submittedAt: status === 'completed' ? at : null },
-  }
-  return { kind, responseId, event }
+  const { kind, responseId, seq, passed, passedAt } = result
+  const { workspace, forwards = [] } = submission
+  const forwarded = passed.map((installation): Forwarded => {
+    const forward = forwards.find((each) => each.installation === installation)
+    if (forward === undefined || forward.delivery === null) return { installation, delivery: null }
+    const owner = { workspace, installation, plugin: forward.plugin, at: passedAt }
+    return { installation, delivery: created(owner, { ...forward.delivery, eventSeq: seq }) }
+  })
+  return { kind, responseId, event: submittedEvent(submission, result), forwarded }
 }
 
 function logVerbs(driver: Driver): Part<'readEvents' | 'getEvent' | 'appendEvents' | 'headSeq' | 'seqBefore'> {

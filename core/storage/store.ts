@@ -51,11 +51,27 @@ export interface Submission {
   readonly eventId: string
   /** Of the `Idempotency-Key` header, unique per workspace; `bodyHash` tells a repeat from a misuse. */
   readonly idempotency: { readonly key: string; readonly bodyHash: string } | null
+  /** Installations that are to get their part in the same transaction; those whose cursor is not at the log's end go without. */
+  readonly forwards?: readonly Forward[]
+}
+
+/** What an installation that needs no handler gets of a response: a delivery, or only a cursor that passes over it. */
+export interface Forward {
+  readonly installation: string
+  readonly plugin: string
+  /** Its `eventSeq` is filled in when the sequence is known. */
+  readonly delivery: NewDelivery | null
 }
 
 export type AcceptResult =
   /** Written. `event` is the log entry with its sequence. `completed`: it completed an earlier partial response. */
-  | { readonly kind: 'stored' | 'completed'; readonly responseId: string; readonly event: LogEvent }
+  | {
+      readonly kind: 'stored' | 'completed'
+      readonly responseId: string
+      readonly event: LogEvent
+      /** Of `forwards`: whose cursor was moved past the event, with the delivery if it got one. */
+      readonly forwarded: readonly Forwarded[]
+    }
   /** The same key or client id was here before; nothing was written; this is what it became then. */
   | {
       readonly kind: 'duplicate'
@@ -68,6 +84,11 @@ export type AcceptResult =
     }
   /** The same Idempotency-Key with another body; nothing was written. */
   | { readonly kind: 'mismatch' }
+
+export interface Forwarded {
+  readonly installation: string
+  readonly delivery: Delivery | null
+}
 
 /** What a run asked for, committed at once or not at all. */
 export interface Effects {

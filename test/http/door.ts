@@ -94,7 +94,8 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
     meter,
     logger,
     admission: options.admission ?? (() => {}),
-    onAccepted: (events) => void heard.push(...events),
+    forwards: () => [],
+    onAccepted: (stored) => void heard.push(...stored.map(({ event }) => event)),
   })
   const record =
     (name: string, answer: unknown) =>

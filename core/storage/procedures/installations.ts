@@ -11,6 +11,9 @@ import { applyEffects } from './effects.ts'
 import type { EffectsWritten } from './effects.ts'
 import { append } from './events.ts'
 
+/** Compare-and-set: whoever moved it in between, this one then does nothing. Also the statement of `accept.ts`. */
+export const MOVE_CURSOR = 'UPDATE installations SET cursor = ? WHERE workspace = ? AND id = ? AND cursor = ?'
+
 /** Rows for new ones; of known ones only the plugin follows the configuration. */
 export function* syncInstallations(
   wanted: readonly {
@@ -74,12 +77,7 @@ export type Handled =
 export function* commitHandled(input: { readonly batch: HandledBatch; readonly at: string }): Procedure<Handled> {
   const { batch, at } = input
   const { workspace, installation, plugin } = batch
-  const moved = yield* run('UPDATE installations SET cursor = ? WHERE workspace = ? AND id = ? AND cursor = ?', [
-    batch.toCursor,
-    workspace,
-    installation,
-    batch.fromCursor,
-  ])
+  const moved = yield* run(MOVE_CURSOR, [batch.toCursor, workspace, installation, batch.fromCursor])
   if (moved === 0) {
     const row = yield* first<{ cursor: number }>('SELECT cursor FROM installations WHERE workspace = ? AND id = ?', [
       workspace,

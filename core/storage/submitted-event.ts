@@ -1,0 +1,29 @@
+/** The log entry of a submission, as readers see it. */
+import type { LogEvent } from '../model.ts'
+import type { Submission } from './store.ts'
+
+/** `seq` 0: not stored yet. Pure. */
+export function submittedEvent(
+  submission: Submission,
+  stored: { readonly seq: number; readonly responseId: string; readonly startedAt: string | null },
+): LogEvent {
+  const { status, formVersion, at } = submission
+  return {
+    seq: stored.seq,
+    id: submission.eventId,
+    workspace: submission.workspace,
+    type: status === 'completed' ? 'response.submitted' : 'response.partial',
+    at,
+    formId: submission.formId,
+    responseId: stored.responseId,
+    hops: 0,
+    data: submission.data,
+    meta: submission.meta,
+    response: {
+      status,
+      formVersion,
+      startedAt: stored.startedAt,
+      submittedAt: status === 'completed' ? at : null,
+    },
+  }
+}
