@@ -310,12 +310,20 @@ function openDoor(ground: Ground, { settings, rooms, reloader, health, observe }
   const receiver = openReceiver({
     ...ground,
     admission: admission.wait,
-    forwards: pump.forwards,
+    forwards: (event) => {
+      const wanted = pump.forwards(event)
+      engine.ahead(event, wanted)
+      return wanted
+    },
+    onRefused: (submissions) => {
+      for (const { eventId } of submissions) engine.aheadOver(eventId)
+    },
     // First the cursors, or the pump would look for what is dealt with; then memory, where attempts find their events.
     onAccepted: (stored) => {
       for (const { event, forwarded } of stored) pump.passed(event, forwarded)
       published(stored.map(({ event }) => event))
       engine.push(stored.flatMap(({ forwarded }) => forwarded.flatMap(({ delivery }) => delivery ?? [])))
+      for (const { event } of stored) engine.aheadOver(event.id)
     },
   })
   const app = createHttpApp({

@@ -10,6 +10,7 @@ import type { FormView } from '../routing/event-json.ts'
 import { handlerType } from '../routing/match.ts'
 import type { GuestEffects, RunInput, RunResult, Sandbox } from '../sandbox/sandbox.ts'
 import type { Effects, Store } from '../storage/store.ts'
+import type { AheadRuns } from './ahead.ts'
 import type { Breakers } from './breaker.ts'
 import { enqueueOnly, NO_EFFECTS, toEffects } from './effects.ts'
 import type { KvQuota } from './kv-quota.ts'
@@ -28,6 +29,7 @@ export interface AttemptDeps {
   readonly kvQuota: KvQuota
   readonly formOf: FormOf
   readonly eventInMemory: EventInMemory
+  readonly ahead: Pick<AheadRuns, 'take'>
   readonly clock: Clock
   readonly limits: Limits
 }
@@ -65,20 +67,18 @@ async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> 
   let result: RunResult | null = null
   let judged: Judged
   try {
-    const prepared = prepare(deps, job)
-    const ready = isPending(prepared) ? await prepared : prepared
-    opened = deps.capabilities.open(job.installation, { deadlineMs: startedAtMs + wallMs(job) })
-    result =
-      'kind' in ready.input
-        ? await deps.sandbox.runEach(job.installation.key, {
-            id: job.runId,
-            attempt: (first?.attempts ?? 0) + 1,
-            input: ready.input,
-            capabilities: opened.handler,
-            eventId: first?.eventId ?? undefined,
-            deliveryId: first?.id,
-          })
-        : ranNothing(job.runId, ready.input)
+    const ahead = first === undefined ? undefined : deps.ahead.take(first)
+    let ready: Pick<Prepared, 'event' | 'erased'> = NOTHING_KNOWN
+    if (ahead !== undefined) {
+      opened = ahead.opened
+      result = await ahead.result
+    } else {
+      const prepared = prepare(deps, job)
+      const whole = isPending(prepared) ? await prepared : prepared
+      ready = whole
+      opened = deps.capabilities.open(job.installation, { deadlineMs: startedAtMs + wallMs(job) })
+      result = await ran(deps, job, { input: whole.input, handler: opened.handler })
+    }
     const event = ready.event ?? (await causeOfEmitted(deps, job, result))
     const counting = deps.kvQuota.ready(job.installation, result.effects.kv)
     if (counting !== undefined) await counting
@@ -97,6 +97,43 @@ async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> 
     startedAtMs,
     durationMs: deps.clock.monotonicMs() - startedMonoMs,
   }
+}
+
+/** Begins the run of a delivery that is about to be written for this event. Nothing when it would have to wait for something. */
+export function runAhead(
+  deps: Omit<AttemptDeps, 'ahead'> & { readonly ahead: AheadRuns },
+  job: AttemptJob,
+  event: LogEvent,
+): void {
+  const [delivery] = job.deliveries
+  if (delivery === undefined) return
+  const { installation } = job
+  const ready = prepare({ ...deps, eventInMemory: () => event }, job)
+  if (isPending(ready) || !('kind' in ready.input)) return
+  const opened = deps.capabilities.open(installation, { deadlineMs: deps.clock.nowMs() + wallMs(job) })
+  deps.ahead.begin(installation, delivery, {
+    event,
+    input: ready.input,
+    opened,
+    run: (input, handler) => ran(deps, job, { input, handler }),
+  })
+}
+
+async function ran(
+  { sandbox }: Pick<AttemptDeps, 'sandbox'>,
+  { installation, deliveries, runId }: AttemptJob,
+  { input, handler }: { readonly input: Prepared['input']; readonly handler: OpenedRun['handler'] },
+): Promise<RunResult> {
+  if (!('kind' in input)) return ranNothing(runId, input)
+  const [first] = deliveries
+  return await sandbox.runEach(installation.key, {
+    id: runId,
+    attempt: (first?.attempts ?? 0) + 1,
+    input,
+    capabilities: handler,
+    eventId: first?.eventId ?? undefined,
+    deliveryId: first?.id,
+  })
 }
 
 /** Stands for a run where there was nothing to run. */
@@ -152,6 +189,8 @@ interface Prepared {
 }
 
 const NONE: ReadonlySet<number> = new Set()
+
+const NOTHING_KNOWN = { event: undefined, erased: NONE } as const
 
 function prepare(deps: AttemptDeps, job: AttemptJob): Prepared | Promise<Prepared> {
   const { deliveries, installation } = job

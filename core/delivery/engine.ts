@@ -10,8 +10,11 @@ import type { Logger, Meter } from '../observe/observe.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Installation } from '../registry/installation.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
-import type { Store } from '../storage/store.ts'
-import { startAttempt } from './attempt.ts'
+import { newDelivery } from '../storage/new-delivery.ts'
+import type { Forward, Store } from '../storage/store.ts'
+import { createAheadRuns } from './ahead.ts'
+import type { AheadRuns } from './ahead.ts'
+import { runAhead, startAttempt } from './attempt.ts'
 import type { AttemptDeps, AttemptEnd } from './attempt.ts'
 
 import type { BreakerChange, BreakerKey, Breakers } from './breaker.ts'
@@ -77,12 +80,19 @@ export interface DeliveryEngine {
   push(deliveries: readonly Delivery[]): void
   /** Events were committed. A deletion takes its deliveries out of memory: storage says what is left of them. */
   heard(events: readonly LogEvent[]): void
+  /** These deliveries are about to be written with their event: what may begin at once does, see `ahead.ts`. */
+  ahead(event: LogEvent, forwards: readonly Forward[]): void
+  /** The event is stored and its deliveries were pushed, or it was refused. */
+  aheadOver(eventId: string): void
   /** Queue worker of `deliver` lanes. */
   work(key: string): Promise<number | null>
   pressure(): readonly LanePressure[]
   /** Starts nothing new, waits for what runs up to `graceMs`, and has written what ended. What still runs then is repeated at the next start. */
   stop(graceMs: number): Promise<{ readonly released: number }>
 }
+
+/** With more under way the hub is not idle, and beginning early gains nothing. */
+const AHEAD_MAX = 4
 
 interface LaneEntry {
   readonly lane: Lane
@@ -97,7 +107,7 @@ export function createDeliveryEngine(deps: DeliveryEngineDeps): DeliveryEngine {
 
 class Engine implements DeliveryEngine {
   readonly #deps: DeliveryEngineDeps
-  readonly #attempts: AttemptDeps
+  readonly #attempts: AttemptDeps & { readonly ahead: AheadRuns }
   readonly #lanes = new Map<string, LaneEntry>()
   readonly #finisher
   #running = 0
@@ -108,7 +118,7 @@ class Engine implements DeliveryEngine {
 
   constructor(deps: DeliveryEngineDeps) {
     this.#deps = deps
-    this.#attempts = deps
+    this.#attempts = { ...deps, ahead: createAheadRuns() }
     this.#freshFrom = newId('event', deps.clock.nowMs())
     this.#finisher = createFinisher({
       store: deps.store,
@@ -179,6 +189,26 @@ class Engine implements DeliveryEngine {
       lane.forgetWaiting()
       lane.turn()
     }
+  }
+
+  ahead(event: LogEvent, forwards: readonly Forward[]): void {
+    if (this.#stopped) return
+    for (const { installation, delivery } of forwards) {
+      const key = `${event.workspace}/${installation}`
+      const lane = this.#lanes.get(key)?.lane
+      if (delivery === null || lane === undefined || !lane.isIdle() || this.#deps.breakers.isOpen(key)) continue
+      const { ahead } = this.#attempts
+      if (ahead.waiting(key) >= Math.min(AHEAD_MAX, lane.installation.concurrency)) continue
+      const { workspace, at } = event
+      const owner = { workspace, installation, plugin: lane.installation.plugin.manifest.id, at }
+      const deliveries = [newDelivery(owner, delivery)]
+      const runId = newId('run', this.#deps.clock.nowMs())
+      runAhead(this.#attempts, { installation: lane.installation, deliveries, runId }, event)
+    }
+  }
+
+  aheadOver(eventId: string): void {
+    this.#attempts.ahead.forget(eventId)
   }
 
   async work(key: string): Promise<number | null> {

@@ -160,6 +160,13 @@ export class Lane {
     return isRunnable(this.state) ? this.#nextDueMs : null
   }
 
+  /** Nothing runs, waits or holds it back: a delivery that comes now starts now, and alone. */
+  isIdle(): boolean {
+    const { order } = this.installation
+    const free = this.state === 'ready' && this.#bucket === null && order !== 'fifo' && !this.#stopped
+    return free && this.#running === 0 && this.#memory.size() === 0 && !this.#more
+  }
+
   running(): number {
     return this.#running
   }

@@ -77,6 +77,8 @@ export interface ReceiverDeps {
   readonly admission: () => Promise<void> | void
   /** What installations want of a response in the transaction that stores it. */
   readonly forwards: (event: LogEvent) => readonly Forward[]
+  /** Nothing of these was stored. */
+  readonly onRefused: (submissions: readonly Submission[]) => void
   /** Hears of the events just committed, and of what was forwarded with them. */
   readonly onAccepted: (stored: readonly Stored[]) => void
 }
@@ -186,7 +188,7 @@ async function acceptAll(
 ): Promise<(Receipt | HubError)[]> {
   const wait = deps.admission()
   if (wait !== undefined) await wait
-  const results = await deps.store.accept(submissions.map((submission) => withForwards(deps, submission)))
+  const results = await takeIn(deps, submissions)
   const stored: Stored[] = []
   const receipts = submissions.map((submission, index) => {
     const result = results[index] as AcceptResult
@@ -208,6 +210,15 @@ async function acceptAll(
   })
   if (stored.length > 0) tell(deps, stored)
   return receipts
+}
+
+async function takeIn(deps: ReceiverDeps, submissions: readonly Submission[]): Promise<readonly AcceptResult[]> {
+  try {
+    return await deps.store.accept(submissions.map((submission) => withForwards(deps, submission)))
+  } catch (error) {
+    deps.onRefused(submissions)
+    throw error
+  }
 }
 
 /** A response that completes or repeats another one goes the usual way. */

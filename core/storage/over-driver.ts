@@ -1,6 +1,6 @@
 /** The store's verbs over any driver: the model's words go in as rows and come back as the model's words. */
 import { rfc3339 } from '../clock.ts'
-import type { Delivery, LogEvent, NewDelivery, NewEvent } from '../model.ts'
+import type { Delivery, LogEvent, NewEvent } from '../model.ts'
 import type { Accepted } from './procedures/accept.ts'
 import type { EffectOwner, EffectsWritten } from './procedures/effects.ts'
 import type { Finished } from './procedures/attempts.ts'
@@ -17,6 +17,7 @@ import {
   toResponse,
   toSchedule,
 } from './rows.ts'
+import { newDelivery } from './new-delivery.ts'
 import type { AcceptResult, Effects, FinishedAttempt, Forwarded, Page, Store, Submission } from './store.ts'
 import { submittedEvent } from './submitted-event.ts'
 import type { Driver } from './verbs.ts'
@@ -117,7 +118,7 @@ function acceptResult(result: Accepted, submission: Submission): AcceptResult {
     const forward = forwards.find((each) => each.installation === installation)
     if (forward === undefined || forward.delivery === null) return { installation, delivery: null }
     const owner = { workspace, installation, plugin: forward.plugin, at: passedAt }
-    return { installation, delivery: created(owner, { ...forward.delivery, eventSeq: seq }) }
+    return { installation, delivery: newDelivery(owner, { ...forward.delivery, eventSeq: seq }) }
   })
   return { kind, responseId, event: submittedEvent(submission, result), forwarded }
 }
@@ -195,7 +196,7 @@ function deliveryVerbs(
     fireSchedule: async (input) => {
       const fired = await driver.write('fireSchedule', input)
       if (fired === false) return false
-      return fired.created && input.delivery !== null ? created(input, input.delivery) : null
+      return fired.created && input.delivery !== null ? newDelivery(input, input.delivery) : null
     },
   }
 }
@@ -279,7 +280,7 @@ function effectsOf(
   const from = written.lastSeq - written.eventIds.length + 1
   return {
     deliveries: [
-      ...effects.deliveries.filter(({ id }) => fresh.has(id)).map((delivery) => created(owner, delivery)),
+      ...effects.deliveries.filter(({ id }) => fresh.has(id)).map((delivery) => newDelivery(owner, delivery)),
       ...written.reopened.map(toDelivery),
     ],
     events: [
@@ -303,21 +304,4 @@ const logged = (event: NewEvent, place: { readonly workspace: string; readonly s
   data: event.data,
   meta: '{}',
   response: null,
-})
-
-const created = (owner: EffectOwner, { key: _key, failed, ...delivery }: NewDelivery): Delivery => ({
-  ...delivery,
-  workspace: owner.workspace,
-  installation: owner.installation,
-  plugin: owner.plugin,
-  dueAtMs: Math.ceil(delivery.dueAtMs),
-  state: failed?.state ?? 'pending',
-  attempts: failed === undefined ? 0 : 1,
-  scheduleStep: failed === undefined ? 0 : 1,
-  createdAt: owner.at,
-  finishedAt: failed?.state === 'dead' ? owner.at : null,
-  reason: failed?.reason ?? null,
-  errorCode: failed?.errorCode ?? null,
-  error: failed?.error ?? null,
-  host: null,
 })

@@ -95,6 +95,7 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
     logger,
     admission: options.admission ?? (() => {}),
     forwards: () => [],
+    onRefused: () => {},
     onAccepted: (stored) => void heard.push(...stored.map(({ event }) => event)),
   })
   const record =
