@@ -310,13 +310,10 @@ function openDoor(ground: Ground, { settings, rooms, reloader, health, observe }
   const receiver = openReceiver({
     ...ground,
     admission: admission.wait,
-    forwards: (event) => {
-      const wanted = pump.forwards(event)
-      engine.ahead(event, wanted)
-      return wanted
-    },
-    onRefused: (submissions) => {
-      for (const { eventId } of submissions) engine.aheadOver(eventId)
+    forwarding: {
+      wanted: pump.forwards,
+      storing: (event, forwards) => engine.ahead(event, forwards),
+      refused: (eventId) => engine.aheadOver(eventId),
     },
     // First the cursors, or the pump would look for what is dealt with; then memory, where attempts find their events.
     onAccepted: (stored) => {

@@ -11,14 +11,15 @@ import { newId } from '../ids.ts'
 import type { Limits } from '../limits.ts'
 import type { LogEvent, ResponseStatus } from '../model.ts'
 import type { Logger, Meter } from '../observe/observe.ts'
-import type { AcceptResult, Forward, Store, Submission } from '../storage/store.ts'
-import { submittedEvent } from '../storage/submitted-event.ts'
+import type { AcceptResult, Submission } from '../storage/store.ts'
 import { batchRows } from './batch-rows.ts'
 import type { BatchFormat } from './batch-rows.ts'
 import { storedClientId } from './client-id.ts'
 import { CLIENT_ID_CHARS_MAX, invalid, readEnvelope } from './envelope.ts'
 import type { Envelope } from './envelope.ts'
 import { parseJson } from './json-scan.ts'
+import { takeIn } from './take-in.ts'
+import type { TakeInDeps } from './take-in.ts'
 import type { Answers, AnswerSource, CompiledForm } from './validate.ts'
 
 /** What the connection says about the sender; stored in `meta`, where the sender cannot overwrite it. */
@@ -67,18 +68,13 @@ export type HtmlInputs = readonly (readonly [name: string, value: Json])[]
 /** A response that is on disk. */
 export type Stored = Extract<AcceptResult, { event: LogEvent }>
 
-export interface ReceiverDeps {
-  readonly store: Pick<Store, 'accept'>
+export interface ReceiverDeps extends TakeInDeps {
   readonly clock: Clock
   readonly limits: Limits
   readonly meter: Meter
   readonly logger: Logger
   /** Waits when the hub is behind with delivering; rejects with `overloaded` when waiting would not help. */
   readonly admission: () => Promise<void> | void
-  /** What installations want of a response in the transaction that stores it. */
-  readonly forwards: (event: LogEvent) => readonly Forward[]
-  /** Nothing of these was stored. */
-  readonly onRefused: (submissions: readonly Submission[]) => void
   /** Hears of the events just committed, and of what was forwarded with them. */
   readonly onAccepted: (stored: readonly Stored[]) => void
 }
@@ -210,22 +206,6 @@ async function acceptAll(
   })
   if (stored.length > 0) tell(deps, stored)
   return receipts
-}
-
-async function takeIn(deps: ReceiverDeps, submissions: readonly Submission[]): Promise<readonly AcceptResult[]> {
-  try {
-    return await deps.store.accept(submissions.map((submission) => withForwards(deps, submission)))
-  } catch (error) {
-    deps.onRefused(submissions)
-    throw error
-  }
-}
-
-/** A response that completes or repeats another one goes the usual way. */
-function withForwards(deps: ReceiverDeps, submission: Submission): Submission {
-  const { status, clientId, idempotency } = submission
-  if (status !== 'completed' || clientId !== null || idempotency !== null) return submission
-  return { ...submission, forwards: deps.forwards(submittedEvent(submission, { seq: 0, ...submission })) }
 }
 
 /** What is committed stays committed, whatever a listener does: the sender gets its 201. */

@@ -94,8 +94,7 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
     meter,
     logger,
     admission: options.admission ?? (() => {}),
-    forwards: () => [],
-    onRefused: () => {},
+    forwarding: { wanted: () => [], storing: () => {}, refused: () => {} },
     onAccepted: (stored) => void heard.push(...stored.map(({ event }) => event)),
   })
   const record =
