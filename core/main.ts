@@ -315,11 +315,11 @@ function openDoor(ground: Ground, { settings, rooms, reloader, health, observe }
       storing: (event, forwards) => engine.ahead(event, forwards),
       refused: (eventId) => engine.aheadOver(eventId),
     },
-    // First the cursors, or the pump would look for what is dealt with; then memory, where attempts find their events.
+    // First the pump is told, or it would look at what is dealt with; then memory, where attempts find their events.
     onAccepted: (stored) => {
-      for (const { event, forwarded } of stored) pump.passed(event, forwarded)
+      for (const { event, deliveries } of stored) pump.forwarded(event, deliveries)
       published(stored.map(({ event }) => event))
-      engine.push(stored.flatMap(({ forwarded }) => forwarded.flatMap(({ delivery }) => delivery ?? [])))
+      engine.push(stored.flatMap(({ deliveries }) => deliveries))
       for (const { event } of stored) engine.aheadOver(event.id)
     },
   })

@@ -196,7 +196,7 @@ class Engine implements DeliveryEngine {
     for (const { installation, delivery } of forwards) {
       const key = `${event.workspace}/${installation}`
       const lane = this.#lanes.get(key)?.lane
-      if (delivery === null || lane === undefined || !lane.isIdle() || this.#deps.breakers.isOpen(key)) continue
+      if (lane === undefined || !lane.isIdle() || this.#deps.breakers.isOpen(key)) continue
       const { ahead } = this.#attempts
       if (ahead.waiting(key) >= Math.min(AHEAD_MAX, lane.installation.concurrency)) continue
       const { workspace, at } = event

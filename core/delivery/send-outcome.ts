@@ -24,7 +24,7 @@ export function endingsOf(
     const [only] = value as readonly [Outcome]
     return only.outcome === 'send' ? send(only, deps).then((ending) => [ending]) : [only]
   }
-  return Promise.all(value.map((each) => (each.outcome === 'send' ? send(each, deps) : each)))
+  return Promise.all(value.map(async (each) => (each.outcome === 'send' ? await send(each, deps) : each)))
 }
 
 const isOutcomes = (value: RunResult['value']): value is readonly Outcome[] => Array.isArray(value)

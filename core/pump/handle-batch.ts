@@ -134,7 +134,9 @@ async function crossOnce(
   let ran = 0
   for (const [index, each] of steps.entries()) {
     if ('action' in each) {
-      crossing.gathered.deliveries.push(...effectsOf(deps, installation, { event: each.event, asked: enqueueOnly(each.action) }).deliveries)
+      crossing.gathered.deliveries.push(
+        ...effectsOf(deps, installation, { event: each.event, asked: enqueueOnly(each.action) }).deliveries,
+      )
       continue
     }
     const result = results[ran++]

@@ -36,7 +36,8 @@ export class PumpLane {
   /** Grows when the place is changed from outside: a step that began before must not count. */
   #epoch = 0
   #interruptions = 0
-  #draining = false
+  /** Entries beyond the position that are dealt with. */
+  readonly #forwarded = new Set<number>()
   /** Where the log ended when it began to read here; null: not known yet. */
   #catchUpTo: number | null = null
   readonly #kvPace: KvPace
@@ -64,6 +65,7 @@ export class PumpLane {
     this.#cursor = cursor
     this.#position = cursor
     this.#skippedSinceMs = null
+    this.#forwarded.clear()
   }
 
   catchUp(head: number | null): void {
@@ -83,34 +85,32 @@ export class PumpLane {
   }
 
   /**
-   * What it wants of an event that is about to be stored, when that needs no handler; null when it does, or when the
-   * lane is not certain to stand at the end of the log.
+   * What it gets of an event that is about to be stored, when no handler has to be asked. It reads the event later all
+   * the same, and passes over it when it was told `forwarded`; after a crash it is told nothing, and the key of the
+   * delivery that it then asks for is taken.
    */
   forward(event: LogEvent): Forward | null {
     const { installation } = this
-    if (this.#draining || this.#when === null || !isRunnable(this.state) || this.#position !== this.#cursor) return null
-    const plugin = installation.plugin.manifest.id
-    const passOver = { installation: installation.id, plugin, delivery: null }
-    if (!this.#when.wants(event)) return passOver
+    const inOrder = installation.order === 'fifo'
+    if (inOrder || this.#when === null || !isRunnable(this.state) || !this.#when.wants(event)) return null
     const action = forwardTo(installation, event)
-    const view = this.#when.matches === null ? undefined : this.#deps.formOf(event)
-    if (action === undefined || isPending(view)) return null
-    if (this.#when.matches?.(event, view) === false) return passOver
+    if (action === undefined || this.#forwarded.size >= this.#deps.limits.recentEventsMax) return null
+    if (this.#when.matches !== null) {
+      const view = this.#deps.formOf(event)
+      if (isPending(view) || !this.#when.matches(event, view)) return null
+    }
     const [delivery] = effectsOf(this.#deps, installation, { event, asked: enqueueOnly(action) }).deliveries
-    return delivery === undefined ? null : { installation: installation.id, plugin, delivery }
+    if (delivery === undefined) return null
+    return { installation: installation.id, plugin: installation.plugin.manifest.id, delivery }
+  }
+
+  /** Its delivery for this entry is on disk. */
+  forwarded(seq: number): void {
+    if (seq > this.#position) this.#forwarded.add(seq)
   }
 
   /** Reads as far as it can; answers when to come back. */
   async drain(stopped: () => boolean): Promise<number | null> {
-    this.#draining = true
-    try {
-      return await this.#drain(stopped)
-    } finally {
-      this.#draining = false
-    }
-  }
-
-  async #drain(stopped: () => boolean): Promise<number | null> {
     const { clock } = this.#deps
     for (let step = 0; step < STEPS_MAX; step++) {
       if (stopped() || !isRunnable(this.state) || this.#when === null) return null
@@ -180,7 +180,7 @@ export class PumpLane {
     if (when.matches !== null) return this.#filter(read, when)
     const chosen: LogEvent[] = []
     for (const event of read.events) {
-      if (!when.wants(event) || event.hops > hopsMax) continue
+      if (!when.wants(event) || event.hops > hopsMax || this.#forwarded.has(event.seq)) continue
       if (chosen.length === pumpBatchEventsMax) return { events: chosen, seq: event.seq - 1 }
       chosen.push(event)
     }
@@ -191,7 +191,7 @@ export class PumpLane {
     const { pumpBatchEventsMax, hopsMax } = this.#deps.limits
     const chosen: LogEvent[] = []
     for (const event of read.events) {
-      if (!when.wants(event) || event.hops > hopsMax) continue
+      if (!when.wants(event) || event.hops > hopsMax || this.#forwarded.has(event.seq)) continue
       const looking = this.#deps.formOf(event)
       const view = isPending(looking) ? await looking : looking
       if (when.matches?.(event, view) === false) continue
@@ -201,8 +201,17 @@ export class PumpLane {
     return { events: chosen, seq: read.seq }
   }
 
-  async #skipTo(seq: number): Promise<void> {
+  #moveTo(seq: number): void {
+    for (const each of this.#forwarded) {
+      // In order: they were told so.
+      if (each > seq) break
+      this.#forwarded.delete(each)
+    }
     this.#position = seq
+  }
+
+  async #skipTo(seq: number): Promise<void> {
+    this.#moveTo(seq)
     this.#skippedSinceMs ??= this.#deps.clock.monotonicMs()
     if (seq - this.#cursor >= SKIPPED_EVENTS_MAX) await this.#commitSkipped()
   }
@@ -264,7 +273,7 @@ export class PumpLane {
     // As in `commitSkipped`: after a rewind these places are no longer ours to say.
     if (epoch === this.#epoch) {
       this.#cursor = toCursor
-      this.#position = toCursor
+      this.#moveTo(toCursor)
       this.#skippedSinceMs = null
     }
     this.#interruptions = 0

@@ -12,7 +12,7 @@ import type { Delivery, LogEvent } from '../model.ts'
 import type { Logger, Meter } from '../observe/observe.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
-import type { Forward, Forwarded, Store } from '../storage/store.ts'
+import type { Forward, Store } from '../storage/store.ts'
 import { PumpLane } from './pump-lane.ts'
 import type { RecentEvents } from './recent-events.ts'
 
@@ -43,8 +43,8 @@ export interface Pump {
   work(key: string): Promise<number | null>
   /** What installations that need no handler want of a response that is about to be stored; `event.seq` is 0. */
   forwards(event: LogEvent): readonly Forward[]
-  /** It is stored, and the cursors of these were moved past it in the same transaction. */
-  passed(event: LogEvent, forwarded: readonly Forwarded[]): void
+  /** It is stored, and so are these: their installations have no need to look at the event again. */
+  forwarded(event: LogEvent, deliveries: readonly Delivery[]): void
   /** Reads on from another place: the stored cursor was moved. */
   rewind(key: string, cursor: number): void
   /** Where it reads; undefined for one that has no lane. */
@@ -109,8 +109,8 @@ export function createPump(deps: PumpDeps): Pump {
       if (last === undefined || stopped) return
       head = Math.max(head, last.seq)
       for (const lane of lanes.values()) {
-        if (!isRunnable(lane.state) || lane.position() >= last.seq) continue
-        if (events.some(({ workspace }) => workspace === lane.installation.workspace)) deps.queue.wake(lane.queueLane)
+        if (isRunnable(lane.state) && events.some(({ workspace }) => workspace === lane.installation.workspace))
+          deps.queue.wake(lane.queueLane)
       }
     },
     work: async (key) => {
@@ -124,20 +124,11 @@ export function createPump(deps: PumpDeps): Pump {
         working.delete(work)
       }
     },
-    forwards: (event) => {
-      const wanted: Forward[] = []
-      for (const lane of lanes.values()) {
-        if (lane.installation.workspace !== event.workspace || lane.position() < head) continue
-        const forward = lane.forward(event)
-        if (forward !== null) wanted.push(forward)
-      }
-      return wanted
-    },
-    passed: (event, forwarded) => {
-      head = Math.max(head, event.seq)
-      for (const { installation, delivery } of forwarded) {
-        lanes.get(`${event.workspace}/${installation}`)?.rewind(event.seq)
-        if (delivery !== null) deps.meter.eventsHandled(installation, 1)
+    forwards: (event) => wantedBy(lanes.values(), event),
+    forwarded: ({ seq, workspace }, deliveries) => {
+      for (const { installation } of deliveries) {
+        lanes.get(`${workspace}/${installation}`)?.forwarded(seq)
+        deps.meter.eventsHandled(installation, 1)
       }
     },
     rewind: (key, cursor) => {
@@ -160,4 +151,13 @@ export function createPump(deps: PumpDeps): Pump {
       await Promise.allSettled([...lanes.values()].map((lane) => lane.saveSkipped()))
     },
   }
+}
+
+function wantedBy(lanes: Iterable<PumpLane>, event: LogEvent): readonly Forward[] {
+  const wanted: Forward[] = []
+  for (const lane of lanes) {
+    const forward = lane.installation.workspace === event.workspace ? lane.forward(event) : null
+    if (forward !== null) wanted.push(forward)
+  }
+  return wanted
 }

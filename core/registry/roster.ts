@@ -273,7 +273,8 @@ export function surfaceMismatch(manifest: Manifest, surface: UnitSurface): strin
       if (action !== undefined) {
         if (defined.has(name))
           problems.push(`plugin.json has "${action}" enqueued for on "${name}", so the handler in the code never runs`)
-      } else if (!defined.has(name)) problems.push(`plugin.json declares ${kind} "${name}", the code does not define it`)
+      } else if (!defined.has(name))
+        problems.push(`plugin.json declares ${kind} "${name}", the code does not define it`)
     }
     for (const name of defined)
       if (!declared.has(name)) problems.push(`the code defines ${kind} "${name}", plugin.json does not declare it`)

@@ -18,7 +18,7 @@ import {
   toSchedule,
 } from './rows.ts'
 import { newDelivery } from './new-delivery.ts'
-import type { AcceptResult, Effects, FinishedAttempt, Forwarded, Page, Store, Submission } from './store.ts'
+import type { AcceptResult, Effects, FinishedAttempt, Page, Store, Submission } from './store.ts'
 import { submittedEvent } from './submitted-event.ts'
 import type { Driver } from './verbs.ts'
 
@@ -112,15 +112,12 @@ function responseVerbs(
 
 function acceptResult(result: Accepted, submission: Submission): AcceptResult {
   if (!('seq' in result)) return result
-  const { kind, responseId, seq, passed, passedAt } = result
-  const { workspace, forwards = [] } = submission
-  const forwarded = passed.map((installation): Forwarded => {
-    const forward = forwards.find((each) => each.installation === installation)
-    if (forward === undefined || forward.delivery === null) return { installation, delivery: null }
-    const owner = { workspace, installation, plugin: forward.plugin, at: passedAt }
-    return { installation, delivery: newDelivery(owner, { ...forward.delivery, eventSeq: seq }) }
-  })
-  return { kind, responseId, event: submittedEvent(submission, result), forwarded }
+  const { kind, responseId, seq } = result
+  const { workspace, at, forwards = [] } = submission
+  const deliveries = forwards.map(({ installation, plugin, delivery }) =>
+    newDelivery({ workspace, installation, plugin, at }, { ...delivery, eventSeq: seq }),
+  )
+  return { kind, responseId, event: submittedEvent(submission, result), deliveries }
 }
 
 function logVerbs(driver: Driver): Part<'readEvents' | 'getEvent' | 'appendEvents' | 'headSeq' | 'seqBefore'> {

@@ -51,16 +51,19 @@ export interface Submission {
   readonly eventId: string
   /** Of the `Idempotency-Key` header, unique per workspace; `bodyHash` tells a repeat from a misuse. */
   readonly idempotency: { readonly key: string; readonly bodyHash: string } | null
-  /** Installations that are to get their part in the same transaction; those whose cursor is not at the log's end go without. */
+  /**
+   * Deliveries written in the same transaction. Only for completed responses without client id and idempotency key. A
+   * reader of the log that asks for them again (same key) makes no second one.
+   */
   readonly forwards?: readonly Forward[]
 }
 
-/** What an installation that needs no handler gets of a response: a delivery, or only a cursor that passes over it. */
+/** What an installation that needs no handler gets of a response. */
 export interface Forward {
   readonly installation: string
   readonly plugin: string
   /** Its `eventSeq` is filled in when the sequence is known. */
-  readonly delivery: NewDelivery | null
+  readonly delivery: NewDelivery
 }
 
 export type AcceptResult =
@@ -69,8 +72,8 @@ export type AcceptResult =
       readonly kind: 'stored' | 'completed'
       readonly responseId: string
       readonly event: LogEvent
-      /** Of `forwards`: whose cursor was moved past the event, with the delivery if it got one. */
-      readonly forwarded: readonly Forwarded[]
+      /** Those of `forwards`, in order. */
+      readonly deliveries: readonly Delivery[]
     }
   /** The same key or client id was here before; nothing was written; this is what it became then. */
   | {
@@ -84,11 +87,6 @@ export type AcceptResult =
     }
   /** The same Idempotency-Key with another body; nothing was written. */
   | { readonly kind: 'mismatch' }
-
-export interface Forwarded {
-  readonly installation: string
-  readonly delivery: Delivery | null
-}
 
 /** What a run asked for, committed at once or not at all. */
 export interface Effects {

@@ -9,7 +9,16 @@ import { systemClock } from '../../core/clock.ts'
 import { asHubError } from '../../core/delivery/attempt.ts'
 import { endingsOf } from '../../core/delivery/send-outcome.ts'
 import { HubError } from '../../core/errors.ts'
-import type { ActionItem, Context, FinalOutcome, HttpResponse, HubEvent, Json, Outcome, Plugin } from '../../core/contract/index.ts'
+import type {
+  ActionItem,
+  Context,
+  FinalOutcome,
+  HttpResponse,
+  HubEvent,
+  Json,
+  Outcome,
+  Plugin,
+} from '../../core/contract/index.ts'
 import { newId } from '../../core/ids.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { Installation } from '../../core/registry/installation.ts'

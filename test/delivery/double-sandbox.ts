@@ -28,6 +28,8 @@ export interface DoublePlugin {
   /** Hosts with port that it may reach. */
   readonly hosts?: readonly string[]
   readonly on?: Record<string, (event: HubEvent, ctx: DoubleContext) => Promise<void> | void>
+  /** Event type → the action that the manifest enqueues without asking a handler. */
+  readonly forward?: Record<string, string>
   readonly actions?: Record<
     string,
     (

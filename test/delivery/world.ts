@@ -11,8 +11,10 @@ import { createKvQuota } from '../../core/delivery/kv-quota.ts'
 import { createDeliveryEngine } from '../../core/delivery/engine.ts'
 import { createScheduler } from '../../core/delivery/schedules.ts'
 import type { PlacedInstallation } from '../../core/delivery/ports.ts'
+import { send } from '../../core/contract/index.ts'
 import { newId } from '../../core/ids.ts'
 import { openFormViews } from '../../core/ingest/form-views.ts'
+import { takeIn } from '../../core/ingest/take-in.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { Limits } from '../../core/limits.ts'
 import type { Delivery, FormDefinition, InstallationState, LogEvent } from '../../core/model.ts'
@@ -23,7 +25,7 @@ import { createEmbeddedQueue } from '../../core/queue/embedded/queue.ts'
 import type { Installation } from '../../core/registry/installation.ts'
 import { manifestSchema } from '../../core/registry/manifest.ts'
 import { openSqliteStore } from '../../core/storage/sqlite/open.ts'
-import type { DeliveryQuery } from '../../core/storage/store.ts'
+import type { DeliveryQuery, Submission } from '../../core/storage/store.ts'
 import { tempDir } from '../support/temp.ts'
 import { until } from '../support/wait.ts'
 import { DoubleSandbox } from './double-sandbox.ts'
@@ -84,10 +86,13 @@ export const CONTACT: FormDefinition = {
 
 export function installation(spec: InstallationSpec): Installation {
   const { id, code, manifest, state: _state, cursor: _cursor, ...rest } = spec
-  const on = Object.fromEntries(
-    Object.keys(code.on ?? {}).map((type) => [type, { data: ['data', 'form', 'response', 'meta'] }]),
+  const on = Object.fromEntries([
+    ...Object.keys(code.on ?? {}).map((type) => [type, { data: ['data', 'form', 'response', 'meta'] }] as const),
+    ...Object.entries(code.forward ?? {}).map(([type, enqueue]) => [type, { enqueue }] as const),
+  ])
+  const actions = Object.fromEntries(
+    Object.keys(code.actions ?? {}).map((name) => [name, code.forward === undefined ? {} : { data: ['data'] }]),
   )
-  const actions = Object.fromEntries(Object.keys(code.actions ?? {}).map((name) => [name, {}]))
   const parsed = manifestSchema.parse({
     id: 'double',
     name: 'Double',
@@ -272,24 +277,28 @@ export async function openWorld(options: WorldOptions) {
     limits,
     place,
     published,
-    /** Submits to the form `contact` as ingest does: stored, then told. */
-    submit: async (...answers: readonly object[]): Promise<readonly LogEvent[]> => {
-      const results = await store.accept(
-        answers.map((data) => ({
-          workspace: 'default',
-          responseId: newId('response'),
-          formId: 'contact',
-          formVersion: 1,
-          status: 'completed' as const,
-          data: JSON.stringify(data),
-          meta: '{"ip":"192.0.2.7"}',
-          clientId: null,
-          startedAt: null,
-          at: new Date(clock.nowMs()).toISOString(),
-          eventId: newId('event'),
-          idempotency: null,
-        })),
+    /** One submission to the form `contact` as the hub takes it in: with what installations get in the same transaction. */
+    receive: async (data: object, accept = store.accept): Promise<void> => {
+      const [stored] = await takeIn(
+        {
+          store: { accept },
+          forwarding: {
+            wanted: pump.forwards,
+            storing: (event, forwards) => engine.ahead(event, forwards),
+            refused: (eventId) => engine.aheadOver(eventId),
+          },
+        },
+        [submissionOf(data, clock.nowMs())],
       )
+      if (stored?.kind !== 'stored') throw new Error(`It became ${stored?.kind}.`)
+      pump.forwarded(stored.event, stored.deliveries)
+      published([stored.event])
+      engine.push(stored.deliveries)
+      engine.aheadOver(stored.event.id)
+    },
+    /** Submits to the form `contact` by way of the log alone: stored, then told. */
+    submit: async (...answers: readonly object[]): Promise<readonly LogEvent[]> => {
+      const results = await store.accept(answers.map((data) => submissionOf(data, clock.nowMs())))
       const accepted = results.flatMap((result) =>
         result.kind === 'stored' || result.kind === 'completed' ? [result.event] : [],
       )
@@ -314,6 +323,33 @@ export async function openWorld(options: WorldOptions) {
     [Symbol.asyncDispose]: async () => {
       await (stopping ??= stop())
       await own?.[Symbol.asyncDispose]()
+    },
+  }
+}
+
+const submissionOf = (data: object, nowMs: number): Submission => ({
+  workspace: 'default',
+  responseId: newId('response'),
+  formId: 'contact',
+  formVersion: 1,
+  status: 'completed',
+  data: JSON.stringify(data),
+  meta: '{"ip":"192.0.2.7"}',
+  clientId: null,
+  startedAt: null,
+  at: new Date(nowMs).toISOString(),
+  eventId: newId('event'),
+  idempotency: null,
+})
+
+/** A plugin that leaves its requests to the host: an event is forwarded, the action answers with what to send. */
+export function forwarder(url: string, options: { permanent4xx?: 'retry' | 'dead' } = {}): DoublePlugin {
+  return {
+    hosts: [new URL(url).host],
+    forward: { 'response.submitted': 'post' },
+    actions: {
+      post: ([item]) =>
+        send({ method: 'POST', url, json: { id: item?.delivery.id ?? '', ...item?.event?.data } }, options),
     },
   }
 }

@@ -3,10 +3,10 @@ import { isDeepStrictEqual } from 'node:util'
 import type { NewDelivery, ResponseStatus } from '../../model.ts'
 import { first, run, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
-import type { Forward, Submission } from '../store.ts'
+import type { Submission } from '../store.ts'
 import { insertDeliveries } from './effects.ts'
+import type { EffectOwner } from './effects.ts'
 import { headSeq, INSERT_EVENT } from './events.ts'
-import { MOVE_CURSOR } from './installations.ts'
 import { saveLaneNotes } from './lane-notes.ts'
 import type { LaneNotes } from './lane-notes.ts'
 
@@ -38,9 +38,6 @@ export type Accepted =
       readonly seq: number
       readonly responseId: string
       readonly startedAt: string | null
-      /** Installations whose cursor passed over it, with their deliveries on disk, created at `passedAt`. */
-      readonly passed: readonly string[]
-      readonly passedAt: string
     }
   | {
       readonly kind: 'duplicate'
@@ -118,66 +115,27 @@ function* acceptPlain(submissions: readonly Submission[]): Procedure<readonly Ac
       responseId,
     ]),
   )
-  const passed = yield* forward(submissions, from)
-  return submissions.map(({ responseId, startedAt }, i) => ({
-    kind: 'stored',
-    seq: from + i,
-    responseId,
-    startedAt,
-    passed: passed[i] ?? NOBODY,
-    passedAt: submissions[0]?.at ?? '',
-  }))
+  yield* forward(submissions, from)
+  return submissions.map(({ responseId, startedAt }, i) => ({ kind: 'stored', seq: from + i, responseId, startedAt }))
 }
 
-const NOBODY: readonly string[] = []
-
-interface Chain {
-  readonly first: Forward
-  length: number
-  readonly deliveries: NewDelivery[]
-}
-
-/**
- * Moves the cursors of installations that only forward, and writes their deliveries. The cursor has to stand right before
- * the first of these events: an installation that is behind reads them from the log later, like everybody else.
- */
-function* forward(
-  submissions: readonly Submission[],
-  from: number,
-): Procedure<readonly (readonly string[] | undefined)[]> {
-  const workspace = submissions[0]?.workspace ?? ''
-  const passed: string[][] = []
-  const notes: LaneNotes = new Map()
-  for (const { first, length, deliveries } of chainsOf(submissions, from)) {
-    const { installation, plugin } = first
-    const moved = yield* run(MOVE_CURSOR, [from + length - 1, workspace, installation, from - 1])
-    if (moved === 0) continue
-    const at = submissions[0]?.at ?? ''
-    yield* insertDeliveries({ workspace, installation, plugin, at }, deliveries, notes)
-    for (let i = 0; i < length; i++) (passed[i] ??= []).push(installation)
-  }
-  yield* saveLaneNotes(notes)
-  return passed
-}
-
-/** By installation: how many from the first on it is to pass over, and what it gets of them. */
-function chainsOf(submissions: readonly Submission[], from: number): Iterable<Chain> {
-  const chains = new Map<string, Chain>()
-  const workspace = submissions[0]?.workspace
-  if (submissions.some((submission) => submission.workspace !== workspace)) return []
-  for (const [i, { forwards = [] }] of submissions.entries()) {
-    for (const each of forwards) {
-      let chain = chains.get(each.installation)
-      if (chain === undefined && i === 0) {
-        chain = { first: each, length: 0, deliveries: [] }
-        chains.set(each.installation, chain)
+/** The deliveries that come with responses; their keys are those a reader of the log would give them later. */
+function* forward(submissions: readonly Submission[], from: number): Procedure<void> {
+  const byOwner = new Map<string, { readonly owner: EffectOwner; readonly deliveries: NewDelivery[] }>()
+  for (const [i, { workspace, at, forwards = [] }] of submissions.entries()) {
+    for (const { installation, plugin, delivery } of forwards) {
+      const key = `${workspace}/${installation}/${at}`
+      let group = byOwner.get(key)
+      if (group === undefined) {
+        group = { owner: { workspace, installation, plugin, at }, deliveries: [] }
+        byOwner.set(key, group)
       }
-      if (chain?.length !== i) continue
-      chain.length += 1
-      if (each.delivery !== null) chain.deliveries.push({ ...each.delivery, eventSeq: from + i })
+      group.deliveries.push({ ...delivery, eventSeq: from + i })
     }
   }
-  return chains.values()
+  const notes: LaneNotes = new Map()
+  for (const { owner, deliveries } of byOwner.values()) yield* insertDeliveries(owner, deliveries, notes)
+  yield* saveLaneNotes(notes)
 }
 
 /** Takes that many; answers the first. The update holds the row until the commit. */
@@ -256,7 +214,7 @@ function* insert(submission: Submission): Procedure<Written> {
     data,
   ])
   const seq = yield* log(submission, { responseId, startedAt, inserted: 1 })
-  return { kind: 'stored', seq, responseId, startedAt, passed: NOBODY, passedAt: at }
+  return { kind: 'stored', seq, responseId, startedAt }
 }
 
 /** A partial response gets newer answers, or its final ones; the row is final from then on. */
@@ -266,7 +224,7 @@ function* update(submission: Submission, known: ClientRow): Procedure<Written> {
   const submittedAt = status === 'completed' ? at : null
   yield* run(UPDATE_RESPONSE, [formVersion, status, startedAt, submittedAt, at, meta, data, workspace, known.id])
   const seq = yield* log(submission, { responseId: known.id, startedAt, inserted: 0 })
-  return { kind: status === 'completed' ? 'completed' : 'stored', seq, responseId: known.id, startedAt, passed: NOBODY, passedAt: at }
+  return { kind: status === 'completed' ? 'completed' : 'stored', seq, responseId: known.id, startedAt }
 }
 
 /** The event of a completed response points at the row; that of a partial one keeps its own copy. */

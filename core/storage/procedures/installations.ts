@@ -11,8 +11,8 @@ import { applyEffects } from './effects.ts'
 import type { EffectsWritten } from './effects.ts'
 import { append } from './events.ts'
 
-/** Compare-and-set: whoever moved it in between, this one then does nothing. Also the statement of `accept.ts`. */
-export const MOVE_CURSOR = 'UPDATE installations SET cursor = ? WHERE workspace = ? AND id = ? AND cursor = ?'
+/** Compare-and-set: whoever moved it in between, this one then does nothing. */
+const MOVE_CURSOR = 'UPDATE installations SET cursor = ? WHERE workspace = ? AND id = ? AND cursor = ?'
 
 /** Rows for new ones; of known ones only the plugin follows the configuration. */
 export function* syncInstallations(

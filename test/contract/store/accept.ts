@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { newId } from '../../../core/ids.ts'
 import type { SharedStore } from '../store.ts'
-import { AT, AT_MS, later, submission } from './fixtures.ts'
+import { AT, AT_MS, delivery, later, NO_EFFECTS, submission } from './fixtures.ts'
 
 const DAY_MS = 86_400_000
 
@@ -42,6 +42,52 @@ export function acceptPart(shared: SharedStore): void {
         createdAt: AT,
         updatedAt: AT,
       })
+    })
+
+    it('writes deliveries in the same transaction, in one group with others too', async () => {
+      const { store, workspace } = shared()
+      const row = (id: string) => ({ workspace, id, plugin: 'p', cursor: 0, at: AT })
+      await store.syncInstallations([row('a'), row('b')])
+      const forward = (installation: string) => ({ installation, plugin: 'p', delivery: delivery({ eventSeq: 0 }) })
+      const sent = Array.from({ length: 20 }, (_, n) =>
+        submission({ workspace, at: later(n % 3), forwards: [forward('a'), ...(n % 2 === 0 ? [forward('b')] : [])] }),
+      )
+      const results = (await Promise.all(sent.map((each) => store.accept([each])))).flat()
+      const told = results.flatMap((result) => (result.kind === 'stored' ? result.deliveries : []))
+      expect(told).toHaveLength(30)
+      for (const result of results) {
+        if (result.kind !== 'stored') throw new Error(result.kind)
+        for (const each of result.deliveries) {
+          expect(each.eventSeq).toBe(result.event.seq)
+          expect(await store.getDelivery(workspace, each.id)).toEqual(each)
+        }
+      }
+      const lanes = (await store.laneCounts()).filter((lane) => lane.workspace === workspace)
+      expect(lanes).toMatchObject([
+        { installation: 'a', pending: 20 },
+        { installation: 'b', pending: 10 },
+      ])
+    })
+
+    it('a reader of the log that asks for a forwarded delivery again makes no second one', async () => {
+      const { store, workspace } = shared()
+      const head = await store.headSeq()
+      await store.syncInstallations([{ workspace, id: 'a', plugin: 'p', cursor: head, at: AT }])
+      const forwarded = delivery({ eventSeq: 0, key: 'evt:0' })
+      await store.accept([
+        submission({ workspace, forwards: [{ installation: 'a', plugin: 'p', delivery: forwarded }] }),
+      ])
+      const again = await store.commitHandled({
+        workspace,
+        installation: 'a',
+        plugin: 'p',
+        fromCursor: head,
+        toCursor: head + 1,
+        effects: { ...NO_EFFECTS, deliveries: [delivery({ eventSeq: head + 1, key: 'evt:0' })] },
+      })
+      expect(again).toMatchObject({ kind: 'committed', deliveries: [] })
+      const all = (await store.listDeliveries(workspace, { limit: 10 })).items
+      expect(all.map(({ id }) => id)).toEqual([forwarded.id])
     })
 
     it('keeps odd names and texts as they came', async () => {
