@@ -20,7 +20,7 @@ const ID_HEX_CHARS = 16
 let poolText = ''
 let poolOffset = 0
 let lastMs = 0
-let lastTime = ''
+let lastTime = '00000000-0000-7'
 let sequence = 0
 
 /** `rsp_01920000-…` (40 characters). Sorted even within a millisecond and when the wall clock steps back. */
@@ -34,7 +34,7 @@ export function newId(kind: IdKind, nowMs: number = Date.now()): string {
   const at = poolOffset
   poolOffset += ID_HEX_CHARS
   const counter = (sequence + 0x1000).toString(16).slice(1)
-  const variant = VARIANTS[poolText.charCodeAt(at) & 3] as string
+  const variant = VARIANTS[Number.parseInt(poolText[at] as string, 16) & 3] as string
   return `${ID_PREFIXES[kind]}_${lastTime}${counter}-${variant}${poolText.slice(at + 1, at + 4)}-${poolText.slice(at + 4, at + ID_HEX_CHARS)}`
 }
 

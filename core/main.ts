@@ -35,6 +35,7 @@ import type { Health } from './observe/health.ts'
 import type { Logger, Meter } from './observe/observe.ts'
 import { openObserve } from './observe/open.ts'
 import type { Observe } from './observe/open.ts'
+import { createForwarding } from './pump/forwarding.ts'
 import { createPump } from './pump/pump.ts'
 import { createRecentEvents } from './pump/recent-events.ts'
 import { createEmbeddedQueue } from './queue/embedded/queue.ts'
@@ -307,22 +308,8 @@ function openDoor(ground: Ground, { settings, rooms, reloader, health, observe }
         .filter(({ key, healthy }) => healthy && !pump.catchingUp(key))
         .map(({ key, fresh, deliveredPerSecond }) => ({ behind: fresh + pump.behind(key), deliveredPerSecond })),
   })
-  const receiver = openReceiver({
-    ...ground,
-    admission: admission.wait,
-    forwarding: {
-      wanted: pump.forwards,
-      storing: (event, forwards) => engine.ahead(event, forwards),
-      refused: (eventId) => engine.aheadOver(eventId),
-    },
-    // First the pump is told, or it would look at what is dealt with; then memory, where attempts find their events.
-    onAccepted: (stored) => {
-      for (const { event, deliveries } of stored) pump.forwarded(event, deliveries)
-      published(stored.map(({ event }) => event))
-      engine.push(stored.flatMap(({ deliveries }) => deliveries))
-      for (const { event } of stored) engine.aheadOver(event.id)
-    },
-  })
+  const { forwarding, stored } = createForwarding({ pump, engine, published })
+  const receiver = openReceiver({ ...ground, admission: admission.wait, forwarding, onAccepted: stored })
   const app = createHttpApp({
     ...ground,
     version: HUB_VERSION,

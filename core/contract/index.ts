@@ -286,10 +286,16 @@ export interface RouteResponse {
 
 type Awaitable<T> = T | Promise<T>
 
-/** A plugin. Handler names here and in `plugin.json` must be the same set, both ways. */
+/**
+ * A plugin. Handler names here and in `plugin.json` must be the same set, both ways; event types whose manifest entry
+ * says `enqueue` have no handler.
+ */
 export interface Plugin<C = { readonly [key: string]: Json }> {
   readonly on?: { readonly [type: string]: (event: HubEvent, ctx: Context<C>) => Awaitable<void> }
-  /** `run` gets up to the manifest's `batch.max` items and answers one outcome each, in order; nothing means delivered. */
+  /**
+   * `run` gets up to the manifest's `batch.max` items and answers one outcome each, in order; nothing means delivered. One
+   * outcome alone stands for all of them: of `send` that is one request for the whole batch.
+   */
   readonly actions?: {
     readonly [name: string]: {
       readonly run: (items: readonly ActionItem[], ctx: Context<C>) => Awaitable<readonly Outcome[] | Outcome | void>

@@ -10,7 +10,7 @@ import type { FormView } from '../routing/event-json.ts'
 import { handlerType } from '../routing/match.ts'
 import type { GuestEffects, RunInput, RunResult, Sandbox } from '../sandbox/sandbox.ts'
 import type { Effects, Store } from '../storage/store.ts'
-import type { AheadRuns } from './ahead.ts'
+import type { AheadRun, AheadRuns } from './ahead.ts'
 import type { Breakers } from './breaker.ts'
 import { enqueueOnly, NO_EFFECTS, toEffects } from './effects.ts'
 import type { KvQuota } from './kv-quota.ts'
@@ -18,6 +18,7 @@ import { rulingOf, verdictOf } from './outcome.ts'
 import type { Verdict } from './outcome.ts'
 import { isPending } from './ports.ts'
 import type { EventInMemory, FormOf, OpenCapabilities, OpenedRun } from './ports.ts'
+import { asHubError } from './as-hub-error.ts'
 import { endingsOf } from './send-outcome.ts'
 import type { Ending } from './send-outcome.ts'
 
@@ -62,12 +63,11 @@ export function startAttempt(deps: AttemptDeps, job: AttemptJob, done: (end: Att
 async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> {
   const startedAtMs = deps.clock.nowMs()
   const startedMonoMs = deps.clock.monotonicMs()
-  const [first] = job.deliveries
   let opened: OpenedRun | undefined
   let result: RunResult | null = null
   let judged: Judged
   try {
-    const ahead = first === undefined ? undefined : deps.ahead.take(first)
+    const ahead = takeAhead(deps, job)
     let ready: Pick<Prepared, 'event' | 'erased'> = NOTHING_KNOWN
     if (ahead !== undefined) {
       opened = ahead.opened
@@ -82,9 +82,15 @@ async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> 
     const event = ready.event ?? (await causeOfEmitted(deps, job, result))
     const counting = deps.kvQuota.ready(job.installation, result.effects.kv)
     if (counting !== undefined) await counting
-    const ending = endingsOf(result.value, { handler: opened.handler, nowMs: deps.clock.nowMs, asHubError })
+    // Before anything is sent: what is refused here must not be a dead letter of a request that was taken.
+    const effects = result.error === null ? effectsOf(deps, job, { result, event }) : NO_EFFECTS
+    const ending = endingsOf(result.value, {
+      handler: opened.handler,
+      nowMs: deps.clock.nowMs,
+      startUntilMs: startedAtMs + wallMs(job) / 2,
+    })
     const endings = isPending(ending) ? await ending : ending
-    judged = judge(deps, job, { result, endings, event, erased: ready.erased })
+    judged = judge(job, { result, effects, endings, erased: ready.erased })
   } catch (error) {
     judged = { verdicts: job.deliveries.map(() => rulingOf(asHubError(error))), effects: NO_EFFECTS }
   }
@@ -99,6 +105,14 @@ async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> 
   }
 }
 
+/** The run that was begun for this very delivery, unless its response was erased meanwhile. */
+function takeAhead(deps: AttemptDeps, { installation, deliveries }: AttemptJob): AheadRun | undefined {
+  const [first] = deliveries
+  if (first === undefined || deliveries.length > 1 || first.eventId === null) return undefined
+  const ahead = deps.ahead.take(installation, first)
+  return deps.eventInMemory(first.workspace, first.eventId)?.data === null ? undefined : ahead
+}
+
 /** Begins the run of a delivery that is about to be written for this event. Nothing when it would have to wait for something. */
 export function runAhead(
   deps: Omit<AttemptDeps, 'ahead'> & { readonly ahead: AheadRuns },
@@ -108,11 +122,18 @@ export function runAhead(
   const [delivery] = job.deliveries
   if (delivery === undefined) return
   const { installation } = job
+  // What takes company is run with the company it will have.
+  if ((installation.plugin.manifest.actions[delivery.name]?.batch.max ?? 1) > 1) return
   const ready = prepare({ ...deps, eventInMemory: () => event }, job)
-  if (isPending(ready) || !('kind' in ready.input)) return
+  if (isPending(ready)) {
+    // The attempt will look again, and say what was wrong.
+    ready.catch(() => undefined)
+    return
+  }
+  if (!('kind' in ready.input)) return
   const opened = deps.capabilities.open(installation, { deadlineMs: deps.clock.nowMs() + wallMs(job) })
   deps.ahead.begin(installation, delivery, {
-    event,
+    eventId: event.id,
     input: ready.input,
     opened,
     run: (input, handler) => ran(deps, job, { input, handler }),
@@ -172,12 +193,6 @@ function wasHeldBack(
   if (afterMs === null || !ran.judged.verdicts.every(({ kind }) => kind === 'retry' || kind === 'held')) return null
   return { verdicts: job.deliveries.map(() => ({ kind: 'held', afterMs })), effects: NO_EFFECTS }
 }
-
-/** Any failure as one of the table; what nobody foresaw is the hub's own fault and is tried again. */
-export const asHubError = (error: unknown): HubError =>
-  error instanceof HubError
-    ? error
-    : new HubError('internal', error instanceof Error ? error.message : String(error), { cause: error })
 
 interface Prepared {
   /** A GuestEffects: nothing has to run, the manifest says what is asked for. */
@@ -311,35 +326,37 @@ type Judged = Pick<AttemptEnd, 'verdicts' | 'effects'>
 
 interface Ran {
   readonly result: RunResult
+  readonly effects: Effects
   readonly endings: readonly Ending[] | null
-  readonly event: LogEvent | undefined
   readonly erased: ReadonlySet<number>
 }
 
-function judge(deps: AttemptDeps, job: AttemptJob, ran: Ran): Judged {
-  const { deliveries, installation } = job
-  const all = (verdict: Verdict): Judged => ({ verdicts: deliveries.map(() => verdict), effects: NO_EFFECTS })
-  const { result } = ran
-  if (result.error !== null) return all(rulingOf(result.error))
+/** Throws what the run may not have. */
+function effectsOf(
+  deps: AttemptDeps,
+  { deliveries, installation }: AttemptJob,
+  { result, event }: { readonly result: RunResult; readonly event: LogEvent | undefined },
+): Effects {
   const [first] = deliveries
-  if (first === undefined) return all({ kind: 'delivered' })
-  try {
-    deps.kvQuota.admit(installation, result.effects.kv)
-    const effects = toEffects(result.effects, {
-      installation,
-      source: { ...sourceOf(deliveries, first), hops: ran.event?.hops ?? 0 },
-      nowMs: deps.clock.nowMs(),
-      limits: deps.limits,
-    })
-    if (first.kind !== 'action') return { verdicts: deliveries.map(() => ({ kind: 'delivered' })), effects }
-    let position = 0
-    const verdicts = deliveries.map((delivery, index) =>
-      ran.erased.has(index) ? rulingOf(erasedError(delivery)) : verdictAt(ran.endings, position++, installation),
-    )
-    return { verdicts, effects }
-  } catch (error) {
-    return all(rulingOf(asHubError(error)))
-  }
+  if (first === undefined) return NO_EFFECTS
+  deps.kvQuota.admit(installation, result.effects.kv)
+  return toEffects(result.effects, {
+    installation,
+    source: { ...sourceOf(deliveries, first), hops: event?.hops ?? 0 },
+    nowMs: deps.clock.nowMs(),
+    limits: deps.limits,
+  })
+}
+
+function judge({ deliveries, installation }: AttemptJob, { result, effects, endings, erased }: Ran): Judged {
+  const all = (verdict: Verdict): readonly Verdict[] => deliveries.map(() => verdict)
+  if (result.error !== null) return { verdicts: all(rulingOf(result.error)), effects: NO_EFFECTS }
+  if (deliveries[0]?.kind !== 'action') return { verdicts: all({ kind: 'delivered' }), effects }
+  let position = 0
+  const verdicts = deliveries.map((delivery, index) =>
+    erased.has(index) ? rulingOf(erasedError(delivery)) : verdictAt(endings, position++, installation),
+  )
+  return { verdicts, effects }
 }
 
 function verdictAt(endings: readonly Ending[] | null, index: number, installation: Installation): Verdict {

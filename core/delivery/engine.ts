@@ -118,7 +118,7 @@ class Engine implements DeliveryEngine {
 
   constructor(deps: DeliveryEngineDeps) {
     this.#deps = deps
-    this.#attempts = { ...deps, ahead: createAheadRuns() }
+    this.#attempts = { ...deps, ahead: createAheadRuns(deps.clock) }
     this.#freshFrom = newId('event', deps.clock.nowMs())
     this.#finisher = createFinisher({
       store: deps.store,
@@ -193,18 +193,29 @@ class Engine implements DeliveryEngine {
 
   ahead(event: LogEvent, forwards: readonly Forward[]): void {
     if (this.#stopped) return
-    for (const { installation, delivery } of forwards) {
-      const key = `${event.workspace}/${installation}`
-      const lane = this.#lanes.get(key)?.lane
-      if (lane === undefined || !lane.isIdle() || this.#deps.breakers.isOpen(key)) continue
-      const { ahead } = this.#attempts
-      if (ahead.waiting(key) >= Math.min(AHEAD_MAX, lane.installation.concurrency)) continue
-      const { workspace, at } = event
-      const owner = { workspace, installation, plugin: lane.installation.plugin.manifest.id, at }
-      const deliveries = [newDelivery(owner, delivery)]
-      const runId = newId('run', this.#deps.clock.nowMs())
-      runAhead(this.#attempts, { installation: lane.installation, deliveries, runId }, event)
+    for (const forward of forwards) {
+      try {
+        this.#begin(event, forward)
+      } catch (error) {
+        const installation = `${event.workspace}/${forward.installation}`
+        this.#deps.logger.error({ err: error, installation }, 'a run could not be begun ahead')
+      }
     }
+  }
+
+  #begin(event: LogEvent, { installation, delivery }: Forward): void {
+    const key = `${event.workspace}/${installation}`
+    const lane = this.#lanes.get(key)?.lane
+    if (lane === undefined || !lane.isIdle() || this.#deps.breakers.isOpen(key)) return
+    if (this.#attempts.ahead.open(key) >= Math.min(AHEAD_MAX, lane.installation.concurrency)) return
+    const { workspace, at } = event
+    const owner = { workspace, installation, plugin: lane.installation.plugin.manifest.id, at }
+    const job = {
+      installation: lane.installation,
+      deliveries: [newDelivery(owner, delivery)],
+      runId: newId('run', this.#deps.clock.nowMs()),
+    }
+    runAhead(this.#attempts, job, event)
   }
 
   aheadOver(eventId: string): void {

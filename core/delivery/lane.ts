@@ -160,7 +160,7 @@ export class Lane {
     return isRunnable(this.state) ? this.#nextDueMs : null
   }
 
-  /** Nothing runs, waits or holds it back: a delivery that comes now starts now, and alone. */
+  /** Nothing runs, waits or holds it back: a delivery that comes now starts now. */
   isIdle(): boolean {
     const { order } = this.installation
     const free = this.state === 'ready' && this.#bucket === null && order !== 'fifo' && !this.#stopped

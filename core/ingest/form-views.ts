@@ -22,7 +22,11 @@ export function openFormViews(store: Pick<Store, 'listFormVersions'>): FormViews
   const known = new Map<string, Known | null>()
   const loading = new Map<string, Promise<Known | null>>()
   const load = async (workspace: WorkspaceId, formId: string, key: string): Promise<Known | null> => {
-    const versions = await store.listFormVersions(workspace, formId)
+    const versions = await store.listFormVersions(workspace, formId).catch((error: unknown) => {
+      // The next one who asks tries again.
+      loading.delete(key)
+      throw error
+    })
     const found = viewsOf(versions)
     // A change that came while reading has taken the entry of `loading` away: what was read may be older.
     if (loading.delete(key)) {

@@ -1,7 +1,7 @@
 /** Hands submissions to the store, together with what installations are to get of them in the same transaction. */
 import type { LogEvent } from '../model.ts'
 import type { AcceptResult, Forward, Store, Submission } from '../storage/store.ts'
-import { submittedEvent } from '../storage/submitted-event.ts'
+import { isPlain, submittedEvent } from '../storage/submitted-event.ts'
 
 /** Those who want something of a response before it is stored. */
 export interface Forwarding {
@@ -39,6 +39,3 @@ export async function takeIn(
     throw error
   }
 }
-
-const isPlain = ({ status, clientId, idempotency }: Submission): boolean =>
-  status === 'completed' && clientId === null && idempotency === null

@@ -97,7 +97,12 @@ export class PumpLane {
     if (action === undefined || this.#forwarded.size >= this.#deps.limits.recentEventsMax) return null
     if (this.#when.matches !== null) {
       const view = this.#deps.formOf(event)
-      if (isPending(view) || !this.#when.matches(event, view)) return null
+      if (isPending(view)) {
+        // The pump will look again, and say what was wrong.
+        view.catch(() => undefined)
+        return null
+      }
+      if (!this.#when.matches(event, view)) return null
     }
     const [delivery] = effectsOf(this.#deps, installation, { event, asked: enqueueOnly(action) }).deliveries
     if (delivery === undefined) return null

@@ -93,6 +93,9 @@ export function createPump(deps: PumpDeps): Pump {
       for (const [key, lane] of lanes) {
         if (wanted.has(key)) continue
         lane.reconfigure(lane.installation, 'disabled')
+        lane.saveSkipped().catch((error: unknown) => {
+          deps.logger.warn({ err: error, installation: key }, 'how far an installation had read could not be written')
+        })
         lanes.delete(key)
         deps.queue.drop(lane.queueLane)
       }
@@ -124,7 +127,7 @@ export function createPump(deps: PumpDeps): Pump {
         working.delete(work)
       }
     },
-    forwards: (event) => wantedBy(lanes.values(), event),
+    forwards: (event) => wantedBy(lanes.values(), event, deps.logger),
     forwarded: ({ seq, workspace }, deliveries) => {
       for (const { installation } of deliveries) {
         lanes.get(`${workspace}/${installation}`)?.forwarded(seq)
@@ -153,11 +156,17 @@ export function createPump(deps: PumpDeps): Pump {
   }
 }
 
-function wantedBy(lanes: Iterable<PumpLane>, event: LogEvent): readonly Forward[] {
+/** One that cannot tell leaves it to its handler's way; the response is stored whatever happens here. */
+function wantedBy(lanes: Iterable<PumpLane>, event: LogEvent, logger: Logger): readonly Forward[] {
   const wanted: Forward[] = []
   for (const lane of lanes) {
-    const forward = lane.installation.workspace === event.workspace ? lane.forward(event) : null
-    if (forward !== null) wanted.push(forward)
+    if (lane.installation.workspace !== event.workspace) continue
+    try {
+      const forward = lane.forward(event)
+      if (forward !== null) wanted.push(forward)
+    } catch (error) {
+      logger.error({ err: error, installation: lane.installation.key }, 'an event could not be forwarded at once')
+    }
   }
   return wanted
 }

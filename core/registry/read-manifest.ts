@@ -81,8 +81,15 @@ function rules(dir: string, file: string, manifest: Manifest): string[] {
   }
   for (const [type, { enqueue, data }] of Object.entries(manifest.on)) {
     if (enqueue === undefined) continue
-    if (!Object.hasOwn(manifest.actions, enqueue))
+    const action = Object.hasOwn(manifest.actions, enqueue) ? manifest.actions[enqueue] : undefined
+    if (action === undefined)
       problems.push(told(at(file, ['on', type, 'enqueue']), `"${enqueue}" is no action of this manifest`))
+    else if (action.data === undefined) {
+      const message = `"${enqueue}" has no "data", so it would get neither an input nor the event`
+      problems.push(
+        told(at(file, ['actions', enqueue]), message, 'name what it reads, such as "data": ["data", "form"]'),
+      )
+    }
     if (data.length > 0) {
       const message = 'no handler runs where "enqueue" is given, so there is nobody to read "data"'
       problems.push(told(at(file, ['on', type, 'data']), message, `name the parts at actions.${enqueue}.data`))

@@ -112,11 +112,13 @@ function responseVerbs(
 
 function acceptResult(result: Accepted, submission: Submission): AcceptResult {
   if (!('seq' in result)) return result
-  const { kind, responseId, seq } = result
+  const { kind, responseId, seq, deliveryIds = [] } = result
   const { workspace, at, forwards = [] } = submission
-  const deliveries = forwards.map(({ installation, plugin, delivery }) =>
-    newDelivery({ workspace, installation, plugin, at }, { ...delivery, eventSeq: seq }),
-  )
+  const deliveries = forwards
+    .filter(({ delivery }) => deliveryIds.includes(delivery.id))
+    .map(({ installation, plugin, delivery }) =>
+      newDelivery({ workspace, installation, plugin, at }, { ...delivery, eventSeq: seq }),
+    )
   return { kind, responseId, event: submittedEvent(submission, result), deliveries }
 }
 

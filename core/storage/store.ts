@@ -52,8 +52,8 @@ export interface Submission {
   /** Of the `Idempotency-Key` header, unique per workspace; `bodyHash` tells a repeat from a misuse. */
   readonly idempotency: { readonly key: string; readonly bodyHash: string } | null
   /**
-   * Deliveries written in the same transaction. Only for completed responses without client id and idempotency key. A
-   * reader of the log that asks for them again (same key) makes no second one.
+   * Deliveries written in the same transaction when the response is. A reader of the log that asks for them again (same
+   * key) makes no second one.
    */
   readonly forwards?: readonly Forward[]
 }
@@ -72,7 +72,7 @@ export type AcceptResult =
       readonly kind: 'stored' | 'completed'
       readonly responseId: string
       readonly event: LogEvent
-      /** Those of `forwards`, in order. */
+      /** Those of `forwards` that were made, in order. */
       readonly deliveries: readonly Delivery[]
     }
   /** The same key or client id was here before; nothing was written; this is what it became then. */

@@ -1,6 +1,10 @@
-/** The log entry of a submission, as readers see it. */
+/** What a submission becomes, as readers of the log see it. */
 import type { LogEvent } from '../model.ts'
 import type { Submission } from './store.ts'
+
+/** True when it has to be compared with nothing that is stored: new, final, under no name of the sender's. */
+export const isPlain = ({ status, clientId, idempotency }: Submission): boolean =>
+  status === 'completed' && clientId === null && idempotency === null
 
 /** `seq` 0: not stored yet. Pure. */
 export function submittedEvent(

@@ -1,5 +1,5 @@
 /** Every procedure by name: what a driver can be asked to run, and on which side of it. */
-import { accept, isPlain } from './procedures/accept.ts'
+import { accept } from './procedures/accept.ts'
 import { finishAttempts, listAttempts } from './procedures/attempts.ts'
 import { laneCounts } from './procedures/lane-notes.ts'
 import { countDeliveries, getDelivery, listDeliveries, loadDue, nextDue } from './procedures/deliveries.ts'
@@ -14,6 +14,7 @@ import { countResponses, getResponse, listResponses } from './procedures/respons
 import { fireSchedule, schedules } from './procedures/schedules.ts'
 import { ping, purgeSlice, totals } from './procedures/upkeep.ts'
 import type { Procedure } from './procedure.ts'
+import { isPlain } from './submitted-event.ts'
 
 /** Procedures that write. Each is a transaction, or a part of one whose failure undoes only itself. */
 export const WRITES = {
@@ -80,7 +81,7 @@ export interface Merge<Input, Result> {
 /** One statement for many rows costs a fraction of one for each. */
 export const MERGES: { readonly [V in WriteVerb]?: Merge<InputOf<V>, ResultOf<V>> } = {
   accept: {
-    mayJoin: isPlain,
+    mayJoin: ({ submissions }) => submissions.every(isPlain),
     join: (inputs) => ({
       submissions: inputs.flatMap(({ submissions }) => submissions),
       idempotencyTtlMs: inputs[0]?.idempotencyTtlMs ?? 0,

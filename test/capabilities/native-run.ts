@@ -6,7 +6,6 @@ import { readFile } from 'node:fs/promises'
 import { createGuardedHttp } from '../../core/capabilities/guarded-http.ts'
 import { createRunCapabilities, type CapabilityDeps, type OpenRun } from '../../core/capabilities/run-capabilities.ts'
 import { systemClock } from '../../core/clock.ts'
-import { asHubError } from '../../core/delivery/attempt.ts'
 import { endingsOf } from '../../core/delivery/send-outcome.ts'
 import { HubError } from '../../core/errors.ts'
 import type {
@@ -101,7 +100,7 @@ export async function nativeRun(plugin: Plugin<never>, dir: URL, config: Record<
       const answer = await action?.run([JSON.parse(JSON.stringify(item)) as ActionItem], context as never)
       const outcomes = (Array.isArray(answer) ? answer : [answer ?? { outcome: 'delivered' }]) as Outcome[]
       const sent = JSON.parse(JSON.stringify(outcomes)) as Outcome[]
-      const [ending] = (await endingsOf(sent, { handler: run.handler, nowMs: Date.now, asHubError })) ?? []
+      const [ending] = (await endingsOf(sent, { handler: run.handler, nowMs: Date.now, startUntilMs: Infinity })) ?? []
       if (ending instanceof HubError) throw ending
       return { outcome: ending as FinalOutcome, run }
     },

@@ -7,7 +7,6 @@ import { createRunCapabilities } from '../../core/capabilities/run-capabilities.
 import { systemClock } from '../../core/clock.ts'
 import type { Json } from '../../core/contract/index.ts'
 import { newId } from '../../core/ids.ts'
-import { asHubError } from '../../core/delivery/attempt.ts'
 import { endingsOf } from '../../core/delivery/send-outcome.ts'
 import type { Ending } from '../../core/delivery/send-outcome.ts'
 import { LIMITS } from '../../core/limits.ts'
@@ -75,7 +74,7 @@ async function load(dir: URL, config: Record<string, unknown>): Promise<(input: 
     const { handler } = capabilities.open(installation)
     const result = await sandbox.runEach(key, { id: newId('run'), attempt: 1, input, capabilities: handler })
     for (const { key: name, value } of result.effects.kv) kv.set(name, JSON.stringify(value))
-    return { ...result, endings: await endingsOf(result.value, { handler, nowMs: Date.now, asHubError }) }
+    return { ...result, endings: await endingsOf(result.value, { handler, nowMs: Date.now, startUntilMs: Infinity }) }
   }
 }
 

@@ -4,7 +4,9 @@ import { HubError } from '../../core/errors.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { tempDir } from '../support/temp.ts'
 import { until } from '../support/wait.ts'
-import { forwarder, openWorld } from './world.ts'
+import { send } from '../../core/contract/index.ts'
+import type { Outcome } from '../../core/contract/index.ts'
+import { forwarder, openWorld, submissionOf } from './world.ts'
 import type { DoublePlugin, World } from './world.ts'
 
 /** A store that holds back its answer until it is let go. */
@@ -187,6 +189,22 @@ describe('a run ahead of the disk', () => {
     expect((await world.deliveries()).map(({ id }) => id).toSorted()).toEqual([runs[0], runs[2]])
   })
 
+  test('is not taken over by an attempt under another configuration', async () => {
+    await using old = await startReceiver()
+    await using now = await startReceiver()
+    await using world = await openWorld({ installations: [{ id: 'crm', code: eager(old.url).code }] })
+    await warm(world)
+    const storing = held(world.store.accept)
+    const received = world.receive({ n: 1 }, storing.accept)
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    world.place([{ id: 'crm', code: eager(now.url).code, hash: 'new' }])
+    storing.go()
+    await received
+    await world.settled()
+    expect([old.requests.length, now.requests.length]).toEqual([1, 1])
+    expect((await world.deliveries()).map(({ attempts }) => attempts)).toEqual([1, 1])
+  })
+
   test('is not begun for an installation that is slowed down by its admin', async () => {
     await using receiver = await startReceiver()
     const { runs, code } = eager(receiver.url)
@@ -203,6 +221,93 @@ describe('a run ahead of the disk', () => {
     await world.settled()
     expect(runs).toHaveLength(2)
   })
+})
+
+describe('several at once', () => {
+  test('a batch of rows of every kind: each gets what it is to get, once, and it is on disk', async () => {
+    await using receiver = await startReceiver()
+    await using world = await openWorld({ installations: [{ id: 'crm', code: forwarder(receiver.url) }] })
+    await world.receive([
+      submissionOf({ n: 1 }),
+      submissionOf({ n: 2 }, Date.now(), { clientId: 'k:mine' }),
+      submissionOf({ n: 3 }, Date.now(), { idempotency: { key: 'p:contact:k', bodyHash: 'h' } }),
+      submissionOf({ n: 4 }),
+    ])
+    await world.settled()
+    const deliveries = await world.deliveries()
+    expect(deliveries).toHaveLength(4)
+    expect(deliveries.every(({ state, attempts }) => state === 'delivered' && attempts === 1)).toBe(true)
+    const ids = receiver.requests.map((request) => request.json<{ id: string }>().id)
+    expect(ids.toSorted()).toEqual(deliveries.map(({ id }) => id).toSorted())
+    expect((await world.store.laneCounts())[0]).toMatchObject({ pending: 0, delivered: 4 })
+  })
+
+  /** Counts the items of its runs; `answer` makes what it says of them. */
+  function batching(url: string, answer: (ids: readonly string[]) => Outcome | readonly Outcome[]) {
+    const sizes: number[] = []
+    const code: DoublePlugin = {
+      hosts: [new URL(url).host],
+      forward: { 'response.submitted': 'post' },
+      actions: {
+        post: (items) => {
+          sizes.push(items.length)
+          return answer(items.map(({ delivery }) => delivery.id))
+        },
+      },
+    }
+    const manifest = { actions: { post: { data: ['data'], batch: { max: 100 } } } }
+    return { sizes, installation: { id: 'crm', code, manifest } }
+  }
+  const rows = (count: number) => Array.from({ length: count }, (_, n) => submissionOf({ n }))
+
+  test('an action that takes batches gets one, and one request for all of it is made once', async () => {
+    await using receiver = await startReceiver()
+    const { sizes, installation } = batching(receiver.url, (ids) =>
+      send({ method: 'POST', url: receiver.url, json: { ids: [...ids] } }),
+    )
+    await using world = await openWorld({ installations: [installation] })
+    await world.receive(rows(1))
+    await world.settled()
+    await world.receive(rows(5))
+    await world.settled()
+    expect(sizes).toEqual([1, 5])
+    expect(receiver.requests.map((request) => request.json<{ ids: string[] }>().ids.length)).toEqual([1, 5])
+    expect((await world.deliveries()).map(({ state, attempts }) => [state, attempts])).toEqual(
+      Array.from({ length: 6 }, () => ['delivered', 1]),
+    )
+  })
+
+  test('more requests than a run may make: the rest follows in the next run, none is given up', async () => {
+    await using receiver = await startReceiver()
+    const { installation } = batching(receiver.url, (ids) =>
+      ids.map((id) => send({ method: 'POST', url: receiver.url, json: { id } })),
+    )
+    await using world = await openWorld({ installations: [installation] })
+    await world.receive(rows(30))
+    await world.settled()
+    expect(new Set(receiver.requests.map((request) => request.json<{ id: string }>().id)).size).toBe(30)
+    expect(receiver.requests).toHaveLength(30)
+    expect((await world.deliveries()).every(({ state, attempts }) => state === 'delivered' && attempts === 1)).toBe(
+      true,
+    )
+  })
+})
+
+test('a form that cannot be read holds up nobody and ends nothing', async () => {
+  await using receiver = await startReceiver()
+  const when = { forms: null, events: null, filter: { 'data.n': { $gte: 0 } } }
+  await using world = await openWorld({ installations: [{ id: 'crm', code: forwarder(receiver.url), when }] })
+  const read = world.store.listFormVersions
+  let failures = 0
+  Object.assign(world.store, {
+    listFormVersions: (...args: Parameters<typeof read>) =>
+      ++failures < 4 ? Promise.reject(new HubError('storage_busy', 'locked')) : read(...args),
+  })
+  await world.receive({ n: 1 })
+  await world.receive({ n: 2 })
+  await world.settled()
+  expect(failures).toBeGreaterThan(3)
+  expect(receiver.requests.map((request) => request.json<{ n: number }>().n).toSorted()).toEqual([1, 2])
 })
 
 describe('a request left to the host', () => {

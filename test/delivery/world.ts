@@ -19,6 +19,7 @@ import { LIMITS } from '../../core/limits.ts'
 import type { Limits } from '../../core/limits.ts'
 import type { Delivery, FormDefinition, InstallationState, LogEvent } from '../../core/model.ts'
 import type { Logger, Meter } from '../../core/observe/observe.ts'
+import { createForwarding } from '../../core/pump/forwarding.ts'
 import { createPump } from '../../core/pump/pump.ts'
 import { createRecentEvents } from '../../core/pump/recent-events.ts'
 import { createEmbeddedQueue } from '../../core/queue/embedded/queue.ts'
@@ -211,6 +212,7 @@ export async function openWorld(options: WorldOptions) {
   const push = (deliveries: readonly Delivery[]): void => engine.push(deliveries)
   const pump = createPump({ ...shared, recent, push })
   const scheduler = createScheduler({ store, queue, push, logger: silent, clock })
+  const { forwarding, stored } = createForwarding({ pump, engine, published })
   if ((await store.getForm('default', 'contact')) === undefined) {
     const saved = await store.saveForm({
       workspace: 'default',
@@ -278,23 +280,10 @@ export async function openWorld(options: WorldOptions) {
     place,
     published,
     /** One submission to the form `contact` as the hub takes it in: with what installations get in the same transaction. */
-    receive: async (data: object, accept = store.accept): Promise<void> => {
-      const [stored] = await takeIn(
-        {
-          store: { accept },
-          forwarding: {
-            wanted: pump.forwards,
-            storing: (event, forwards) => engine.ahead(event, forwards),
-            refused: (eventId) => engine.aheadOver(eventId),
-          },
-        },
-        [submissionOf(data, clock.nowMs())],
-      )
-      if (stored?.kind !== 'stored') throw new Error(`It became ${stored?.kind}.`)
-      pump.forwarded(stored.event, stored.deliveries)
-      published([stored.event])
-      engine.push(stored.deliveries)
-      engine.aheadOver(stored.event.id)
+    receive: async (data: object | readonly Submission[], accept = store.accept): Promise<void> => {
+      const submissions = Array.isArray(data) ? (data as readonly Submission[]) : [submissionOf(data, clock.nowMs())]
+      const results = await takeIn({ store: { accept }, forwarding }, submissions)
+      stored(results.flatMap((result) => (result.kind === 'stored' || result.kind === 'completed' ? [result] : [])))
     },
     /** Submits to the form `contact` by way of the log alone: stored, then told. */
     submit: async (...answers: readonly object[]): Promise<readonly LogEvent[]> => {
@@ -327,7 +316,7 @@ export async function openWorld(options: WorldOptions) {
   }
 }
 
-const submissionOf = (data: object, nowMs: number): Submission => ({
+export const submissionOf = (data: object, nowMs = Date.now(), more: Partial<Submission> = {}): Submission => ({
   workspace: 'default',
   responseId: newId('response'),
   formId: 'contact',
@@ -340,6 +329,7 @@ const submissionOf = (data: object, nowMs: number): Submission => ({
   at: new Date(nowMs).toISOString(),
   eventId: newId('event'),
   idempotency: null,
+  ...more,
 })
 
 /** A plugin that leaves its requests to the host: an event is forwarded, the action answers with what to send. */

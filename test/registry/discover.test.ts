@@ -117,6 +117,23 @@ describe('manifests', () => {
       ],
     ],
     [
+      'events that are enqueued without a handler',
+      {
+        ...HELLO,
+        on: {
+          'response.submitted': { enqueue: 'post', data: ['data'] },
+          'form.changed': { enqueue: 'note' },
+          'form.deleted': { enqueue: 'constructor' },
+        },
+        actions: { post: { data: ['data'] }, note: {} },
+      },
+      [
+        'hello/plugin.json#/on/response.submitted/data: no handler runs where "enqueue" is given, so there is nobody to read "data" → name the parts at actions.post.data',
+        'hello/plugin.json#/actions/note: "note" has no "data", so it would get neither an input nor the event → name what it reads, such as "data": ["data", "form"]',
+        'hello/plugin.json#/on/form.deleted/enqueue: "constructor" is no action of this manifest',
+      ],
+    ],
+    [
       'schedules',
       { ...HELLO, schedules: { a: { cron: '0 8 * *' }, b: { cron: '0 8 * * *', timezone: 'Mars/Olympus' } } },
       [

@@ -241,6 +241,7 @@ test('too large an answer and what is no JSON are invalid results', async () => 
 const deep = () => { let v: any = 1; for (let n = 0; n < 100; n++) v = [v]; return v }
 export default definePlugin({ actions: {
   huge: { run: () => ({ outcome: 'delivered', detail: 'x'.repeat(300_000) }) as never },
+  lines: { run: () => ({ outcome: 'send', request: { url: 'https://x.test', body: '\\n'.repeat(1_000_000) } }) },
   letter: { run: () => ({ outcome: 'send', request: { url: 'https://x.test', body: 'x'.repeat(1_400_000) } }) },
   circle: { run: () => { const a: any = {}; a.a = a; return a } },
   deep: { run: () => ({ outcome: 'delivered', detail: deep() }) as never },
@@ -249,7 +250,6 @@ export default definePlugin({ actions: {
   )
   for (const [name, message] of [
     ['huge', /at most 262144/],
-    ['letter', /at most 1310720/],
     ['circle', /not JSON/],
     ['deep', /nested deeper/],
     ['text', /outcome is made/],
@@ -260,6 +260,14 @@ export default definePlugin({ actions: {
     )
     expect(result.error).toMatchObject({ code: 'plugin_invalid_result', message: expect.stringMatching(message) })
   }
+  const letter = async (name: string) =>
+    await bench.sandbox.runEach('default/large', runOf({ kind: 'action', name, itemsJson: ['{"input":1}'] }))
+  expect((await letter('letter')).error).toMatchObject({
+    code: 'capability_limit',
+    message: expect.stringMatching(/body may have 1048576/),
+  })
+  // Escaped it is twice as long; what counts is what is sent.
+  expect((await letter('lines')).value).toMatchObject([{ outcome: 'send', request: { body: expect.any(String) } }])
 })
 
 test('in a batch, only the offender fails and every other event is run to its end', async () => {

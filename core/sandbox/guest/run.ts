@@ -1,6 +1,6 @@
 /** One run inside the guest: its counters, its buffered effects and log, and the words in which it ends. */
 import type { GuestErrorText, GuestRunOrder, GuestSettings } from '../protocol.ts'
-import { keysOf, nowMs, toJson } from './natives.ts'
+import { isArray, keysOf, nowMs, toJson } from './natives.ts'
 
 const NAME_CHARS_MAX = 100
 const MESSAGE_CHARS_MAX = 2_000
@@ -175,10 +175,24 @@ export function reportOf(run: GuestRun, end: RunEnd, settings: GuestSettings): s
   return `${text}}`
 }
 
-/** What an answer may carry to the outside beside the run's own words: a page, or a request to be sent. */
-function carriedBytesMax(kind: GuestRunOrder['kind'], text: string, settings: GuestSettings): number {
+/**
+ * How much of an answer is what it carries to the outside beside the run's own words: a page, or bodies of requests.
+ * Throws when a body is longer than a request may have.
+ */
+function carriedChars(kind: GuestRunOrder['kind'], value: unknown, settings: GuestSettings): number {
   if (kind === 'route') return settings.routeBodyBytesMax
-  return kind === 'action' && text.includes('"outcome":"send"') ? settings.httpRequestBytesMax : 0
+  if (kind !== 'action') return 0
+  let chars = 0
+  for (const answer of isArray(value) ? value : [value]) {
+    const { outcome, request } = (answer ?? {}) as { outcome?: unknown; request?: { body?: unknown; json?: unknown } }
+    if (outcome !== 'send' || typeof request !== 'object' || request === null) continue
+    const { body, json } = request
+    const text = typeof body === 'string' ? body : jsonOf(json ?? null, 'json of send')
+    if (text.length > settings.httpRequestBytesMax)
+      throw capabilityError('capability_limit', `A request body may have ${settings.httpRequestBytesMax} bytes`)
+    chars += typeof body === 'string' ? toJson(body).length : text.length
+  }
+  return chars
 }
 
 function resultOf(
@@ -195,9 +209,17 @@ function resultOf(
       return { error: { ...describe(error), code: 'plugin_invalid_result' } }
     }
   }
-  const bytesMax = settings.resultBytesMax + carriedBytesMax(kind, text, settings)
-  if (text.length + run.bytes > bytesMax) {
-    const message = `Answer and effects of the run have ${text.length + run.bytes} characters, at most ${bytesMax} are allowed`
+  const bytes = text.length + run.bytes
+  let bytesMax = settings.resultBytesMax
+  if (bytes > bytesMax) {
+    try {
+      bytesMax += carriedChars(kind, value, settings)
+    } catch (error) {
+      return { error: describe(error) }
+    }
+  }
+  if (bytes > bytesMax) {
+    const message = `Answer and effects of the run have ${bytes} characters, at most ${bytesMax} are allowed`
     return { error: { name: 'Error', message, stack: '', code: 'plugin_invalid_result' } }
   }
   let effects = ''

@@ -4,6 +4,7 @@ import type { NewDelivery, ResponseStatus } from '../../model.ts'
 import { first, run, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
 import type { Submission } from '../store.ts'
+import { isPlain } from '../submitted-event.ts'
 import { insertDeliveries } from './effects.ts'
 import type { EffectOwner } from './effects.ts'
 import { headSeq, INSERT_EVENT } from './events.ts'
@@ -38,6 +39,8 @@ export type Accepted =
       readonly seq: number
       readonly responseId: string
       readonly startedAt: string | null
+      /** Those of `forwards` that were made; absent: none. */
+      readonly deliveryIds?: readonly string[]
     }
   | {
       readonly kind: 'duplicate'
@@ -72,17 +75,23 @@ export interface AcceptInput {
   readonly idempotencyTtlMs: number
 }
 
-/** True when none of them has to be compared with what is stored: such calls may be made as one. */
-export const isPlain = ({ submissions }: AcceptInput): boolean =>
-  submissions.every(
-    ({ idempotency, clientId, status }) => idempotency === null && clientId === null && status === 'completed',
-  )
-
 /** Accepts in order; a later row of the same call sees the earlier ones. */
 export function* accept(input: AcceptInput): Procedure<readonly Accepted[]> {
-  if (isPlain(input)) return yield* acceptPlain(input.submissions)
+  const { submissions } = input
+  const accepted = submissions.every(isPlain)
+    ? yield* acceptPlain(submissions)
+    : yield* acceptEach(submissions, input.idempotencyTtlMs)
+  const made = yield* forward(submissions, accepted)
+  if (made.size === 0) return accepted
+  return accepted.map((result, i) => {
+    const ids = (submissions[i]?.forwards ?? []).map(({ delivery }) => delivery.id).filter((id) => made.has(id))
+    return 'seq' in result && ids.length > 0 ? { ...result, deliveryIds: ids } : result
+  })
+}
+
+function* acceptEach(submissions: readonly Submission[], idempotencyTtlMs: number): Procedure<readonly Accepted[]> {
   const accepted: Accepted[] = []
-  for (const submission of input.submissions) accepted.push(yield* acceptOne(submission, input.idempotencyTtlMs))
+  for (const submission of submissions) accepted.push(yield* acceptOne(submission, idempotencyTtlMs))
   return accepted
 }
 
@@ -115,27 +124,36 @@ function* acceptPlain(submissions: readonly Submission[]): Procedure<readonly Ac
       responseId,
     ]),
   )
-  yield* forward(submissions, from)
   return submissions.map(({ responseId, startedAt }, i) => ({ kind: 'stored', seq: from + i, responseId, startedAt }))
 }
 
-/** The deliveries that come with responses; their keys are those a reader of the log would give them later. */
-function* forward(submissions: readonly Submission[], from: number): Procedure<void> {
-  const byOwner = new Map<string, { readonly owner: EffectOwner; readonly deliveries: NewDelivery[] }>()
+/**
+ * The deliveries that come with responses; their keys are those a reader of the log would give them later. Answers the
+ * ids of those that were made.
+ */
+function* forward(submissions: readonly Submission[], accepted: readonly Accepted[]): Procedure<ReadonlySet<string>> {
+  const groups = new Map<string, { readonly owner: EffectOwner; readonly deliveries: NewDelivery[] }>()
   for (const [i, { workspace, at, forwards = [] }] of submissions.entries()) {
+    const result = accepted[i]
+    if (result === undefined || !('seq' in result)) continue
     for (const { installation, plugin, delivery } of forwards) {
       const key = `${workspace}/${installation}/${at}`
-      let group = byOwner.get(key)
+      let group = groups.get(key)
       if (group === undefined) {
         group = { owner: { workspace, installation, plugin, at }, deliveries: [] }
-        byOwner.set(key, group)
+        groups.set(key, group)
       }
-      group.deliveries.push({ ...delivery, eventSeq: from + i })
+      group.deliveries.push({ ...delivery, eventSeq: result.seq })
     }
   }
+  const made = new Set<string>()
   const notes: LaneNotes = new Map()
-  for (const { owner, deliveries } of byOwner.values()) yield* insertDeliveries(owner, deliveries, notes)
+  for (const { owner, deliveries } of groups.values()) {
+    const { deliveryIds } = yield* insertDeliveries(owner, deliveries, notes)
+    for (const id of deliveryIds) made.add(id)
+  }
   yield* saveLaneNotes(notes)
+  return made
 }
 
 /** Takes that many; answers the first. The update holds the row until the commit. */
