@@ -286,7 +286,7 @@ export class Keeper {
     const { byLane, cpu } = shareOut({ reports, lanes, cpuUs: out.cpuUs, open: instance.lanes })
     for (const [id, list] of byLane) {
       if (instance.isGone) return
-      if (instance.lanes.get(id)?.take(list, cpu) !== 'over') continue
+      if (instance.lanes.get(id)?.take(list, { ...cpu, chars: out.text.length }) !== 'over') continue
       if (cpu.isAlone) {
         const message = `the run used more than ${instance.state.unit.limits.cpuMs} ms of CPU`
         this.#breach(instance, [id], { code: 'plugin_cpu', message })

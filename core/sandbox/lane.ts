@@ -33,8 +33,9 @@ interface RunState {
   cpuUs: number
   ops: number
   httpCalls: number
-  readonly calls: Set<number>
-  readonly raised: Set<string>
+  /** Made when the run calls for the first time: most never do. */
+  calls: Set<number> | null
+  raised: Set<string> | null
 }
 
 export interface LaneOptions {
@@ -69,8 +70,8 @@ export class Lane {
       cpuUs: 0,
       ops: 0,
       httpCalls: 0,
-      calls: new Set(),
-      raised: new Set(),
+      calls: null,
+      raised: null,
     }))
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve
@@ -100,9 +101,9 @@ export class Lane {
 
   /**
    * Takes what one slice reported about this lane. `shareUs` is the CPU time of one of the runs that the slice executed;
-   * `isAlone` says that it executed only one, so that the time is certainly its own.
+   * `isAlone` says that it executed only one, so that the time is certainly its own. `chars`: of all that was reported.
    */
-  take(reports: readonly GuestReport[], cpu: { shareUs: number; isAlone: boolean }): 'ok' | 'over' {
+  take(reports: readonly GuestReport[], slice: { shareUs: number; isAlone: boolean; chars: number }): 'ok' | 'over' {
     const { cpuMs } = this.#options.unit.limits
     for (const report of reports) {
       if (this.#isEnded) return 'ok'
@@ -110,13 +111,13 @@ export class Lane {
       if (state === undefined || report.r !== this.#results.length) continue
       if (report.c !== undefined) this.#call(state, report)
       else {
-        state.cpuUs += cpu.shareUs
-        this.#finish(state, report, cpu.isAlone)
+        state.cpuUs += slice.shareUs
+        this.#finish(state, report, slice)
       }
     }
     const current = this.#current
     if (current === undefined || this.#isEnded) return 'ok'
-    current.cpuUs += cpu.shareUs
+    current.cpuUs += slice.shareUs
     return current.cpuUs > cpuMs * 1_000 ? 'over' : 'ok'
   }
 
@@ -154,7 +155,7 @@ export class Lane {
     return this.#states[this.#results.length]
   }
 
-  #finish(state: RunState, report: GuestReport, isAlone: boolean): void {
+  #finish(state: RunState, report: GuestReport, { isAlone, chars }: { isAlone: boolean; chars: number }): void {
     const { unit, bounds } = this.#options
     const { logs, dropped } = readLogs(report, { limits: unit.limits, bounds })
     const parts = { logs, logsDropped: dropped }
@@ -170,7 +171,7 @@ export class Lane {
       })
     }
     try {
-      const scope = { input: state.run.input, limits: unit.limits, bounds, opsBefore: state.ops }
+      const scope = { input: state.run.input, limits: unit.limits, bounds, opsBefore: state.ops, chars }
       this.#push(state, { ...parts, ...readResult(report, scope), error: null })
     } catch (error) {
       if (!(error instanceof HubError)) throw error
@@ -202,6 +203,7 @@ export class Lane {
     const { unit, bounds } = this.#options
     const { n: name, a: args } = report
     const id = report.c
+    state.calls ??= new Set()
     if (!Number.isSafeInteger(id) || state.calls.has(id as number)) return
     state.calls.add(id as number)
     state.ops += 1
@@ -243,14 +245,14 @@ export class Lane {
           ? ''
           : `,"v":${JSON.stringify(value)}`
         : `,"e":${JSON.stringify({ code: error.code, message: error.message })}`
-    if (error !== undefined) state.raised.add(error.code)
+    if (error !== undefined) (state.raised ??= new Set()).add(error.code)
     this.#options.command(`{"k":"settle","l":${this.id},"r":${report.r},"c":${report.c}${tail}}`)
   }
 
   /** The plugin's own error: its code counts only if the hub gave it in this run, or if it is the guest's to give. */
   #thrown(state: RunState, thrown: GuestErrorText, prefix = ''): HubError {
     const { code, name, message } = thrown
-    const isKnown = code !== undefined && isErrorCode(code) && (GUEST_CODES.has(code) || state.raised.has(code))
+    const isKnown = code !== undefined && isErrorCode(code) && (GUEST_CODES.has(code) || state.raised?.has(code) === true)
     const words = name === 'Error' || name === 'CapabilityError' || name === '' ? message : `${name}: ${message}`
     const text = `${prefix}${words === '' ? 'an error without a message' : words}`
     return this.#error(state, {

@@ -72,6 +72,8 @@ export interface ReportScope {
   readonly bounds: Limits
   /** Host operations that already crossed as calls. */
   readonly opsBefore: number
+  /** Length of the text that the report came in, together with others. */
+  readonly chars: number
 }
 
 /** Checks value and effects of a run that ended well. Throws `plugin_invalid_result` or `capability_limit`. */
@@ -100,6 +102,8 @@ function readEffects(raw: NonNullable<GuestReport['e']>, scope: ReportScope): Gu
     tally: t.map(readCount),
     metric: p.map(readCount),
   }
+  // Nearly always all of it together is less than one run may have.
+  if (scope.chars * BYTES_PER_CHAR_MAX <= bounds.pluginResultBytesMax) return effects
   const bytes =
     sum(effects.enqueue, ({ input }) => bytesOf(input)) +
     sum(effects.kv, ({ value }) => (value === undefined ? 0 : bytesOf(value))) +
@@ -109,6 +113,8 @@ function readEffects(raw: NonNullable<GuestReport['e']>, scope: ReportScope): Gu
   return effects
 }
 
+/** UTF-8 takes at most three bytes for a UTF-16 unit. */
+const BYTES_PER_CHAR_MAX = 3
 const bytesOf = (value: Json): number => Buffer.byteLength(JSON.stringify(value))
 const sum = <Item>(list: readonly Item[], sizeOf: (item: Item) => number): number =>
   list.reduce((total, item) => total + sizeOf(item), 0)

@@ -17,7 +17,10 @@ const route: RunInput = {
 }
 const deep = (levels: number): unknown => (levels === 0 ? 1 : [deep(levels - 1)])
 const read = (report: object, input: RunInput = event, opsBefore = 0) =>
-  readResult({ l: 1, r: 0, ...report }, { input, limits: UNIT_LIMITS, bounds: LIMITS, opsBefore })
+  readResult(
+    { l: 1, r: 0, ...report },
+    { input, limits: UNIT_LIMITS, bounds: LIMITS, opsBefore, chars: JSON.stringify(report).length },
+  )
 const codeOf = (report: object, input?: RunInput, opsBefore?: number): string => {
   try {
     read(report, input, opsBefore)
