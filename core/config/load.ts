@@ -13,7 +13,7 @@ import type { ConfigProblem, HubConfig, KnownPlugin } from './config.ts'
 import { buildConfig } from './build.ts'
 import { checkInstallations } from './check-installations.ts'
 import { convertExpanded } from './convert.ts'
-import type { ConfigTree } from './document.ts'
+import type { ConfigTree, Path } from './document.ts'
 import { formatPath, readDocument } from './document.ts'
 import type { Mistake } from './explain.ts'
 import { inspect, valueAt } from './explain.ts'
@@ -54,11 +54,14 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     ...dirProblems,
     ...tree.missing.filter((problem) => !problem.path.startsWith('installations[')),
   ]
-  if ('mistakes' in checked) structural.push(...checked.mistakes.map((mistake) => toProblem(tree, mistake)))
-  else structural.push(...crossCheck(tree, checked.data))
+  const mistakes = 'mistakes' in checked ? checked.mistakes : []
+  structural.push(...mistakes.map((mistake) => toProblem(tree, mistake)), ...crossCheck(tree, value))
   const forms = readForms(tree, value)
   const missing = new Set(tree.missing.map((problem) => problem.path))
-  if ('data' in checked) structural.push(...forms.problems.filter((problem) => !missing.has(problem.path)))
+  // Of a form whose shape is wrong the rules of the API would tell the same once more.
+  const told = new Set(mistakes.filter(({ path }) => path[0] === 'forms').map(({ path }) => path[1]))
+  for (const { form, problem } of forms.problems)
+    if (!missing.has(problem.path) && !told.has(form)) structural.push(problem)
   if (structural.length > 0 || 'mistakes' in checked) {
     return { problems: inFileOrder([...structural, ...[...aside.values()].flat()]) }
   }
@@ -101,12 +104,15 @@ const toProblem = (tree: ConfigTree, mistake: Mistake): ConfigProblem => ({
   hint: mistake.hint,
 })
 
-/** What one part of the file says against another. */
-function crossCheck(tree: ConfigTree, data: FileConfig): ConfigProblem[] {
+/** What one part of the file says against another; looked at whatever else is wrong, so that all is told at once. */
+function crossCheck(tree: ConfigTree, value: unknown): ConfigProblem[] {
   const problems: ConfigProblem[] = []
   const firstAt = new Map<string, number>()
-  for (const [index, installation] of (data.installations ?? []).entries()) {
-    const key = `${installation.workspace ?? 'default'}/${installation.id}`
+  for (const [index, installation] of listAt(value, ['installations']).entries()) {
+    const id = valueAt(installation, ['id'])
+    if (typeof id !== 'string') continue
+    const workspace = valueAt(installation, ['workspace'])
+    const key = `${typeof workspace === 'string' ? workspace : 'default'}/${id}`
     const first = firstAt.get(key)
     firstAt.set(key, first ?? index)
     if (first === undefined) continue
@@ -115,12 +121,12 @@ function crossCheck(tree: ConfigTree, data: FileConfig): ConfigProblem[] {
     problems.push({
       place: tree.placeOf(path),
       path: formatPath(path),
-      message: `the id "${installation.id}" is taken (line ${line})`,
+      message: `the id "${id}" is taken (line ${line})`,
       hint: 'give each installation its own id',
     })
   }
-  for (const [index, cidr] of (data.network?.allow ?? []).entries()) {
-    if (ipaddr.isValidCIDR(cidr)) continue
+  for (const [index, cidr] of listAt(value, ['network', 'allow']).entries()) {
+    if (typeof cidr !== 'string' || ipaddr.isValidCIDR(cidr)) continue
     const path = ['network', 'allow', index]
     const hidden = tree.isExpanded(path)
     const hint =
@@ -137,13 +143,23 @@ function crossCheck(tree: ConfigTree, data: FileConfig): ConfigProblem[] {
   return problems
 }
 
+const listAt = (value: unknown, path: Path): readonly unknown[] => {
+  const found = valueAt(value, path)
+  return Array.isArray(found) ? (found as readonly unknown[]) : []
+}
+
+interface FormProblem {
+  readonly form: string
+  readonly problem: ConfigProblem
+}
+
 /** Forms are read by the rules of the API: what it would refuse, the file may not hold. */
 function readForms(
   tree: ConfigTree,
   value: unknown,
-): { definitions: ReadonlyMap<string, FormDefinition>; problems: readonly ConfigProblem[] } {
+): { definitions: ReadonlyMap<string, FormDefinition>; problems: readonly FormProblem[] } {
   const definitions = new Map<string, FormDefinition>()
-  const problems: ConfigProblem[] = []
+  const problems: FormProblem[] = []
   for (const [id, raw] of Object.entries((valueAt(value, ['forms']) ?? {}) as Record<string, unknown>)) {
     if (raw === null || typeof raw !== 'object') continue
     const { workspace: _workspace, ...wire } = raw as Record<string, unknown>
@@ -152,7 +168,8 @@ function readForms(
     else {
       for (const { pointer, detail } of parsed.problems) {
         const path = ['forms', id, ...pathOfPointer(pointer, wire)]
-        problems.push({ place: tree.placeOf(path), path: formatPath(path), message: detail, hint: null })
+        const problem = { place: tree.placeOf(path), path: formatPath(path), message: detail, hint: null }
+        problems.push({ form: id, problem })
       }
     }
   }
