@@ -57,7 +57,7 @@ describe('mistakes of structure refuse the file', () => {
       `form: 1\nforms:\n  x: { name: X, fields: [{ key: a, type: text }, { key: a, type: text }] }\nnetwork: { allow: [10.0.0.1] }\n${INSTALLATION}  - id: a\n    use: webhoks\n`,
       [
         'manifold.yaml:1:1 form unknown key "form" → did you mean "forms"?',
-        'manifold.yaml:3:56 forms.x.fields[1].key "a" is the key of field 1 already; keys must differ',
+        'manifold.yaml:3:57 forms.x.fields[1].key "a" is the key of field 1 already; keys must differ',
         'manifold.yaml:4:20 network.allow[0] must be a range of addresses in CIDR notation (got "10.0.0.1") → write 10.0.0.1/32',
         'manifold.yaml:8:9 installations[1].id the id "a" is taken (line 6) → give each installation its own id',
         'manifold.yaml:9:10 installations[1].use there is no plugin "webhoks" → did you mean "webhooks"?',
