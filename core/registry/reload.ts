@@ -64,7 +64,7 @@ export function openReloader(deps: ReloaderDeps): Reloader {
   let loadedAt = rfc3339(clock.nowMs())
   let problems: readonly ConfigProblem[] = []
   let watching: Watching[] = []
-  tellReplaced(deps.initial, logger)
+  tellPlugins(deps.initial, logger)
   const refuse = (found: readonly ConfigProblem[]): void => {
     problems = found
     meter.configReload(false)
@@ -86,7 +86,7 @@ export function openReloader(deps: ReloaderDeps): Reloader {
     if (waiting.length === 0) whole = next.config.checksum
     for (const { path, message } of waiting) logger.warn({ path }, message)
     meter.configReload(true)
-    tellReplaced(next, logger)
+    tellPlugins(next, logger)
     logger.info({ checksum: next.config.checksum, installations: next.installations.length }, 'configuration loaded')
   }
   const load = (): ReturnType<ReloaderDeps['load']> => deps.load(current)
@@ -163,7 +163,13 @@ function startOnly(first: HubConfig, now: HubConfig): readonly ConfigProblem[] {
 
 const same = (a: Limits, b: Limits, name: keyof Limits): boolean => a[name] === b[name]
 
-function tellReplaced({ replaced }: Assembly, logger: Logger): void {
+/** What of the plugins on disk does not run as it is there, or runs although it is not what was granted. */
+function tellPlugins({ pending, replaced }: Assembly, logger: Logger): void {
+  for (const { id, version, running, diff } of pending)
+    logger.warn(
+      { plugin: id, version, running, asks: diff.split('\n') },
+      `a plugin asks for more than was granted and waits: read it and run "manifold plugin approve ${id}"`,
+    )
   for (const { id, version, from, to } of replaced)
     logger.warn(
       { plugin: id, version, from, to },

@@ -252,7 +252,8 @@ export class Lane {
   /** The plugin's own error: its code counts only if the hub gave it in this run, or if it is the guest's to give. */
   #thrown(state: RunState, thrown: GuestErrorText, prefix = ''): HubError {
     const { code, name, message } = thrown
-    const isKnown = code !== undefined && isErrorCode(code) && (GUEST_CODES.has(code) || state.raised?.has(code) === true)
+    const isKnown =
+      code !== undefined && isErrorCode(code) && (GUEST_CODES.has(code) || state.raised?.has(code) === true)
     const words = name === 'Error' || name === 'CapabilityError' || name === '' ? message : `${name}: ${message}`
     const text = `${prefix}${words === '' ? 'an error without a message' : words}`
     return this.#error(state, {

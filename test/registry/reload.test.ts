@@ -11,7 +11,7 @@ import type { Reloader } from '../../core/registry/reload.ts'
 import type { TempDir } from '../support/temp.ts'
 import { tempDir } from '../support/temp.ts'
 import { until } from '../support/wait.ts'
-import { CODE, writePlugin } from './plugin-folder.ts'
+import { CODE, HELLO, writePlugin } from './plugin-folder.ts'
 
 let temp: TempDir
 let reloader: Reloader
@@ -111,6 +111,17 @@ it('other code of a plugin for the same grants leaves a line in the log', async 
   expect(warned).toEqual([
     [expect.objectContaining({ plugin: 'hello', version: '1.0.0' }), expect.stringContaining('the code of a plugin')],
   ])
+})
+
+it('a plugin that waits for approval is told in the log, not only to those who ask', async () => {
+  await writePlugin(temp.file('mine'), 'hello', {
+    manifest: { ...HELLO, version: '1.1.0', permissions: { ...HELLO.permissions, kv: true } },
+  })
+  await reloadWith(`${ONE}# again\n`)
+  await until('the plugin to be told', async () => warned.length, { accept: (count) => count > 0, everyMs: 5 })
+  const [[fields, message] = []] = warned
+  expect(fields).toMatchObject({ plugin: 'hello', running: '1.0.0', asks: expect.arrayContaining(['+ kv']) })
+  expect(message).toContain('manifold plugin approve hello')
 })
 
 it('what cannot be put to work opens no network', async () => {
