@@ -46,14 +46,14 @@ interface Member {
   readonly installation: Installation
   state: InstallationState
   reason: string | null
-  /** Hash of what the sandbox holds; null before the first load. */
-  loadedHash: string | null
   readonly cursor: number
 }
 
 export class Roster {
   readonly #deps: RosterDeps
   readonly #members = new Map<string, Member>()
+  /** Hash of what the sandbox holds by installation key, once its names were found to fit. */
+  readonly #loaded = new Map<string, string>()
   #assembly: Assembly | null = null
   #loading: Promise<void> = Promise.resolve()
 
@@ -89,6 +89,7 @@ export class Roster {
       this.#loadNext()
     }
     for (const { installation } of removed) {
+      this.#loaded.delete(installation.key)
       await this.#deps.sandbox.unload(installation.key)
       this.#deps.logger.info({ installation: installation.id }, 'installation removed; its rows stay')
     }
@@ -103,7 +104,7 @@ export class Roster {
     return [...this.#members.values()].map((member) => ({
       installation: member.installation,
       // Until the unit of just these settings is up it stands still; its events wait in the log.
-      state: isRunning(member.state) && member.loadedHash !== member.installation.hash ? 'paused' : member.state,
+      state: isRunning(member.state) && !this.#isLoaded(member) ? 'paused' : member.state,
       cursor: member.cursor,
     }))
   }
@@ -129,7 +130,7 @@ export class Roster {
     const to = moveInstallation(member.state, move)
     await this.#become(member, to, reason)
     this.#tell()
-    if (isRunning(to) && member.loadedHash !== member.installation.hash) this.#loadNext()
+    if (isRunning(to) && !this.#isLoaded(member)) this.#loadNext()
   }
 
   /** Rows for all, new ones with the cursor their `from` asks for. */
@@ -162,7 +163,6 @@ export class Roster {
       installation,
       state: known?.state ?? row?.state ?? 'ready',
       reason: known?.reason ?? row?.reason ?? null,
-      loadedHash: known?.loadedHash ?? null,
       cursor: row?.cursor ?? 0,
     }
     this.#members.set(key, member)
@@ -179,9 +179,13 @@ export class Roster {
 
   async #loadAll(): Promise<void> {
     const waiting = [...this.#members.values()].filter(
-      (member) => isRunning(member.state) && member.loadedHash !== member.installation.hash,
+      (member) => isRunning(member.state) && !this.#isLoaded(member),
     )
     await Promise.all(waiting.map((member) => this.#load(member)))
+  }
+
+  #isLoaded({ installation: { key, hash } }: Member): boolean {
+    return this.#loaded.get(key) === hash
   }
 
   async #load(member: Member): Promise<void> {
@@ -195,13 +199,15 @@ export class Roster {
         limits: installation.limits,
         group: installation.group,
       })
+      // From here on the sandbox holds this one, whatever becomes of it: going back to the one before is a load, too.
+      this.#loaded.delete(key)
       const mismatch = surfaceMismatch(plugin.manifest, surface)
       if (mismatch !== null)
         throw new HubError('plugin_load', mismatch, {
           at: { plugin: plugin.manifest.id, version: plugin.manifest.version },
         })
+      this.#loaded.set(key, hash)
       if (this.#members.get(key)?.installation.hash !== hash) return
-      member.loadedHash = hash
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       this.#deps.logger.error(

@@ -1,0 +1,76 @@
+/** What the sandbox holds and what the roster believes it holds are the same, whatever was saved in between. */
+import { writeFile } from 'node:fs/promises'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { systemClock } from '../../core/clock.ts'
+import { newId } from '../../core/ids.ts'
+import { LIMITS } from '../../core/limits.ts'
+import type { Logger } from '../../core/observe/observe.ts'
+import { assemble } from '../../core/registry/assemble.ts'
+import { Roster } from '../../core/registry/roster.ts'
+import { createSandbox } from '../../core/sandbox/pool.ts'
+import type { Sandbox } from '../../core/sandbox/sandbox.ts'
+import { openSqliteStore } from '../../core/storage/sqlite/open.ts'
+import type { Store } from '../../core/storage/store.ts'
+import type { TempDir } from '../support/temp.ts'
+import { tempDir } from '../support/temp.ts'
+import { CODE, writePlugin } from './plugin-folder.ts'
+
+const quiet: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => quiet }
+const KEY = 'default/one'
+let temp: TempDir
+let store: Store
+let sandbox: Sandbox
+let roster: Roster
+
+beforeEach(async () => {
+  temp = await tempDir('roster')
+  store = await openSqliteStore({ dir: temp.file('data'), limits: LIMITS, logger: quiet, onFatal: () => {} })
+  sandbox = createSandbox({ logger: quiet, limits: LIMITS })
+  roster = new Roster({ store, sandbox, clock: systemClock, logger: quiet, published: () => {}, changed: () => {} })
+  const use = '{ id: one, use: hello, with: { url: "https://hooks.example" } }'
+  await writeFile(temp.file('manifold.yaml'), `pluginDirs: [mine]\ninstallations: [${use}]\n`)
+})
+afterEach(async () => {
+  await sandbox.close()
+  await store.close()
+  await temp[Symbol.asyncDispose]()
+})
+
+/** As at a save: the plugin's code is this now. */
+async function save(code: string): Promise<{ readonly state: string | undefined; readonly reason: string | null }> {
+  await writePlugin(temp.file('mine'), 'hello', { code })
+  const assembly = await assemble({
+    file: temp.file('manifold.yaml'),
+    env: {},
+    dataDir: temp.file('data'),
+    roots: (dirs) => dirs.map((dir) => ({ dir, origin: 'community' as const })),
+    nowMs: Date.now(),
+  })
+  if ('problems' in assembly) throw new Error(JSON.stringify(assembly.problems))
+  await roster.apply(assembly)
+  await roster.loaded()
+  const member = roster.find(KEY)
+  return { state: member?.state, reason: member?.reason ?? null }
+}
+
+async function handles(): Promise<boolean> {
+  const input = { kind: 'event', type: 'response.submitted', eventJson: '{"id":"evt_1"}' } as const
+  const { error, effects } = await sandbox.runEach(KEY, {
+    id: newId('run'),
+    attempt: 1,
+    input,
+    capabilities: () => Promise.reject(new Error('nothing is asked for')),
+  })
+  return error === null && effects.enqueue.length === 1
+}
+
+it.each([
+  ['does not define what it declares', CODE.replace("'response.submitted'", "'response.submited'")],
+  ['cannot be loaded', `throw new Error('not today')\n${CODE}`],
+])('code that %s is set aside, and the code before it runs again when it is put back', async (_what, broken) => {
+  expect(await save(CODE)).toEqual({ state: 'ready', reason: null })
+  expect(await handles()).toBe(true)
+  expect(await save(broken)).toMatchObject({ state: 'invalid', reason: expect.stringMatching(/response|not today/) })
+  expect(await save(CODE)).toEqual({ state: 'ready', reason: null })
+  expect(await handles()).toBe(true)
+})
