@@ -39,7 +39,7 @@ const manifest = (id: string) => ({
 })
 
 const CODE = `/** Posts each submitted response to a URL. Handlers decide, actions act: only the action talks to the outside. */
-import { classify, definePlugin } from 'manifold/plugin'
+import { definePlugin, send } from 'manifold/plugin'
 import type { SecretRef } from 'manifold/plugin'
 
 /** The settings, as plugin.json describes them. A secret is a reference: it can be sent, not read. */
@@ -58,17 +58,17 @@ export default definePlugin<Config>({
   actions: {
     // Runs until it is delivered or given up: 2xx is done, 5xx and 429 are tried again, 410 stops the installation.
     post: {
-      run: async ([item], ctx) => {
+      run: ([item], ctx) => {
         if (item === undefined) return
         const { url, token } = ctx.config
-        const answer = await ctx.http({
+        // The hub makes the request and judges the answer. To read it here: await ctx.http({...}).
+        return send({
           method: 'POST',
           url,
           // Stable over every retry: receivers can tell a repeat.
           headers: { 'idempotency-key': item.delivery.id, ...(token === undefined ? {} : { authorization: ['Bearer ', token] }) },
           json: item.input,
         })
-        return classify(answer)
       },
     },
   },
@@ -99,18 +99,13 @@ test('a submitted response is enqueued once, with its form and answers', async (
   assert.deepEqual(enqueued, [['post', { form: 'Contact', answers: { email: 'ada@example.com' } }, { key: 'evt_1' }]])
 })
 
-test('the answer of the receiver decides what becomes of the delivery', async () => {
-  const item = { input: {}, delivery: { id: 'dlv_1', attempt: 1, createdAt: '2026-01-01T00:00:00Z' } }
-  for (const [status, outcome] of [[200, 'delivered'], [503, 'retry'], [410, 'dead']] as const) {
-    const { ctx } = fakeContext({
-      http: async (request) => {
-        assert.equal(request.url, URL)
-        return { status, headers: {}, body: '', truncated: false, json: () => null }
-      },
-    })
-    const result = await plugin.actions?.['post']?.run([item], ctx)
-    assert.equal((result as { outcome: string }).outcome, outcome)
-  }
+test('the delivery becomes one request to the URL, under an id that never changes', async () => {
+  const item = { input: { answers: {} }, delivery: { id: 'dlv_1', attempt: 1, createdAt: '2026-01-01T00:00:00Z' } }
+  const { ctx } = fakeContext()
+  assert.deepEqual(await plugin.actions?.['post']?.run([item], ctx), {
+    outcome: 'send',
+    request: { method: 'POST', url: URL, headers: { 'idempotency-key': 'dlv_1' }, json: { answers: {} } },
+  })
 })
 `
 
@@ -128,7 +123,7 @@ installations:
 \`\`\`
 
 * \`plugin.json\` says everything the plugin may do; what it leaves out is denied.
-* \`index.ts\` is the code. It runs in a sandbox: no file system, no network but \`ctx.http\` to the hosts of \`plugin.json\`.
+* \`index.ts\` is the code. It runs in a sandbox: no file system, no network but what the hub sends to the hosts of \`plugin.json\`.
 * Answers to fields that a form marks \`pii\` are left out until the installation says \`pii: true\`.
 * A receiver on this machine is reached when manifold.yaml says \`network: { allow: [127.0.0.1/32] }\`.
 * \`manifold plugin test .\` compares the two and runs \`*.test.ts\`.

@@ -113,6 +113,7 @@ interface Property {
   readonly type?: string | readonly string[]
   readonly format?: string
   readonly enum?: readonly unknown[]
+  readonly items?: { readonly enum?: readonly unknown[] }
   readonly default?: unknown
   readonly title?: string
   readonly description?: string
@@ -127,12 +128,19 @@ function settingsTable({ terminal }: Call, schema: Readonly<Record<string, unkno
     ['name', 'type', 'needed', 'default', 'meaning'],
     properties.map(([name, property]) => [
       name,
-      [property.format ?? property.type ?? (property.enum ? 'choice' : 'any')].flat().join(' or '),
+      typeText(property),
       required.has(name) ? 'yes' : 'no',
       property.default === undefined ? null : JSON.stringify(property.default),
       property.description ?? property.title ?? '',
     ]),
   )
+}
+
+/** `"POST" or "PUT"`, `list of "hex" or "standard"`, `secret`. */
+function typeText({ format, type, enum: choices, items }: Property): string {
+  if (choices !== undefined) return choices.map((choice) => JSON.stringify(choice)).join(' or ')
+  if (items?.enum !== undefined) return `list of ${typeText({ enum: items.enum })}`
+  return [format ?? type ?? 'any'].flat().join(' or ')
 }
 
 export const approve: Run = async (call) => {

@@ -34,7 +34,7 @@ export const run: Run = async (call) => {
       terminal.paint(
         'yellow',
         config.problems.length > 0
-          ? 'the file on disk is not valid; the last good one runs, the next start would fail'
+          ? 'the file on disk was not taken over, the last good one runs; what a start would say: manifold config check'
           : 'the file on disk is not what runs',
       ),
     )

@@ -16,6 +16,8 @@ const FOLDER_ENTRIES_MAX = 5_000
 export interface WatchOptions {
   /** Files, or folders with everything in them but `node_modules` and dot files. */
   readonly paths: readonly string[]
+  /** Those of `paths` that `onChange` writes itself: how it leaves them counts as seen. */
+  readonly written?: readonly string[]
   /** Never called twice at the same time; a change during a call causes one more call. */
   readonly onChange: () => Promise<void>
   readonly pollMs?: number
@@ -40,7 +42,8 @@ export async function watchPaths(options: WatchOptions): Promise<Watching> {
 class PathWatch implements Watching {
   readonly #options: WatchOptions
   readonly #watchers: FSWatcher[] = []
-  #seen = ''
+  /** By path. */
+  #seen = new Map<string, string>()
   #poll: NodeJS.Timeout | undefined
   #debounce: NodeJS.Timeout | undefined
   #running: Promise<void> | null = null
@@ -53,7 +56,7 @@ class PathWatch implements Watching {
   }
 
   async start(): Promise<void> {
-    this.#seen = await fingerprint(this.#options.paths)
+    this.#seen = await fingerprints(this.#options.paths)
     for (const path of this.#options.paths) await this.#listen(path)
     this.#poll = setInterval(() => void this.#run(), this.#options.pollMs ?? POLL_MS)
     this.#poll.unref()
@@ -113,28 +116,30 @@ class PathWatch implements Watching {
   async #drain(): Promise<void> {
     while (this.#again && !this.#closed) {
       this.#again = false
-      const now = await fingerprint(this.#options.paths)
-      if (now === this.#seen && !this.#forced) continue
+      const now = await fingerprints(this.#options.paths)
+      const changed = [...now].some(([path, print]) => this.#seen.get(path) !== print)
+      if (!changed && !this.#forced) continue
       this.#seen = now
       this.#forced = false
       await this.#options.onChange()
+      for (const [path, print] of await fingerprints(this.#options.written ?? [])) this.#seen.set(path, print)
     }
   }
 }
 
+async function fingerprints(paths: readonly string[]): Promise<Map<string, string>> {
+  return new Map(await Promise.all(paths.map(async (path) => [path, await fingerprint(path)] as const)))
+}
+
 /** Of content for files, of names, sizes and times for folders. What cannot be read is told apart from what is empty. */
-async function fingerprint(paths: readonly string[]): Promise<string> {
-  const hash = createHash('sha256')
-  for (const path of paths) {
-    try {
-      const info = await stat(path)
-      hash.update(info.isDirectory() ? await folderPrint(path, FOLDER_ENTRIES_MAX) : await readFile(path))
-    } catch (error) {
-      hash.update(`\0${(error as NodeJS.ErrnoException).code}`)
-    }
-    hash.update('\0\0')
+async function fingerprint(path: string): Promise<string> {
+  try {
+    const info = await stat(path)
+    const content = info.isDirectory() ? await folderPrint(path, FOLDER_ENTRIES_MAX) : await readFile(path)
+    return createHash('sha256').update(content).digest('hex')
+  } catch (error) {
+    return `unreadable ${(error as NodeJS.ErrnoException).code}`
   }
-  return hash.digest('hex')
 }
 
 async function folderPrint(folder: string, budget: number): Promise<string> {
@@ -157,8 +162,10 @@ async function folderPrint(folder: string, budget: number): Promise<string> {
 
 export interface ConfigWatchOptions<Loaded extends { readonly config: HubConfig }> {
   readonly file: string
-  /** More files whose change means reload, e.g. the lock file. */
+  /** More files and folders whose change means reload. */
   readonly alsoFiles?: readonly string[]
+  /** One more whose change means reload, unless the reload itself made it: the lock file. */
+  readonly lockFile?: string
   /** Reads and checks, building nothing that lasts: `loadConfig`, or the registry's `assemble`. */
   readonly load: () => Promise<Loaded | { readonly problems: readonly ConfigProblem[] }>
   readonly current: () => HubConfig
@@ -175,7 +182,8 @@ export function watchConfig<Loaded extends { readonly config: HubConfig }>(
   options: ConfigWatchOptions<Loaded>,
 ): Promise<Watching> {
   return watchPaths({
-    paths: [options.file, ...(options.alsoFiles ?? [])],
+    paths: [options.file, ...(options.alsoFiles ?? []), ...(options.lockFile === undefined ? [] : [options.lockFile])],
+    ...(options.lockFile === undefined ? {} : { written: [options.lockFile] }),
     ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
     ...(options.debounceMs === undefined ? {} : { debounceMs: options.debounceMs }),
     onChange: async () => {

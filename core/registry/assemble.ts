@@ -91,7 +91,6 @@ export async function assemble(
   if ('problems' in result) return result
   const used = new Set(result.config.installations.map((item) => item.use))
   await Promise.all([...used].map((id) => loading.load(id)))
-  await loading.rest()
   if (input.record !== false) await loading.record()
   const assembly = build(result.config, { discovery, loading, schemas })
   await schemas.save()
@@ -110,7 +109,6 @@ class Loading {
   readonly #cache: BundleCache
   readonly #kept = new Map<string, LoadedPlugin>()
   #changed = false
-  #bundled = false
 
   constructor(input: AssembleInput, found: readonly DiscoveredPlugin[], lock: Lock) {
     this.#input = input
@@ -137,10 +135,7 @@ class Loading {
       return
     }
     try {
-      const bundle = await this.#cache.get(plugin, () => {
-        this.#bundled = true
-        return makeBundle(plugin)
-      })
+      const bundle = await this.#cache.get(plugin, () => makeBundle(plugin))
       this.loaded.set(id, { ...plugin, bundle })
       this.#grant(plugin, bundle)
     } catch (error) {
@@ -186,11 +181,6 @@ class Loading {
     const known = this.#kept.get(id) ?? (await this.#cache.approved(id, hash))
     if (known) this.#kept.set(id, known)
     return known
-  }
-
-  /** esbuild keeps a process of its own ready for more; between reloads that is memory for nothing. */
-  async rest(): Promise<void> {
-    if (this.#bundled) await (await import('esbuild')).stop()
   }
 
   async record(): Promise<void> {

@@ -2,7 +2,7 @@
  * Bundles kept on disk, keyed by everything that goes into them, so that a start bundles only what changed. Also keeps, for
  * each plugin, the version that was last allowed to run: it goes on running while a newer one waits for approval.
  */
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import type { Dirent } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
@@ -70,7 +70,7 @@ export class BundleCache {
 
   async #write(file: string, value: unknown): Promise<void> {
     await mkdir(join(this.#dir, 'approved'), { recursive: true, mode: 0o700 })
-    const temporary = `${file}.${process.pid}.tmp`
+    const temporary = `${file}.${randomUUID()}.tmp`
     await writeFile(temporary, JSON.stringify(value), { mode: 0o600 })
     await rename(temporary, file)
   }

@@ -1,4 +1,5 @@
 /** `manifold.lock.json` in the data folder: for each plugin in use its version, the hash of its code, and what was granted. */
+import { randomUUID } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -48,7 +49,7 @@ export async function readLock(dataDir: string): Promise<Lock> {
 export async function writeLock(dataDir: string, lock: Lock): Promise<void> {
   const file = lockPath(dataDir)
   const plugins = Object.fromEntries(Object.entries(lock.plugins).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-  const temporary = `${file}.${process.pid}.tmp`
+  const temporary = `${file}.${randomUUID()}.tmp`
   await writeFile(temporary, `${JSON.stringify({ version: 1, plugins }, null, 2)}\n`, { mode: 0o600 })
   await rename(temporary, file)
 }

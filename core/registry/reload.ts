@@ -73,7 +73,7 @@ export function openReloader(deps: ReloaderDeps): Reloader {
     )
     logger.error(
       { problems: where },
-      'the configuration on disk is not valid; the last good one goes on running, the next start would fail',
+      'the configuration on disk was not taken over, the last good one goes on running; what a start would say: manifold config check',
     )
   }
   const apply = async (next: Assembly): Promise<void> => {
@@ -110,7 +110,8 @@ export function openReloader(deps: ReloaderDeps): Reloader {
         watching = [
           await watchConfig({
             file,
-            alsoFiles: [lockPath(deps.dataDir), ...dirs],
+            alsoFiles: dirs,
+            lockFile: lockPath(deps.dataDir),
             load,
             current: () => current.config,
             apply,

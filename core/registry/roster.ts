@@ -178,9 +178,7 @@ export class Roster {
   }
 
   async #loadAll(): Promise<void> {
-    const waiting = [...this.#members.values()].filter(
-      (member) => isRunning(member.state) && !this.#isLoaded(member),
-    )
+    const waiting = [...this.#members.values()].filter((member) => isRunning(member.state) && !this.#isLoaded(member))
     await Promise.all(waiting.map((member) => this.#load(member)))
   }
 

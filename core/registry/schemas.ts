@@ -1,5 +1,5 @@
 /** The compiled `config` schemas of plugins, and plugins as the file's check sees them. */
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -47,7 +47,7 @@ export class Schemas {
     if (this.#file === null || !this.#changed) return
     this.#changed = false
     await mkdir(dirname(this.#file), { recursive: true, mode: 0o700 })
-    const temporary = `${this.#file}.${process.pid}.tmp`
+    const temporary = `${this.#file}.${randomUUID()}.tmp`
     await writeFile(temporary, JSON.stringify([...this.#verified].slice(-KEPT_MAX)), { mode: 0o600 })
     await rename(temporary, this.#file)
   }

@@ -6,7 +6,7 @@ const IDLE_MS = 1_000
 
 let users = 0
 
-/** Lends esbuild for one piece of work. */
+/** Lends esbuild for one piece of work. Nobody else may stop it: a build that runs then never ends. */
 export async function withBundler<Result>(work: (esbuild: typeof Esbuild) => Promise<Result>): Promise<Result> {
   users += 1
   const esbuild = await import('esbuild')

@@ -1,5 +1,5 @@
 /** Keeps the sandbox's own two programs between starts, by the content of everything they are made of. */
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,7 +18,7 @@ export async function cachedProgram(name: string, make: () => Promise<string>): 
   try {
     await mkdir(CACHE, { recursive: true })
     // Renamed into place, so that two starts at once never read half of it.
-    const temporary = `${file}.${process.pid}.tmp`
+    const temporary = `${file}.${randomUUID()}.tmp`
     await writeFile(temporary, made)
     await rename(temporary, file)
   } catch {

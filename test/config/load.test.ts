@@ -48,11 +48,6 @@ const INSTALLATION = 'installations:\n  - id: a\n    use: webhooks\n'
 describe('mistakes of structure refuse the file', () => {
   const cases: readonly [string, string, string[]][] = [
     [
-      'unknown key at the top',
-      'form:\n  x: 1\n',
-      ['manifold.yaml:1:1 form unknown key "form" → did you mean "forms"?'],
-    ],
-    [
       'mistakes of every kind, all at once',
       `form: 1\nforms:\n  x: { name: X, fields: [{ key: a, type: text }, { key: a, type: text }] }\nnetwork: { allow: [10.0.0.1] }\n${INSTALLATION}  - id: a\n    use: webhoks\n`,
       [

@@ -176,3 +176,25 @@ it('sees files come and go in a folder', async () => {
   await writeFile(temp.file('plugin.ts'), 'x')
   await until('the new file to be seen', async () => calls, { accept: (count) => count > 0, everyMs: 5 })
 })
+
+it('what a reload writes itself causes no other, what others write there does, and a save meanwhile is not lost', async () => {
+  const lock = temp.file('lock')
+  let calls = 0
+  watching = await watchPaths({
+    paths: [file, lock],
+    written: [lock],
+    pollMs: 20,
+    debounceMs: 5,
+    onChange: async () => {
+      calls += 1
+      await writeFile(lock, `written ${calls}`)
+      if (calls === 1) await writeFile(file, 'saved while the first ran')
+    },
+  })
+  await writeFile(file, 'saved')
+  await until('both saves', () => calls === 2)
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  expect(calls).toBe(2)
+  await writeFile(lock, 'approved by somebody else')
+  await until('the approval', () => calls === 3)
+})

@@ -41,6 +41,19 @@ async function build(
   return result
 }
 
+it('two at the same time do not disturb each other: a command may look while the hub loads', async () => {
+  await writeFile(file(), ONE)
+  const one = async (record: boolean) => {
+    const roots = (dirs: readonly string[]) => dirs.map((dir) => ({ dir, origin: 'community' as const }))
+    const result = await assemble({ file: file(), env: {}, dataDir: dataDir(), roots, record, nowMs: 0 })
+    return 'problems' in result ? result.problems : result.brokenInstallations
+  }
+  for (let round = 0; round < 10; round++) {
+    await writePlugin(temp.file('mine'), 'hello', { code: `${CODE}console.log(${round})\n` })
+    expect(await Promise.all([one(true), one(false), one(false)])).toEqual([[], [], []])
+  }
+})
+
 describe('resolving', () => {
   it('seals secrets, fills in defaults, and turns @config.url into exactly the host that was typed', async () => {
     const { installations } = await build()
