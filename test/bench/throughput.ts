@@ -8,6 +8,7 @@ import { median } from './statistics.ts'
 import type { TargetMaker } from './targets.ts'
 
 const RATIO_MIN = 0.6
+const WARM_MS = 5_000
 
 export const throughput: Scenario = async ({ bench, quick, makers }) => {
   const connections = quick ? [100] : [1, 10, 100, 1_000]
@@ -93,13 +94,13 @@ export const throughput: Scenario = async ({ bench, quick, makers }) => {
 
 const refusedOf = (run: RunResult): number => Object.values(run.load.refused).reduce((sum, count) => sum + count, 0)
 
-/** A fresh target, warmed for a second, then measured. */
+/** A fresh target, warmed by the same load (what is measured is not its compiler), then measured. */
 export async function closedRun(
   bench: Bench,
   maker: TargetMaker,
   load: { readonly connections: number; readonly durationMs: number },
 ): Promise<RunResult> {
   await using target = await maker(bench.sinkUrl)
-  await bench.run(target, { kind: 'closed', connections: Math.min(10, load.connections), durationMs: 1_000 })
+  await bench.run(target, { kind: 'closed', connections: load.connections, durationMs: WARM_MS })
   return await bench.run(target, { kind: 'closed', ...load })
 }
