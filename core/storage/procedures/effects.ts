@@ -186,7 +186,8 @@ function* presentIds(workspace: WorkspaceId, deliveries: readonly NewDelivery[])
   return idsOf(rows)
 }
 
-const pendingRow = (owner: EffectOwner, delivery: NewDelivery): SqlValue[] => [
+/** The columns every delivery begins with. */
+const rowHead = (owner: EffectOwner, delivery: NewDelivery): readonly SqlValue[] => [
   owner.workspace,
   delivery.id,
   owner.installation,
@@ -199,6 +200,10 @@ const pendingRow = (owner: EffectOwner, delivery: NewDelivery): SqlValue[] => [
   delivery.formId,
   delivery.responseId,
   delivery.orderKey,
+]
+
+const pendingRow = (owner: EffectOwner, delivery: NewDelivery): SqlValue[] => [
+  ...rowHead(owner, delivery),
   Math.ceil(delivery.dueAtMs),
   owner.at,
   delivery.input,
@@ -208,18 +213,7 @@ function rowOf(owner: EffectOwner, delivery: NewDelivery): SqlValue[] {
   const { failed } = delivery
   const attempts = failed === undefined ? 0 : 1
   return [
-    owner.workspace,
-    delivery.id,
-    owner.installation,
-    owner.plugin,
-    delivery.kind,
-    delivery.name,
-    delivery.key,
-    delivery.eventSeq,
-    delivery.eventId,
-    delivery.formId,
-    delivery.responseId,
-    delivery.orderKey,
+    ...rowHead(owner, delivery),
     failed?.state ?? 'pending',
     attempts,
     attempts,
