@@ -71,7 +71,6 @@ export class Roster {
     const before = this.#assembly
     await saveFileForms(this.#deps, assembly.config, before?.config ?? null)
     const rows = await this.#sync(assembly)
-    this.#assembly = assembly
     const wanted = new Set(assembly.installations.map(({ key }) => key))
     const removed = [...this.#members.values()].filter(({ installation }) => !wanted.has(installation.key))
     for (const { installation } of removed) this.#members.delete(installation.key)
@@ -84,6 +83,8 @@ export class Roster {
         if (row !== undefined && isRunning(row.state)) await this.#write(row, { ...broken, to: broken.state })
       }
     } finally {
+      // What is shown and what runs change in one step: nobody sees the new list while a removed one still takes events.
+      this.#assembly = assembly
       // Lanes first: an attempt must never find its unit gone.
       this.#tell()
       this.#loadNext()
