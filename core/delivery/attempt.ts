@@ -109,8 +109,9 @@ async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> 
 function takeAhead(deps: AttemptDeps, { installation, deliveries }: AttemptJob): AheadRun | undefined {
   const [first] = deliveries
   if (first === undefined || deliveries.length > 1 || first.eventId === null) return undefined
-  const ahead = deps.ahead.take(installation, first)
-  return deps.eventInMemory(first.workspace, first.eventId)?.data === null ? undefined : ahead
+  // Looked at first: what is taken goes on, and an erased one must not.
+  const erased = deps.eventInMemory(first.workspace, first.eventId)?.data === null
+  return erased ? undefined : deps.ahead.take(installation, first)
 }
 
 /** Begins the run of a delivery that is about to be written for this event. Nothing when it would have to wait for something. */

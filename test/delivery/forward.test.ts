@@ -1,6 +1,7 @@
 /** Events that need no handler: written with their response, begun ahead of the disk, and all the same each once. */
 import { describe, expect, test } from 'vitest'
 import { HubError } from '../../core/errors.ts'
+import { newId } from '../../core/ids.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { tempDir } from '../support/temp.ts'
 import { until } from '../support/wait.ts'
@@ -203,6 +204,31 @@ describe('a run ahead of the disk', () => {
     await world.settled()
     expect([old.requests.length, now.requests.length]).toEqual([1, 1])
     expect((await world.deliveries()).map(({ attempts }) => attempts)).toEqual([1, 1])
+  })
+
+  test('does nothing for a response that was erased before it was told', async () => {
+    await using receiver = await startReceiver()
+    const { code } = eager(receiver.url)
+    await using world = await openWorld({ installations: [{ id: 'crm', code }] })
+    await warm(world)
+    const before = receiver.requests.length
+    // The deletion's news overtakes that of the response: memory knows the event without its content.
+    await world.receive({ n: 1 }, async (submissions) => {
+      const results = await world.store.accept(submissions)
+      for (const result of results) {
+        if (result.kind !== 'stored') continue
+        const { event } = result
+        world.recent.add([
+          event,
+          { ...event, seq: event.seq + 1, id: newId('event'), type: 'response.deleted', data: '{}', response: null },
+        ])
+      }
+      return results
+    })
+    await until('its end', async () => (await world.deliveries({ state: 'dead' })).length === 1)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(receiver.requests).toHaveLength(before)
+    expect(await world.deliveries({ state: 'dead' })).toMatchObject([{ errorCode: 'event_erased' }])
   })
 
   test('is not begun for an installation that is slowed down by its admin', async () => {
