@@ -108,7 +108,7 @@ async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> 
 /** The run that was begun for this very delivery, unless its response was erased meanwhile. */
 function takeAhead(deps: AttemptDeps, { installation, deliveries }: AttemptJob): AheadRun | undefined {
   const [first] = deliveries
-  if (first === undefined || deliveries.length > 1 || first.eventId === null) return undefined
+  if (first === undefined || first.eventId === null) return undefined
   // Looked at first: what is taken goes on, and an erased one must not.
   const erased = deps.eventInMemory(first.workspace, first.eventId)?.data === null
   return erased ? undefined : deps.ahead.take(installation, first)
