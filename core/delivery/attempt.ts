@@ -4,42 +4,30 @@ import type { Clock } from '../clock.ts'
 import type { Limits } from '../limits.ts'
 import type { Delivery, Exchange, LogEvent } from '../model.ts'
 import type { Installation } from '../registry/installation.ts'
-import type { EventDataName } from '../registry/manifest.ts'
-import { eventJson } from '../routing/event-json.ts'
-import type { FormView } from '../routing/event-json.ts'
-import { handlerType } from '../routing/match.ts'
-import type { GuestEffects, RunInput, RunResult, Sandbox } from '../sandbox/sandbox.ts'
-import type { Effects, Store } from '../storage/store.ts'
+import type { GuestEffects, RunResult, Sandbox } from '../sandbox/sandbox.ts'
+import type { Effects } from '../storage/store.ts'
 import type { AheadRun, AheadRuns } from './ahead.ts'
 import type { Breakers } from './breaker.ts'
-import { enqueueOnly, NO_EFFECTS, toEffects } from './effects.ts'
+import { NO_EFFECTS, toEffects } from './effects.ts'
 import type { KvQuota } from './kv-quota.ts'
 import { rulingOf, verdictOf } from './outcome.ts'
 import type { Verdict } from './outcome.ts'
 import { isPending } from './ports.ts'
-import type { EventInMemory, FormOf, OpenCapabilities, OpenedRun } from './ports.ts'
+import type { OpenCapabilities, OpenedRun } from './ports.ts'
+import { erasedError, prepare } from './prepare-run.ts'
+import type { AttemptJob, PrepareDeps, Prepared } from './prepare-run.ts'
 import { asHubError } from './as-hub-error.ts'
 import { endingsOf } from './send-outcome.ts'
 import type { Ending } from './send-outcome.ts'
 
-export interface AttemptDeps {
-  readonly store: Pick<Store, 'getEvent'>
+export interface AttemptDeps extends PrepareDeps {
   readonly sandbox: Pick<Sandbox, 'runEach'>
   readonly capabilities: OpenCapabilities
   readonly breakers: Breakers
   readonly kvQuota: KvQuota
-  readonly formOf: FormOf
-  readonly eventInMemory: EventInMemory
   readonly ahead: Pick<AheadRuns, 'take'>
   readonly clock: Clock
   readonly limits: Limits
-}
-
-/** Deliveries of one kind and name that go in one run; more than one only when the action takes batches. */
-export interface AttemptJob {
-  readonly installation: Installation
-  readonly deliveries: readonly Delivery[]
-  readonly runId: string
 }
 
 /** What came of it: one verdict a delivery, in order; the rest is shared by the whole run. */
@@ -68,7 +56,7 @@ async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> 
   let judged: Judged
   try {
     const ahead = takeAhead(deps, job)
-    let ready: Pick<Prepared, 'event' | 'erased'> = NOTHING_KNOWN
+    let ready = NOTHING_KNOWN
     if (ahead !== undefined) {
       opened = ahead.opened
       result = await ahead.result
@@ -195,106 +183,7 @@ function wasHeldBack(
   return { verdicts: job.deliveries.map(() => ({ kind: 'held', afterMs })), effects: NO_EFFECTS }
 }
 
-interface Prepared {
-  /** A GuestEffects: nothing has to run, the manifest says what is asked for. */
-  readonly input: RunInput | GuestEffects
-  /** What caused it, as far as it was needed. */
-  readonly event: LogEvent | undefined
-  /** Positions of deliveries whose event was erased: they are not in the run. */
-  readonly erased: ReadonlySet<number>
-}
-
-const NONE: ReadonlySet<number> = new Set()
-
-const NOTHING_KNOWN = { event: undefined, erased: NONE } as const
-
-function prepare(deps: AttemptDeps, job: AttemptJob): Prepared | Promise<Prepared> {
-  const { deliveries, installation } = job
-  const [first] = deliveries
-  if (first === undefined) throw new HubError('internal', 'An attempt without a delivery.')
-  const { manifest } = installation.plugin
-  switch (first.kind) {
-    case 'action': {
-      const action = Object.hasOwn(manifest.actions, first.name) ? manifest.actions[first.name] : undefined
-      if (action === undefined)
-        throw new HubError('config_invalid', `The plugin "${manifest.id}" has no action "${first.name}" any more.`)
-      const parts = action.data
-      if (parts === undefined) {
-        return {
-          input: {
-            kind: 'action',
-            name: first.name,
-            itemsJson: deliveries.map((delivery) => itemJson(delivery, null)),
-          },
-          event: undefined,
-          erased: NONE,
-        }
-      }
-      return prepareItems(deps, job, parts)
-    }
-    case 'handler':
-      return prepareHandler(deps, installation, first)
-    case 'schedule': {
-      if (!Object.hasOwn(manifest.schedules, first.name)) {
-        throw new HubError('config_invalid', `The plugin "${manifest.id}" has no schedule "${first.name}" any more.`)
-      }
-      const tick = JSON.parse(first.input) as { at: string; missed: number }
-      return { input: { kind: 'schedule', name: first.name, tick }, event: undefined, erased: NONE }
-    }
-    default: {
-      const unknown: never = first.kind
-      throw new HubError('internal', `Unknown kind of delivery ${String(unknown)}.`)
-    }
-  }
-}
-
-const itemJson = (delivery: Delivery, event: string | null): string =>
-  `{"input":${delivery.input},${event === null ? '' : `"event":${event},`}"delivery":{"id":"${delivery.id}","attempt":${delivery.attempts + 1},"createdAt":"${delivery.createdAt}"}}`
-
-/** The usual case needs no promise: the event and its form are in memory. */
-function prepareItems(
-  deps: AttemptDeps,
-  job: AttemptJob,
-  parts: readonly EventDataName[],
-): Prepared | Promise<Prepared> {
-  const causes = job.deliveries.map((delivery) => causeOf(deps, delivery))
-  const assemble = (ready: readonly Cause[]): Prepared => {
-    const itemsJson: string[] = []
-    const erased = new Set<number>()
-    for (const [index, delivery] of job.deliveries.entries()) {
-      const cause = ready[index]
-      if (cause === 'erased') erased.add(index)
-      else if (cause === null || cause === undefined) itemsJson.push(itemJson(delivery, null))
-      else itemsJson.push(itemJson(delivery, eventJson({ ...cause, parts, pii: job.installation.pii })))
-    }
-    if (itemsJson.length === 0) throw erasedError(job.deliveries[0])
-    const event = ready.find((cause) => typeof cause === 'object' && cause !== null)?.event
-    return { input: { kind: 'action', name: job.deliveries[0]?.name ?? '', itemsJson }, event, erased }
-  }
-  if (!causes.some(isPending)) return assemble(causes as readonly Cause[])
-  return Promise.all(causes.map(async (cause) => await cause)).then(assemble)
-}
-
-const erasedError = (delivery: Delivery | undefined): HubError =>
-  new HubError(
-    'event_erased',
-    `The response of event ${delivery?.eventId ?? '(unknown)'} was deleted, and its content with it.`,
-  )
-
-/** Null for a delivery without an event. */
-type Cause = { readonly event: LogEvent; readonly view: FormView | undefined } | 'erased' | null
-
-function causeOf(deps: AttemptDeps, delivery: Delivery): Cause | Promise<Cause> {
-  const { eventId, workspace } = delivery
-  if (eventId === null) return null
-  const withForm = (event: LogEvent | undefined): Cause | Promise<Cause> => {
-    if (event === undefined || event.data === null) return 'erased'
-    const view = deps.formOf(event)
-    return isPending(view) ? view.then((found) => ({ event, view: found })) : { event, view }
-  }
-  const known = deps.eventInMemory(workspace, eventId)
-  return known === undefined ? deps.store.getEvent(workspace, eventId).then(withForm) : withForm(known)
-}
+const NOTHING_KNOWN: Pick<Prepared, 'event' | 'erased'> = { event: undefined, erased: new Set() }
 
 /** Whoever emits must be counted in the chain of emissions, so then the causing event is looked up after all. */
 async function causeOfEmitted(deps: AttemptDeps, job: AttemptJob, result: RunResult): Promise<LogEvent | undefined> {
@@ -303,24 +192,6 @@ async function causeOfEmitted(deps: AttemptDeps, job: AttemptJob, result: RunRes
   return (
     deps.eventInMemory(first.workspace, first.eventId) ?? (await deps.store.getEvent(first.workspace, first.eventId))
   )
-}
-
-async function prepareHandler(deps: AttemptDeps, installation: Installation, delivery: Delivery): Promise<Prepared> {
-  const cause = await causeOf(deps, delivery)
-  const { manifest } = installation.plugin
-  if (cause === null) throw new HubError('internal', `The handler delivery ${delivery.id} has no event.`)
-  if (cause === 'erased') throw erasedError(delivery)
-  const type = handlerType(manifest.on, cause.event.type)
-  const wanted = type === undefined ? undefined : manifest.on[type]
-  if (type === undefined || wanted === undefined) {
-    throw new HubError(
-      'config_invalid',
-      `The plugin "${manifest.id}" does not subscribe to "${cause.event.type}" any more.`,
-    )
-  }
-  if (wanted.enqueue !== undefined) return { input: enqueueOnly(wanted.enqueue), event: cause.event, erased: NONE }
-  const text = eventJson({ ...cause, parts: wanted.data, pii: installation.pii })
-  return { input: { kind: 'event', type, eventJson: text }, event: cause.event, erased: NONE }
 }
 
 type Judged = Pick<AttemptEnd, 'verdicts' | 'effects'>

@@ -1,0 +1,145 @@
+/** Builds the run of an attempt: what goes into the sandbox for these deliveries, with the events that caused them. */
+import { HubError } from '../errors.ts'
+import type { Delivery, LogEvent } from '../model.ts'
+import type { Installation } from '../registry/installation.ts'
+import type { EventDataName } from '../registry/manifest.ts'
+import { eventJson } from '../routing/event-json.ts'
+import type { FormView } from '../routing/event-json.ts'
+import { handlerType } from '../routing/match.ts'
+import type { GuestEffects, RunInput } from '../sandbox/sandbox.ts'
+import type { Store } from '../storage/store.ts'
+import { enqueueOnly } from './effects.ts'
+import { isPending } from './ports.ts'
+import type { EventInMemory, FormOf } from './ports.ts'
+
+export interface PrepareDeps {
+  readonly store: Pick<Store, 'getEvent'>
+  readonly formOf: FormOf
+  readonly eventInMemory: EventInMemory
+}
+
+/** Deliveries of one kind and name that go in one run; more than one only when the action takes batches. */
+export interface AttemptJob {
+  readonly installation: Installation
+  readonly deliveries: readonly Delivery[]
+  readonly runId: string
+}
+
+export interface Prepared {
+  /** A GuestEffects: nothing has to run, the manifest says what is asked for. */
+  readonly input: RunInput | GuestEffects
+  /** What caused it, as far as it was needed. */
+  readonly event: LogEvent | undefined
+  /** Positions of deliveries whose event was erased: they are not in the run. */
+  readonly erased: ReadonlySet<number>
+}
+
+const NONE: ReadonlySet<number> = new Set()
+
+/** A promise only when an event or a form has to be read. Throws or rejects with what is wrong with the delivery. */
+export function prepare(deps: PrepareDeps, job: AttemptJob): Prepared | Promise<Prepared> {
+  const { deliveries, installation } = job
+  const [first] = deliveries
+  if (first === undefined) throw new HubError('internal', 'An attempt without a delivery.')
+  const { manifest } = installation.plugin
+  switch (first.kind) {
+    case 'action': {
+      const action = Object.hasOwn(manifest.actions, first.name) ? manifest.actions[first.name] : undefined
+      if (action === undefined)
+        throw new HubError('config_invalid', `The plugin "${manifest.id}" has no action "${first.name}" any more.`)
+      const parts = action.data
+      if (parts === undefined) {
+        return {
+          input: {
+            kind: 'action',
+            name: first.name,
+            itemsJson: deliveries.map((delivery) => itemJson(delivery, null)),
+          },
+          event: undefined,
+          erased: NONE,
+        }
+      }
+      return prepareItems(deps, job, parts)
+    }
+    case 'handler':
+      return prepareHandler(deps, installation, first)
+    case 'schedule': {
+      if (!Object.hasOwn(manifest.schedules, first.name)) {
+        throw new HubError('config_invalid', `The plugin "${manifest.id}" has no schedule "${first.name}" any more.`)
+      }
+      const tick = JSON.parse(first.input) as { at: string; missed: number }
+      return { input: { kind: 'schedule', name: first.name, tick }, event: undefined, erased: NONE }
+    }
+    default: {
+      const unknown: never = first.kind
+      throw new HubError('internal', `Unknown kind of delivery ${String(unknown)}.`)
+    }
+  }
+}
+
+const itemJson = (delivery: Delivery, event: string | null): string =>
+  `{"input":${delivery.input},${event === null ? '' : `"event":${event},`}"delivery":{"id":"${delivery.id}","attempt":${delivery.attempts + 1},"createdAt":"${delivery.createdAt}"}}`
+
+/** The usual case needs no promise: the event and its form are in memory. */
+function prepareItems(
+  deps: PrepareDeps,
+  job: AttemptJob,
+  parts: readonly EventDataName[],
+): Prepared | Promise<Prepared> {
+  const causes = job.deliveries.map((delivery) => causeOf(deps, delivery))
+  const assemble = (ready: readonly Cause[]): Prepared => {
+    const itemsJson: string[] = []
+    const erased = new Set<number>()
+    for (const [index, delivery] of job.deliveries.entries()) {
+      const cause = ready[index]
+      if (cause === 'erased') erased.add(index)
+      else if (cause === null || cause === undefined) itemsJson.push(itemJson(delivery, null))
+      else itemsJson.push(itemJson(delivery, eventJson({ ...cause, parts, pii: job.installation.pii })))
+    }
+    if (itemsJson.length === 0) throw erasedError(job.deliveries[0])
+    const event = ready.find((cause) => typeof cause === 'object' && cause !== null)?.event
+    return { input: { kind: 'action', name: job.deliveries[0]?.name ?? '', itemsJson }, event, erased }
+  }
+  if (!causes.some(isPending)) return assemble(causes as readonly Cause[])
+  return Promise.all(causes.map(async (cause) => await cause)).then(assemble)
+}
+
+/** The response is gone, and with it what was to be sent. */
+export const erasedError = (delivery: Delivery | undefined): HubError =>
+  new HubError(
+    'event_erased',
+    `The response of event ${delivery?.eventId ?? '(unknown)'} was deleted, and its content with it.`,
+  )
+
+/** Null for a delivery without an event. */
+type Cause = { readonly event: LogEvent; readonly view: FormView | undefined } | 'erased' | null
+
+function causeOf(deps: PrepareDeps, delivery: Delivery): Cause | Promise<Cause> {
+  const { eventId, workspace } = delivery
+  if (eventId === null) return null
+  const withForm = (event: LogEvent | undefined): Cause | Promise<Cause> => {
+    if (event === undefined || event.data === null) return 'erased'
+    const view = deps.formOf(event)
+    return isPending(view) ? view.then((found) => ({ event, view: found })) : { event, view }
+  }
+  const known = deps.eventInMemory(workspace, eventId)
+  return known === undefined ? deps.store.getEvent(workspace, eventId).then(withForm) : withForm(known)
+}
+
+async function prepareHandler(deps: PrepareDeps, installation: Installation, delivery: Delivery): Promise<Prepared> {
+  const cause = await causeOf(deps, delivery)
+  const { manifest } = installation.plugin
+  if (cause === null) throw new HubError('internal', `The handler delivery ${delivery.id} has no event.`)
+  if (cause === 'erased') throw erasedError(delivery)
+  const type = handlerType(manifest.on, cause.event.type)
+  const wanted = type === undefined ? undefined : manifest.on[type]
+  if (type === undefined || wanted === undefined) {
+    throw new HubError(
+      'config_invalid',
+      `The plugin "${manifest.id}" does not subscribe to "${cause.event.type}" any more.`,
+    )
+  }
+  if (wanted.enqueue !== undefined) return { input: enqueueOnly(wanted.enqueue), event: cause.event, erased: NONE }
+  const text = eventJson({ ...cause, parts: wanted.data, pii: installation.pii })
+  return { input: { kind: 'event', type, eventJson: text }, event: cause.event, erased: NONE }
+}
