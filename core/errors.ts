@@ -28,6 +28,7 @@ export const ERRORS = {
   body_too_large: { status: 413, retryable: false, act: 'sender', title: 'The body is too large' },
   unsupported_media_type: { status: 415, retryable: false, act: 'sender', title: 'This content type is not read here' },
   invalid_response: { status: 422, retryable: false, act: 'sender', title: 'The answers do not fit the form' },
+  response_rejected: { status: 422, retryable: false, act: 'sender', title: 'The response was refused' },
   invalid_form: { status: 422, retryable: false, act: 'sender', title: 'The form definition is not valid' },
   invalid_query: { status: 422, retryable: false, act: 'sender', title: 'A query parameter is not valid' },
   idempotency_mismatch: {
@@ -41,7 +42,7 @@ export const ERRORS = {
   internal: { status: 500, retryable: true, act: 'host', title: 'The hub failed' },
   unavailable: { status: 503, retryable: true, act: 'host', title: 'The hub cannot do this right now' },
   overloaded: { status: 503, retryable: true, act: 'host', title: 'The hub has more work than it can keep up with' },
-  storage_busy: { status: 503, retryable: true, act: 'host', title: 'The database is locked by another process' },
+  storage_busy: { status: 503, retryable: true, act: 'host', title: 'The database cannot take this right now' },
   storage_full: { status: 507, retryable: true, act: 'admin', title: 'The disk is full' },
   storage_failed: { status: 503, retryable: true, act: 'host', title: 'The database failed and the hub is stopping' },
 
@@ -92,11 +93,26 @@ export const ERRORS = {
   http_timeout: { status: 504, retryable: true, act: 'vendor', title: 'The receiver did not answer in time' },
   http_reset: { status: 502, retryable: true, act: 'vendor', title: 'The connection broke' },
   http_protocol: { status: 502, retryable: true, act: 'vendor', title: 'The receiver does not speak proper HTTP' },
+  email_connect: { status: 502, retryable: true, act: 'vendor', title: 'The mail server cannot be reached' },
+  email_timeout: { status: 504, retryable: true, act: 'vendor', title: 'The mail server did not answer in time' },
+  email_auth: { status: 502, retryable: false, act: 'admin', title: 'The mail server refuses the login of the hub' },
   breaker_open: {
     status: 503,
     retryable: true,
     act: 'vendor',
     title: 'The receiver failed repeatedly; waiting before the next probe',
+  },
+  credential_refused: {
+    status: 502,
+    retryable: false,
+    act: 'admin',
+    title: 'The receiver does not accept the credential of the installation',
+  },
+  token_unavailable: {
+    status: 503,
+    retryable: true,
+    act: 'vendor',
+    title: 'The token endpoint cannot give a token right now',
   },
   secret_missing: { status: 502, retryable: false, act: 'admin', title: 'The secret has no value' },
   config_invalid: { status: 422, retryable: false, act: 'admin', title: 'The configuration is not valid' },
@@ -149,6 +165,18 @@ export class HubError extends Error {
     return ERRORS[this.code].retryable
   }
 }
+
+/**
+ * Any failure as one of the table. What nobody foresaw is the hub's own fault (`internal`, tried again) and tells its own
+ * message, unless another code or message is given.
+ */
+export const asHubError = (
+  error: unknown,
+  { code = 'internal', message }: { readonly code?: ErrorCode; readonly message?: string } = {},
+): HubError =>
+  error instanceof HubError
+    ? error
+    : new HubError(code, message ?? (error instanceof Error ? error.message : String(error)), { cause: error })
 
 /** True for a code of the table; codes that come out of a sandbox are only text until this says so. */
 export const isErrorCode = (code: unknown): code is ErrorCode => typeof code === 'string' && Object.hasOwn(ERRORS, code)

@@ -10,6 +10,7 @@ export const ID_PREFIXES = {
   key: 'key',
   run: 'run',
   request: 'req',
+  process: 'prc',
 } as const
 
 export type IdKind = keyof typeof ID_PREFIXES
@@ -38,12 +39,19 @@ export function newId(kind: IdKind, nowMs: number = Date.now()): string {
   return `${ID_PREFIXES[kind]}_${lastTime}${counter}-${variant}${poolText.slice(at + 1, at + 4)}-${poolText.slice(at + 4, at + ID_HEX_CHARS)}`
 }
 
+/** What every id of this kind made at or after a time is greater than or equal to, and every older one is less than. Unix ms. */
+export const idsFrom = (kind: IdKind, atMs: number): string => `${ID_PREFIXES[kind]}_${timeText(atMs)}`
+
 /** The two bits that RFC 9562 fixes, with two random ones. */
 const VARIANTS = ['8', '9', 'a', 'b'] as const
 
 function startMs(ms: number): void {
   lastMs = ms
   sequence = 0
-  const time = ms.toString(16).padStart(12, '0')
-  lastTime = `${time.slice(0, 8)}-${time.slice(8)}-7`
+  lastTime = timeText(ms)
+}
+
+function timeText(ms: number): string {
+  const time = Math.max(0, Math.floor(ms)).toString(16).padStart(12, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}-7`
 }

@@ -3,89 +3,78 @@
  * in the reverse of it, so that whatever was accepted is either finished or still written down.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { mkdirSync } from 'node:fs'
+import { openAccountedSandboxes } from './accounting/open.ts'
+import { ofKeys } from './accounting/usage.ts'
+import { settleIn } from './announce.ts'
+import type { Authoring } from './authoring.ts'
+import { openBackend } from './backends.ts'
+import type { Backend, LogLine } from './backends.ts'
 import { createGuardedHttp } from './capabilities/guarded-http.ts'
+import { createMailServer } from './capabilities/mail-server.ts'
 import { createRunCapabilities } from './capabilities/run-capabilities.ts'
-import { rfc3339, systemClock } from './clock.ts'
+import { systemClock } from './clock.ts'
 import type { Clock } from './clock.ts'
-import type { ConfigProblem, Settings } from './config/config.ts'
-import type { Environment } from './config/settings.ts'
+import type { Settings } from './config/config.ts'
+import { ConfigRefused } from './config/refused.ts'
 import { createAdmission } from './delivery/admission.ts'
 import { createBreakers } from './delivery/breaker.ts'
 import { createControl } from './delivery/control.ts'
 import { createDeliveryEngine } from './delivery/engine.ts'
 import { createKvQuota } from './delivery/kv-quota.ts'
 import { createScheduler } from './delivery/schedules.ts'
-import { HubError } from './errors.ts'
+import { openAnywhere } from './fleet/anywhere.ts'
+import type { BoundCalls } from './fleet/anywhere.ts'
+import { fleetDuties, lanesBehind } from './fleet/duties.ts'
+import { showGauges } from './gauges.ts'
 import { createHttpApp } from './http/app.ts'
 import { serveHttp } from './http/serve.ts'
 import { openFormCache } from './ingest/form-cache.ts'
 import { openFormViews } from './ingest/form-views.ts'
-import { openReceiver } from './ingest/receive.ts'
+import { openInlet } from './ingest/inlet.ts'
 import { openBus } from './live/bus.ts'
 import type { Bus } from './live/bus.ts'
-import { LIMITS } from './limits.ts'
 import type { Limits } from './limits.ts'
 import { DEFAULT_WORKSPACE } from './model.ts'
 import type { Delivery, LogEvent } from './model.ts'
-import { openHealth } from './observe/health.ts'
 import type { Health } from './observe/health.ts'
 import type { Logger, Meter } from './observe/observe.ts'
 import { openObserve } from './observe/open.ts'
 import type { Observe } from './observe/open.ts'
+import { openSharing } from './redis.ts'
+import type { Sharing } from './redis.ts'
+import { openProbes } from './probes.ts'
 import { createForwarding } from './pump/forwarding.ts'
 import { createPump } from './pump/pump.ts'
 import { createRecentEvents } from './pump/recent-events.ts'
 import { createEmbeddedQueue } from './queue/embedded/queue.ts'
+import { openApprovalAlerts } from './registry/approval-alerts.ts'
+import { openApprovals } from './registry/approval.ts'
 import { openApiKeys } from './registry/api-keys.ts'
-import { assemble } from './registry/assemble.ts'
+import { openTokens } from './registry/tokens.ts'
 import type { Assembly } from './registry/assemble.ts'
+import { openChecks } from './registry/checks.ts'
 import { openReloader } from './registry/reload.ts'
 import type { Reloader } from './registry/reload.ts'
 import { Roster } from './registry/roster.ts'
-import { watchBreaches } from './registry/breach-watch.ts'
 import { openRouteCall } from './registry/route-call.ts'
+import { openStops } from './registry/stops.ts'
 import { openRegistryView } from './registry/views.ts'
-import { createSandbox } from './sandbox/pool.ts'
-import { backupSqlite } from './storage/sqlite/backup.ts'
-import { acceptLoss, migrationStatus, openSqliteStore, restoreSqlite } from './storage/sqlite/open.ts'
-import { claimFolder } from './storage/sqlite/single-owner.ts'
+import { createRunHistory } from './runs/history.ts'
+import { openRunReader } from './runs/reader.ts'
+import { openProofs } from './sandbox/proof.ts'
+import type { Proofs } from './sandbox/proof.ts'
+import { openSource } from './source.ts'
 import type { Store } from './storage/store.ts'
+import { openTransforms } from './transform/chain.ts'
+import { Members } from './transform/members.ts'
+import type { HubOptions, RunningHub } from './running-hub.ts'
 import { HUB_VERSION } from './version.ts'
 
-export interface HubOptions {
-  readonly settings: Settings
-  readonly env: Environment
-  /** Configuration text that stands in for a file: the demo's. */
-  readonly configText?: string
-}
+export type { HubOptions, RunningHub } from './running-hub.ts'
+export { ConfigRefused } from './config/refused.ts'
+export { SandboxUnsafe } from './sandbox/proof.ts'
 
-export interface RunningHub {
-  readonly url: string
-  /** Made at the first start of this data folder and never shown again; null afterwards, or when the environment set one. */
-  readonly newAdminKey: string | null
-  /** Of this process only, all scopes; also in `<data>/hub.json` for the CLI. */
-  readonly operatorKey: string
-  /** Reads the configuration file again (SIGHUP). */
-  reload(): void
-  /** Not ready any more, takes nothing new, finishes or releases what runs, closes. */
-  stop(): Promise<void>
-  /** Resolves when the hub cannot go on: the process should end with a failure. */
-  readonly failed: Promise<Error>
-}
-
-/** Thrown by `startHub` when the configuration is refused. */
-export class ConfigRefused extends Error {
-  readonly problems: readonly ConfigProblem[]
-  constructor(problems: readonly ConfigProblem[]) {
-    super('The configuration is not valid.')
-    this.problems = problems
-  }
-}
-
-const PURGE_EVERY_MS = 600_000
 const FATAL_STOP_MS = 500
 
 /** What every room is given. */
@@ -96,6 +85,10 @@ interface Ground {
   readonly meter: Meter
   readonly store: Store
   readonly bus: Bus
+  readonly backend: Backend
+  readonly log: LogLine
+  readonly sharing: Sharing
+  readonly proofs: Proofs
   readonly published: (events: readonly LogEvent[]) => void
   /** Run in the reverse of the order they were added, at stop and when a start fails half-way. */
   readonly closers: AsyncDisposableStack
@@ -111,27 +104,28 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
 }
 
 async function start(
-  { settings, env, configText }: HubOptions,
+  { settings, env, configText, authoring }: HubOptions,
   closers: AsyncDisposableStack,
 ): Promise<Omit<RunningHub, 'stop'>> {
   const { dataDir } = settings
   const clock = systemClock
-  refuseSharedRoles(settings)
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  const ownership = await claimFolder(dataDir)
-  closers.defer(() => ownership.release())
-  const observe = openObserve({ level: settings.logLevel })
+  const sink = authoring?.logSink
+  const observe = openObserve({ level: settings.logLevel, ...(sink === undefined ? {} : { sink }) })
   closers.defer(() => observe.close())
   const { logger, meter } = observe
-  const file = configText === undefined ? settings.configFile : null
-  const source = { file, env, dataDir, ...(configText === undefined ? {} : { text: configText }) }
-  const first = await assemble({ ...source, nowMs: clock.nowMs() })
+  const source = openSource({ settings, env, configText, authoring })
+  // Beside everything that is opened next; no plugin is loaded before it is known.
+  const proofs = openProofs(settings)
+  const first = await source.load(null, clock.nowMs())
   if ('problems' in first) throw new ConfigRefused(first.problems)
   const { limits } = first.config
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>()
-  const store = await openSqliteStore({ dir: dataDir, limits, logger, onFatal: fail })
-  closers.defer(() => store.close())
+  const backend = await openBackend({ settings, limits, clock, logger, onFatal: fail, closers })
+  const { store, fleet } = backend
+  const sharing = await openSharing({ settings, limits, clock, logger, closers })
   const bus = openBus((error) => logger.error({ err: error }, 'a listener of the live bus failed'))
+  const log = backend.log(bus, (head) => rooms.pump.reach(head))
   const ground: Ground = {
     clock,
     limits,
@@ -139,38 +133,39 @@ async function start(
     meter,
     store,
     bus,
-    published: (events) => bus.publish(events),
+    backend,
+    log,
+    sharing,
+    proofs,
+    published: (events) => {
+      log.published(events)
+      sharing.publish(events)
+    },
     closers,
   }
-
-  const rooms = openRooms(ground, first)
-  const { roster, pump, engine, queue, sandbox } = rooms
+  const rooms = openRooms(ground, first, authoring)
+  const { roster, pump, engine, queue } = rooms
+  const approvals = openApprovalAlerts({ ...ground, fleet })
   const reloader = openReloader({
     ...ground,
-    file,
+    file: source.file,
     dataDir,
-    pluginDirs: first.config.pluginDirs,
+    authoring,
     initial: first,
-    load: (previous) => assemble({ ...source, previous, nowMs: clock.nowMs() }),
-    apply: (assembly: Assembly) => roster.apply(assembly),
+    load: (previous) => source.load(previous, clock.nowMs()),
+    apply: rooms.apply,
     // Not before: a configuration that was not put to work opens no network.
-    applied: ({ config }: Assembly) => rooms.http.setAllow(config.network.allow),
+    applied: (assembly: Assembly) => {
+      putToWork(rooms, door, assembly)
+      approvals.applied(assembly)
+      authoring?.applied(assembly)
+    },
   })
-  observe.gauges({
-    lagEvents: () => pump.lag(),
-    queueDepth: () => queue.depth(),
-    sandbox: () => sandbox.stats(),
-    deliveries: () => store.laneCounts(),
-    storage: () => store.stats(),
-  })
-  const health = openHealth({
-    storage: () => store.ping(),
-    configuration: () => reloader.describe(),
-    installations: () => roster.summary(),
-  })
-  const door = openDoor(ground, { settings, rooms, reloader, health, observe })
+  showGauges({ ...ground, ...rooms, fleet, observe })
+  const health = openProbes({ ...ground, roster, reloader })
+  const door = openDoor(ground, { settings, first, rooms, reloader, health, observe })
 
-  await roster.apply(first)
+  await rooms.apply(first)
   await queue.start((lane) => {
     const key = `${lane.workspace}/${lane.installation}`
     if (lane.kind === 'pump') return pump.work(key)
@@ -178,14 +173,16 @@ async function start(
   })
   const serving = await serveHttp({ app: door.app, host: settings.host, port: settings.port, limits, logger })
   closers.defer(() => serving.close(limits.drainGraceMs))
-  await reloader.watch()
-  closers.defer(() => reloader.close())
-  closers.defer(announce(ground, { dataDir, url: serving.url, key: door.operatorKey }))
-  closers.defer(async () => {
-    health.drain('shutting down')
-    // Whoever balances between hubs sees it before connections are refused.
-    await sleep(limits.drainNoticeMs)
+  await ground.log.start()
+  await fleet.start(fleetDuties({ ...ground, ...rooms, fleet, approvals, keys: door.keys }), {
+    url: serving.boundUrl,
+    key: door.doorKey,
   })
+  await reloader.watch()
+  approvals.applied(first)
+  authoring?.applied(first)
+  closers.defer(() => reloader.close())
+  settleIn({ ...ground, fleet, settings, health, url: serving.url, key: door.operatorKey })
   void failed.then(() => {
     health.drain('the database failed')
     return serving.close(FATAL_STOP_MS)
@@ -199,53 +196,48 @@ async function start(
   }
 }
 
-function refuseSharedRoles({ role }: Settings): void {
-  if (role === 'all') return
-  const why = 'needs a database that several processes can share; with SQLite one process does everything (--role all).'
-  throw new HubError('config_invalid', `--role ${role} ${why}`)
-}
-
 /** From the log to the outside, in the order data moves. */
-function openRooms(ground: Ground, first: Assembly) {
-  const { clock, limits, logger, meter, store, bus, closers } = ground
-  const forms = openFormCache({ store, clock, stringCharsMax: limits.stringCharsMax })
+function openRooms(ground: Ground, first: Assembly, authoring: Authoring | undefined) {
+  const { clock, limits, logger, store, bus, closers } = ground
+  const { stringCharsMax } = limits
+  const forms = openFormCache({ store, clock, stringCharsMax, shared: ground.sharing.forms })
   const formViews = openFormViews(store)
   const recent = createRecentEvents(limits)
   const breakers = createBreakers(limits)
   const http = createGuardedHttp({ allow: first.config.network.allow, limits })
   closers.defer(() => http.close())
-  const isolates = createSandbox({ logger, limits, onRestart: (group, why) => meter.sandboxRestart(group, why) })
-  const sandbox = watchBreaches(isolates, { roster: () => roster, clock, logger })
-  closers.defer(() => sandbox.close())
-  const queue = createEmbeddedQueue({ clock, logger, lanes: () => [], drainGraceMs: limits.drainGraceMs })
+  const mail = createMailServer({ settings: first.config.email, allow: first.config.network.allow, limits })
+  closers.defer(() => mail.close())
+  const accounted = openAccountedSandboxes({ ...ground, roster: () => roster })
+  const { sandbox, transformSandbox, usage, parcels } = accounted
+  closers.defer(() => accounted.close())
+  const local = createEmbeddedQueue({ clock, logger, lanes: () => [], drainGraceMs: limits.drainGraceMs })
+  const queue = ground.backend.queue(local, { logGrew: async () => ground.log.reach(await store.headSeq()) })
   closers.defer(() => queue.stop())
   const capabilities = createRunCapabilities({
     store,
     http,
+    mail,
     clock,
     limits,
     breakers: { check: (key, host) => breakers.check(key, host, clock.nowMs()) },
     formOf: (workspace, id) => formViews.newest(workspace, id),
   })
+  const runs = createRunHistory(ground)
+  closers.defer(() => runs.written())
   const running = {
     ...ground,
     sandbox,
+    runs,
     capabilities,
     kvQuota: createKvQuota(store, limits.pluginKvKeysMax),
     queue,
     formOf: (event: LogEvent) => formViews.of(event),
-    random: Math.random,
-  }
-  const engine = createDeliveryEngine({
-    ...running,
-    breakers,
     eventInMemory: recent.byId,
-    disable: (key, reason) => {
-      roster.move(key, 'disable', reason).catch((error: unknown) => {
-        logger.error({ err: error, installation: key }, 'an installation could not be disabled')
-      })
-    },
-  })
+    random: Math.random,
+    ...openStops({ roster: () => roster, clock, logger }),
+  }
+  const engine = createDeliveryEngine({ ...running, breakers })
   closers.defer(async () => {
     const { released } = await engine.stop(limits.drainGraceMs)
     logger.info({ released }, 'deliveries stopped')
@@ -254,17 +246,31 @@ function openRooms(ground: Ground, first: Assembly) {
   const pump = createPump({ ...running, recent, push })
   closers.defer(() => pump.stop())
   const scheduler = createScheduler({ store, queue, push, logger, clock })
+  const checks = openChecks({ ...running, roster: () => roster })
+  closers.defer(() => checks.close())
   const roster = new Roster({
     ...ground,
+    fleet: ground.backend.fleet,
     sandbox,
     changed: (placed) => {
       engine.setInstallations(placed)
       pump.setInstallations(placed)
       scheduler.setInstallations(placed)
+      accounted.setInstallations(placed)
     },
+    swapped: authoring?.swapped,
+    loaded: checks.loaded,
   })
+  const members = new Members({ ...ground, sandbox: transformSandbox, stateOf: (key) => roster.find(key) })
+  const apply = async (assembly: Assembly): Promise<void> => {
+    await ground.proofs.forUnits(assembly.installations)
+    await roster.apply(assembly)
+    await members.apply(assembly)
+  }
+  const transforms = openTransforms({ ...running, sandbox: transformSandbox, members })
+  closers.defer(() => transforms.close())
   // A unit that is still coming up would be told off for the sandbox going down.
-  closers.defer(() => roster.loaded())
+  closers.defer(async () => void (await Promise.all([roster.loaded(), members.close()])))
   bus.subscribe((events) => {
     forms.hear(events)
     formViews.hear(events)
@@ -272,13 +278,22 @@ function openRooms(ground: Ground, first: Assembly) {
     engine.heard(events)
     pump.heard(events)
   })
-  return { ...running, forms, breakers, http, engine, push, pump, scheduler, roster }
+  const lanes = { engine, push, pump, scheduler, roster, checks, transforms, usage, parcels }
+  return { ...running, ...lanes, forms, formViews, breakers, http, mail, transformSandbox, apply }
 }
 
 type Rooms = ReturnType<typeof openRooms>
 
+/** What else of a new configuration counts once its installations do. */
+function putToWork(rooms: Rooms, door: ReturnType<typeof openDoor>, { config }: Assembly): void {
+  rooms.http.setAllow(config.network.allow)
+  rooms.mail.configure(config.email, config.network.allow)
+  door.credentials.setIssuers(config.auth.jwt)
+}
+
 interface DoorParts {
   readonly settings: Settings
+  readonly first: Assembly
   readonly rooms: Rooms
   readonly reloader: Reloader
   readonly health: Health
@@ -286,84 +301,68 @@ interface DoorParts {
 }
 
 /** Keys, ingest and the HTTP app. */
-function openDoor(ground: Ground, { settings, rooms, reloader, health, observe }: DoorParts) {
+function openDoor(ground: Ground, { settings, first, rooms, reloader, health, observe }: DoorParts) {
   const { clock, limits, store, published, closers } = ground
   const { engine, pump, roster } = rooms
   const operatorKey = randomBytes(32).toString('base64url')
+  const doorKey = randomBytes(32).toString('base64url')
   const extraKeys = settings.adminKey === null ? [operatorKey] : [operatorKey, settings.adminKey]
   const keys = openApiKeys({ ...ground, extraKeys })
   closers.defer(() => keys.close())
+  const credentials = openTokens({ ...ground, keys, http: rooms.http })
+  credentials.setIssuers(first.config.auth.jwt)
   /** Only once everything else has come up: it can be shown a single time. */
   const firstAdminKey = async (): Promise<string | null> => {
     if (settings.adminKey !== null || (await store.listKeys(null)).length > 0) return null
-    const made = await keys.create({ workspace: DEFAULT_WORKSPACE, name: 'admin', scopes: ['admin'], expiresAt: null })
-    return made.key
+    return await keys.createFirst({ workspace: DEFAULT_WORKSPACE, name: 'admin', scopes: ['admin'], expiresAt: null })
   }
   const admission = createAdmission({
     clock,
     limits,
-    lanes: () =>
-      engine
-        .pressure()
-        .filter(({ key, healthy }) => healthy && !pump.catchingUp(key))
-        .map(({ key, fresh, deliveredPerSecond }) => ({ behind: fresh + pump.behind(key), deliveredPerSecond })),
+    lanes: () => [...lanesBehind(rooms), ...ground.backend.fleet.pace()],
   })
+  const control = createControl({ ...ground, engine, pump, roster })
   const { forwarding, stored } = createForwarding({ pump, engine, published })
-  const receiver = openReceiver({ ...ground, admission: admission.wait, forwarding, onAccepted: stored })
+  const { transforms, forms } = rooms
+  const inlet = openInlet({ ...ground, forms, admission: admission.wait, transforms, forwarding, onAccepted: stored })
+  const here: BoundCalls = {
+    testSend: control.testSend,
+    replayEvents: control.replayEvents,
+    pluginRoute: openRouteCall({ ...rooms, inlet: inlet.ofPlugins }),
+    usage: async ({ keys }) => ofKeys(rooms.usage(), keys),
+    check: rooms.checks.check,
+    takeParcels: rooms.parcels.take,
+  }
+  const known = (key: string): boolean => roster.find(key) !== undefined
+  const anywhere = openAnywhere({ fleet: ground.backend.fleet, known, here })
+  rooms.parcels.handTo(anywhere.takeParcels)
+  closers.defer(() => rooms.parcels.handOver())
   const app = createHttpApp({
     ...ground,
     version: HUB_VERSION,
     keys,
-    forms: rooms.forms,
-    receiver,
-    registry: openRegistryView({ roster, store, breakers: rooms.breakers, cursorOf: pump.cursorOf }),
-    engine: createControl({ ...ground, engine, pump, roster }),
+    credentials,
+    forms,
+    ...inlet,
+    registry: openRegistryView({ ...rooms, ...ground.backend, cursorOf: pump.cursorOf, usageOf: anywhere.usage }),
+    processes: () => ground.backend.fleet.members(),
+    approve: openApprovals({
+      dataDir: settings.dataDir,
+      assembly: () => roster.assembly(),
+      processes: () => ground.backend.fleet.members(),
+      reload: () => reloader.look(),
+      clock,
+    }),
+    engine: { ...control, ...anywhere },
     health,
     metrics: { type: observe.metricsType, text: () => observe.metricsText() },
+    runs: openRunReader(rooms),
     configStatus: () => reloader.status(),
     onEvents: published,
     trustedProxies: settings.trustedProxies,
-    pluginRoute: openRouteCall(rooms),
+    pluginRoute: anywhere.pluginRoute,
+    door: { fleet: ground.backend.fleet, key: doorKey, here },
+    rateLimit: ground.sharing.rateLimit,
   })
-  return { app, operatorKey, firstAdminKey }
+  return { app, keys, credentials, operatorKey, doorKey, firstAdminKey }
 }
-
-/** Tells the CLI where the hub is and keeps the store tidy; answers what ends both. */
-function announce({ clock, logger, store }: Ground, hub: { dataDir: string; url: string; key: string }): () => void {
-  const purge = setInterval(() => {
-    store.purge(clock.nowMs()).catch((error: unknown) => logger.warn({ err: error }, 'old rows could not be purged'))
-  }, PURGE_EVERY_MS)
-  purge.unref()
-  const file = join(hub.dataDir, 'hub.json')
-  const { url, key } = hub
-  writeFileSync(file, JSON.stringify({ url, pid: process.pid, key, startedAt: rfc3339(clock.nowMs()) }), {
-    mode: 0o600,
-  })
-  logger.info({ url, data: hub.dataDir, version: HUB_VERSION }, 'serving')
-  return () => {
-    clearInterval(purge)
-    rmSync(file, { force: true })
-  }
-}
-
-/** The database of a data folder for commands that work on its files, with or without a running hub. */
-export const storage = {
-  /** Migrates and verifies it, as a start does. */
-  open: (dataDir: string): Promise<Store> =>
-    openSqliteStore({ dir: dataDir, limits: LIMITS, logger: silent, onFatal: () => {} }),
-  migrationStatus,
-  /** A consistent copy, also of a database in use. */
-  backup: ({
-    dataDir,
-    file,
-    progress,
-  }: {
-    dataDir: string
-    file: string
-    progress?: (fraction: number) => void
-  }): Promise<void> => backupSqlite({ dir: dataDir, limits: LIMITS, target: file, progress }),
-  restore: ({ dataDir, file }: { dataDir: string; file: string }) => restoreSqlite({ dir: dataDir, backupFile: file }),
-  acceptLoss: (dataDir: string) => acceptLoss(dataDir),
-} as const
-
-const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => silent }

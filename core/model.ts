@@ -1,5 +1,8 @@
 /** The words of the product as types: what is stored, in code's camelCase. `core/http` turns it into wire snake_case. */
+import type { Checked } from './checked.ts'
 import type { Json, Outcome } from './contract/index.ts'
+
+export type { CheckFinding, Checked } from './checked.ts'
 
 /** The tenant. Every row belongs to one; nothing crosses it. */
 export type WorkspaceId = string & { readonly __brand?: 'workspace' }
@@ -83,6 +86,37 @@ export interface StoredResponse {
   readonly updatedAt: string
 }
 
+/** Why a response was put aside: a transform flagged it, a transform refused it, or one failed whose failures are closed. */
+export const QUARANTINE_VERDICTS = ['flagged', 'rejected', 'failed'] as const
+export type QuarantineVerdict = (typeof QUARANTINE_VERDICTS)[number]
+
+/** Why a response waits in quarantine that its form did not take when a plugin submitted it; no transform can say this. */
+export const FORM_MISMATCH = 'form-mismatch'
+
+/** A response that is not stored, until somebody releases or discards it. */
+export interface Quarantined {
+  /** Its id as a response, then as now. */
+  readonly id: string
+  readonly workspace: WorkspaceId
+  readonly formId: string
+  readonly formVersion: number
+  readonly status: ResponseStatus
+  readonly verdict: QuarantineVerdict
+  /** `flagged`, the plugin's own code of a refusal, `transform_failed`, or `form-mismatch`. */
+  readonly code: string
+  readonly message: string | null
+  readonly installation: string
+  readonly plugin: string
+  /** The answers as they came. */
+  readonly received: { readonly [key: string]: Json }
+  /** The same as far as transforms had changed them: what a release stores. */
+  readonly data: { readonly [key: string]: Json }
+  readonly meta: { readonly [key: string]: Json }
+  readonly clientId: string | null
+  readonly startedAt: string | null
+  readonly receivedAt: string
+}
+
 /** One entry of the event log. JSON is kept as text: most readers pass it on without looking inside. */
 export interface LogEvent {
   /** Gap-free, in commit order, from 1. */
@@ -106,6 +140,10 @@ export interface LogEvent {
     readonly submittedAt: string | null
   } | null
 }
+
+/** After it nothing that is remembered of its response, or of the responses of its form, may be used. */
+export const isDeletion = ({ type }: Pick<LogEvent, 'type'>): boolean =>
+  type === 'response.deleted' || type === 'response.discarded' || type === 'form.deleted'
 
 /** An event about to be appended; `seq` is given by the log. */
 export interface NewEvent {
@@ -149,6 +187,8 @@ export interface Delivery {
   readonly formId: string | null
   readonly responseId: string | null
   readonly orderKey: string | null
+  /** Those of one action that share it start at its pace; null: the ones that name none. */
+  readonly paceKey: string | null
   /** JSON text. */
   readonly input: string
   readonly state: DeliveryState
@@ -177,22 +217,28 @@ export interface NewDelivery {
   readonly formId: string | null
   readonly responseId: string | null
   readonly orderKey: string | null
+  readonly paceKey?: string
   readonly input: string
   readonly dueAtMs: number
   /** It is born with its first attempt already failed (a handler run of the pump): the row starts there. */
   readonly failed?: FailedFirst
 }
 
-/** How a delivery looks whose first attempt ended before it was written. `attempts` and `scheduleStep` become 1. */
+/** How a delivery looks whose first attempt ended before it was written. `attempts` becomes 1. */
 export interface FailedFirst {
   readonly state: Extract<DeliveryState, 'retrying' | 'dead'>
   readonly reason: DeadReason | null
   readonly errorCode: string | null
   readonly error: string | null
+  /** 0: its schedule does not count this one, since the credential was refused. */
+  readonly scheduleStep: 0 | 1
   readonly attempt: Omit<Attempt, 'deliveryId' | 'n'>
 }
 
-/** One HTTP exchange of an attempt, with secrets masked and the bodies cut to the limit. */
+/**
+ * One HTTP exchange of an attempt, with secrets masked and the bodies cut to the limit. Of an e-mail the method is `SMTP`,
+ * the status the server's reply code, and addresses are masked.
+ */
 export interface Exchange {
   readonly method: string
   readonly url: string
@@ -203,7 +249,7 @@ export interface Exchange {
   readonly responseBody: string | null
   readonly truncated: boolean
   readonly durationMs: number
-  /** Error class when there was no answer: `dns`, `connect`, `tls`, `timeout`, `reset`, `refused_by_guard`, `too_large`. */
+  /** Error class when there was no answer: `dns`, `connect`, `tls`, `timeout`, `reset`, `auth`, `refused_by_guard`, `too_large`. */
   readonly error: string | null
 }
 
@@ -223,6 +269,85 @@ export interface RunLog {
   readonly level: 'debug' | 'info' | 'warn' | 'error'
   readonly message: string
   readonly fields?: { readonly [key: string]: Json }
+  /** Where in the plugin's own files it was written: `index.ts:12:5`. */
+  readonly at?: string
+}
+
+/**
+ * What a run was for; the words are those of deliveries, `route` for a request to the plugin's own route, `transform`
+ * for a look at a response before it was stored, and `check` for a look at its own settings.
+ */
+export const RUN_KINDS = ['handler', 'action', 'schedule', 'route', 'transform', 'check'] as const
+export type RunKind = (typeof RUN_KINDS)[number]
+
+/** What a transform came to for one response. `failed`: its `whenFails` says what became of the response. */
+export const TRANSFORM_OUTCOMES = ['kept', 'changed', 'flagged', 'rejected', 'failed'] as const
+export type TransformOutcome = (typeof TRANSFORM_OUTCOMES)[number]
+
+/** What a run was given, by reference: the content stays where it is, and is looked up when somebody reads the run. */
+export interface RunItem {
+  readonly eventId: string | null
+  readonly deliveryId: string | null
+  readonly formId: string | null
+  /** Of a transform: what the response is stored under, or waits under in quarantine. */
+  readonly responseId: string | null
+  /** Of an action, for this item, or what a transform came to; null for the other kinds. */
+  readonly outcome: Attempt['outcome'] | TransformOutcome | null
+}
+
+/** What a run asked for: names, keys and sizes, never values. */
+export type RunEffect =
+  /** `deliveryId`: the id it was to get; a key that was taken before makes no delivery. */
+  | { readonly kind: 'enqueue'; readonly action: string; readonly key: string; readonly deliveryId: string }
+  /** `bytes` of the JSON text; null: the key was deleted. */
+  | { readonly kind: 'kv'; readonly key: string; readonly bytes: number | null }
+  | { readonly kind: 'emit'; readonly type: string; readonly eventId: string }
+  | { readonly kind: 'tally' | 'metric'; readonly name: string; readonly by: number }
+  /** What a transform made of a response: the JSON text of the answer, or of this part of `meta`, has so many bytes; null: it is gone. */
+  | { readonly kind: 'change'; readonly part: 'data' | 'meta'; readonly key: string; readonly bytes: number | null }
+
+/** One HTTP request of a run, in short: the attempt of its delivery has the whole exchange. */
+export interface RunRequest {
+  readonly method: string
+  /** Without query; secrets are masked. */
+  readonly url: string
+  readonly status: number | null
+  readonly durationMs: number
+  /** As in `Exchange`. */
+  readonly error: string | null
+}
+
+/** One entry of the run history: what a plugin did in one crossing, and what came of it. */
+export interface RunRecord {
+  readonly id: string
+  readonly workspace: WorkspaceId
+  readonly installation: string
+  readonly plugin: string
+  readonly version: string
+  /** The first characters of the bundle's hash. */
+  readonly bundle: string
+  readonly kind: RunKind
+  /** What the manifest calls it: event type, action, schedule, or route with its method. Of a transform: the form. */
+  readonly name: string
+  readonly attempt: number
+  readonly startedAt: string
+  /** From its start to the end of what it wanted from outside. */
+  readonly durationMs: number
+  readonly cpuMs: number
+  readonly outcome: 'ok' | 'failed'
+  readonly errorCode: string | null
+  /** Ends in the plugin's own file, line and column where there is one. */
+  readonly error: string | null
+  /** The way there in the plugin's own files, a line each. */
+  readonly stack: string | null
+  readonly items: readonly RunItem[]
+  readonly effects: readonly RunEffect[]
+  readonly requests: readonly RunRequest[]
+  readonly logs: readonly RunLog[]
+  /** Effects, requests and log lines that were too many to be kept. */
+  readonly leftOut: number
+  /** Runs of the same kind, name and outcome that came after it and were too many to be recorded themselves. */
+  readonly more: number
 }
 
 /** `invalid` and `needs-approval` never run; `degraded` runs with concurrency 1; the rest stand still with a reason. */
@@ -242,4 +367,30 @@ export interface InstallationRow {
   readonly lastSuccessAt: string | null
   readonly lastFailureAt: string | null
   readonly lastError: string | null
+  readonly lastErrorCode: string | null
+  /** Attempts that failed since the last one that went well. */
+  readonly failureStreak: number
+  /** Unix ms at which a pause ends by itself; null: somebody has to end it. */
+  readonly returnsAtMs: number | null
+  /** Unix ms of the pauses for used up points that still count. */
+  readonly pausesAtMs: readonly number[]
+  /** Hash of the settings whose credential was refused; null: none was. */
+  readonly refusedHash: string | null
+  /** What its check found last, and of which settings; null: none has run yet. */
+  readonly check: Checked | null
 }
+
+/** What a key or token may be allowed. `admin` is everything; no other scope contains another. */
+export const SCOPES = [
+  'forms:read',
+  'forms:write',
+  'responses:read',
+  'responses:write',
+  'analytics:read',
+  'deliveries:write',
+  'hooks:write',
+  'admin',
+] as const
+export type Scope = (typeof SCOPES)[number]
+
+export const isScope = (text: string): text is Scope => (SCOPES as readonly string[]).includes(text)

@@ -49,8 +49,11 @@ export interface AddressPolicy {
   refusal(address: string, port: number): string | null
 }
 
-/** Builds the policy; throws `config_invalid` naming the entry of `allow` that is no CIDR or address. */
-export function addressPolicy(allow: readonly string[]): AddressPolicy {
+/**
+ * Builds the policy; throws `config_invalid` naming the entry of `allow` that is no CIDR or address. `anyPort`: for a server
+ * that speaks another protocol, and that the admin names.
+ */
+export function addressPolicy(allow: readonly string[], { anyPort = false } = {}): AddressPolicy {
   const allowed = allow.map(allowedRange)
   return {
     refusal(text, port) {
@@ -58,7 +61,7 @@ export function addressPolicy(allow: readonly string[]): AddressPolicy {
       if (address === null) return `${text} is not an address the hub understands`
       if (matches(allowed, address)) return null
       if (!isGlobal(address)) return `${text} is a private or special address`
-      if (port > SYSTEM_PORT_MAX || SYSTEM_PORTS.has(port)) return null
+      if (anyPort || port > SYSTEM_PORT_MAX || SYSTEM_PORTS.has(port)) return null
       return `port ${port} is reserved for other protocols (80, 443 and ports from 1024 are open)`
     },
   }

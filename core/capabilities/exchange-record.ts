@@ -77,7 +77,8 @@ const UNCUT: Cut = { text: '', short: false }
 /** UTF-8 takes at most three bytes for a UTF-16 unit, so most texts need no measuring. */
 const BYTES_PER_UNIT_MAX = 3
 
-function cut(text: string, bytesMax: number): Cut {
+/** The first so many bytes, without half a character at the end. */
+export function cut(text: string, bytesMax: number): Cut {
   if (text.length * BYTES_PER_UNIT_MAX <= bytesMax) return { text, short: false }
   const bytes = Buffer.from(text)
   if (bytes.length <= bytesMax) return { text, short: false }

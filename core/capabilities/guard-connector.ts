@@ -87,7 +87,7 @@ function tcpConnector(lookup: LookupFunction, timeoutMs: number): buildConnector
 }
 
 /** Hands the socket exactly the answers that were checked; one bad answer among good ones refuses them all. */
-function guardedLookup(options: GuardOptions, port: number): LookupFunction {
+export function guardedLookup(options: Pick<GuardOptions, 'policy' | 'resolve'>, port: number): LookupFunction {
   return (hostname, lookup, callback) => {
     options.resolve(hostname).then(
       (addresses) => {
@@ -118,7 +118,7 @@ function refusalOf(
   return null
 }
 
-function refusedAddress(host: string, why: string): HubError {
+export function refusedAddress(host: string, why: string): HubError {
   return new HubError(
     'http_refused_address',
     `The hub does not send to ${host}: ${why}. If it is meant, list its network in network.allow of manifold.yaml.`,

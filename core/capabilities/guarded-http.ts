@@ -72,11 +72,8 @@ export function createGuardedHttp(options: GuardedHttpOptions): GuardedHttp {
 
   return {
     request(request) {
-      if (request.body !== null && request.body.length > limits.pluginHttpRequestBytesMax) {
-        const bytes = `${request.body.length} bytes`
-        const message = `The request body has ${bytes}; the limit is ${limits.pluginHttpRequestBytesMax}.`
-        return Promise.reject(new HubError('capability_limit', message))
-      }
+      const large = largeBody(request.body, limits.pluginHttpRequestBytesMax)
+      if (large !== null) return Promise.reject(large)
       const url = parseHttpUrl(request.url)
       if (url instanceof HubError) return Promise.reject(url)
       return exchange({ agent, url, request, limits })
@@ -101,6 +98,12 @@ export function createGuardedHttp(options: GuardedHttpOptions): GuardedHttp {
     },
     close: () => agent.destroy(null),
   }
+}
+
+/** Why a body is not sent (`capability_limit`), or null. */
+export function largeBody(body: Buffer | null, bytesMax: number): HubError | null {
+  if (body === null || body.length <= bytesMax) return null
+  return new HubError('capability_limit', `The request body has ${body.length} bytes; the limit is ${bytesMax}.`)
 }
 
 /** A URL the hub is willing to send to, or the reason why not (`http_refused_url`). Addresses are checked at the socket. */

@@ -5,7 +5,7 @@ import type { Exchange } from '../model.ts'
 import { recordExchange, type ExchangeEnd, type SeenResponse } from './exchange-record.ts'
 import type { HttpAllowance } from './grants.ts'
 import { parseHttpUrl, type GuardedHttp } from './guarded-http.ts'
-import { bodyOf, headersOf, methodOf } from './http-request.ts'
+import { bodyOf, headersOf, methodOf, type RequestBody } from './http-request.ts'
 import { MASKED, type Mask } from './mask.ts'
 import type { GuardedResponse } from './response-reader.ts'
 import { secretName, unseal, type UnsealInput } from './sealed.ts'
@@ -23,10 +23,12 @@ export interface HttpCapabilityDeps {
   readonly headerBytesMax: number
 }
 
-/** What a run leaves behind: every exchange and the host asked last. */
+/** What a run leaves behind: every exchange, the host asked last, and how many requests were begun. */
 export interface HttpTrace {
   readonly exchanges: Exchange[]
   lastHost: string | null
+  /** Those under way have no exchange yet. */
+  begun: number
 }
 
 export interface HttpCall {
@@ -37,10 +39,22 @@ export interface HttpCall {
 }
 
 /** Sends one request for a plugin and answers `{status, headers, body, truncated}`. Throws HubError. */
-export async function callHttp(deps: HttpCapabilityDeps, call: HttpCall): Promise<Json> {
-  const { request, trace } = call
+export function callHttp(deps: HttpCapabilityDeps, call: HttpCall): Promise<Json> {
+  const body = bodyOf(call.request, deps.keys)
+  return exchange(deps, { ...call, body, see: (response) => maskedResponse(response, deps.mask) })
+}
+
+/** One request whose body is made already. */
+export interface ExchangeCall extends HttpCall {
+  readonly body: RequestBody
+  /** What of the answer may be shown and written down. Called once, as soon as it is there. */
+  readonly see: (response: GuardedResponse, host: string) => SeenResponse
+}
+
+/** Grant, breaker, request, record. Throws HubError. */
+export async function exchange(deps: HttpCapabilityDeps, call: ExchangeCall): Promise<SeenResponse> {
+  const { request, trace, body } = call
   const method = methodOf(request['method'])
-  const body = bodyOf(request)
   const input: UnsealInput = { keys: deps.keys, body: body.bytes }
   const target = targetOf(request['url'], input)
   const denied = deps.allowed(method, target.url)
@@ -52,13 +66,14 @@ export async function callHttp(deps: HttpCapabilityDeps, call: HttpCall): Promis
     const message = `${target.url.host} failed repeatedly; the next attempt is in ${Math.ceil(openMs / 1000)} s.`
     throw new HubError('breaker_open', message, { retryAfterMs: openMs })
   }
-  const headers = headersOf(request['headers'], { input, isJson: body.isJson, bytesMax: deps.headerBytesMax })
+  const headers = headersOf(request['headers'], { input, contentType: body.contentType, bytesMax: deps.headerBytesMax })
   const sent = { method, url: target.shown, headers: headers.shown, body: body.text }
   const startMs = deps.monotonicMs()
   const record = (end: ExchangeEnd): void => {
     const durationMs = deps.monotonicMs() - startMs
     trace.exchanges.push(recordExchange({ sent, end, durationMs, mask: deps.mask, bytesMax: deps.recordedBytesMax }))
   }
+  trace.begun += 1
   try {
     const response = await deps.http.request({
       method,
@@ -67,7 +82,7 @@ export async function callHttp(deps: HttpCapabilityDeps, call: HttpCall): Promis
       body: body.bytes,
       timeoutMs: call.timeoutMs,
     })
-    const seen = maskedResponse(response, deps.mask)
+    const seen = call.see(response, target.url.host)
     record({ kind: 'answered', response, seen })
     return seen
   } catch (error) {
@@ -94,6 +109,9 @@ function targetOf(value: Json | undefined, input: UnsealInput): Target {
   if (url instanceof HubError) throw url
   if (real === shown) return (lastTarget = { url, shown, sealed: false })
   const startsSecret = secretName(Array.isArray(value) ? value[0] : value) !== undefined
+  // A name that is looked up is told to the world, and a refusal or a failure would tell the plugin what was looked up.
+  if (!startsSecret && URL.parse(shown)?.origin !== url.origin)
+    throw new HubError('capability_denied', 'A secret cannot be part of the host; one that is the whole address can.')
   return { url, shown: startsSecret ? `${url.origin}/${MASKED}` : shown, sealed: true }
 }
 
@@ -101,7 +119,12 @@ function targetOf(value: Json | undefined, input: UnsealInput): Target {
 function maskedResponse(response: GuardedResponse, mask: Mask): SeenResponse {
   const { headers } = response
   for (const name in headers) headers[name] = mask(headers[name] as string)
-  return { status: response.status, headers, body: mask(response.body), truncated: response.truncated }
+  return {
+    status: response.status,
+    headers,
+    body: mask(response.body, response.truncated),
+    truncated: response.truncated,
+  }
 }
 
 function maskedError(error: unknown, mask: Mask): HubError {

@@ -51,7 +51,7 @@ export function asHttpError(error: unknown, host: string): HubError {
 export function errorClassOf(code: ErrorCode): string {
   if (code === 'http_refused_address' || code === 'http_refused_url') return 'refused_by_guard'
   if (code === 'capability_limit') return 'too_large'
-  return code.startsWith('http_') ? code.slice('http_'.length) : code
+  return code.replace(/^(http|email)_/, '')
 }
 
 function isBadResponse(error: unknown): boolean {

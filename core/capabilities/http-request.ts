@@ -2,7 +2,9 @@
 import type { Json } from '../contract/index.ts'
 import { HubError } from '../errors.ts'
 import pkg from '../../package.json' with { type: 'json' }
-import { unseal, type UnsealInput } from './sealed.ts'
+import { MASKED } from './mask.ts'
+import { unseal, type Unsealed, type UnsealInput } from './sealed.ts'
+import type { KeyRing } from './signing.ts'
 
 export const USER_AGENT = `Manifold/${pkg.version}`
 
@@ -40,25 +42,56 @@ export function methodOf(value: Json | undefined): string {
 }
 
 export interface RequestBody {
+  /** As it may be shown: secrets are left out. */
   readonly text: string | null
   readonly bytes: Buffer | null
-  readonly isJson: boolean
+  /** What it is, when no header says otherwise. */
+  readonly contentType: string | null
 }
 
-const NO_BODY: RequestBody = { text: null, bytes: null, isJson: false }
+const NO_BODY: RequestBody = { text: null, bytes: null, contentType: null }
+const FORM_FIELDS_MAX = 1_000
 
-/** `body` as it is or `json` as text. The bytes made here are the ones signed and sent. */
-export function bodyOf(request: { readonly [key: string]: Json }): RequestBody {
-  const { body, json } = request
-  if (json === undefined) {
-    if (body === undefined || body === null) return NO_BODY
-    if (typeof body !== 'string') throw wrong('http: body has to be text; use json for anything else.')
-    return { text: body, bytes: Buffer.from(body), isJson: false }
+/** `body` as it is, `json` as text, or `form` encoded. The bytes made here are the ones signed and sent. */
+export function bodyOf(request: { readonly [key: string]: Json }, keys: KeyRing): RequestBody {
+  const { body, json, form } = request
+  const given = [body, form].filter((part) => part !== undefined && part !== null).length + (json === undefined ? 0 : 1)
+  if (given > 1) throw wrong('http: give one of body, json and form.')
+  if (json !== undefined) {
+    const text = JSON.stringify(json)
+    return { text, bytes: Buffer.from(text), contentType: 'application/json' }
   }
-  if (body !== undefined && body !== null) throw wrong('http: give either body or json, not both.')
-  const text = JSON.stringify(json)
-  return { text, bytes: Buffer.from(text), isJson: true }
+  if (form !== undefined && form !== null) {
+    const fields = formFields('http', form)
+    return formBody(
+      fields.map(([name, value]) => [name, unseal(value, `http: the field "${name}"`, { keys, body: null })]),
+    )
+  }
+  if (body === undefined || body === null) return NO_BODY
+  if (typeof body !== 'string') throw wrong('http: body has to be text; use json for anything else.')
+  return { text: body, bytes: Buffer.from(body), contentType: null }
 }
+
+/** Names and values of a form from the guest. */
+export function formFields(capability: string, form: Json | undefined): readonly (readonly [string, Json])[] {
+  if (typeof form !== 'object' || form === null || Array.isArray(form))
+    throw wrong(`${capability}: form has to be an object.`)
+  const fields = Object.entries(form)
+  if (fields.length > FORM_FIELDS_MAX)
+    throw new HubError('capability_limit', `${capability}: more than ${FORM_FIELDS_MAX} fields in a form.`)
+  return fields
+}
+
+/** `application/x-www-form-urlencoded` (WHATWG URL section 5). */
+export function formBody(fields: readonly (readonly [string, Unsealed])[]): RequestBody {
+  const encoded = (part: keyof Unsealed): string =>
+    new URLSearchParams(fields.map(([name, value]): [string, string] => [name, value[part]])).toString()
+  const contentType = 'application/x-www-form-urlencoded'
+  return { text: decodeMasks(encoded('shown')), bytes: Buffer.from(encoded('real')), contentType }
+}
+
+/** `[secret]` is for people. */
+const decodeMasks = (text: string): string => text.replaceAll(encodeURIComponent(MASKED), MASKED)
 
 export interface RequestHeaders {
   /** Name, value, name, value …; the values with secrets filled in. */
@@ -69,8 +102,8 @@ export interface RequestHeaders {
 
 export interface HeadersOptions {
   readonly input: UnsealInput
-  /** Adds `content-type: application/json` when no header says otherwise. */
-  readonly isJson: boolean
+  /** Added when no header says otherwise. */
+  readonly contentType: string | null
   readonly bytesMax: number
 }
 
@@ -97,7 +130,7 @@ export function headersOf(value: Json | undefined, options: HeadersOptions): Req
   if (bytes > options.bytesMax) {
     throw new HubError('capability_limit', `http: the headers have ${bytes} bytes; the limit is ${options.bytesMax}.`)
   }
-  if (options.isJson && !seen.has('content-type')) addBoth('content-type', 'application/json')
+  if (options.contentType !== null && !seen.has('content-type')) addBoth('content-type', options.contentType)
   if (!seen.has('user-agent')) addBoth('user-agent', USER_AGENT)
   return { flat, shown }
 

@@ -6,8 +6,11 @@ export const MASKED = '[secret]'
 /** Shorter values are no secrets: hiding them would only riddle every text with holes. */
 const MASKED_CHARS_MIN = 6
 
-/** Replaces every known spelling of every secret. */
-export type Mask = (text: string) => string
+/**
+ * Replaces every known spelling of every secret. `isCut`: the text was longer, so that it may end in the first part of one;
+ * that goes, too.
+ */
+export type Mask = (text: string, isCut?: boolean) => string
 
 /** Builds the mask of one installation's secrets. */
 export function createMask(secrets: Iterable<string>): Mask {
@@ -18,22 +21,36 @@ export function createMask(secrets: Iterable<string>): Mask {
   // Longest first, so that a form that holds another one goes as a whole.
   const forms = [...all].toSorted((a, b) => b.length - a.length)
   const shortest = forms.at(-1)?.length ?? Infinity
-  return (text) => {
-    if (text.length < shortest) return text
+  return (text, isCut = false) => {
     let masked = text
-    for (const form of forms) if (masked.includes(form)) masked = masked.replaceAll(form, MASKED)
-    return masked
+    if (text.length >= shortest)
+      for (const form of forms) if (masked.includes(form)) masked = masked.replaceAll(form, MASKED)
+    return isCut ? withoutBegun(masked, forms) : masked
   }
+}
+
+/** Without the beginning of a form at its end: a receiver that repeats a secret at the edge would tell all but its last letter. */
+function withoutBegun(text: string, forms: readonly string[]): string {
+  // What is left of a character that was cut.
+  const whole = text.replace(/\ufffd+$/, '')
+  const last = whole.at(-1)
+  let longest = 0
+  for (const form of forms)
+    for (let length = Math.min(form.length - 1, whole.length); length > longest; length -= 1)
+      if (form[length - 1] === last && whole.endsWith(form.slice(0, length))) longest = length
+  return longest === 0 ? text : `${whole.slice(0, -longest)}${MASKED}`
 }
 
 function* formsOf(secret: string): Generator<string> {
   for (const value of valuesOf(secret)) {
     yield value
-    yield JSON.stringify(value).slice(1, -1)
+    yield* textForms(value)
     const percent = encodeURIComponent(value.toWellFormed())
-    yield percent
-    yield percent.replaceAll('%20', '+')
-    yield percent.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())
+    const form = new URLSearchParams({ '': value }).toString().slice(1)
+    for (const encoded of [percent, percent.replaceAll('%20', '+'), form]) {
+      yield encoded
+      yield encoded.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())
+    }
     const bytes = Buffer.from(value)
     yield bytes.toString('hex')
     yield bytes.toString('hex').toUpperCase()
@@ -43,6 +60,32 @@ function* formsOf(secret: string): Generator<string> {
       yield encodeURIComponent(text)
     }
   }
+}
+
+/** How programs write it that show what they were sent: JSON, HTML, a URL, a header's bytes read as UTF-8 or back. */
+function* textForms(value: string): Generator<string> {
+  yield value.toLowerCase()
+  yield value.toUpperCase()
+  const json = JSON.stringify(value).slice(1, -1)
+  yield json
+  yield json.replaceAll('/', '\\/')
+  for (const text of [json, json.replaceAll('/', '\\/')]) {
+    const ascii = text.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    yield ascii
+    yield ascii.replace(/\\u[0-9a-f]{4}/g, (code) => `\\u${code.slice(2).toUpperCase()}`)
+  }
+  for (const quote of ['&#39;', '&#x27;', '&apos;', "'"])
+    for (const double of ['&quot;', '&#34;', '"'])
+      yield value
+        .replaceAll('&', '&amp;')
+        .replaceAll('<', '&lt;')
+        .replaceAll('>', '&gt;')
+        .replaceAll('"', double)
+        .replaceAll("'", quote)
+  for (const before of ['http://h/', 'http://h/?', 'http://h/#'])
+    yield URL.parse(`${before}${value}`)?.href.slice(before.length) ?? ''
+  yield Buffer.from(value, 'latin1').toString('utf8')
+  yield Buffer.from(value).toString('latin1')
 }
 
 /** The secret itself and the parts of it that give as much away: the key of `whsec_…`, the path of a secret URL. */

@@ -4,18 +4,30 @@
  *
  *   name            argument                                   answer
  *   http            HttpRequest of the contract                {status, headers, body, truncated}
- *   hmac            {key, alg?, data, encoding?, keyFormat?}   text
+ *   email           EmailMessage of the contract               {accepted, code, response}
+ *   hmac            {key, alg?, data, encoding?, keyFormat?,   text
+ *                    dataEncoding?}
  *   sign            {alg, key, claims, header?}                text (JWT)
+ *   sign            {alg: RS256, key, data}                    text (base64, as is data)
+ *   token           TokenRequest of the contract;              {$secret, fields}
+ *                   of `instead` only its reference
  *   kv.get          {key}                                      the value, or undefined
  *   kv.list         {prefix, after?}                           {keys, next}
  *   responses.get   {id}                                       ResponseInfo, or undefined
  *   responses.list  {form?, since?, limit?, after?}            {items, next}
  *   tallies         {prefix?}                                  {name: number}
+ *   verify          VerifyRequest of the contract              {ok, reason}
+ *   submit          SubmitRequest of the contract              {result, responseId, message, problems}
+ *   forms.get       {id}                                       FormInfo, or undefined
+ *   forms.ensure    {id, name, fields}                         FormInfo
+ *
+ * The last four are of routes: they are about a request, or take part in the inlet.
  *
  * The same arguments may come as a list in this order (`["key"]`), which is how a call of `ctx.kv.get(key)` reads.
  */
 import type { Clock } from '../clock.ts'
 import type { Json } from '../contract/index.ts'
+import type { RouteScope } from '../delivery/ports.ts'
 import { HubError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Exchange, WorkspaceId } from '../model.ts'
@@ -24,17 +36,25 @@ import type { FormView } from '../routing/event-json.ts'
 import type { CapabilityHandler } from '../sandbox/sandbox.ts'
 import type { Store } from '../storage/store.ts'
 import { argumentReader, type Args } from './arguments.ts'
+import { sendEmail, type ActFor } from './email-capability.ts'
 import { httpAllowance } from './grants.ts'
 import type { GuardedHttp } from './guarded-http.ts'
 import { callHttp, type HttpCapabilityDeps, type HttpTrace } from './http-capability.ts'
+import type { MailServer } from './mail-server.ts'
+import { ensureForm, getForm, submitAnswers } from './inlet.ts'
 import { createMask, type Mask } from './mask.ts'
 import { getResponse, listResponses } from './responses.ts'
 import { secretName } from './sealed.ts'
-import { createKeyRing, hmac, isJwtAlg, isKeyFormat, signJwt, type KeyRing } from './signing.ts'
+import { createTokenRing, type TokenRing } from './token-ring.ts'
+import { serveTokenCall } from './token-capability.ts'
+import { createKeyRing, hmac, isJwtAlg, isKeyFormat, signJwt, signRsa, type KeyRing } from './signing.ts'
+import { verify } from './verify.ts'
 
 export interface CapabilityDeps {
   readonly store: Pick<Store, 'kvGet' | 'kvList' | 'tallies' | 'getResponse' | 'listResponses'>
   readonly http: GuardedHttp
+  /** Absent: no e-mail is sent. */
+  readonly mail?: MailServer
   readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>
   readonly limits: Limits
   /** Milliseconds until the next probe when the breaker of this installation and host is open, else null. */
@@ -46,6 +66,10 @@ export interface CapabilityDeps {
 export interface RunContext {
   /** Unix ms at which the run is ended; requests do not outlive it. */
   readonly deadlineMs?: number | undefined
+  /** The one delivery that an action runs for. */
+  readonly actFor?: ActFor | undefined
+  /** Of a route. */
+  readonly route?: RouteScope | undefined
 }
 
 /** One run's door to the hub, and what passed through it. */
@@ -54,6 +78,8 @@ export interface OpenRun {
   readonly exchanges: Exchange[]
   /** Host (and port) of the last request, for breakers; null when none was made. */
   lastHost(): string | null
+  /** True when a request, or an e-mail, of the run may have reached its receiver, answered or not. */
+  mayHaveLeft(): boolean
   /** Takes the installation's secrets out of a text: for log lines and messages of the run. */
   readonly mask: Mask
 }
@@ -65,6 +91,7 @@ export interface RunCapabilities {
 /** What follows from an installation alone; made at its first run. */
 interface Prepared {
   readonly keys: KeyRing
+  readonly tokens: TokenRing
   readonly mask: Mask
   readonly http: HttpCapabilityDeps
 }
@@ -85,8 +112,13 @@ export function createRunCapabilities(deps: CapabilityDeps): RunCapabilities {
 }
 
 function prepare(deps: CapabilityDeps, installation: Installation): Prepared {
-  const keys = createKeyRing(installation.secrets)
-  const mask = createMask(installation.secrets.values())
+  const tokens = createTokenRing({
+    secretsMask: createMask(installation.secrets.values()),
+    tokensMax: deps.limits.pluginTokensMax,
+    nowMs: deps.clock.nowMs,
+  })
+  const { mask } = tokens
+  const keys = createKeyRing(installation.secrets, tokens.text)
   const http: HttpCapabilityDeps = {
     http: deps.http,
     monotonicMs: deps.clock.monotonicMs,
@@ -97,7 +129,7 @@ function prepare(deps: CapabilityDeps, installation: Installation): Prepared {
     recordedBytesMax: deps.limits.attemptBodyBytesMax,
     headerBytesMax: deps.limits.headerBytesMax,
   }
-  return { keys, mask, http }
+  return { keys, tokens, mask, http }
 }
 
 interface RunScope {
@@ -105,28 +137,44 @@ interface RunScope {
   readonly installation: Installation
   readonly prepared: Prepared
   readonly context: RunContext
+  /** Counts one request of the run; throws when it is one too many. */
+  readonly countHttp: () => void
 }
 
-function openRun(scope: RunScope): OpenRun {
-  const trace: HttpTrace = { exchanges: [], lastHost: null }
-  const { hostOpsMax, httpCallsMax } = scope.installation.limits
+function openRun(opened: Omit<RunScope, 'countHttp'>): OpenRun {
+  const trace: HttpTrace = { exchanges: [], lastHost: null, begun: 0 }
+  const { hostOpsMax, httpCallsMax } = opened.installation.limits
+  const emailsMax = opened.deps.limits.pluginEmailsMax
   let ops = 0
   let httpCalls = 0
+  let emails = 0
+  const countHttp = (): void => {
+    if (++httpCalls > httpCallsMax) throw tooMany('http requests', httpCallsMax)
+  }
+  const scope: RunScope = { ...opened, countHttp }
   return {
     exchanges: trace.exchanges,
     lastHost: () => trace.lastHost,
+    mayHaveLeft: () => mayHaveLeft(trace),
     mask: scope.prepared.mask,
     handler: async (name, args) => {
       if (!Object.hasOwn(CAPABILITIES, name))
         throw new HubError('capability_denied', `There is no capability "${name}".`)
       ops += 1
       if (ops > hostOpsMax) throw tooMany('capability calls', hostOpsMax)
-      if (name === 'http' && ++httpCalls > httpCallsMax) throw tooMany('http requests', httpCallsMax)
+      if (name === 'http') countHttp()
+      if (name === 'email' && ++emails > emailsMax) throw tooMany('e-mails', emailsMax)
       const capability = CAPABILITIES[name as CapabilityName]
       return capability.serve(argumentReader(name, args, capability.names), scope, trace)
     },
   }
 }
+
+/** Ends of an exchange that never had a receiver; every other may have had one. */
+const NEVER_LEFT: ReadonlySet<string | null> = new Set(['dns', 'connect', 'refused_by_guard'])
+
+const mayHaveLeft = ({ exchanges, begun }: HttpTrace): boolean =>
+  begun > exchanges.filter(({ error }) => NEVER_LEFT.has(error)).length
 
 const tooMany = (what: string, max: number): HubError =>
   new HubError('capability_limit', `The run made more than ${max} ${what}.`)
@@ -141,21 +189,66 @@ interface Capability {
 
 const CAPABILITIES = {
   http: { names: [], serve: serveHttp },
+  email: { names: [], serve: serveEmail },
   hmac: { names: [], serve: serveHmac },
   sign: { names: [], serve: serveSign },
+  token: { names: [], serve: serveToken },
   'kv.get': { names: ['key'], serve: serveKvGet },
   'kv.list': { names: ['prefix', 'after'], serve: serveKvList },
   'responses.get': { names: ['id'], serve: (args, scope) => getResponse(args, responsesScope(scope)) },
   'responses.list': { names: [], serve: (args, scope) => listResponses(args, responsesScope(scope)) },
   tallies: { names: ['prefix'], serve: serveTallies },
+  verify: { names: [], serve: serveVerify },
+  submit: {
+    names: [],
+    serve: (args, scope) => submitAnswers(args, scope.installation, routeOf(scope, 'submit')),
+  },
+  'forms.get': {
+    names: ['id'],
+    serve: (args, scope) => getForm(args, scope.installation, routeOf(scope, 'forms')),
+  },
+  'forms.ensure': {
+    names: [],
+    serve: (args, scope) => ensureForm(args, scope.installation, routeOf(scope, 'forms')),
+  },
 } as const satisfies Record<string, Capability>
 
 type CapabilityName = keyof typeof CAPABILITIES
 
-function serveHttp(args: Args, { deps, prepared, context }: RunScope, trace: HttpTrace): Promise<Json> {
-  const wantedMs = args.optionalNumber('timeoutMs') ?? deps.limits.httpTimeoutMs
-  const leftMs = context.deadlineMs === undefined ? wantedMs : context.deadlineMs - deps.clock.nowMs()
-  return callHttp(prepared.http, { request: args.all, timeoutMs: Math.min(wantedMs, leftMs), trace })
+function serveHttp(args: Args, scope: RunScope, trace: HttpTrace): Promise<Json> {
+  const wantedMs = args.optionalNumber('timeoutMs') ?? scope.deps.limits.httpTimeoutMs
+  return callHttp(scope.prepared.http, { request: args.all, timeoutMs: withinRun(scope, wantedMs), trace })
+}
+
+function withinRun({ context, deps }: RunScope, wantedMs: number): number {
+  return context.deadlineMs === undefined ? wantedMs : Math.min(wantedMs, context.deadlineMs - deps.clock.nowMs())
+}
+
+function serveToken(args: Args, scope: RunScope, trace: HttpTrace): Promise<Json> {
+  const { deps, prepared } = scope
+  return serveTokenCall(args, {
+    http: prepared.http,
+    tokens: prepared.tokens,
+    nowMs: deps.clock.nowMs,
+    timeoutMs: withinRun(scope, deps.limits.httpTimeoutMs),
+    countHttp: scope.countHttp,
+    trace,
+  })
+}
+
+function serveEmail(args: Args, scope: RunScope, trace: HttpTrace): Promise<Json> {
+  const { deps, installation, prepared, context } = scope
+  return sendEmail(args, {
+    ...deps,
+    mail: deps.mail,
+    installation,
+    actFor: context.actFor,
+    breakerOpenMs: prepared.http.breakerOpenMs,
+    timeoutMs: withinRun(scope, deps.limits.emailTimeoutMs),
+    monotonicMs: deps.clock.monotonicMs,
+    mask: prepared.mask,
+    trace,
+  })
 }
 
 async function serveHmac(args: Args, { prepared }: RunScope): Promise<Json> {
@@ -165,15 +258,32 @@ async function serveHmac(args: Args, { prepared }: RunScope): Promise<Json> {
   if (alg !== 'sha256' && alg !== 'sha512') throw args.wrong('alg has to be sha256 or sha512')
   if (encoding !== 'hex' && encoding !== 'base64') throw args.wrong('encoding has to be hex or base64')
   if (!isKeyFormat(format)) throw args.wrong('keyFormat has to be utf8, base64 or whsec')
+  const dataEncoding = args.optionalText('dataEncoding') ?? 'utf8'
+  if (dataEncoding !== 'utf8' && dataEncoding !== 'base64') throw args.wrong('dataEncoding has to be utf8 or base64')
   const key = prepared.keys.hmacKey(secretArgument(args), format)
-  return hmac({ alg, encoding, key, data: [args.text('data')] })
+  return hmac({ alg, encoding, key, data: [Buffer.from(args.text('data'), dataEncoding)] })
 }
 
 async function serveSign(args: Args, { prepared }: RunScope): Promise<Json> {
   const alg = args.text('alg')
   if (!isJwtAlg(alg)) throw args.wrong('alg has to be RS256, ES256 or HS256')
   const key = prepared.keys.jwtKey(secretArgument(args), alg)
+  const data = args.optionalText('data')
+  if (data !== undefined) {
+    if (alg !== 'RS256') throw args.wrong('data is signed with RS256 only')
+    return signRsa(key, Buffer.from(data, 'base64'))
+  }
   return signJwt({ alg, key, claims: args.object('claims'), header: args.optionalObject('header') ?? {} })
+}
+
+async function serveVerify(args: Args, scope: RunScope): Promise<Json> {
+  const { arrival } = routeOf(scope, 'verify')
+  return verify(args, { keys: scope.prepared.keys, arrival, nowMs: scope.deps.clock.nowMs() })
+}
+
+function routeOf({ context }: RunScope, what: string): RouteScope {
+  if (context.route !== undefined) return context.route
+  throw new HubError('capability_denied', `ctx.${what} is for routes: it is about the request that they answer.`)
 }
 
 function secretArgument(args: Args): string {

@@ -1,4 +1,4 @@
-/** Fills secrets and HMACs into what a plugin wrote around them. `shown` is the same text with the secrets left out. */
+/** Fills secrets, and what is made of them, into what a plugin wrote around them. `shown` is the same text with the secrets left out. */
 import type { Json } from '../contract/index.ts'
 import { HubError } from '../errors.ts'
 import { MASKED } from './mask.ts'
@@ -17,7 +17,7 @@ export interface UnsealInput {
 
 const PIECES_MAX = 100
 
-/** `value` comes from the guest: a string, a reference, an HMAC, or a list of those. Throws `capability_input`. */
+/** `value` comes from the guest: a string, a reference, an HMAC, Base64, or a list of those. Throws `capability_input`. */
 export function unseal(value: Json | undefined, where: string, input: UnsealInput): Unsealed {
   if (typeof value === 'string') return { real: value, shown: value }
   if (!isList(value)) return unsealPiece(value, where, input)
@@ -42,10 +42,24 @@ function unsealPiece(value: Json | undefined, where: string, input: UnsealInput)
   if (typeof value === 'string') return { real: value, shown: value }
   const name = secretName(value)
   if (name !== undefined) return { real: input.keys.text(name), shown: MASKED }
+  const joined = isObject(value) ? value['$base64'] : undefined
+  if (joined !== undefined) return sealedBase64(joined, where, input)
   const sealed = isObject(value) ? value['$hmac'] : undefined
-  if (!isObject(sealed)) throw wrong(where, 'has to be a string, a secret, an hmac, or a list of those')
+  if (!isObject(sealed)) throw wrong(where, 'has to be a string, a secret, an hmac, base64, or a list of those')
   const digest = sealedHmac(sealed, where, input)
   return { real: digest, shown: digest }
+}
+
+function sealedBase64(pieces: Json, where: string, { keys }: UnsealInput): Unsealed {
+  if (!isList(pieces) || pieces.length > PIECES_MAX) throw wrong(where, 'has a $base64 that is no list of pieces')
+  const texts = pieces.map((piece) => {
+    if (typeof piece === 'string') return piece
+    const name = secretName(piece)
+    if (name === undefined) throw wrong(where, 'has a $base64 with a piece that is neither text nor a secret')
+    return keys.text(name)
+  })
+  const real = Buffer.from(texts.join('')).toString('base64')
+  return { real, shown: pieces.every((piece) => typeof piece === 'string') ? real : MASKED }
 }
 
 function sealedHmac(sealed: JsonObject, where: string, input: UnsealInput): string {

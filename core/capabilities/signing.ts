@@ -16,14 +16,17 @@ export const isJwtAlg = (value: unknown): value is JwtAlg => JWT_ALGS.has(value)
 
 /** The keys of one installation, made once from the text of its secrets. */
 export interface KeyRing {
-  /** The secret's text; throws `secret_missing`. */
+  /** The text of a secret, or of an access token; throws `secret_missing`. */
   text(name: string): string
   hmacKey(name: string, format: KeyFormat): KeyObject
   jwtKey(name: string, alg: JwtAlg): KeyObject
 }
 
-/** Opens the ring over `Installation.secrets`. */
-export function createKeyRing(secrets: ReadonlyMap<string, string>): KeyRing {
+/** Opens the ring over `Installation.secrets`. `tokenOf` knows the names that stand for access tokens, which sign nothing. */
+export function createKeyRing(
+  secrets: ReadonlyMap<string, string>,
+  tokenOf: (name: string) => string | undefined,
+): KeyRing {
   const made = new Map<string, KeyObject>()
   const once = (id: string, make: () => KeyObject): KeyObject => {
     const known = made.get(id)
@@ -38,7 +41,7 @@ export function createKeyRing(secrets: ReadonlyMap<string, string>): KeyRing {
     return value
   }
   return {
-    text,
+    text: (name) => tokenOf(name) ?? text(name),
     hmacKey: (name, format) => once(`${format} ${name}`, () => createSecretKey(keyBytes(name, text(name), format))),
     jwtKey: (name, alg) => once(`${alg} ${name}`, () => jwtKey(name, text(name), alg)),
   }
@@ -77,6 +80,12 @@ export async function signJwt(request: JwtRequest): Promise<string> {
   const signer = alg === 'ES256' ? { key, dsaEncoding: 'ieee-p1363' as const } : key
   const signature = await signAside('sha256', Buffer.from(signed), signer)
   return `${signed}.${signature.toString('base64url')}`
+}
+
+/** RSASSA-PKCS1-v1_5 with SHA-256 over bytes, in base64: what `crypto.subtle.sign` of a sealed key answers. */
+export async function signRsa(key: KeyObject, data: Buffer): Promise<string> {
+  const signature = await signAside('sha256', data, key)
+  return signature.toString('base64')
 }
 
 const base64url = (text: string): string => Buffer.from(text).toString('base64url')

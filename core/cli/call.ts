@@ -32,6 +32,15 @@ export function settingsOf(call: Call): Settings {
   throw new CliError('usage', result.problems.join('\n'), 'see manifold start --help')
 }
 
+/** A whole number; undefined when it was not given. */
+export function numberOption(call: Call, name: string, { from }: { readonly from: number }): number | undefined {
+  const text = textOption(call, name)
+  if (text === undefined) return undefined
+  const value = Number(text)
+  if (Number.isInteger(value) && value >= from) return value
+  throw new CliError('usage', `--${name} must be a whole number from ${from} on (got "${text}").`)
+}
+
 /** A time option: RFC 3339, a date, or `2h` and the like for "so long ago". */
 export function timeOption(call: Call, name: string, nowMs: number): string | undefined {
   const text = textOption(call, name)

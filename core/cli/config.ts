@@ -14,8 +14,15 @@ import { CliError } from './exit-codes.ts'
 
 /** Everything the file leads to, or its mistakes; nothing is granted or written but the bundle cache. */
 export async function assembled(call: Call): Promise<Assembly | { readonly problems: readonly ConfigProblem[] }> {
-  const { configFile, dataDir } = settingsOf(call)
-  return assemble({ file: configFile, env: call.env, dataDir, record: false, nowMs: Date.now() })
+  const { configFile, dataDir, production } = settingsOf(call)
+  return assemble({
+    file: configFile,
+    env: call.env,
+    dataDir,
+    record: false,
+    pinned: production,
+    nowMs: Date.now(),
+  })
 }
 
 export const check: Run = async (call) => {
@@ -23,13 +30,16 @@ export const check: Run = async (call) => {
   const result = await assembled(call)
   const refused = 'problems' in result
   const problems = refused ? result.problems : result.config.quarantined.flatMap((entry) => entry.problems)
+  const doubts = refused ? [] : result.doubts
   const { terminal } = call
+  for (const doubt of doubts) if (!call.options['json']) terminal.say(`warning: ${formatProblem(doubt, process.cwd())}`)
   if (call.options['json']) {
     terminal.json({
       file: configFile,
       ok: problems.length === 0,
       refused,
       problems: problems.map(({ place, ...problem }) => ({ ...place, ...problem })),
+      warnings: doubts.map(({ place, ...doubt }) => ({ ...place, ...doubt })),
       installations: refused ? [] : result.installations.map(({ id }) => id),
       set_aside: refused ? [] : result.brokenInstallations.map(({ id, state, reason }) => ({ id, state, reason })),
     })

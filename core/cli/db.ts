@@ -1,23 +1,28 @@
-/** `manifold db migrate|backup|restore|accept-loss`: works on the files of the data folder. */
+/** `manifold db migrate|backup|restore|accept-loss|reclaim`: works on the database itself, be it a file of the data folder or DATABASE_URL. */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { StorageOperations } from '../storage/operations.ts'
 import type { Call, Run } from './call.ts'
 import { settingsOf } from './call.ts'
+import { confirm } from './confirm.ts'
 import { CliError } from './exit-codes.ts'
 import { runningHub } from './hub-client.ts'
 
-const backends = async () => (await import('../main.ts')).storage
+const storageFor = async (call: Call): Promise<StorageOperations> => {
+  const { storageOf } = await import('../backends.ts')
+  return storageOf(settingsOf(call))
+}
 
 export const migrate: Run = async (call) => {
   const { dataDir } = settingsOf(call)
-  const storage = await backends()
-  const before = storage.migrationStatus(dataDir)
+  const storage = await storageFor(call)
+  const before = await storage.status()
   const run = before.pending.length > 0 && !call.options['dryRun']
   if (run) {
-    refuseWhileRunning(dataDir)
-    await (await storage.open(dataDir)).close()
+    if (!storage.shared) refuseWhileRunning(dataDir)
+    await storage.migrate()
   }
-  const after = storage.migrationStatus(dataDir)
+  const after = await storage.status()
   if (call.options['json'])
     return call.terminal.json({
       from: before.current,
@@ -35,12 +40,11 @@ export const migrate: Run = async (call) => {
 export const backup: Run = async (call) => {
   const [name = ''] = call.args
   const file = resolve(name)
-  const { dataDir } = settingsOf(call)
   if (existsSync(file) && !call.options['force'])
     throw new CliError('failed', `${file} exists.`, 'choose another name, or replace it with --force')
+  const storage = await storageFor(call)
   const bar = call.terminal.progress('backing up')
-  const storage = await backends()
-  await storage.backup({ dataDir, file, progress: (fraction) => bar.set(fraction) }).finally(() => bar.done())
+  await storage.backup(file, (fraction) => bar.set(fraction)).finally(() => bar.done())
   if (call.options['json']) return call.terminal.json({ file })
   call.terminal.say(`Backed up to ${file}.`)
 }
@@ -48,13 +52,12 @@ export const backup: Run = async (call) => {
 export const restore: Run = async (call) => {
   const [name = ''] = call.args
   const file = resolve(name)
-  const { dataDir } = settingsOf(call)
-  refuseWhileRunning(dataDir)
-  const storage = await backends()
+  const storage = await storageFor(call)
+  await refuseWhileUsed(call, storage)
   if (!existsSync(file)) throw new CliError('failed', `There is no file ${file}.`)
-  if (storage.migrationStatus(dataDir).current > 0)
-    await confirm(call, `${dataDir} holds a database; it would be moved aside and ${file} put in its place.`)
-  const restored = await storage.restore({ dataDir, file })
+  const replaced = await storage.replaces(file)
+  if (replaced !== null) await confirm(call, replaced)
+  const restored = await storage.restore(file)
   if (call.options['json'])
     return call.terminal.json({
       file,
@@ -68,10 +71,16 @@ export const restore: Run = async (call) => {
 
 export const acceptLoss: Run = async (call) => {
   const { dataDir } = settingsOf(call)
+  const storage = await storageFor(call)
+  if (storage.acceptLoss === null)
+    throw new CliError(
+      'failed',
+      'accept-loss is for the SQLite file of a data folder; DATABASE_URL names a Postgres.',
+      'put a backup back with: manifold db restore FILE',
+    )
   refuseWhileRunning(dataDir)
-  const storage = await backends()
   await confirm(call, `Events that are missing in ${dataDir} would be given up for good.`)
-  const lost = storage.acceptLoss(dataDir)
+  const lost = await storage.acceptLoss()
   if (call.options['json']) return call.terminal.json({ lost })
   call.terminal.say(
     lost.length === 0
@@ -80,18 +89,33 @@ export const acceptLoss: Run = async (call) => {
   )
 }
 
-function refuseWhileRunning(dataDir: string): void {
+export const reclaim: Run = async (call) => {
+  const storage = await storageFor(call)
+  await refuseWhileUsed(call, storage)
+  const departure = await storage.departure()
+  if (departure === null) throw new CliError('failed', 'This database was not moved away; hubs can use it.')
+  await confirm(
+    call,
+    `It was moved to ${departure.to} (${departure.at}). Hubs would go on with what it held then: whatever came since is missing here, and is sent again if it is sent from both.`,
+  )
+  await storage.reclaim()
+  if (call.options['json']) return call.terminal.json({ moved_to: departure.to, moved_at: departure.at })
+  call.terminal.say('Hubs can use it again.')
+}
+
+/** Ends the command when a hub of this machine runs on the data folder. */
+export function refuseWhileRunning(dataDir: string): void {
   const hub = runningHub(dataDir)
   if (hub) throw new CliError('failed', `A hub runs on ${dataDir} (${hub.url}, process ${hub.pid}).`, 'stop it first')
 }
 
-/** What cannot be taken back has to be meant: --yes, or an answer at the keyboard. */
-async function confirm({ terminal, options }: Call, what: string): Promise<void> {
-  if (options['yes']) return
-  terminal.say(what)
-  if (!terminal.interactive || !process.stdin.isTTY) throw new CliError('usage', 'This has to be meant.', 'say --yes')
-  const { createInterface } = await import('node:readline/promises')
-  const lines = createInterface({ input: process.stdin, output: process.stderr })
-  const answer = await lines.question('Go on? [y/N] ').finally(() => lines.close())
-  if (!/^y(es)?$/i.test(answer.trim())) throw new CliError('failed', 'Nothing was changed.')
+async function refuseWhileUsed(call: Call, storage: StorageOperations): Promise<void> {
+  if (!storage.shared) return refuseWhileRunning(settingsOf(call).dataDir)
+  const hubs = await storage.hubs()
+  if (hubs.length > 0)
+    throw new CliError(
+      'failed',
+      `Hubs use this database: ${hubs.join(', ')}.`,
+      'stop them first; a process that was killed counts as gone after 15 s',
+    )
 }

@@ -4,20 +4,26 @@ import { textOption, timeOption } from './call.ts'
 import { CliError } from './exit-codes.ts'
 import type { HubClient } from './hub-client.ts'
 import { connect } from './hub-client.ts'
+import { refuseUnknownResponse } from './known-response.ts'
 import type { DeliveryRow } from './rows.ts'
 import { anything, deliveryDetail, deliveryPage } from './rows.ts'
 import { oneLine } from './terminal.ts'
 
 const LIMIT_MAX = 100_000
 
-/** Filters of the command line as query parameters. */
-export function listQuery(call: Call): { query: Record<string, string | undefined>; limit: number } {
+/** How many rows a list is to have. */
+export function listLimit(call: Call): number {
   const text = textOption(call, 'limit') ?? '50'
   const limit = Number(text)
-  if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT_MAX)
-    throw new CliError('usage', `--limit must be a number from 1 to ${LIMIT_MAX} (got "${text}")`)
+  if (Number.isInteger(limit) && limit >= 1 && limit <= LIMIT_MAX) return limit
+  throw new CliError('usage', `--limit must be a number from 1 to ${LIMIT_MAX} (got "${text}")`)
+}
+
+/** Filters of the command line as query parameters. */
+export function listQuery(call: Call): { query: Record<string, string | undefined>; limit: number } {
+  const limit = listLimit(call)
   const nowMs = Date.now()
-  const names = ['installation', 'form', 'response', 'event', 'state', 'reason']
+  const names = ['installation', 'form', 'response', 'event', 'state', 'reason', 'code', 'cause', 'text']
   const query = Object.fromEntries(names.map((name) => [name, textOption(call, name)]))
   return {
     query: { ...query, since: timeOption(call, 'since', nowMs), until: timeOption(call, 'until', nowMs) },
@@ -27,7 +33,9 @@ export function listQuery(call: Call): { query: Record<string, string | undefine
 
 export const list: Run = async (call) => {
   const { query, limit } = listQuery(call)
-  const page = await connect(call).list('/api/v2/deliveries', query, { as: deliveryPage, limit })
+  const hub = connect(call)
+  const page = await hub.list('/api/v2/deliveries', query, { as: deliveryPage, limit })
+  if (page.items.length === 0 && query['response'] !== undefined) await refuseUnknownResponse(hub, query['response'])
   if (call.options['json']) return call.terminal.json(page)
   deliveryTable(call, page.items)
   if (page.next_cursor !== null) call.terminal.say(`There are more; --limit shows them.`)
@@ -75,7 +83,9 @@ export const show: Run = async (call) => {
     }),
   )
   for (const attempt of delivery.attempt_log)
-    for (const log of attempt.logs) terminal.line(oneLine(`try ${attempt.n} ${log.level}: ${log.message}`))
+    for (const { level, message, at } of attempt.logs)
+      terminal.line(oneLine(`try ${attempt.n} ${level}: ${at === undefined ? '' : `${at} `}${message}`))
+  terminal.say(`What the plugin did: manifold runs --delivery ${delivery.id}`)
 }
 
 export const replay: Run = async (call) => {

@@ -1,23 +1,21 @@
 /** `manifold doctor`: what could be wrong on this machine and in the running hub, each with its cause and its cure. */
-import { spawn } from 'node:child_process'
 import { access, constants, mkdir, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { formatProblem } from '../config/format-problems.ts'
+import type { Finding as Seen } from '../finding.ts'
+import type { SchemaStatus } from '../storage/operations.ts'
 import type { Call, Run } from './call.ts'
 import { settingsOf } from './call.ts'
 import { assembled } from './config.ts'
 import { count } from './count.ts'
+import { checkAll, placed } from './installations-check.ts'
+import type { CheckedRow } from './installations-check.ts'
 import { CliError } from './exit-codes.ts'
 import { connect, hasHub } from './hub-client.ts'
 import { configStatus, installationList, readiness } from './rows.ts'
 
-interface Finding {
+interface Finding extends Seen {
   readonly name: string
-  readonly level: 'ok' | 'warn' | 'fail'
-  readonly detail: string
-  /** A command or a deed. */
-  readonly fix: string | null
 }
 
 const NODE_MAJOR_MIN = 24
@@ -35,7 +33,9 @@ const CHECKS: Readonly<Record<string, Check>> = {
   sandbox: checkSandbox,
   data: checkData,
   database: checkDatabase,
+  redis: checkRedis,
   configuration: checkConfig,
+  'mail server': checkMail,
   hub: checkHub,
 }
 
@@ -74,28 +74,16 @@ async function checkNode(): Promise<Finding[]> {
   ]
 }
 
-/** The native module must load in a process like those that run plugins. */
+/** Every limit is broken on purpose, in a child of each kind. */
 async function checkSandbox(): Promise<Finding[]> {
-  const child = spawn(
-    process.execPath,
-    ['--no-node-snapshot', '-e', "new (require('isolated-vm').Isolate)().dispose()"],
-    {
-      cwd: fileURLToPath(new URL('../..', import.meta.url)),
-      stdio: ['ignore', 'ignore', 'pipe'],
-    },
+  const { testSandbox } = await import('../sandbox/self-test.ts')
+  const kinds = { sandbox: false, 'hardened sandbox': true }
+  const lists = await Promise.all(
+    Object.entries(kinds).map(async ([kind, hardened]) =>
+      (await testSandbox({ hardened })).map((line): Finding => ({ ...line, name: `${kind}, ${line.name}` })),
+    ),
   )
-  let said = ''
-  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
-  const code = await new Promise<number | null>((done, failed) => child.on('close', done).on('error', failed))
-  return [
-    code === 0
-      ? ok('sandbox', 'isolates can be made')
-      : bad(
-          'sandbox',
-          `isolated-vm does not load: ${said.trim().split('\n').at(-1) ?? ''}`,
-          'install again: rm -rf node_modules && npm ci',
-        ),
-  ]
+  return lists.flat()
 }
 
 async function checkData(call: Call): Promise<Finding[]> {
@@ -122,27 +110,37 @@ async function checkData(call: Call): Promise<Finding[]> {
 }
 
 async function checkDatabase(call: Call): Promise<Finding[]> {
-  const { storage } = await import('../main.ts')
-  const { current, latest, pending } = storage.migrationStatus(settingsOf(call).dataDir)
-  if (current === 0) return [ok('database', 'none yet; the first start makes it')]
-  if (current > latest)
-    return [
-      bad(
-        'database',
-        `its schema (version ${current}) is newer than this program's (${latest})`,
-        'use the version of Manifold that wrote it, or newer',
-      ),
-    ]
-  return [
-    pending.length === 0
-      ? ok('database', `schema version ${current}`)
-      : warn(
-          'database',
-          `waiting: ${count(pending.length, 'migration')}`,
-          'the next start runs them; manifold db backup first',
-        ),
-  ]
+  const { storageOf } = await import('../backends.ts')
+  const storage = storageOf(settingsOf(call))
+  const seen = named('database', await storage.findings())
+  if (seen.some(({ level }) => level === 'fail')) return seen
+  return [...seen, schemaFinding(await storage.status())]
 }
+
+function schemaFinding({ current, latest, pending }: SchemaStatus): Finding {
+  if (current === 0) return ok('database', 'none yet; the first start makes it')
+  if (current > latest)
+    return bad(
+      'database',
+      `its schema (version ${current}) is newer than this program's (${latest})`,
+      'use the version of Manifold that wrote it, or newer',
+    )
+  if (pending.length === 0) return ok('database', `schema version ${current}`)
+  return warn(
+    'database',
+    `waiting: ${count(pending.length, 'migration')}`,
+    'the next start runs them; manifold db backup first',
+  )
+}
+
+async function checkRedis(call: Call): Promise<Finding[]> {
+  const { redisUrl } = settingsOf(call)
+  if (redisUrl === null) return []
+  const { lookAtRedis } = await import('../backends.ts')
+  return named('redis', [await lookAtRedis(redisUrl)])
+}
+
+const named = (name: string, seen: readonly Seen[]): Finding[] => seen.map((each) => ({ name, ...each }))
 
 async function checkConfig(call: Call): Promise<Finding[]> {
   const result = await assembled(call)
@@ -159,7 +157,7 @@ async function checkConfig(call: Call): Promise<Finding[]> {
     findings.push(
       warn(
         `plugin ${id}`,
-        `version ${version} asks for more: ${diff.replaceAll('\n', ', ')}`,
+        `version ${version} waits for approval: ${diff.replaceAll('\n', ', ')}`,
         `manifold plugin approve ${id}`,
       ),
     )
@@ -171,6 +169,15 @@ async function checkConfig(call: Call): Promise<Finding[]> {
     ),
     ...findings,
   ]
+}
+
+/** Nothing is sent. A configuration that cannot be read is another line's business. */
+async function checkMail(call: Call): Promise<Finding[]> {
+  const result = await assembled(call)
+  if ('problems' in result || result.config.email === null) return []
+  const { lookAtMail } = await import('../capabilities/look-at-mail.ts')
+  const { email, network, limits } = result.config
+  return named('mail server', [await lookAtMail(email, network.allow, limits)])
 }
 
 async function checkHub(call: Call): Promise<Finding[]> {
@@ -196,12 +203,24 @@ async function checkHub(call: Call): Promise<Finding[]> {
     ...items
       .filter((item) => item.state !== 'ready')
       .map((item) =>
-        warn(
-          `hub installation ${item.id}`,
-          `${item.state}${item.reason === null ? '' : `: ${item.reason}`}`,
-          'manifold status',
-        ),
+        item.credential.state === 'refused'
+          ? bad(
+              `hub installation ${item.id}`,
+              `${item.state}: ${item.reason ?? ''}`,
+              `mend its credential, then: manifold installations resume ${item.id}`,
+            )
+          : warn(
+              `hub installation ${item.id}`,
+              `${item.state}${item.reason === null ? '' : `: ${item.reason}`}`,
+              'manifold status',
+            ),
       ),
+    ...(
+      await checkAll(
+        hub,
+        items.filter(({ state }) => state !== 'invalid' && state !== 'needs-approval').map(({ id }) => id),
+      )
+    ).flatMap(checkFindings),
     ...items
       .filter((item) => item.deliveries.dead > 0)
       .map((item) =>
@@ -212,4 +231,15 @@ async function checkHub(call: Call): Promise<Finding[]> {
         ),
       ),
   ]
+}
+
+/** Those without a check have no line. */
+function checkFindings({ installation, at, findings }: CheckedRow): readonly Finding[] {
+  const name = `check of ${installation}`
+  if (findings.length === 0) return at === null ? [] : [ok(name, 'credentials and settings are fine')]
+  const again = `mend it, then: manifold installations check ${installation}`
+  return findings.map((finding) => {
+    if (finding.level === 'info') return ok(name, placed(finding))
+    return finding.level === 'error' ? bad(name, placed(finding), again) : warn(name, placed(finding), again)
+  })
 }

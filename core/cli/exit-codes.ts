@@ -5,6 +5,10 @@ export const EXIT_CODES = {
   failed: { code: 1, meaning: 'it was tried and did not work; the message says why' },
   usage: { code: 2, meaning: 'the command line cannot be understood' },
   unavailable: { code: 69, meaning: 'no hub answers' },
+  unsafe: {
+    code: 70,
+    meaning: 'the sandbox does not hold on this machine, so no plugin was started; see manifold doctor',
+  },
   config: { code: 78, meaning: 'the configuration is not valid; each mistake is listed with line and column' },
 } as const
 
@@ -31,6 +35,8 @@ export class CliError extends Error {
   readonly exit: ExitName
   /** What to do about it. */
   readonly hint: string | null
+  /** What a hub answered instead, as it came. */
+  problem: Readonly<Record<string, unknown>> = {}
 
   constructor(exit: ExitName, message: string, hint: string | null = null) {
     super(message)

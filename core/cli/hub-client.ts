@@ -14,7 +14,7 @@ const hubFileSchema = z.object({ url: z.string(), pid: z.number(), key: z.string
 /** What `hub.json` says; written by the hub when it serves, readable by its user only. */
 export type RunningHub = z.infer<typeof hubFileSchema>
 
-type Query = Readonly<Record<string, string | undefined>>
+export type Query = Readonly<Record<string, string | undefined>>
 
 interface ListPage {
   items: unknown[]
@@ -85,7 +85,8 @@ function sameOrigin(one: string, other: string): boolean {
   return origin !== undefined && origin === URL.parse(other)?.origin
 }
 
-function clientFor(url: string, key: string): HubClient {
+/** The hub at this address, with this key. */
+export function clientFor(url: string, key: string): HubClient {
   const request: HubClient['request'] = async (method, path, { as, body }) => {
     let status: number
     let ok: boolean
@@ -160,7 +161,7 @@ const reasonOf = (error: unknown): string => {
   return cause?.code ?? cause?.message ?? message
 }
 
-const problemSchema = z.object({
+const problemSchema = z.looseObject({
   title: z.string().optional(),
   detail: z.string().optional(),
   errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).default([]),
@@ -173,7 +174,8 @@ function problemOf(status: number, text: string): CliError {
   if (!read.success) return new CliError('failed', `The hub answered ${status}.`, hint)
   const { title, detail, errors } = read.data
   const places = errors.map((error) => `\n  ${error.pointer || '/'}: ${error.detail}`).join('')
-  return new CliError('failed', `${detail ?? title ?? `The hub answered ${status}.`}${places}`, hint)
+  const error = new CliError('failed', `${detail ?? title ?? `The hub answered ${status}.`}${places}`, hint)
+  return Object.assign(error, { problem: read.data })
 }
 
 function parseOr(text: string): unknown {

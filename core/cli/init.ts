@@ -42,6 +42,9 @@ forms:
 network:
   allow: []                          # e.g. [127.0.0.1/32] to try a receiver on this machine
 
+# The mail server of plugins that send e-mail (\`use: email-acknowledgement\`, \`use: daily-digest\`).
+email: null                          # { url: "smtp://forms:\${SMTP_PASSWORD}@mail.example.org:587", from: Forms <forms@example.org> }
+
 # Configured uses of plugins. \`manifold plugin list\` shows them, \`manifold plugin info webhooks\` their settings.
 installations: []
 #  - id: crm                         # keep it: what was handled hangs on this name
@@ -55,6 +58,8 @@ installations: []
 #    pii: true                       # may it see fields marked pii? a list names some
 #    retry: { preset: standard }     # or default, or { schedule: [1s, 5s, 30s, 5m, 30m] }
 #    rate: 10/s
+#    isolation: own                  # a process for it alone; its group shares one otherwise
+#    hardened: true                  # without V8's compilers: slower, safer
 #    from: beginning                 # a new installation starts now unless it says from when
 
 # More folders with plugins, relative to this file: \`manifold plugin new greeter\` makes my-plugins/greeter.

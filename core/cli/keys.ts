@@ -9,7 +9,7 @@ import type { KeyRow } from './rows.ts'
 import { anything, keyList, keyMade } from './rows.ts'
 
 export const create: Run = async (call) => {
-  const { SCOPES, isScope } = await import('../registry/api-keys.ts')
+  const { SCOPES, isScope } = await import('../model.ts')
   const scopes = [call.options['scope']].flat().flatMap((scope) => String(scope).split(','))
   const wrong = scopes.filter((scope) => !isScope(scope))
   if (wrong.length > 0)
@@ -40,7 +40,7 @@ export const create: Run = async (call) => {
 export const list: Run = async (call) => {
   const items = hasHub(call)
     ? (await connect(call).request('GET', '/api/v2/keys', { as: keyList })).items
-    : await withKeys(call, async (keys, workspace) => (await keys.list(workspace)).map(toRow))
+    : await withKeys(await existing(call), async (keys, workspace) => (await keys.list(workspace)).map(toRow))
   if (call.options['json']) return call.terminal.json({ items, next_cursor: null })
   call.terminal.table(
     ['id', 'name', 'key', 'scopes', 'created', 'last used', 'state'],
@@ -59,7 +59,7 @@ export const list: Run = async (call) => {
 export const revoke: Run = async (call) => {
   const [id = ''] = call.args
   if (hasHub(call)) await connect(call).request('DELETE', `/api/v2/keys/${encodeURIComponent(id)}`, { as: anything })
-  else if (!(await withKeys(call, (keys, workspace) => keys.revoke(workspace, id))))
+  else if (!(await withKeys(await existing(call), (keys, workspace) => keys.revoke(workspace, id))))
     throw new CliError('failed', `There is no key "${id}" in force.`, 'manifold keys list shows them')
   if (call.options['json']) return call.terminal.json({ id, revoked: true })
   call.terminal.say(`Key ${id} is revoked.`)
@@ -82,15 +82,27 @@ const toRow = (row: ApiKeyRow): KeyRow => ({
   revoked_at: row.revokedAt,
 })
 
+/** Ends the command where there is no database yet: a look must not make one, least of all in the wrong place. */
+async function existing(call: Call): Promise<Call> {
+  const { storageOf } = await import('../backends.ts')
+  const settings = settingsOf(call)
+  if ((await storageOf(settings).status()).current > 0) return call
+  throw new CliError(
+    'failed',
+    `There is no hub's database in ${settings.databaseUrl === null ? settings.dataDir : 'the database of DATABASE_URL'}.`,
+    'start the hub once, or check --data and DATABASE_URL',
+  )
+}
+
 async function withKeys<T>(call: Call, use: (keys: ApiKeys, workspace: string) => Promise<T>): Promise<T> {
-  const [{ openApiKeys }, { DEFAULT_WORKSPACE }, { systemClock }, { storage }, { quietLogger }] = await Promise.all([
+  const [{ openApiKeys }, { DEFAULT_WORKSPACE }, { systemClock }, { storageOf }, { quietLogger }] = await Promise.all([
     import('../registry/api-keys.ts'),
     import('../model.ts'),
     import('../clock.ts'),
-    import('../main.ts'),
+    import('../backends.ts'),
     import('./quiet-logger.ts'),
   ])
-  const store = await storage.open(settingsOf(call).dataDir)
+  const store = await storageOf(settingsOf(call)).open()
   try {
     const keys = openApiKeys({ store, clock: systemClock, logger: quietLogger, extraKeys: [] })
     try {

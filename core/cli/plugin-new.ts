@@ -1,7 +1,8 @@
 /** `manifold plugin new`: a folder that works at once, with a test of its own. */
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { join, relative, resolve } from 'node:path'
+import { join, relative, resolve, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { discoverPlugins, rootsOf } from '../registry/discover.ts'
 import type { Run } from './call.ts'
 import { textOption } from './call.ts'
@@ -28,7 +29,10 @@ export const run: Run = async ({ terminal, options, args, env }) => {
   const dir = join(parent, id)
   if (existsSync(dir)) throw new CliError('failed', `${dir} exists.`, 'choose another id or --dir')
   await mkdir(dir, { recursive: true })
-  const files = pluginFiles(id)
+  const hub = relative(dir, fileURLToPath(new URL('../..', import.meta.url)))
+    .split(sep)
+    .join('/')
+  const files = pluginFiles(id, hub)
   for (const [name, text] of Object.entries(files)) await writeFile(join(dir, name), text)
   const shown = relative(process.cwd(), dir) || dir
   terminal.say(`Made ${shown}: ${Object.keys(files).join(', ')}`)
@@ -36,4 +40,5 @@ export const run: Run = async ({ terminal, options, args, env }) => {
   terminal.say(
     `Then, in manifold.yaml:\n\n  pluginDirs: [${relative(process.cwd(), parent) || '.'}]\n  installations:\n    - { id: ${id}, use: ${id}, with: { url: "https://receiver.example/hook" } }\n`,
   )
+  terminal.say('And: manifold dev    runs it, and loads it again at every save')
 }

@@ -1,16 +1,25 @@
 /** The files of a new plugin. They are built, checked and tested by our own tests as they stand here. */
+import { manifestSchema } from '../registry/manifest.ts'
+import { pluginTypes, TYPES_FILE } from '../registry/plugin-types.ts'
 
 const MAIN = 'index.ts'
 /** Apart from its sentence, so that nothing takes the text below for an import of ours. */
-const SPECIFIER = `'./${MAIN}'`
+const TYPES = `'./${TYPES_FILE}'`
 
-/** File name → text. */
-export const pluginFiles = (id: string): Readonly<Record<string, string>> => ({
-  'plugin.json': `${JSON.stringify(manifest(id), null, 2)}\n`,
-  [MAIN]: CODE,
-  'index.test.ts': TEST,
-  'README.md': readme(id),
-})
+/** File name → text. `hub` is the way from the plugin's folder to the hub's. */
+export const pluginFiles = (id: string, hub: string): Readonly<Record<string, string>> => {
+  const written = manifest(id)
+  return {
+    'plugin.json': json({ $schema: `${hub}/core/contract/plugin.schema.json`, ...written }),
+    [MAIN]: CODE,
+    [TYPES_FILE]: pluginTypes(manifestSchema.parse(written)),
+    'index.test.ts': TEST,
+    'tsconfig.json': json(tsconfig(hub)),
+    'README.md': readme(id),
+  }
+}
+
+const json = (value: object): string => `${JSON.stringify(value, null, 2)}\n`
 
 const manifest = (id: string) => ({
   id,
@@ -20,7 +29,17 @@ const manifest = (id: string) => ({
   hub: '^1.0',
   main: MAIN,
   on: { 'response.submitted': { data: ['data', 'form'] } },
-  actions: { post: { title: 'Post the answers' } },
+  actions: {
+    post: {
+      title: 'Post the answers',
+      input: {
+        type: 'object',
+        properties: { form: { type: 'string' }, answers: { type: 'object' } },
+        required: ['form', 'answers'],
+        additionalProperties: false,
+      },
+    },
+  },
   permissions: { http: { hosts: ['@config.url'], methods: ['POST'] } },
   config: {
     type: 'object',
@@ -38,21 +57,32 @@ const manifest = (id: string) => ({
   },
 })
 
+/** For editors and `tsc -p`: the hub's own settings, and where the names a plugin imports are. */
+const tsconfig = (hub: string) => ({
+  extends: `${hub}/tsconfig.json`,
+  compilerOptions: {
+    module: 'esnext',
+    moduleResolution: 'bundler',
+    typeRoots: [`${hub}/node_modules/@types`],
+    paths: {
+      'manifold/plugin': [`${hub}/core/contract/index.ts`],
+      'manifold/plugin/testing': [`${hub}/core/testing/index.ts`],
+    },
+  },
+  include: ['*.ts'],
+  exclude: [],
+})
+
 const CODE = `/** Posts each submitted response to a URL. Handlers decide, actions act: only the action talks to the outside. */
 import { definePlugin, send } from 'manifold/plugin'
-import type { SecretRef } from 'manifold/plugin'
+// What plugin.json says, as types; after a change there: manifold plugin types
+import type { Plugin } from ${TYPES}
 
-/** The settings, as plugin.json describes them. A secret is a reference: it can be sent, not read. */
-interface Config {
-  readonly url: string
-  readonly token?: SecretRef
-}
-
-export default definePlugin<Config>({
+export default definePlugin<Plugin>({
   on: {
     // Runs once per event inside the hub, however often a process dies. What it enqueues is kept with the event.
     'response.submitted': (event, ctx) => {
-      ctx.enqueue('post', { form: event.form?.name ?? '', answers: event.data ?? {} }, { key: event.id })
+      ctx.enqueue('post', { form: event.form?.name ?? '', answers: event.data }, { key: event.id })
     },
   },
   actions: {
@@ -65,8 +95,12 @@ export default definePlugin<Config>({
         return send({
           method: 'POST',
           url,
-          // Stable over every retry: receivers can tell a repeat.
-          headers: { 'idempotency-key': item.delivery.id, ...(token === undefined ? {} : { authorization: ['Bearer ', token] }) },
+          headers: {
+            // Stable over every retry: receivers can tell a repeat.
+            'idempotency-key': item.delivery.id,
+            // A secret is a reference: it can be sent, not read.
+            ...(token === undefined ? {} : { authorization: ['Bearer ', token] }),
+          },
           json: item.input,
         })
       },
@@ -78,34 +112,37 @@ export default definePlugin<Config>({
 const TEST = `/** Run with: manifold plugin test <this folder> */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import plugin from ${SPECIFIER}
-
-type Handler = NonNullable<NonNullable<typeof plugin.on>[string]>
-type Context = Parameters<Handler>[1]
+import { conformance, testPlugin } from 'manifold/plugin/testing'
 
 const URL = 'https://receiver.example/hook'
+const SETTINGS = { dir: import.meta.dirname, config: { url: URL }, secrets: { token: 'a token of mine' } }
+const FORMS = { contact: { name: 'Contact', fields: [{ key: 'email', type: 'email' as const }] } }
 
-/** A context that writes down what the plugin asks for; \`more\` replaces what a test needs otherwise. */
-function fakeContext(more: Partial<Context> = {}): { ctx: Context; enqueued: unknown[] } {
-  const enqueued: unknown[] = []
-  const ctx = { config: { url: URL }, enqueue: (...call: unknown[]) => void enqueued.push(call), ...more } as Context
-  return { ctx, enqueued }
-}
-
-test('a submitted response is enqueued once, with its form and answers', async () => {
-  const { ctx, enqueued } = fakeContext()
-  const event = { id: 'evt_1', type: 'response.submitted', v: 1, at: '2026-01-01T00:00:00Z', data: { email: 'ada@example.com' }, form: { id: 'f', name: 'Contact', version: 1, fields: [] } } as const
-  await plugin.on?.['response.submitted']?.(event, ctx)
-  assert.deepEqual(enqueued, [['post', { form: 'Contact', answers: { email: 'ada@example.com' } }, { key: 'evt_1' }]])
+test('a submitted response becomes one request, with its form and answers', async () => {
+  await using plugin = await testPlugin({ ...SETTINGS, forms: FORMS })
+  plugin.http.on(\`POST \${URL}\`, 200)
+  await plugin.submit('contact', { email: 'ada@example.com' })
+  const [delivery] = await plugin.settle()
+  const [request] = plugin.http.requests
+  assert.equal(delivery?.state, 'delivered')
+  assert.deepEqual(request?.json(), { form: 'Contact', answers: { email: 'ada@example.com' } })
+  assert.equal(request?.headers['authorization'], 'Bearer a token of mine')
+  assert.equal(request?.headers['idempotency-key'], delivery?.id)
 })
 
-test('the delivery becomes one request to the URL, under an id that never changes', async () => {
-  const item = { input: { answers: {} }, delivery: { id: 'dlv_1', attempt: 1, createdAt: '2026-01-01T00:00:00Z' } }
-  const { ctx } = fakeContext()
-  assert.deepEqual(await plugin.actions?.['post']?.run([item], ctx), {
-    outcome: 'send',
-    request: { method: 'POST', url: URL, headers: { 'idempotency-key': 'dlv_1' }, json: { answers: {} } },
-  })
+test('a receiver that is away is asked again later, under the same id', async () => {
+  await using plugin = await testPlugin({ ...SETTINGS, forms: FORMS })
+  plugin.http.on(\`POST \${URL}\`, [503, 200])
+  await plugin.submit('contact', { email: 'ada@example.com' })
+  assert.deepEqual((await plugin.settle()).map(({ state }) => state), ['retrying'])
+  assert.deepEqual((await plugin.advance('1m')).map(({ state }) => state), ['delivered'])
+  const ids = plugin.http.requests.map(({ headers }) => headers['idempotency-key'])
+  assert.equal(ids.length, 2)
+  assert.equal(ids[0], ids[1])
+})
+
+test('it does what the hub expects of every plugin', async () => {
+  await conformance(import.meta.dirname, { config: { url: URL } })
 })
 `
 
@@ -124,8 +161,9 @@ installations:
 
 * \`plugin.json\` says everything the plugin may do; what it leaves out is denied.
 * \`index.ts\` is the code. It runs in a sandbox: no file system, no network but what the hub sends to the hosts of \`plugin.json\`.
+* \`types.d.ts\` is made from \`plugin.json\`: \`manifold plugin types .\` after each change there.
+* \`manifold plugin test .\` checks all of it in the sandbox and runs \`*.test.ts\`.
+* \`manifold dev\` loads the plugin again whenever a file is saved.
 * Answers to fields that a form marks \`pii\` are left out until the installation says \`pii: true\`.
 * A receiver on this machine is reached when manifold.yaml says \`network: { allow: [127.0.0.1/32] }\`.
-* \`manifold plugin test .\` compares the two and runs \`*.test.ts\`.
-* \`manifold dev\` loads the plugin again whenever a file is saved.
 `

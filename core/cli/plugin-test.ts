@@ -1,13 +1,18 @@
-/** `manifold plugin test`: manifest, settings schema, bundle, names in the sandbox, then the plugin's own `*.test.ts`. */
+/**
+ * `manifold plugin test`: manifest, settings schema, bundle, names in the sandbox, types, the conformance suite, then the
+ * plugin's own `*.test.ts`.
+ */
 import { spawn } from 'node:child_process'
-import { readdir, realpath } from 'node:fs/promises'
+import { readdir, readFile, realpath } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { HubError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Manifest } from '../registry/manifest.ts'
+import { pluginTypes, TYPES_FILE } from '../registry/plugin-types.ts'
 import { readManifest } from '../registry/read-manifest.ts'
-import { surfaceMismatch } from '../registry/roster.ts'
+import { unitLimits } from '../registry/resolve.ts'
+import { surfaceMismatch } from '../registry/surface.ts'
 import { compileWithSchema, verifyWithSchema } from '../registry/with-schema.ts'
 import type { Bundle } from '../sandbox/sandbox.ts'
 import type { Call, Run } from './call.ts'
@@ -32,6 +37,7 @@ export const run: Run = async (call) => {
     return read.manifest
   })
   if (manifest) await checkCode(steps, dir, manifest)
+  if (manifest && steps.ok) await checkBehaviour(steps, dir, manifest)
   if (steps.ok) await steps.run('tests', () => ownTests(call, dir))
   if (call.options['json']) call.terminal.json({ dir, ok: steps.ok, steps: steps.done })
   if (!steps.ok) throw new CliError('failed', `${folder} has problems.`)
@@ -43,16 +49,38 @@ async function checkCode(steps: Steps, dir: string, manifest: Manifest): Promise
     compileWithSchema(manifest.config)
   })
   const bundle = await steps.run('bundle', async () => {
-    const { bundlePlugin } = await import('../sandbox/bundle.ts')
-    return bundlePlugin({
-      dir,
-      main: manifest.main,
-      pluginId: manifest.id,
-      version: manifest.version,
-      bytesMax: LIMITS.pluginBundleBytesMax,
-    })
+    const { makeBundle } = await import('../registry/loading.ts')
+    return makeBundle({ dir, manifest })
   })
   if (bundle) await steps.run('names in code and manifest', () => loadOnce(manifest, bundle))
+  const types = await readFile(join(dir, TYPES_FILE), 'utf8').catch(() => null)
+  if (types === null) return
+  await steps.run('types', async () => {
+    if (types !== pluginTypes(manifest))
+      throw new Error(
+        `${TYPES_FILE} is not what plugin.json says; run: manifold plugin types ${relative('.', dir) || '.'}`,
+      )
+  })
+}
+
+/** The rows of the conformance suite that were not looked at yet. */
+async function checkBehaviour(steps: Steps, dir: string, manifest: Manifest): Promise<void> {
+  const { checkPlugin, LOADING_ROWS } = await import('../testing/conformance.ts')
+  const { sampleSettings } = await import('../testing/sample-settings.ts')
+  const wrong = compileWithSchema(manifest.config).check(sampleSettings(manifest.config))
+  if (wrong.length > 0) {
+    await steps.run(
+      'conformance',
+      async () => 'left out: no settings can be made up; call conformance() in a test with yours',
+    )
+    return
+  }
+  for (const { name, findings } of await checkPlugin({ dir }, {})) {
+    if (findings.length === 0 && LOADING_ROWS.has(name)) continue
+    await steps.run(name, async () => {
+      if (findings.length > 0) throw new Error(findings.join('\n'))
+    })
+  }
 }
 
 /** Loads it into a real sandbox process, as the hub would. */
@@ -60,24 +88,12 @@ async function loadOnce(manifest: Manifest, bundle: Bundle): Promise<void> {
   const { createSandbox } = await import('../sandbox/pool.ts')
   const sandbox = createSandbox({ logger: quietLogger, limits: LIMITS, onRestart: () => {} })
   try {
-    const { limits } = manifest
     const surface = await sandbox.load({
       key: `default/${manifest.id}`,
       bundle,
       config: '{}',
       group: 'own',
-      limits: {
-        heapMb: limits.heapMb ?? LIMITS.pluginHeapMb,
-        sliceMs: limits.sliceMs ?? LIMITS.pluginSliceMs,
-        cpuMs: limits.cpuMs ?? LIMITS.pluginCpuMs,
-        eventWallMs: limits.eventWallMs ?? LIMITS.pluginEventWallMs,
-        actionWallMs: limits.actionWallMs ?? LIMITS.pluginActionWallMs,
-        routeWallMs: limits.routeWallMs ?? LIMITS.pluginRouteWallMs,
-        scheduleWallMs: limits.scheduleWallMs ?? LIMITS.pluginScheduleWallMs,
-        hostOpsMax: limits.hostOpsMax ?? LIMITS.pluginHostOpsMax,
-        httpCallsMax: limits.httpCallsMax ?? LIMITS.pluginHttpCallsMax,
-        logLinesMax: limits.logLinesMax ?? LIMITS.pluginLogLinesMax,
-      },
+      limits: unitLimits(manifest, LIMITS),
     })
     const mismatch = surfaceMismatch(manifest, surface)
     if (mismatch !== null) throw new Error(mismatch)
@@ -86,14 +102,22 @@ async function loadOnce(manifest: Manifest, bundle: Bundle): Promise<void> {
   }
 }
 
+/** Where the names that plugins and their tests import are in this hub. */
+const HUB_MODULES = {
+  'manifold/plugin': new URL('../contract/index.ts', import.meta.url).href,
+  'manifold/plugin/testing': new URL('../testing/index.ts', import.meta.url).href,
+}
+
 /** Node's own test runner; `manifold/plugin` means this hub's contract wherever the folder lies. */
 async function ownTests(call: Call, dir: string): Promise<string> {
-  const files = (await readdir(dir, { recursive: true })).filter(
+  const found = (await readdir(dir, { recursive: true })).filter(
     (name) => /\.test\.[mc]?[jt]s$/.test(name) && !name.includes('node_modules'),
   )
-  if (files.length === 0) return 'there are none'
-  const contract = new URL('../contract/index.ts', import.meta.url).href
-  const hook = `import { registerHooks } from 'node:module'; registerHooks({ resolve: (name, context, next) => name === 'manifold/plugin' ? { url: ${JSON.stringify(contract)}, shortCircuit: true } : next(name, context) })`
+  if (found.length === 0) return 'there are none'
+  const texts = await Promise.all(found.map((name) => readFile(join(dir, name), 'utf8')))
+  const files = found.filter((_name, index) => !/from ['"]vitest['"]/.test(texts[index] as string))
+  if (files.length === 0) return 'left out: they are for vitest'
+  const hook = `import { registerHooks } from 'node:module'; const hub = ${JSON.stringify(HUB_MODULES)}; registerHooks({ resolve: (name, context, next) => Object.hasOwn(hub, name) ? { url: hub[name], shortCircuit: true } : next(name, context) })`
   const args = [
     '--import',
     `data:text/javascript,${encodeURIComponent(hook)}`,

@@ -1,28 +1,26 @@
-/** `manifold plugin list|info|approve`. */
+/** `manifold plugin list|info`. */
 import { realpath } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { formatProblem } from '../config/format-problems.ts'
-import { approvePlugin } from '../registry/assemble.ts'
 import type { Assembly } from '../registry/assemble.ts'
 import type { DiscoveredPlugin } from '../registry/discover.ts'
 import { discoverPlugins, rootsOf } from '../registry/discover.ts'
 import { grantsOf } from '../registry/grants.ts'
+import { shortHash } from '../registry/pinning.ts'
 import { readManifest } from '../registry/read-manifest.ts'
 import type { BrokenPlugin } from '../registry/installation.ts'
 import type { Call, Run } from './call.ts'
-import { settingsOf } from './call.ts'
 import { assembled } from './config.ts'
 import { CliError } from './exit-codes.ts'
-import { runningHub } from './hub-client.ts'
 
-interface Seen {
+export interface Seen {
   readonly plugins: readonly DiscoveredPlugin[]
   readonly broken: readonly BrokenPlugin[]
   readonly assembly: Assembly | null
 }
 
 /** What there is, as far as the file can be read: a mistake in it must not hide the plugins. */
-async function look(call: Call): Promise<Seen> {
+export async function look(call: Call): Promise<Seen> {
   const result = await assembled(call)
   if (!('problems' in result)) return { plugins: result.plugins, broken: result.brokenPlugins, assembly: result }
   call.terminal.say(
@@ -51,6 +49,7 @@ export const list: Run = async (call) => {
         description: manifest.description ?? null,
         used_by: users(manifest.id),
         dir,
+        code: assembly?.loaded.get(manifest.id)?.bundle.hash ?? null,
         problems: waits ? waits.diff.split('\n') : [],
       }
     }),
@@ -63,6 +62,7 @@ export const list: Run = async (call) => {
       description: null,
       used_by: users(id),
       dir,
+      code: null,
       problems,
     })),
   ].toSorted((a, b) => (a.id < b.id ? -1 : 1))
@@ -89,9 +89,17 @@ export const info: Run = async (call) => {
   const { manifest } = plugin
   const isUsed = plugins.some(({ dir }) => dir === plugin.dir)
   const pending = assembly?.pending.find((item) => item.id === manifest.id && isUsed) ?? null
+  const granted = (isUsed ? assembly?.granted[manifest.id] : undefined) ?? null
   const { terminal } = call
   if (call.options['json'])
-    return terminal.json({ ...manifest, dir: plugin.dir, origin: plugin.origin, grants: grantsOf(manifest), pending })
+    return terminal.json({
+      ...manifest,
+      dir: plugin.dir,
+      origin: plugin.origin,
+      grants: grantsOf(manifest),
+      granted,
+      pending,
+    })
   terminal.line(
     terminal.paint('bold', manifest.name),
     ` ${manifest.version} (${manifest.id}, ${plugin.origin}, ${plugin.dir})`,
@@ -99,12 +107,17 @@ export const info: Run = async (call) => {
   if (manifest.description) terminal.line(manifest.description)
   terminal.line('\nmay:')
   for (const grant of grantsOf(manifest)) terminal.line(`  ${grant}`)
+  if (granted !== null)
+    terminal.line(`\ngranted: version ${granted.version}, ${granted.grantedAt}, code ${shortHash(granted.hash)}`)
   if (pending)
     terminal.line(`\nwaits for approval (${pending.running ?? 'nothing'} runs):\n${pending.diff.replace(/^/gm, '  ')}`)
   const actions = Object.keys(manifest.actions)
   if (actions.length > 0) terminal.line(`\nactions: ${actions.join(', ')}`)
   for (const [name, { cron, timezone }] of Object.entries(manifest.schedules))
     terminal.line(`schedule ${name}: ${cron} (${timezone})`)
+  const { transform } = manifest
+  if (transform !== undefined)
+    terminal.line(`transform of ${transform.on.join(' and ')} responses; when it fails: ${transform.whenFails}`)
   settingsTable(call, manifest.config)
 }
 
@@ -143,24 +156,6 @@ function typeText({ format, type, enum: choices, items }: Property): string {
   return [format ?? type ?? 'any'].flat().join(' or ')
 }
 
-export const approve: Run = async (call) => {
-  const [id = ''] = call.args
-  const { plugins, broken } = await look(call)
-  const { dataDir } = settingsOf(call)
-  const plugin = find(id, plugins, broken)
-  const done = await approvePlugin({ dataDir, plugin, nowMs: Date.now() })
-  if (call.options['json'])
-    return call.terminal.json({
-      id,
-      version: plugin.manifest.version,
-      approved: done !== null,
-      diff: done?.diff.split('\n') ?? [],
-    })
-  if (done === null) return call.terminal.say(`${id} ${plugin.manifest.version} asks for nothing that is not granted.`)
-  call.terminal.say(`Granted to ${id} ${plugin.manifest.version}:\n${done.diff}`)
-  call.terminal.say(runningHub(dataDir) ? 'The running hub takes it up by itself.' : 'The next start uses it.')
-}
-
 /** Ids have neither dots nor slashes. */
 const isFolder = (name: string): boolean => /[./\\]/.test(name)
 
@@ -174,7 +169,12 @@ async function readFolder(folder: string): Promise<DiscoveredPlugin> {
   return { manifest: read.manifest, dir, origin: 'community' }
 }
 
-function find(id: string, plugins: readonly DiscoveredPlugin[], broken: readonly BrokenPlugin[]): DiscoveredPlugin {
+/** The plugin of that id, or what there is instead. */
+export function find(
+  id: string,
+  plugins: readonly DiscoveredPlugin[],
+  broken: readonly BrokenPlugin[],
+): DiscoveredPlugin {
   const plugin = plugins.find(({ manifest }) => manifest.id === id)
   if (plugin) return plugin
   const problems = broken.filter((item) => item.id === id).flatMap((item) => item.problems)

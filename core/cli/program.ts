@@ -8,7 +8,7 @@ import type { Options } from './call.ts'
 import { CliError, EXIT_CODES, exitCodesHelp } from './exit-codes.ts'
 import type { ExitName } from './exit-codes.ts'
 import { Terminal } from './terminal.ts'
-import type { OptionRow, Verb } from './verbs.ts'
+import type { OptionRow, Verb } from './verb.ts'
 import { VERBS } from './verbs.ts'
 
 const env = environment()
@@ -16,32 +16,72 @@ const terminal = new Terminal({ out: process.stdout, err: process.stderr, color:
 
 /** Runs one command line; answers the exit code. */
 export async function runCli(argv: readonly string[]): Promise<number> {
+  const asJson = argv.includes('--json')
   try {
-    await buildProgram().parseAsync(argv, { from: 'user' })
+    const program = buildProgram()
+    // What is wrong with the line is then part of the JSON.
+    if (asJson) silence(program)
+    await program.parseAsync(argv, { from: 'user' })
     return Number(process.exitCode ?? EXIT_CODES.ok.code)
   } catch (error) {
-    return EXIT_CODES[report(error)].code
+    const { exit, lines, problem } = endOf(error)
+    if (exit !== 'ok' && asJson) terminal.jsonError({ ...problem, exit_code: EXIT_CODES[exit].code })
+    else for (const line of lines) terminal.say(line)
+    return EXIT_CODES[exit].code
   }
 }
 
-function report(error: unknown): ExitName {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 'ok' : 'usage'
+function silence(command: Command): void {
+  command.configureOutput({ writeErr: () => {} })
+  for (const inner of command.commands) silence(inner)
+}
+
+interface End {
+  readonly exit: ExitName
+  /** For people. */
+  readonly lines: readonly string[]
+  /** For programs: problem details (RFC 9457), as a hub answers them. */
+  readonly problem: Readonly<Record<string, unknown>>
+}
+
+const problemOf = (exit: ExitName, detail: string, more: object = {}) => ({
+  type: 'about:blank',
+  title: EXIT_CODES[exit].meaning,
+  detail,
+  ...more,
+})
+
+function endOf(error: unknown): End {
+  if (error instanceof CommanderError) {
+    const exit = error.exitCode === 0 ? 'ok' : 'usage'
+    // Commander has said it already.
+    return { exit, lines: [], problem: problemOf(exit, error.message.replace(/^error: /, '')) }
+  }
   if (error instanceof CliError) {
-    if (error.message !== '') terminal.say(`manifold: ${error.message}`)
-    if (error.hint !== null) terminal.say(`  → ${error.hint}`)
-    return error.exit
+    const { exit, message, hint, problem } = error
+    return {
+      exit,
+      lines: [...(message === '' ? [] : [`manifold: ${message}`]), ...(hint === null ? [] : [`  → ${hint}`])],
+      problem: problemOf(exit, message, { hint, ...problem }),
+    }
   }
   if (error instanceof HubError) {
-    terminal.say(`manifold: ${error.message}`)
-    for (const problem of error.problems) terminal.say(`  ${problem.pointer}: ${problem.detail}`)
-    return 'failed'
+    const { code, message, problems } = error
+    return {
+      exit: 'failed',
+      lines: [`manifold: ${message}`, ...problems.map(({ pointer, detail }) => `  ${pointer}: ${detail}`)],
+      problem: problemOf('failed', message, { code, ...(problems.length === 0 ? {} : { errors: problems }) }),
+    }
   }
   const { code } = error as NodeJS.ErrnoException
   // An errno is the machine's business; anything else is a mistake of ours and worth its stack.
-  terminal.say(
-    `manifold: ${code !== undefined ? (error as Error).message : error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-  )
-  return 'failed'
+  const text =
+    code !== undefined
+      ? (error as Error).message
+      : error instanceof Error
+        ? (error.stack ?? error.message)
+        : String(error)
+  return { exit: 'failed', lines: [`manifold: ${text}`], problem: problemOf('failed', text) }
 }
 
 /** The whole tree; `--help` of any part works without loading the rest. */
@@ -97,7 +137,9 @@ function settingOptions(name: keyof Settings): Option[] {
   const row = SETTINGS[name]
   if (row.flag === null) return []
   const option = new Option(row.flag, `${row.help} (${row.env}; default: ${row.fallback})`)
-  return row.flag.includes(' ') ? [option] : [option, new Option(row.flag.replace('--', '--no-'), `do not ${row.help}`)]
+  return row.flag.includes(' ')
+    ? [option]
+    : [option, new Option(row.flag.replace('--', '--no-'), `turns off: ${row.help}`)]
 }
 
 function versionOf(): string {

@@ -1,10 +1,19 @@
-/** `manifold replay`: sends again what died in a stretch of time; says how much that is first. */
+/** `manifold replay`: sends again what died in a stretch of time, or has handlers see their last events again. */
 import type { Call, Run } from './call.ts'
-import { textOption, timeOption } from './call.ts'
+import { numberOption, textOption, timeOption } from './call.ts'
+import { confirmAtKeyboard } from './confirm.ts'
+import { count } from './count.ts'
+import { CliError } from './exit-codes.ts'
 import { connect } from './hub-client.ts'
-import { replayed } from './rows.ts'
+import type { HubClient } from './hub-client.ts'
+import type { EventReplay } from './rows.ts'
+import { deliveryPage, eventReplay, replayed } from './rows.ts'
+import type { Terminal } from './terminal.ts'
 
 export const run: Run = async (call) => {
+  if (call.options['last'] !== undefined) return replayLast(call)
+  if (call.options['since'] === undefined)
+    throw new CliError('usage', 'Say from when on, or how many events.', '--since 2h, or --last 5 --installation crm')
   const nowMs = Date.now()
   await replayAll(call, {
     since: timeOption(call, 'since', nowMs),
@@ -12,22 +21,91 @@ export const run: Run = async (call) => {
     installation: textOption(call, 'installation'),
     form: textOption(call, 'form'),
     reason: textOption(call, 'reason'),
+    code: textOption(call, 'code'),
     states: call.options['delivered'] ? ['dead', 'delivered'] : ['dead'],
   })
 }
 
-/** Counts, says so, and unless it is a dry run sends. */
-export async function replayAll(call: Call, body: Readonly<Record<string, unknown>>): Promise<void> {
-  const { terminal } = call
+/** What is to be sent again, as the API names it. */
+interface ReplayFilter {
+  readonly since: string | undefined
+  readonly until?: string | undefined
+  readonly installation: string | undefined
+  readonly form: string | undefined
+  readonly reason: string | undefined
+  readonly code?: string | undefined
+  readonly cause?: string | undefined
+  readonly states: readonly ('dead' | 'delivered')[]
+}
+
+/** As many as one request takes. */
+const STEP_IDS = 200
+
+/**
+ * Counts, says so, and unless it is a dry run sends, in steps. What is counted is what is sent: the ids are settled before
+ * anybody is asked, so what dies meanwhile is not among them.
+ */
+export async function replayAll(call: Call, filter: ReplayFilter): Promise<void> {
+  const { terminal, options } = call
   const hub = connect(call)
-  const counted = await hub.request('POST', '/api/v2/replay', { as: replayed, body: { ...body, dry_run: true } })
-  if (call.options['dryRun']) {
-    if (call.options['json']) return terminal.json(counted)
-    return terminal.line(`${counted.matched} would be sent again`)
+  if (options['dryRun']) {
+    const counted = await hub.request('POST', '/api/v2/replay', { as: replayed, body: { ...filter, dry_run: true } })
+    return options['json'] ? terminal.json(counted) : terminal.line(`${counted.matched} would be sent again`)
   }
-  const bar = terminal.progress(`replaying ${counted.matched}`)
-  bar.set(0)
-  const done = await hub.request('POST', '/api/v2/replay', { as: replayed, body }).finally(() => bar.done())
-  if (call.options['json']) return terminal.json(done)
-  terminal.line(`${done.replayed} due now`)
+  const ids = await matching(hub, filter)
+  if (ids.length > 0)
+    await confirmAtKeyboard(call, `${count(ids.length, 'delivery').replace(/ys$/, 'ies')} will be sent again.`)
+  const bar = terminal.progress(`replaying ${ids.length}`)
+  let done = 0
+  try {
+    for (let from = 0; from < ids.length; from += STEP_IDS) {
+      bar.set(from / ids.length)
+      const body = { ids: ids.slice(from, from + STEP_IDS), states: filter.states }
+      done += (await hub.request('POST', '/api/v2/replay', { as: replayed, body })).replayed
+    }
+  } finally {
+    bar.done()
+  }
+  if (options['json']) return terminal.json({ dry_run: false, matched: ids.length, replayed: done })
+  terminal.line(`${done} due now`)
+}
+
+/** Oldest first; ids sort by creation. */
+async function matching(hub: HubClient, { states, ...filter }: ReplayFilter): Promise<readonly string[]> {
+  const ids: string[] = []
+  for (const state of states) {
+    const page = { as: deliveryPage, limit: Number.MAX_SAFE_INTEGER }
+    const { items } = await hub.list('/api/v2/deliveries', { ...filter, state }, page)
+    ids.push(...items.map(({ id }) => id))
+  }
+  return ids.toSorted()
+}
+
+async function replayLast(call: Call): Promise<void> {
+  const last = numberOption(call, 'last', { from: 1 }) as number
+  const installation = textOption(call, 'installation')
+  if (installation === undefined) throw new CliError('usage', '--last needs --installation.', 'see: manifold status')
+  for (const name of ['since', 'until', 'reason', 'delivered', 'dryRun'])
+    if (call.options[name] !== undefined)
+      throw new CliError('usage', `--last is about events; --${name === 'dryRun' ? 'dry-run' : name} is not.`)
+  const done = await connect(call).request('POST', replayPath(installation), {
+    as: eventReplay,
+    body: { last, ...(call.options['form'] === undefined ? {} : { form: textOption(call, 'form') }) },
+  })
+  if (call.options['json']) return call.terminal.json(done)
+  tellReplay(call.terminal, installation, done)
+}
+
+/** Where the last events of an installation are asked for again. */
+export const replayPath = (installation: string): string =>
+  `/api/v2/installations/${encodeURIComponent(installation)}/replay`
+
+/** A line an event. */
+export function tellReplay(terminal: Pick<Terminal, 'say'>, installation: string, { events, left }: EventReplay): void {
+  if (events.length === 0) terminal.say(`${installation}: there is no event yet that it would get`)
+  for (const { event_id: id, deliveries, error } of events)
+    terminal.say(
+      `${installation}: ${id} again: ${error === null ? deliveries.join(' ') || 'no delivery' : `${error.code}: ${error.detail}`}`,
+    )
+  if (left > 0) terminal.say(`${installation}: no time for ${left} more`)
 }

@@ -14,30 +14,107 @@ export const configStatus = z.looseObject({
   file: text,
   in_step: z.boolean(),
   loaded_at: z.string(),
-  problems: z.array(z.looseObject({ line: z.number(), column: z.number(), path: z.string(), message: z.string() })),
-})
-
-export const installationList = z.looseObject({
-  items: z.array(
+  problems: z.array(
     z.looseObject({
-      id: z.string(),
-      plugin: z.string(),
-      state: z.string(),
-      reason: text,
-      lag: z.number(),
-      last_success_at: text,
-      last_failure_at: text,
-      last_error: text,
-      breakers: z.array(z.looseObject({ host: z.string(), until: text })),
-      deliveries: z.looseObject({
-        pending: z.number(),
-        retrying: z.number(),
-        dead: z.number(),
-        delivered: z.number(),
-      }),
+      file: z.string(),
+      line: z.number(),
+      column: z.number(),
+      path: z.string(),
+      message: z.string(),
+      hint: text,
     }),
   ),
 })
+
+const usageRow = z.looseObject({
+  runs: z.number(),
+  points: z.number(),
+  points_max: z.number(),
+  cpu_ms: z.number(),
+  heap_bytes: z.number(),
+  breaches: z.record(z.string(), z.number()),
+  last_minute: z.looseObject({
+    runs: z.number(),
+    failed: z.number(),
+    cpu_ms: z.number(),
+    host_ops: z.number(),
+    http_calls: z.number(),
+  }),
+})
+
+export type UsageRow = z.output<typeof usageRow>
+
+/** `/api/v2/plugins`, as far as it says what they use. */
+export const pluginUsageList = z.looseObject({
+  items: z.array(z.looseObject({ id: z.string(), usage: usageRow.nullable() })),
+})
+
+const finding = z.looseObject({ level: z.string(), message: z.string(), at: text, code: text })
+
+export type FindingRow = z.output<typeof finding>
+
+export const checked = z.looseObject({ at: text, findings: z.array(finding) })
+
+export const installationRow = z.looseObject({
+  id: z.string(),
+  plugin: z.string(),
+  state: z.string(),
+  reason: text,
+  lag: z.number(),
+  last_success_at: text,
+  last_failure_at: text,
+  last_error: text,
+  last_error_code: text,
+  failure_streak: z.number(),
+  oldest_waiting_at: text,
+  credential: z.looseObject({ state: z.string(), since: z.string(), message: text }),
+  check: checked.nullable(),
+  usage: usageRow.nullable(),
+  unattended: z.boolean(),
+  breakers: z.array(z.looseObject({ host: z.string(), until: text })),
+  deliveries: z.looseObject({
+    pending: z.number(),
+    retrying: z.number(),
+    dead: z.number(),
+    delivered: z.number(),
+  }),
+})
+
+export type InstallationRow = z.output<typeof installationRow>
+
+export const installationList = z.looseObject({ items: z.array(installationRow) })
+
+export const testSent = z.looseObject({ event_id: z.string(), deliveries: z.array(z.string()) })
+
+export const backfilled = z.looseObject({ cursor: z.number(), events: z.number() })
+
+export const pluginList = z.looseObject({
+  items: z.array(
+    z.looseObject({
+      id: z.string(),
+      version: text,
+      needs_approval: z.looseObject({ running: text, diff: z.array(z.string()) }).nullable(),
+    }),
+  ),
+})
+
+/** `/api/v2/processes`. */
+export const processList = z.looseObject({
+  items: z.array(
+    z.looseObject({
+      id: z.string(),
+      role: z.string(),
+      url: text,
+      version: z.string(),
+      asked: z.boolean(),
+      silent_ms: z.number(),
+      config: z.string(),
+      installations: z.array(z.string()),
+    }),
+  ),
+})
+
+export type ProcessRow = z.output<typeof processList>['items'][number]
 
 const deliveryRow = z.looseObject({
   id: z.string(),
@@ -61,6 +138,23 @@ export const deliveryPage = z.looseObject({
   causes: z.array(z.looseObject({ reason: z.string(), count: z.number() })).optional(),
 })
 
+export const deadGroups = z.looseObject({
+  whole: z.boolean(),
+  items: z.array(
+    z.looseObject({
+      cause: z.string(),
+      count: z.number(),
+      installation: z.string(),
+      reason: text,
+      code: text,
+      message: z.string(),
+      first_at: z.string(),
+      last_at: z.string(),
+      example: z.looseObject({ id: z.string() }),
+    }),
+  ),
+})
+
 export const deliveryDetail = deliveryRow.extend({
   input: z.unknown(),
   attempt_log: z.array(
@@ -73,10 +167,75 @@ export const deliveryDetail = deliveryRow.extend({
       exchanges: z.array(
         z.looseObject({ method: z.string(), url: z.string(), status: z.number().nullable(), error: text }),
       ),
-      logs: z.array(z.looseObject({ level: z.string(), message: z.string() })),
+      logs: z.array(z.looseObject({ level: z.string(), message: z.string(), at: z.string().optional() })),
     }),
   ),
 })
+
+const logLine = z.looseObject({
+  level: z.string(),
+  message: z.string(),
+  fields: z.record(z.string(), z.unknown()).optional(),
+  at: z.string().optional(),
+})
+
+const runRow = z.looseObject({
+  id: z.string(),
+  installation: z.string(),
+  kind: z.string(),
+  name: z.string(),
+  started_at: z.string(),
+  duration_ms: z.number(),
+  outcome: z.string(),
+  error: text,
+  effects: z.array(z.unknown()),
+  logs: z.array(logLine),
+  more: z.number(),
+})
+
+export type RunRow = z.output<typeof runRow>
+
+export const runPage = z.looseObject({ items: z.array(runRow), next_cursor: text })
+
+const runEffect = z.discriminatedUnion('kind', [
+  z.looseObject({
+    kind: z.literal('enqueue'),
+    action: z.string(),
+    key: z.string(),
+    delivery_id: z.string(),
+    delivery: z.looseObject({ state: z.string() }).nullable(),
+  }),
+  z.looseObject({ kind: z.literal('kv'), key: z.string(), bytes: z.number().nullable() }),
+  z.looseObject({ kind: z.literal('emit'), type: z.string(), event_id: z.string() }),
+  z.looseObject({ kind: z.enum(['tally', 'metric']), name: z.string(), by: z.number() }),
+  z.looseObject({ kind: z.literal('change'), part: z.string(), key: z.string(), bytes: z.number().nullable() }),
+])
+
+export const runDetail = runRow.extend({
+  plugin: z.string(),
+  version: z.string(),
+  bundle: z.string(),
+  attempt: z.number(),
+  cpu_ms: z.number(),
+  error_code: text,
+  stack: text,
+  items: z.array(z.looseObject({ event_id: text, delivery_id: text, response_id: text, outcome: text })),
+  input: z.unknown(),
+  input_missing: text,
+  requests: z.array(
+    z.looseObject({
+      method: z.string(),
+      url: z.string(),
+      status: z.number().nullable(),
+      error: text,
+      duration_ms: z.number(),
+    }),
+  ),
+  effects: z.array(runEffect),
+  left_out: z.number(),
+})
+
+export type RunDetail = z.output<typeof runDetail>
 
 const keyRow = z.looseObject({
   id: z.string(),
@@ -102,6 +261,37 @@ export const formFields = z.looseObject({
 })
 
 export const replayed = z.looseObject({ matched: z.number(), replayed: z.number() })
+
+export const quarantinedRow = z.looseObject({
+  id: z.string(),
+  form_id: z.string(),
+  verdict: z.string(),
+  reason: z.string(),
+  message: text,
+  installation: z.string(),
+  received_at: z.string(),
+  received: z.unknown(),
+  data: z.unknown(),
+  meta: z.unknown(),
+})
+
+export const quarantinePage = z.looseObject({ items: z.array(quarantinedRow), next_cursor: text, total: z.number() })
+
+export const released = z.looseObject({ matched: z.number(), released: z.number() })
+
+export const storedResponse = z.looseObject({ id: z.string() })
+export const eventReplay = z.looseObject({
+  events: z.array(
+    z.looseObject({
+      event_id: z.string(),
+      deliveries: z.array(z.string()),
+      error: z.looseObject({ code: z.string(), detail: z.string() }).nullable(),
+    }),
+  ),
+  left: z.number(),
+})
+
+export type EventReplay = z.output<typeof eventReplay>
 
 /** Of verbs whose answer nobody reads. */
 export const anything = z.unknown()

@@ -11,7 +11,7 @@ export const run: Run = async (call) => {
   const [form = '', ...pairs] = call.args
   const hub = connect(call)
   const path = `/api/v2/forms/${encodeURIComponent(form)}`
-  const data = pairs.length > 0 ? await fromPairs(hub, path, pairs) : await fromJson(call)
+  const data = pairs.length > 0 ? await fromPairs(call, hub, { path, pairs }) : await fromJson(call)
   const clientId = textOption(call, 'clientId')
   const receipt = await hub.request('POST', `${path}/responses`, {
     as: receiptRow,
@@ -46,8 +46,12 @@ async function fromJson(call: Call): Promise<Record<string, unknown>> {
 }
 
 /** `key=value`, read by the field's type; `key:=json` takes the value as JSON. A key that comes twice becomes a list. */
-async function fromPairs(hub: HubClient, formPath: string, pairs: readonly string[]): Promise<Record<string, unknown>> {
-  const form = await hub.request('GET', formPath, { as: formFields })
+async function fromPairs(
+  { terminal }: Call,
+  hub: HubClient,
+  { path, pairs }: { readonly path: string; readonly pairs: readonly string[] },
+): Promise<Record<string, unknown>> {
+  const form = await hub.request('GET', path, { as: formFields })
   const types = new Map(form.fields.map((field) => [field.key, field.type]))
   const data: Record<string, unknown> = Object.create(null) as Record<string, unknown>
   for (const pair of pairs) {
@@ -58,6 +62,12 @@ async function fromPairs(hub: HubClient, formPath: string, pairs: readonly strin
     const before = data[key]
     data[key] = before === undefined ? value : [before, value].flat()
   }
+  const strangers = Object.keys(data).filter((key) => !types.has(key))
+  // A form may keep them, so they are sent; a slip of the finger is seen all the same.
+  if (strangers.length > 0)
+    terminal.say(
+      `No field of the form: ${strangers.join(', ')}; there are: ${form.fields.map(({ key }) => key).join(', ')}.`,
+    )
   return data
 }
 

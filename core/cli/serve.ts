@@ -1,5 +1,6 @@
 /** Runs the hub in this process until it is told to stop: what `start` and `dev` have in common. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Authoring } from '../authoring.ts'
 import type { Settings } from '../config/config.ts'
 import { formatProblem } from '../config/format-problems.ts'
 import { HubError } from '../errors.ts'
@@ -11,26 +12,32 @@ import { whenAbandoned } from './parents.ts'
 
 const FATAL_STOP_MS = 2_000
 
-/** Beside the hub: runs while it runs, told when it stops. */
-export type Beside = (hub: RunningHub, signal: AbortSignal) => Promise<void> | void
+export interface ServeMore {
+  readonly authoring?: Authoring
+  /** Beside the hub: runs while it runs, told when it stops. */
+  readonly beside?: (hub: RunningHub, signal: AbortSignal) => Promise<void> | void
+}
 
 /** Resolves when the hub has stopped because it was asked to; rejects when it could not start or could not go on. */
-export async function serve(call: Call, beside: Beside = () => {}): Promise<void> {
+export async function serve(call: Call, { authoring, beside }: ServeMore = {}): Promise<void> {
   const settings = settingsOf(call)
   const demo = settings.demo && settings.configFile === null ? await openDemo(call) : null
   if (settings.demo && demo === null)
     call.terminal.say(`manifold: the demo is left out, because there is a configuration: ${settings.configFile}`)
   try {
     const hub = await start(call, {
-      settings: demo && !isChosen(call) ? { ...settings, logLevel: 'warn' } : settings,
+      settings: isChosen(call)
+        ? settings
+        : { ...settings, logLevel: demo ? 'warn' : authoring ? 'debug' : settings.logLevel },
       env: call.env,
+      ...(authoring ? { authoring } : {}),
       ...(demo ? { configText: demo.configText } : {}),
     })
     const ended = new AbortController()
     const stopped = untilStopped(call, hub)
     greet(call, settings, hub)
     call.terminal.line(JSON.stringify({ event: 'ready', url: hub.url }))
-    await beside(hub, ended.signal)
+    await beside?.(hub, ended.signal)
     const showing = demo?.run(hub, ended.signal)
     await stopped.finally(() => ended.abort())
     await showing
@@ -39,12 +46,12 @@ export async function serve(call: Call, beside: Beside = () => {}): Promise<void
   }
 }
 
-/** Somebody asked for this log level by flag or environment; otherwise a demo keeps the screen free. */
+/** Somebody asked for this log level by flag or environment; otherwise a demo keeps the screen free, and an author sees everything. */
 const isChosen = (call: Call): boolean =>
   call.options['logLevel'] !== undefined || Boolean(call.env['MANIFOLD_LOG_LEVEL'])
 
 async function start(call: Call, options: HubOptions): Promise<RunningHub> {
-  const { startHub, ConfigRefused } = await import('../main.ts')
+  const { startHub, ConfigRefused, SandboxUnsafe } = await import('../main.ts')
   try {
     return await startHub(options)
   } catch (error) {
@@ -56,6 +63,8 @@ async function start(call: Call, options: HubOptions): Promise<RunningHub> {
         'mend what is listed above; manifold config check looks again',
       )
     }
+    if (error instanceof SandboxUnsafe)
+      throw new CliError('unsafe', `${error.message}\nNothing was started.`, error.lines[0]?.fix ?? null)
     if (error instanceof HubError)
       throw new CliError(error.code === 'config_invalid' ? 'config' : 'failed', error.message)
     const { code } = error as NodeJS.ErrnoException

@@ -1,16 +1,35 @@
 /** `manifold status`: the running hub at a glance. */
 import type { Run } from './call.ts'
+import { formatProblem } from '../config/format-problems.ts'
+import { count } from './count.ts'
 import { connect } from './hub-client.ts'
-import { configStatus, installationList, me as meRow, readiness } from './rows.ts'
+import { installationTable, troubles } from './installations.ts'
+import {
+  configStatus,
+  installationList,
+  me as meRow,
+  pluginList,
+  processList,
+  quarantinePage,
+  readiness,
+} from './rows.ts'
+import type { ProcessRow } from './rows.ts'
+import type { Terminal } from './terminal.ts'
 
 export const run: Run = async (call) => {
   const hub = connect(call)
-  const [me, ready, config, installations] = await Promise.all([
+  const [me, ready, config, installations, plugins, processes, quarantine] = await Promise.all([
     hub.request('GET', '/api/v2/me', { as: meRow }),
     hub.request('GET', '/readyz', { as: readiness }),
     hub.request('GET', '/api/v2/config', { as: configStatus }),
     hub.request('GET', '/api/v2/installations', { as: installationList }),
+    hub.request('GET', '/api/v2/plugins', { as: pluginList }),
+    hub.request('GET', '/api/v2/processes', { as: processList }),
+    hub.request('GET', '/api/v2/quarantine?limit=1', { as: quarantinePage }),
   ])
+  const approvals = plugins.items.flatMap(({ id, version, needs_approval: waits }) =>
+    waits === null ? [] : [{ id, version, running: waits.running, diff: waits.diff }],
+  )
   const { terminal } = call
   if (call.options['json']) {
     return terminal.json({
@@ -21,6 +40,9 @@ export const run: Run = async (call) => {
       checks: ready.checks,
       config,
       installations: installations.items,
+      approvals,
+      processes: processes.items,
+      quarantine: quarantine.total,
     })
   }
   const failing = ready.checks.filter((check) => !check.ok).map((check) => `${check.name}: ${check.detail ?? 'failed'}`)
@@ -38,29 +60,41 @@ export const run: Run = async (call) => {
           : 'the file on disk is not what runs',
       ),
     )
-  for (const problem of config.problems)
-    terminal.line(terminal.paint('red', `  line ${problem.line}:${problem.column} ${problem.path} ${problem.message}`))
+  for (const { file, line, column, ...problem } of config.problems)
+    terminal.line(
+      terminal.paint('red', `  ${formatProblem({ ...problem, place: { file, line, column } }, process.cwd())}`),
+    )
+  for (const { id, version, running, diff } of approvals) {
+    const meanwhile = running === null ? 'its installations stand still' : `${running} as it was granted runs on`
+    terminal.line(terminal.paint('yellow', `${id} ${version ?? ''} waits for approval, ${meanwhile}:`))
+    for (const line of diff) terminal.line(`  ${line}`)
+    terminal.line(`  → manifold plugin approve ${id}`)
+  }
+  terminal.line('')
+  installationTable(terminal, installations.items)
+  for (const item of installations.items) {
+    for (const line of troubles(item)) terminal.line(`${item.id}: ${line}`)
+  }
+  if (quarantine.total > 0)
+    terminal.line(`${count(quarantine.total, 'response')} in quarantine, see: manifold quarantine`)
+  showProcesses(terminal, processes.items)
+}
+
+/** Nothing where there is one process. What differs from the one that was asked stands out: a fleet runs one file. */
+function showProcesses(terminal: Terminal, processes: readonly ProcessRow[]): void {
+  if (processes.length === 0) return
+  const config = processes.find(({ asked }) => asked)?.config
   terminal.line('')
   terminal.table(
-    ['installation', 'plugin', 'state', 'behind', 'waiting', 'dead', 'delivered', 'last success'],
-    installations.items.map((item) => [
-      item.id,
-      item.plugin,
-      terminal.paint(item.state === 'ready' ? 'green' : 'yellow', item.state),
-      item.lag,
-      item.deliveries.pending + item.deliveries.retrying,
-      item.deliveries.dead,
-      item.deliveries.delivered,
-      item.last_success_at,
+    ['process', 'role', 'at', 'version', 'silent', 'configuration', 'runs'],
+    processes.map((row) => [
+      `${row.id.slice(-6)}${row.asked ? ' (this)' : ''}`,
+      row.role,
+      row.url,
+      row.version,
+      `${(row.silent_ms / 1_000).toFixed(1)} s`,
+      row.config === config ? 'the same' : terminal.paint('yellow', `another (${row.config.slice(0, 8)})`),
+      row.installations.length,
     ]),
   )
-  for (const item of installations.items) {
-    if (item.reason !== null) terminal.line(`${item.id}: ${item.reason}`)
-    for (const { host, until } of item.breakers)
-      terminal.line(`${item.id}: ${host} failed repeatedly; deliveries wait, next probe ${until ?? 'under way'}`)
-    const failedAt = item.last_failure_at ?? ''
-    if (failedAt > (item.last_success_at ?? ''))
-      terminal.line(`${item.id}: last failure ${failedAt}: ${item.last_error ?? ''}`)
-    if (item.deliveries.dead > 0) terminal.line(`${item.id}: ${item.deliveries.dead} dead, see: manifold dead-letters`)
-  }
 }

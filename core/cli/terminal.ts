@@ -21,8 +21,8 @@ export interface Output {
 }
 
 export interface Progress {
-  /** 0 to 1. */
-  set(fraction: number): void
+  /** 0 to 1; `note` says more, behind the bar. */
+  set(fraction: number, note?: string): void
   /** Takes the bar away. */
   done(): void
 }
@@ -55,12 +55,12 @@ export class Terminal {
   }
 
   json(value: unknown): void {
-    // JSON escapes only some of them by itself.
-    const text = JSON.stringify(value, null, 2).replace(
-      /[\u007f-\u009f]/g,
-      (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-    )
-    this.#out.write(`${text}\n`)
+    this.#out.write(`${jsonText(value)}\n`)
+  }
+
+  /** In the place of what `say` would tell of a failure; standard output stays data. */
+  jsonError(value: unknown): void {
+    this.#err.write(`${jsonText(value)}\n`)
   }
 
   /** A line for whoever watches. */
@@ -68,13 +68,21 @@ export class Terminal {
     this.#err.write(`${harmless(text)}\n`)
   }
 
+  /** The same with styled parts. */
+  note(...pieces: readonly Piece[]): void {
+    const shown = pieces.map((piece) =>
+      typeof piece === 'string' ? harmless(piece) : this.#styled(piece.style, harmless(piece.text), this.#err),
+    )
+    this.#err.write(`${shown.join('')}\n`)
+  }
+
   /** Text that is styled where it is shown on a terminal. */
   paint(style: Style, text: string): Painted {
     return { style, text }
   }
 
-  #styled(style: Style, text: string): string {
-    return this.#color && this.#out.isTTY === true ? styleText(style, text, { validateStream: false }) : text
+  #styled(style: Style, text: string, on: Output = this.#out): string {
+    return this.#color && on.isTTY === true ? styleText(style, text, { validateStream: false }) : text
   }
 
   /** Rows under headings, as wide as they need to be; an empty list says so on stderr. */
@@ -100,19 +108,28 @@ export class Terminal {
       this.say(`${label} ...`)
       return { set: () => {}, done: () => {} }
     }
-    let last = -1
+    let last = ''
     return {
-      set: (fraction) => {
+      set: (fraction, note = '') => {
         const percent = Math.floor(Math.min(1, Math.max(0, fraction)) * 100)
-        if (percent === last) return
-        last = percent
         const full = Math.round((percent / 100) * BAR_CHARS)
-        this.#err.write(`\r\x1b[2K${label} [${'#'.repeat(full)}${'.'.repeat(BAR_CHARS - full)}] ${percent} %`)
+        const bar = `[${'#'.repeat(full)}${'.'.repeat(BAR_CHARS - full)}] ${percent} %`
+        const shown = note === '' ? `${label} ${bar}` : `${label} ${bar}  ${oneLine(note)}`
+        if (shown === last) return
+        last = shown
+        this.#err.write(`\r\x1b[2K${shown}`)
       },
       done: () => void this.#err.write('\r\x1b[2K'),
     }
   }
 }
+
+/** JSON escapes only some of the control characters by itself. */
+const jsonText = (value: unknown): string =>
+  JSON.stringify(value, null, 2).replace(
+    /[\u007f-\u009f]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 
 /** What a stranger wrote must neither move the cursor nor ring the bell; line breaks and tabs are ours to use. */
 const harmless = (text: string): string =>

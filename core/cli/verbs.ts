@@ -1,234 +1,8 @@
 /** Every command as a row: how it is called, what it says of itself, and where its code is. The code is imported when it is called. */
-import { SETTINGS } from '../config/settings.ts'
-import type { Settings } from '../config/config.ts'
-import type { Run } from './call.ts'
-
-export interface OptionRow {
-  /** As commander writes them: `--since <time>`. */
-  readonly flags: string
-  readonly help: string
-  readonly required?: boolean
-  readonly fallback?: string
-}
-
-export interface Verb {
-  readonly usage: string
-  readonly summary: string
-  readonly load: () => Promise<Run>
-  /** Settings that are flags of this verb. */
-  readonly settings?: readonly (keyof Settings)[]
-  /** Speaks to a running hub. */
-  readonly client?: boolean
-  readonly json?: boolean
-  readonly options?: readonly OptionRow[]
-  /** What its group means when no verb is named. */
-  readonly isDefault?: boolean
-}
-
-export interface Group {
-  readonly group: string
-  readonly summary: string
-  readonly verbs: readonly Verb[]
-}
-
-const FILES = ['configFile', 'dataDir'] as const
-const SERVE = Object.keys(SETTINGS) as (keyof Settings)[]
-const LOOK = { settings: FILES, json: true } as const
-const ASK = { settings: ['dataDir'], client: true, json: true } as const
-const DATA = { settings: ['dataDir'], json: true } as const
-
-const only = (...names: readonly string[]): OptionRow[] =>
-  names.map((name) => ({ flags: `--${name} <${name}>`, help: `only of this ${name}` }))
-
-const YES: OptionRow = { flags: '--yes', help: 'do it without asking' }
-const DRY_RUN: OptionRow = { flags: '--dry-run', help: 'only count' }
-const LISTING: readonly OptionRow[] = [
-  ...only('installation', 'form', 'response', 'event', 'reason'),
-  { flags: '--since <time>', help: 'created at or after' },
-  { flags: '--until <time>', help: 'created before' },
-  { flags: '--limit <n>', help: 'at most so many', fallback: '50' },
-]
-
-const CONFIG: Group = {
-  group: 'config',
-  summary: 'check, print or describe manifold.yaml',
-  verbs: [
-    {
-      usage: 'check',
-      summary: 'every mistake in the file, with line and column',
-      load: async () => (await import('./config.ts')).check,
-      ...LOOK,
-    },
-    {
-      usage: 'print',
-      summary: 'the file with its variables filled in',
-      load: async () => (await import('./config.ts')).print,
-      ...LOOK,
-      options: [{ flags: '--redacted', help: 'hide secrets' }],
-    },
-    {
-      usage: 'schema',
-      summary: 'the JSON Schema for editors',
-      load: async () => (await import('./config.ts')).schema,
-      settings: FILES,
-    },
-  ],
-}
-
-const PLUGIN: Group = {
-  group: 'plugin',
-  summary: 'make, list, test and approve plugins',
-  verbs: [
-    {
-      usage: 'new <id>',
-      summary: 'make a plugin folder that works, with a test',
-      load: async () => (await import('./plugin-new.ts')).run,
-      options: [{ flags: '--dir <dir>', help: 'folder to make it in', fallback: 'my-plugins' }],
-    },
-    {
-      usage: 'list',
-      summary: 'plugins that can be used here',
-      load: async () => (await import('./plugin.ts')).list,
-      ...LOOK,
-    },
-    {
-      usage: 'info <id-or-folder>',
-      summary: 'what a plugin does, may do, and can be set to',
-      load: async () => (await import('./plugin.ts')).info,
-      ...LOOK,
-    },
-    {
-      usage: 'test <folder>',
-      summary: 'check the manifest against the code in the sandbox, and run its tests',
-      load: async () => (await import('./plugin-test.ts')).run,
-      json: true,
-    },
-    {
-      usage: 'approve <id>',
-      summary: 'grant what the version on disk asks for',
-      load: async () => (await import('./plugin.ts')).approve,
-      ...LOOK,
-    },
-  ],
-}
-
-const DELIVERIES: Group = {
-  group: 'deliveries',
-  summary: 'what left, what waits, and every attempt',
-  verbs: [
-    {
-      usage: 'list',
-      summary: 'list, newest first',
-      load: async () => (await import('./deliveries.ts')).list,
-      ...ASK,
-      isDefault: true,
-      options: [...only('state'), ...LISTING],
-    },
-    {
-      usage: 'show <id>',
-      summary: 'one delivery with its attempts',
-      load: async () => (await import('./deliveries.ts')).show,
-      ...ASK,
-    },
-    {
-      usage: 'replay <id...>',
-      summary: 'send these again',
-      load: async () => (await import('./deliveries.ts')).replay,
-      ...ASK,
-    },
-  ],
-}
-
-const DEAD_LETTERS: Group = {
-  group: 'dead-letters',
-  summary: 'what will not be tried again by itself',
-  verbs: [
-    {
-      usage: 'list',
-      summary: 'list, newest first, with a count per reason',
-      load: async () => (await import('./dead-letters.ts')).list,
-      ...ASK,
-      isDefault: true,
-      options: LISTING,
-    },
-    {
-      usage: 'replay [id...]',
-      summary: 'send these again, or all that the filters match',
-      load: async () => (await import('./dead-letters.ts')).replay,
-      ...ASK,
-      options: [...only('installation', 'form', 'reason'), { flags: '--all', help: 'every dead letter' }, DRY_RUN],
-    },
-  ],
-}
-
-const KEYS: Group = {
-  group: 'keys',
-  summary: 'make, list and end API keys',
-  verbs: [
-    {
-      usage: 'create',
-      summary: 'make a key; it is shown once',
-      load: async () => (await import('./keys.ts')).create,
-      ...ASK,
-      options: [
-        { flags: '--name <name>', help: 'what it is for', required: true },
-        {
-          flags: '--scope <scope...>',
-          help: 'what it may do: forms:read|write, responses:read|write, analytics:read, deliveries:write, hooks:write, admin',
-          required: true,
-        },
-        { flags: '--expires <time>', help: 'when it ends: 90d or 2h from now, 2027-01-31, or a full time' },
-      ],
-    },
-    {
-      usage: 'list',
-      summary: 'all keys, without their secrets',
-      load: async () => (await import('./keys.ts')).list,
-      ...ASK,
-    },
-    {
-      usage: 'revoke <id>',
-      summary: 'end a key at once',
-      load: async () => (await import('./keys.ts')).revoke,
-      ...ASK,
-    },
-  ],
-}
-
-const DB: Group = {
-  group: 'db',
-  summary: 'back up, restore and bring up to date',
-  verbs: [
-    {
-      usage: 'migrate',
-      summary: 'bring the schema up to date, or say that it is',
-      load: async () => (await import('./db.ts')).migrate,
-      ...DATA,
-      options: [{ flags: '--dry-run', help: 'only say what would be done' }],
-    },
-    {
-      usage: 'backup <file>',
-      summary: 'a consistent copy, also while the hub runs',
-      load: async () => (await import('./db.ts')).backup,
-      ...DATA,
-      options: [{ flags: '--force', help: 'replace the file' }],
-    },
-    {
-      usage: 'restore <file>',
-      summary: 'put a backup in the place of the database; the old one is kept',
-      load: async () => (await import('./db.ts')).restore,
-      ...DATA,
-      options: [YES],
-    },
-    {
-      usage: 'accept-loss',
-      summary: 'go on without events that are gone for good',
-      load: async () => (await import('./db.ts')).acceptLoss,
-      ...DATA,
-      options: [YES],
-    },
-  ],
-}
+import { CONFIG, DB, INSTALLATIONS, KEYS, PLUGIN } from './verbs-setup.ts'
+import { DEAD_LETTERS, DELIVERIES, QUARANTINE, RUNS } from './verbs-running.ts'
+import { ASK, DRY_RUN, FILES, only, SERVE, YES } from './verb.ts'
+import type { Group, Verb } from './verb.ts'
 
 /** The whole tree, in the order of `--help`. */
 export const VERBS: readonly (Verb | Group)[] = [
@@ -238,6 +12,9 @@ export const VERBS: readonly (Verb | Group)[] = [
     summary: 'run the hub; plugins are loaded again when they are saved',
     load: async () => (await import('./dev.ts')).run,
     settings: SERVE,
+    options: [
+      { flags: '--replay <n>', help: 'the last n events of an installation again whenever its plugin was saved' },
+    ],
   },
   {
     usage: 'init [file]',
@@ -271,21 +48,26 @@ export const VERBS: readonly (Verb | Group)[] = [
       { flags: '--client-id <id>', help: 'your own id: sending it again changes nothing' },
     ],
   },
+  INSTALLATIONS,
   DELIVERIES,
+  RUNS,
   DEAD_LETTERS,
   {
     usage: 'replay',
-    summary: 'send again what died in a stretch of time',
+    summary: 'send again what died in a stretch of time, or run handlers again on the last events',
     load: async () => (await import('./replay.ts')).run,
     ...ASK,
     options: [
-      { flags: '--since <time>', help: 'from this creation time on: 2026-01-31, a full time, or 2h', required: true },
+      { flags: '--since <time>', help: 'from this creation time on: 2026-01-31, a full time, or 2h' },
       { flags: '--until <time>', help: 'up to before this time' },
-      ...only('installation', 'form', 'reason'),
+      ...only('installation', 'form', 'reason', 'code'),
       { flags: '--delivered', help: 'also what had arrived' },
+      { flags: '--last <n>', help: 'instead: the last n events of --installation, through its plugin as it is now' },
       DRY_RUN,
+      YES,
     ],
   },
+  QUARANTINE,
   KEYS,
   DB,
   {

@@ -3,10 +3,11 @@ import type { FormDefinition } from '../model.ts'
 import type { Limits } from '../limits.ts'
 import { DEFAULT_WORKSPACE } from '../model.ts'
 import { LIMITS } from '../limits.ts'
-import type { ConfigProblem, FormConfig, HubConfig, InstallationConfig } from './config.ts'
+import type { ConfigProblem, FormConfig, HubConfig, InstallationConfig, TokenIssuer } from './config.ts'
 import type { ConfigTree } from './document.ts'
 import { parseDurationMs, parseRatePerSecond } from './durations.ts'
-import type { FileConfig, FileInstallation } from './file-schema.ts'
+import type { FileConfig, FileInstallation, FileTokenIssuer } from './file-schema.ts'
+import { mailSettings } from './mail-settings.ts'
 import { presetDelaysMs } from './retry-presets.ts'
 
 export interface BuildInput {
@@ -38,6 +39,9 @@ export function buildConfig({ tree, data, file, checksum, pluginDirs, definition
       .map(([index, item]) => toInstallation(tree, index, item)),
     pluginDirs: [...pluginDirs],
     network: { allow: data.network?.allow ?? [] },
+    auth: { jwt: (data.auth?.jwt ?? []).map(toIssuer) },
+    email: data.email === undefined ? null : mailSettings(data.email),
+    sandbox: { hardened: data.sandbox?.hardened ?? [] },
     limits: { ...LIMITS, ...withoutUndefined(data.limits ?? {}) } as Limits,
     quarantined: entries.flatMap(([index, item]) => {
       const problems = aside.get(index)
@@ -63,8 +67,21 @@ function toInstallation(tree: ConfigTree, index: number, item: FileInstallation)
     from:
       item.from === undefined || item.from === 'beginning' ? (item.from ?? null) : new Date(item.from).toISOString(),
     pii: item.pii ?? false,
+    ...(item.whenFails === undefined ? {} : { whenFails: item.whenFails }),
+    ...(item.isolation === undefined ? {} : { isolation: item.isolation }),
+    ...(item.hardened === undefined ? {} : { hardened: item.hardened }),
     place: tree.placeOf(['installations', index]),
   }
+}
+
+function toIssuer({ workspace, issuer, audience, scopes, jwks, publicKey, secret }: FileTokenIssuer): TokenIssuer {
+  const keys: TokenIssuer['keys'] =
+    jwks !== undefined
+      ? { kind: 'jwks', url: jwks }
+      : publicKey !== undefined
+        ? { kind: 'public', pem: publicKey }
+        : { kind: 'secret', text: secret ?? '' }
+  return { workspace: workspace ?? DEFAULT_WORKSPACE, issuer, audience, keys, scopes }
 }
 
 function toDelays(retry: FileInstallation['retry']): readonly number[] {

@@ -1,5 +1,5 @@
 /** The configuration as the hub runs it: `manifold.yaml`, environment and flags, parsed once, frozen, trusted inside. */
-import type { FormDefinition, WorkspaceId } from '../model.ts'
+import type { FormDefinition, Scope, WorkspaceId } from '../model.ts'
 import type { Limits } from '../limits.ts'
 
 /** Where a value stands in the file, for messages. Lines and columns count from 1. */
@@ -35,7 +35,12 @@ export interface InstallationConfig {
   readonly paused: boolean
   readonly from: string | null
   readonly pii: boolean | readonly string[]
-  /** Hash of an approved manifest, or true: consent to wide permissions of a community plugin. */
+  /** What becomes of responses that its transform fails at. Left out: as its plugin says. */
+  readonly whenFails?: 'open' | 'closed'
+  /** `own`: a process for it alone. Left out: as the plugin wishes. */
+  readonly isolation?: 'shared' | 'own'
+  /** Left out: as the file says of its group, or the plugin of itself. */
+  readonly hardened?: boolean
   readonly place: Place
 }
 
@@ -46,6 +51,25 @@ export interface FormConfig {
   readonly place: Place
 }
 
+/** Somebody whose signed tokens (JWT, RFC 7519) count as keys. */
+export interface TokenIssuer {
+  readonly workspace: WorkspaceId
+  /** `iss`, exactly. */
+  readonly issuer: string
+  /** Must be (one of) `aud`. */
+  readonly audience: string
+  /** What signatures are checked with: a key set behind a URL (RFC 7517), one public key (PEM), or a shared text (HS256). */
+  readonly keys:
+    | { readonly kind: 'jwks'; readonly url: string }
+    | { readonly kind: 'public'; readonly pem: string }
+    | { readonly kind: 'secret'; readonly text: string }
+  /** The most that a token may be allowed, whatever it says of itself. */
+  readonly scopes: readonly Scope[]
+}
+
+/** What a text out of a variable can become where the schema wants it. */
+export type Wanted = 'number' | 'boolean' | 'mapping'
+
 /** What is wrong with an installation's `with`, seen from there. `wants`: the type a text out of a variable should become. */
 export interface WithProblem {
   readonly path: readonly (string | number)[]
@@ -53,7 +77,7 @@ export interface WithProblem {
   readonly hint: string | null
   /** The key at the path is what is wrong, not its value. */
   readonly onKey?: boolean
-  readonly wants?: 'number' | 'boolean' | undefined
+  readonly wants?: Wanted | undefined
 }
 
 /** A plugin as far as the file's check needs it; the registry makes these. */
@@ -72,6 +96,18 @@ export interface KnownPlugin {
   secretPaths?(value: Readonly<Record<string, unknown>>): readonly (readonly (string | number)[])[]
 }
 
+/** The mail server of the hub. `user` and `password` go to it and nowhere else. */
+export interface MailSettings {
+  readonly host: string
+  readonly port: number
+  /** TLS from the first byte (`smtps://`), after STARTTLS, or none at all. */
+  readonly tls: 'implicit' | 'starttls' | 'none'
+  readonly user: string | null
+  readonly password: string | null
+  /** Who all e-mail is from. `name` is empty where the file gives the bare address. */
+  readonly from: { readonly name: string; readonly address: string }
+}
+
 /** The file's part: everything that may change at reload. */
 export interface HubConfig {
   /** SHA-256 of the file's text; shown by status beside what is on disk. */
@@ -81,6 +117,10 @@ export interface HubConfig {
   readonly installations: readonly InstallationConfig[]
   readonly pluginDirs: readonly string[]
   readonly network: { readonly allow: readonly string[] }
+  readonly auth: { readonly jwt: readonly TokenIssuer[] }
+  /** Null: this hub sends no e-mail. */
+  readonly email: MailSettings | null
+  readonly sandbox: { readonly hardened: readonly ('builtin' | 'community')[] }
   readonly limits: Limits
   /** Installations of the file that were set aside with their reason (bad parts only quarantine themselves). */
   readonly quarantined: readonly {
@@ -99,8 +139,20 @@ export interface Settings {
   readonly port: number
   readonly role: 'all' | 'api' | 'worker'
   readonly demo: boolean
+  /** Code of strangers runs only as it was granted, file by file. */
+  readonly production: boolean
   readonly adminKey: string | null
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   /** Addresses of reverse proxies whose X-Forwarded-For is believed (CIDRs). */
   readonly trustedProxies: readonly string[]
+  /** Where other processes of the hub reach this one; null: where it listens. */
+  readonly advertiseUrl: string | null
+  /** `postgres://…`: storage and queue live there; null: SQLite in the data folder. */
+  readonly databaseUrl: string | null
+  /** A replica that answers lists and counts; null: the database itself does. */
+  readonly databaseReplicaUrl: string | null
+  /** Connections this process holds to each of them at most. */
+  readonly databaseConnectionsMax: number
+  /** `redis://…`: shared cache, shared rate limits and the feed `form:events`; null: this process counts alone. */
+  readonly redisUrl: string | null
 }

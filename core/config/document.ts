@@ -18,7 +18,7 @@ export interface ConfigTree {
   placeOf(path: Path): Place
   /** Where the key of this path stands. */
   keyPlaceOf(path: Path): Place
-  /** True for a value that came out of a variable: text, whatever it looks like. */
+  /** True for a value that came out of a variable, or lies in one that did: text, whatever it looks like. */
   isExpanded(path: Path): boolean
 }
 
@@ -77,7 +77,7 @@ export function readDocument(input: DocumentInput): ConfigTree {
     missing: walk.missing,
     placeOf: (path) => nearestIn(walk.values, path),
     keyPlaceOf: (path) => nearestIn(walk.keys, path),
-    isExpanded: (path) => walk.expanded.has(idOf(path)),
+    isExpanded: (path) => path.some((_, index) => walk.expanded.has(idOf(path.slice(0, index + 1)))),
   }
 }
 

@@ -1,5 +1,6 @@
 /** What zod found, as sentences about the file: what must be there, what is there, what to do. */
 import type { z } from 'zod'
+import type { Wanted } from './config.ts'
 import type { Path } from './document.ts'
 import { didYouMean } from './suggest.ts'
 
@@ -10,7 +11,7 @@ export interface Mistake {
   readonly hint: string | null
   readonly onKey: boolean
   /** The scalar type that was wanted, for values that came out of a variable and are text so far. */
-  readonly wants?: 'number' | 'boolean' | undefined
+  readonly wants?: Wanted | undefined
   /** A rule over the whole mapping at the path is broken. */
   readonly whole?: boolean
 }

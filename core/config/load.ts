@@ -12,17 +12,20 @@ import type { FormDefinition } from '../model.ts'
 import type { ConfigProblem, HubConfig, KnownPlugin } from './config.ts'
 import { buildConfig } from './build.ts'
 import { checkInstallations } from './check-installations.ts'
+import { doubtsOf } from './doubts.ts'
 import { convertExpanded } from './convert.ts'
 import type { ConfigTree, Path } from './document.ts'
 import { formatPath, readDocument } from './document.ts'
 import type { Mistake } from './explain.ts'
 import { inspect, valueAt } from './explain.ts'
 import type { FileConfig } from './file-schema.ts'
-import { fileSchema } from './file-schema.ts'
+import { fileSchema, holdsSecret } from './file-schema.ts'
 import { pathOfPointer } from './filter-problems.ts'
 import { readConfigText } from './read-text.ts'
 
-export type LoadResult = { readonly config: HubConfig } | { readonly problems: readonly ConfigProblem[] }
+export type LoadResult =
+  | { readonly config: HubConfig; /** Allowed, and yet most likely slips. */ readonly doubts: readonly ConfigProblem[] }
+  | { readonly problems: readonly ConfigProblem[] }
 
 export interface LoadInput {
   /** Null: no file, the defaults. */
@@ -76,6 +79,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
       definitions: forms.definitions,
       aside,
     }),
+    doubts: doubtsOf({ tree, value, forms: forms.definitions }),
   }
 }
 
@@ -88,7 +92,7 @@ function withoutEmptySections(value: unknown): unknown {
 /** Parses; where a variable's text stands for a number or a boolean, it becomes one and the parse is repeated. */
 function inspectExpanded(tree: ConfigTree, value: unknown): { data: FileConfig } | { mistakes: readonly Mistake[] } {
   for (;;) {
-    const result = inspect(fileSchema, value, (path) => tree.isExpanded(path))
+    const result = inspect(fileSchema, value, (path) => tree.isExpanded(path) || holdsSecret(path))
     if ('data' in result) return result
     const converted = result.mistakes.filter((mistake) => convertExpanded(tree, value, mistake))
     if (converted.length > 0) continue

@@ -4,6 +4,7 @@ import { LIMITS } from '../limits.ts'
 import type { KnownPlugin } from './config.ts'
 import type { Path } from './document.ts'
 import { readDocument } from './document.ts'
+import { holdsSecret } from './file-schema.ts'
 
 const SECRET_NAME = /secret|token|password|passwd|credential|private|authorization|cookie|api_?key|signing/i
 const MASK = '***'
@@ -30,7 +31,7 @@ export function printableConfig({ file, text, env, plugins, redacted }: PrintInp
       secret.add(JSON.stringify(['installations', index, 'with', ...path]))
   }
   const isSecret = (path: Path): boolean => {
-    if (secret.has(JSON.stringify(path)) || tree.isExpanded(path)) return true
+    if (secret.has(JSON.stringify(path)) || tree.isExpanded(path) || holdsSecret(path)) return true
     return path[2] === 'with' && path.slice(3).some((part) => typeof part === 'string' && SECRET_NAME.test(part))
   }
   return mask(tree.value, [], isSecret)

@@ -53,6 +53,29 @@ const ranges = (text: string): readonly string[] =>
 
 const adminKey = (text: string): string => (text.length >= 8 ? text : fail('must have at least 8 characters'))
 
+const urlOf =
+  (...protocols: readonly string[]) =>
+  (text: string): string => {
+    // The text may hold a password, so it is never repeated.
+    const protocol = URL.canParse(text) ? new URL(text).protocol : null
+    if (protocol !== null && protocols.includes(protocol)) return text
+    return fail(`must be a URL that begins with ${protocols.map((each) => `${each}//`).join(' or ')}`)
+  }
+
+const databaseUrl = (text: string): string => {
+  const url = urlOf('postgres:', 'postgresql:')(text)
+  return new URL(url).pathname.length > 1 ? url : fail('must name a database, as in postgres://host/manifold')
+}
+
+const CONNECTIONS_MIN = 6
+const CONNECTIONS_MAX = 50
+
+const connections = (text: string): number => {
+  const value = Number(text)
+  const fits = Number.isInteger(value) && value >= CONNECTIONS_MIN && value <= CONNECTIONS_MAX
+  return fits ? value : fail(`must be a number from ${CONNECTIONS_MIN} to ${CONNECTIONS_MAX} (got "${text}")`)
+}
+
 type Rows = { readonly [Name in keyof Settings]: SettingRow<Name> }
 
 /** Every setting there is. */
@@ -105,6 +128,14 @@ export const SETTINGS: Rows = {
     help: 'set up forms, responses and a receiver to look at',
     parse: yesOrNo,
   },
+  production: {
+    name: 'production',
+    flag: '--production',
+    env: 'MANIFOLD_PRODUCTION',
+    fallback: 'false',
+    help: 'plugins of `pluginDirs` whose files changed wait for `manifold plugin approve`',
+    parse: yesOrNo,
+  },
   adminKey: {
     name: 'adminKey',
     flag: null,
@@ -128,6 +159,46 @@ export const SETTINGS: Rows = {
     fallback: 'none',
     help: 'reverse proxies whose X-Forwarded-For is believed, separated by commas',
     parse: ranges,
+  },
+  advertiseUrl: {
+    name: 'advertiseUrl',
+    flag: '--advertise-url <url>',
+    env: 'MANIFOLD_ADVERTISE_URL',
+    fallback: 'where it listens',
+    help: 'where other processes of the hub reach this one',
+    parse: urlOf('http:', 'https:'),
+  },
+  databaseUrl: {
+    name: 'databaseUrl',
+    flag: null,
+    env: 'DATABASE_URL',
+    fallback: 'SQLite in the data folder',
+    help: '`postgres://…`: storage and queue for many processes',
+    parse: databaseUrl,
+  },
+  databaseReplicaUrl: {
+    name: 'databaseReplicaUrl',
+    flag: null,
+    env: 'DATABASE_REPLICA_URL',
+    fallback: 'none',
+    help: 'a read replica for lists and counts',
+    parse: databaseUrl,
+  },
+  databaseConnectionsMax: {
+    name: 'databaseConnectionsMax',
+    flag: null,
+    env: 'MANIFOLD_DATABASE_CONNECTIONS_MAX',
+    fallback: '10',
+    help: 'connections of this process to Postgres, 6 to 50',
+    parse: connections,
+  },
+  redisUrl: {
+    name: 'redisUrl',
+    flag: null,
+    env: 'REDIS_URL',
+    fallback: 'none',
+    help: '`redis://…`: shared cache, shared rate limits, the feed `form:events`',
+    parse: urlOf('redis:', 'rediss:'),
   },
 }
 
@@ -173,9 +244,15 @@ export function readSettings(
     port: read('port', () => 8420),
     role: read('role', () => 'all'),
     demo: read('demo', () => false),
+    production: read('production', () => false),
     adminKey: read('adminKey', () => null),
     logLevel: read('logLevel', () => 'info'),
     trustedProxies: read('trustedProxies', () => []),
+    advertiseUrl: read('advertiseUrl', () => null),
+    databaseUrl: read('databaseUrl', () => null),
+    databaseReplicaUrl: read('databaseReplicaUrl', () => null),
+    databaseConnectionsMax: read('databaseConnectionsMax', () => 10),
+    redisUrl: read('redisUrl', () => null),
   }
   return problems.length > 0 ? { problems } : { settings }
 }

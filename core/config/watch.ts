@@ -2,16 +2,13 @@
  * Notices that a file or folder has changed, however it was done: by writing in place, by an editor's rename, through a
  * mounted link that swaps under us. The system's notices are only hints; a poll decides, by content.
  */
-import { createHash } from 'node:crypto'
 import type { FSWatcher } from 'node:fs'
 import { watch } from 'node:fs'
-import { readdir, readFile, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
 import type { ConfigProblem, HubConfig } from './config.ts'
+import { fingerprints } from './fingerprint.ts'
 
 const POLL_MS = 2_000
 const DEBOUNCE_MS = 150
-const FOLDER_ENTRIES_MAX = 5_000
 
 export interface WatchOptions {
   /** Files, or folders with everything in them but `node_modules` and dot files. */
@@ -25,6 +22,8 @@ export interface WatchOptions {
 }
 
 export interface Watching {
+  /** Other paths from now on. */
+  follow(paths: readonly string[]): void
   /** As if something had changed. A hundred pokes in a row are one. */
   poke(): void
   /** Resolves when nothing is waiting or running. */
@@ -41,7 +40,9 @@ export async function watchPaths(options: WatchOptions): Promise<Watching> {
 
 class PathWatch implements Watching {
   readonly #options: WatchOptions
-  readonly #watchers: FSWatcher[] = []
+  #paths: readonly string[]
+  /** By folder. Each for itself: what watches a tree at once misses files that are renamed over others. */
+  readonly #watchers = new Map<string, FSWatcher>()
   /** By path. */
   #seen = new Map<string, string>()
   #poll: NodeJS.Timeout | undefined
@@ -53,13 +54,20 @@ class PathWatch implements Watching {
 
   constructor(options: WatchOptions) {
     this.#options = options
+    this.#paths = options.paths
   }
 
   async start(): Promise<void> {
-    this.#seen = await fingerprints(this.#options.paths)
-    for (const path of this.#options.paths) await this.#listen(path)
+    this.#seen = new Map(await this.#look())
     this.#poll = setInterval(() => void this.#run(), this.#options.pollMs ?? POLL_MS)
     this.#poll.unref()
+  }
+
+  follow(paths: readonly string[]): void {
+    if (paths.length === this.#paths.length && paths.every((path) => this.#paths.includes(path))) return
+    this.#paths = paths
+    // What has come to be followed was not seen yet, by this one: it counts as changed.
+    this.#soon()
   }
 
   poke(): void {
@@ -78,21 +86,36 @@ class PathWatch implements Watching {
     clearInterval(this.#poll)
     clearTimeout(this.#debounce)
     this.#debounce = undefined
-    for (const watcher of this.#watchers) watcher.close()
+    for (const watcher of this.#watchers.values()) watcher.close()
   }
 
-  /** Files are watched through their folder: a rename over the file would leave a watch on the old one. */
-  async #listen(path: string): Promise<void> {
+  /** What is there now; from then on every folder of it is listened at. */
+  async #look(): Promise<readonly (readonly [path: string, print: string])[]> {
+    const found = [...(await fingerprints(this.#paths))]
+    const folders = new Set(found.flatMap(([, seen]) => seen.folders))
+    for (const [folder, watcher] of this.#watchers) {
+      if (folders.has(folder)) continue
+      watcher.close()
+      this.#watchers.delete(folder)
+    }
+    for (const folder of folders) if (!this.#closed && !this.#watchers.has(folder)) this.#listen(folder)
+    return found.map(([path, { print }]) => [path, print])
+  }
+
+  #listen(folder: string): void {
     try {
-      const isFolder = (await stat(path)).isDirectory()
-      const watcher = watch(isFolder ? path : dirname(path), { recursive: isFolder, persistent: false }, () =>
-        this.#soon(),
-      )
-      watcher.on('error', () => watcher.close())
-      this.#watchers.push(watcher)
+      const watcher = watch(folder, { persistent: false }, () => this.#soon())
+      // Gone: another of its name has to be listened at anew.
+      watcher.on('error', () => this.#forget(folder, watcher)).on('close', () => this.#forget(folder, watcher))
+      this.#watchers.set(folder, watcher)
     } catch {
       // Not there yet, or a file system without notices: the poll sees it.
     }
+  }
+
+  #forget(folder: string, watcher: FSWatcher): void {
+    if (this.#watchers.get(folder) === watcher) this.#watchers.delete(folder)
+    watcher.close()
   }
 
   #soon(): void {
@@ -116,52 +139,20 @@ class PathWatch implements Watching {
   async #drain(): Promise<void> {
     while (this.#again && !this.#closed) {
       this.#again = false
-      const now = await fingerprints(this.#options.paths)
-      const changed = [...now].some(([path, print]) => this.#seen.get(path) !== print)
+      const now = await this.#look()
+      const changed = now.some(([path, print]) => this.#seen.get(path) !== print)
       if (!changed && !this.#forced) continue
-      this.#seen = now
+      this.#seen = new Map(now)
       this.#forced = false
       await this.#options.onChange()
-      for (const [path, print] of await fingerprints(this.#options.written ?? [])) this.#seen.set(path, print)
+      for (const [path, { print }] of await fingerprints(this.#options.written ?? [])) this.#seen.set(path, print)
     }
   }
-}
-
-async function fingerprints(paths: readonly string[]): Promise<Map<string, string>> {
-  return new Map(await Promise.all(paths.map(async (path) => [path, await fingerprint(path)] as const)))
-}
-
-/** Of content for files, of names, sizes and times for folders. What cannot be read is told apart from what is empty. */
-async function fingerprint(path: string): Promise<string> {
-  try {
-    const info = await stat(path)
-    const content = info.isDirectory() ? await folderPrint(path, FOLDER_ENTRIES_MAX) : await readFile(path)
-    return createHash('sha256').update(content).digest('hex')
-  } catch (error) {
-    return `unreadable ${(error as NodeJS.ErrnoException).code}`
-  }
-}
-
-async function folderPrint(folder: string, budget: number): Promise<string> {
-  const lines: string[] = []
-  const waiting = [folder]
-  for (let next = waiting.pop(); next !== undefined && lines.length < budget; next = waiting.pop()) {
-    for (const entry of await readdir(next, { withFileTypes: true })) {
-      if (entry.name.startsWith('.') || entry.name === 'node_modules') continue
-      const path = join(next, entry.name)
-      if (entry.isDirectory()) {
-        waiting.push(path)
-        continue
-      }
-      const info = await stat(path).catch(() => null)
-      lines.push(`${path}:${info?.size}:${info?.mtimeMs}`)
-    }
-  }
-  return lines.toSorted().join('\n')
 }
 
 export interface ConfigWatchOptions<Loaded extends { readonly config: HubConfig }> {
-  readonly file: string
+  /** May be one that is not there yet; null: there is none, only what is beside it. */
+  readonly file: string | null
   /** More files and folders whose change means reload. */
   readonly alsoFiles?: readonly string[]
   /** One more whose change means reload, unless the reload itself made it: the lock file. */
@@ -182,7 +173,11 @@ export function watchConfig<Loaded extends { readonly config: HubConfig }>(
   options: ConfigWatchOptions<Loaded>,
 ): Promise<Watching> {
   return watchPaths({
-    paths: [options.file, ...(options.alsoFiles ?? []), ...(options.lockFile === undefined ? [] : [options.lockFile])],
+    paths: [
+      ...(options.file === null ? [] : [options.file]),
+      ...(options.alsoFiles ?? []),
+      ...(options.lockFile === undefined ? [] : [options.lockFile]),
+    ],
     ...(options.lockFile === undefined ? {} : { written: [options.lockFile] }),
     ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
     ...(options.debounceMs === undefined ? {} : { debounceMs: options.debounceMs }),
@@ -193,7 +188,7 @@ export function watchConfig<Loaded extends { readonly config: HubConfig }>(
         if ('config' in result && problems.length === 0) await options.apply(result)
         else options.refuse(problems)
       } catch (error) {
-        const place = { file: options.file, line: 1, column: 1 }
+        const place = { file: options.file ?? '(no file)', line: 1, column: 1 }
         options.refuse([
           {
             place,

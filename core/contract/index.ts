@@ -1,5 +1,5 @@
 /**
- * What a plugin author imports: `import { definePlugin } from 'manifold/plugin'`. Imports nothing itself.
+ * What a plugin author imports: `import { definePlugin } from 'manifold/plugin'`. Imports nothing but its own files.
  *
  * Glossary (one meaning each, here, in the API, the docs and the logs):
  *   event         one immutable entry of the hub's event log, e.g. `response.submitted`
@@ -9,23 +9,61 @@
  *   action        a plugin's function with an effect outside. It acts: durable, retried, replayable
  *   delivery      one requested run of an action; `item.delivery.id` is the same on every attempt
  *   attempt       one try of a delivery
- *   outcome       what an attempt came to: delivered, retry, dead or ambiguous
+ *   outcome       what an attempt came to: delivered, retry, dead, ambiguous or unauthorized
+ *   credential    what an installation proves itself with at its receiver: refused, it stands still until that is mended
+ *   transform     a plugin's function for a response before it is stored: keeps, changes, flags or rejects it
+ *   check         a plugin's function that looks at its credentials and settings, and leaves nothing behind
+ *   quarantine    where flagged and rejected responses wait until somebody releases or discards them
  *   capability    something the host does for the plugin when manifest and admin both allow it
  *   sealed        a value the plugin can place but never read; the host fills it in
  */
+import type { Finding } from './check.ts'
+import type { EmailAnswer, EmailMessage } from './email.ts'
+import type { AccessToken, HttpRequest, HttpResponse, SecretRef, TokenRequest } from './http.ts'
+import type { Json } from './json.ts'
+import type { Outcome } from './outcome.ts'
+import type {
+  FieldInfo,
+  Forms,
+  RouteRequest,
+  RouteResponse,
+  SubmitRequest,
+  Submitted,
+  Verified,
+  VerifyRequest,
+} from './route.ts'
+import type { Verdict } from './transform.ts'
 
-/** Anything JSON can say. Everything that crosses the sandbox border is JSON. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
-
-/** One question of a form, as plugins see it. */
-export interface FieldInfo {
-  readonly key: string
-  readonly label: string
-  readonly type: string
-  readonly required: boolean
-  readonly pii: boolean
-  readonly options?: readonly { readonly value: string; readonly label: string }[]
-}
+export type { Finding } from './check.ts'
+export type { EmailAnswer, EmailMessage } from './email.ts'
+export type {
+  AccessToken,
+  HttpRequest,
+  HttpResponse,
+  Sealable,
+  SealedBase64,
+  SealedHmac,
+  SealedJwt,
+  SecretRef,
+  TokenRequest,
+} from './http.ts'
+export type { Json } from './json.ts'
+export { ambiguous, classify, dead, delivered, retry, send, unauthorized } from './outcome.ts'
+export type { FinalOutcome, Outcome, SendOutcome } from './outcome.ts'
+export type {
+  FieldInfo,
+  FieldWish,
+  FormInfo,
+  Forms,
+  RouteRequest,
+  RouteResponse,
+  SubmitRequest,
+  Submitted,
+  Verified,
+  VerifyRequest,
+} from './route.ts'
+export { flag, keep, reject } from './transform.ts'
+export type { Changes, Verdict } from './transform.ts'
 
 /**
  * An event as it reaches a plugin. `id`, `type`, `v` and `at` are always there; `data`, `form`, `response` and
@@ -39,7 +77,7 @@ export interface HubEvent {
   readonly v: 1
   /** RFC 3339 UTC. */
   readonly at: string
-  /** The answers for `response.*`; the payload for every other type. */
+  /** The answers for `response.submitted` and `response.partial`; the payload for every other type. */
   readonly data?: { readonly [key: string]: Json }
   readonly form?: {
     readonly id: string
@@ -57,139 +95,13 @@ export interface HubEvent {
   readonly meta?: { readonly [key: string]: Json }
 }
 
-/** A secret the plugin may place into a request but never read. */
-export interface SecretRef {
-  readonly $secret: string
-}
-
-/** An HMAC the host computes while sending; `{ $body: true }` stands for the exact bytes of the request body. */
-export interface SealedHmac {
-  readonly $hmac: {
-    readonly key: SecretRef
-    readonly alg: 'sha256' | 'sha512'
-    readonly data: readonly (string | { readonly $body: true })[]
-    readonly encoding: 'hex' | 'base64'
-    /** How the secret's text becomes key bytes. `whsec` strips `whsec_` and base64-decodes (Standard Webhooks). Default `utf8`. */
-    readonly keyFormat?: 'utf8' | 'base64' | 'whsec'
-  }
-}
-
-/** A string, or pieces joined by the host at send time. */
-export type Sealable = string | SecretRef | SealedHmac | readonly (string | SecretRef | SealedHmac)[]
-
-export interface HttpRequest {
-  readonly method?: string
-  readonly url: Sealable
-  readonly headers?: { readonly [name: string]: Sealable }
-  /** Sent as given. */
-  readonly body?: string
-  /** Serialised by the SDK, with `content-type: application/json` unless a header says otherwise. */
-  readonly json?: Json
-  /** Whole request, body included; at most the host's limit (default 15000). */
-  readonly timeoutMs?: number
-}
-
-export interface HttpResponse {
-  readonly status: number
-  /** Lower-case names; repeated headers joined with ", ". */
-  readonly headers: { readonly [name: string]: string }
-  readonly body: string
-  /** True when the body was longer than the host reads (1 MB). */
-  readonly truncated: boolean
-  /** Parses the body; throws SyntaxError when it is not JSON. */
-  json(): Json
-}
-
-/** What an attempt came to. Make one with `delivered`, `retry`, `dead`, `ambiguous`, `classify` or `send`. */
-export type Outcome = FinalOutcome | SendOutcome
-
-/** Left to the host: it makes the request and reads the answer. */
-export interface SendOutcome {
-  readonly outcome: 'send'
-  readonly request: HttpRequest
-  readonly permanent4xx?: 'retry' | 'dead'
-}
-
-/** An outcome that says what happened. */
-export type FinalOutcome =
-  | { readonly outcome: 'delivered'; readonly detail?: Json }
-  | { readonly outcome: 'retry'; readonly reason: string; readonly afterMs?: number; readonly code?: string }
-  | {
-      readonly outcome: 'dead'
-      readonly code: string
-      readonly message: string
-      /** Ask the host to disable the installation: the destination said it is gone for good. */
-      readonly disable?: boolean
-    }
-  | { readonly outcome: 'ambiguous'; readonly reason: string }
-
-/** The receiver took it. */
-export const delivered = (detail?: Json): FinalOutcome =>
-  detail === undefined ? { outcome: 'delivered' } : { outcome: 'delivered', detail }
-
-/** Try again by the installation's schedule, but not before `afterMs` (clamped by the host). */
-export const retry = (reason: string, options: { afterMs?: number; code?: string } = {}): FinalOutcome => ({
-  outcome: 'retry',
-  reason,
-  ...options,
-})
-
-/** Never try again by itself; becomes a dead letter with this code. */
-export const dead = (code: string, message: string, options: { disable?: boolean } = {}): FinalOutcome => ({
-  outcome: 'dead',
-  code,
-  message,
-  ...options,
-})
-
-/** It may or may not have happened; the installation's `ambiguous` setting decides (default: retry). */
-export const ambiguous = (reason: string): FinalOutcome => ({ outcome: 'ambiguous', reason })
-
-/**
- * Leaves the last step to the host: it makes this request under the same rules as `ctx.http` and reads the answer as
- * `classify` does. For actions that do nothing with the answer but classify it; the run ends here, which makes it cheaper
- * than waiting for the answer inside. What else the run asked for (enqueue, kv, ...) counts whatever the answer is.
- */
-export const send = (request: HttpRequest, options: { permanent4xx?: 'retry' | 'dead' } = {}): SendOutcome => ({
-  outcome: 'send',
-  request,
-  ...options,
-})
-
-/**
- * The usual reading of an HTTP answer: 2xx delivered; 410 dead and disable; 408, 425, 429 and 5xx retry with
- * `Retry-After` (seconds or HTTP date, RFC 9110 section 10.2.3); every other status, redirects included, as the
- * `permanent4xx` option says: `retry` (default; Standard Webhooks advises it) or `dead`.
- */
-export function classify(
-  res: Pick<HttpResponse, 'status' | 'headers'>,
-  options: { permanent4xx?: 'retry' | 'dead'; nowMs?: number } = {},
-): FinalOutcome {
-  const { status } = res
-  if (status >= 200 && status < 300) return delivered()
-  if (status === 410) return dead('gone', 'The receiver answered 410 Gone.', { disable: true })
-  const transient = status === 408 || status === 425 || status === 429 || status >= 500
-  if (!transient && options.permanent4xx === 'dead') return dead(`http_${status}`, `The receiver answered ${status}.`)
-  const afterMs = retryAfterMs(res.headers['retry-after'], options.nowMs ?? Date.now())
-  return retry(`The receiver answered ${status}.`, {
-    code: `http_${status}`,
-    ...(afterMs === undefined ? {} : { afterMs }),
-  })
-}
-
-function retryAfterMs(value: string | undefined, nowMs: number): number | undefined {
-  if (value === undefined) return undefined
-  const text = value.trim()
-  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000
-  const atMs = Date.parse(text)
-  return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs)
-}
-
 export interface EnqueueOptions {
   /** The same key in the same installation is enqueued once, for ever. Default: `<event id>:<n>`. */
   readonly key?: string
   /** Deliveries that share it run one after the other, in order (when the installation sets `order: fifo`). */
   readonly orderBy?: string
+  /** Runs of the action that share it start no faster than the manifest's `pace`; those that name none share one. */
+  readonly paceBy?: string
   /** Not before this many milliseconds from now. */
   readonly delayMs?: number
 }
@@ -223,10 +135,12 @@ export interface Context<C = { readonly [key: string]: Json }> {
     /** Unix milliseconds after which the run is ended. */
     readonly deadlineMs: number
   }
-  /** Aborted shortly before the wall limit. */
-  readonly signal: { readonly aborted: boolean }
+  /** Aborted shortly before the wall limit; `fetch` takes it. */
+  readonly signal: AbortSignal
   enqueue(action: string, input: Json, options?: EnqueueOptions): void
   http(request: HttpRequest): Promise<HttpResponse>
+  /** Of actions without a batch only: one e-mail a delivery. */
+  email(message: EmailMessage): Promise<EmailAnswer>
   readonly kv: Kv
   secret(name: string): SecretRef
   hmac(request: {
@@ -243,6 +157,12 @@ export interface Context<C = { readonly [key: string]: Json }> {
     claims: { readonly [name: string]: Json }
     header?: { readonly [name: string]: Json }
   }): Promise<string>
+  /**
+   * An OAuth 2.0 access token, which the host obtains, keeps and renews; cheap to ask for in every run. Throws
+   * `credential_refused` when the endpoint does not accept what the admin gave, `token_unavailable` or `http_*` when it
+   * cannot be asked now.
+   */
+  token(request: TokenRequest): Promise<AccessToken>
   readonly responses: {
     get(id: string): Promise<ResponseInfo | undefined>
     list(query: { form?: string; since?: string; limit?: number; after?: string }): Promise<{
@@ -250,9 +170,14 @@ export interface Context<C = { readonly [key: string]: Json }> {
       next: string | null
     }>
   }
+  /** Of routes only: did the sender of this request know the secret? */
+  verify(request: VerifyRequest): Promise<Verified>
+  /** Of routes only: makes a response of answers that came with this request. */
+  submit(request: SubmitRequest): Promise<Submitted>
+  readonly forms: Forms
   /** Appends an event of type `plugin.<your id>.<name>` to the log. */
   emit(name: string, data: { readonly [key: string]: Json }): void
-  /** Adds to a named counter of this installation. */
+  /** Adds to a named counter of this installation, 2^53 at most in one step. */
   tally(name: string, by?: number): void
   /** Reads counters back, by prefix. */
   tallies(prefix?: string): Promise<{ readonly [name: string]: number }>
@@ -266,22 +191,43 @@ export interface ActionItem {
   readonly input: Json
   /** The event that caused it, read through the same manifest filter; absent for schedules and routes. */
   readonly event?: HubEvent
-  readonly delivery: { readonly id: string; readonly attempt: number; readonly createdAt: string }
+  readonly delivery: {
+    /** The same on every attempt and replay. */
+    readonly id: string
+    /** From 1; attempts that ended. One that was cut short by the end of the hub is not counted. */
+    readonly attempt: number
+    /**
+     * True when an earlier attempt may have reached the receiver, counted or not: it got an answer or none, or the hub died
+     * or the installation moved to another process while it may have been under way. False only when nothing was sent before.
+     */
+    readonly repeat: boolean
+    readonly createdAt: string
+  }
 }
 
-export interface RouteRequest {
-  readonly method: string
-  readonly path: string
-  readonly query: { readonly [name: string]: string }
+/** A response before it is stored, as a transform gets it: the parts and headers that the manifest names. */
+export interface IncomingResponse extends Pick<HubEvent, 'data' | 'form' | 'meta'> {
+  readonly status: 'partial' | 'completed'
+  /** RFC 3339 UTC; when it was received. */
+  readonly at: string
+  /** Those of the manifest's `headers` that the request had; lower-case names. */
   readonly headers: { readonly [name: string]: string }
-  readonly body: string
 }
 
-export interface RouteResponse {
-  readonly status?: number
-  readonly headers?: { readonly [name: string]: string }
-  readonly body?: string
-  readonly json?: Json
+/** What a transform may use. It runs in the sender's time and before anything is stored, so it reads and leaves nothing. */
+export interface TransformContext<C = { readonly [key: string]: Json }> extends Pick<
+  Context<C>,
+  'config' | 'run' | 'signal' | 'secret' | 'hmac' | 'responses' | 'log' | 'metric'
+> {
+  readonly kv: Pick<Kv, 'get' | 'list'>
+}
+
+/** What a check may use. It looks, also at its receiver, and leaves nothing behind on either side. */
+export interface CheckContext<C = { readonly [key: string]: Json }> extends Pick<
+  Context<C>,
+  'config' | 'run' | 'signal' | 'http' | 'token' | 'hmac' | 'sign' | 'secret' | 'log'
+> {
+  readonly kv: Pick<Kv, 'get' | 'list'>
 }
 
 type Awaitable<T> = T | Promise<T>
@@ -304,12 +250,125 @@ export interface Plugin<C = { readonly [key: string]: Json }> {
   readonly schedules?: {
     readonly [name: string]: (tick: { at: string; missed: number }, ctx: Context<C>) => Awaitable<void>
   }
-  /** Keyed `METHOD /path`; answered at `/i/<installation>/path`. */
+  /** Looks at each response before it is stored; nothing means `keep()`. */
+  readonly transform?: (response: IncomingResponse, ctx: TransformContext<C>) => Awaitable<Verdict | void>
+  /**
+   * Looks at credentials and settings, without effects at the receiver; nothing means that all is well. Run when settings are
+   * new, and whenever somebody asks. What it throws is a finding, too.
+   */
+  readonly check?: (ctx: CheckContext<C>) => Awaitable<readonly Finding[] | void>
+  /** Keyed `METHOD /path`, which may have `{name}` segments; answered at `/i/<installation>/path`. */
   readonly routes?: { readonly [route: string]: (req: RouteRequest, ctx: Context<C>) => Awaitable<RouteResponse> }
 }
 
-/** Marks the default export of a plugin and types it. */
-export const definePlugin = <C = { readonly [key: string]: Json }>(plugin: Plugin<C>): Plugin<C> => plugin
+/** A part of an event that a manifest's `data` list may name. */
+type EventPart = 'data' | 'form' | 'response' | 'meta'
+
+/** A part of a response that a manifest's `transform.data` may name. */
+type TransformPart = Exclude<EventPart, 'response'>
+
+/** An event as a handler or action gets it whose manifest entry names these parts; the others are not there. */
+export type EventWith<Type extends string, Parts extends EventPart> = Pick<HubEvent, 'id' | 'v' | 'at'> & {
+  readonly type: Type extends '*' ? string : Type
+} & { readonly [Part in Parts & ('data' | 'meta')]: NonNullable<HubEvent[Part]> } & (Type extends `response.${string}`
+    ? { readonly [Part in Parts & 'response']: NonNullable<HubEvent[Part]> }
+    : { readonly [Part in Parts & 'response']?: NonNullable<HubEvent[Part]> }) & {
+    // Forms can be deleted while an event waits.
+    readonly [Part in Parts & 'form']?: NonNullable<HubEvent[Part]>
+  }
+
+/**
+ * What a manifest says, as types: the `Plugin` of the `types.d.ts` that `manifold plugin types` writes. With it
+ * `definePlugin<Plugin>` knows the settings, the names, and what each event and action carries.
+ */
+export interface PluginTypes {
+  readonly config: unknown
+  /** Event type → the parts its handler gets. Types that the manifest enqueues itself have no handler. */
+  readonly on: { readonly [type: string]: EventPart }
+  readonly actions: { readonly [name: string]: { readonly input: unknown; readonly data: EventPart } }
+  readonly schedules: string
+  readonly routes: string
+  /** The parts its transform gets; absent: it has none. */
+  readonly transform?: { readonly data: TransformPart; readonly headers: string }
+  /** Absent: it has no check. */
+  readonly check?: true
+}
+
+/** `ctx` of a plugin with types: `enqueue` knows the actions. */
+export type ContextOf<T extends PluginTypes> = Omit<Context<T['config']>, 'enqueue'> & {
+  enqueue<Name extends keyof T['actions'] & string>(
+    action: Name,
+    input: T['actions'][Name]['input'],
+    options?: EnqueueOptions,
+  ): void
+}
+
+/** One requested run of this action of a plugin with types. */
+export type ItemOf<T extends PluginTypes, Name extends keyof T['actions']> = Pick<ActionItem, 'delivery'> & {
+  readonly input: T['actions'][Name]['input']
+} & ([T['actions'][Name]['data']] extends [never]
+    ? unknown
+    : { readonly event?: EventWith<string, T['actions'][Name]['data']> })
+
+/** A section of the plugin: complete when the manifest names anything in it, absent when not. */
+type Section<Key extends string, Name, Entries> = [Name] extends [never]
+  ? { readonly [K in Key]?: undefined }
+  : { readonly [K in Key]: Entries }
+
+/** A function of a plugin with types. */
+type Does<Input, T extends PluginTypes, Result> = (input: Input, ctx: ContextOf<T>) => Awaitable<Result>
+type Ran = readonly Outcome[] | Outcome | void
+
+/** A response as the transform of a plugin with types gets it; the others of its headers are never there. */
+type IncomingOf<T> = T extends {
+  readonly data: infer Parts extends TransformPart
+  readonly headers: infer Names extends string
+}
+  ? Pick<IncomingResponse, 'status' | 'at'> & {
+      readonly [Part in Parts]: NonNullable<IncomingResponse[Part]>
+    } & { readonly headers: { readonly [Name in Names]?: string } }
+  : never
+
+type TransformOf<T extends PluginTypes> = T extends { readonly transform: infer Asked }
+  ? {
+      readonly transform: (response: IncomingOf<Asked>, ctx: TransformContext<T['config']>) => Awaitable<Verdict | void>
+    }
+  : { readonly transform?: undefined }
+
+type CheckOf<T extends PluginTypes> = T extends { readonly check: true }
+  ? { readonly check: (ctx: CheckContext<T['config']>) => Awaitable<readonly Finding[] | void> }
+  : { readonly check?: undefined }
+
+type TypedPlugin<T extends PluginTypes> = TransformOf<T> &
+  CheckOf<T> &
+  Section<
+    'on',
+    keyof T['on'],
+    { readonly [Type in keyof T['on'] & string]: Does<EventWith<Type, T['on'][Type]>, T, void> }
+  > &
+  Section<
+    'actions',
+    keyof T['actions'],
+    { readonly [Name in keyof T['actions']]: { readonly run: Does<readonly ItemOf<T, Name>[], T, Ran> } }
+  > &
+  Section<
+    'schedules',
+    T['schedules'],
+    { readonly [Name in T['schedules']]: Does<{ at: string; missed: number }, T, void> }
+  > &
+  Section<'routes', T['routes'], { readonly [Name in T['routes']]: Does<RouteRequest, T, RouteResponse> }>
+
+type Definition<T> = T extends PluginTypes ? TypedPlugin<T> : Plugin<T>
+type ConfigOf<T> = T extends PluginTypes ? T['config'] : T
+
+/**
+ * Marks the default export of a plugin and types it: by the `Plugin` of its `types.d.ts`, or by the type of its settings
+ * alone.
+ */
+export const definePlugin = <T = { readonly [key: string]: Json }>(
+  plugin: Definition<NoInfer<T>>,
+  // The hub gives each handler what the manifest promises it.
+): Plugin<ConfigOf<T>> => plugin as Plugin<ConfigOf<T>>
 
 /** Thrown by capabilities; `code` is a row of the hub's error table. Uncaught, the code decides retry or dead. */
 export interface CapabilityError extends Error {

@@ -1,5 +1,5 @@
 /** One attempt of one delivery, or of a batch of them: builds the run, has it run, and says what came of it. */
-import { HubError } from '../errors.ts'
+import { asHubError, HubError } from '../errors.ts'
 import type { Clock } from '../clock.ts'
 import type { Limits } from '../limits.ts'
 import type { Delivery, Exchange, LogEvent } from '../model.ts'
@@ -13,10 +13,9 @@ import type { KvQuota } from './kv-quota.ts'
 import { rulingOf, verdictOf } from './outcome.ts'
 import type { Verdict } from './outcome.ts'
 import { isPending } from './ports.ts'
-import type { OpenCapabilities, OpenedRun } from './ports.ts'
+import type { OpenCapabilities, OpenContext, OpenedRun } from './ports.ts'
 import { erasedError, prepare } from './prepare-run.ts'
 import type { AttemptJob, PrepareDeps, Prepared } from './prepare-run.ts'
-import { asHubError } from './as-hub-error.ts'
 import { endingsOf } from './send-outcome.ts'
 import type { Ending } from './send-outcome.ts'
 
@@ -36,9 +35,13 @@ export interface AttemptEnd {
   readonly effects: Effects
   readonly exchanges: readonly Exchange[]
   readonly host: string | null
+  /** Something of it may have reached the receiver. */
+  readonly left: boolean
   /** Takes the installation's secrets out of what is written down. */
   readonly mask: (text: string) => string
   readonly result: RunResult | null
+  /** Places of deliveries that were not in the run: their response was deleted. */
+  readonly erased: ReadonlySet<number>
   readonly startedAtMs: number
   readonly durationMs: number
 }
@@ -54,9 +57,9 @@ async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> 
   let opened: OpenedRun | undefined
   let result: RunResult | null = null
   let judged: Judged
+  let ready = NOTHING_KNOWN
   try {
     const ahead = takeAhead(deps, job)
-    let ready = NOTHING_KNOWN
     if (ahead !== undefined) {
       opened = ahead.opened
       result = await ahead.result
@@ -64,7 +67,7 @@ async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> 
       const prepared = prepare(deps, job)
       const whole = isPending(prepared) ? await prepared : prepared
       ready = whole
-      opened = deps.capabilities.open(job.installation, { deadlineMs: startedAtMs + wallMs(job) })
+      opened = deps.capabilities.open(job.installation, contextOf(job, startedAtMs))
       result = await ran(deps, job, { input: whole.input, handler: opened.handler })
     }
     const event = ready.event ?? (await causeOfEmitted(deps, job, result))
@@ -86,8 +89,10 @@ async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> 
     ...(wasHeldBack(deps, job, { opened, judged }) ?? judged),
     exchanges: opened?.exchanges ?? [],
     host: opened?.lastHost() ?? null,
+    left: opened?.mayHaveLeft() ?? false,
     mask: opened?.mask ?? ((text) => text),
     result,
+    erased: ready.erased,
     startedAtMs,
     durationMs: deps.clock.monotonicMs() - startedMonoMs,
   }
@@ -111,8 +116,9 @@ export function runAhead(
   const [delivery] = job.deliveries
   if (delivery === undefined) return
   const { installation } = job
-  // What takes company is run with the company it will have.
-  if ((installation.plugin.manifest.actions[delivery.name]?.batch.max ?? 1) > 1) return
+  // What takes company is run with the company it will have, and of a serial action the one before may be under way.
+  const action = installation.plugin.manifest.actions[delivery.name]
+  if (action !== undefined && (action.batch.max > 1 || action.serial === true)) return
   const ready = prepare({ ...deps, eventInMemory: () => event }, job)
   if (isPending(ready)) {
     // The attempt will look again, and say what was wrong.
@@ -120,7 +126,7 @@ export function runAhead(
     return
   }
   if (!('kind' in ready.input)) return
-  const opened = deps.capabilities.open(installation, { deadlineMs: deps.clock.nowMs() + wallMs(job) })
+  const opened = deps.capabilities.open(installation, contextOf(job, deps.clock.nowMs()))
   deps.ahead.begin(installation, delivery, {
     eventId: event.id,
     input: ready.input,
@@ -155,8 +161,19 @@ const ranNothing = (id: string, effects: GuestEffects): RunResult => ({
   logsDropped: 0,
   cpuMs: 0,
   durationMs: 0,
+  hostOps: 0,
+  httpCalls: 0,
   error: null,
 })
+
+function contextOf(job: AttemptJob, startMs: number): OpenContext {
+  const [first, second] = job.deliveries
+  const actFor =
+    first?.kind === 'action' && second === undefined
+      ? { deliveryId: first.id, responseId: first.responseId }
+      : undefined
+  return { deadlineMs: startMs + wallMs(job), actFor }
+}
 
 function wallMs({ installation, deliveries }: AttemptJob): number {
   const { limits } = installation

@@ -3,6 +3,7 @@
  * without being counted, and one at a time is sent as a probe until the host works again.
  */
 import type { Limits } from '../limits.ts'
+import type { FarBreaker } from '../fleet/fleet.ts'
 
 /**
  *   closed ──failures──▶ open ──time──▶ half-open ──works──▶ closed
@@ -168,3 +169,10 @@ const closed = (): Breaker => ({
   probeBy: null,
   dead: [],
 })
+
+/** Those that hold something back, as other processes and people are told of them. */
+export const notClosed = (breakers: Pick<Breakers, 'list'>): readonly FarBreaker[] =>
+  breakers.list().flatMap(({ key, state, probeAtMs }): readonly FarBreaker[] => {
+    if (state === 'closed') return []
+    return [{ ...key, state: state === 'open' ? 'open' : 'half_open', probeAtMs: state === 'open' ? probeAtMs : null }]
+  })

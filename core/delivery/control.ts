@@ -2,29 +2,35 @@
 import type { Clock } from '../clock.ts'
 import { HubError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import type { LogEvent, WorkspaceId } from '../model.ts'
+import type { WorkspaceId } from '../model.ts'
 import type { Pump } from '../pump/pump.ts'
 import type { Installation } from '../registry/installation.ts'
 import type { Roster } from '../registry/roster.ts'
 import { isRunning } from '../registry/states.ts'
 import type { ReplayQuery, Store } from '../storage/store.ts'
 import type { DeliveryEngine } from './engine.ts'
-import { replayDeliveries } from './replay.ts'
+import { countReplay, replayDeliveries } from './replay.ts'
+import { lastEvents, replayEvents } from './replay-events.ts'
 
 export interface ControlDeps {
   readonly store: Pick<
     Store,
-    'replay' | 'listDeliveries' | 'getEvent' | 'readEvents' | 'headSeq' | 'seqBefore' | 'setCursor'
+    | 'replay'
+    | 'countReplay'
+    | 'listDeliveries'
+    | 'getEvent'
+    | 'eventOfResponse'
+    | 'readEvents'
+    | 'headSeq'
+    | 'seqBefore'
+    | 'setCursor'
   >
   readonly engine: Pick<DeliveryEngine, 'push'>
   readonly pump: Pick<Pump, 'rewind' | 'runOnce' | 'wants'>
   readonly roster: Pick<Roster, 'find' | 'move'>
   readonly clock: Clock
-  readonly limits: Pick<Limits, 'replayRowsPerStepMax' | 'pageItemsMax'>
+  readonly limits: Pick<Limits, 'replayRowsPerStepMax' | 'replayEventsMax' | 'pageItemsMax'>
 }
-
-/** How far back a test-send looks for an event worth sending. */
-const SAMPLE_EVENTS_MAX = 2_000
 
 export interface Control {
   pause(workspace: WorkspaceId, installation: string, reason: string): Promise<void>
@@ -35,6 +41,8 @@ export interface Control {
     readonly workspace: WorkspaceId
     readonly installation: string
     readonly eventId?: string | undefined
+    /** Instead: the event with the answers of this response. */
+    readonly responseId?: string | undefined
     readonly form?: string | undefined
   }): Promise<{ readonly eventId: string; readonly deliveries: readonly string[] }>
   backfill(input: {
@@ -43,6 +51,15 @@ export interface Control {
     readonly from: string
   }): Promise<{ readonly cursor: number; readonly events: number }>
   replay(query: ReplayQuery): Promise<number>
+  /** How many that would be now. */
+  countReplay(query: ReplayQuery): Promise<number>
+  /** Handlers see their last events again, as they are now; see `replay-events.ts`. */
+  replayEvents(input: {
+    readonly workspace: WorkspaceId
+    readonly installation: string
+    readonly last: number
+    readonly form?: string | undefined
+  }): ReturnType<typeof replayEvents>
 }
 
 export function createControl(deps: ControlDeps): Control {
@@ -51,6 +68,11 @@ export function createControl(deps: ControlDeps): Control {
     if (member === undefined)
       throw new HubError('not_found', `There is no installation "${id.slice(0, 100)}" that can run.`)
     return member
+  }
+  const runningOf = (workspace: WorkspaceId, id: string): Installation => {
+    const { installation, state } = memberOf(workspace, id)
+    if (isRunning(state)) return installation
+    throw new HubError('conflict', `The installation "${id}" is ${state}; resume it first.`)
   }
   return {
     pause: async (workspace, id, reason) => {
@@ -62,19 +84,15 @@ export function createControl(deps: ControlDeps): Control {
       if (isRunning(state)) return
       await deps.roster.move(`${workspace}/${id}`, state === 'disabled' ? 'enable' : 'resume', null)
     },
-    testSend: async ({ workspace, installation: id, eventId, form }) => {
-      const { installation, state } = memberOf(workspace, id)
-      if (!isRunning(state)) throw new HubError('conflict', `The installation "${id}" is ${state}; resume it first.`)
+    testSend: async ({ workspace, installation: id, eventId, responseId, form }) => {
+      const installation = runningOf(workspace, id)
       const event =
-        eventId === undefined
-          ? await sampleFor(deps, installation, form)
-          : await deps.store.getEvent(workspace, eventId)
-      if (event === undefined) {
-        throw new HubError(
-          'not_found',
-          eventId === undefined ? NO_SAMPLE : `There is no event "${eventId.slice(0, 100)}".`,
-        )
-      }
+        eventId !== undefined
+          ? await deps.store.getEvent(workspace, eventId)
+          : responseId !== undefined
+            ? await deps.store.eventOfResponse(workspace, responseId)
+            : (await lastEvents(deps, installation, { count: 1, form }))[0]
+      if (event === undefined || event.data === null) throw new HubError('not_found', noSuch({ eventId, responseId }))
       const made = await deps.pump.runOnce(installation.key, event)
       return { eventId: event.id, deliveries: made.map(({ id: deliveryId }) => deliveryId) }
     },
@@ -86,28 +104,27 @@ export function createControl(deps: ControlDeps): Control {
       deps.pump.rewind(installation.key, cursor)
       return { cursor, events: Math.max(0, head - cursor) }
     },
+    countReplay: (query) => countReplay(deps, query),
     replay: (query) => replayDeliveries({ ...deps, push: (made) => deps.engine.push(made) }, query),
+    replayEvents: async ({ workspace, installation, last, form }) =>
+      replayEvents(
+        { ...deps, mayRun: () => isRunning(memberOf(workspace, installation).state) },
+        runningOf(workspace, installation),
+        { last, form },
+      ),
   }
+}
+
+const noSuch = ({
+  eventId,
+  responseId,
+}: {
+  readonly eventId?: string | undefined
+  readonly responseId?: string | undefined
+}): string => {
+  if (eventId !== undefined) return `There is no event "${eventId.slice(0, 100)}" with its data.`
+  return responseId === undefined ? NO_SAMPLE : `There is no response "${responseId.slice(0, 100)}".`
 }
 
 const NO_SAMPLE =
   'There is no event yet that this installation would handle; submit a response first, or name an event_id.'
-
-/** The newest event that this installation would get, of the form when one is named. */
-async function sampleFor(
-  deps: ControlDeps,
-  { workspace, key }: Installation,
-  form: string | undefined,
-): Promise<LogEvent | undefined> {
-  const head = await deps.store.headSeq()
-  const events = await deps.store.readEvents({
-    workspace,
-    afterSeq: Math.max(0, head - SAMPLE_EVENTS_MAX),
-    limit: SAMPLE_EVENTS_MAX,
-  })
-  for (const event of events.toReversed()) {
-    if (event.data === null || (form !== undefined && event.formId !== form)) continue
-    if (await deps.pump.wants(key, event)) return event
-  }
-  return undefined
-}

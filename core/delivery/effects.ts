@@ -43,6 +43,8 @@ export const enqueueOnly = (action: string): GuestEffects => ({
 
 /** A delay beyond this is a mistake, not a plan. */
 const DELAY_MS_MAX = 366 * 86_400_000
+/** Longer is for ever; the sum has to stay a whole number that a database takes. */
+const TTL_MS_MAX = 100 * 366 * 86_400_000
 const KEY_CHARS_MAX = 512
 const EMIT_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/
 
@@ -81,7 +83,7 @@ function toDelivery(wish: GuestEffects['enqueue'][number], n: number, input: Eff
   const key = `${wish.key ?? `${source.keyBase}:${n}`}${source.keySuffix}`
   // An admin who asks for order gets it for the whole installation when the plugin names no finer key.
   const orderKey = wish.orderBy ?? (installation.order === 'fifo' ? '*' : null)
-  if (key.length > KEY_CHARS_MAX || (orderKey ?? '').length > KEY_CHARS_MAX) {
+  if ([key, orderKey ?? '', wish.paceBy ?? ''].some((text) => text.length > KEY_CHARS_MAX)) {
     throw new HubError(
       'capability_limit',
       `The plugin "${manifest.id}" enqueued with a key longer than ${KEY_CHARS_MAX} characters.`,
@@ -97,6 +99,7 @@ function toDelivery(wish: GuestEffects['enqueue'][number], n: number, input: Eff
     formId: source.formId,
     responseId: source.responseId,
     orderKey,
+    ...(wish.paceBy === undefined ? {} : { paceKey: wish.paceBy }),
     input: JSON.stringify(wish.input ?? null),
     dueAtMs: nowMs + clampDelay(wish.delayMs),
   }
@@ -121,7 +124,7 @@ function toKv(write: GuestEffects['kv'][number], { installation, nowMs, limits }
       `The plugin "${id}" set a kv value larger than ${limits.pluginKvValueBytesMax} bytes.`,
     )
   }
-  const expiresAtMs = write.ttlMs === undefined ? null : nowMs + Math.max(0, write.ttlMs)
+  const expiresAtMs = write.ttlMs === undefined ? null : Math.ceil(nowMs + Math.min(write.ttlMs, TTL_MS_MAX))
   return { key: write.key, value, expiresAtMs }
 }
 

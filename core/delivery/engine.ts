@@ -2,94 +2,38 @@
  * Delivery: one lane an installation, attempts through the sandbox, ends written in groups, breakers told. What is in
  * flight when the process dies is simply due again at the next start, under the same delivery id.
  */
-import type { Clock } from '../clock.ts'
 import { newId } from '../ids.ts'
-import type { Limits } from '../limits.ts'
+import { isDeletion } from '../model.ts'
 import type { Delivery, LogEvent } from '../model.ts'
-import type { Logger, Meter } from '../observe/observe.ts'
-import type { Queue } from '../queue/queue.ts'
+import type { Lane as QueueLane } from '../queue/queue.ts'
 import type { Installation } from '../registry/installation.ts'
-import type { Sandbox } from '../sandbox/sandbox.ts'
 import { newDelivery } from '../storage/new-delivery.ts'
-import type { Forward, Store } from '../storage/store.ts'
+import type { Forward } from '../storage/store.ts'
 import { createAheadRuns } from './ahead.ts'
 import type { AheadRuns } from './ahead.ts'
 import { runAhead, startAttempt } from './attempt.ts'
 import type { AttemptDeps, AttemptEnd } from './attempt.ts'
-
-import type { BreakerChange, BreakerKey, Breakers } from './breaker.ts'
+import { createEndingLanes } from './ending-lanes.ts'
+import type { EndingLanes } from './ending-lanes.ts'
+import type { BreakerChange, BreakerKey } from './breaker.ts'
 import { tellOfBreaker } from './breaker-news.ts'
 import { finishedAttempt } from './finished-attempt.ts'
+import type { DeliveryEngine, DeliveryEngineDeps } from './engine-deps.ts'
 import { createFinisher } from './finisher.ts'
-import type { KvQuota } from './kv-quota.ts'
 import { Lane } from './lane.ts'
-import { receiverEvidence } from './outcome.ts'
-import type { Verdict } from './outcome.ts'
+import type { LaneRun } from './lane.ts'
+import { isUntouched, receiverEvidence, type Verdict } from './outcome.ts'
 import { isRunnable } from './ports.ts'
-import type {
-  DisableInstallation,
-  EventInMemory,
-  FormOf,
-  OpenCapabilities,
-  PlacedInstallation,
-  Published,
-} from './ports.ts'
+import { attemptRunEnd } from './run-end.ts'
+import type { PlacedInstallation } from './ports.ts'
+import { standStill } from './refusal.ts'
 import { isTerminal } from './states.ts'
+import { pressureOf } from './pressure.ts'
+import type { LanePressure } from './pressure.ts'
 import { createRateWindow } from './rate-window.ts'
 import type { RateWindow } from './rate-window.ts'
 
-export interface DeliveryEngineDeps {
-  readonly store: Pick<
-    Store,
-    'loadDue' | 'nextDue' | 'finishAttempts' | 'getEvent' | 'hasten' | 'replay' | 'appendEvents' | 'listDeliveries'
-  >
-  readonly sandbox: Pick<Sandbox, 'runEach'>
-  readonly capabilities: OpenCapabilities
-  readonly breakers: Breakers
-  readonly kvQuota: KvQuota
-  readonly queue: Pick<Queue, 'wake' | 'drop'>
-  readonly formOf: FormOf
-  readonly eventInMemory: EventInMemory
-  readonly published: Published
-  readonly disable: DisableInstallation
-  readonly logger: Logger
-  readonly meter: Meter
-  readonly clock: Clock
-  readonly limits: Limits
-  readonly random: () => number
-}
-
-/** One lane's part in the hub's pressure. */
-export interface LanePressure {
-  readonly key: string
-  /** Runs, is not throttled by its admin, and no breaker holds it back. */
-  readonly healthy: boolean
-  /**
-   * In memory, waiting to run, never attempted, and caused by an event of this process's own time: what ingest brought.
-   * Replays and what an earlier process left behind are nobody's reason to slow ingest down.
-   */
-  readonly fresh: number
-  readonly running: number
-  readonly deliveredPerSecond: number
-}
-
-export interface DeliveryEngine {
-  /** The whole list: new ones get a lane, changed ones follow, missing ones end. Others notice nothing. */
-  setInstallations(list: readonly PlacedInstallation[]): void
-  /** Deliveries that were just committed (or replayed): straight into their lanes when there is room. */
-  push(deliveries: readonly Delivery[]): void
-  /** Events were committed. A deletion takes its deliveries out of memory: storage says what is left of them. */
-  heard(events: readonly LogEvent[]): void
-  /** These deliveries are about to be written with their event: what may begin at once does, see `ahead.ts`. */
-  ahead(event: LogEvent, forwards: readonly Forward[]): void
-  /** The event is stored and its deliveries were pushed, or it was refused. */
-  aheadOver(eventId: string): void
-  /** Queue worker of `deliver` lanes. */
-  work(key: string): Promise<number | null>
-  pressure(): readonly LanePressure[]
-  /** Starts nothing new, waits for what runs up to `graceMs`, and has written what ended. What still runs then is repeated at the next start. */
-  stop(graceMs: number): Promise<{ readonly released: number }>
-}
+export type { DeliveryEngine } from './engine-deps.ts'
 
 /** With more under way the hub is not idle, and beginning early gains nothing. */
 const AHEAD_MAX = 4
@@ -109,9 +53,11 @@ class Engine implements DeliveryEngine {
   readonly #deps: DeliveryEngineDeps
   readonly #attempts: AttemptDeps & { readonly ahead: AheadRuns }
   readonly #lanes = new Map<string, LaneEntry>()
+  readonly #ending: EndingLanes
   readonly #finisher
   #running = 0
   #stopped = false
+  #listed: readonly PlacedInstallation[] = []
   #abandoned = false
   readonly #freshFrom
   #idle: (() => void) | null = null
@@ -119,24 +65,33 @@ class Engine implements DeliveryEngine {
   constructor(deps: DeliveryEngineDeps) {
     this.#deps = deps
     this.#attempts = { ...deps, ahead: createAheadRuns(deps.clock) }
+    this.#ending = createEndingLanes(deps.clock)
     this.#freshFrom = newId('event', deps.clock.nowMs())
     this.#finisher = createFinisher({
       store: deps.store,
       clock: deps.clock,
       logger: deps.logger,
-      onCommitted: ({ deliveries, events }) => {
+      onCommitted: ({ deliveries, events, refused }) => {
+        if (refused.length > 0) this.#lookAll()
         if (events.length > 0) deps.published(events)
         if (deliveries.length > 0) this.push(deliveries)
       },
     })
   }
 
+  /** What was refused had ended before, perhaps by this very process without knowing: storage says what came of it. */
+  #lookAll(): void {
+    for (const { lane } of this.#lanes.values()) this.#deps.queue.wake(queueLane(lane.installation))
+  }
+
   setInstallations(list: readonly PlacedInstallation[]): void {
+    this.#listed = list
     const wanted = new Map(list.map((placed) => [placed.installation.key, placed]))
     for (const [key, { lane }] of this.#lanes) {
       if (wanted.has(key)) continue
       lane.reconfigure(lane.installation, 'disabled')
       this.#lanes.delete(key)
+      this.#ending.add(key, lane)
       this.#deps.breakers.forget(key)
       this.#deps.queue.drop(queueLane(lane.installation))
     }
@@ -145,6 +100,13 @@ class Engine implements DeliveryEngine {
 
   #place(installation: Installation, state: PlacedInstallation['state']): void {
     const known = this.#lanes.get(installation.key)
+    if (known === undefined && this.#ending.isBusy(installation.key)) {
+      // It comes back while attempts from before are under way: their deliveries would be loaded and made once more.
+      void this.drained(installation.key).then(() => {
+        if (!this.#stopped) this.setInstallations(this.#listed)
+      })
+      return
+    }
     if (known === undefined) {
       const lane = new Lane(this.#laneDeps(installation), installation, state)
       this.#lanes.set(installation.key, { lane, delivered: createRateWindow(), hash: installation.hash })
@@ -163,26 +125,31 @@ class Engine implements DeliveryEngine {
     return {
       ...this.#deps,
       freshFrom: this.#freshFrom,
-      start: (of: Lane, deliveries: readonly Delivery[], runId: string) => this.#start(of, deliveries, runId),
+      start: (of: Lane, deliveries: readonly Delivery[], run: LaneRun) => this.#start(of, deliveries, run),
       wakeAt: (atMs: number) => this.#deps.queue.wake(lane, atMs),
     }
   }
 
   push(deliveries: readonly Delivery[]): void {
     const touched = new Set<Lane>()
+    const elsewhere = new Map<string, QueueLane>()
     for (const delivery of deliveries) {
       if (isTerminal(delivery.state)) continue
-      const lane = this.#lanes.get(`${delivery.workspace}/${delivery.installation}`)?.lane
-      if (lane === undefined) continue
-      lane.push(delivery)
-      touched.add(lane)
+      const { workspace, installation } = delivery
+      const lane = this.#lanes.get(`${workspace}/${installation}`)?.lane
+      if (lane === undefined)
+        elsewhere.set(`${workspace}/${installation}`, { kind: 'deliver', workspace, installation })
+      else touched.add(lane)
+      lane?.push(delivery)
     }
+    // Whoever runs them now finds them in storage.
+    for (const lane of elsewhere.values()) this.#deps.queue.wake(lane)
     if (!this.#stopped) for (const lane of touched) lane.turn()
   }
 
   heard(events: readonly LogEvent[]): void {
     if (this.#stopped) return
-    const deletions = events.filter(({ type }) => type === 'response.deleted' || type === 'form.deleted')
+    const deletions = events.filter(isDeletion)
     if (deletions.length === 0) return
     for (const { lane } of this.#lanes.values()) {
       if (!deletions.some(({ workspace }) => workspace === lane.installation.workspace)) continue
@@ -206,7 +173,7 @@ class Engine implements DeliveryEngine {
   #begin(event: LogEvent, { installation, delivery }: Forward): void {
     const key = `${event.workspace}/${installation}`
     const lane = this.#lanes.get(key)?.lane
-    if (lane === undefined || !lane.isIdle() || this.#deps.breakers.isOpen(key)) return
+    if (lane === undefined || !lane.isIdle(delivery) || this.#deps.breakers.isOpen(key)) return
     if (this.#attempts.ahead.open(key) >= Math.min(AHEAD_MAX, lane.installation.concurrency)) return
     const { workspace, at } = event
     const owner = { workspace, installation, plugin: lane.installation.plugin.manifest.id, at }
@@ -214,6 +181,8 @@ class Engine implements DeliveryEngine {
       installation: lane.installation,
       deliveries: [newDelivery(owner, delivery)],
       runId: newId('run', this.#deps.clock.nowMs()),
+      // What was just made cannot have been tried.
+      repeats: new Set<string>(),
     }
     runAhead(this.#attempts, job, event)
   }
@@ -225,17 +194,19 @@ class Engine implements DeliveryEngine {
   async work(key: string): Promise<number | null> {
     const lane = this.#lanes.get(key)?.lane
     if (this.#stopped || lane === undefined) return null
+    // It may be another process that says so: what it wrote is not in memory.
+    lane.noteMore()
     lane.turn()
     return lane.nextDueMs()
   }
 
-  #start(lane: Lane, deliveries: readonly Delivery[], runId: string): void {
+  #start(lane: Lane, deliveries: readonly Delivery[], { id: runId, repeats }: LaneRun): void {
     this.#running += 1
-    const { installation } = lane
-    startAttempt(this.#attempts, { installation, deliveries, runId }, (end) => {
+    const { installation, era } = lane
+    startAttempt(this.#attempts, { installation, deliveries, runId, repeats }, (end) => {
       this.#running -= 1
-      lane.ended()
-      if (!this.#abandoned) this.#finishSafely({ lane, installation, deliveries, runId, end })
+      lane.ended(deliveries)
+      if (!this.#abandoned) this.#finishSafely({ lane, installation, era, deliveries, runId, end })
       if (!this.#stopped) lane.turn()
       else if (this.#running === 0) this.#idle?.()
     })
@@ -246,7 +217,10 @@ class Engine implements DeliveryEngine {
     try {
       this.#finish(ran)
     } catch (error) {
-      for (const delivery of ran.deliveries) ran.lane.left(delivery)
+      for (const delivery of ran.deliveries) {
+        ran.lane.earlier.uncounted(delivery, ran.end.left)
+        ran.lane.left(delivery)
+      }
       this.#deps.breakers.release(ran.installation.key, ran.runId)
       const ids = ran.deliveries.map(({ id }) => id)
       this.#deps.logger.error(
@@ -264,9 +238,13 @@ class Engine implements DeliveryEngine {
     const evidence = this.#tellBreaker(ran)
     for (const { name, by } of end.result?.effects.metric ?? [])
       this.#deps.meter.pluginMetric(installation.id, name, by)
+    const told = attemptRunEnd(ran)
+    if (told !== null) this.#deps.runs.record(told)
     const nowMs = this.#deps.clock.nowMs()
+    let unwritten = 0
     for (const [index, delivery] of deliveries.entries()) {
       const verdict = end.verdicts[index] as Verdict
+      if (verdict.kind === 'held' || verdict.kind === 'repeat') lane.earlier.uncounted(delivery, end.left)
       if (verdict.kind === 'held') {
         lane.hold(delivery, host ?? '', nowMs + (verdict.afterMs ?? this.#deps.limits.breakerProbeMs))
         continue
@@ -293,15 +271,23 @@ class Engine implements DeliveryEngine {
       if (finished.reason === 'receiver_failed' && host !== null && evidence === 'fails') {
         this.#deps.breakers.buried({ installation: installation.key, host }, delivery.id)
       }
+      if (unwritten === 0) lane.writing()
+      unwritten += 1
       this.#finisher.add({
         finished,
-        committed: () => {
+        committed: (written) => {
+          const left = end.left && !isUntouched(verdict)
+          lane.earlier.ended(delivery, { written, left, over: isTerminal(finished.state) })
           lane.left(delivery)
-          if (finished.state === 'retrying') lane.noteDue(finished.dueAtMs)
-          if (!this.#stopped && lane.overflowing()) lane.turn()
+          unwritten -= 1
+          if (unwritten === 0) lane.written()
+          if (verdict.kind === 'refused') lane.noteMore()
+          else if (finished.state === 'retrying') lane.noteDue(finished.dueAtMs)
+          if (!this.#stopped && (lane.overflowing() || lane.waitsForDisk())) lane.turn()
         },
       })
     }
+    standStill(ran, this.#deps.refused)
   }
 
   #measure(
@@ -355,14 +341,12 @@ class Engine implements DeliveryEngine {
   }
 
   pressure(): readonly LanePressure[] {
-    const monoMs = this.#deps.clock.monotonicMs()
-    return [...this.#lanes].map(([key, { lane, delivered }]) => ({
-      key,
-      healthy: isRunnable(lane.state) && lane.installation.ratePerSecond === null && !this.#deps.breakers.isOpen(key),
-      fresh: lane.fresh(),
-      running: lane.running(),
-      deliveredPerSecond: delivered.perSecond(monoMs),
-    }))
+    return pressureOf(this.#lanes, this.#deps.breakers, this.#deps.clock.monotonicMs())
+  }
+
+  async drained(key: string): Promise<void> {
+    await this.#ending.ended(key)
+    await this.#finisher.settled()
   }
 
   async stop(graceMs: number): Promise<{ readonly released: number }> {
@@ -376,10 +360,7 @@ class Engine implements DeliveryEngine {
   }
 
   async #untilIdle(graceMs: number): Promise<void> {
-    const idle = new Promise<void>((resolve) => {
-      this.#idle = resolve
-    })
-    await Promise.race([idle, this.#pause(graceMs)])
+    await Promise.race([new Promise<void>((resolve) => (this.#idle = resolve)), this.#pause(graceMs)])
   }
 
   #pause(delayMs: number): Promise<void> {
@@ -390,6 +371,8 @@ class Engine implements DeliveryEngine {
 interface Ran {
   readonly lane: Lane
   readonly installation: Installation
+  /** Of the lane when it began. */
+  readonly era: number
   readonly deliveries: readonly Delivery[]
   readonly runId: string
   readonly end: AttemptEnd

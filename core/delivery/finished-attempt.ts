@@ -3,6 +3,7 @@ import type { Limits } from '../limits.ts'
 import { rfc3339 } from '../clock.ts'
 import type { DeadReason, Delivery, RunLog } from '../model.ts'
 import type { Installation } from '../registry/installation.ts'
+import { maskedLines } from '../runs/record.ts'
 import type { FinishedAttempt } from '../storage/store.ts'
 import type { AttemptEnd } from './attempt.ts'
 import { backoffMs } from './backoff.ts'
@@ -12,7 +13,7 @@ import { transition } from './states.ts'
 export interface FinishedAttemptInput {
   readonly installation: Installation
   readonly delivery: Delivery
-  readonly verdict: Extract<Verdict, { kind: 'delivered' | 'retry' | 'dead' }>
+  readonly verdict: Extract<Verdict, { kind: 'delivered' | 'retry' | 'dead' | 'refused' }>
   readonly end: AttemptEnd
   readonly runId: string
   /** Its place in the batch, and how many went in it. */
@@ -32,8 +33,9 @@ export function finishedAttempt(input: FinishedAttemptInput): FinishedAttempt {
     deliveryId: delivery.id,
     installation: delivery.installation,
     plugin: installation.plugin.manifest.id,
+    attemptsBefore: delivery.attempts,
     ...nextOf(input),
-    scheduleStep: delivery.scheduleStep + 1,
+    scheduleStep: delivery.scheduleStep + (verdict.kind === 'refused' ? 0 : 1),
     errorCode: failed?.code ?? null,
     error: failed?.error ?? null,
     host: end.host ?? delivery.host,
@@ -64,6 +66,9 @@ function nextOf({ installation, delivery, verdict, nowMs, limits, random }: Fini
       return { state: transition(delivery.state, 'deliver'), dueAtMs: delivery.dueAtMs, reason: null }
     case 'dead':
       return buried(verdict.reason)
+    case 'refused':
+      // Due at once: the installation stands still, and it is first when that ends.
+      return { state: transition(delivery.state, 'hold'), dueAtMs: delivery.dueAtMs, reason: null }
     case 'retry': {
       const step = delivery.scheduleStep + 1
       const delayMs = backoffMs({ retry: installation.retry, step, afterMs: verdict.afterMs, limits, random })
@@ -88,7 +93,7 @@ function logsOf({ end, index, count }: FinishedAttemptInput): readonly RunLog[] 
       },
     ]
   if (result === null) return []
-  const lines = result.logs.map((line) => ({ ...line, message: end.mask(line.message) }))
+  const lines = maskedLines(result.logs, end.mask)
   if (result.logsDropped === 0) return lines
   return [...lines, { level: 'warn', message: `${result.logsDropped} more log lines were dropped.` }]
 }

@@ -8,14 +8,20 @@ import type { FinishedAttempt, Store } from '../storage/store.ts'
 /** One end, with whom to tell when it is on disk. A callback, not a promise: there are thousands a second. */
 export interface FinishEntry {
   readonly finished: FinishedAttempt
-  readonly committed: () => void
+  /** `written`: false when the store takes everything but this one. */
+  readonly committed: (written: boolean) => void
 }
 
 export interface FinisherDeps {
   readonly store: Pick<Store, 'finishAttempts'>
   readonly clock: Clock
   readonly logger: Logger
-  readonly onCommitted: (result: { deliveries: readonly Delivery[]; events: readonly LogEvent[] }) => void
+  /** `refused`: ids of those that had ended before, or are gone. */
+  readonly onCommitted: (result: {
+    readonly deliveries: readonly Delivery[]
+    readonly events: readonly LogEvent[]
+    readonly refused: readonly string[]
+  }) => void
 }
 
 export interface Finisher {
@@ -108,7 +114,7 @@ class GroupFinisher implements Finisher {
     this.#settled += batch.length
     try {
       this.#deps.onCommitted(result)
-      for (const entry of batch) entry.committed()
+      for (const entry of batch) entry.committed(true)
     } catch (error) {
       this.#deps.logger.error({ err: error }, 'a listener for ended attempts failed')
     }
@@ -125,7 +131,7 @@ class GroupFinisher implements Finisher {
       const deliveries = batch.map(({ finished }) => finished.deliveryId)
       logger.error({ err: error, deliveries }, 'the end of an attempt cannot be written')
       this.#settled += batch.length
-      for (const entry of batch) entry.committed()
+      for (const entry of batch) entry.committed(false)
       return
     }
     this.#entries = [...batch, ...this.#entries]

@@ -9,6 +9,8 @@ export interface KvQuota {
   ready(installation: Installation, writes: GuestEffects['kv']): Promise<void> | undefined
   /** Throws `capability_limit` when these writes could bring more keys than allowed; else they count. */
   admit(installation: Installation, writes: GuestEffects['kv']): void
+  /** Counts anew where somebody else may have written. */
+  forget(): void
 }
 
 /** `keysMax` for each installation. A write to a key that is there already counts as a new one until the next count. */
@@ -39,5 +41,6 @@ export function createKvQuota(store: Pick<Store, 'kvCount'>, keysMax: number): K
       }
       estimates.set(installation.key, estimate)
     },
+    forget: () => estimates.clear(),
   }
 }

@@ -1,17 +1,12 @@
 /** The deliveries a lane holds in memory: those that wait in line, those held by a breaker, and the ids of all. */
 import type { Delivery } from '../model.ts'
 import { createHeldBack } from './held-back.ts'
-import { NameLine } from './name-line.ts'
-import type { BatchRule } from './name-line.ts'
-
-/** What may start now, or when to look again; null: nothing waits. */
-export type NextBatch =
-  | { readonly kind: 'ready'; readonly deliveries: readonly Delivery[] }
-  | { readonly kind: 'wait'; readonly untilMs: number }
-  | null
+import { LaneLines } from './lane-lines.ts'
+import type { LaneLinesDeps, NextBatch } from './lane-lines.ts'
+import type { BatchRule, Now } from './name-line.ts'
 
 export interface LaneMemory {
-  /** Ignored when it is here already, or known to wait in storage for its host. */
+  /** Ignored when it is here already, or known to wait in storage for its host or its pace. */
   add(delivery: Delivery): void
   addFirst(delivery: Delivery): void
   /** It waits for its host; beyond some of each host only its id stays. */
@@ -21,17 +16,22 @@ export interface LaneMemory {
   release(host: string): boolean
   releaseOne(host: string): boolean
   /** Takes the next batch out of the line, names in turn. What is taken stays known until `forget`. */
-  takeBatch(ruleOf: (delivery: Delivery) => BatchRule, nowMs: number): NextBatch
+  takeBatch(ruleOf: (delivery: Delivery) => BatchRule, now: Now): NextBatch
   forget(id: string): void
   /** Everything that waits goes; ids of what runs stay. Answers the ids that went. */
   clear(): readonly string[]
-  /** What takes room: waiting, running, ending. Those held for a host do not, or one dead host would starve the others. */
+  /** True when some that were left to storage for their pace have room again and may be loaded. */
+  recall(): boolean
+  /**
+   * What takes room: waiting, running, ending. Those held for a host or in line at a pace do not, or one dead host or one
+   * slow line would starve the others.
+   */
   size(): number
   /** In line. */
   queued(): number
-  /** In line, never attempted, of an event with a greater id than the one given. */
+  /** In line at no pace, never attempted, of an event with a greater id than the one given. */
   fresh(): number
-  /** All known, and those that storage keeps until their host is tried: what a load must leave out. */
+  /** All known, and those that storage keeps until their host is tried or their line is shorter: what a load must leave out. */
   ids(): readonly string[]
   /** Where it went last, or where all of its kind go; null when that is not known. */
   hostOf(delivery: Delivery): string | null
@@ -39,34 +39,23 @@ export interface LaneMemory {
 }
 
 /** Empty. */
-export function createLaneMemory(freshFrom: string): LaneMemory {
+export function createLaneMemory(deps: Omit<LaneLinesDeps, 'isFresh'> & { readonly freshFrom: string }): LaneMemory {
   const known = new Set<string>()
   const isFresh = ({ attempts, eventId }: Delivery): boolean =>
-    attempts === 0 && eventId !== null && eventId > freshFrom
+    attempts === 0 && eventId !== null && eventId > deps.freshFrom
   const held = createHeldBack()
-  const lines = new Map<string, NameLine>()
-  /** The same lines in the order in which they are asked. */
-  let turns: NameLine[] = []
-
-  const lineOf = ({ kind, name }: Delivery): NameLine => {
-    const key = `${kind}:${name}`
-    const line = lines.get(key)
-    if (line !== undefined) return line
-    const made = new NameLine(isFresh)
-    lines.set(key, made)
-    turns.push(made)
-    return made
-  }
+  const lines = new LaneLines({ ...deps, isFresh })
 
   return {
     add: (delivery) => {
-      if (known.has(delivery.id) || held.isAway(delivery.id)) return
-      known.add(delivery.id)
-      lineOf(delivery).putLast(delivery)
+      const { id } = delivery
+      if (known.has(id) || held.isAway(id) || lines.isAway(id) || lines.leaves(delivery)) return
+      known.add(id)
+      lines.putLast(delivery)
     },
     addFirst: (delivery) => {
       known.add(delivery.id)
-      lineOf(delivery).putFirst(delivery)
+      lines.putFirst(delivery)
     },
     hold: (delivery, host) => {
       if (held.add(delivery, host) === 'held') known.add(delivery.id)
@@ -75,41 +64,27 @@ export function createLaneMemory(freshFrom: string): LaneMemory {
     heldHosts: held.hosts,
     release: (host) => {
       const { deliveries, more } = held.release(host)
-      for (const delivery of deliveries) lineOf(delivery).putLast(delivery)
+      for (const delivery of deliveries) lines.putLast(delivery)
       return more
     },
     releaseOne: (host) => {
       const { first, more } = held.releaseOne(host)
-      if (first !== undefined) lineOf(first).putFirst(first)
+      if (first !== undefined) lines.putFirst(first)
       return more
     },
-    takeBatch: (ruleOf, nowMs) => {
-      let wait: NextBatch = null
-      for (const [position, line] of turns.entries()) {
-        const next = line.next(ruleOf, nowMs)
-        if (next === null) continue
-        if (next.kind === 'wait') {
-          if (wait === null || (wait.kind === 'wait' && next.untilMs < wait.untilMs)) wait = next
-          continue
-        }
-        if (turns.length > 1) turns = [...turns.slice(position + 1), ...turns.slice(0, position + 1)]
-        return { kind: 'ready', deliveries: line.take(next.count) }
-      }
-      return wait
-    },
+    takeBatch: (ruleOf, now) => lines.takeBatch(ruleOf, now),
     forget: (id) => void known.delete(id),
     clear: () => {
-      const waiting: string[] = []
-      for (const line of turns) for (const { id } of line.take(line.length)) waiting.push(id)
-      waiting.push(...held.clear())
+      const waiting = [...lines.clear(), ...held.clear()]
       for (const id of waiting) known.delete(id)
       return waiting
     },
-    size: () => known.size - held.uncounted(),
-    queued: () => turns.reduce((sum, line) => sum + line.length, 0),
-    fresh: () => turns.reduce((sum, line) => sum + line.fresh, 0),
-    ids: () => [...known, ...held.away()],
-    hostOf: (delivery) => delivery.host ?? lineOf(delivery).host,
-    learnHost: (delivery, host) => lineOf(delivery).learnHost(host),
+    recall: () => lines.recall(),
+    size: () => known.size - held.uncounted() - lines.uncounted(),
+    queued: () => lines.queued(),
+    fresh: () => lines.fresh(),
+    ids: () => [...known, ...held.away(), ...lines.away()],
+    hostOf: (delivery) => delivery.host ?? lines.of(delivery).host,
+    learnHost: (delivery, host) => lines.of(delivery).learnHost(host),
   }
 }

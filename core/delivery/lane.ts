@@ -1,6 +1,7 @@
 /**
  * The lane of one installation: its due deliveries in memory, bounded, and the decision which of them run now. It keeps
- * to the concurrency cap, the rate limit, the order of keys and the breakers; everything else waits in storage.
+ * to the concurrency cap, the rate limit, the order of keys, the pace of actions and the breakers; everything else waits
+ * in storage.
  */
 import type { Clock } from '../clock.ts'
 import { newId } from '../ids.ts'
@@ -10,15 +11,18 @@ import type { Logger } from '../observe/observe.ts'
 import type { Installation } from '../registry/installation.ts'
 import type { Store } from '../storage/store.ts'
 import type { Breakers } from './breaker.ts'
+import { createEarlierAttempts } from './earlier-attempts.ts'
+import type { EarlierAttempts } from './earlier-attempts.ts'
 import { createLaneMemory } from './lane-memory.ts'
 import type { LaneMemory } from './lane-memory.ts'
 import type { BatchRule } from './name-line.ts'
+import { isRepaced, paceOf } from './pace.ts'
 import { isRunnable } from './ports.ts'
 import { createTokenBucket } from './token-bucket.ts'
 import type { TokenBucket } from './token-bucket.ts'
 
 export interface LaneDeps {
-  readonly store: Pick<Store, 'loadDue' | 'nextDue'>
+  readonly store: Pick<Store, 'loadDue' | 'nextDue' | 'headSeq'>
   readonly breakers: Breakers
   readonly clock: Clock
   readonly limits: Limits
@@ -26,9 +30,16 @@ export interface LaneDeps {
   /** Deliveries of events with a lesser id are not fresh: the log had them before this process began. */
   readonly freshFrom: string
   /** Runs the deliveries; the engine calls `ended` and `left` when they are through. */
-  readonly start: (lane: Lane, deliveries: readonly Delivery[], runId: string) => void
+  readonly start: (lane: Lane, deliveries: readonly Delivery[], run: LaneRun) => void
   /** Calls `turn` again at that time, at the latest. */
   readonly wakeAt: (atMs: number) => void
+}
+
+/** A run as the lane starts it. */
+export interface LaneRun {
+  readonly id: string
+  /** Ids of deliveries that an earlier attempt may have brought to the receiver. */
+  readonly repeats: ReadonlySet<string>
 }
 
 /** Load from storage again when this share of the memory is left. */
@@ -37,15 +48,26 @@ const LOAD_RETRY_MS = 1_000
 const INTERRUPTED_WAIT_MS = 100
 const INTERRUPTED_WAIT_MS_MAX = 5_000
 
+const NO_IDS: ReadonlySet<string> = new Set()
 const ALONE: BatchRule = { max: 1, waitMs: 0 }
+const BLOCKED: BatchRule = { max: 1, waitMs: 0, blocked: true }
 
 export class Lane {
   readonly deps: LaneDeps
+  /** What of its deliveries may have been sent before. */
+  readonly earlier: EarlierAttempts = createEarlierAttempts()
   installation: Installation
   state: InstallationState
+  /** Counts its settings, and its returns to running: what an attempt of an earlier one learned need not be so any more. */
+  era = 0
   #memory: LaneMemory
   #bucket: TokenBucket | null
   #running = 0
+  /** Serial actions with a run under way. */
+  readonly #busyActions = new Set<string>()
+  /** Runs that ended and whose end is not on disk: what would be repeated if the process died now. */
+  #unwritten = 0
+  #waitsForDisk = false
   /** Deliveries wait in storage that are due and not in memory. */
   #more = true
   /** Unix ms of the first that waits in storage for its time. */
@@ -63,7 +85,11 @@ export class Lane {
     this.deps = deps
     this.installation = installation
     this.state = state
-    this.#memory = createLaneMemory(deps.freshFrom)
+    this.#memory = createLaneMemory({
+      freshFrom: deps.freshFrom,
+      paceOf: (delivery) => paceOf(this.installation, delivery),
+      monotonicMs: () => deps.clock.monotonicMs(),
+    })
     this.#bucket = bucketOf(installation, deps.clock.monotonicMs())
   }
 
@@ -72,7 +98,10 @@ export class Lane {
     if (installation.ratePerSecond !== this.installation.ratePerSecond) {
       this.#bucket = bucketOf(installation, this.deps.clock.monotonicMs())
     }
-    if (installation.order !== this.installation.order || !isRunnable(state)) this.forgetWaiting()
+    const standsElsewhere = installation.order !== this.installation.order || isRepaced(this.installation, installation)
+    if (standsElsewhere || !isRunnable(state)) this.forgetWaiting()
+    const returns = isRunnable(state) && !isRunnable(this.state)
+    if (returns || installation.hash !== this.installation.hash) this.era += 1
     this.installation = installation
     this.state = state
     this.#more = true
@@ -93,6 +122,7 @@ export class Lane {
 
   /** Just committed. Taken into memory when it is due, there is room, and nothing older waits in storage. */
   push(delivery: Delivery): void {
+    this.earlier.born(delivery)
     const nowMs = this.deps.clock.nowMs()
     if (delivery.dueAtMs > nowMs) return this.noteDue(delivery.dueAtMs)
     const inOrder = this.installation.order === 'fifo' && delivery.orderKey !== null
@@ -119,8 +149,30 @@ export class Lane {
   }
 
   /** Its run is over; the slot is free, the delivery stays known until its end is on disk. */
-  ended(): void {
+  ended(deliveries: readonly Delivery[]): void {
     this.#running -= 1
+    const [first] = deliveries
+    if (first?.kind === 'action') this.#busyActions.delete(first.name)
+  }
+
+  /** A run's end is on its way to disk. */
+  writing(): void {
+    this.#unwritten += 1
+  }
+
+  /** A run's end is on disk. */
+  written(): void {
+    this.#unwritten -= 1
+  }
+
+  /** Runs under way, and those whose end is not on disk. */
+  unfinished(): number {
+    return this.#running + this.#unwritten
+  }
+
+  /** Nothing more was started since too much would be repeated after a crash. */
+  waitsForDisk(): boolean {
+    return this.#waitsForDisk
   }
 
   /** A run came through: the sandbox works. */
@@ -160,11 +212,12 @@ export class Lane {
     return isRunnable(this.state) ? this.#nextDueMs : null
   }
 
-  /** Nothing runs, waits or holds it back: a delivery that comes now starts now. */
-  isIdle(): boolean {
+  /** Nothing runs, waits or holds it back: such a delivery that comes now starts now. */
+  isIdle(delivery: Pick<Delivery, 'kind' | 'name'>): boolean {
     const { order } = this.installation
     const free = this.state === 'ready' && this.#bucket === null && order !== 'fifo' && !this.#stopped
-    return free && this.#running === 0 && this.#memory.size() === 0 && !this.#more
+    const unpaced = paceOf(this.installation, delivery) === null
+    return free && unpaced && this.#running === 0 && this.#memory.size() === 0 && !this.#more
   }
 
   running(): number {
@@ -191,8 +244,8 @@ export class Lane {
     }
     this.#releaseHeld(nowMs)
     this.#startWaiting(nowMs)
-    const low = this.#memory.size() <= this.deps.limits.laneMemoryDeliveriesMax * REFILL_FRACTION
-    if (this.#more && low && !this.#loading) void this.#load()
+    if (this.#memory.recall()) this.noteMore()
+    if (this.#more && this.#isLow() && !this.#loading) void this.#load()
   }
 
   #releaseHeld(nowMs: number): void {
@@ -209,11 +262,16 @@ export class Lane {
 
   #startWaiting(nowMs: number): void {
     const concurrency = this.state === 'degraded' ? 1 : Math.max(1, this.installation.concurrency)
+    this.#waitsForDisk = false
     while (this.#running < concurrency && this.#memory.queued() > 0) {
+      // However slow the disk is: a crash repeats no more than may run at a time.
+      this.#waitsForDisk = this.#unwritten > 0 && this.#running + this.#unwritten >= concurrency
+      if (this.#waitsForDisk) return
       if (nowMs < this.#quietUntilMs) return this.deps.wakeAt(this.#quietUntilMs)
       const waitMs = this.#bucket?.waitMs(this.deps.clock.monotonicMs()) ?? 0
       if (waitMs > 0) return this.deps.wakeAt(nowMs + waitMs)
-      const batch = this.#memory.takeBatch((delivery) => this.#batchOf(delivery), nowMs)
+      const now = { nowMs, monoMs: this.deps.clock.monotonicMs() }
+      const batch = this.#memory.takeBatch((delivery) => this.#batchOf(delivery), now)
       if (batch === null) return
       if (batch.kind === 'wait') return this.deps.wakeAt(batch.untilMs)
       this.#startBatch(batch.deliveries, nowMs)
@@ -233,14 +291,27 @@ export class Lane {
     }
     this.#bucket?.take(this.deps.clock.monotonicMs())
     this.#running += 1
-    this.deps.start(this, deliveries, runId)
+    if (first?.kind === 'action' && this.#actionOf(first)?.serial === true) this.#busyActions.add(first.name)
+    const repeated = deliveries.filter((delivery) => this.earlier.mayRepeat(delivery))
+    const repeats = repeated.length === 0 ? NO_IDS : new Set(repeated.map(({ id }) => id))
+    this.deps.start(this, deliveries, { id: runId, repeats })
   }
 
   #batchOf(delivery: Delivery): BatchRule {
+    const batch = delivery.kind === 'action' ? this.#actionOf(delivery)?.batch : undefined
+    if (delivery.kind === 'action' && this.#busyActions.has(delivery.name)) return BLOCKED
     // What failed in company goes alone, so that one bad item does not take the others with it.
-    if (delivery.kind !== 'action' || delivery.errorCode?.startsWith('plugin_') === true) return ALONE
+    if (batch === undefined || delivery.errorCode?.startsWith('plugin_') === true) return ALONE
+    return this.#loading || (this.#more && this.#isLow()) ? { ...batch, awaited: true } : batch
+  }
+
+  #isLow(): boolean {
+    return this.#memory.size() <= this.deps.limits.laneMemoryDeliveriesMax * REFILL_FRACTION
+  }
+
+  #actionOf({ name }: Delivery) {
     const { actions } = this.installation.plugin.manifest
-    return (Object.hasOwn(actions, delivery.name) ? actions[delivery.name]?.batch : undefined) ?? ALONE
+    return Object.hasOwn(actions, name) ? actions[name] : undefined
   }
 
   async #load(): Promise<void> {
@@ -252,6 +323,8 @@ export class Lane {
     const limit = limits.laneMemoryDeliveriesMax - this.#memory.size()
     const untilMs = clock.nowMs()
     try {
+      // Read as the owner: what the log gets from now on, nobody else has tried.
+      if (!this.earlier.hasBegun()) this.earlier.begunAt(await store.headSeq())
       const exceptIds = this.#memory.ids()
       const rows = await store.loadDue({
         workspace,

@@ -1,10 +1,23 @@
-/** The deliveries of one kind and name that wait in a lane: first in, first out, alone or in batches. */
+/** The deliveries of one kind and name (and pace) that wait in a lane: first in, first out, alone or in batches. */
 import type { Delivery } from '../model.ts'
+import type { Pace } from './pace.ts'
+import { createTokenBucket } from './token-bucket.ts'
+import type { TokenBucket } from './token-bucket.ts'
 
 /** How many may go in one run, and how long the first waits for company. */
 export interface BatchRule {
   readonly max: number
   readonly waitMs: number
+  /** None of them may go now: another run has to end first. */
+  readonly blocked?: true
+  /** More are being read from storage: one that is not full is no end of the line yet. */
+  readonly awaited?: true
+}
+
+/** The same moment by both clocks: one that tells the time, one that never goes back. */
+export interface Now {
+  readonly nowMs: number
+  readonly monoMs: number
 }
 
 /** How many of the first may go now, or when to look again; null: none waits. */
@@ -27,9 +40,27 @@ export class NameLine {
   /** How many of those in line are fresh. */
   fresh = 0
   readonly #isFresh: (delivery: Delivery) => boolean
+  #pace: Pace | null = null
+  #bucket: TokenBucket | null = null
 
   constructor(isFresh: (delivery: Delivery) => boolean) {
     this.#isFresh = isFresh
+  }
+
+  /** From now on; what was started at another pace is not looked at. */
+  setPace(pace: Pace, monoMs: number): void {
+    if (this.#pace?.perSecond === pace.perSecond && this.#pace.burst === pace.burst) return
+    this.#pace = pace
+    this.#bucket = createTokenBucket(pace.perSecond, monoMs, pace.burst)
+  }
+
+  get isPaced(): boolean {
+    return this.#pace !== null
+  }
+
+  /** Nothing waits, and its pace does not remember that anything ever started. */
+  isForgettable(monoMs: number): boolean {
+    return this.length === 0 && this.#bucket?.isFull(monoMs) === true
   }
 
   get length(): number {
@@ -47,6 +78,12 @@ export class NameLine {
     if (this.#isFresh(delivery)) this.fresh += 1
   }
 
+  /** Takes the first for a run. */
+  start(count: number, monoMs: number): readonly Delivery[] {
+    this.#bucket?.take(monoMs)
+    return this.take(count)
+  }
+
   take(count: number): readonly Delivery[] {
     const taken = this.#waiting.slice(this.#head, this.#head + count)
     this.#head += taken.length
@@ -59,10 +96,17 @@ export class NameLine {
     return taken
   }
 
-  next(ruleOf: (delivery: Delivery) => BatchRule, nowMs: number): NextOfLine {
+  next(ruleOf: (delivery: Delivery) => BatchRule, { nowMs, monoMs }: Now): NextOfLine {
     const first = this.#waiting[this.#head]
     if (first === undefined) return null
+    const waitMs = this.#bucket?.waitMs(monoMs) ?? 0
+    if (waitMs > 0) return { kind: 'wait', untilMs: nowMs + waitMs }
     const rule = ruleOf(first)
+    if (rule.blocked === true) {
+      // Who waits for the end of a run waits for company meanwhile.
+      this.#sinceMs ??= nowMs
+      return null
+    }
     if (rule.max === 1) return { kind: 'ready', count: 1 }
     let count = 1
     while (count < rule.max) {
@@ -74,6 +118,7 @@ export class NameLine {
     const untilMs = this.#sinceMs + rule.waitMs
     // Complete, or cut short by one that goes alone: nobody more can join.
     const complete = count === rule.max || count < this.length
+    if (!complete && rule.awaited === true) return null
     return complete || nowMs >= untilMs ? { kind: 'ready', count } : { kind: 'wait', untilMs }
   }
 

@@ -6,10 +6,11 @@ import type { DeadReason, Exchange } from '../model.ts'
 
 /**
  * `retry` follows the schedule and ends as a dead letter of this reason; `dead` ends at once; `hold` waits for the
- * breaker and `repeat` runs again at once: neither is an attempt.
+ * breaker and `repeat` runs again at once: neither is an attempt. `refuse` is one, but uncounted: the delivery waits until the
+ * credential is mended.
  */
 interface Ruling {
-  readonly move: 'retry' | 'dead' | 'hold' | 'repeat'
+  readonly move: 'retry' | 'dead' | 'hold' | 'repeat' | 'refuse'
   readonly reason: DeadReason
 }
 
@@ -32,6 +33,9 @@ export const ERROR_RULINGS = {
   http_timeout: receiver,
   http_reset: receiver,
   http_protocol: receiver,
+  token_unavailable: receiver,
+  email_connect: receiver,
+  email_timeout: receiver,
   breaker_open: { move: 'hold', reason: 'receiver_failed' },
 
   plugin_interrupted: { move: 'repeat', reason: 'internal_error' },
@@ -45,6 +49,8 @@ export const ERROR_RULINGS = {
 
   http_refused_address: config,
   http_refused_url: config,
+  email_auth: config,
+  credential_refused: { move: 'refuse', reason: 'config_error' },
   secret_missing: config,
   config_invalid: config,
   capability_denied: config,
@@ -77,6 +83,8 @@ export type Verdict =
       readonly code: string
       readonly error: string
       readonly afterMs: number | undefined
+      /** The plugin knows that the receiver did nothing. */
+      readonly untouched?: boolean
     }
   | {
       readonly kind: 'dead'
@@ -86,6 +94,13 @@ export type Verdict =
       readonly error: string
       /** The destination said that it is gone: the installation is disabled with this. */
       readonly disable: boolean
+    }
+  | {
+      /** The credential is not accepted: the installation stands still, and the delivery waits. */
+      readonly kind: 'refused'
+      readonly outcome: 'unauthorized'
+      readonly code: 'credential_refused'
+      readonly error: string
     }
   | { readonly kind: 'held'; readonly afterMs: number | undefined }
   | { readonly kind: 'repeat' }
@@ -113,12 +128,21 @@ export function rulingOf(error: HubError): Verdict {
       return { kind: 'held', afterMs: error.retryAfterMs }
     case 'repeat':
       return { kind: 'repeat' }
+    case 'refuse':
+      return refused(error.message)
     default: {
       const unknown: never = move
       throw new Error(`Unknown move ${String(unknown)}.`)
     }
   }
 }
+
+const refused = (message: string): Verdict => ({
+  kind: 'refused',
+  outcome: 'unauthorized',
+  code: 'credential_refused',
+  error: clip(message),
+})
 
 /** The verdict for what an action answered. `onAmbiguous` is the installation's setting. */
 export function verdictOf(outcome: FinalOutcome, onAmbiguous: 'retry' | 'dead'): Verdict {
@@ -135,6 +159,7 @@ export function verdictOf(outcome: FinalOutcome, onAmbiguous: 'retry' | 'dead'):
         code,
         error: clip(outcome.reason),
         afterMs,
+        ...(outcome.untouched === true ? { untouched: true } : {}),
       }
     }
     case 'dead': {
@@ -160,6 +185,8 @@ export function verdictOf(outcome: FinalOutcome, onAmbiguous: 'retry' | 'dead'):
         ? { kind: 'dead', ...told, disable: false }
         : { kind: 'retry', ...told, afterMs: undefined }
     }
+    case 'unauthorized':
+      return refused(outcome.message)
     default: {
       const unknown: never = outcome
       throw new Error(`Unknown outcome ${JSON.stringify(unknown)}.`)
@@ -176,9 +203,16 @@ const exhaustedReason = (code: string): DeadReason => {
 const isTransientStatus = (status: number): boolean =>
   status === 408 || status === 425 || status === 429 || status >= 500
 
+/** The receiver said that it did nothing: what comes next is no repeat. */
+export const isUntouched = (verdict: Verdict): boolean => verdict.kind === 'retry' && verdict.untouched === true
+
+const SMTP_CLOSING = 421
+
 /** What an attempt tells the breaker of the host it last talked to: nothing, when it never got that far. */
 export function receiverEvidence(verdict: Verdict, last: Exchange | undefined): 'works' | 'fails' | 'unknown' {
   if (last !== undefined && last.error !== 'refused_by_guard') {
+    // A mail server that refuses one message works; 421 is how it says that it is closing.
+    if (last.method === 'SMTP') return last.status === null || last.status === SMTP_CLOSING ? 'fails' : 'works'
     return last.status === null || isTransientStatus(last.status) ? 'fails' : 'works'
   }
   if (verdict.kind !== 'retry') return 'unknown'

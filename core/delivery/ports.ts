@@ -1,5 +1,6 @@
 /** What delivery needs of the other rooms, by parameter. */
 import type { Exchange, InstallationState, LogEvent, WorkspaceId } from '../model.ts'
+import type { PluginInlet } from '../ingest/by-plugin.ts'
 import type { Installation } from '../registry/installation.ts'
 import type { CapabilityHandler } from '../sandbox/sandbox.ts'
 import type { FormView } from '../routing/event-json.ts'
@@ -18,13 +19,36 @@ export interface OpenedRun {
   readonly exchanges: readonly Exchange[]
   /** The last host a request was meant for, if only to be held back by its breaker. */
   lastHost(): string | null
+  /** True when something of it may have reached a receiver, answered or not. */
+  mayHaveLeft(): boolean
   /** Takes the installation's secrets out of a text. */
   readonly mask: (text: string) => string
 }
 
+/** What the capabilities have to know of the run. */
+export interface OpenContext {
+  readonly deadlineMs: number
+  /** Of an action that runs for one delivery alone: what e-mail is sent for. */
+  readonly actFor?: { readonly deliveryId: string; readonly responseId: string | null } | undefined
+  /** Of a route: what it answers, and the inlet. */
+  readonly route?: RouteScope | undefined
+}
+
+/** A request as it came, with nothing hidden: never shown to a plugin. */
+export interface RouteArrival {
+  readonly headers: { readonly [name: string]: string }
+  readonly query: { readonly [name: string]: string }
+  readonly params: { readonly [name: string]: string }
+  readonly bytes: Buffer
+}
+
+export interface RouteScope extends PluginInlet {
+  readonly arrival: RouteArrival
+}
+
 /** What opens them; `core/capabilities/run-capabilities.ts` does. */
 export interface OpenCapabilities {
-  open(installation: Installation, context: { readonly deadlineMs: number }): OpenedRun
+  open(installation: Installation, context: OpenContext): OpenedRun
 }
 
 /** The form of an event in the version it was made with; a promise only when it has to be read. */
@@ -38,6 +62,9 @@ export type Published = (events: readonly LogEvent[]) => void
 
 /** An installation that must stand still from now on: the destination is gone. */
 export type DisableInstallation = (key: string, reason: string, cause: { code: string; deliveryId: string }) => void
+
+/** The receiver does not accept the credential of these settings: the installation must stand still until it is mended. */
+export type RefuseCredential = (installation: Installation, message: string) => void
 
 /** True for what may run handlers and deliveries. */
 export const isRunnable = (state: InstallationState): boolean => state === 'ready' || state === 'degraded'

@@ -23,6 +23,8 @@ export interface AttemptJob {
   readonly installation: Installation
   readonly deliveries: readonly Delivery[]
   readonly runId: string
+  /** Ids of those that an earlier attempt may have brought to the receiver. */
+  readonly repeats: ReadonlySet<string>
 }
 
 export interface Prepared {
@@ -53,7 +55,7 @@ export function prepare(deps: PrepareDeps, job: AttemptJob): Prepared | Promise<
           input: {
             kind: 'action',
             name: first.name,
-            itemsJson: deliveries.map((delivery) => itemJson(delivery, null)),
+            itemsJson: deliveries.map((delivery) => itemJson(job, delivery, null)),
           },
           event: undefined,
           erased: NONE,
@@ -77,8 +79,11 @@ export function prepare(deps: PrepareDeps, job: AttemptJob): Prepared | Promise<
   }
 }
 
-const itemJson = (delivery: Delivery, event: string | null): string =>
-  `{"input":${delivery.input},${event === null ? '' : `"event":${event},`}"delivery":{"id":"${delivery.id}","attempt":${delivery.attempts + 1},"createdAt":"${delivery.createdAt}"}}`
+function itemJson({ repeats }: AttemptJob, delivery: Delivery, event: string | null): string {
+  const { id, input, attempts, createdAt } = delivery
+  const told = `{"id":"${id}","attempt":${attempts + 1},"repeat":${repeats.has(id)},"createdAt":"${createdAt}"}`
+  return `{"input":${input},${event === null ? '' : `"event":${event},`}"delivery":${told}}`
+}
 
 /** The usual case needs no promise: the event and its form are in memory. */
 function prepareItems(
@@ -93,8 +98,8 @@ function prepareItems(
     for (const [index, delivery] of job.deliveries.entries()) {
       const cause = ready[index]
       if (cause === 'erased') erased.add(index)
-      else if (cause === null || cause === undefined) itemsJson.push(itemJson(delivery, null))
-      else itemsJson.push(itemJson(delivery, eventJson({ ...cause, parts, pii: job.installation.pii })))
+      else if (cause === null || cause === undefined) itemsJson.push(itemJson(job, delivery, null))
+      else itemsJson.push(itemJson(job, delivery, eventJson({ ...cause, parts, pii: job.installation.pii })))
     }
     if (itemsJson.length === 0) throw erasedError(job.deliveries[0])
     const event = ready.find((cause) => typeof cause === 'object' && cause !== null)?.event
@@ -105,7 +110,7 @@ function prepareItems(
 }
 
 /** The response is gone, and with it what was to be sent. */
-export const erasedError = (delivery: Delivery | undefined): HubError =>
+export const erasedError = (delivery: Pick<Delivery, 'eventId'> | undefined): HubError =>
   new HubError(
     'event_erased',
     `The response of event ${delivery?.eventId ?? '(unknown)'} was deleted, and its content with it.`,
@@ -114,7 +119,7 @@ export const erasedError = (delivery: Delivery | undefined): HubError =>
 /** Null for a delivery without an event. */
 type Cause = { readonly event: LogEvent; readonly view: FormView | undefined } | 'erased' | null
 
-function causeOf(deps: PrepareDeps, delivery: Delivery): Cause | Promise<Cause> {
+function causeOf(deps: PrepareDeps, delivery: Pick<Delivery, 'eventId' | 'workspace'>): Cause | Promise<Cause> {
   const { eventId, workspace } = delivery
   if (eventId === null) return null
   const withForm = (event: LogEvent | undefined): Cause | Promise<Cause> => {
@@ -126,7 +131,12 @@ function causeOf(deps: PrepareDeps, delivery: Delivery): Cause | Promise<Cause> 
   return known === undefined ? deps.store.getEvent(workspace, eventId).then(withForm) : withForm(known)
 }
 
-async function prepareHandler(deps: PrepareDeps, installation: Installation, delivery: Delivery): Promise<Prepared> {
+/** The run of a handler for the event of a delivery. Rejects with what is wrong with it. */
+export async function prepareHandler(
+  deps: PrepareDeps,
+  installation: Installation,
+  delivery: Pick<Delivery, 'id' | 'eventId' | 'workspace'>,
+): Promise<Prepared> {
   const cause = await causeOf(deps, delivery)
   const { manifest } = installation.plugin
   if (cause === null) throw new HubError('internal', `The handler delivery ${delivery.id} has no event.`)

@@ -1,10 +1,12 @@
 /**
- * Replay: deliveries that ended are made due again, in steps, under their own ids. Three ways to have something again:
+ * Replay: deliveries that ended are made due again, in steps, under their own ids. Ways to have something again:
  *
  *   replay      deliveries that exist: same id, attempts go on counting, a fresh retry schedule (this file)
  *   backfill    events an installation never handled: its cursor moves back; what was made before is not made twice,
  *               because a delivery's key is unique for ever
  *   test-send   one event once more, although it was handled: its deliveries get keys of their own (`Pump.runOnce`)
+ *   replay of   the same for the last events an installation would get, oldest first (`replay-events.ts`): what an
+ *   events      author wants after a change of a plugin
  */
 import type { Clock } from '../clock.ts'
 import type { Limits } from '../limits.ts'
@@ -44,9 +46,19 @@ export async function replayDeliveries(
   return replayed
 }
 
+/** How many a replay of the same query would take now. */
+export const countReplay = async (
+  deps: Pick<ReplayDeps, 'limits'> & { readonly store: Pick<Store, 'countReplay' | 'listDeliveries'> },
+  query: ReplayQuery,
+): Promise<number> =>
+  query.cause === undefined ? deps.store.countReplay(query) : (await matchingIds(deps, query)).length
+
 /** Oldest first, so that a replay keeps the order of the first run. */
-async function matchingIds({ store, limits }: ReplayDeps, query: ReplayQuery): Promise<readonly string[]> {
-  const { workspace, installation, form, reason, since, until, host } = query
+async function matchingIds(
+  { store, limits }: Pick<ReplayDeps, 'limits'> & { readonly store: Pick<Store, 'listDeliveries'> },
+  query: ReplayQuery,
+): Promise<readonly string[]> {
+  const { workspace, installation, form, reason, code, cause, since, until, host } = query
   const found: string[] = []
   for (const state of query.states) {
     let after: string | undefined
@@ -55,6 +67,8 @@ async function matchingIds({ store, limits }: ReplayDeps, query: ReplayQuery): P
         installation,
         form,
         reason,
+        code,
+        cause,
         since,
         until,
         state,

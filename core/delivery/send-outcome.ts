@@ -1,9 +1,8 @@
 /** Makes the requests that actions answered with instead of making them themselves, and reads what came back. */
 import { classify } from '../contract/index.ts'
 import type { FinalOutcome, Json, Outcome, SendOutcome } from '../contract/index.ts'
-import { HubError } from '../errors.ts'
+import { asHubError, HubError } from '../errors.ts'
 import type { CapabilityCalls, CapabilityHandler, RunResult } from '../sandbox/sandbox.ts'
-import { asHubError } from './as-hub-error.ts'
 
 /** One a delivery: what the plugin said, what the receiver's answer says, or why the request could not be made. */
 export type Ending = FinalOutcome | HubError

@@ -1,7 +1,7 @@
 /** The life of a delivery as one table. What is not in it cannot happen; `core/model.ts` draws it. */
 import type { DeliveryState } from '../model.ts'
 
-/** What can happen to a delivery. `held`: its breaker is open or the hub interrupted it; nothing was counted. */
+/** What can happen to a delivery. `hold`: its breaker is open, the hub interrupted it, or its credential was refused; its schedule stays. */
 export const DELIVERY_MOVES = ['deliver', 'retry', 'bury', 'hold', 'replay'] as const
 export type DeliveryMove = (typeof DELIVERY_MOVES)[number]
 

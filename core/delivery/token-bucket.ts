@@ -1,15 +1,20 @@
 /** A rate limit without a timer: tokens are counted from the time that passed. */
 
 export interface TokenBucket {
-  /** Takes one if there is one. */
-  take(nowMs: number): boolean
+  /** Takes so many (default: one) if there is one; what is missing of them is owed, and nothing is taken until it is paid. */
+  take(nowMs: number, count?: number): boolean
   /** Milliseconds until there is one. */
   waitMs(nowMs: number): number
+  /** As if nothing had ever been taken. */
+  isFull(nowMs: number): boolean
 }
 
-/** At most `ratePerSecond` on average, and no more than one second's worth at once. */
-export function createTokenBucket(ratePerSecond: number, nowMs: number): TokenBucket {
-  const capacity = Math.max(1, ratePerSecond)
+/** At most `ratePerSecond` on average, and no more than `capacity` (default: one second's worth) at once. */
+export function createTokenBucket(
+  ratePerSecond: number,
+  nowMs: number,
+  capacity = Math.max(1, ratePerSecond),
+): TokenBucket {
   let tokens = capacity
   let filledAtMs = nowMs
   const fill = (atMs: number): void => {
@@ -17,15 +22,19 @@ export function createTokenBucket(ratePerSecond: number, nowMs: number): TokenBu
     filledAtMs = atMs
   }
   return {
-    take: (atMs) => {
+    take: (atMs, count = 1) => {
       fill(atMs)
       if (tokens < 1) return false
-      tokens -= 1
+      tokens -= count
       return true
     },
     waitMs: (atMs) => {
       fill(atMs)
       return tokens >= 1 ? 0 : Math.ceil(((1 - tokens) * 1000) / ratePerSecond)
+    },
+    isFull: (atMs) => {
+      fill(atMs)
+      return tokens === capacity
     },
   }
 }

@@ -58,13 +58,23 @@ export async function startDemo(options: DemoOptions): Promise<void> {
         await sleep(options.paceMs ?? PACE_MS, undefined, { signal: options.signal })
       }
     }
-    display.say(`demo: all ${progress.known + progress.posted} answers are in`)
+    for (const line of lastWords(options, progress)) display.say(line)
   } catch (error) {
     if (!options.signal.aborted) display.say(`demo: stopped, the hub goes on: ${String(error)}`)
   } finally {
     if (!options.signal.aborted) await waitFor(options.signal)
     display.stop()
   }
+}
+
+/** What there is to do once nothing moves by itself any more; on a later start that is at once. */
+function lastWords({ url }: DemoOptions, { posted, known }: Progress): readonly string[] {
+  const all = posted + known
+  const told = posted === 0 ? `demo: all ${all} answers are in from before` : `demo: all ${all} answers are in`
+  return [
+    `${told}; answer the survey yourself at ${url}/f/comma-survey`,
+    'demo: what became of it: manifold deliveries, manifold status (in a clone: npm run -s manifold -- …)',
+  ]
 }
 
 /** One answer of each form in turn, so that both are seen moving. */

@@ -11,6 +11,7 @@ import { deliveryRoutes } from './deliveries.ts'
 import type { HttpDeps } from './deps.ts'
 import { docsRoutes } from './docs.ts'
 import { eventRoutes } from './events.ts'
+import { fleetDoorRoutes } from './fleet-door.ts'
 import { formRoutes } from './forms.ts'
 import { openGate } from './gate.ts'
 import type { Gate } from './gate.ts'
@@ -21,8 +22,11 @@ import { keyRoutes } from './keys.ts'
 import { openApiText } from './openapi.ts'
 import { pluginDoorRoutes } from './plugin-door.ts'
 import { pluginRoutes } from './plugins.ts'
-import { asHubError, problemResponse } from './problem.ts'
+import { answerable, problemResponse } from './problem.ts'
+import { processRoutes } from './processes.ts'
+import { quarantineRoutes } from './quarantine.ts'
 import { replayRoutes } from './replay.ts'
+import { runRoutes } from './runs.ts'
 import { responseRoutes } from './responses.ts'
 import type { Call, KeyedCall, Route } from './route.ts'
 import { submitRoutes } from './submit.ts'
@@ -38,17 +42,21 @@ export function allRoutes(deps: HttpDeps): readonly Route[] {
   const routes: Route[] = [
     ...submitRoutes(deps, addresses),
     ...responseRoutes(deps),
+    ...quarantineRoutes(deps),
     ...htmlFormRoutes(deps, addresses),
     ...formRoutes(deps),
     ...eventRoutes(deps),
     ...deliveryRoutes(deps),
     ...deadLetterRoutes(deps),
     ...replayRoutes(deps),
+    ...runRoutes(deps),
     ...installationRoutes(deps),
     ...pluginRoutes(deps),
     ...keyRoutes(deps),
+    ...processRoutes(deps),
     ...healthRoutes(deps),
     ...pluginDoorRoutes(deps),
+    ...fleetDoorRoutes(deps),
     ...docsRoutes(deps, () => routes),
   ]
   return routes
@@ -66,10 +74,11 @@ export function createHttpApp(deps: HttpDeps): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
   const routes = allRoutes(deps)
   const gate = openGate({
-    keys: deps.keys,
+    credentials: deps.credentials,
     addresses: openAddressBook(deps.trustedProxies),
     clock: deps.clock,
     limits: deps.limits,
+    rateLimit: deps.rateLimit,
   })
   for (const route of routes) app.on(route.method, honoPath(route.path), (c) => serve({ deps, gate, route, c }))
   const paths = routes.map((route) => ({ route, shape: pathShape(route.path) }))
@@ -128,7 +137,7 @@ interface Failure {
 }
 
 function failed(input: Failure & { incoming?: IncomingMessage; route?: Route }): Response {
-  const error = asHubError(input.error)
+  const error = answerable(input.error)
   if (error.status >= 500) {
     input.deps.logger.error(
       { err: error.code === 'internal' ? (error.cause ?? error) : error, request: input.requestId, path: input.path },

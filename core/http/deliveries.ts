@@ -4,6 +4,10 @@ import { HubError } from '../errors.ts'
 import { DEAD_REASONS, DELIVERY_STATES } from '../model.ts'
 import type { Attempt, Delivery } from '../model.ts'
 import type { HttpDeps } from './deps.ts'
+import { LIMITS } from '../limits.ts'
+import { allows } from '../registry/api-keys.ts'
+import type { DeliveryQuery } from '../storage/store.ts'
+import { logLineSchema } from './log-lines.ts'
 import { pageOf, pageQuery, timeQuery, toPageQuery, toWirePage } from './paging.ts'
 import { json, readQuery } from './route.ts'
 import type { KeyedCall, Route } from './route.ts'
@@ -39,7 +43,7 @@ const attemptSchema = z
     n: z.number().int(),
     at: z.string(),
     duration_ms: z.number(),
-    outcome: z.enum(['delivered', 'retry', 'dead', 'ambiguous']),
+    outcome: z.enum(['delivered', 'retry', 'dead', 'ambiguous', 'unauthorized']),
     error_code: z.string().nullable(),
     error: z.string().nullable(),
     exchanges: z.array(
@@ -56,9 +60,7 @@ const attemptSchema = z
         error: z.string().nullable(),
       }),
     ),
-    logs: z.array(
-      z.object({ level: z.string(), message: z.string(), fields: z.record(z.string(), z.unknown()).optional() }),
-    ),
+    logs: z.array(logLineSchema),
   })
   .openapi('Attempt')
 
@@ -73,9 +75,38 @@ export const deliveryFilters = {
   response: z.string().max(100).optional(),
   event: z.string().max(100).optional(),
   reason: z.enum(DEAD_REASONS).optional(),
+  code: z.string().max(100).optional().openapi({ description: 'Code of the last error' }),
   ...timeQuery,
 }
-const listQuery = z.object({ state: z.enum(DELIVERY_STATES).optional(), ...deliveryFilters, ...pageQuery })
+
+/** Filters that no index knows: a page is what was found in so many rows. */
+export const searchFilters = {
+  text: z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .openapi({
+      description: `Stands in ids, last error, code, host or input; with a key that has responses:read, in the answers as well. Letter case does not matter. A page looks through ${LIMITS.deliverySearchRowsMax} deliveries, newest first, so it may be short or empty and have a next_cursor all the same; narrow it down with since, until, installation or form.`,
+    }),
+  cause: z.string().max(32).optional().openapi({ description: 'Of a group of dead letters; paged as with `text`' }),
+}
+const listQuery = z.object({
+  state: z.enum(DELIVERY_STATES).optional(),
+  ...deliveryFilters,
+  ...searchFilters,
+  ...pageQuery,
+})
+
+/** The filters as the store takes them. Answers are looked into only for those who may read them. */
+export function filtersOf(
+  call: KeyedCall,
+  { text, ...filters }: z.output<typeof listQuery>,
+): Omit<DeliveryQuery, 'limit' | 'after'> {
+  const { limit: _limit, cursor: _cursor, ...others } = filters
+  if (text === undefined) return others
+  return { ...others, text: { words: text, inAnswers: allows(call.principal, 'responses:read') } }
+}
 
 /** A delivery on the wire. */
 export const deliveryWire = (delivery: Delivery): z.output<typeof deliverySchema> => ({
@@ -137,14 +168,8 @@ export function deliveryRoutes(deps: Pick<HttpDeps, 'store' | 'engine'>): Route[
       },
       handler: async (call) => {
         const query = readQuery(call, listQuery)
-        const { limit: _limit, cursor: _cursor, ...filters } = query
-        return json(
-          call,
-          toWirePage(
-            await store.listDeliveries(call.principal.workspace, { ...toPageQuery(query), ...filters }),
-            deliveryWire,
-          ),
-        )
+        const asked = { ...toPageQuery(query), ...filtersOf(call, query) }
+        return json(call, toWirePage(await store.listDeliveries(call.principal.workspace, asked), deliveryWire))
       },
     },
     {

@@ -1,22 +1,31 @@
 /** What the HTTP door needs from the other rooms, named by need. The composition root fills it in. */
 import type { Clock } from '../clock.ts'
-import type { RouteRequest, RouteResponse } from '../contract/index.ts'
+import type { RouteResponse } from '../contract/index.ts'
 import type { Control } from '../delivery/control.ts'
 import type { FormCache } from '../ingest/form-cache.ts'
+import type { ByPlugin } from '../ingest/by-plugin.ts'
 import type { Receiver } from '../ingest/receive.ts'
+import type { BoundCalls } from '../fleet/anywhere.ts'
+import type { FleetMember } from '../fleet/fleet.ts'
 import type { Limits } from '../limits.ts'
 import type { LogEvent } from '../model.ts'
 import type { Readiness } from '../observe/health.ts'
 import type { Logger, Meter } from '../observe/observe.ts'
 import type { ApiKeys } from '../registry/api-keys.ts'
+import type { ArrivedRequest } from '../registry/route-wire.ts'
+import type { Credentials } from '../registry/tokens.ts'
 import type { ConfigState } from '../registry/reload.ts'
+import type { Approve } from '../registry/approval.ts'
 import type { InstallationView, PluginView, RegistryView } from '../registry/views.ts'
+import type { RunReader } from '../runs/reader.ts'
 import type { Store } from '../storage/store.ts'
+import type { FleetDoor } from './fleet-door.ts'
+import type { RateLimit } from './rate-limit.ts'
 
 export type { InstallationView, PluginView, RegistryView }
 
 /** What an operator may ask the engine. Unknown installations reject with `not_found`. */
-export type EngineControl = Control
+export type EngineControl = Control & Pick<BoundCalls, 'check'>
 
 /** The running configuration beside what is on disk. */
 export type ConfigStatus = ConfigState
@@ -24,7 +33,7 @@ export type ConfigStatus = ConfigState
 /** Answers `/i/{installation}/…` by the plugin's own route; rejects with a HubError (`not_found`, `plugin_wall`, ...). */
 export type PluginRouteCall = (input: {
   readonly installation: string
-  readonly request: RouteRequest
+  readonly request: ArrivedRequest
 }) => Promise<RouteResponse>
 
 /** Everything `createHttpApp` is given. */
@@ -36,16 +45,29 @@ export interface HttpDeps {
   readonly logger: Logger
   readonly meter: Meter
   readonly keys: ApiKeys
+  /** Who a bearer is: by a key of ours, or a token of somebody the file trusts. */
+  readonly credentials: Credentials
   readonly forms: FormCache
   readonly receiver: Receiver
+  /** Takes what a plugin submitted and its form did not take. */
+  readonly retake: ByPlugin['retake']
   readonly registry: RegistryView
   readonly engine: EngineControl
+  /** A yes to a plugin that waits. */
+  readonly approve: Approve
   readonly health: { readiness(): Promise<Readiness> }
   readonly metrics: { readonly type: string; text(): Promise<string> }
+  readonly runs: RunReader
   readonly configStatus: () => ConfigStatus | Promise<ConfigStatus>
   /** Told of events the API itself appended (`form.changed`, `response.deleted`), for the live bus and the pumps. */
   readonly onEvents: (events: readonly LogEvent[]) => void
   /** CIDRs of reverse proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[]
   readonly pluginRoute?: PluginRouteCall | undefined
+  /** The processes of the hub; none where there is only this one. */
+  readonly processes?: () => readonly FleetMember[]
+  /** Where other processes of the hub ask; absent: there are none. */
+  readonly door?: FleetDoor | undefined
+  /** Counts strangers by address, at `limits.publicRatePerSecond`; default: in this process alone. */
+  readonly rateLimit?: RateLimit | undefined
 }

@@ -19,6 +19,7 @@ const configSchema = z.object({
   problems: z.array(
     z.object({
       path: z.string(),
+      file: z.string().openapi({ description: 'The configuration, or a file of a plugin.' }),
       line: z.number().int(),
       column: z.number().int(),
       message: z.string(),

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { rfc3339 } from '../clock.ts'
 import { ERRORS, HubError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { HtmlInputs, Receipt } from '../ingest/receive.ts'
 import type { Form } from '../model.ts'
@@ -11,7 +12,7 @@ import { readForm } from './form-body.ts'
 import { formPage } from './form-page.ts'
 import type { Typed } from './form-page.ts'
 import { html, page } from './html.ts'
-import { asHubError, problemResponse, retryAfterSeconds } from './problem.ts'
+import { answerable, problemResponse, retryAfterSeconds } from './problem.ts'
 import type { Call, Refused, Route } from './route.ts'
 import { answer, findForm, incomingOf } from './submit.ts'
 
@@ -51,6 +52,9 @@ export function htmlFormRoutes(deps: HttpDeps, addresses: AddressBook): Route[] 
   ]
 }
 
+/** What somebody at the form can do something about. */
+const SHOWN_IN_FORM: ReadonlySet<string> = new Set<ErrorCode>(['invalid_response', 'response_rejected'])
+
 async function receive(deps: HttpDeps, addresses: AddressBook, call: Call): Promise<Response> {
   const compiled = await findForm(deps, call, call.param('id'))
   const inputs = await readForm(call.incoming, deps.limits)
@@ -58,9 +62,11 @@ async function receive(deps: HttpDeps, addresses: AddressBook, call: Call): Prom
     const receipt = await deps.receiver.receiveHtml({ ...incomingOf(call, compiled, addresses), inputs })
     return thanks(call, compiled.form, receipt ?? pretended(compiled.form, deps.clock.nowMs()))
   } catch (error) {
-    if (!(error instanceof HubError) || error.code !== 'invalid_response' || wantsJson(call.incoming)) throw error
+    if (!(error instanceof HubError) || !SHOWN_IN_FORM.has(error.code) || wantsJson(call.incoming)) throw error
     deps.meter.responseRejected(error.code)
-    return show(call, { form: compiled.form, typed: typedOf(inputs), problems: error.problems, status: 422 })
+    // A refusal is about no answer in particular.
+    const problems = error.problems.length > 0 ? error.problems : [{ pointer: '', detail: error.message }]
+    return show(call, { form: compiled.form, typed: typedOf(inputs), problems, status: 422 })
   }
 }
 
@@ -128,7 +134,7 @@ async function orErrorPage(deps: HttpDeps, call: Call, handle: () => Promise<Res
   try {
     return await handle()
   } catch (thrown) {
-    const error = asHubError(thrown)
+    const error = answerable(thrown)
     if (error.code === 'internal') throw thrown
     if (call.incoming.method === 'POST') deps.meter.responseRejected(error.code)
     return errorPage({ incoming: call.incoming, error, requestId: call.requestId })

@@ -2,11 +2,29 @@
 import { z } from '@hono/zod-openapi'
 import { HubError } from '../errors.ts'
 import { INSTALLATION_STATES } from '../model.ts'
+import type { CheckFinding } from '../model.ts'
 import { readJson } from './body.ts'
 import type { HttpDeps, InstallationView } from './deps.ts'
 import { instant, pageOf } from './paging.ts'
 import { json, readBodyAs, readQuery } from './route.ts'
 import type { KeyedCall, Route } from './route.ts'
+import { usageSchema, usageWire } from './usage.ts'
+
+const findingSchema = z
+  .object({
+    level: z.enum(['error', 'warning', 'info']),
+    message: z.string(),
+    at: z.string().nullable().openapi({ description: 'The setting it is about: a JSON pointer into `with`' }),
+    code: z.string().nullable().openapi({ description: 'The error with which the check itself failed' }),
+  })
+  .openapi('Finding')
+
+const findingWire = ({ level, message, at, code }: CheckFinding): z.output<typeof findingSchema> => ({
+  level,
+  message,
+  at: at ?? null,
+  code: code ?? null,
+})
 
 const installationSchema = z
   .object({
@@ -23,7 +41,30 @@ const installationSchema = z
     last_success_at: z.string().nullable(),
     last_failure_at: z.string().nullable(),
     last_error: z.string().nullable(),
+    last_error_code: z.string().nullable(),
+    failure_streak: z.number().int().openapi({ description: 'Attempts that failed since the last one that went well' }),
+    credential: z
+      .object({ state: z.enum(['ok', 'refused', 'unknown']), since: z.string(), message: z.string().nullable() })
+      .openapi({
+        description:
+          'Whether the receiver accepts what the installation proves itself with. `refused`: it stands still until new settings, or a resume; what waits goes out then. `unknown`: nothing has gone through since it last began to run.',
+      }),
+    check: z
+      .object({ at: z.string(), findings: z.array(findingSchema) })
+      .nullable()
+      .openapi({
+        description: 'What the check of its plugin found of these settings; null: it has none, or none has run yet',
+      }),
     deliveries: z.object({ pending: z.number(), retrying: z.number(), dead: z.number(), delivered: z.number() }),
+    oldest_waiting_at: z
+      .string()
+      .nullable()
+      .openapi({ description: 'Creation time of the oldest delivery that is pending or retrying' }),
+    returns_at: z.string().nullable().openapi({ description: 'When a pause for used up points ends by itself' }),
+    usage: usageSchema.nullable().openapi({
+      description: 'What it used, as counted by the process that runs it; null: that one could not be asked',
+    }),
+    unattended: z.boolean().openapi({ description: 'No living process runs it: its events wait' }),
     breakers: z.array(
       z.object({ host: z.string(), state: z.enum(['open', 'half_open']), until: z.string().nullable() }),
     ),
@@ -44,13 +85,26 @@ const installationWire = (view: InstallationView): z.output<typeof installationS
   last_success_at: view.lastSuccessAt,
   last_failure_at: view.lastFailureAt,
   last_error: view.lastError,
+  last_error_code: view.lastErrorCode,
+  failure_streak: view.failureStreak,
+  credential: { ...view.credential },
+  check: view.check === null ? null : { at: view.check.at, findings: view.check.findings.map(findingWire) },
   deliveries: { ...view.deliveries },
+  oldest_waiting_at: view.oldestWaitingAt,
+  returns_at: view.returnsAt,
+  usage: view.usage === null ? null : usageWire(view.usage),
+  unattended: view.unattended,
   breakers: view.breakers.map((breaker) => ({ ...breaker })),
 })
 
 const listQuery = z.object({ state: z.enum(INSTALLATION_STATES).optional(), plugin: z.string().optional() })
 const pauseBody = z.strictObject({ reason: z.string().min(1).max(500).default('paused by an operator') })
-const testBody = z.strictObject({ event_id: z.string().optional(), form: z.string().optional() })
+const testBody = z.strictObject({
+  event_id: z.string().optional(),
+  response_id: z.string().optional(),
+  form: z.string().optional(),
+})
+const replayBody = z.strictObject({ last: z.number().int().min(1), form: z.string().optional() })
 const backfillBody = z.strictObject({ from: z.union([z.literal('beginning'), instant]) })
 
 type Needs = Pick<HttpDeps, 'registry' | 'engine' | 'limits'>
@@ -58,7 +112,12 @@ type Needs = Pick<HttpDeps, 'registry' | 'engine' | 'limits'>
 const one = { 200: { description: 'The installation as it is now', schema: installationSchema } }
 
 /** Every route of installations. */
-export const installationRoutes = (deps: Needs): Route[] => [...stateRoutes(deps), ...runRoutes(deps)]
+export const installationRoutes = (deps: Needs): Route[] => [
+  ...stateRoutes(deps),
+  checkRoute(deps),
+  ...runRoutes(deps),
+  backfillRoute(deps),
+]
 
 /** Looking, pausing, resuming. */
 function stateRoutes(deps: Needs): Route[] {
@@ -123,7 +182,31 @@ function stateRoutes(deps: Needs): Route[] {
   ]
 }
 
-/** Making it run: a test, or the past again. */
+/** A look at itself. */
+const checkRoute = (deps: Needs): Route => ({
+  method: 'POST',
+  path: '/api/v2/installations/{id}/check',
+  access: 'deliveries:write',
+  doc: {
+    tag: 'Installations',
+    summary: 'Have the plugin look at its credentials and settings',
+    description:
+      'Without effects at the receiver, and whether the installation runs or not. `at` is null where the plugin has no check.',
+    responses: {
+      200: {
+        description: 'What it found; nothing: all is well',
+        schema: z.object({ at: z.string().nullable(), findings: z.array(findingSchema) }),
+      },
+    },
+  },
+  handler: async (call) => {
+    const { id } = await find(deps, call)
+    const { at, findings } = await deps.engine.check({ workspace: call.principal.workspace, installation: id })
+    return json(call, { at, findings: findings.map(findingWire) })
+  },
+})
+
+/** Making it run: a test, or the last events again. */
 function runRoutes(deps: Needs): Route[] {
   const { engine } = deps
   return [
@@ -134,7 +217,8 @@ function runRoutes(deps: Needs): Route[] {
       doc: {
         tag: 'Installations',
         summary: 'Send a test down the live path',
-        description: 'Without `event_id` a sample event of the form (or of any form) is used.',
+        description:
+          'With the answers of `response_id`, with the event `event_id`, or with the newest event (of the form) that it would get.',
         body: { required: false, schema: testBody, example: { form: 'contact' } },
         responses: {
           202: {
@@ -144,37 +228,78 @@ function runRoutes(deps: Needs): Route[] {
         },
       },
       handler: async (call) => {
-        const { event_id: eventId, form } = await bodyOf(deps, call, testBody)
+        const { event_id: eventId, response_id: responseId, form } = await bodyOf(deps, call, testBody)
         const { id } = await find(deps, call)
-        const sent = await engine.testSend({ workspace: call.principal.workspace, installation: id, eventId, form })
+        const { workspace } = call.principal
+        const sent = await engine.testSend({ workspace, installation: id, eventId, responseId, form })
         return json(call, { event_id: sent.eventId, deliveries: sent.deliveries }, { status: 202 })
       },
     },
     {
       method: 'POST',
-      path: '/api/v2/installations/{id}/backfill',
+      path: '/api/v2/installations/{id}/replay',
       access: 'deliveries:write',
       doc: {
         tag: 'Installations',
-        summary: 'Read the log again from a point in the past',
-        body: { schema: backfillBody, example: { from: '2026-05-31T00:00:00Z' } },
+        summary: 'Run its handlers again on the last events',
+        description:
+          'The newest events that it would get, oldest first, through its plugin as it is now. Events keep their ids, the deliveries they cause get new ids and keys; its cursor stays and no other installation sees anything.',
+        body: { schema: replayBody, example: { last: 5 } },
         responses: {
           202: {
-            description: 'Where it starts and how many events lie ahead',
-            schema: z.object({ cursor: z.number().int(), events: z.number().int() }),
+            description: 'What each event caused; `left`: how many there was no time for',
+            schema: z.object({
+              events: z.array(
+                z.object({
+                  event_id: z.string(),
+                  deliveries: z.array(z.string()),
+                  error: z.object({ code: z.string(), detail: z.string() }).nullable(),
+                }),
+              ),
+              left: z.number().int(),
+            }),
           },
         },
       },
       handler: async (call) => {
-        const { from } = await bodyOf(deps, call, backfillBody)
+        const { last, form } = await bodyOf(deps, call, replayBody)
         const { id } = await find(deps, call)
-        return json(call, await engine.backfill({ workspace: call.principal.workspace, installation: id, from }), {
-          status: 202,
-        })
+        const done = await engine.replayEvents({ workspace: call.principal.workspace, installation: id, last, form })
+        const events = done.events.map(({ eventId, deliveries, error }) => ({
+          event_id: eventId,
+          deliveries,
+          error: error === null ? null : { code: error.code, detail: error.message },
+        }))
+        return json(call, { events, left: done.left }, { status: 202 })
       },
     },
   ]
 }
+
+/** The past again. */
+const backfillRoute = (deps: Needs): Route => ({
+  method: 'POST',
+  path: '/api/v2/installations/{id}/backfill',
+  access: 'deliveries:write',
+  doc: {
+    tag: 'Installations',
+    summary: 'Read the log again from a point in the past',
+    body: { schema: backfillBody, example: { from: '2026-05-31T00:00:00Z' } },
+    responses: {
+      202: {
+        description: 'Where it starts and how many events lie ahead',
+        schema: z.object({ cursor: z.number().int(), events: z.number().int() }),
+      },
+    },
+  },
+  handler: async (call) => {
+    const { from } = await bodyOf(deps, call, backfillBody)
+    const { id } = await find(deps, call)
+    return json(call, await deps.engine.backfill({ workspace: call.principal.workspace, installation: id, from }), {
+      status: 202,
+    })
+  },
+})
 
 async function find(deps: Needs, call: KeyedCall): Promise<InstallationView> {
   const id = call.param('id')

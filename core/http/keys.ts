@@ -1,7 +1,7 @@
 /** `/api/v2/keys` and `/api/v2/me`: who may do what. */
 import { z } from '@hono/zod-openapi'
 import { HubError } from '../errors.ts'
-import { SCOPES } from '../registry/api-keys.ts'
+import { SCOPES } from '../model.ts'
 import type { ApiKeyRow } from '../storage/store.ts'
 import { readJson } from './body.ts'
 import type { HttpDeps } from './deps.ts'

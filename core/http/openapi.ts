@@ -3,7 +3,7 @@ import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { ERRORS } from '../errors.ts'
-import { SCOPES } from '../registry/api-keys.ts'
+import { SCOPES } from '../model.ts'
 import { problemType } from './problem.ts'
 import type { Access, Route, RouteDoc } from './route.ts'
 
@@ -31,7 +31,7 @@ export function openApiText(routes: readonly Route[]): string {
     type: 'http',
     scheme: 'bearer',
     bearerFormat: 'mfk_…',
-    description: `An API key. Scopes: ${SCOPES.join(', ')}; \`admin\` is all of them.`,
+    description: `An API key, or a token (JWT) of an issuer that \`auth.jwt\` of manifold.yaml names. Scopes: ${SCOPES.join(', ')}; \`admin\` is all of them.`,
   })
   for (const route of routes)
     if (route.doc !== undefined) app.openAPIRegistry.registerPath(pathConfig(route, route.doc))

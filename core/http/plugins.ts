@@ -1,10 +1,13 @@
 /** `/api/v2/plugins`: what could run here. */
 import { z } from '@hono/zod-openapi'
 import { HubError } from '../errors.ts'
+import { DEFAULT_WORKSPACE } from '../model.ts'
 import type { HttpDeps, PluginView } from './deps.ts'
 import { pageOf } from './paging.ts'
-import { json } from './route.ts'
-import type { Route } from './route.ts'
+import { readJson } from './body.ts'
+import { json, readBodyAs } from './route.ts'
+import type { KeyedCall, Route } from './route.ts'
+import { usageSchema, usageWire } from './usage.ts'
 
 const pluginSchema = z
   .object({
@@ -13,13 +16,49 @@ const pluginSchema = z
     version: z.string().nullable(),
     description: z.string().nullable(),
     origin: z.enum(['builtin', 'community']),
-    state: z.enum(['loaded', 'broken']),
+    state: z.enum(['loaded', 'needs-approval', 'broken']),
     problems: z.array(z.string()),
     events: z.array(z.string()),
     actions: z.array(z.string()),
     schedules: z.array(z.string()),
     routes: z.array(z.string()),
     hosts: z.array(z.string()),
+    asks: z.array(z.string()).openapi({ description: 'What the version on disk asks for.' }),
+    granted: z
+      .array(z.string())
+      .nullable()
+      .openapi({ description: 'What it was granted; null: it was never in use here.' }),
+    granted_at: z.string().nullable(),
+    code: z.string().nullable().openapi({ description: 'SHA-256 of the bundle that runs; null: it is not in use.' }),
+    usage: usageSchema
+      .nullable()
+      .openapi({ description: 'What its installations used together; null: there are none that could be asked' }),
+    needs_approval: z
+      .object({
+        from: z.object({
+          version: z.string(),
+          code: z.string(),
+          grants: z.array(z.string()),
+          granted_at: z.string(),
+        }),
+        to: z.object({
+          version: z.string(),
+          code: z.string().nullable(),
+          grants: z.array(z.string()),
+          hash: z.string().nullable().openapi({
+            description: 'What an approval has to name: SHA-256 of manifest and code; null: it cannot be bundled.',
+          }),
+        }),
+        running: z
+          .string()
+          .nullable()
+          .openapi({ description: 'The version that goes on meanwhile; null: none is left.' }),
+        diff: z
+          .array(z.string())
+          .openapi({ description: 'A line each: `+` asked for and not granted, `-` given up, `!` other files.' }),
+      })
+      .nullable()
+      .openapi({ description: 'Set while the version on disk is not what was granted (`from`) and waits.' }),
     config: z.record(z.string(), z.unknown()).openapi({ description: "JSON Schema of the installation's `with`." }),
   })
   .openapi('Plugin')
@@ -30,18 +69,44 @@ const pluginWire = (plugin: PluginView): z.output<typeof pluginSchema> => ({
   version: plugin.version,
   description: plugin.description,
   origin: plugin.origin,
-  state: plugin.problems.length === 0 ? 'loaded' : 'broken',
+  state: plugin.problems.length > 0 ? 'broken' : plugin.needsApproval === null ? 'loaded' : 'needs-approval',
   problems: [...plugin.problems],
   events: [...plugin.events],
   actions: [...plugin.actions],
   schedules: [...plugin.schedules],
   routes: [...plugin.routes],
   hosts: [...plugin.hosts],
+  asks: [...plugin.asks],
+  granted: plugin.granted === null ? null : [...plugin.granted],
+  granted_at: plugin.grantedAt,
+  code: plugin.code,
+  usage: plugin.usage === null ? null : usageWire(plugin.usage),
+  needs_approval: plugin.needsApproval === null ? null : waitingWire(plugin.needsApproval),
   config: { ...plugin.config },
 })
 
+const waitingWire = ({
+  from,
+  to,
+  running,
+  diff,
+}: NonNullable<PluginView['needsApproval']>): z.output<typeof pluginSchema>['needs_approval'] => ({
+  from: { version: from.version, code: from.code, grants: [...from.grants], granted_at: from.grantedAt },
+  to: { ...to, grants: [...to.grants] },
+  running,
+  diff: [...diff],
+})
+
+const approveBody = z.strictObject({ hash: z.string().regex(/^[0-9a-f]{64}$/) })
+
 /** Every route of plugins. */
-export function pluginRoutes(deps: Pick<HttpDeps, 'registry'>): Route[] {
+export function pluginRoutes(deps: Pick<HttpDeps, 'registry' | 'approve' | 'limits'>): Route[] {
+  const shown = async (call: KeyedCall): Promise<Response> => {
+    const all = await deps.registry.plugins(call.principal.workspace)
+    const plugin = all.find(({ id }) => id === call.param('id'))
+    if (plugin === undefined) throw new HubError('not_found', `There is no plugin "${call.param('id').slice(0, 100)}".`)
+    return json(call, pluginWire(plugin))
+  }
   return [
     {
       method: 'GET',
@@ -53,7 +118,10 @@ export function pluginRoutes(deps: Pick<HttpDeps, 'registry'>): Route[] {
         description: 'Broken ones too, with what is wrong.',
         responses: { 200: { description: 'All plugins', schema: pageOf(pluginSchema) } },
       },
-      handler: (call) => json(call, { items: deps.registry.plugins().map(pluginWire), next_cursor: null }),
+      handler: async (call) => {
+        const items = (await deps.registry.plugins(call.principal.workspace)).map(pluginWire)
+        return json(call, { items, next_cursor: null })
+      },
     },
     {
       method: 'GET',
@@ -64,11 +132,27 @@ export function pluginRoutes(deps: Pick<HttpDeps, 'registry'>): Route[] {
         summary: 'Read a plugin',
         responses: { 200: { description: 'The plugin', schema: pluginSchema } },
       },
-      handler: (call) => {
-        const plugin = deps.registry.plugins().find(({ id }) => id === call.param('id'))
-        if (plugin === undefined)
-          throw new HubError('not_found', `There is no plugin "${call.param('id').slice(0, 100)}".`)
-        return json(call, pluginWire(plugin))
+      handler: shown,
+    },
+    {
+      method: 'POST',
+      path: '/api/v2/plugins/{id}/approve',
+      access: 'admin',
+      doc: {
+        tag: 'Plugins',
+        summary: 'Approve what waits',
+        description:
+          'Grants exactly what `needs_approval.to.hash` stands for; when the files have changed since, nothing is granted and the answer is 409 with what differs now. It counts in the data folder of the process that answers: where several run, it is refused, and `manifold plugin approve` has to be run beside each.',
+        body: { schema: approveBody, example: { hash: '9f12e486f2f4'.padEnd(64, '0') } },
+        responses: { 200: { description: 'The plugin as it runs now', schema: pluginSchema } },
+      },
+      handler: async (call) => {
+        // Plugins are the whole hub's: what one tenant may say yes to would run for all.
+        if (call.principal.workspace !== DEFAULT_WORKSPACE)
+          throw new HubError('forbidden', `Only an admin key of the workspace "${DEFAULT_WORKSPACE}" approves plugins.`)
+        const { body } = await readJson(call.incoming, deps.limits)
+        await deps.approve(call.param('id'), readBodyAs(body, approveBody).hash)
+        return await shown(call)
       },
     },
   ]

@@ -1,6 +1,6 @@
 /** Errors on the wire: RFC 9457 problem details with a stable type, a plain sentence and JSON pointers. */
-import { ERRORS, HubError } from '../errors.ts'
-import type { ErrorCode } from '../errors.ts'
+import { asHubError, ERRORS } from '../errors.ts'
+import type { ErrorCode, HubError } from '../errors.ts'
 
 /** Sent with every answer of the API. */
 export const API_HEADERS = {
@@ -60,10 +60,6 @@ export function problemResponse(
   })
 }
 
-/** What is thrown anywhere becomes a HubError; whatever the hub did not foresee is `internal` and says nothing of itself. */
-export function asHubError(error: unknown): HubError {
-  if (error instanceof HubError) return error
-  return new HubError('internal', 'The hub failed while answering. The log has the cause under this request id.', {
-    cause: error,
-  })
-}
+/** What is thrown anywhere, as it may be answered: whatever the hub did not foresee says nothing of itself. */
+export const answerable = (error: unknown): HubError =>
+  asHubError(error, { message: 'The hub failed while answering. The log has the cause under this request id.' })

@@ -1,7 +1,10 @@
 /** Token buckets per sender: a burst at once, then a steady rate. Memory is bounded; the longest idle are forgotten first. */
 
-/** Answers 0 when the request may pass, else how long to wait in ms. */
-export type RateLimit = (bucket: string, nowMs: number) => number
+/** Answers 0 when the request may pass, else how long to wait in ms; a promise where other processes count along. */
+export type RateLimit = (bucket: string, nowMs: number) => number | Promise<number>
+
+/** One whose counts are all in memory. */
+export type LocalRateLimit = (bucket: string, nowMs: number) => number
 
 interface Bucket {
   readonly tokens: number
@@ -11,7 +14,7 @@ interface Bucket {
 const BUCKETS_MAX = 50_000
 
 /** `nowMs` of the calls is monotonic time. */
-export function openRateLimit(options: { ratePerSecond: number; burst: number; bucketsMax?: number }): RateLimit {
+export function openRateLimit(options: { ratePerSecond: number; burst: number; bucketsMax?: number }): LocalRateLimit {
   const { ratePerSecond, burst, bucketsMax = BUCKETS_MAX } = options
   const buckets = new Map<string, Bucket>()
   return (name, nowMs) => {

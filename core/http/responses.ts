@@ -11,7 +11,8 @@ import { pageOf, pageQuery, timeQuery, toPageQuery, toWirePage } from './paging.
 import { json, noContent, readQuery } from './route.ts'
 import type { KeyedCall, Route } from './route.ts'
 
-const responseSchema = z
+/** The same for the API's description. */
+export const responseSchema = z
   .object({
     id: z.string(),
     form_id: z.string(),

@@ -3,7 +3,8 @@ import type { z } from '@hono/zod-openapi'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { HubError } from '../errors.ts'
 import { zodProblems } from '../ingest/form-definition.ts'
-import type { Principal, Scope } from '../registry/api-keys.ts'
+import type { Scope } from '../model.ts'
+import type { Principal } from '../registry/api-keys.ts'
 import { API_HEADERS } from './problem.ts'
 
 /**

@@ -11,7 +11,7 @@ import { newId } from '../ids.ts'
 import type { Limits } from '../limits.ts'
 import type { Logger } from '../observe/observe.ts'
 import type { HttpEnv } from './app.ts'
-import { asHubError, problemResponse, toProblem } from './problem.ts'
+import { answerable, problemResponse, toProblem } from './problem.ts'
 
 export interface ServeOptions {
   readonly app: Hono<HttpEnv>
@@ -29,6 +29,8 @@ export interface ServeOptions {
 export interface Serving {
   /** `http://127.0.0.1:8420`; a wildcard host is shown as loopback. */
   readonly url: string
+  /** The same with the host as it was given: `http://0.0.0.0:8420`. */
+  readonly boundUrl: string
   readonly port: number
   /** The bare server, for WebSocket upgrades. */
   readonly server: Server
@@ -54,7 +56,7 @@ export function serveHttp(options: ServeOptions): Promise<Serving> {
         )
       }
       logger.error({ err: error }, 'A request failed outside its handler')
-      return problemResponse(asHubError(error), newId('request'))
+      return problemResponse(answerable(error), newId('request'))
     },
   })
   const server = createServer(
@@ -78,6 +80,7 @@ export function serveHttp(options: ServeOptions): Promise<Serving> {
       const { port } = server.address() as AddressInfo
       resolve({
         url: `http://${shownHost(options.host)}:${port}`,
+        boundUrl: `http://${urlHost(options.host || '0.0.0.0')}:${port}`,
         port,
         server,
         close: (graceMs) => closeServer(server, graceMs),
@@ -88,8 +91,10 @@ export function serveHttp(options: ServeOptions): Promise<Serving> {
 
 function shownHost(host: string): string {
   if (host === '0.0.0.0' || host === '::' || host === '') return '127.0.0.1'
-  return host.includes(':') ? `[${host}]` : host
+  return urlHost(host)
 }
+
+const urlHost = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 
 function closeServer(server: Server, graceMs: number): Promise<void> {
   return new Promise((resolve) => {

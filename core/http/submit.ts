@@ -163,6 +163,7 @@ export function incomingOf(call: Call, compiled: CompiledForm, addresses: Addres
   return {
     compiled,
     origin: originOf(call.incoming, addresses),
+    headers: call.incoming.headers,
     idempotencyKey: key === undefined ? null : String(key),
     keyed: call.principal !== null,
   }

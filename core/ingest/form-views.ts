@@ -2,13 +2,16 @@
 import type { Form, LogEvent, WorkspaceId } from '../model.ts'
 import type { FormView } from '../routing/event-json.ts'
 import type { Store } from '../storage/store.ts'
+import type { FormNews } from './form-cache.ts'
 
 /** Looks up views; a promise only when the versions have to be read. */
 export interface FormViews {
   of(event: LogEvent): FormView | undefined | Promise<FormView | undefined>
   newest(workspace: WorkspaceId, formId: string): FormView | undefined | Promise<FormView | undefined>
   /** Forgets what these events say has changed. */
-  hear(events: readonly LogEvent[]): void
+  hear(events: readonly FormNews[]): void
+  /** Forgets everything: what changed meanwhile was not heard. */
+  clear(): void
 }
 
 const FORMS_MAX = 1_000
@@ -55,6 +58,10 @@ export function openFormViews(store: Pick<Store, 'listFormVersions'>): FormViews
         known.delete(`${event.workspace}/${event.formId}`)
         loading.delete(`${event.workspace}/${event.formId}`)
       }
+    },
+    clear: () => {
+      known.clear()
+      loading.clear()
     },
   }
 }

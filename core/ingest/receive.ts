@@ -20,6 +20,7 @@ import type { Envelope } from './envelope.ts'
 import { parseJson } from './json-scan.ts'
 import { takeIn } from './take-in.ts'
 import type { TakeInDeps } from './take-in.ts'
+import type { Became, RequestHeaders, Transforms } from './transforms.ts'
 import type { Answers, AnswerSource, CompiledForm } from './validate.ts'
 
 /** What the connection says about the sender; stored in `meta`, where the sender cannot overwrite it. */
@@ -34,6 +35,8 @@ export interface Incoming {
   readonly compiled: CompiledForm
   readonly origin: Origin
   readonly idempotencyKey: string | null
+  /** Of the request; transforms see those that their manifest names. */
+  readonly headers: RequestHeaders
   /** The sender showed an API key. Strangers cannot use up the idempotency keys and client ids of those who did. */
   readonly keyed: boolean
 }
@@ -66,7 +69,7 @@ export interface Receiver {
 export type HtmlInputs = readonly (readonly [name: string, value: Json])[]
 
 /** A response that is on disk. */
-export type Stored = Extract<AcceptResult, { event: LogEvent }>
+export type Stored = Extract<AcceptResult, { deliveries: unknown }>
 
 export interface ReceiverDeps extends TakeInDeps {
   readonly clock: Clock
@@ -75,6 +78,10 @@ export interface ReceiverDeps extends TakeInDeps {
   readonly logger: Logger
   /** Waits when the hub is behind with delivering; rejects with `overloaded` when waiting would not help. */
   readonly admission: () => Promise<void> | void
+  /** Those who look at responses before they are stored. */
+  readonly transforms: Transforms
+  /** Hears of `response.quarantined`, committed. */
+  readonly published: (events: readonly LogEvent[]) => void
   /** Hears of the events just committed, and of what was forwarded with them. */
   readonly onAccepted: (stored: readonly Stored[]) => void
 }
@@ -96,7 +103,7 @@ export function openReceiver(deps: ReceiverDeps): Receiver {
         idempotency,
         source: 'json',
       })
-      const [receipt] = await acceptAll(deps, [submission], 'told')
+      const [receipt] = await acceptAll(deps, input, { submissions: [submission], others: 'told' })
       if (receipt instanceof HubError) throw receipt
       return receipt as Receipt
     },
@@ -121,7 +128,7 @@ export function openReceiver(deps: ReceiverDeps): Receiver {
       checkIdempotencyKey(input.idempotencyKey, deps.limits)
       const idempotency = idempotencyOf(input, Buffer.from(JSON.stringify(inputs)))
       const submission = toSubmission({ ...envelope, ...input, at, idempotency, source: 'html' })
-      const [receipt] = await acceptAll(deps, [submission], 'passed over')
+      const [receipt] = await acceptAll(deps, input, { submissions: [submission], others: 'passed over' })
       if (receipt instanceof HubError) throw receipt
       return receipt as Receipt
     },
@@ -160,9 +167,10 @@ function toSubmission(input: SubmissionInput): Submission {
 }
 
 /** A response's first event has the same UUID as the response, so that a repeat can be answered exactly as the first. */
-const eventIdOf = (responseId: string): string => `evt${responseId.slice(3)}`
+export const eventIdOf = (responseId: string): string => `evt${responseId.slice(3)}`
 
-function metaText(meta: Answers | null, origin: Origin): string {
+/** `meta` as it is stored: what the connection says cannot be overwritten. */
+export function metaText(meta: Answers | null, origin: Origin): string {
   const { ip, userAgent, referrer } = origin
   if (meta === null) return JSON.stringify({ ip, user_agent: userAgent, referrer })
   const all = Object.create(null) as Record<string, Json>
@@ -177,41 +185,69 @@ function metaText(meta: Answers | null, origin: Origin): string {
  * One transaction for all; each gets its receipt or its own error. `others`: what becomes of other answers under the
  * client id of a completed response. A page's second click passes them over, senders that chose the id are told.
  */
-async function acceptAll(
+export async function acceptAll(
   deps: ReceiverDeps,
-  submissions: readonly Submission[],
-  others: 'told' | 'passed over',
+  { compiled, headers }: Pick<Incoming, 'compiled' | 'headers'>,
+  sent: { readonly submissions: readonly Submission[]; readonly others: 'told' | 'passed over' },
 ): Promise<(Receipt | HubError)[]> {
   const wait = deps.admission()
   if (wait !== undefined) await wait
+  const { transforms } = deps
+  const { submissions, became } = transforms.wants(compiled.form)
+    ? await transforms.apply({ compiled, headers, submissions: sent.submissions })
+    : { submissions: sent.submissions, became: null }
   const results = await takeIn(deps, submissions)
+  if (became !== null) tell(deps, () => became(results.map(becameOf)))
   const stored: Stored[] = []
+  const quarantined: LogEvent[] = []
   const receipts = submissions.map((submission, index) => {
     const result = results[index] as AcceptResult
-    if (result.kind === 'mismatch') {
-      return new HubError(
-        'idempotency_mismatch',
-        'This Idempotency-Key was sent before with another body. Use a new key for a new response.',
-      )
-    }
-    if (result.kind === 'duplicate' && result.differs === true && others === 'told') {
-      return new HubError(
-        'idempotency_mismatch',
-        `This client_id is that of ${result.responseId}, which was completed with other answers. Use a new one for a new response.`,
-      )
-    }
+    if (result.kind === 'mismatch')
+      return mismatch('This Idempotency-Key was sent before with another body. Use a new key')
+    if (result.kind === 'quarantined') quarantined.push(result.event)
+    const refusal = refusalOf(submission, result, sent.others)
+    if (refusal !== null) return refusal
     deps.meter.responseAccepted(result.kind)
-    if (result.kind !== 'duplicate') stored.push(result)
+    if (result.kind === 'stored' || result.kind === 'completed') stored.push(result)
     return toReceipt(submission, result)
   })
-  if (stored.length > 0) tell(deps, stored)
+  if (stored.length > 0) tell(deps, () => deps.onAccepted(stored))
+  if (quarantined.length > 0) tell(deps, () => deps.published(quarantined))
   return receipts
 }
 
+/** In quarantine it has an id of its own, whatever its sender was told. */
+function becameOf(result: AcceptResult): Became | null {
+  if (!('event' in result)) return null
+  const { event } = result
+  const responseId = result.kind === 'quarantined' ? (event.responseId ?? result.responseId) : result.responseId
+  return { responseId, eventId: event.id }
+}
+
+/** Why the sender gets no receipt; null: it gets one. What is stored already counts, whatever transforms say of a repeat. */
+function refusalOf(
+  { aside }: Submission,
+  result: Exclude<AcceptResult, { kind: 'mismatch' }>,
+  others: 'told' | 'passed over',
+): HubError | null {
+  if (result.kind === 'quarantined') return aside?.verdict === 'rejected' ? rejected(aside.message ?? '') : null
+  if (result.kind !== 'duplicate') return null
+  if (result.rejection !== undefined) return rejected(result.rejection.message)
+  if (result.differs !== true || others === 'passed over') return null
+  return mismatch(
+    `This client_id is that of ${result.responseId}, which was completed with other answers. Use a new one`,
+  )
+}
+
+const mismatch = (why: string): HubError => new HubError('idempotency_mismatch', `${why} for a new response.`)
+
+const rejected = (message: string): HubError =>
+  new HubError('response_rejected', message === '' ? 'This response is not taken here.' : message)
+
 /** What is committed stays committed, whatever a listener does: the sender gets its 201. */
-function tell(deps: ReceiverDeps, stored: readonly Stored[]): void {
+function tell(deps: ReceiverDeps, listeners: () => void): void {
   try {
-    deps.onAccepted(stored)
+    listeners()
   } catch (error) {
     deps.logger.error({ err: error }, 'A listener for accepted events failed')
   }
@@ -224,14 +260,16 @@ function toReceipt(submission: Submission, result: Exclude<AcceptResult, { kind:
     const eventId = result.eventId ?? eventIdOf(responseId)
     return { kind, responseId, formId, status, submittedAt: status === 'completed' ? at : null, eventId }
   }
-  const submittedAt = submission.status === 'completed' ? result.event.at : null
+  const { at, eventId, status } = submission
+  // Put aside, it looks like any other.
+  const kind = result.kind === 'quarantined' ? (result.completes ? 'completed' : 'stored') : result.kind
   return {
-    kind: result.kind,
+    kind,
     responseId: result.responseId,
     formId,
-    status: submission.status,
-    submittedAt,
-    eventId: result.event.id,
+    status,
+    submittedAt: status === 'completed' ? at : null,
+    eventId,
   }
 }
 
@@ -262,11 +300,7 @@ async function receiveBatch(
   const receipts =
     good.length === 0
       ? []
-      : await acceptAll(
-          deps,
-          good.map(({ submission }) => submission),
-          'told',
-        )
+      : await acceptAll(deps, input, { submissions: good.map(({ submission }) => submission), others: 'told' })
   good.forEach(({ line }, index) => {
     const receipt = receipts[index] as Receipt | HubError
     results.push(receipt instanceof HubError ? { line, error: receipt } : { line, receipt })

@@ -1,26 +1,39 @@
 /** The hub's own numbers: the `Meter` the rooms count with, and the gauges that are asked when somebody scrapes. */
 import { Gauge } from 'prom-client'
 import type { Registry } from 'prom-client'
+import type { Usage } from '../accounting/usage.ts'
+import type { CacheCounts } from '../cache/cache.ts'
 import type { LaneKind } from '../queue/queue.ts'
 import type { SandboxStats } from '../sandbox/sandbox.ts'
 import type { LaneCounts } from '../storage/store.ts'
 import type { Logger, Meter } from './observe.ts'
+import { askedCounter } from './asked-counter.ts'
+import { registerPluginGauges } from './plugin-gauges.ts'
 import { TallyCounter, TallyHistogram } from './tallies.ts'
 
 const DURATION_BOUNDS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 const END_TO_END_BOUNDS_SECONDS = [...DURATION_BOUNDS_SECONDS, 300, 1_800, 7_200]
 const MS_PER_SECOND = 1_000
+/** For each installation: one that invents names must not use up those of the others. */
 const PLUGIN_METRICS_MAX = 200
 const METRIC_NAME = /^[a-z][a-z0-9_]{0,63}$/
 
 /** Where gauges come from; each is asked at scrape time, and one that throws is left out and logged. */
 export interface GaugeSources {
   /** Events between each installation's cursor and the head of the log. */
-  readonly lagEvents?: () => Iterable<readonly [installation: string, events: number]>
+  readonly lagEvents?: () => Promise<Iterable<readonly [installation: string, events: number]>>
   readonly queueDepth?: () => Readonly<Record<LaneKind, number>>
-  readonly sandbox?: () => SandboxStats
+  /** One for what follows from the log, one for transforms. */
+  readonly sandboxes?: () => readonly SandboxStats[]
+  /** What plugins used, by key, of those that run here. */
+  readonly usage?: () => ReadonlyMap<string, Usage>
   readonly deliveries?: () => Promise<readonly LaneCounts[]>
+  /** Responses in quarantine. */
+  readonly quarantine?: () => Promise<Readonly<Record<string, number>>>
   readonly storage?: () => Promise<{ readonly bytes: number; readonly walBytes: number }>
+  /** `l1` is memory, `l2` what processes share. */
+  readonly caches?: () => Iterable<readonly [cache: string, level: 'l1' | 'l2', counts: CacheCounts]>
+  readonly redis?: () => { readonly up: boolean; readonly feedDropped: number; readonly rateLimitFallbacks: number }
 }
 
 /** Counts what the rooms tell it. Every method is a map look-up and an addition. */
@@ -33,6 +46,11 @@ export function openMeter(registry: Registry): Meter {
     ['kind'],
   )
   const rejected = counter('manifold_responses_rejected_total', 'Responses refused, by error code', ['code'])
+  const transformed = counter(
+    'manifold_transforms_total',
+    'Responses that a transform looked at, by what it made of them',
+    ['installation', 'outcome'],
+  )
   const handled = counter('manifold_events_handled_total', 'Events whose handler effects are committed', [
     'installation',
   ])
@@ -74,6 +92,7 @@ export function openMeter(registry: Registry): Meter {
   return {
     responseAccepted: (kind, count = 1) => accepted.add(count, kind),
     responseRejected: (code) => rejected.add(1, code),
+    transformed: (installation, outcome) => transformed.add(1, installation, outcome),
     eventsHandled: (installation, count) => handled.add(count, installation),
     attempt: (installation, outcome, durationMs) => {
       attempts.add(1, installation, outcome)
@@ -101,11 +120,15 @@ function openPluginMetrics(registry: Registry): Meter['pluginMetric'] {
     labels: ['installation'],
   })
   const byName = new Map<string, TallyCounter<'installation'>>()
+  const namesOf = new Map<string, Set<string>>()
   return (installation, name, by) => {
     let tally = byName.get(name)
+    const names = namesOf.get(installation) ?? new Set()
+    namesOf.set(installation, names)
     if (!Number.isFinite(by) || by < 0) return dropped.add(1, installation)
+    if (!names.has(name) && names.size >= PLUGIN_METRICS_MAX) return dropped.add(1, installation)
     if (tally === undefined) {
-      if (byName.size >= PLUGIN_METRICS_MAX || !METRIC_NAME.test(name)) return dropped.add(1, installation)
+      if (!METRIC_NAME.test(name)) return dropped.add(1, installation)
       // `metrics_dropped_total` is taken; a plugin's name must not collide with the hub's own.
       if (registry.getSingleMetric(`manifold_plugin_${name}`) !== undefined) return dropped.add(1, installation)
       tally = new TallyCounter({
@@ -116,6 +139,7 @@ function openPluginMetrics(registry: Registry): Meter['pluginMetric'] {
       })
       byName.set(name, tally)
     }
+    names.add(name)
     tally.add(by, installation)
   }
 }
@@ -139,6 +163,8 @@ export function registerGauges({ registry, sources, logger }: GaugeOptions): voi
       registers: [registry],
       async collect() {
         this.reset()
+        // Without labels a reset is a zero, which would say something where there is nothing to say.
+        if (labels.length === 0) this.remove()
         try {
           await fill((own, value) => this.set(own, value))
         } catch (error) {
@@ -152,8 +178,8 @@ export function registerGauges({ registry, sources, logger }: GaugeOptions): voi
       help: 'Events the installation has not handled yet',
       labels: ['installation'],
     },
-    (set) => {
-      for (const [installation, events] of sources().lagEvents?.() ?? []) set({ installation }, events)
+    async (set) => {
+      for (const [installation, events] of (await sources().lagEvents?.()) ?? []) set({ installation }, events)
     },
   )
   gauge({ name: 'manifold_queue_depth', help: 'Wake-ups waiting in the queue', labels: ['lane'] }, (set) => {
@@ -167,6 +193,12 @@ export function registerGauges({ registry, sources, logger }: GaugeOptions): voi
           set({ installation: counts.installation, state }, counts[state])
         }
       }
+    },
+  )
+  gauge(
+    { name: 'manifold_quarantine_responses', help: 'Responses in quarantine', labels: ['verdict'] },
+    async (set) => {
+      for (const [verdict, count] of Object.entries((await sources().quarantine?.()) ?? {})) set({ verdict }, count)
     },
   )
   gauge({ name: 'manifold_sandbox_children', help: 'Running sandbox processes', labels: ['group'] }, (set) => {
@@ -194,6 +226,41 @@ export function registerGauges({ registry, sources, logger }: GaugeOptions): voi
       set({ file: 'wal' }, stats.walBytes)
     },
   )
+  gauge({ name: 'manifold_redis_up', help: '1 while Redis answers, 0 while it does not', labels: [] }, (set) => {
+    const redis = sources().redis?.()
+    if (redis !== undefined) set({}, redis.up ? 1 : 0)
+  })
+  registerShared({ registry, sources, logger })
+  registerPluginGauges({ registry, logger, usage: () => sources().usage?.() ?? new Map() })
 }
 
-const childrenOf = (sources: GaugeSources): SandboxStats['children'] => sources.sandbox?.().children ?? []
+/** What caches and Redis count for themselves. */
+function registerShared({ registry, sources, logger }: GaugeOptions): void {
+  const counter = askedCounter({ registry, logger })
+  for (const [kind, help] of [
+    ['hits', 'Look-ups that the cache could answer'],
+    ['misses', 'Look-ups that the cache could not answer'],
+  ] as const) {
+    counter({ name: `manifold_cache_${kind}_total`, help, labels: ['cache', 'level'] }, (add) => {
+      for (const [cache, level, counts] of sources().caches?.() ?? []) add({ cache, level }, counts[kind])
+    })
+  }
+  counter({ name: 'manifold_feed_dropped_total', help: 'Messages that Redis did not confirm', labels: [] }, (add) => {
+    const redis = sources().redis?.()
+    if (redis !== undefined) add({}, redis.feedDropped)
+  })
+  counter(
+    {
+      name: 'manifold_rate_limit_fallbacks_total',
+      help: 'Requests counted by this process alone, since Redis did not answer',
+      labels: [],
+    },
+    (add) => {
+      const redis = sources().redis?.()
+      if (redis !== undefined) add({}, redis.rateLimitFallbacks)
+    },
+  )
+}
+
+const childrenOf = (sources: GaugeSources): SandboxStats['children'] =>
+  (sources.sandboxes?.() ?? []).flatMap(({ children }) => children)

@@ -1,4 +1,5 @@
 /** Logs and numbers as the rooms see them: what to say, not where it goes. Made in `core/observe/open.ts`. */
+import type { TransformOutcome } from '../model.ts'
 
 /** pino's shape, reduced to what the hub uses. Fields named by ids: `event`, `delivery`, `installation`, `plugin`. */
 export interface Logger {
@@ -11,8 +12,9 @@ export interface Logger {
 
 /** The hub's own counters; each is one Prometheus metric of `/metrics`. Labels are few and bounded. */
 export interface Meter {
-  responseAccepted(kind: 'stored' | 'completed' | 'duplicate', count?: number): void
+  responseAccepted(kind: 'stored' | 'completed' | 'duplicate' | 'quarantined', count?: number): void
   responseRejected(code: string): void
+  transformed(installation: string, outcome: TransformOutcome): void
   eventsHandled(installation: string, count: number): void
   attempt(installation: string, outcome: string, durationMs: number): void
   handlerFailed(installation: string, code: string): void

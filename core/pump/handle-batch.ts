@@ -4,21 +4,22 @@ import type { Json } from '../contract/index.ts'
 import { backoffMs } from '../delivery/backoff.ts'
 import { enqueueOnly, NO_EFFECTS, toEffects } from '../delivery/effects.ts'
 import type { EffectSource } from '../delivery/effects.ts'
-import { asHubError } from '../delivery/as-hub-error.ts'
 import { rulingOf } from '../delivery/outcome.ts'
 import { isPending } from '../delivery/ports.ts'
-import type { OpenedRun } from '../delivery/ports.ts'
-import { HubError } from '../errors.ts'
+import { asHubError, HubError } from '../errors.ts'
 import { newId } from '../ids.ts'
-import type { FailedFirst, LogEvent, NewDelivery, NewEvent, RunLog } from '../model.ts'
+import type { Delivery, FailedFirst, LogEvent, NewDelivery, NewEvent } from '../model.ts'
 import type { Installation } from '../registry/installation.ts'
 import { eventJson } from '../routing/event-json.ts'
 import { handlerType } from '../routing/match.ts'
+import { maskedLines } from '../runs/record.ts'
 import type { GuestEffects, Run, RunResult } from '../sandbox/sandbox.ts'
 import type { Effects } from '../storage/store.ts'
 import { noteWrites, overlayKv, readAny } from './kv-overlay.ts'
 import type { KvReads } from './kv-overlay.ts'
 import type { PumpDeps } from './pump.ts'
+import { handlerRunEnd } from './run-end.ts'
+import type { HandlerEnd, HandlerRun } from './run-end.ts'
 
 /** What the effects of a handler inherit from its event. */
 export const sourceOf = (event: LogEvent): EffectSource => ({
@@ -47,8 +48,10 @@ export interface HandledEvents {
   /** How many, from the first on; fewer than given when the sandbox was interrupted. */
   readonly count: number
   readonly effects: Effects
-  /** Tells meters and the log; to be called when it is on disk. */
-  readonly committed: () => void
+  /** A handler among them did what it was for. */
+  readonly ranWell: boolean
+  /** Tells meters and the history; to be called when it is on disk, with the deliveries that this made. */
+  readonly committed: (made: readonly Delivery[]) => void
 }
 
 /** An event for which the manifest itself says what to enqueue: nothing runs. */
@@ -57,12 +60,8 @@ interface Forwarded {
   readonly action: string
 }
 
-interface Prepared {
-  readonly event: LogEvent
-  readonly run: Run
-  readonly opened: OpenedRun
+interface Prepared extends HandlerRun {
   readonly reads: KvReads | null
-  readonly startedAtMs: number
 }
 
 interface Gathered {
@@ -70,14 +69,15 @@ interface Gathered {
   readonly kv: Effects['kv'][number][]
   readonly events: NewEvent[]
   readonly tallies: Effects['tallies'][number][]
-  readonly notes: (() => void)[]
+  readonly notes: ((made: readonly Delivery[]) => void)[]
+  ranWell: boolean
 }
 
 /** Never rejects for what a plugin did: a failed run becomes a delivery that repeats it. */
 export async function handleBatch(input: HandleInput): Promise<HandledEvents> {
   const { installation, events, pace } = input
   const keepsMemory = installation.plugin.manifest.permissions.kv
-  const gathered: Gathered = { deliveries: [], kv: [], events: [], tallies: [], notes: [] }
+  const gathered: Gathered = { deliveries: [], kv: [], events: [], tallies: [], notes: [], ranWell: false }
   const decided = new Map<string, Json | undefined>()
   let count = 0
   while (count < events.length) {
@@ -89,12 +89,13 @@ export async function handleBatch(input: HandleInput): Promise<HandledEvents> {
     if (!keepsMemory) continue
     pace.runsMax = ended.why === 'conflict' ? 1 : Math.min(pace.runsMax * 2, input.deps.limits.pumpBatchEventsMax)
   }
-  const { notes, ...effects } = gathered
+  const { notes, ranWell, ...effects } = gathered
   return {
     count,
     effects,
-    committed: () => {
-      for (const note of notes) note()
+    ranWell,
+    committed: (made) => {
+      for (const note of notes) note(made)
     },
   }
 }
@@ -185,7 +186,7 @@ function prepare(
       capabilities: watched?.handler ?? opened.handler,
       eventId: event.id,
     }
-    return { event, run, opened, reads: watched?.reads ?? null, startedAtMs }
+    return { event, type, run, opened, reads: watched?.reads ?? null, startedAtMs }
   }
   const view = deps.formOf(event)
   return isPending(view) ? view.then(build) : build(view)
@@ -214,15 +215,18 @@ function settle(
     gathered.kv.push(...effects.kv)
     gathered.events.push(...effects.events)
     gathered.tallies.push(...effects.tallies)
+    gathered.ranWell = true
   } else {
     gathered.deliveries.push(failedHandler(input, each, { result, error }))
   }
-  if (error !== null || result.logs.length > 0 || result.effects.metric.length > 0) {
-    const failure = error
-    gathered.notes.push(() => tell(input, each, { result, error: failure }))
-  }
+  const end = { result, effects, error }
+  gathered.notes.push((made) => tell(input, each, { ...end, deliveryId: deliveryOf(each, made, error) }))
   return error === null
 }
+
+/** The delivery that a failed run became: a new one, or the one that it was before. */
+const deliveryOf = ({ event }: Prepared, made: readonly Delivery[], error: HubError | null): string | null =>
+  error === null ? null : (made.find(({ kind, eventId }) => kind === 'handler' && eventId === event.id)?.id ?? null)
 
 interface Failure {
   readonly result: RunResult
@@ -238,7 +242,9 @@ function failedHandler({ deps, installation }: HandleInput, each: Prepared, { re
   const delayMs =
     verdict.kind === 'dead'
       ? null
-      : backoffMs({ retry: installation.retry, step: 1, afterMs, limits: deps.limits, random: deps.random })
+      : verdict.kind === 'refused'
+        ? 0
+        : backoffMs({ retry: installation.retry, step: 1, afterMs, limits: deps.limits, random: deps.random })
   const message = opened.mask(error.message)
   const dead = delayMs === null
   const failed: FailedFirst = {
@@ -246,14 +252,15 @@ function failedHandler({ deps, installation }: HandleInput, each: Prepared, { re
     reason: dead ? (verdict.kind === 'dead' || verdict.kind === 'retry' ? verdict.reason : 'internal_error') : null,
     errorCode: error.code,
     error: message,
+    scheduleStep: verdict.kind === 'refused' ? 0 : 1,
     attempt: {
       at: rfc3339(startedAtMs),
       durationMs: Math.round(result.durationMs),
-      outcome: verdict.kind === 'dead' ? 'dead' : 'retry',
+      outcome: verdict.kind === 'dead' || verdict.kind === 'refused' ? verdict.outcome : 'retry',
       errorCode: error.code,
       error: message,
       exchanges: opened.exchanges,
-      logs: maskedLogs(result, opened.mask),
+      logs: maskedLines(result.logs, opened.mask),
     },
   }
   return {
@@ -272,36 +279,25 @@ function failedHandler({ deps, installation }: HandleInput, each: Prepared, { re
   }
 }
 
-const maskedLogs = (result: RunResult, mask: (text: string) => string): readonly RunLog[] =>
-  result.logs.map((line) => ({ ...line, message: mask(line.message) }))
+function tell({ deps, installation }: HandleInput, each: Prepared, end: HandlerEnd): void {
+  const { meter, runs } = deps
+  const verdict = end.error === null ? null : rulingOf(end.error)
+  if (verdict?.kind === 'refused') deps.refused(installation, each.opened.mask(verdict.error))
+  if (end.error !== null) meter.handlerFailed(installation.id, end.error.code)
+  else for (const { name, by } of end.result.effects.metric) meter.pluginMetric(installation.id, name, by)
+  runs.record(handlerRunEnd(installation, each, end))
+}
 
-function tell(
-  { deps, installation }: HandleInput,
-  each: Prepared,
-  ended: { readonly result: RunResult; readonly error: HubError | null },
-): void {
-  const { logger, meter } = deps
-  const { result, error } = ended
-  const at = { installation: installation.id, plugin: installation.plugin.manifest.id, event: each.event.id }
-  for (const { level, message, fields } of maskedLogs(result, each.opened.mask))
-    logger[level]({ ...at, fields }, message)
-  if (error === null) {
-    for (const { name, by } of result.effects.metric) meter.pluginMetric(installation.id, name, by)
-    return
-  }
-  meter.handlerFailed(installation.id, error.code)
-  logger.warn(
-    { ...at, code: error.code, error: each.opened.mask(error.message) },
-    'a handler failed; its event is retried on its own',
-  )
+/** One run outside the cursor's way. */
+export interface OneRun {
+  readonly asked: GuestEffects
+  readonly runId: string
+  /** Tells the history what came of it: what was committed, or why nothing was. */
+  readonly ended: (effects: Effects, error: HubError | null) => void
 }
 
 /** What the handler of one event asks for, outside the cursor's way. Rejects with the run's own error. */
-export async function runOne(
-  deps: PumpDeps,
-  installation: Installation,
-  event: LogEvent,
-): Promise<{ readonly effects: GuestEffects; readonly runId: string }> {
+export async function runOne(deps: PumpDeps, installation: Installation, event: LogEvent): Promise<OneRun> {
   if (event.data === null)
     throw new HubError('event_erased', `The response of event ${event.id} was deleted, and its content with it.`)
   if (handlerType(installation.plugin.manifest.on, event.type) === undefined) {
@@ -311,10 +307,17 @@ export async function runOne(
     )
   }
   const action = forwardTo(installation, event)
-  if (action !== undefined) return { effects: enqueueOnly(action), runId: newId('run', deps.clock.nowMs()) }
+  // Nothing runs, so there is nothing to tell.
+  if (action !== undefined)
+    return { asked: enqueueOnly(action), runId: newId('run', deps.clock.nowMs()), ended: () => {} }
   const input = { deps, installation, events: [event], pace: { runsMax: 1 } }
-  const { run } = await prepare(input, event, { decided: new Map(), position: 0 })
-  const { effects, error } = await deps.sandbox.runEach(installation.key, run)
-  if (error !== null) throw error
-  return { effects, runId: run.id }
+  const each = await prepare(input, event, { decided: new Map(), position: 0 })
+  const result = await deps.sandbox.runEach(installation.key, each.run)
+  const ended = (effects: Effects, error: HubError | null): void =>
+    deps.runs.record(handlerRunEnd(installation, each, { result, effects, error, deliveryId: null }))
+  if (result.error !== null) {
+    ended(NO_EFFECTS, result.error)
+    throw result.error
+  }
+  return { asked: result.effects, runId: each.run.id, ended }
 }

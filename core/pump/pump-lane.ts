@@ -1,12 +1,14 @@
 /** One installation's way along the log: read, choose, run, commit, go on. */
+import { asHubError } from '../errors.ts'
 import { commitEffects } from '../delivery/commit-effects.ts'
-import { enqueueOnly, toEffects } from '../delivery/effects.ts'
+import { enqueueOnly, NO_EFFECTS, toEffects } from '../delivery/effects.ts'
 import { isPending, isRunnable } from '../delivery/ports.ts'
 import type { Delivery, InstallationState, LogEvent } from '../model.ts'
 import type { Installation } from '../registry/installation.ts'
 import { compileWhen } from '../routing/match.ts'
 import type { CompiledWhen } from '../routing/match.ts'
 import type { Forward } from '../storage/store.ts'
+import { BatchSize } from './batch-size.ts'
 import { effectsOf, forwardTo, handleBatch, runOne, sourceOf } from './handle-batch.ts'
 import type { KvPace } from './handle-batch.ts'
 import type { PumpDeps } from './pump.ts'
@@ -41,6 +43,7 @@ export class PumpLane {
   /** Where the log ended when it began to read here; null: not known yet. */
   #catchUpTo: number | null = null
   readonly #kvPace: KvPace
+  readonly #batchSize: BatchSize
 
   constructor(deps: PumpDeps, installation: Installation, at: { state: InstallationState; cursor: number }) {
     this.#deps = deps
@@ -51,6 +54,7 @@ export class PumpLane {
     this.#cursor = at.cursor
     this.#position = at.cursor
     this.#kvPace = { runsMax: deps.limits.pumpBatchEventsMax }
+    this.#batchSize = new BatchSize(deps.limits)
   }
 
   reconfigure(installation: Installation, state: InstallationState): void {
@@ -58,6 +62,11 @@ export class PumpLane {
     this.installation = installation
     this.state = state
     if (changed) this.#when = this.#compile()
+  }
+
+  /** The stored cursor, as somebody read it: nothing happens when it is where this lane knows it to be. */
+  adopt(cursor: number): void {
+    if (cursor !== this.#cursor) this.rewind(cursor)
   }
 
   rewind(cursor: number): void {
@@ -146,14 +155,24 @@ export class PumpLane {
   /** The handler for one event, now; its deliveries get keys of their own, so they are made whatever was made before. */
   async runOnce(event: LogEvent): Promise<readonly Delivery[]> {
     const { installation } = this
-    const { store, clock, limits, published, push } = this.#deps
-    const { effects: asked, runId } = await runOne(this.#deps, installation, event)
-    const source = { ...sourceOf(event), keySuffix: `~${runId}` }
-    const effects = toEffects(asked, { installation, source, nowMs: clock.nowMs(), limits })
-    const { deliveries, events } = await commitEffects(store, installation, effects)
-    published(events)
-    push(deliveries)
-    return deliveries
+    const { store, clock, limits, published, push, kvQuota, meter } = this.#deps
+    const { asked, runId, ended } = await runOne(this.#deps, installation, event)
+    let made: Awaited<ReturnType<typeof commitEffects>>
+    try {
+      await kvQuota.ready(installation, asked.kv)
+      kvQuota.admit(installation, asked.kv)
+      const source = { ...sourceOf(event), keySuffix: `~${runId}` }
+      const effects = toEffects(asked, { installation, source, nowMs: clock.nowMs(), limits })
+      made = await commitEffects(store, installation, effects)
+      ended(effects, null)
+    } catch (error) {
+      ended(NO_EFFECTS, asHubError(error))
+      throw error
+    }
+    for (const { name, by } of asked.metric) meter.pluginMetric(installation.id, name, by)
+    published(made.events)
+    push(made.deliveries)
+    return made.deliveries
   }
 
   #compile(): CompiledWhen | null {
@@ -181,26 +200,26 @@ export class PumpLane {
   /** Those the installation gets, up to a batch, and how far the log is settled by that. */
   #choose(read: ReadEvents, when: CompiledWhen): ReadEvents | Promise<ReadEvents> {
     // Beyond the limit of emissions nobody is told any more, or failures of failures would never end.
-    const { pumpBatchEventsMax, hopsMax } = this.#deps.limits
+    const { hopsMax } = this.#deps.limits
     if (when.matches !== null) return this.#filter(read, when)
     const chosen: LogEvent[] = []
     for (const event of read.events) {
       if (!when.wants(event) || event.hops > hopsMax || this.#forwarded.has(event.seq)) continue
-      if (chosen.length === pumpBatchEventsMax) return { events: chosen, seq: event.seq - 1 }
+      if (chosen.length === this.#batchSize.events) return { events: chosen, seq: event.seq - 1 }
       chosen.push(event)
     }
     return { events: chosen, seq: read.seq }
   }
 
   async #filter(read: ReadEvents, when: CompiledWhen): Promise<ReadEvents> {
-    const { pumpBatchEventsMax, hopsMax } = this.#deps.limits
+    const { hopsMax } = this.#deps.limits
     const chosen: LogEvent[] = []
     for (const event of read.events) {
       if (!when.wants(event) || event.hops > hopsMax || this.#forwarded.has(event.seq)) continue
       const looking = this.#deps.formOf(event)
       const view = isPending(looking) ? await looking : looking
       if (when.matches?.(event, view) === false) continue
-      if (chosen.length === pumpBatchEventsMax) return { events: chosen, seq: event.seq - 1 }
+      if (chosen.length === this.#batchSize.events) return { events: chosen, seq: event.seq - 1 }
       chosen.push(event)
     }
     return { events: chosen, seq: read.seq }
@@ -253,12 +272,14 @@ export class PumpLane {
 
   /** False: it was interrupted before its first run was through; nothing is committed. */
   async #handle(chosen: ReadEvents): Promise<boolean> {
-    const { store, published, push, meter } = this.#deps
+    const { store, published, push, meter, clock } = this.#deps
     const { installation } = this
     const { workspace, id, plugin } = installation
     const fromCursor = this.#cursor
     const epoch = this.#epoch
+    const begunMs = clock.monotonicMs()
     const handled = await handleBatch({ deps: this.#deps, installation, events: chosen.events, pace: this.#kvPace })
+    this.#batchSize.learn(handled, clock.monotonicMs() - begunMs)
     if (handled.count === 0) return false
     // What was interrupted is read again; what was not is settled.
     const complete = handled.count === chosen.events.length
@@ -270,11 +291,14 @@ export class PumpLane {
       fromCursor,
       toCursor,
       effects: handled.effects,
+      ranWell: handled.ranWell,
     })
     if (result.kind === 'moved') {
+      this.#lookForDeliveries()
       this.rewind(result.cursor)
       return true
     }
+    if (result.deliveries.length < handled.effects.deliveries.length) this.#lookForDeliveries()
     // As in `commitSkipped`: after a rewind these places are no longer ours to say.
     if (epoch === this.#epoch) {
       this.#cursor = toCursor
@@ -283,10 +307,16 @@ export class PumpLane {
     }
     this.#interruptions = 0
     meter.eventsHandled(id, handled.count)
-    handled.committed()
+    handled.committed(result.deliveries)
     if (result.events.length > 0) published(result.events)
     if (result.deliveries.length > 0) push(result.deliveries)
     return true
+  }
+
+  /** Some that it asked for are there already, and whoever wrote them may not have told their lane. */
+  #lookForDeliveries(): void {
+    const { workspace, id } = this.installation
+    this.#deps.queue.wake({ kind: 'deliver', workspace, installation: id })
   }
 
   #interruptedWaitMs(): number {

@@ -3,7 +3,7 @@
  * for together with the cursor. What fails becomes a delivery of its own, so nothing ever waits behind it.
  */
 import type { Clock } from '../clock.ts'
-import type { FormOf, OpenCapabilities, PlacedInstallation, Published } from '../delivery/ports.ts'
+import type { FormOf, OpenCapabilities, PlacedInstallation, Published, RefuseCredential } from '../delivery/ports.ts'
 import { isRunnable } from '../delivery/ports.ts'
 import type { KvQuota } from '../delivery/kv-quota.ts'
 import { HubError } from '../errors.ts'
@@ -11,6 +11,7 @@ import type { Limits } from '../limits.ts'
 import type { Delivery, LogEvent } from '../model.ts'
 import type { Logger, Meter } from '../observe/observe.ts'
 import type { Queue } from '../queue/queue.ts'
+import type { RunRecorder } from '../runs/history.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 import type { Forward, Store } from '../storage/store.ts'
 import { PumpLane } from './pump-lane.ts'
@@ -21,12 +22,14 @@ export interface PumpDeps {
   readonly sandbox: Pick<Sandbox, 'runBatch' | 'runEach'>
   readonly capabilities: OpenCapabilities
   readonly queue: Pick<Queue, 'wake' | 'drop'>
-  readonly recent: Pick<RecentEvents, 'after'>
+  readonly recent: Pick<RecentEvents, 'after' | 'reach'>
   readonly kvQuota: KvQuota
   readonly formOf: FormOf
   /** New deliveries, on disk already. */
   readonly push: (deliveries: readonly Delivery[]) => void
   readonly published: Published
+  readonly runs: RunRecorder
+  readonly refused: RefuseCredential
   readonly logger: Logger
   readonly meter: Meter
   readonly clock: Clock
@@ -39,14 +42,18 @@ export interface Pump {
   setInstallations(list: readonly PlacedInstallation[]): void
   /** Events were committed: whoever reads that workspace wakes. Tell `RecentEvents` first. */
   heard(events: readonly LogEvent[]): void
+  /** The log reaches so far, and others wrote the rest of it: every lane looks. */
+  reach(head: number): void
   /** Queue worker of `pump` lanes. */
   work(key: string): Promise<number | null>
   /** What installations that need no handler want of a response that is about to be stored; `event.seq` is 0. */
   forwards(event: LogEvent): readonly Forward[]
   /** It is stored, and so are these: their installations have no need to look at the event again. */
   forwarded(event: LogEvent, deliveries: readonly Delivery[]): void
-  /** Reads on from another place: the stored cursor was moved. */
+  /** Reads on from another place: the stored cursor was moved. Where it does not run nothing is to be done. */
   rewind(key: string, cursor: number): void
+  /** What is stored of a cursor: reads on from there where it differs from what the lane has stored itself. */
+  adopt(key: string, cursor: number): void
   /** Where it reads; undefined for one that has no lane. */
   cursorOf(key: string): number | undefined
   /** Installation and how many events of the log lie before it. */
@@ -92,12 +99,8 @@ export function createPump(deps: PumpDeps): Pump {
       const wanted = new Set(list.map(({ installation }) => installation.key))
       for (const [key, lane] of lanes) {
         if (wanted.has(key)) continue
-        lane.reconfigure(lane.installation, 'disabled')
-        lane.saveSkipped().catch((error: unknown) => {
-          deps.logger.warn({ err: error, installation: key }, 'how far an installation had read could not be written')
-        })
         lanes.delete(key)
-        deps.queue.drop(lane.queueLane)
+        dismiss(deps, lane)
       }
       for (const { installation, state, cursor } of list) {
         const known = lanes.get(installation.key)
@@ -115,6 +118,12 @@ export function createPump(deps: PumpDeps): Pump {
         if (isRunnable(lane.state) && events.some(({ workspace }) => workspace === lane.installation.workspace))
           deps.queue.wake(lane.queueLane)
       }
+    },
+    reach: (seq) => {
+      if (stopped || seq <= head) return
+      head = seq
+      deps.recent.reach(seq)
+      for (const lane of lanes.values()) if (isRunnable(lane.state)) deps.queue.wake(lane.queueLane)
     },
     work: async (key) => {
       const lane = lanes.get(key)
@@ -134,12 +143,7 @@ export function createPump(deps: PumpDeps): Pump {
         deps.meter.eventsHandled(installation, 1)
       }
     },
-    rewind: (key, cursor) => {
-      const lane = laneOf(key)
-      lane.rewind(cursor)
-      lane.catchUp(headKnown ? head : null)
-      deps.queue.wake(lane.queueLane)
-    },
+    ...placing(deps, lanes, () => (headKnown ? head : null)),
     cursorOf: (key) => lanes.get(key)?.position(),
     lag: () => [...lanes.values()].map((lane) => [lane.installation.id, Math.max(0, head - lane.position())]),
     behind: (key) => Math.max(0, head - (lanes.get(key)?.position() ?? head)),
@@ -148,12 +152,50 @@ export function createPump(deps: PumpDeps): Pump {
     wants: async (key, event) => laneOf(key).wants(event),
     stop: async () => {
       stopped = true
-      const grace = new Promise<void>((resolve) => void deps.clock.after(deps.limits.drainGraceMs, resolve))
-      // A batch that takes longer is repeated at the next start: nothing of it is committed.
-      await Promise.race([Promise.allSettled(working), grace])
-      await Promise.allSettled([...lanes.values()].map((lane) => lane.saveSkipped()))
+      await settle(deps, working, lanes.values())
     },
   }
+}
+
+/** Moving a lane's place in the log; where it does not run nothing is to be done. `headOf`: null while it is not known. */
+function placing(
+  { queue }: PumpDeps,
+  lanes: ReadonlyMap<string, PumpLane>,
+  headOf: () => number | null,
+): Pick<Pump, 'rewind' | 'adopt'> {
+  return {
+    rewind: (key, cursor) => {
+      const lane = lanes.get(key)
+      if (lane === undefined) return
+      lane.rewind(cursor)
+      lane.catchUp(headOf())
+      queue.wake(lane.queueLane)
+    },
+    adopt: (key, cursor) => {
+      const lane = lanes.get(key)
+      if (lane === undefined) return
+      lane.adopt(cursor)
+      queue.wake(lane.queueLane)
+    },
+  }
+}
+
+/** Its events wait in the log from where it stands. */
+function dismiss({ queue, logger }: PumpDeps, lane: PumpLane): void {
+  const { installation } = lane
+  lane.reconfigure(installation, 'disabled')
+  lane.saveSkipped().catch((error: unknown) => {
+    const fields = { err: error, installation: installation.key }
+    logger.warn(fields, 'how far an installation had read could not be written')
+  })
+  queue.drop(lane.queueLane)
+}
+
+/** A batch that takes longer than the grace is repeated at the next start: nothing of it is committed. */
+async function settle(deps: PumpDeps, working: Iterable<Promise<unknown>>, lanes: Iterable<PumpLane>): Promise<void> {
+  const grace = new Promise<void>((resolve) => void deps.clock.after(deps.limits.drainGraceMs, resolve))
+  await Promise.race([Promise.allSettled(working), grace])
+  await Promise.allSettled([...lanes].map((lane) => lane.saveSkipped()))
 }
 
 /** One that cannot tell leaves it to its handler's way; the response is stored whatever happens here. */

@@ -3,6 +3,7 @@
  * one unbroken run of sequences; whoever needs what is not in it reads the log.
  */
 import type { Limits } from '../limits.ts'
+import { isDeletion } from '../model.ts'
 import type { LogEvent, WorkspaceId } from '../model.ts'
 
 export interface RecentEvents {
@@ -11,6 +12,8 @@ export interface RecentEvents {
    * or a form takes its content out of memory too.
    */
   add(events: readonly LogEvent[]): void
+  /** The log reaches so far, whoever wrote it: what memory lacks up to there has to be read. */
+  reach(seq: number): void
   /**
    * Up to `limit` events of the workspace after `seq`, and the sequence up to which the log is read by that.
    * Undefined: memory does not reach back that far.
@@ -31,6 +34,7 @@ export function createRecentEvents(limits: Pick<Limits, 'recentEventsMax' | 'rec
   let run: (LogEvent | undefined)[] = []
   let start = 0
   let bytes = 0
+  let head = 0
 
   const clear = (): void => {
     run = []
@@ -79,9 +83,12 @@ export function createRecentEvents(limits: Pick<Limits, 'recentEventsMax' | 'rec
   return {
     add: (events) => {
       for (const event of events) {
-        if (event.type === 'response.deleted' || event.type === 'form.deleted') erase(event)
+        if (isDeletion(event)) erase(event)
         add(event)
       }
+    },
+    reach: (seq) => {
+      head = Math.max(head, seq)
     },
     after: (workspace, seq, limit) => {
       const first = run[start]
@@ -93,6 +100,8 @@ export function createRecentEvents(limits: Pick<Limits, 'recentEventsMax' | 'rec
         read = event.seq
         if (event.workspace === workspace) events.push(event)
       }
+      // The rest was written by somebody else and has not been told here.
+      if (read === seq && seq < head) return undefined
       return { events, seq: read }
     },
     byId: (workspace, id) => {

@@ -3,24 +3,12 @@ import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { rfc3339 } from '../clock.ts'
 import type { Clock } from '../clock.ts'
+import { HubError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { DEFAULT_WORKSPACE } from '../model.ts'
-import type { WorkspaceId } from '../model.ts'
+import type { Scope, WorkspaceId } from '../model.ts'
 import type { Logger } from '../observe/observe.ts'
 import type { ApiKeyRow, Store } from '../storage/store.ts'
-
-/** What a key may be allowed. `admin` is everything; no other scope contains another. */
-export const SCOPES = [
-  'forms:read',
-  'forms:write',
-  'responses:read',
-  'responses:write',
-  'analytics:read',
-  'deliveries:write',
-  'hooks:write',
-  'admin',
-] as const
-export type Scope = (typeof SCOPES)[number]
 
 /** Who is asking. */
 export interface Principal {
@@ -29,8 +17,6 @@ export interface Principal {
   readonly workspace: WorkspaceId
   readonly scopes: ReadonlySet<string>
 }
-
-export const isScope = (text: string): text is Scope => (SCOPES as readonly string[]).includes(text)
 
 /** True when the principal may do what needs this scope. */
 export const allows = (principal: Principal, scope: Scope): boolean =>
@@ -80,9 +66,13 @@ export interface ApiKeys {
   peek(text: string): Principal | null | undefined
   /** `key` is in this answer and nowhere else. */
   create(input: NewKey): Promise<{ readonly key: string; readonly row: ApiKeyRow }>
+  /** The first of a hub; null when another process that started at the same time has made it. */
+  createFirst(input: NewKey): Promise<string | null>
   list(workspace: WorkspaceId): Promise<readonly ApiKeyRow[]>
-  /** In force at once here, within `CACHE_MS` in other processes. False when there is none, or it is revoked already. */
+  /** In force at once here, and in other processes as soon as they `forget`; within `CACHE_MS` at the latest. False when there is none, or it is revoked already. */
   revoke(workspace: WorkspaceId, id: string): Promise<boolean>
+  /** Reads keys anew: another process made or revoked some. */
+  forget(): void
   /** Writes out when keys were last used. */
   flush(): Promise<void>
   close(): Promise<void>
@@ -99,6 +89,8 @@ export interface ApiKeysDeps {
 const CACHE_MS = 30_000
 const CACHED_KEYS_MAX = 1_000
 const TOUCH_EVERY_MS = 10_000
+/** Always the same, so that it can be made once. */
+const FIRST_KEY_ID = 'key_00000000-0000-7000-8000-000000000000'
 
 interface Cached {
   readonly row: ApiKeyRow
@@ -137,6 +129,18 @@ export function openApiKeys(deps: ApiKeysDeps): ApiKeys {
     used.clear()
     await store.touchKeys(batch)
   }
+  const create = async (id: string, input: NewKey): Promise<{ readonly key: string; readonly row: ApiKeyRow }> => {
+    const key = generateKey()
+    const row = {
+      id,
+      ...input,
+      prefix: key.slice(0, SHOWN_CHARS),
+      hash: hashKey(key),
+      createdAt: rfc3339(clock.nowMs()),
+    }
+    await store.createKey(row)
+    return { key, row: { ...row, lastUsedAt: null, revokedAt: null } }
+  }
   const timer = setInterval(() => {
     flush().catch((error: unknown) =>
       deps.logger.warn({ err: error }, 'When API keys were last used could not be written'),
@@ -157,17 +161,14 @@ export function openApiKeys(deps: ApiKeysDeps): ApiKeys {
       if (cache.size > CACHED_KEYS_MAX) cache.delete(cache.keys().next().value as string)
       return use(cached)
     },
-    create: async (input) => {
-      const key = generateKey()
-      const row = {
-        id: newId('key'),
-        ...input,
-        prefix: key.slice(0, SHOWN_CHARS),
-        hash: hashKey(key),
-        createdAt: rfc3339(clock.nowMs()),
+    create: (input) => create(newId('key'), input),
+    createFirst: async (input) => {
+      try {
+        return (await create(FIRST_KEY_ID, input)).key
+      } catch (error) {
+        if (error instanceof HubError && error.code === 'conflict') return null
+        throw error
       }
-      await store.createKey(row)
-      return { key, row: { ...row, lastUsedAt: null, revokedAt: null } }
     },
     list: (workspace) => store.listKeys(workspace),
     revoke: async (workspace, id) => {
@@ -177,6 +178,7 @@ export function openApiKeys(deps: ApiKeysDeps): ApiKeys {
       for (const [digest, { row }] of cache) if (row.id === id) cache.delete(digest)
       return true
     },
+    forget: () => cache.clear(),
     flush,
     close: async () => {
       clearInterval(timer)

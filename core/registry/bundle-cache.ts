@@ -1,77 +1,88 @@
-/**
- * Bundles kept on disk, keyed by everything that goes into them, so that a start bundles only what changed. Also keeps, for
- * each plugin, the version that was last allowed to run: it goes on running while a newer one waits for approval.
- */
+/** Bundles kept on disk, keyed by everything that goes into them, so that a start bundles only what changed. */
 import { createHash, randomUUID } from 'node:crypto'
+import { readdirSync } from 'node:fs'
 import type { Dirent } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Bundle } from '../sandbox/sandbox.ts'
 import type { DiscoveredPlugin } from './discover.ts'
-import type { LoadedPlugin } from './installation.ts'
-import { manifestSchema } from './manifest.ts'
+import { ApprovedFiles } from './approved-files.ts'
+import { isBundle } from './pinning.ts'
 
 const KEPT_MAX = 200
-const FILES_MAX = 10_000
+/** Of installed packages; the plugin's own files all count. */
+const PACKAGE_FILES_MAX = 10_000
 /** What the result depends on beside the plugin's folder: bundler, contract, and the packages built-ins may import. */
-const HUB_SOURCES = ['../sandbox/bundle.ts', '../contract/index.ts', '../../package-lock.json'].map((path) =>
-  fileURLToPath(new URL(path, import.meta.url)),
-)
+const CONTRACT = fileURLToPath(new URL('../contract/', import.meta.url))
+const HUB_SOURCES = [
+  ...['../sandbox/bundle.ts', '../sandbox/bundle-borders.ts', '../../package-lock.json'].map((path) =>
+    fileURLToPath(new URL(path, import.meta.url)),
+  ),
+  ...readdirSync(CONTRACT)
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join(CONTRACT, name)),
+]
+/** Larger files are no sources; they are told apart by size and time, and never taken into memory. */
+const HASHED_BYTES_MAX = 16_777_216
 
 export class BundleCache {
   readonly #dir: string
+  /** What the lock grants, beside it. */
+  readonly approved: ApprovedFiles
+  /** By plugin id: a reload reads no file again whose sources are the same. */
+  readonly #last = new Map<string, { readonly key: string; readonly bundle: Bundle }>()
+  /** By file. */
+  readonly #unwritten = new Map<string, Bundle>()
   #hubHash: string | undefined
 
   constructor(dir: string) {
     this.#dir = dir
+    this.approved = new ApprovedFiles(join(dir, 'approved'))
   }
 
   /** The bundle made of exactly these sources, or what `make` makes, which is then kept. */
   async get(plugin: DiscoveredPlugin, make: () => Promise<Bundle>): Promise<Bundle> {
-    const file = join(this.#dir, `${await this.#keyOf(plugin)}.json`)
+    const { id, version } = plugin.manifest
+    const key = await this.#keyOf(plugin)
+    const last = this.#last.get(id)
+    if (last?.key === key) return last.bundle
+    const file = join(this.#dir, `${key}.json`)
     const kept = await readBundle(file)
-    if (kept?.pluginId === plugin.manifest.id && kept.version === plugin.manifest.version) return kept
+    if (kept?.pluginId === id && kept.version === version) {
+      this.#last.set(id, { key, bundle: kept })
+      return kept
+    }
     const bundle = await make()
-    await this.#write(file, bundle)
-    await this.#prune()
+    // Saved in the middle of it: nobody knows which of the two versions this is a bundle of.
+    if ((await this.#keyOf(plugin)) !== key) return bundle
+    this.#last.set(id, { key, bundle })
+    this.#unwritten.set(file, bundle)
     return bundle
   }
 
-  /** Remembers what is allowed to run. */
-  async keepApproved(plugin: LoadedPlugin): Promise<void> {
-    const file = this.#approvedFile(plugin.manifest.id)
-    const known = (await readJson(file)) as { bundle?: { hash?: unknown }; manifest?: unknown } | null
-    // The manifest counts as well: one that asks for less must not come back as what it was.
-    const sameManifest = JSON.stringify(known?.manifest) === JSON.stringify(plugin.manifest)
-    if (sameManifest && known?.bundle?.hash === plugin.bundle.hash) return
-    await this.#write(file, plugin)
-  }
-
-  /** The remembered version, if its code is the one with this hash. */
-  async approved(id: string, hash: string): Promise<LoadedPlugin | null> {
-    const kept = (await readJson(this.#approvedFile(id))) as Partial<LoadedPlugin> | null
-    const manifest = manifestSchema.safeParse(kept?.manifest)
-    if (!manifest.success || !isBundle(kept?.bundle) || kept.bundle.hash !== hash) return null
-    return { manifest: manifest.data, dir: String(kept.dir), origin: 'community', bundle: kept.bundle }
-  }
-
-  #approvedFile(id: string): string {
-    return join(this.#dir, 'approved', `${id}.json`)
+  /** Writes down the new ones: not in `get`, where somebody waits for them. */
+  async save(): Promise<void> {
+    if (this.#unwritten.size === 0) return
+    const bundles = [...this.#unwritten]
+    this.#unwritten.clear()
+    for (const [file, bundle] of bundles) await this.#write(file, bundle)
+    await this.#prune()
   }
 
   async #keyOf(plugin: DiscoveredPlugin): Promise<string> {
     this.#hubHash ??= await hashOfFiles(HUB_SOURCES)
     const hash = createHash('sha256').update(this.#hubHash)
     hash.update(`${plugin.dir}\0${plugin.manifest.main}\0${plugin.manifest.version}\0`)
+    hash.update(await hashOfFiles(packageLists(plugin.dir)))
     for (const line of await sourcesOf(plugin.dir)) hash.update(line)
     return hash.digest('hex')
   }
 
-  async #write(file: string, value: unknown): Promise<void> {
-    await mkdir(join(this.#dir, 'approved'), { recursive: true, mode: 0o700 })
+  async #write(file: string, bundle: Bundle): Promise<void> {
+    await mkdir(this.#dir, { recursive: true, mode: 0o700 })
     const temporary = `${file}.${randomUUID()}.tmp`
-    await writeFile(temporary, JSON.stringify(value), { mode: 0o600 })
+    await writeFile(temporary, JSON.stringify(bundle), { mode: 0o600 })
     await rename(temporary, file)
   }
 
@@ -89,23 +100,41 @@ export class BundleCache {
 /** One line a file: content for the plugin's own, size and time for installed packages. */
 async function sourcesOf(dir: string): Promise<string[]> {
   const lines: string[] = []
-  const waiting = [dir]
-  for (let folder = waiting.pop(); folder !== undefined && lines.length < FILES_MAX; folder = waiting.pop()) {
+  const own = [dir]
+  const packages: string[] = []
+  let packageFiles = 0
+  for (;;) {
+    const folder = own.pop() ?? packages.pop()
+    if (folder === undefined || packageFiles > PACKAGE_FILES_MAX) return lines.toSorted()
+    const files: Dirent[] = []
+    const isPackage = folder.includes(IN_PACKAGES)
     for (const entry of await readdir(folder, { withFileTypes: true })) {
       if (entry.name.startsWith('.') || /\.test\.[mc]?[jt]s$/.test(entry.name)) continue
-      const path = join(folder, entry.name)
-      if (entry.isDirectory()) waiting.push(path)
-      else lines.push(`${relative(dir, path)}\0${await contentOf(path, entry)}\0`)
+      if (!entry.isDirectory()) files.push(entry)
+      else (isPackage || entry.name === 'node_modules' ? packages : own).push(join(folder, entry.name))
     }
+    if (isPackage) packageFiles += files.length
+    const told = files.map(async (entry) => {
+      const path = join(folder, entry.name)
+      return `${relative(dir, path)}\0${await contentOf(path, entry)}\0`
+    })
+    lines.push(...(await Promise.all(told)))
   }
-  return lines.toSorted()
+}
+
+const IN_PACKAGES = `${sep}node_modules${sep}`
+
+/** What npm says is installed in the folders above, where packages are looked for as well. */
+function packageLists(dir: string): readonly string[] {
+  const above = dirname(dir)
+  const list = join(above, 'node_modules', '.package-lock.json')
+  return above === dir ? [] : [list, ...packageLists(above)]
 }
 
 async function contentOf(path: string, entry: Dirent): Promise<string> {
-  if (path.includes('/node_modules/') || !entry.isFile()) {
-    const info = await stat(path).catch(() => null)
+  const info = await stat(path).catch(() => null)
+  if (path.includes(IN_PACKAGES) || !entry.isFile() || info === null || info.size > HASHED_BYTES_MAX)
     return `${info?.size}:${info?.mtimeMs}`
-  }
   return createHash('sha256')
     .update(await readFile(path))
     .digest('hex')
@@ -128,12 +157,4 @@ async function readJson(file: string): Promise<unknown> {
 async function readBundle(file: string): Promise<Bundle | null> {
   const value = await readJson(file)
   return isBundle(value) ? value : null
-}
-
-/** True when the code is the one the hash was made of: a file that was cut short or touched is not used. */
-function isBundle(value: unknown): value is Bundle {
-  const bundle = value as Partial<Bundle> | null | undefined
-  if (typeof bundle?.code !== 'string' || typeof bundle.sourceMap !== 'string' || typeof bundle.hash !== 'string')
-    return false
-  return createHash('sha256').update(bundle.code).digest('hex') === bundle.hash
 }

@@ -9,13 +9,16 @@ const SECRET = 'secret '
  * for what the plugin's code never sees, which is a promise: there, less is what needs approval.
  */
 export function grantsOf(manifest: Manifest): readonly string[] {
-  const { http, kv, responses, emit } = manifest.permissions
+  const { http, email, kv, responses, emit, submit, forms } = manifest.permissions
   const lines = new Set<string>()
   for (const host of http?.hosts ?? []) lines.add(`http host ${host}`)
   for (const method of http?.methods ?? []) lines.add(`http method ${method}`)
+  for (const to of email?.to ?? []) lines.add(`email to ${to}`)
   if (kv) lines.add('kv')
   if (responses) lines.add('responses')
   if (emit) lines.add('emit')
+  if (submit) lines.add('submit')
+  if (forms) lines.add('forms')
   for (const [type, { data }] of Object.entries(manifest.on)) {
     lines.add(`event ${type}`)
     for (const part of data) lines.add(`event ${type}: ${part}`)
@@ -23,6 +26,10 @@ export function grantsOf(manifest: Manifest): readonly string[] {
   for (const [name, { data }] of Object.entries(manifest.actions)) {
     for (const part of data ?? []) lines.add(`action ${name}: ${part}`)
   }
+  const { transform } = manifest
+  if (transform !== undefined) lines.add('transform')
+  for (const part of transform?.data ?? []) lines.add(`transform: ${part}`)
+  for (const header of transform?.headers ?? []) lines.add(`transform header ${header}`)
   for (const route of Object.keys(manifest.routes)) lines.add(`route ${route}`)
   for (const path of sealedSettings(manifest.config)) lines.add(`${SECRET}${path}`)
   return [...lines].toSorted()
@@ -52,6 +59,7 @@ function covers(have: string, want: string): boolean {
   // What the admin types into a setting may be any host, whatever the setting's name ends in.
   if (want.startsWith('http host @')) return false
   if (have.startsWith(host) && want.startsWith('http host ')) return want.endsWith(have.slice(host.length - 1))
+  if (have === 'email to @data.*') return want.startsWith('email to @data.')
   if (have === 'event *') return /^event [^:]+$/.test(want)
   const anyEvent = /^event \*: (\w+)$/.exec(have)
   return anyEvent !== null && want.startsWith('event ') && want.endsWith(`: ${anyEvent[1]}`)

@@ -39,6 +39,14 @@ export interface HttpGrant {
   readonly methods: readonly string[]
 }
 
+/** Whom one installation may write to: addresses the admin typed, and answers to fields of type `email`. */
+export interface EmailGrant {
+  /** As `mailAddress` writes them. */
+  readonly addresses: readonly string[]
+  /** Keys of fields of the event's own response; `*`: any. */
+  readonly fields: readonly string[]
+}
+
 export interface Installation {
   readonly workspace: WorkspaceId
   readonly id: string
@@ -62,11 +70,19 @@ export interface Installation {
   /** Which pii fields the plugin may see. */
   readonly pii: boolean | readonly string[]
   readonly http: HttpGrant
+  /** What its plugin's transform gets, and what becomes of responses that it fails at; null: it has none. */
+  readonly transform: Transform | null
+  /** Absent: it may send none. */
+  readonly email?: EmailGrant
   readonly limits: UnitLimits
   readonly group: 'builtin' | 'community' | 'own'
+  readonly hardened: boolean
   /** Of config, plugin hash and grants: a change means reload. */
   readonly hash: string
 }
+
+/** The manifest's `transform`, with the admin's word on failures. */
+export type Transform = NonNullable<Manifest['transform']>
 
 /** An installation of the file that cannot run; it is listed, the rest of the hub runs. */
 export interface BrokenInstallation {

@@ -1,4 +1,5 @@
 /** Reads one `plugin.json`, or says everything that is wrong with it, each mistake with file and JSON pointer. */
+import { constants } from 'node:fs'
 import { lstat, open, realpath } from 'node:fs/promises'
 import { basename, join, relative, sep } from 'node:path'
 import { Cron } from 'croner'
@@ -6,6 +7,7 @@ import semver from 'semver'
 import type { Path } from '../config/document.ts'
 import { inspect, valueAt } from '../config/explain.ts'
 import { toPointer } from '../ingest/form-definition.ts'
+import { LIMITS } from '../limits.ts'
 import { hostOf } from './host-of.ts'
 import type { Manifest } from './manifest.ts'
 import { HUB_API_VERSION, manifestSchema } from './manifest.ts'
@@ -26,12 +28,20 @@ export async function readManifest(dir: string): Promise<ReadManifest> {
   } catch (error) {
     return { problems: [`${file}: is not valid JSON: ${(error as Error).message}`] }
   }
+  // Whoever turns it into text again, or follows its schemas, recurses.
+  if (isDeeper(value, LIMITS.configDepthMax))
+    return { problems: [`${file}: is nested more than ${LIMITS.configDepthMax} levels deep`] }
   const result = inspect(manifestSchema, value)
   if ('mistakes' in result) {
     return { problems: result.mistakes.map((mistake) => told(at(file, mistake.path), mistake.message, mistake.hint)) }
   }
   const problems = [...rules(dir, file, result.data), ...(await mainProblems(dir, file, result.data.main))]
   return problems.length > 0 ? { problems } : { manifest: result.data }
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1))
 }
 
 /** `file#/pointer`: the place of a mistake. */
@@ -50,7 +60,8 @@ async function readInside(dir: string, file: string): Promise<{ text: string } |
   try {
     if (!isInside(dir, await realpath(file)))
       return { problem: `${file}: is a symbolic link that leaves the plugin's folder` }
-    await using handle = await open(file, 'r')
+    // Without waiting for whoever might write to it, should it be a pipe.
+    await using handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)
     const info = await handle.stat()
     if (!info.isFile()) return { problem: `${file}: is not a file` }
     if (info.size > MANIFEST_BYTES_MAX) return { problem: `${file}: is larger than ${MANIFEST_BYTES_MAX} bytes` }
@@ -95,6 +106,10 @@ function rules(dir: string, file: string, manifest: Manifest): string[] {
       problems.push(told(at(file, ['on', type, 'data']), message, `name the parts at actions.${enqueue}.data`))
     }
   }
+  for (const [name, { pace }] of Object.entries(manifest.actions)) {
+    const wrong = typeof pace?.perS === 'string' ? paceProblem(pace.perS, manifest) : null
+    if (wrong !== null) problems.push(told(at(file, ['actions', name, 'pace', 'perS']), wrong))
+  }
   for (const [index, host] of (manifest.permissions.http?.hosts ?? []).entries()) {
     const wrong = hostProblem(host, manifest)
     if (wrong !== null) problems.push(told(at(file, ['permissions', 'http', 'hosts', index]), wrong))
@@ -102,6 +117,10 @@ function rules(dir: string, file: string, manifest: Manifest): string[] {
     if (unlisted === null) continue
     const message = `the default leads to "${unlisted}", which "permissions.http.hosts" does not list`
     problems.push(told(at(file, defaultPath(host)), message, `add "${unlisted}" to the list`))
+  }
+  for (const [index, to] of (manifest.permissions.email?.to ?? []).entries()) {
+    const wrong = recipientProblem(to, manifest)
+    if (wrong !== null) problems.push(told(at(file, ['permissions', 'email', 'to', index]), wrong))
   }
   for (const [name, schedule] of Object.entries(manifest.schedules)) {
     const wrong = cronProblem(schedule.cron, schedule.timezone)
@@ -121,13 +140,37 @@ function hostProblem(host: string, manifest: Manifest): string | null {
     if (HOST.test(host) || IPV6_HOST.test(host)) return null
     return `"${host}" is no host; write "api.example.com", "*.example.com" or "@config.<setting>", without scheme and path`
   }
-  const match = /^@config\.([A-Za-z_][\w-]*)(\.[\w-]+)*$/.exec(host)
-  if (!match) return `"${host}" is no setting; write "@config.<setting>"`
+  return settingProblem(host, manifest)
+}
+
+/** Addresses of the plugin's author are none of those: e-mail goes to whom the admin or the sender named. */
+function recipientProblem(to: string, manifest: Manifest): string | null {
+  if (/^@data\.(\*|[A-Za-z][A-Za-z0-9_-]{0,99})$/.test(to)) return null
+  if (to.startsWith('@config.')) return settingProblem(to, manifest)
+  return `"${to}" says not whom; write "@config.<setting>", "@data.<field>" or "@data.*"`
+}
+
+/** What a lane counts with must be there and above 0, whatever an admin writes. */
+function paceProblem(perS: string, manifest: Manifest): string | null {
+  const name = /^@config\.([A-Za-z_][\w-]*)$/.exec(perS)?.[1]
+  if (name === undefined) return `"${perS}" is no setting; write a number or "@config.<setting>"`
+  const setting = (part: string): unknown => valueAt(manifest.config, ['properties', name, part])
+  const required = valueAt(manifest.config, ['required'])
+  const isThere = typeof setting('default') === 'number' || (Array.isArray(required) && required.includes(name))
+  const isNumber = setting('type') === 'number' || setting('type') === 'integer'
+  const isPositive = Number(setting('exclusiveMinimum') ?? -1) >= 0 || Number(setting('minimum') ?? 0) > 0
+  if (isThere && isNumber && isPositive) return null
+  return `"${perS}" must be a number above 0 that is always there; give "config.properties.${name}" a type, a minimum above 0 and a default`
+}
+
+function settingProblem(entry: string, manifest: Manifest): string | null {
+  const match = /^@config\.([A-Za-z_][\w-]*)(\.[\w-]+)*$/.exec(entry)
+  if (!match) return `"${entry}" is no setting; write "@config.<setting>"`
   const setting = match[1] as string
   const known = valueAt(manifest.config, ['properties'])
   const composed = ['$ref', 'allOf', 'anyOf', 'oneOf'].some((key) => key in manifest.config)
   if (composed || (known !== null && typeof known === 'object' && Object.hasOwn(known, setting))) return null
-  return `"${host}" names a setting that "config" does not describe`
+  return `"${entry}" names a setting that "config" does not describe`
 }
 
 /** Where the setting of `@config.a.b` has its default. */

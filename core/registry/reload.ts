@@ -1,10 +1,12 @@
 /** Keeps the running configuration and the file together: reloads on change, keeps the last good one, says so loudly. */
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import type { Authoring } from '../authoring.ts'
 import type { Clock } from '../clock.ts'
 import { rfc3339 } from '../clock.ts'
 import type { ConfigProblem, HubConfig } from '../config/config.ts'
-import { watchConfig, watchPaths } from '../config/watch.ts'
+import { formatProblem } from '../config/format-problems.ts'
+import { watchConfig } from '../config/watch.ts'
 import type { Watching } from '../config/watch.ts'
 import type { Limits } from '../limits.ts'
 import type { Logger, Meter } from '../observe/observe.ts'
@@ -12,11 +14,11 @@ import type { Assembly } from './assemble.ts'
 import { lockPath } from './lock.ts'
 
 export interface ReloaderDeps {
-  /** Null: nothing to watch. */
+  /** Null: there is none. It may be one that is still to come. */
   readonly file: string | null
   readonly dataDir: string
-  /** Also watched: folders of plugins that are being written (`manifold dev`, and `pluginDirs` always). */
-  readonly pluginDirs: readonly string[]
+  /** Of `manifold dev`: more folders, a shorter silence before a change counts, and other code is nothing to warn of. */
+  readonly authoring?: Pick<Authoring, 'follow' | 'debounceMs'> | undefined
   readonly initial: Assembly
   readonly load: (previous: Assembly) => Promise<Assembly | { readonly problems: readonly ConfigProblem[] }>
   readonly apply: (assembly: Assembly) => Promise<void>
@@ -37,6 +39,8 @@ export interface ConfigState {
   /** Why the file on disk is not what runs; empty when it is. */
   readonly problems: readonly {
     readonly path: string
+    /** The configuration's, or one of a plugin. */
+    readonly file: string
     readonly line: number
     readonly column: number
     readonly message: string
@@ -48,6 +52,8 @@ export interface Reloader {
   watch(): Promise<void>
   /** Looks again now, changed or not. */
   poke(): void
+  /** The same; resolves when it has looked, and put to work what it found. */
+  look(): Promise<void>
   status(): Promise<ConfigState>
   /** For the readiness answer: what is wrong with the file on disk, if anything. It is a detail, not a failure. */
   describe(): string
@@ -56,21 +62,26 @@ export interface Reloader {
 
 /** Applies nothing by itself at first: the composition root has applied `initial`. */
 export function openReloader(deps: ReloaderDeps): Reloader {
-  const { logger, meter, clock, file } = deps
+  const { logger, meter, clock, file, authoring } = deps
   let current = deps.initial
   let whole = deps.initial.config.checksum
   /** What of `current` only a start puts to work. */
   let waiting: readonly ConfigProblem[] = []
   let loadedAt = rfc3339(clock.nowMs())
   let problems: readonly ConfigProblem[] = []
-  let watching: Watching[] = []
-  tellPlugins(deps.initial, logger)
+  let watching: Watching | null = null
+  const lockFile = lockPath(deps.dataDir)
+  const folders = (): readonly string[] => [...current.config.pluginDirs, ...(authoring?.follow ?? [])]
+  const tell = (assembly: Assembly): void => {
+    tellWaiting(assembly, logger)
+    // Who is writing it knows.
+    if (authoring === undefined) tellReplaced(assembly, logger)
+  }
+  tell(deps.initial)
   const refuse = (found: readonly ConfigProblem[]): void => {
     problems = found
     meter.configReload(false)
-    const where = found.map(
-      ({ place, path, message }) => `${place.file}:${place.line}:${place.column} ${path} ${message}`,
-    )
+    const where = found.map((problem) => formatProblem({ ...problem, hint: null }, process.cwd()))
     logger.error(
       { problems: where },
       'the configuration on disk was not taken over, the last good one goes on running; what a start would say: manifold config check',
@@ -80,55 +91,45 @@ export function openReloader(deps: ReloaderDeps): Reloader {
     await deps.apply(next)
     deps.applied(next)
     current = next
+    // Before anybody looks whether the lock has changed.
+    await next.kept.recorded
+    watching?.follow([...(file === null ? [] : [file]), ...folders(), lockFile])
     loadedAt = rfc3339(clock.nowMs())
     problems = []
     waiting = startOnly(deps.initial.config, next.config)
     if (waiting.length === 0) whole = next.config.checksum
     for (const { path, message } of waiting) logger.warn({ path }, message)
     meter.configReload(true)
-    tellPlugins(next, logger)
+    tell(next)
     logger.info({ checksum: next.config.checksum, installations: next.installations.length }, 'configuration loaded')
-  }
-  const load = (): ReturnType<ReloaderDeps['load']> => deps.load(current)
-  // Without a file there is no watcher that tells of a failed load: a throw must not end the hub.
-  const onPluginChange = async (): Promise<void> => {
-    try {
-      const result = await load()
-      if ('problems' in result) refuse(result.problems)
-      else await apply(result)
-    } catch (error) {
-      logger.error({ err: error }, 'changed plugins could not be put to work; the running ones go on')
-    }
   }
   return {
     watch: async () => {
-      const dirs = deps.pluginDirs
       // One watcher for everything: two of them would load and apply at the same time.
-      if (file === null)
-        watching = dirs.length === 0 ? [] : [await watchPaths({ paths: dirs, onChange: onPluginChange })]
-      else
-        watching = [
-          await watchConfig({
-            file,
-            alsoFiles: dirs,
-            lockFile: lockPath(deps.dataDir),
-            load,
-            current: () => current.config,
-            apply,
-            refuse,
-          }),
-        ]
+      watching = await watchConfig({
+        file,
+        alsoFiles: folders(),
+        lockFile,
+        load: () => deps.load(current),
+        current: () => current.config,
+        apply,
+        refuse,
+        ...(authoring === undefined ? {} : { debounceMs: authoring.debounceMs }),
+      })
     },
-    poke: () => {
-      for (const one of watching) one.poke()
+    poke: () => watching?.poke(),
+    look: async () => {
+      watching?.poke()
+      await watching?.idle()
     },
     status: async () => ({
-      file,
+      file: current.config.file,
       runningChecksum: whole,
-      diskChecksum: file === null ? null : await checksumOf(file),
+      diskChecksum: current.config.file === null ? null : await checksumOf(current.config.file),
       loadedAt,
       problems: [...problems, ...waiting].map(({ place, path, message, hint }) => ({
         path,
+        file: place.file,
         line: place.line,
         column: place.column,
         message,
@@ -143,13 +144,13 @@ export function openReloader(deps: ReloaderDeps): Reloader {
         : `the file on disk is not valid (${problems.length} problems); the last good one runs`
     },
     close: () => {
-      for (const one of watching) one.close()
-      watching = []
+      watching?.close()
+      watching = null
     },
   }
 }
 
-/** Rooms take their limits, and the watcher its folders, when they are opened. */
+/** Rooms take their limits when they are opened. */
 function startOnly(first: HubConfig, now: HubConfig): readonly ConfigProblem[] {
   const place = { file: now.file ?? '(no file)', line: 1, column: 1 }
   const hint = 'restart the hub'
@@ -157,20 +158,22 @@ function startOnly(first: HubConfig, now: HubConfig): readonly ConfigProblem[] {
   const limits = Object.keys(now.limits).filter((name) => !same(first.limits, now.limits, name as keyof Limits))
   if (limits.length > 0)
     found.push({ place, path: 'limits', message: `${limits.join(', ')}: takes effect at the next start`, hint })
-  if (JSON.stringify(first.pluginDirs) !== JSON.stringify(now.pluginDirs))
-    found.push({ place, path: 'pluginDirs', message: 'takes effect at the next start', hint })
   return found
 }
 
 const same = (a: Limits, b: Limits, name: keyof Limits): boolean => a[name] === b[name]
 
-/** What of the plugins on disk does not run as it is there, or runs although it is not what was granted. */
-function tellPlugins({ pending, replaced }: Assembly, logger: Logger): void {
+/** What of the plugins on disk does not run as it is there. */
+function tellWaiting({ pending }: Assembly, logger: Logger): void {
   for (const { id, version, running, diff } of pending)
     logger.warn(
       { plugin: id, version, running, asks: diff.split('\n') },
-      `a plugin asks for more than was granted and waits: read it and run "manifold plugin approve ${id}"`,
+      `a plugin is not what was granted and waits: read it and run "manifold plugin approve ${id}"`,
     )
+}
+
+/** What runs although it is not what was granted. */
+function tellReplaced({ replaced }: Assembly, logger: Logger): void {
   for (const { id, version, from, to } of replaced)
     logger.warn(
       { plugin: id, version, from, to },

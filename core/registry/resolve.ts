@@ -1,5 +1,6 @@
 /** An installation of the file and its plugin become one thing that can run: settings complete, secrets apart, hosts exact. */
 import { createHash } from 'node:crypto'
+import { mailAddress } from '../capabilities/mail-address.ts'
 import type { InstallationConfig } from '../config/config.ts'
 import { formatPath } from '../config/document.ts'
 import type { Limits } from '../limits.ts'
@@ -7,7 +8,7 @@ import { compileFilter } from '../routing/filter.ts'
 import type { UnitLimits } from '../sandbox/sandbox.ts'
 import { grantsOf } from './grants.ts'
 import { hostOf } from './host-of.ts'
-import type { HttpGrant, Installation, LoadedPlugin, When } from './installation.ts'
+import type { EmailGrant, HttpGrant, Installation, LoadedPlugin, When } from './installation.ts'
 import type { Manifest } from './manifest.ts'
 import type { WithSchema } from './with-schema.ts'
 
@@ -16,6 +17,8 @@ export interface ResolveInput {
   readonly plugin: LoadedPlugin
   readonly schema: WithSchema
   readonly limits: Limits
+  /** Groups that the file wants hardened as a whole. */
+  readonly hardenedGroups?: readonly LoadedPlugin['origin'][]
 }
 
 /** The installation, or why it cannot run, one sentence a problem. */
@@ -32,8 +35,13 @@ export function resolveInstallation(
   for (const path of complete.secrets) seal(complete.value, path, secrets)
   const http = httpGrant(plugin.manifest, config.with)
   if ('problem' in http) return { problems: [http.problem] }
+  const email = emailGrant(plugin.manifest, config.with)
+  if (email !== null && 'problem' in email) return { problems: [email.problem] }
   const when = checkWhen(config, plugin.manifest, limits)
   if ('problem' in when) return { problems: [when.problem] }
+  const { transform } = plugin.manifest
+  if (config.whenFails !== undefined && transform === undefined)
+    return { problems: [`whenFails: the plugin "${config.use}" has no transform that could fail`] }
   const settings = {
     workspace: config.workspace,
     id: config.id,
@@ -48,8 +56,12 @@ export function resolveInstallation(
     from: config.from,
     pii: config.pii,
     http: http.grant,
+    transform: transform === undefined ? null : { ...transform, whenFails: config.whenFails ?? transform.whenFails },
+    ...(email === null ? {} : { email: email.grant }),
     limits: unitLimits(plugin.manifest, limits),
-    group: plugin.origin === 'builtin' ? ('builtin' as const) : ('community' as const),
+    group: (config.isolation ?? plugin.manifest.isolation) === 'own' ? ('own' as const) : plugin.origin,
+    hardened:
+      config.hardened ?? (plugin.manifest.hardened === true || input.hardenedGroups?.includes(plugin.origin) === true),
   }
   const hash = createHash('sha256')
     .update(JSON.stringify([settings, config.when, plugin.bundle.hash, grantsOf(plugin.manifest)]))
@@ -94,6 +106,28 @@ function httpGrant(manifest: Manifest, typed: unknown): { grant: HttpGrant } | {
   return { grant: { hosts: [...exact], methods: [...methods] } }
 }
 
+/** As with hosts, only what the admin typed counts: an address that is a default could be changed by an update. */
+function emailGrant(manifest: Manifest, typed: unknown): { grant: EmailGrant } | { problem: string } | null {
+  const wanted = manifest.permissions.email?.to
+  if (wanted === undefined) return null
+  const addresses = new Set<string>()
+  const fields: string[] = []
+  for (const entry of wanted) {
+    const name = entry.slice(entry.indexOf('.') + 1)
+    if (entry.startsWith('@data.')) {
+      fields.push(name)
+      continue
+    }
+    for (const value of textsAt(typed, name.split('.'))) {
+      const address = mailAddress(value)
+      if (address === null)
+        return { problem: `with.${name}: must be an e-mail address, because it says whom the plugin may write to` }
+      addresses.add(address)
+    }
+  }
+  return { grant: { addresses: [...addresses], fields } }
+}
+
 /** The texts at the path; a list on the way means all of its entries. */
 function textsAt(value: unknown, path: readonly string[]): string[] {
   if (Array.isArray(value)) return value.flatMap((item) => textsAt(item, path))
@@ -129,7 +163,8 @@ function defaultEvents({ on }: Manifest): readonly string[] | null {
   return wanted.length === types.length ? null : wanted
 }
 
-function unitLimits({ limits: asked }: Manifest, limits: Limits): UnitLimits {
+/** What the manifest asks for, and the usual for the rest. */
+export function unitLimits({ limits: asked }: Manifest, limits: Limits): UnitLimits {
   return {
     heapMb: asked.heapMb ?? limits.pluginHeapMb,
     sliceMs: asked.sliceMs ?? limits.pluginSliceMs,
@@ -138,6 +173,7 @@ function unitLimits({ limits: asked }: Manifest, limits: Limits): UnitLimits {
     actionWallMs: asked.actionWallMs ?? limits.pluginActionWallMs,
     routeWallMs: asked.routeWallMs ?? limits.pluginRouteWallMs,
     scheduleWallMs: asked.scheduleWallMs ?? limits.pluginScheduleWallMs,
+    transformWallMs: asked.transformWallMs ?? limits.pluginTransformWallMs,
     hostOpsMax: asked.hostOpsMax ?? limits.pluginHostOpsMax,
     httpCallsMax: asked.httpCallsMax ?? limits.pluginHttpCallsMax,
     logLinesMax: asked.logLinesMax ?? limits.pluginLogLinesMax,

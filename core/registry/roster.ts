@@ -7,17 +7,20 @@ import type { Clock } from '../clock.ts'
 import { rfc3339 } from '../clock.ts'
 import type { PlacedInstallation } from '../delivery/ports.ts'
 import { HubError } from '../errors.ts'
-import { newId } from '../ids.ts'
-import type { InstallationRow, InstallationState, LogEvent, NewEvent } from '../model.ts'
+import type { Fleet } from '../fleet/fleet.ts'
+import type { InstallationRow, LogEvent } from '../model.ts'
 import type { Logger } from '../observe/observe.ts'
-import type { Sandbox, UnitSurface } from '../sandbox/sandbox.ts'
-import type { Store } from '../storage/store.ts'
+import type { Sandbox } from '../sandbox/sandbox.ts'
+import type { StateChange, Store } from '../storage/store.ts'
 import type { Assembly } from './assemble.ts'
 import { saveFileForms } from './file-forms.ts'
 import type { Installation } from './installation.ts'
-import type { Manifest } from './manifest.ts'
-import { isRunning, moveInstallation } from './states.ts'
+import { shortHash } from './pinning.ts'
+import type { Sentence, Standing } from './standing.ts'
+import { isMended, seatState, writeState } from './standing.ts'
+import { canMove, isRunning, moveInstallation } from './states.ts'
 import type { InstallationMove } from './states.ts'
+import { surfaceMismatch } from './surface.ts'
 
 export interface RosterDeps {
   readonly store: Pick<
@@ -30,32 +33,39 @@ export interface RosterDeps {
     | 'headSeq'
     | 'seqBefore'
     | 'appendEvents'
+    | 'getEvent'
   >
   readonly sandbox: Pick<Sandbox, 'load' | 'unload'>
+  /** Which of them this process is to run. */
+  readonly fleet: Pick<Fleet, 'alone' | 'standing' | 'want' | 'holds' | 'orphans'>
   readonly clock: Clock
   readonly logger: Logger
   readonly published: (events: readonly LogEvent[]) => void
-  /** The whole list of those with a place, after every change. */
+  /** The whole list of those that run here, after every change. */
   readonly changed: (placed: readonly PlacedInstallation[]) => void
+  /** One that had run here runs with other code or settings. */
+  readonly swapped?: ((installation: Installation) => void) | undefined
+  /** Its unit is up, with these settings. */
+  readonly loaded?: ((installation: Installation) => void) | undefined
 }
 
-/** Why a file pauses; a pause with another reason was an operator's and outlives the file's wishes. */
-const PAUSED_BY_FILE = 'paused in manifold.yaml'
+const OLD_FILE = 'the configuration here is older than what other processes run; its forms are not taken over'
 
-interface Member {
-  readonly installation: Installation
-  state: InstallationState
-  reason: string | null
-  readonly cursor: number
-}
+type Member = { -readonly [name in keyof Standing]: Standing[name] } & { cursor: number }
+
+/** Forgiven: by a person, or by other code or settings. */
+const NO_PAUSES = { pausesAtMs: [] } as const
 
 export class Roster {
   readonly #deps: RosterDeps
   readonly #members = new Map<string, Member>()
   /** Hash of what the sandbox holds by installation key, once its names were found to fit. */
   readonly #loaded = new Map<string, string>()
+  readonly #everLoaded = new Set<string>()
   #assembly: Assembly | null = null
   #loading: Promise<void> = Promise.resolve()
+  #isOld = false
+  #catchingUp: Promise<void> = Promise.resolve()
 
   constructor(deps: RosterDeps) {
     this.#deps = deps
@@ -69,9 +79,10 @@ export class Roster {
   /** Resolves when forms and states are written; units load behind it, see `loaded`. */
   async apply(assembly: Assembly): Promise<void> {
     const before = this.#assembly
-    await saveFileForms(this.#deps, assembly.config, before?.config ?? null)
+    await this.#saveForms(assembly, before)
     const rows = await this.#sync(assembly)
     const wanted = new Set(assembly.installations.map(({ key }) => key))
+    this.#deps.fleet.want([...wanted])
     const removed = [...this.#members.values()].filter(({ installation }) => !wanted.has(installation.key))
     for (const { installation } of removed) this.#members.delete(installation.key)
     try {
@@ -80,7 +91,7 @@ export class Roster {
       for (const broken of assembly.brokenInstallations) {
         const row = rows.get(`${broken.workspace}/${broken.id}`)
         // What an operator or a receiver stopped stays stopped when the file is mended; the list shows it as broken.
-        if (row !== undefined && isRunning(row.state)) await this.#write(row, { ...broken, to: broken.state })
+        if (row !== undefined && isRunning(row.state)) await this.#setAside(row, broken)
       }
     } finally {
       // What is shown and what runs change in one step: nobody sees the new list while a removed one still takes events.
@@ -91,9 +102,28 @@ export class Roster {
     }
     for (const { installation } of removed) {
       this.#loaded.delete(installation.key)
+      this.#everLoaded.delete(installation.key)
       await this.#deps.sandbox.unload(installation.key)
       this.#deps.logger.info({ installation: installation.id }, 'installation removed; its rows stay')
     }
+  }
+
+  /** Of several processes only those with the newest file say what forms there are: an old one must not bring back the past. */
+  async #saveForms(assembly: Assembly, before: Assembly | null): Promise<void> {
+    const { checksum, file } = assembly.config
+    this.#isOld = (await this.#deps.fleet.standing(checksum)) === 'older'
+    if (!this.#isOld) return saveFileForms(this.#deps, assembly.config, before?.config ?? null)
+    this.#deps.logger.error({ file, checksum }, OLD_FILE)
+  }
+
+  /** Where there are other processes it is set aside here only: they may have what this one lacks. */
+  async #setAside(row: InstallationRow, broken: Assembly['brokenInstallations'][number]): Promise<void> {
+    const { id, reason, state } = broken
+    if (this.#deps.fleet.alone) {
+      if (row.state !== state || row.reason !== reason) await writeState(this.#deps, row, { state, reason })
+      return
+    }
+    this.#deps.logger.error({ installation: id, state, reason }, 'this process cannot run an installation; others may')
   }
 
   /** Resolves when every unit of the last `apply` is loaded or set aside. */
@@ -102,12 +132,68 @@ export class Roster {
   }
 
   placed(): readonly PlacedInstallation[] {
-    return [...this.#members.values()].map((member) => ({
+    return this.#mine().map((member) => ({
       installation: member.installation,
       // Until the unit of just these settings is up it stands still; its events wait in the log.
       state: isRunning(member.state) && !this.#isLoaded(member) ? 'paused' : member.state,
       cursor: member.cursor,
     }))
+  }
+
+  /**
+   * Another process changed a state, or the fleet gave this one installations or took some away: reads what is stored of
+   * them, and goes on from there. Resolves when the lanes know; units load behind it.
+   */
+  catchUp(): Promise<void> {
+    // What has to stop does so now, however long the database takes to answer: others may run it already.
+    if (this.#lost().length > 0) this.#tell()
+    const next = (): Promise<void> => this.#catchUp()
+    this.#catchingUp = this.#catchingUp.then(next, next)
+    return this.#catchingUp
+  }
+
+  async #catchUp(): Promise<void> {
+    const lost = this.#lost()
+    const rows = await this.#deps.store.syncInstallations([])
+    for (const row of rows) {
+      const member = this.#members.get(`${row.workspace}/${row.id}`)
+      if (member === undefined) continue
+      member.state = row.state
+      member.reason = row.reason
+      member.returnsAtMs = row.returnsAtMs
+      member.pausesAtMs = row.pausesAtMs
+      member.refusedHash = row.refusedHash
+      member.cursor = row.cursor
+      await this.#follow(member)
+    }
+    this.#tell()
+    this.#loadNext()
+    for (const key of lost) {
+      if (this.#deps.fleet.holds(key)) continue
+      this.#loaded.delete(key)
+      this.#everLoaded.delete(key)
+      await this.#deps.sandbox.unload(key)
+    }
+  }
+
+  /** Where the file wants it, when it is this process that runs it. */
+  async #follow(member: Member): Promise<void> {
+    const { installation, state, reason } = member
+    const { key, hash, paused } = installation
+    if (!this.#deps.fleet.holds(key)) return
+    const next = seatState({ ...member, hash, paused, settingsChanged: false })
+    const isPardoned = next.state === 'ready' && state !== 'paused' && !isMended({ ...member, hash })
+    // A plugin that used up its points, or could not be loaded, is forgiven by a start or new settings, not by a change of hands.
+    if ((next.state === state && next.reason === reason) || isPardoned) return
+    await this.#become(member, next)
+  }
+
+  #lost(): readonly string[] {
+    return [...this.#loaded.keys()].filter((key) => !this.#deps.fleet.holds(key))
+  }
+
+  #mine(): readonly Member[] {
+    return [...this.#members.values()].filter(({ installation }) => this.#deps.fleet.holds(installation.key))
   }
 
   /** One line for the readiness answer: what stands still, if anything. */
@@ -116,22 +202,40 @@ export class Roster {
       .filter(({ state }) => !isRunning(state))
       .map(({ installation, state }) => `${installation.id} ${state}`)
     const broken = (this.#assembly?.brokenInstallations ?? []).map(({ id, state }) => `${id} ${state}`)
-    const all = [...still, ...broken]
+    const unattended = this.#deps.fleet.orphans().map((key) => `${key.split('/').at(-1)} without a worker`)
+    const all = [...still, ...broken, ...unattended, ...(this.#isOld ? [OLD_FILE] : [])]
     return all.length === 0 ? `${this.#members.size} installations run` : `standing still: ${all.join(', ')}`
   }
 
-  find(key: string): (Pick<Member, 'state' | 'reason'> & { readonly installation: Installation }) | undefined {
+  find(key: string): Standing | undefined {
     return this.#members.get(key)
   }
 
-  /** One move of the state table, written with an `alert.raised` event when it makes something stand still. */
+  /** One move of the state table that a person or a receiver asks for, with an `alert.raised` event when it stands still. */
   async move(key: string, move: InstallationMove, reason: string | null): Promise<void> {
     const member = this.#members.get(key)
     if (member === undefined) throw new HubError('not_found', `There is no installation "${key.split('/').at(-1)}".`)
-    const to = moveInstallation(member.state, move)
-    await this.#become(member, to, reason)
+    const state = moveInstallation(member.state, move)
+    await this.#become(member, { state, reason, ...(state === 'ready' ? NO_PAUSES : {}) })
+    this.#goOn(member)
+  }
+
+  /**
+   * One move of the state table that the hub makes by itself, always with an `alert.raised` event. Nothing happens when it
+   * does not run here, or when somebody, in whatever process, has put it into another state meanwhile: theirs counts.
+   */
+  async judge(key: string, move: InstallationMove, sentence: Omit<Sentence, 'state'>): Promise<void> {
+    const member = this.#members.get(key)
+    if (member === undefined || !this.#deps.fleet.holds(key) || !canMove(member.state, move)) return
+    const only = { state: member.state, returnsAtMs: member.returnsAtMs }
+    const state = moveInstallation(member.state, move)
+    if (await this.#become(member, { ...sentence, state }, only)) this.#goOn(member)
+    else await this.catchUp()
+  }
+
+  #goOn(member: Member): void {
     this.#tell()
-    if (isRunning(to) && !this.#isLoaded(member)) this.#loadNext()
+    if (isRunning(member.state) && !this.#isLoaded(member)) this.#loadNext()
   }
 
   /** Rows for all, new ones with the cursor their `from` asks for. */
@@ -164,12 +268,16 @@ export class Roster {
       installation,
       state: known?.state ?? row?.state ?? 'ready',
       reason: known?.reason ?? row?.reason ?? null,
+      returnsAtMs: (known ?? row)?.returnsAtMs ?? null,
+      pausesAtMs: (known ?? row)?.pausesAtMs ?? [],
+      refusedHash: (known ?? row)?.refusedHash ?? null,
       cursor: row?.cursor ?? 0,
     }
     this.#members.set(key, member)
-    const next = seatState({ state: member.state, reason: member.reason, paused, settingsChanged })
+    if (!this.#deps.fleet.holds(key)) return
+    const next = seatState({ ...member, hash, paused, settingsChanged })
     if (next.state !== member.state || next.reason !== member.reason)
-      await this.#become(member, next.state, next.reason)
+      await this.#become(member, { ...next, ...(settingsChanged ? NO_PAUSES : {}) })
   }
 
   /** One after the other: of two loads of one unit the later must not come up first. */
@@ -179,8 +287,21 @@ export class Roster {
   }
 
   async #loadAll(): Promise<void> {
-    const waiting = [...this.#members.values()].filter((member) => isRunning(member.state) && !this.#isLoaded(member))
+    const waiting = this.#mine().filter((member) => isRunning(member.state) && !this.#isLoaded(member))
     await Promise.all(waiting.map((member) => this.#load(member)))
+  }
+
+  /** Its unit is up in the end, whatever its state: for a look at one that stands still. Rejects with why it cannot be. */
+  async bringUp(key: string): Promise<Installation> {
+    const loadOne = async (): Promise<void> => {
+      const member = this.#members.get(key)
+      if (member !== undefined && !this.#isLoaded(member)) await this.#load(member)
+    }
+    this.#loading = this.#loading.then(loadOne, loadOne)
+    await this.#loading
+    const member = this.#members.get(key)
+    if (member !== undefined && this.#isLoaded(member)) return member.installation
+    throw new HubError('unavailable', member?.reason ?? `The installation "${key.split('/').at(-1)}" is gone.`)
   }
 
   #isLoaded({ installation: { key, hash } }: Member): boolean {
@@ -197,6 +318,7 @@ export class Roster {
         config: JSON.stringify(installation.config),
         limits: installation.limits,
         group: installation.group,
+        hardened: installation.hardened,
       })
       // From here on the sandbox holds this one, whatever becomes of it: going back to the one before is a load, too.
       this.#loaded.delete(key)
@@ -206,93 +328,46 @@ export class Roster {
           at: { plugin: plugin.manifest.id, version: plugin.manifest.version },
         })
       this.#loaded.set(key, hash)
+      const swapped = this.#everLoaded.has(key)
+      this.#everLoaded.add(key)
       if (this.#members.get(key)?.installation.hash !== hash) return
+      this.#tell()
+      if (swapped) this.#tellSwapped(installation)
+      this.#deps.loaded?.(installation)
+      return
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       this.#deps.logger.error(
         { err: error, installation: installation.id, plugin: plugin.manifest.id },
         'the plugin cannot be loaded',
       )
-      if (this.#members.get(key) === member) await this.#become(member, 'invalid', reason)
+      if (this.#members.get(key) === member) await this.#become(member, { state: 'invalid', reason })
     }
     this.#tell()
   }
 
-  async #become(member: Member, state: InstallationState, reason: string | null): Promise<void> {
-    const { workspace, id } = member.installation
-    // On disk first: a state that could not be written is not had, and asking again is safe.
-    await this.#write({ workspace, id }, { to: state, reason })
-    member.state = state
-    member.reason = reason
+  #tellSwapped(installation: Installation): void {
+    const { id, plugin } = installation
+    const { id: name, version } = plugin.manifest
+    const fields = { installation: id, plugin: name, version, code: shortHash(plugin.bundle.hash) }
+    this.#deps.logger.info(fields, 'an installation runs with new code or settings')
+    this.#deps.swapped?.(installation)
   }
 
-  async #write(
-    row: (Pick<InstallationRow, 'workspace' | 'id'> & Partial<InstallationRow>) | undefined,
-    next: { to: InstallationState; reason: string | null },
-  ): Promise<void> {
-    if (row === undefined || (row.state === next.to && row.reason === next.reason)) return
-    const { store, clock, logger, published } = this.#deps
-    const { workspace, id } = row
-    const nowMs = clock.nowMs()
-    await store.setInstallationState({
-      workspace,
-      id,
-      state: next.to,
-      reason: next.reason,
-      at: rfc3339(nowMs),
-      event: null,
-    })
-    const fields = { installation: id, state: next.to, reason: next.reason }
-    if (isRunning(next.to)) return logger.info(fields, 'installation runs')
-    logger.warn(fields, 'installation stands still')
-    published(await store.appendEvents(workspace, [standstill(id, next, nowMs)]))
+  /** False: it is not in the state any more that `only` says, and nothing has changed. */
+  async #become(member: Member, sentence: Sentence, only?: StateChange['only']): Promise<boolean> {
+    const { state, reason, returnsAtMs = null, pausesAtMs = member.pausesAtMs, refusedHash = null } = sentence
+    // On disk first: a state that could not be written is not had, and asking again is safe.
+    if (!(await writeState(this.#deps, member.installation, { ...sentence, only }))) return false
+    member.state = state
+    member.reason = reason
+    member.returnsAtMs = returnsAtMs
+    member.pausesAtMs = pausesAtMs
+    member.refusedHash = refusedHash
+    return true
   }
 
   #tell(): void {
     this.#deps.changed(this.placed())
   }
 }
-
-/** Where an installation stands after the file was read: what an operator or a receiver stopped stays stopped. */
-export function seatState(input: {
-  state: InstallationState
-  reason: string | null
-  paused: boolean
-  settingsChanged: boolean
-}): { readonly state: InstallationState; readonly reason: string | null } {
-  const { state, reason, paused, settingsChanged } = input
-  const still = state === 'disabled' || (state === 'paused' && reason !== PAUSED_BY_FILE)
-  // New settings are the admin's answer to whatever disabled it.
-  if (still && !(state === 'disabled' && settingsChanged)) return { state, reason }
-  return paused ? { state: 'paused', reason: PAUSED_BY_FILE } : { state: 'ready', reason: null }
-}
-
-/** Handler names in code and manifest must be the same set, both ways; null when they are. */
-export function surfaceMismatch(manifest: Manifest, surface: UnitSurface): string | null {
-  const problems: string[] = []
-  for (const kind of ['on', 'actions', 'schedules', 'routes'] as const) {
-    const declared = new Set(Object.keys(manifest[kind]))
-    const defined = new Set(surface[kind])
-    for (const name of declared) {
-      const action = kind === 'on' ? manifest.on[name]?.enqueue : undefined
-      if (action !== undefined) {
-        if (defined.has(name))
-          problems.push(`plugin.json has "${action}" enqueued for on "${name}", so the handler in the code never runs`)
-      } else if (!defined.has(name))
-        problems.push(`plugin.json declares ${kind} "${name}", the code does not define it`)
-    }
-    for (const name of defined)
-      if (!declared.has(name)) problems.push(`the code defines ${kind} "${name}", plugin.json does not declare it`)
-  }
-  return problems.length === 0 ? null : `${manifest.id}: ${problems.join('; ')}.`
-}
-
-const standstill = (id: string, next: { to: InstallationState; reason: string | null }, nowMs: number): NewEvent => ({
-  id: newId('event', nowMs),
-  type: 'alert.raised',
-  at: rfc3339(nowMs),
-  formId: null,
-  responseId: null,
-  hops: 0,
-  data: JSON.stringify({ kind: `installation_${next.to.replace('-', '_')}`, installation: id, reason: next.reason }),
-})

@@ -1,18 +1,26 @@
 /** Runs a plugin's own HTTP route in its sandbox and commits what it asked for before the answer leaves. */
 import type { Clock } from '../clock.ts'
-import type { RouteRequest, RouteResponse } from '../contract/index.ts'
+import type { RouteResponse } from '../contract/index.ts'
 import { commitEffects } from '../delivery/commit-effects.ts'
-import { toEffects } from '../delivery/effects.ts'
+import { NO_EFFECTS, toEffects } from '../delivery/effects.ts'
 import type { KvQuota } from '../delivery/kv-quota.ts'
-import type { OpenCapabilities } from '../delivery/ports.ts'
-import { HubError } from '../errors.ts'
+import type { OpenCapabilities, OpenedRun } from '../delivery/ports.ts'
+import { asHubError, HubError } from '../errors.ts'
 import { newId } from '../ids.ts'
+import type { PluginInlet } from '../ingest/by-plugin.ts'
 import type { Limits } from '../limits.ts'
 import { DEFAULT_WORKSPACE } from '../model.ts'
 import type { Delivery, LogEvent } from '../model.ts'
-import type { Sandbox } from '../sandbox/sandbox.ts'
-import type { Store } from '../storage/store.ts'
+import type { Meter } from '../observe/observe.ts'
+import type { RunRecorder } from '../runs/history.ts'
+import type { RunEnd } from '../runs/record.ts'
+import type { RunResult, Sandbox } from '../sandbox/sandbox.ts'
+import type { Effects, Store } from '../storage/store.ts'
+import type { Installation } from './installation.ts'
 import type { Roster } from './roster.ts'
+import { matchRoute } from './route-match.ts'
+import { seenRequest } from './route-wire.ts'
+import type { ArrivedRequest } from './route-wire.ts'
 import { isRunning } from './states.ts'
 
 export interface RouteCallDeps {
@@ -23,47 +31,107 @@ export interface RouteCallDeps {
   readonly kvQuota: KvQuota
   readonly push: (deliveries: readonly Delivery[]) => void
   readonly published: (events: readonly LogEvent[]) => void
+  readonly runs: RunRecorder
+  readonly inlet: PluginInlet
   readonly clock: Clock
   readonly limits: Limits
+  readonly meter: Pick<Meter, 'handlerFailed' | 'pluginMetric'>
 }
 
 /** Rejects with `not_found` for what the manifest does not declare, else with the run's own error. */
 export function openRouteCall(deps: RouteCallDeps) {
-  return async (input: { readonly installation: string; readonly request: RouteRequest }): Promise<RouteResponse> => {
+  return async (input: { readonly installation: string; readonly request: ArrivedRequest }): Promise<RouteResponse> => {
+    const { request } = input
     const member = deps.roster.find(`${DEFAULT_WORKSPACE}/${input.installation}`)
-    const name = `${input.request.method} ${input.request.path}`
     const routes = member?.installation.plugin.manifest.routes ?? {}
-    if (member === undefined || !Object.hasOwn(routes, name)) throw new HubError('not_found', 'Nothing is served here.')
+    const route = matchRoute(routes, request)
+    if (member === undefined || route === undefined) throw new HubError('not_found', 'Nothing is served here.')
     if (!isRunning(member.state))
       throw new HubError('unavailable', `The installation "${input.installation}" does not run at the moment.`)
     const { installation } = member
+    const { name, params } = route
     const nowMs = deps.clock.nowMs()
-    const runId = newId('run', nowMs)
-    const opened = deps.capabilities.open(installation, { deadlineMs: nowMs + installation.limits.routeWallMs })
+    const run = { id: newId('run', nowMs), name, startedAtMs: nowMs, startedMonoMs: deps.clock.monotonicMs() }
+    const { headers, query } = request
+    const arrival = { headers, query, params, bytes: Buffer.from(request.bytes, 'base64') }
+    const opened = deps.capabilities.open(installation, {
+      deadlineMs: nowMs + installation.limits.routeWallMs,
+      route: { arrival, ...deps.inlet },
+    })
+    const { limits } = deps
+    const seen = await seenRequest({ request, route, arrival, body: routes[name]?.body, mask: opened.mask, limits })
     const result = await deps.sandbox.runEach(installation.key, {
-      id: runId,
+      id: run.id,
       attempt: 1,
-      input: { kind: 'route', name, request: input.request },
+      input: { kind: 'route', name, request: seen },
       capabilities: opened.handler,
     })
-    if (result.error !== null) throw result.error
-    await deps.kvQuota.ready(installation, result.effects.kv)
-    deps.kvQuota.admit(installation, result.effects.kv)
-    const source = {
-      eventSeq: null,
-      eventId: null,
-      formId: null,
-      responseId: null,
-      hops: 0,
-      keyBase: runId,
-      keySuffix: '',
+    const ended = (effects: Effects, error: HubError | null): void =>
+      deps.runs.record(routeRunEnd(deps, installation, { run, opened, result, effects, error }))
+    try {
+      if (result.error !== null) throw result.error
+      const effects = await commit(deps, installation, { result, runId: run.id, nowMs })
+      ended(effects, null)
+      for (const { name: metric, by } of result.effects.metric) deps.meter.pluginMetric(installation.id, metric, by)
+      return (result.value ?? {}) as RouteResponse
+    } catch (thrown) {
+      const error = asHubError(thrown)
+      ended(NO_EFFECTS, error)
+      deps.meter.handlerFailed(installation.id, error.code)
+      const message = opened.mask(error.message)
+      throw message === error.message ? error : new HubError(error.code, message)
     }
-    const effects = toEffects(result.effects, { installation, source, nowMs, limits: deps.limits })
-    if (effects.deliveries.length + effects.kv.length + effects.events.length + effects.tallies.length > 0) {
-      const { deliveries, events } = await commitEffects(deps.store, installation, effects)
-      deps.published(events)
-      deps.push(deliveries)
-    }
-    return (result.value ?? {}) as RouteResponse
   }
 }
+
+/** Writes down what it asked for, before the answer leaves. */
+async function commit(
+  deps: RouteCallDeps,
+  installation: Installation,
+  { result, runId, nowMs }: { readonly result: RunResult; readonly runId: string; readonly nowMs: number },
+): Promise<Effects> {
+  await deps.kvQuota.ready(installation, result.effects.kv)
+  deps.kvQuota.admit(installation, result.effects.kv)
+  const nobody = { eventSeq: null, eventId: null, formId: null, responseId: null }
+  const source = { ...nobody, hops: 0, keyBase: runId, keySuffix: '' }
+  const effects = toEffects(result.effects, { installation, source, nowMs, limits: deps.limits })
+  if (effects.deliveries.length + effects.kv.length + effects.events.length + effects.tallies.length === 0)
+    return effects
+  const { deliveries, events } = await commitEffects(deps.store, installation, effects)
+  deps.published(events)
+  deps.push(deliveries)
+  return effects
+}
+
+interface EndedRoute {
+  readonly run: {
+    readonly id: string
+    readonly name: string
+    readonly startedAtMs: number
+    readonly startedMonoMs: number
+  }
+  readonly opened: OpenedRun
+  readonly result: RunResult
+  readonly effects: Effects
+  readonly error: HubError | null
+}
+
+const routeRunEnd = (
+  { clock }: Pick<RouteCallDeps, 'clock'>,
+  installation: Installation,
+  { run, opened, result, effects, error }: EndedRoute,
+): RunEnd => ({
+  id: run.id,
+  installation,
+  kind: 'route',
+  name: run.name,
+  attempt: 1,
+  startedAtMs: run.startedAtMs,
+  durationMs: clock.monotonicMs() - run.startedMonoMs,
+  items: [],
+  result,
+  effects,
+  exchanges: opened.exchanges,
+  failure: error === null ? null : { code: error.code, error: error.message, cause: error.cause },
+  mask: opened.mask,
+})

@@ -16,7 +16,9 @@ const verifiedFile = z.array(z.string()).max(KEPT_MAX)
 
 /** Schemas are compiled when first asked for. Which were verified is remembered in a file: that part takes longest. */
 export class Schemas {
-  readonly #compiled = new Map<Manifest, WithSchema | string>()
+  /** By the schema's hash. */
+  readonly #compiled = new Map<string, WithSchema | string>()
+  readonly #hashes = new WeakMap<Manifest, string>()
   readonly #file: string | null
   readonly #verified: Set<string>
   #changed = false
@@ -29,16 +31,18 @@ export class Schemas {
 
   /** The schema, or the sentence that says why it cannot be used. */
   of(manifest: Manifest): WithSchema | string {
-    const known = this.#compiled.get(manifest)
+    const hash = this.#hashOf(manifest)
+    const known = this.#compiled.get(hash)
     if (known !== undefined) return known
     let schema: WithSchema | string
     try {
-      this.#verify(manifest)
+      this.#verify(manifest, hash)
       schema = compileWithSchema(manifest.config)
     } catch (error) {
       schema = `the plugin's "config" in plugin.json is no usable JSON Schema: ${(error as Error).message}`
     }
-    this.#compiled.set(manifest, schema)
+    if (this.#compiled.size >= KEPT_MAX) this.#compiled.clear()
+    this.#compiled.set(hash, schema)
     return schema
   }
 
@@ -52,8 +56,15 @@ export class Schemas {
     await rename(temporary, this.#file)
   }
 
-  #verify({ config }: Manifest): void {
-    const hash = createHash('sha256').update(JSON.stringify(config)).digest('hex')
+  #hashOf(manifest: Manifest): string {
+    const known = this.#hashes.get(manifest)
+    if (known !== undefined) return known
+    const hash = createHash('sha256').update(JSON.stringify(manifest.config)).digest('hex')
+    this.#hashes.set(manifest, hash)
+    return hash
+  }
+
+  #verify({ config }: Manifest, hash: string): void {
     if (this.#verified.has(hash)) return
     verifyWithSchema(config)
     this.#verified.add(hash)

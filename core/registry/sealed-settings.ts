@@ -56,7 +56,7 @@ class SealWalk {
     const depth = [...this.#open].filter((open) => open.startsWith(`${reference} `)).length
     // A schema inside itself seals the same names at every depth: once around tells them all.
     if (this.#open.has(spot) || depth > 1) return
-    const target = at(this.#root, reference)
+    const target = referredTo(this.#root, reference)
     if (target === undefined) return this.#mark(this.#root, path)
     this.#open.add(spot)
     this.visit(target, path)
@@ -79,14 +79,14 @@ const isNode = (value: unknown): value is Node => value !== null && typeof value
 
 const nests = (value: unknown): boolean => value !== null && typeof value === 'object'
 
-/** What a reference inside the schema (`#`, `#/$defs/key`) stands for. */
-function at(root: Node, reference: string): unknown {
+/** What a reference inside the schema (`#`, `#/$defs/key`) stands for; undefined for any other. */
+export function referredTo(root: Node, reference: string): unknown {
   if (reference === '#') return root
   if (!reference.startsWith('#/')) return undefined
   return reference
     .slice(2)
     .split('/')
-    .map((part) => decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~'))
+    .map((part) => decoded(part).replaceAll('~1', '/').replaceAll('~0', '~'))
     .reduce<unknown>(
       (value, part) =>
         value !== null && typeof value === 'object' && Object.hasOwn(value, part)
@@ -94,4 +94,12 @@ function at(root: Node, reference: string): unknown {
           : undefined,
       root,
     )
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
 }

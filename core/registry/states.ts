@@ -1,12 +1,13 @@
 /**
  * The states of an installation and every way from one to another. A move that is not in the table throws.
  *
- *            breaches            410 Gone
- *   ready ───────────▶ degraded ───────────────────▶ disabled
- *     │ ◀───recover─────  │                             │
- *     ├──pause──▶ paused ◀┘                             │
- *     │ ◀─resume──┘                                     │
- *     │ ◀───────────────────enable──────────────────────┘
+ *          few points left     410 Gone, or pauses again and again
+ *   ready ────degrade─────▶ degraded ────────disable───────▶ disabled
+ *     │ ◀─────recover──────  │    ▲                             │
+ *     │                      │  return (by itself)              │
+ *     ├──pause, exhaust──▶ paused ┘                             │
+ *     │ ◀─resume─────────────┘                                  │
+ *     │ ◀────────────────────────enable─────────────────────────┘
  *
  *   any ──invalidate──▶ invalid ──validate──▶ ready        its part of the file cannot run / can again
  *   any ──widen──▶ needs-approval ──approve──▶ ready       a plugin asks for more and no allowed version is left
@@ -23,14 +24,17 @@ interface Move {
 }
 
 export const INSTALLATION_MOVES = {
-  pause: { from: ['ready', 'degraded'], to: 'paused', what: 'paused by the file or an operator' },
+  // From paused as well: what would return by itself then waits for whoever paused it.
+  pause: { from: ['ready', 'degraded', 'paused'], to: 'paused', what: 'paused by the file or an operator' },
   resume: { from: ['paused'], to: 'ready', what: 'resumed' },
-  breach: { from: ['ready'], to: 'degraded', what: 'the plugin broke a limit of the sandbox' },
-  recover: { from: ['degraded'], to: 'ready', what: 'it has behaved since' },
+  degrade: { from: ['ready'], to: 'degraded', what: 'the plugin has used many of its points' },
+  recover: { from: ['degraded'], to: 'ready', what: 'it has enough points again' },
+  exhaust: { from: ['ready', 'degraded'], to: 'paused', what: 'the plugin has used up its points' },
+  return: { from: ['paused'], to: 'degraded', what: 'its pause for used up points is over' },
   disable: {
     from: ['ready', 'degraded', 'paused'],
     to: 'disabled',
-    what: 'its destination is gone for good',
+    what: 'its destination is gone for good, or it used up its points again and again',
   },
   enable: { from: ['disabled'], to: 'ready', what: 'enabled by an operator, or its settings changed' },
   invalidate: {

@@ -1,11 +1,23 @@
 /** Plugins and installations as the API and the CLI show them: secrets redacted, health and backlog beside each. */
+import { sumUsage } from '../accounting/usage.ts'
+import type { Usage } from '../accounting/usage.ts'
 import { maskedHeader, withoutCredentials } from '../capabilities/credentials.ts'
 import { rfc3339 } from '../clock.ts'
+import { notClosed } from '../delivery/breaker.ts'
 import type { Breakers } from '../delivery/breaker.ts'
-import type { InstallationRow, InstallationState, WorkspaceId } from '../model.ts'
+import type { UsageOf } from '../fleet/anywhere.ts'
+import type { Fleet } from '../fleet/fleet.ts'
+import type { Checked, InstallationRow, InstallationState, WorkspaceId } from '../model.ts'
 import type { LaneCounts, Store } from '../storage/store.ts'
+import type { Assembly } from './assemble.ts'
+import { credentialOf } from './credential.ts'
+import type { CredentialView } from './credential.ts'
 import type { DiscoveredPlugin } from './discover.ts'
+import { grantsOf } from './grants.ts'
 import type { Installation } from './installation.ts'
+import type { LockEntry } from './lock.ts'
+import type { Manifest } from './manifest.ts'
+import type { PendingApproval } from './pinning.ts'
 import type { Roster } from './roster.ts'
 
 /** A plugin folder as the API shows it. A broken one has `problems` and no version. */
@@ -24,6 +36,37 @@ export interface PluginView {
   /** JSON Schema of `with`. */
   readonly config: Readonly<Record<string, unknown>>
   readonly problems: readonly string[]
+  /** What the version on disk asks for, and what the lock says was granted (null: never in use here). */
+  readonly asks: readonly string[]
+  readonly granted: readonly string[] | null
+  readonly grantedAt: string | null
+  /** SHA-256 of the bundle that runs; null: it is not in use. */
+  readonly code: string | null
+  /** Of all its installations in the workspace together; null: none could be asked. */
+  readonly usage: Usage | null
+  /** Why the version on disk waits for approval; null: it does not. */
+  readonly needsApproval: NeedsApproval | null
+}
+
+/** What was granted beside what is on disk. */
+export interface NeedsApproval {
+  readonly from: {
+    readonly version: string
+    readonly grants: readonly string[]
+    readonly grantedAt: string
+    readonly code: string
+  }
+  readonly to: {
+    readonly version: string
+    readonly grants: readonly string[]
+    readonly code: string | null
+    /** What an approval has to name; null: it cannot be bundled as it is. */
+    readonly hash: string | null
+  }
+  /** The version that goes on meanwhile; null: none is left. */
+  readonly running: string | null
+  /** A line each: `+` asked for and not granted, `-` given up, `!` other files. */
+  readonly diff: readonly string[]
 }
 
 /** One installation with what an operator wants to know at a glance. */
@@ -44,12 +87,25 @@ export interface InstallationView {
   readonly lastSuccessAt: string | null
   readonly lastFailureAt: string | null
   readonly lastError: string | null
+  readonly lastErrorCode: string | null
+  readonly failureStreak: number
+  readonly credential: CredentialView
+  /** What its check found of the settings it has now; null: it has none, or none has run yet. */
+  readonly check: Pick<Checked, 'at' | 'findings'> | null
   readonly deliveries: {
     readonly pending: number
     readonly retrying: number
     readonly dead: number
     readonly delivered: number
   }
+  /** Creation time of the oldest delivery that waits; null: none does. */
+  readonly oldestWaitingAt: string | null
+  /** When it returns by itself; null: somebody has to see to it, or it runs. */
+  readonly returnsAt: string | null
+  /** Null: no process that runs it could be asked. */
+  readonly usage: Usage | null
+  /** No living process runs it: its events wait. */
+  readonly unattended: boolean
   readonly breakers: readonly {
     readonly host: string
     readonly state: 'open' | 'half_open'
@@ -59,7 +115,7 @@ export interface InstallationView {
 
 /** The registry, seen from outside. */
 export interface RegistryView {
-  plugins(): readonly PluginView[]
+  plugins(workspace: WorkspaceId): Promise<readonly PluginView[]>
   installations(workspace: WorkspaceId): Promise<readonly InstallationView[]>
 }
 
@@ -69,16 +125,27 @@ export interface ViewDeps {
   readonly breakers: Pick<Breakers, 'list'>
   /** The cursor as the pump has it, ahead of what is stored while it skips events; undefined when it does not run. */
   readonly cursorOf: (key: string) => number | undefined
+  readonly fleet: Pick<Fleet, 'orphans' | 'breakers'>
+  /** Asks whichever processes run them. */
+  readonly usageOf: UsageOf
 }
 
 /** Reads at each call; the lists are short and asked by people. */
 export function openRegistryView(deps: ViewDeps): RegistryView {
   return {
-    plugins: () => {
+    plugins: async (workspace) => {
       const assembly = deps.roster.assembly()
       if (assembly === null) return []
+      const own = assembly.installations.filter((installation) => installation.workspace === workspace)
+      const usage = await deps.usageOf({ keys: own.map(({ key }) => key) })
+      const usedBy = (id: string): Usage | null =>
+        sumUsage(own.filter(({ plugin }) => plugin.manifest.id === id).flatMap(({ key }) => usage[key] ?? []))
       const broken = assembly.brokenPlugins.map(({ id, problems }) => ({ ...NOTHING, id, name: id, problems }))
-      return [...assembly.plugins.map(pluginView), ...broken].toSorted((a, b) => (a.id < b.id ? -1 : 1))
+      const whole = assembly.plugins.map((plugin) => ({
+        ...pluginView(plugin, assembly),
+        usage: usedBy(plugin.manifest.id),
+      }))
+      return [...whole, ...broken].toSorted((a, b) => (a.id < b.id ? -1 : 1))
     },
     installations: async (workspace) => {
       const [rows, counts, head] = await Promise.all([
@@ -86,9 +153,12 @@ export function openRegistryView(deps: ViewDeps): RegistryView {
         deps.store.laneCounts(),
         deps.store.headSeq(),
       ])
-      return listed(deps, workspace, rows).map(({ row, installation, reason }) => {
+      const all = listed(deps, workspace, rows)
+      const usage = await deps.usageOf({ keys: all.flatMap(({ installation }) => installation?.key ?? []) })
+      return all.map(({ row, installation, reason }) => {
         const count = counts.find((lane) => lane.workspace === workspace && lane.installation === row.id)
-        return installationView({ deps, row, installation, reason, count, head })
+        const used = usage[`${workspace}/${row.id}`] ?? null
+        return installationView({ deps, row, installation, reason, count, head, usage: used })
       })
     },
   }
@@ -104,9 +174,17 @@ const NOTHING = {
   routes: [],
   hosts: [],
   config: {},
+  asks: [],
+  granted: null,
+  grantedAt: null,
+  code: null,
+  usage: null,
+  needsApproval: null,
 }
 
-function pluginView({ manifest, origin }: DiscoveredPlugin): PluginView {
+function pluginView({ manifest, origin }: DiscoveredPlugin, assembly: Assembly): Omit<PluginView, 'usage'> {
+  const entry = assembly.granted[manifest.id]
+  const waits = assembly.pending.find(({ id }) => id === manifest.id)
   return {
     id: manifest.id,
     name: manifest.name,
@@ -120,8 +198,23 @@ function pluginView({ manifest, origin }: DiscoveredPlugin): PluginView {
     hosts: manifest.permissions.http?.hosts ?? [],
     config: manifest.config,
     problems: [],
+    asks: grantsOf(manifest),
+    granted: entry?.grants ?? null,
+    grantedAt: entry?.grantedAt ?? null,
+    code: assembly.loaded.get(manifest.id)?.bundle.hash ?? null,
+    needsApproval: waits === undefined || entry === undefined ? null : needsApproval(manifest, { entry, waits }),
   }
 }
+
+const needsApproval = (
+  manifest: Manifest,
+  { entry, waits }: { readonly entry: LockEntry; readonly waits: PendingApproval },
+): NeedsApproval => ({
+  from: { version: entry.version, grants: entry.grants, grantedAt: entry.grantedAt, code: entry.hash },
+  to: { version: manifest.version, grants: grantsOf(manifest), code: waits.code, hash: waits.hash },
+  running: waits.running,
+  diff: waits.diff.split('\n'),
+})
 
 interface Listed {
   readonly row: InstallationRow
@@ -140,7 +233,7 @@ function listed({ roster }: ViewDeps, workspace: WorkspaceId, rows: readonly Ins
       const key = `${row.workspace}/${row.id}`
       const member = roster.find(key)
       if (member !== undefined)
-        return [{ row: { ...row, state: member.state }, installation: member.installation, reason: member.reason }]
+        return [{ ...member, row: { ...row, state: member.state, returnsAtMs: member.returnsAtMs } }]
       const problem = broken.get(key)
       return problem === undefined
         ? []
@@ -152,10 +245,12 @@ interface ViewInput extends Listed {
   readonly deps: ViewDeps
   readonly count: LaneCounts | undefined
   readonly head: number
+  readonly usage: Usage | null
 }
 
-function installationView({ deps, row, installation, reason, count, head }: ViewInput): InstallationView {
+function installationView({ deps, row, installation, reason, count, head, usage }: ViewInput): InstallationView {
   const key = `${row.workspace}/${row.id}`
+  const check = row.check !== null && row.check.hash === installation?.hash ? row.check : null
   const cursor = Math.max(row.cursor, deps.cursorOf(key) ?? 0)
   return {
     id: row.id,
@@ -172,20 +267,23 @@ function installationView({ deps, row, installation, reason, count, head }: View
     lastSuccessAt: row.lastSuccessAt,
     lastFailureAt: row.lastFailureAt,
     lastError: row.lastError,
+    lastErrorCode: row.lastErrorCode,
+    failureStreak: row.failureStreak,
+    credential: credentialOf({ ...row, reason, check }),
+    check: check === null ? null : { at: check.at, findings: check.findings },
     deliveries: {
       pending: count?.pending ?? 0,
       retrying: count?.retrying ?? 0,
       dead: count?.dead ?? 0,
       delivered: count?.delivered ?? 0,
     },
-    breakers: deps.breakers
-      .list()
-      .filter((breaker) => breaker.key.installation === key && breaker.state !== 'closed')
-      .map((breaker) => ({
-        host: breaker.key.host,
-        state: breaker.state === 'open' ? 'open' : 'half_open',
-        until: breaker.state === 'open' ? rfc3339(breaker.probeAtMs) : null,
-      })),
+    oldestWaitingAt: count?.oldestAt ?? null,
+    returnsAt: row.returnsAtMs === null ? null : rfc3339(row.returnsAtMs),
+    usage,
+    unattended: deps.fleet.orphans().includes(key),
+    breakers: [...notClosed(deps.breakers), ...deps.fleet.breakers()]
+      .filter(({ installation: of }) => of === key)
+      .map(({ host, state, probeAtMs }) => ({ host, state, until: probeAtMs === null ? null : rfc3339(probeAtMs) })),
   }
 }
 

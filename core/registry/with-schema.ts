@@ -12,6 +12,7 @@ import type { WithProblem } from '../config/config.ts'
 import { DURATION_SHAPE } from '../config/durations.ts'
 import { show } from '../config/explain.ts'
 import { didYouMean } from '../config/suggest.ts'
+import { unfoldedSize } from './schema-size.ts'
 
 type Settings = Readonly<Record<string, unknown>>
 type Path = readonly (string | number)[]
@@ -24,6 +25,7 @@ export interface WithSchema {
 }
 
 const SECRET = 'manifoldSecret'
+const UNFOLDED_MAX = 20_000
 const FORMATS: FormatName[] = [
   'date',
   'time',
@@ -82,11 +84,15 @@ export function compileWithSchema(schema: Settings): WithSchema {
     verbose: true,
     useDefaults: true,
     discriminator: true,
+    // A setting may be called "constructor"; one that is not there must not be found on the prototype.
+    ownProperties: true,
     validateSchema: false,
     meta: false,
     logger: false,
     code: { regExp },
   }
+  if (unfoldedSize(schema) > UNFOLDED_MAX)
+    throw new Error(`with its references followed it has more than ${UNFOLDED_MAX} parts`)
   const ajv = isDraft7(schema) ? new Ajv(options) : new Ajv2020(options)
   addFormats(ajv, FORMATS)
   ajv.addFormat('secret', true)
@@ -101,7 +107,7 @@ export function compileWithSchema(schema: Settings): WithSchema {
       return data !== ''
     },
   })
-  const validate = ajv.compile(prepare(schema) as object)
+  const validate = ending(ajv.compile(prepare(schema) as object))
   return {
     check: (value, isHidden = () => false) => {
       secrets.clear()
@@ -116,6 +122,31 @@ export function compileWithSchema(schema: Settings): WithSchema {
     },
   }
 }
+
+/** The same check, for which a schema that refers to itself without end is one that nothing fits. */
+function ending(validate: ValidateFunction): Check {
+  return (value) => {
+    try {
+      return validate(value) ? null : (validate.errors ?? [])
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      return ENDLESS
+    }
+  }
+}
+
+/** What is wrong, or null. */
+type Check = (value: unknown) => readonly ErrorObject[] | null
+
+const ENDLESS: readonly ErrorObject[] = [
+  {
+    keyword: '$ref',
+    instancePath: '',
+    schemaPath: '',
+    params: {},
+    message: "the plugin's config schema refers to itself without end",
+  },
+]
 
 /** Marks the secrets, and leaves out what only a settings page reads (`x-…`), whose names strict mode does not know. */
 function prepare(node: unknown): unknown {
@@ -145,9 +176,10 @@ const NAMED = new Set([
 
 type Hides = (error: ErrorObject, path: Path) => boolean
 
-function problemsOf(validate: ValidateFunction, value: Record<string, unknown>, hides: Hides): WithProblem[] {
-  if (validate(value)) return []
-  const errors = withoutBranches(validate.errors ?? [])
+function problemsOf(validate: Check, value: Record<string, unknown>, hides: Hides): WithProblem[] {
+  const found = validate(value)
+  if (found === null) return []
+  const errors = withoutBranches(found)
   const seen = new Set<string>()
   return errors.flatMap((error) => {
     const problem = explain(error, value, hides)
@@ -176,6 +208,14 @@ function withoutBranches(errors: readonly ErrorObject[]): readonly ErrorObject[]
     left = [...left.filter((error) => error !== choice && !inside.includes(error)), ...told]
   }
   return left
+}
+
+const MAPPING_HINT = 'write it as a mapping; a ${VAR} may hold all of it as JSON'
+
+/** YAML 1.1 had more words for true and false. */
+function yesNoHint(wants: string | undefined, data: unknown): string | null {
+  if (wants !== 'boolean' || typeof data !== 'string' || !/^(yes|no|on|off)$/i.test(data)) return null
+  return `use ${/^(yes|on)$/i.test(data)}: YAML 1.2 reads this as text`
 }
 
 const TYPE_WORDS: Readonly<Record<string, string>> = {
@@ -214,11 +254,10 @@ function explain(error: ErrorObject, root: Record<string, unknown>, hides: Hides
           ? 'number'
           : types.includes('boolean')
             ? 'boolean'
-            : undefined
-      const hint =
-        !hidden && wants === 'boolean' && typeof data === 'string' && /^(yes|no|on|off)$/i.test(data)
-          ? `use ${/^(yes|on)$/i.test(data)}: YAML 1.2 reads this as text`
-          : null
+            : types.includes('object') && typeof data === 'string'
+              ? 'mapping'
+              : undefined
+      const hint = wants === 'mapping' ? MAPPING_HINT : yesNoHint(wants, hidden ? undefined : data)
       return {
         path,
         message: `must be ${types.map((type) => TYPE_WORDS[type] ?? type).join(' or ')}${got}`,

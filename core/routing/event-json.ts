@@ -24,15 +24,21 @@ export interface EventJsonInput {
 }
 
 /** The text of a HubEvent. An erased event (`data: null`) has no text: callers skip it before. */
-export function eventJson({ event, view, parts, pii }: EventJsonInput): string {
-  let text = `{"id":${quote(event.id)},"type":${quote(event.type)},"v":1,"at":${quote(event.at)}`
+export const eventJson = (input: EventJsonInput): string => {
+  const { id, type, at } = input.event
+  return `{"id":${quote(id)},"type":${quote(type)},"v":1,"at":${quote(at)}${partsJson(input)}}`
+}
+
+/** The parts alone, each as `,"name":…`. */
+export function partsJson({ event, view, parts, pii }: EventJsonInput): string {
+  let text = ''
   for (const part of parts) {
     if (part === 'data') text += `,"data":${dataText(event, view, pii)}`
     else if (part === 'meta') text += `,"meta":${event.meta}`
     else if (part === 'response' && event.response !== null) text += `,"response":${responseText(event)}`
     else if (part === 'form' && view !== undefined) text += `,"form":${formText(view.form)}`
   }
-  return `${text}}`
+  return text
 }
 
 /** Ids, types and times of the hub need no escaping; anything odd goes the careful way. */
@@ -73,7 +79,7 @@ function dataText(event: LogEvent, view: FormView | undefined, pii: PiiGrant): s
   if (!carriesAnswers(event.type) || event.formId === null) return text
   // Without its form nobody can say which answers are private, so none leave without a grant for all of them.
   if (view === undefined) return pii === true ? text : '{}'
-  const hidden = pii === true ? [] : view.piiKeys.filter((key) => !(Array.isArray(pii) && pii.includes(key)))
+  const hidden = hiddenKeys(view, pii)
   if (hidden.length === 0) return text
   const data = JSON.parse(text) as Record<string, unknown>
   let removed = false
@@ -84,6 +90,10 @@ function dataText(event: LogEvent, view: FormView | undefined, pii: PiiGrant): s
   }
   return removed ? JSON.stringify(data) : text
 }
+
+/** Fields that the installation may not see. */
+export const hiddenKeys = ({ piiKeys }: FormView, pii: PiiGrant): readonly string[] =>
+  pii === true ? [] : piiKeys.filter((key) => !(Array.isArray(pii) && pii.includes(key)))
 
 /** Payloads that hold answers under their fields' keys; the rest (`form.changed`, `delivery.dead`, ...) hold the hub's own words. */
 const carriesAnswers = (type: string): boolean =>

@@ -1,12 +1,12 @@
 /** Turns a plugin's folder into one script for the isolate, and refuses what could not work there, naming file and line. */
 import { createHash } from 'node:crypto'
 import { realpath } from 'node:fs/promises'
-import { builtinModules } from 'node:module'
-import { isAbsolute, join, relative, sep } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import type { BuildFailure, BuildResult, Message, OnResolveResult, PluginBuild } from 'esbuild'
-import { HubError } from '../errors.ts'
+import { join } from 'node:path'
+import type { BuildFailure, BuildResult, Message, PluginBuild } from 'esbuild'
+import { CONTRACT_NAME, guardSources, oddFile } from './bundle-borders.ts'
 import { withBundler } from './bundler.ts'
+import { NotBundled } from './not-bundled.ts'
+import type { SourceMistake } from './not-bundled.ts'
 import type { Bundle } from './sandbox.ts'
 
 /** What to bundle. `main` is relative to `dir`. */
@@ -19,17 +19,18 @@ export interface BundleRequest {
   readonly bytesMax: number
 }
 
-const CONTRACT_PATH = fileURLToPath(new URL('../contract/index.ts', import.meta.url))
-const CONTRACT_NAME = 'manifold/plugin'
+type Built = BuildResult<{ metafile: true }>
+
 const MESSAGES_MAX = 10
 const LARGEST_INPUTS = 3
-const BUILTINS = new Set(builtinModules)
 
 /** Bundles one plugin. Fails with `plugin_load`, whose message lists every mistake as `file:line:col: what`. */
 export async function bundlePlugin(request: BundleRequest): Promise<Bundle> {
   const dir = await realpath(request.dir).catch((cause: unknown) => {
     throw failure(request, `the folder ${request.dir} cannot be read`, cause)
   })
+  const odd = await oddFile(dir)
+  if (odd !== null) throw failure(request, odd)
   const result = await run(request, dir)
   const outputs = result.outputFiles ?? []
   const code = outputs.find((file) => file.path.endsWith('.js'))
@@ -46,7 +47,7 @@ export async function bundlePlugin(request: BundleRequest): Promise<Bundle> {
   }
 }
 
-async function run(request: BundleRequest, dir: string): Promise<BuildResult<{ metafile: true }>> {
+async function run(request: BundleRequest, dir: string): Promise<Built> {
   try {
     return await withBundler((esbuild) =>
       esbuild.build({
@@ -73,7 +74,7 @@ async function run(request: BundleRequest, dir: string): Promise<BuildResult<{ m
         logLevel: 'silent',
         // A plugin's own tsconfig must not be able to redirect imports.
         tsconfigRaw: '{}',
-        plugins: [{ name: 'manifold-borders', setup: (hook: PluginBuild) => guardImports(hook, dir) }],
+        plugins: [{ name: 'manifold-borders', setup: (hook: PluginBuild) => guardSources(hook, dir) }],
       }),
     )
   } catch (error) {
@@ -81,58 +82,21 @@ async function run(request: BundleRequest, dir: string): Promise<BuildResult<{ m
     if (!Array.isArray(errors) || errors.length === 0) throw failure(request, String(error), error)
     const lines = errors.slice(0, MESSAGES_MAX).map(describe)
     if (errors.length > MESSAGES_MAX) lines.push(`and ${errors.length - MESSAGES_MAX} more`)
-    throw failure(request, lines.join('\n'), error)
+    const mistakes = errors.slice(0, MESSAGES_MAX).flatMap(({ location, text }) => {
+      if (location === null) return []
+      return [{ file: join(request.dir, location.file), line: location.line, column: location.column + 1, text }]
+    })
+    throw failure(request, lines.join('\n'), error, mistakes)
   }
 }
 
-/** Every import passes here: the contract, a package, or a file inside the plugin's folder; nothing else. */
-function guardImports(hook: PluginBuild, dir: string): void {
-  const seen = Symbol('resolved once')
-  hook.onResolve({ filter: /.*/ }, async (args): Promise<OnResolveResult | undefined> => {
-    if (args.pluginData === seen) return undefined
-    if (args.path === CONTRACT_NAME) return { path: CONTRACT_PATH }
-    if (args.path.startsWith('node:')) return { errors: [{ text: builtinRefusal(args.path) }] }
-    const { importer, resolveDir, kind } = args
-    const found = await hook.resolve(args.path, {
-      importer,
-      resolveDir,
-      kind,
-      namespace: args.namespace,
-      pluginData: seen,
-    })
-    if (found.errors.length > 0) {
-      const isBuiltin = BUILTINS.has(args.path) || BUILTINS.has(args.path.split('/')[0] as string)
-      return { errors: [{ text: isBuiltin ? builtinRefusal(args.path) : `"${args.path}" cannot be found` }] }
-    }
-    if (found.namespace !== 'file') return found
-    const isPackage =
-      !/^\.{0,2}\//.test(args.path) && !isAbsolute(args.path) && found.path.split(sep).includes('node_modules')
-    const fromPackage = importer.split(sep).includes('node_modules') && found.path.split(sep).includes('node_modules')
-    if (isInside(dir, found.path) || isPackage || fromPackage) return found
-    return {
-      errors: [
-        {
-          text: `"${args.path}" is outside the plugin's folder; import packages, "${CONTRACT_NAME}" and own files only`,
-        },
-      ],
-    }
-  })
-}
-
-const builtinRefusal = (path: string): string =>
-  `"${path}" is a Node built-in and does not exist in the sandbox; use ctx (http, kv, hmac, sign …) or web-standard globals`
-
-function isInside(dir: string, path: string): boolean {
-  const way = relative(dir, path)
-  return way !== '' && !way.startsWith('..') && !isAbsolute(way)
-}
-
 function describe(message: Message): string {
-  const { location, text } = message
+  const { location } = message
+  const text = message.text.replace(/^Could not resolve (".*")$/s, '$1 cannot be found')
   return location === null ? text : `${location.file}:${location.line}:${location.column + 1}: ${text}`
 }
 
-function tooLarge(bytes: number, request: BundleRequest, result: BuildResult<{ metafile: true }>): string {
+function tooLarge(bytes: number, request: BundleRequest, result: Built): string {
   const inputs = Object.values(result.metafile.outputs).flatMap((output) => Object.entries(output.inputs))
   const largest = inputs
     .toSorted((a, b) => b[1].bytesInOutput - a[1].bytesInOutput)
@@ -143,13 +107,20 @@ function tooLarge(bytes: number, request: BundleRequest, result: BuildResult<{ m
 
 /** The map is kept and shown beside the plugin: where the hub itself is installed is nobody's business. */
 function withoutHostPaths(text: string): string {
-  const map = JSON.parse(text) as { sources: string[] }
-  map.sources = map.sources.map((source) => (source.endsWith('core/contract/index.ts') ? CONTRACT_NAME : source))
-  return JSON.stringify(map)
+  // Only the list is parsed: what follows it are all the sources.
+  return text.replace(/"sources":\s*(\[[^\]]*\])/, (_, list: string) => {
+    const sources = JSON.parse(list) as string[]
+    const shown = sources.map((source) => {
+      const file = /(?:^|\/)core\/contract\/(\w+\.ts)$/.exec(source)?.[1]
+      return file === undefined ? source : file === 'index.ts' ? CONTRACT_NAME : `${CONTRACT_NAME}/${file}`
+    })
+    return `"sources": ${JSON.stringify(shown)}`
+  })
 }
 
-const failure = (request: BundleRequest, message: string, cause?: unknown): HubError =>
-  new HubError('plugin_load', `Plugin ${request.pluginId} cannot be bundled: ${message}`, {
-    cause,
-    at: { plugin: request.pluginId, version: request.version },
-  })
+const failure = (
+  { pluginId: plugin, version }: BundleRequest,
+  message: string,
+  ...[cause, mistakes = []]: [cause?: unknown, mistakes?: readonly SourceMistake[]]
+): NotBundled =>
+  new NotBundled(`Plugin ${plugin} cannot be bundled: ${message}`, { cause, at: { plugin, version }, mistakes })

@@ -2,10 +2,13 @@
  * Program of a sandbox child (it gets it through stdin, see programs.ts): a process without environment, files, secrets or database, that holds isolates and passes
  * messages. It ends itself when its hub is gone.
  */
+import { Socket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { encodeFrames, FrameReader } from './frames.ts'
 import { GuestIsolate } from './isolate.ts'
-import type { FromChild, ToChild } from './protocol.ts'
+import { CHANNEL_FD, type FromChild, type ToChild } from './protocol.ts'
+import { openWalls } from './walls.ts'
 
 const BEAT_MS = 200
 /** Beats of an idle child: this many intervals apart, at most. */
@@ -15,6 +18,9 @@ const IDLE_BEATS = 2
 const DEAD_CHARS_MAX = 16_777_216
 const collectGarbage = takeCollector()
 
+const channel = new Socket({ fd: CHANNEL_FD, readable: true, writable: true })
+/** The hub is trusted, and what it sends is bounded where it comes from. */
+const reader = new FrameReader({ headBytesMax: Infinity, textBytesMax: Infinity })
 const isolates = new Map<number, GuestIsolate>()
 let guestCode = ''
 let outbox: FromChild[] = []
@@ -35,9 +41,7 @@ function flush(): void {
   isFlushing = false
   const messages = outbox
   outbox = []
-  process.send?.(messages, undefined, undefined, (error) => {
-    if (error !== null) end()
-  })
+  channel.write(encodeFrames(messages))
   if (passedChars < DEAD_CHARS_MAX) return
   passedChars = 0
   collectGarbage()
@@ -75,19 +79,25 @@ function beat(): void {
   const busy = [...isolates].filter(([, isolate]) => isolate.isBusy).map(([unit]) => unit)
   if (busy.length === 0 && ++quietBeats < IDLE_BEATS) return
   quietBeats = 0
-  send(['beat', process.memoryUsage.rss(), busy])
+  const heaps = [...isolates].flatMap(([unit, isolate]) => {
+    const bytes = isolate.takeHeapBytes()
+    return bytes === null ? [] : [[unit, bytes] as const]
+  })
+  send(['beat', process.memoryUsage.rss(), busy, heaps])
 }
 
 /** A clean exit would wait for isolate threads that may never end. */
 const end = (): void => void process.kill(process.pid, 'SIGKILL')
 
-process.on('disconnect', end)
-process.on('message', (messages: readonly ToChild[]) => {
-  for (const message of messages) receive(message)
+channel.on('error', end)
+channel.on('close', end)
+channel.on('end', end)
+channel.on('data', (chunk: Buffer) => {
+  for (const message of reader.read(chunk) ?? []) receive(message as ToChild)
   for (const isolate of isolates.values()) isolate.pump()
 })
 // Ctrl-C in a terminal reaches the whole process group: the hub decides when its children end.
 process.on('SIGINT', () => undefined)
 process.on('SIGTERM', () => undefined)
 setInterval(beat, BEAT_MS)
-send(['ready'])
+send(['ready', openWalls()])

@@ -1,12 +1,15 @@
 /** The child processes of the sandbox: one slot a group, one for each unit that must be alone. Starts, kills, counts. */
 import type { Limits } from '../limits.ts'
+import { childFlags } from './process.ts'
 import type { FromChild } from './protocol.ts'
 import type { SandboxStats, Unit } from './sandbox.ts'
 import { Slot } from './slot.ts'
-import { ownSlot } from './unit-state.ts'
+import { isSharedSlot, isApartSlot } from './unit-state.ts'
 
 export interface FleetOptions {
   readonly limits: Limits
+  /** Node's flags for a child; default: `childFlags`. */
+  readonly flags?: ((hardened: boolean) => readonly string[]) | undefined
   readonly onMessage: (slot: Slot, message: FromChild) => void
   readonly onDeath: (slot: Slot, why: string) => void
 }
@@ -27,8 +30,11 @@ export class Fleet {
     if (known !== undefined) return known
     const slot = new Slot({
       key,
-      group: key === ownSlot(unit) ? 'own' : unit.group,
-      backoffMs: this.#options.limits.childRestartBackoffMs,
+      group: isSharedSlot(key, unit) ? unit.group : 'own',
+      isNice: isApartSlot(key),
+      hardened: unit.hardened === true,
+      flags: this.#options.flags ?? childFlags,
+      limits: this.#options.limits,
       events: {
         onMessage: this.#options.onMessage,
         onDeath: (from, why) => {
@@ -62,17 +68,19 @@ export class Fleet {
       if (child === null || !child.isReady) continue
       if (isHubLate) child.lastSignMs = nowMs
       else if (nowMs - child.lastSignMs > this.#options.limits.childHeartbeatMs) this.kill(slot, 'no heartbeat')
+      else if (child.isDeaf(nowMs)) this.kill(slot, 'it takes nothing that it is sent')
     }
   }
 
   /** Living children; `unitsOf` counts what runs in one. */
-  stats(unitsOf: (slot: Slot) => number): SandboxStats {
+  stats(unitsOf: (slot: Slot) => number): Omit<SandboxStats, 'units'> {
     const living = [...this.#slots.values()].flatMap((slot) =>
       slot.child === null ? [] : [{ slot, child: slot.child }],
     )
     return {
       children: living.map(({ slot, child }) => ({
         group: slot.group,
+        hardened: slot.hardened,
         pid: child.pid,
         rssBytes: child.rssBytes,
         units: unitsOf(slot),

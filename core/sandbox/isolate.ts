@@ -4,28 +4,29 @@
  *
  *   loading ──▶ ready ⇄ stepping ──▶ gone        refused load, breach or drop ──▶ gone
  */
-import { randomBytes } from 'node:crypto'
 import ivm from 'isolated-vm'
 import {
   type BreachKind,
-  DRAIN_CHARS_MAX,
   type DrainHeader,
   type FromChild,
   GUEST_FILE,
+  GUEST_SPLIT,
   type GuestErrorText,
   type LoadOrder,
   NO_LANE,
   PLUGIN_FILE,
+  WEB_QUESTION,
 } from './protocol.ts'
+import { answerQuestion } from './questions.ts'
 
 /** A slice that is still not over this long after its limit is disposed of … */
 const LATE_GRACE_MS = 1_000
 /** … and one that survives that by this long is stuck: only killing the process helps. */
 const DISPOSE_GRACE_MS = 1_000
 const HEADER_CHARS_MAX = 65_536
-const QUESTION_CHARS_MAX = 262_144
-const RANDOM_BYTES_MAX = 65_536
 const DRAIN_TRIES_MAX = 3
+/** A longer delay would make Node wake it at once, again and again. */
+const WAKE_MS_MAX = 2 ** 31 - 1
 
 type Send = (message: FromChild) => void
 type GuestFunction = ivm.Reference<(...args: unknown[]) => unknown>
@@ -45,6 +46,11 @@ export class GuestIsolate {
   #wakeAtMs = new Map<number, number>()
   #wakeTimer: NodeJS.Timeout | undefined
   #cpuNs = 0n
+  /** It ran since its heap was looked at. */
+  #hasRun = false
+  #heapBytes: number | null = null
+  /** What answering its questions took here: time of all its neighbours, so it pays for it like for its own. */
+  #answeringUs = 0
   #endTimer: NodeJS.Timeout | undefined
 
   constructor(unit: number, order: LoadOrder, send: Send) {
@@ -69,6 +75,27 @@ export class GuestIsolate {
     return this.#state === 'gone' && !this.#isInside
   }
 
+  /**
+   * Bytes of its heap and of the buffers outside it, once after each time they were looked at; else null. Looks again when
+   * it ran since, and only while it is idle: what runs is not to be waited for.
+   */
+  takeHeapBytes(): number | null {
+    const bytes = this.#heapBytes
+    this.#heapBytes = null
+    if (this.#hasRun && this.#state === 'ready') void this.#lookAtHeap()
+    return bytes
+  }
+
+  async #lookAtHeap(): Promise<void> {
+    this.#hasRun = false
+    try {
+      const heap = await this.#isolate.getHeapStatistics()
+      this.#heapBytes = heap.used_heap_size + (heap.externally_allocated_size ?? 0)
+    } catch {
+      // It was disposed of meanwhile.
+    }
+  }
+
   /** Runs the guest code and the plugin's script; reports `loaded` or `refused`. */
   async load(guestCode: string): Promise<void> {
     const watch = this.#watch(this.#order.loadMs, 'loading')
@@ -76,7 +103,10 @@ export class GuestIsolate {
       const surface = await this.#build(guestCode)
       if (this.#state === 'gone') return
       this.#state = 'ready'
-      this.#send(['loaded', this.#unit, surface])
+      // No run pays for what loading took.
+      const cpuUs = this.#takeCpuUs()
+      this.#hasRun = true
+      this.#send(['loaded', this.#unit, cpuUs, surface])
       this.#pump()
     } catch (error) {
       if (this.#state === 'gone') return
@@ -90,9 +120,16 @@ export class GuestIsolate {
     const { code, config, settings, loadMs } = this.#order
     const isolate = this.#isolate
     const context = await isolate.createContext()
-    const guest = await isolate.compileScript(guestCode, { filename: GUEST_FILE })
+    const [main = '', web = ''] = guestCode.split(GUEST_SPLIT)
+    const reply = (question: unknown): string => {
+      const startMs = performance.now()
+      const answer = question === WEB_QUESTION ? web : answerQuestion(question)
+      this.#answeringUs += (performance.now() - startMs) * 1_000
+      return answer
+    }
+    const guest = await isolate.compileScript(main, { filename: GUEST_FILE })
     const boot = (await guest.run(context, { reference: true, timeout: loadMs })) as GuestFunction
-    const bridge = (await boot.apply(undefined, [new ivm.Callback(answer), config, settings], {
+    const bridge = (await boot.apply(undefined, [new ivm.Callback(reply), config, settings], {
       result: { reference: true },
       timeout: loadMs,
     })) as unknown as ivm.Reference<Record<'adopt' | 'step' | 'drain', (...args: unknown[]) => unknown>>
@@ -136,6 +173,7 @@ export class GuestIsolate {
   #pump(): void {
     if (this.#state !== 'ready' || this.#pending.size === 0) return
     this.#state = 'stepping'
+    this.#hasRun = true
     void this.#slice(this.#takePending())
   }
 
@@ -197,16 +235,23 @@ export class GuestIsolate {
       timeout: this.#order.sliceMs,
       result: { copy: true },
     })
-    if (typeof text !== 'string' || text.length > DRAIN_CHARS_MAX) throw new Breach('oversize')
+    if (typeof text !== 'string' || isOver(text, this.#order.drainBytesMax)) throw new Breach('oversize')
     const headerEnd = text.indexOf('\n')
     if (headerEnd < 0 || headerEnd > HEADER_CHARS_MAX) throw new Breach('oversize')
     const header = headerEnd === 0 ? {} : readHeader(text.slice(0, headerEnd))
     this.#wake(header.w ?? [])
-    const cpuNs = this.#isolate.cpuTime
-    const cpuUs = Number(cpuNs - this.#cpuNs) / 1_000
-    this.#cpuNs = cpuNs
-    this.#send(['out', this.#unit, this.#lanes, cpuUs, text.slice(headerEnd + 1)])
+    this.#send(['out', this.#unit, this.#lanes, this.#takeCpuUs(), text.slice(headerEnd + 1)])
     return header.m === 1 ? 'more' : 'done'
+  }
+
+  /** CPU time since this was asked last; 0 when V8 has taken the isolate away. */
+  #takeCpuUs(): number {
+    if (this.#isolate.isDisposed) return 0
+    const cpuNs = this.#isolate.cpuTime
+    const cpuUs = Number(cpuNs - this.#cpuNs) / 1_000 + this.#answeringUs
+    this.#cpuNs = cpuNs
+    this.#answeringUs = 0
+    return cpuUs
   }
 
   #wake(wakes: readonly (readonly [number, number])[]): void {
@@ -214,7 +259,8 @@ export class GuestIsolate {
     this.#wakeAtMs = new Map()
     const now = performance.now()
     let earliest = Infinity
-    for (const [lane, delayMs] of wakes) {
+    for (const [lane, wantedMs] of wakes) {
+      const delayMs = Math.min(Math.max(0, wantedMs), WAKE_MS_MAX)
       this.#wakeAtMs.set(lane, now + delayMs)
       earliest = Math.min(earliest, delayMs)
     }
@@ -252,7 +298,7 @@ export class GuestIsolate {
 
   #breach(kind: BreachKind): void {
     if (this.#state === 'gone') return
-    this.#send(['breach', this.#unit, kind, this.#lanes])
+    this.#send(['breach', this.#unit, kind, this.#lanes, this.#takeCpuUs()])
     this.#leave()
     this.#expectEnd()
   }
@@ -280,6 +326,10 @@ export class GuestIsolate {
     this.#send(['stuck', this.#unit, this.#lanes, why])
   }
 }
+
+/** UTF-8 takes at most three bytes for a UTF-16 unit: most texts are seen to fit without being counted. */
+const isOver = (text: string, bytesMax: number): boolean =>
+  text.length * 3 > bytesMax && Buffer.byteLength(text) > bytesMax
 
 class Breach extends Error {
   readonly kind: BreachKind
@@ -313,43 +363,3 @@ function textOf(error: unknown): GuestErrorText {
   const part = (value: unknown, charsMax: number): string => (typeof value === 'string' ? value.slice(0, charsMax) : '')
   return { name: part(error.name, 100), message: part(error.message, 2_000), stack: part(error.stack, 8_000) }
 }
-
-/** Pure questions of the guest. Never throws: a host error would show host paths in the guest's stack. */
-function answer(question: unknown): string {
-  try {
-    if (typeof question !== 'string' || question.length > QUESTION_CHARS_MAX) return ''
-    const asked = JSON.parse(question) as {
-      op?: unknown
-      input?: unknown
-      base?: unknown
-      set?: unknown
-      value?: unknown
-      bytes?: unknown
-    }
-    if (asked.op === 'random')
-      return JSON.stringify(
-        randomBytes(Math.min(Math.max(0, Number(asked.bytes) || 0), RANDOM_BYTES_MAX)).toString('hex'),
-      )
-    if (asked.op !== 'url' || typeof asked.input !== 'string') return ''
-    const url = typeof asked.base === 'string' ? new URL(asked.input, asked.base) : new URL(asked.input)
-    if (typeof asked.set === 'string' && SETTABLE.has(asked.set))
-      Object.assign(url, { [asked.set]: String(asked.value) })
-    const { href, origin, protocol, username, password, host, hostname, port, pathname, search, hash } = url
-    return JSON.stringify({ href, origin, protocol, username, password, host, hostname, port, pathname, search, hash })
-  } catch {
-    return ''
-  }
-}
-
-const SETTABLE = new Set([
-  'href',
-  'protocol',
-  'username',
-  'password',
-  'host',
-  'hostname',
-  'port',
-  'pathname',
-  'search',
-  'hash',
-])

@@ -6,24 +6,26 @@
  *   an isolate cannot be ended      SIGKILL; neighbours are interrupted, the offender gets a process of its own
  *   a process dies, nobody is known everybody in it is interrupted; after the second time in a row each gets its own
  */
-import { type ErrorCode, HubError } from '../errors.ts'
-import type { Limits } from '../limits.ts'
-import type { Logger } from '../observe/observe.ts'
+import { HubError } from '../errors.ts'
+import { guiltOf, judgeDeath } from './deaths.ts'
 import { Fleet } from './fleet.ts'
 import { errorOf, Lane, type LaneEnd } from './lane.ts'
-import { breachError, settingsOf, shareOut } from './plan.ts'
+import type { CpuPlace, SandboxOptions } from './options.ts'
+import { type BreachNews, breachError, loadOrder, shareOut } from './plan.ts'
 import type { FromChild, GuestErrorText } from './protocol.ts'
 import { parseReports, readError, readSurface } from './report.ts'
-import type { Run, SandboxStats, Unit, UnitSurface } from './sandbox.ts'
+import type { Run, SandboxStats, UnitSurface } from './sandbox.ts'
 import type { Slot } from './slot.ts'
-import { type Instance, ownSlot, type UnitState } from './unit-state.ts'
-
-export interface SandboxOptions {
-  readonly logger: Logger
-  readonly limits: Limits
-  /** Told when a child died: its group and why. */
-  readonly onRestart?: (group: string, why: string) => void
-}
+import { traceOf } from './trace.ts'
+import {
+  aloneSlot,
+  type Instance,
+  isStrayTooMuch,
+  newInstance,
+  noteHeap,
+  type UnitState,
+  unitStats,
+} from './unit-state.ts'
 
 const SWEEP_MS = 100
 /** The hub itself stood still this long: silence of the children proves nothing. */
@@ -32,9 +34,6 @@ const CAUTION_MS = 60_000
 /** Tries of one run or load that are nobody's proven fault. */
 export const UNCLEAR_TRIES_MAX = 3
 const LOAD_RETRY_MS = 1_000
-/** Deaths in a row with runs in flight: at 2 a unit goes to its own process, at 3 (alone there) it is to blame. */
-const DEATHS_TO_ISOLATE = 2
-const DEATHS_TO_BLAME = 3
 const MB = 1_048_576
 
 export class Keeper {
@@ -52,6 +51,7 @@ export class Keeper {
     this.#options = options
     this.#fleet = new Fleet({
       limits: options.limits,
+      flags: options.flags,
       onMessage: (slot, message) => this.#onMessage(slot, message),
       onDeath: (slot, why) => this.#onDeath(slot, why),
     })
@@ -63,7 +63,8 @@ export class Keeper {
 
   stats(): SandboxStats {
     const present = [...this.#instances.values()].filter((instance) => !instance.isGone)
-    return this.#fleet.stats((slot) => present.filter((instance) => instance.slot === slot).length)
+    const processes = this.#fleet.stats((slot) => present.filter((instance) => instance.slot === slot).length)
+    return { ...processes, units: [...this.#live].map(unitStats) }
   }
 
   async close(): Promise<void> {
@@ -100,32 +101,12 @@ export class Keeper {
       slot.builders -= 1
     })
     this.#startSweeping()
-    const instance: Instance = {
-      number: this.#nextInstance++,
-      state,
-      slot,
-      lanes: new Map(),
-      surface: null,
-      isGone: false,
-      settle: null,
-    }
+    const instance = newInstance(this.#nextInstance++, state, slot)
     this.#instances.set(instance.number, instance)
     const loaded = new Promise<UnitSurface>((resolve, reject) => {
       instance.settle = { resolve, reject }
     })
-    child.send([
-      'load',
-      instance.number,
-      {
-        code: unit.bundle.code,
-        config: unit.config,
-        settings: JSON.stringify(settingsOf(unit, bounds)),
-        heapMb: unit.limits.heapMb,
-        sliceMs: unit.limits.sliceMs,
-        loadMs: bounds.pluginLoadMs,
-        cautious: performance.now() < state.cautiousUntilMs,
-      },
-    ])
+    child.send(['load', instance.number, loadOrder(unit, bounds, performance.now() < state.cautiousUntilMs)])
     if (child.isDead) this.#lose(instance, { why: 'interrupted', message: 'its process has just ended' })
     instance.surface = await loaded
     if (state.phase === 'retired') {
@@ -183,18 +164,17 @@ export class Keeper {
   }
 
   /** An isolate broke a limit. One lane with one run was certainly it; otherwise the runs are told apart next time. */
-  #breach(instance: Instance, lanes: readonly number[], what: { code: ErrorCode; message: string }): void {
+  #breach(instance: Instance, lanes: readonly number[], what: BreachNews): void {
     const { state } = instance
     const suspects = lanes.filter((id) => instance.lanes.has(id))
     const only = suspects.length === 1 ? instance.lanes.get(suspects[0] as number) : undefined
-    if (only?.remaining !== 1) state.cautiousUntilMs = performance.now() + CAUTION_MS
-    const { pluginId, version } = state.unit.bundle
-    this.#options.logger.warn(
-      { plugin: pluginId, version, installation: state.unit.key, code: what.code },
-      `sandbox: ${what.message}`,
-    )
+    const isCulprit = only?.remaining === 1
+    if (!isCulprit) state.cautiousUntilMs = performance.now() + CAUTION_MS
+    // What fails a run is told with the run.
+    if (!isCulprit) this.#warn(state, what.message, { code: what.code })
+    if (suspects.length === 0) this.#spent(instance, what.cpuUs ?? 0, 'ended runs')
     const wasGone = instance.isGone
-    this.#lose(instance, { why: 'breach', ...what, isCulprit: only?.remaining === 1 }, suspects)
+    this.#lose(instance, { why: 'breach', ...what, isCulprit }, suspects)
     if (!wasGone) instance.slot.child?.send(['drop', instance.number])
     this.#reload(state)
   }
@@ -205,11 +185,13 @@ export class Keeper {
     this.ensure(state).catch((error: unknown) => {
       const isUnclear = error instanceof HubError && error.code === 'plugin_interrupted'
       if (isUnclear && triesLeft > 1) return this.#reload(state, triesLeft - 1)
-      this.#options.logger.warn(
-        { installation: state.unit.key, err: error },
-        'sandbox: a unit could not be loaded again yet',
-      )
+      this.#warn(state, 'a unit could not be loaded again yet', { err: error })
     })
+  }
+
+  #warn({ unit }: UnitState, message: string, fields: object): void {
+    const { pluginId: plugin, version } = unit.bundle
+    this.#options.logger.warn({ plugin, version, installation: unit.key, ...fields }, `sandbox: ${message}`)
   }
 
   /** Opens a lane in an isolate; nothing is sent yet. */
@@ -239,12 +221,16 @@ export class Keeper {
 
   #onMessage(slot: Slot, message: FromChild): void {
     if (message[0] === 'ready') return
-    if (message[0] === 'beat') return this.#checkMemory(slot)
+    if (message[0] === 'beat') {
+      for (const [number, bytes] of message[3]) noteHeap(slot, this.#instances.get(number), bytes)
+      return this.#checkMemory(slot)
+    }
     const instance = this.#instances.get(message[1])
     if (instance === undefined || instance.slot !== slot) return
     switch (message[0]) {
       case 'loaded':
-        instance.settle?.resolve(readSurface(message[2]))
+        this.#spent(instance, message[2], 'loading')
+        instance.settle?.resolve(readSurface(message[3]))
         instance.settle = null
         return
       case 'refused':
@@ -254,7 +240,10 @@ export class Keeper {
       case 'stray':
         return this.#onStray(instance, message[2], message[3])
       case 'breach':
-        return this.#breach(instance, message[3], breachError(message[2], instance.state.unit))
+        return this.#breach(instance, message[3], {
+          ...breachError(message[2], instance.state.unit),
+          cpuUs: message[4],
+        })
       case 'stuck':
         return this.#onStuck(instance, message[2], message[3])
       default:
@@ -278,10 +267,14 @@ export class Keeper {
     if (instance.isGone) return
     const reports = out.text === '' ? [] : parseReports(out.text)
     if (reports === null) {
-      return this.#breach(instance, lanes, {
-        code: 'plugin_invalid_result',
-        message: 'the guest sent something unreadable',
-      })
+      const message = 'the guest sent something unreadable'
+      return this.#breach(instance, lanes, { code: 'plugin_invalid_result', message })
+    }
+    const isStray = !lanes.some((id) => instance.lanes.has(id))
+    if (isStray) this.#spent(instance, out.cpuUs, 'ended runs')
+    if (isStray && isStrayTooMuch(instance, out.cpuUs)) {
+      const message = `code of ended runs used more than ${instance.state.unit.limits.cpuMs} ms of CPU within a minute`
+      return this.#breach(instance, [], { code: 'plugin_cpu', message })
     }
     const { byLane, cpu } = shareOut({ reports, lanes, cpuUs: out.cpuUs, open: instance.lanes })
     for (const [id, list] of byLane) {
@@ -292,6 +285,11 @@ export class Keeper {
         this.#breach(instance, [id], { code: 'plugin_cpu', message })
       } else this.#beCautious(instance)
     }
+  }
+
+  /** CPU time outside of any run: whoever it belongs to pays for it all the same. */
+  #spent({ state }: Instance, cpuUs: number, where: CpuPlace): void {
+    if (cpuUs > 0) this.#options.onCpu?.(state.unit.key, cpuUs / 1_000, where)
   }
 
   #beCautious(instance: Instance): void {
@@ -305,9 +303,13 @@ export class Keeper {
     if (instance.isGone || thrown === null) return
     const suspects = lanes.map((id) => instance.lanes.get(id)).filter((lane) => lane !== undefined)
     const [only] = suspects
+    // What was said is told with the runs it concerns, where secrets are taken out of it.
+    if (only === undefined) {
+      const { place: at } = traceOf(instance.state.unit.bundle, thrown.stack)
+      return this.#warn(instance.state, 'a promise of a run that is over was rejected, and nothing handled it', { at })
+    }
     const message = `unhandled rejection: ${thrown.message}`
-    this.#options.logger.warn({ installation: instance.state.unit.key }, `sandbox: ${message}`)
-    if (suspects.length === 1 && only?.remaining === 1) return only.fail(thrown)
+    if (suspects.length === 1 && only.remaining === 1) return only.fail(thrown)
     if (suspects.length > 1) this.#beCautious(instance)
     for (const lane of suspects) {
       // Handlers can be repeated, their effects are not committed yet; single runs may have acted outside and go on.
@@ -320,11 +322,12 @@ export class Keeper {
 
   #onStuck(instance: Instance, lanes: readonly number[], why: string): void {
     const { state, slot } = instance
-    state.slotKey = ownSlot(state.unit)
+    state.slotKey = aloneSlot(state.unit, state.slotKey)
     if (instance.settle === null) {
       const message = `the plugin could not be stopped and its process was killed: ${why}`
       this.#breach(instance, lanes, { code: 'plugin_killed', message })
     } else this.#onRefused(instance, { name: 'Error', message: `loading could not be stopped: ${why}`, stack: '' })
+    this.#options.onKill?.(state.unit.key)
     this.#fleet.kill(slot, guiltOf('stuck', state.unit))
   }
 
@@ -338,9 +341,10 @@ export class Keeper {
     const suspects = unending.length > 0 ? unending : busy
     const [only] = suspects
     if (suspects.length !== 1 || only === undefined) return this.#fleet.kill(slot, 'memory')
-    only.state.slotKey = ownSlot(only.state.unit)
+    only.state.slotKey = aloneSlot(only.state.unit, only.state.slotKey)
     const message = `the plugin's process grew over ${this.#options.limits.childRssMb} MB and was killed`
     if (!only.isGone) this.#breach(only, [...only.lanes.keys()], { code: 'plugin_memory', message })
+    this.#options.onKill?.(only.state.unit.key)
     this.#fleet.kill(slot, guiltOf('memory', only.state.unit))
   }
 
@@ -349,27 +353,35 @@ export class Keeper {
     if (this.#isClosed) return
     this.#options.logger.error({ group: slot.group, why }, 'sandbox: a child process ended')
     this.#options.onRestart?.(slot.group, why.split(':')[0] as string)
-    const isKnown = why.startsWith('memory: ') || why.startsWith('stuck: ')
     const lost = [...this.#instances.values()].filter((instance) => instance.slot === slot && !instance.isGone)
+    const death = { why, isOwn: slot.group === 'own', lost: lost.length }
+    const blamed = new Set<string>()
     for (const instance of lost) {
       const { state } = instance
-      if (!isKnown && (instance.lanes.size > 0 || instance.settle !== null)) state.deaths += 1
-      const isAlone = slot.group === 'own' && lost.length === 1
-      if (isAlone && state.deaths >= DEATHS_TO_BLAME && instance.settle === null) {
-        state.deaths = 0
-        const message = `the process died ${DEATHS_TO_BLAME} times in a row while only this plugin ran in it: ${why}`
-        for (const lane of instance.lanes.values())
-          lane.end({ why: 'breach', code: 'plugin_killed', message, isCulprit: lane.remaining === 1 })
-      } else if (!isKnown && state.deaths >= DEATHS_TO_ISOLATE) state.slotKey = ownSlot(state.unit)
+      const { deaths, moves, blame, isOwnDoing } = judgeDeath(instance, death)
+      state.deaths = deaths
+      if (moves) state.slotKey = aloneSlot(state.unit, state.slotKey)
+      if (blame !== null) {
+        blamed.add(state.unit.key)
+        this.#condemn(instance, `the process of the plugin is gone: ${blame}`)
+      }
       const message = `the sandbox process ended: ${why}`
-      // Its own doing, but not certainly that of the runs in it now: they are repeated here, not by the caller.
-      const isOwnDoing = why === guiltOf('stuck', state.unit) || why === guiltOf('memory', state.unit)
       const end: LaneEnd = isOwnDoing
         ? { why: 'breach', code: 'plugin_killed', message, isCulprit: false }
         : { why: 'interrupted', message }
       this.#lose(instance, end, [...instance.lanes.keys()])
     }
+    for (const key of blamed) this.#options.onKill?.(key)
     for (const { state } of lost) this.#reload(state)
+  }
+
+  /** Its process is gone and it is to blame, for what it did in these runs or as it was loaded. */
+  #condemn(instance: Instance, message: string): void {
+    const { state, lanes, settle } = instance
+    this.#warn(state, message, { code: 'plugin_killed' })
+    for (const lane of lanes.values())
+      lane.end({ why: 'breach', code: 'plugin_killed', message, isCulprit: lane.remaining === 1 })
+    if (settle !== null) this.#onRefused(instance, { name: 'Error', message, stack: '' })
   }
 
   #startSweeping(): void {
@@ -385,6 +397,3 @@ export class Keeper {
     this.#fleet.checkHeartbeats(nowMs, isHubLate)
   }
 }
-
-/** Why a process was killed, with the unit that made it necessary. */
-const guiltOf = (what: 'stuck' | 'memory', unit: Unit): string => `${what}: ${unit.key}`

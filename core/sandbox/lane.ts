@@ -13,7 +13,14 @@ import { traceOf } from './trace.ts'
  */
 export type LaneEnd =
   | { readonly why: 'done' }
-  | { readonly why: 'breach'; readonly code: ErrorCode; readonly message: string; readonly isCulprit: boolean }
+  | {
+      readonly why: 'breach'
+      readonly code: ErrorCode
+      readonly message: string
+      readonly isCulprit: boolean
+      /** What the broken slice used, where that is known. */
+      readonly cpuUs?: number | undefined
+    }
   | { readonly why: 'interrupted'; readonly message: string }
 
 /** Codes a guest may give its own error; every other must have been raised by the hub in the same run. */
@@ -22,6 +29,10 @@ const GUEST_CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'capability_input',
   'plugin_invalid_result',
 ])
+/** In a transform the guest itself says that a capability is not for it: there is nothing to be asked of the hub. */
+const DENIED: ErrorCode = 'capability_denied'
+/** Runs without effects: the guest itself refuses what would be one. */
+const LOOKING: ReadonlySet<RunInput['kind']> = new Set(['transform', 'check'])
 
 /** Calls this far over the limit are no mistake: the guest's half of the bridge, which counts too, was tampered with. */
 const FLOOD_FACTOR = 4
@@ -145,8 +156,10 @@ export class Lane {
   end(end: LaneEnd): void {
     if (this.#isEnded) return
     const state = this.#current
-    if (end.why === 'breach' && end.isCulprit && state !== undefined)
+    if (end.why === 'breach' && end.isCulprit && state !== undefined) {
+      state.cpuUs += end.cpuUs ?? 0
       this.#push(state, { error: this.#error(state, end) })
+    }
     this.#isEnded = true
     this.#resolve(end)
   }
@@ -157,7 +170,7 @@ export class Lane {
 
   #finish(state: RunState, report: GuestReport, { isAlone, chars }: { isAlone: boolean; chars: number }): void {
     const { unit, bounds } = this.#options
-    const { logs, dropped } = readLogs(report, { limits: unit.limits, bounds })
+    const { logs, dropped } = readLogs(report, { limits: unit.limits, bounds, bundle: unit.bundle })
     const parts = { logs, logsDropped: dropped }
     const thrown = readError(report.x)
     if (thrown !== null) return this.#push(state, { ...parts, error: this.#thrown(state, thrown) })
@@ -174,8 +187,12 @@ export class Lane {
       const scope = { input: state.run.input, limits: unit.limits, bounds, opsBefore: state.ops, chars }
       this.#push(state, { ...parts, ...readResult(report, scope), error: null })
     } catch (error) {
-      if (!(error instanceof HubError)) throw error
-      this.#push(state, { ...parts, error: this.#error(state, { code: error.code, message: error.message }) })
+      if (!(error instanceof HubError))
+        this.#options.logger.error({ err: error, unit: unit.key }, 'a report was not read')
+      // What nobody foresaw is the guest's doing as well, and must not end the hub.
+      const told =
+        error instanceof HubError ? error : new HubError('plugin_invalid_result', 'the report of the run is unreadable')
+      this.#push(state, { ...parts, error: this.#error(state, { code: told.code, message: told.message }) })
     }
   }
 
@@ -189,6 +206,8 @@ export class Lane {
       logsDropped: 0,
       cpuMs: state.cpuUs / 1_000,
       durationMs: nowMs - state.startedMs,
+      hostOps: state.ops - state.httpCalls,
+      httpCalls: state.httpCalls,
     }
     this.#results.push({ ...result, ...parts })
     const next = this.#current
@@ -253,7 +272,11 @@ export class Lane {
   #thrown(state: RunState, thrown: GuestErrorText, prefix = ''): HubError {
     const { code, name, message } = thrown
     const isKnown =
-      code !== undefined && isErrorCode(code) && (GUEST_CODES.has(code) || state.raised?.has(code) === true)
+      code !== undefined &&
+      isErrorCode(code) &&
+      (GUEST_CODES.has(code) ||
+        state.raised?.has(code) === true ||
+        (code === DENIED && LOOKING.has(state.run.input.kind)))
     const words = name === 'Error' || name === 'CapabilityError' || name === '' ? message : `${name}: ${message}`
     const text = `${prefix}${words === '' ? 'an error without a message' : words}`
     return this.#error(state, {
@@ -288,12 +311,21 @@ export function errorOf(parts: { unit: Unit; run?: Run; code: ErrorCode; message
 }
 
 function wallMsOf(input: RunInput, unit: Unit): number {
-  const { eventWallMs, actionWallMs, scheduleWallMs, routeWallMs } = unit.limits
-  return { event: eventWallMs, action: actionWallMs, schedule: scheduleWallMs, route: routeWallMs }[input.kind]
+  const { eventWallMs, actionWallMs, scheduleWallMs, routeWallMs, transformWallMs } = unit.limits
+  return {
+    event: eventWallMs,
+    action: actionWallMs,
+    schedule: scheduleWallMs,
+    route: routeWallMs,
+    transform: transformWallMs,
+    check: actionWallMs,
+  }[input.kind]
 }
 
 function inputText(input: RunInput): string {
   if (input.kind === 'event') return input.eventJson
+  if (input.kind === 'transform') return input.responseJson
+  if (input.kind === 'check') return 'null'
   if (input.kind === 'action') return `[${input.itemsJson.join()}]`
   return JSON.stringify(input.kind === 'schedule' ? input.tick : input.request)
 }

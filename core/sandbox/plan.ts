@@ -1,14 +1,21 @@
 /** Small decisions of the sandbox as pure functions: what goes together, what the guest is told, what a breach is called. */
 import type { ErrorCode } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import type { BreachKind, GuestReport, GuestSettings } from './protocol.ts'
+import type { BreachKind, GuestReport, GuestSettings, LoadOrder } from './protocol.ts'
 import type { Run, Unit } from './sandbox.ts'
 
 const BATCH_CHARS_MAX = 1_048_576
 const BATCH_RUNS_MAX = 200
 
+/** What an isolate broke, and how much CPU time nobody has reported yet. */
+export interface BreachNews {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly cpuUs?: number
+}
+
 /** Code and words for a limit that an isolate broke. */
-export function breachError(kind: BreachKind, unit: Unit): { code: ErrorCode; message: string } {
+export function breachError(kind: BreachKind, unit: Unit): BreachNews {
   const { sliceMs, heapMb } = unit.limits
   if (kind === 'slice')
     return { code: 'plugin_cpu', message: `the plugin kept the CPU for more than ${sliceMs} ms without a pause` }
@@ -26,17 +33,31 @@ export function nextPart(runs: readonly Run[], from: number, isSolo: boolean): r
     chars +=
       input.kind === 'event'
         ? input.eventJson.length
-        : input.kind === 'action'
-          ? input.itemsJson.reduce((sum, item) => sum + item.length, 0)
-          : 1_024
+        : input.kind === 'transform'
+          ? input.responseJson.length
+          : input.kind === 'action'
+            ? input.itemsJson.reduce((sum, item) => sum + item.length, 0)
+            : 1_024
     if (to > from && chars > BATCH_CHARS_MAX) break
     to += 1
   }
   return runs.slice(from, to)
 }
 
+/** What the child needs to build the unit. */
+export const loadOrder = (unit: Unit, bounds: Limits, cautious: boolean): LoadOrder => ({
+  code: unit.bundle.code,
+  config: unit.config,
+  settings: JSON.stringify(settingsOf(unit, bounds)),
+  heapMb: unit.limits.heapMb,
+  sliceMs: unit.limits.sliceMs,
+  loadMs: bounds.pluginLoadMs,
+  cautious,
+  drainBytesMax: bounds.childMessageBytesMax,
+})
+
 /** What the guest's own half of the bridge has to know. */
-export function settingsOf(unit: Unit, bounds: Limits): GuestSettings {
+function settingsOf(unit: Unit, bounds: Limits): GuestSettings {
   const { hostOpsMax, httpCallsMax, logLinesMax, sliceMs } = unit.limits
   return {
     installation: unit.key.slice(unit.key.indexOf('/') + 1),
@@ -61,7 +82,10 @@ export interface SliceShare {
   readonly cpu: { readonly shareUs: number; readonly isAlone: boolean }
 }
 
-/** A slice executed the runs that ended in it and, in each lane that goes on, one more; they share its CPU time. */
+/**
+ * A slice executed the runs that ended in it and, in each lane that goes on, one more; they share its CPU time. A guest
+ * that tells of ends which there cannot have been makes nothing cheaper.
+ */
 export function shareOut(slice: {
   readonly reports: readonly GuestReport[]
   readonly lanes: readonly number[]
@@ -78,8 +102,9 @@ export function shareOut(slice: {
   }
   let executed = 0
   for (const id of byLane.keys()) {
-    const ended = endedByLane.get(id) ?? 0
-    executed += ended + (ended < (slice.open.get(id)?.remaining ?? 0) ? 1 : 0)
+    const remaining = slice.open.get(id)?.remaining ?? 0
+    const ended = Math.min(endedByLane.get(id) ?? 0, remaining)
+    executed += ended + (ended < remaining ? 1 : 0)
   }
   return { byLane, cpu: { shareUs: slice.cpuUs / Math.max(1, executed), isAlone: executed <= 1 } }
 }

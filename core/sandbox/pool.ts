@@ -1,16 +1,17 @@
 /** The sandbox of the hub: units, and runs in lanes. Which isolate and which process they live in is the keeper's business. */
-import { type ErrorCode, HubError } from '../errors.ts'
-import { Keeper, type SandboxOptions, UNCLEAR_TRIES_MAX } from './keeper.ts'
+import { asHubError, type ErrorCode, HubError } from '../errors.ts'
+import { Keeper, UNCLEAR_TRIES_MAX } from './keeper.ts'
 import { errorOf, type LaneEnd } from './lane.ts'
+import type { SandboxOptions } from './options.ts'
 import { nextPart } from './plan.ts'
 import { NO_EFFECTS } from './report.ts'
-import { type Instance, newState, ownSlot, type UnitState } from './unit-state.ts'
+import { aloneSlot, elsewhere, homeSlot, type Instance, isApartSlot, newState, type UnitState } from './unit-state.ts'
 import type { Run, RunResult, Sandbox, SandboxStats, Unit, UnitSurface } from './sandbox.ts'
-
-export type { SandboxOptions }
 
 /** Opens the sandbox. Children start when the first unit is loaded. */
 export const createSandbox = (options: SandboxOptions): Sandbox => new Pool(options)
+
+const NO_PROCESS = { code: 'unavailable', message: 'The sandbox cannot start a process' } as const
 
 /** How a lane ended and what it left. */
 interface Ended {
@@ -22,6 +23,8 @@ interface Ended {
 class Pool implements Sandbox {
   readonly #keeper: Keeper
   readonly #units = new Map<string, UnitState>()
+  /** On their way to another process. */
+  readonly #moving = new Set<string>()
 
   constructor(options: SandboxOptions) {
     this.#keeper = new Keeper(options)
@@ -30,8 +33,9 @@ class Pool implements Sandbox {
   async load(unit: Unit): Promise<UnitSurface> {
     if (this.#keeper.isClosed) throw new HubError('unavailable', 'The sandbox is closed')
     const old = this.#units.get(unit.key)
-    const keepsOwn = old !== undefined && old.slotKey !== old.unit.group && old.unit.bundle.hash === unit.bundle.hash
-    const state = newState(unit, keepsOwn || unit.group === 'own' ? ownSlot(unit) : unit.group)
+    const wasMoved = old !== undefined && old.slotKey !== homeSlot(old.unit)
+    const keepsOwn = wasMoved && old.unit.bundle.hash === unit.bundle.hash
+    const state = newState(unit, keepsOwn ? aloneSlot(unit, old.slotKey) : homeSlot(unit))
     const instance = await this.#firstInstance(state)
     const previous = this.#units.get(unit.key)
     this.#units.set(unit.key, state)
@@ -45,6 +49,19 @@ class Pool implements Sandbox {
     if (state === undefined) return
     this.#units.delete(key)
     this.#keeper.retire(state)
+  }
+
+  async setApart(key: string, isApart: boolean): Promise<void> {
+    const old = this.#units.get(key)
+    if (old === undefined || isApartSlot(old.slotKey) === isApart || this.#moving.has(key)) return
+    const state = elsewhere(old, isApart)
+    this.#moving.add(key)
+    await this.#firstInstance(state).finally(() => this.#moving.delete(key))
+    // Loaded anew or unloaded meanwhile: that one counts.
+    if (this.#units.get(key) !== old) return this.#keeper.retire(state)
+    this.#units.set(key, state)
+    this.#keeper.adopt(state)
+    this.#keeper.retire(old)
   }
 
   async runBatch(key: string, runs: readonly Run[]): Promise<readonly RunResult[]> {
@@ -100,7 +117,8 @@ class Pool implements Sandbox {
   async #runLane(key: string, runs: readonly Run[]): Promise<Ended> {
     const state = this.#units.get(key)
     if (state === undefined) throw new HubError('unavailable', `The installation ${key} is not loaded`)
-    const instance = state.instance ?? (await this.#keeper.ensure(state).catch((error: unknown) => asHubError(error)))
+    const instance =
+      state.instance ?? (await this.#keeper.ensure(state).catch((error: unknown) => asHubError(error, NO_PROCESS)))
     if (instance instanceof HubError) return this.#notBuilt(key, runs, instance)
     const lane = this.#keeper.openLane(instance, runs)
     lane.start()
@@ -123,7 +141,18 @@ class Pool implements Sandbox {
       unit === undefined
         ? new HubError(parts.code, parts.message)
         : errorOf({ unit, run, code: parts.code, message: parts.message })
-    return { id: run.id, value: null, effects: NO_EFFECTS, logs: [], logsDropped: 0, cpuMs: 0, durationMs: 0, error }
+    return {
+      id: run.id,
+      value: null,
+      effects: NO_EFFECTS,
+      logs: [],
+      logsDropped: 0,
+      cpuMs: 0,
+      durationMs: 0,
+      hostOps: 0,
+      httpCalls: 0,
+      error,
+    }
   }
 
   /** The first build of a unit: a neighbour's fault is tried again, its own is the caller's to hear. */
@@ -138,8 +167,3 @@ class Pool implements Sandbox {
     }
   }
 }
-
-const asHubError = (error: unknown): HubError =>
-  error instanceof HubError
-    ? error
-    : new HubError('unavailable', 'The sandbox cannot start a process', { cause: error })

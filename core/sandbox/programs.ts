@@ -4,25 +4,34 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { PluginBuild } from 'esbuild'
 import { withBundler } from './bundler.ts'
 import { cachedProgram } from './program-cache.ts'
+import { GUEST_FILE, GUEST_SPLIT } from './protocol.ts'
 
 let made: Promise<string> | undefined
 
-/** Script text whose completion value is the guest's `boot` function. */
+/** The guest's scripts, with GUEST_SPLIT between: the completion value of the first is its `boot` function. */
 export function guestCode(): Promise<string> {
-  made ??= cachedProgram('guest', make)
+  made ??= cachedProgram({ name: 'guest', make })
   return made
 }
 
+/** Two scripts: the second is handed out when the guest asks for it (guest/lazy-web.ts). */
 async function make(): Promise<string> {
+  const main = await script(new URL('./guest/main.ts', import.meta.url), 'return guest.boot')
+  const web = await script(new URL('./guest/web.ts', import.meta.url), 'return guest')
+  return `${main}${GUEST_SPLIT}${web}//# sourceURL=${GUEST_FILE}`
+}
+
+/** A script whose completion value is what `answer` returns of its module. */
+async function script(entry: URL, answer: string): Promise<string> {
   const result = await withBundler((esbuild) =>
     esbuild.build({
-      entryPoints: [fileURLToPath(new URL('./guest/main.ts', import.meta.url))],
+      entryPoints: [fileURLToPath(entry)],
       bundle: true,
       write: false,
       format: 'iife',
       globalName: 'guest',
       banner: { js: '(() => {' },
-      footer: { js: 'return guest.boot\n})()' },
+      footer: { js: `${answer}\n})()` },
       platform: 'neutral',
       target: 'es2024',
       minifySyntax: true,
@@ -44,7 +53,7 @@ let madeChild: Promise<string> | undefined
  * half the time, and needs no right to read the hub's code.
  */
 export function childCode(): Promise<string> {
-  madeChild ??= cachedProgram('child', makeChild)
+  madeChild ??= cachedProgram({ name: 'child', make: makeChild })
   return madeChild
 }
 

@@ -1,8 +1,11 @@
 /**
  * What the hub and its sandbox children say to each other. Both directions collect messages for one turn of the event
- * loop and send them as one array. Run and report texts are JSON that the child passes on unread; only the guest and the
- * hub look inside.
+ * loop and write them at once (frames.ts). Run and report texts are JSON that the child passes on unread; only the guest and
+ * the hub look inside.
  */
+
+/** The child's end of the pipe to its hub. */
+export const CHANNEL_FD = 3
 
 /** Everything the child needs to build one isolate. */
 export interface LoadOrder {
@@ -16,6 +19,8 @@ export interface LoadOrder {
   readonly loadMs: number
   /** One run a slice, so that a breach has one culprit. */
   readonly cautious: boolean
+  /** UTF-8 bytes of one drained text; a guest that hands out more has tampered with its bridge. */
+  readonly drainBytesMax: number
 }
 
 /** `unit` numbers one isolate, `lane` one sequence of runs in it; neither is ever used twice. */
@@ -30,19 +35,65 @@ export type ToChild =
 export type BreachKind = 'slice' | 'memory' | 'oversize'
 
 export type FromChild =
-  | readonly ['ready']
-  /** Resident bytes, so that the hub can end a child that outgrows its cap. `busy`: units inside a slice right now. */
-  | readonly ['beat', rssBytes: number, busy: readonly number[]]
-  | readonly ['loaded', unit: number, surface: string]
+  /** What its process can do and must not; empty when it is shut in. */
+  | readonly ['ready', openWalls: readonly string[]]
+  /**
+   * Resident bytes, so that the hub can end a child that outgrows its cap. `busy`: units inside a slice right now. `heaps`:
+   * bytes of those that ran since the beat before.
+   */
+  | readonly [
+      'beat',
+      rssBytes: number,
+      busy: readonly number[],
+      heaps: readonly (readonly [unit: number, bytes: number])[],
+    ]
+  /** `cpuUs`: what the plugin's top level and the guest's own code took. */
+  | readonly ['loaded', unit: number, cpuUs: number, surface: string]
   | readonly ['refused', unit: number, error: GuestErrorText]
   /** `lanes` took part in the slice that used `cpuUs`. `reports` is a JSON array of GuestReports. */
   | readonly ['out', unit: number, lanes: readonly number[], cpuUs: number, reports: string]
   /** A rejection nobody handles or an error outside any run; the isolate lives on. */
   | readonly ['stray', unit: number, lanes: readonly number[], error: GuestErrorText]
-  /** The isolate is gone; `lanes` took part in its last slice. */
-  | readonly ['breach', unit: number, kind: BreachKind, lanes: readonly number[]]
+  /** The isolate is gone; `lanes` took part in its last slice, which used `cpuUs` that no report has told. */
+  | readonly ['breach', unit: number, kind: BreachKind, lanes: readonly number[], cpuUs: number]
   /** The isolate cannot be ended: only killing this process helps. */
   | readonly ['stuck', unit: number, lanes: readonly number[], why: string]
+
+/** What a child sent in one turn, or null when it is not what an honest one sends: then it is no longer ours. */
+export function readFrame(value: unknown): readonly FromChild[] | null {
+  return Array.isArray(value) && value.every(isFromChild) ? (value as readonly FromChild[]) : null
+}
+
+function isFromChild(message: unknown): boolean {
+  if (!Array.isArray(message)) return false
+  const [kind, ...parts] = message as unknown[]
+  const shape = typeof kind === 'string' && Object.hasOwn(SHAPES, kind) ? SHAPES[kind as FromChild[0]] : undefined
+  return shape !== undefined && parts.length === shape.length && shape.every((fits, n) => fits(parts[n]))
+}
+
+const isText = (part: unknown): boolean => typeof part === 'string'
+const isNumber = (part: unknown): boolean => Number.isSafeInteger(part)
+const isAmount = (part: unknown): boolean => typeof part === 'number' && part >= 0 && part < Number.MAX_SAFE_INTEGER
+const isListOf = (fits: (part: unknown) => boolean) => (part: unknown) => Array.isArray(part) && part.every(fits)
+const isNumbers = isListOf(isNumber)
+const isError = (part: unknown): boolean => {
+  const { name, message, stack } = (part ?? {}) as { readonly [name: string]: unknown }
+  return isText(name) && isText(message) && isText(stack)
+}
+const isHeap = (part: unknown): boolean =>
+  Array.isArray(part) && part.length === 2 && isNumber(part[0]) && isAmount(part[1])
+const isBreach = (part: unknown): boolean => part === 'slice' || part === 'memory' || part === 'oversize'
+
+const SHAPES: Readonly<Record<FromChild[0], readonly ((part: unknown) => boolean)[]>> = {
+  ready: [isListOf(isText)],
+  beat: [isAmount, isNumbers, isListOf(isHeap)],
+  loaded: [isNumber, isAmount, isText],
+  refused: [isNumber, isError],
+  out: [isNumber, isNumbers, isAmount, isText],
+  stray: [isNumber, isNumbers, isError],
+  breach: [isNumber, isBreach, isNumbers, isAmount],
+  stuck: [isNumber, isNumbers, isText],
+}
 
 /** An error as text: the guest's objects never cross. */
 export interface GuestErrorText {
@@ -69,11 +120,11 @@ export interface GuestSettings {
   readonly sliceBudgetMs: number
 }
 
-/** One run inside a `run` command. `input`: event, items, tick or request. */
+/** One run inside a `run` command. `input`: event, items, tick, request or response. */
 export interface GuestRunOrder {
   readonly id: string
   readonly attempt: number
-  readonly kind: 'event' | 'action' | 'schedule' | 'route'
+  readonly kind: 'event' | 'action' | 'schedule' | 'route' | 'transform' | 'check'
   readonly name: string
   readonly wallMs: number
   readonly input: unknown
@@ -128,11 +179,21 @@ export interface GuestReport {
 /** The lane of code that runs outside any run (while loading). */
 export const NO_LANE = 0
 
+/** Follows the name of a capability: said by the guest for what leaves something behind, by the hub for the rest. */
+export const NOT_IN_TRANSFORM =
+  'cannot be used in a transform: it runs before anything is stored, in the time of the sender. React to response.submitted instead'
+
+/** The same for checks. */
+export const NOT_IN_CHECK = 'cannot be used in a check: it only looks, and leaves nothing behind'
+
 /** Names under which scripts show in stack traces inside the guest. */
 export const PLUGIN_FILE = 'plugin.js'
 export const GUEST_FILE = 'manifold.js'
 
-/** One drained text; a guest that hands out more has tampered with its bridge. */
-export const DRAIN_CHARS_MAX = 8_388_608
+/** Stands between the guest's two scripts … */
+export const GUEST_SPLIT = '\n//# web\n'
+/** … and this is the question whose answer is the second. */
+export const WEB_QUESTION = 'web'
+
 /** The guest stops filling a drain here and says that more is waiting. */
 export const DRAIN_CHARS_SOFT = 1_048_576

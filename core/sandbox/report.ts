@@ -1,25 +1,34 @@
 /** Reads what a guest reports. The guest may have tampered with its half of the bridge: every part is checked and counted here. */
-import type { Json, Outcome, RouteResponse, SendOutcome } from '../contract/index.ts'
+import type { Json, Outcome, RouteResponse, SendOutcome, Verdict } from '../contract/index.ts'
 import { HubError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { RunLog } from '../model.ts'
 import type { GuestErrorText, GuestReport } from './protocol.ts'
-import type { CapabilityCalls, GuestEffects, RunInput, UnitLimits, UnitSurface } from './sandbox.ts'
+import type { Bundle, CapabilityCalls, GuestEffects, RunInput, RunValue, UnitLimits, UnitSurface } from './sandbox.ts'
+import { readFindings } from './read-findings.ts'
+import { inSources, traceOf } from './trace.ts'
 
 export const NO_EFFECTS: GuestEffects = { enqueue: [], kv: [], emit: [], tally: [], metric: [] }
 
 const CAPABILITIES: ReadonlySet<string> = new Set<keyof CapabilityCalls>([
   'http',
+  'email',
   'hmac',
   'sign',
+  'token',
   'kv.get',
   'kv.list',
   'responses.get',
   'responses.list',
   'tallies',
+  'verify',
+  'submit',
+  'forms.get',
+  'forms.ensure',
 ])
 const LOG_LEVELS: ReadonlySet<unknown> = new Set(['debug', 'info', 'warn', 'error'])
 const FIELDS_CHARS_MAX = 4_096
+const PLACE_CHARS_MAX = 1_000
 const NAME_CHARS_MAX = 200
 const KEY_CHARS_MAX = 512
 const SURFACE_NAMES_MAX = 1_000
@@ -62,7 +71,14 @@ export function readSurface(text: string): UnitSurface {
     const list = isObject(found) ? found[part] : null
     return Array.isArray(list) ? list.filter((name) => isText(name, NAME_CHARS_MAX)).slice(0, SURFACE_NAMES_MAX) : []
   }
-  return { on: names('on'), actions: names('actions'), schedules: names('schedules'), routes: names('routes') }
+  return {
+    on: names('on'),
+    actions: names('actions'),
+    schedules: names('schedules'),
+    routes: names('routes'),
+    transform: isObject(found) && found['transform'] === true,
+    check: isObject(found) && found['check'] === true,
+  }
 }
 
 /** What reading needs to know of the run. */
@@ -77,14 +93,14 @@ export interface ReportScope {
 }
 
 /** Checks value and effects of a run that ended well. Throws `plugin_invalid_result` or `capability_limit`. */
-export function readResult(
-  report: GuestReport,
-  scope: ReportScope,
-): { value: readonly Outcome[] | RouteResponse | null; effects: GuestEffects } {
+export function readResult(report: GuestReport, scope: ReportScope): { value: RunValue; effects: GuestEffects } {
+  if (report.e !== undefined && !isObject(report.e)) return invalid('the effects of a run are lists by name')
   const effects = report.e === undefined ? NO_EFFECTS : readEffects(report.e, scope)
   const { input, bounds } = scope
   if (input.kind === 'action') return { value: readOutcomes(report.v, input.itemsJson.length, bounds), effects }
   if (input.kind === 'route') return { value: readRouteResponse(report.v, bounds), effects }
+  if (input.kind === 'transform') return { value: readVerdict(report.v, bounds), effects: countsOnly(effects) }
+  if (input.kind === 'check') return { value: readFindings(report.v, bounds), effects: countsOnly(effects) }
   return { value: null, effects }
 }
 
@@ -122,9 +138,9 @@ const sum = <Item>(list: readonly Item[], sizeOf: (item: Item) => number): numbe
 function readEnqueue(item: unknown, bounds: Limits): GuestEffects['enqueue'][number] {
   if (!isObject(item) || !isText(item['action'], NAME_CHARS_MAX) || item['input'] === undefined)
     return invalid('enqueue needs an action and an input')
-  const { action, input, key, orderBy, delayMs } = item
-  if (!isOptionalText(key, KEY_CHARS_MAX) || !isOptionalText(orderBy, KEY_CHARS_MAX))
-    return invalid(`key and orderBy of enqueue have at most ${KEY_CHARS_MAX} characters`)
+  const { action, input, key, orderBy, paceBy, delayMs } = item
+  if (![key, orderBy, paceBy].every((text) => isOptionalText(text, KEY_CHARS_MAX)))
+    return invalid(`key, orderBy and paceBy of enqueue have at most ${KEY_CHARS_MAX} characters`)
   if (delayMs !== undefined && (!isAmount(delayMs) || delayMs < 0))
     return invalid('delayMs of enqueue must be 0 or more')
   const json = shallow(input, 'the input of enqueue', bounds)
@@ -133,6 +149,7 @@ function readEnqueue(item: unknown, bounds: Limits): GuestEffects['enqueue'][num
     input: json,
     ...(key === undefined ? {} : { key: key as string }),
     ...(orderBy === undefined ? {} : { orderBy: orderBy as string }),
+    ...(paceBy === undefined ? {} : { paceBy: paceBy as string }),
     ...(delayMs === undefined ? {} : { delayMs }),
   }
 }
@@ -158,9 +175,11 @@ function readEmit(item: unknown, bounds: Limits): GuestEffects['emit'][number] {
   }
 }
 
+/** Bounded, since a sum that leaves the range of doubles is refused by a database, and with it the cursor. */
 function readCount(item: unknown): { readonly name: string; readonly by: number } {
   if (!isObject(item) || !isText(item['name'], NAME_CHARS_MAX) || !isAmount(item['by']))
     return invalid('a counter needs a name and a finite number')
+  if (Math.abs(item['by']) > Number.MAX_SAFE_INTEGER) return invalid('a counter takes steps up to 2^53')
   return { name: item['name'], by: item['by'] }
 }
 
@@ -175,9 +194,11 @@ function readOutcomes(value: unknown, count: number, bounds: Limits): readonly O
   return value.map((item) => (item === null ? { outcome: 'delivered' } : readOutcome(item, bounds)))
 }
 
+const OUTCOME_WORDS = 'an outcome is made with delivered(), retry(), dead(), ambiguous(), unauthorized() or send()'
+
 function readOutcome(value: unknown, bounds: Limits): Outcome {
-  if (!isObject(value)) return invalid('an outcome is made with delivered(), retry(), dead(), ambiguous() or send()')
-  const { outcome, detail, reason, afterMs, code, message, disable } = value
+  if (!isObject(value)) return invalid(OUTCOME_WORDS)
+  const { outcome, detail, reason, afterMs, code, message, disable, untouched } = value
   if (outcome === 'send') return readSend(value, bounds)
   const text = (part: unknown, what: string): string =>
     typeof part === 'string'
@@ -186,6 +207,7 @@ function readOutcome(value: unknown, bounds: Limits): Outcome {
   if (outcome === 'delivered')
     return detail === undefined ? { outcome } : { outcome, detail: shallow(detail, 'the detail of an outcome', bounds) }
   if (outcome === 'ambiguous') return { outcome, reason: text(reason, 'reason') }
+  if (outcome === 'unauthorized') return { outcome, message: text(message, 'message') }
   if (outcome === 'dead') {
     return {
       outcome,
@@ -194,13 +216,14 @@ function readOutcome(value: unknown, bounds: Limits): Outcome {
       ...(disable === true ? { disable } : {}),
     }
   }
-  if (outcome !== 'retry') return invalid('an outcome is made with delivered(), retry(), dead(), ambiguous() or send()')
+  if (outcome !== 'retry') return invalid(OUTCOME_WORDS)
   if (afterMs !== undefined && (!isAmount(afterMs) || afterMs < 0)) return invalid('afterMs of retry must be 0 or more')
   return {
     outcome,
     reason: text(reason, 'reason'),
     ...(afterMs === undefined ? {} : { afterMs }),
     ...(code === undefined ? {} : { code: text(code, 'code').slice(0, NAME_CHARS_MAX) }),
+    ...(untouched === true ? { untouched } : {}),
   }
 }
 
@@ -234,27 +257,80 @@ function readRouteResponse(value: unknown, bounds: Limits): RouteResponse {
   }
 }
 
-/** The run's log, cut to its limits once more. */
+/** Nothing is stored yet that an effect could follow from. An honest guest has refused it before. */
+function countsOnly(effects: GuestEffects): GuestEffects {
+  const { enqueue, kv, emit, tally } = effects
+  if (enqueue.length + kv.length + emit.length + tally.length > 0) return invalid('a transform or check has no effects')
+  return effects
+}
+
+const REJECT_CODE = /^[a-z][a-z0-9_]{0,63}$/
+
+function readVerdict(value: unknown, bounds: Limits): Verdict {
+  if (value === undefined || value === null) return { verdict: 'keep' }
+  if (!isObject(value)) return invalid(VERDICT_WORDS)
+  const { verdict, data, meta, reason, code, message } = value
+  if (verdict === 'keep') {
+    const changes = (part: unknown, what: string): { readonly [key: string]: Json } =>
+      isObject(part)
+        ? (shallow(part, what, bounds) as { readonly [key: string]: Json })
+        : invalid(`${what} must be an object`)
+    return {
+      verdict,
+      ...(data === undefined ? {} : { data: changes(data, 'data of keep') }),
+      ...(meta === undefined ? {} : { meta: changes(meta, 'meta of keep') }),
+    }
+  }
+  if (verdict === 'flag') {
+    if (typeof reason !== 'string') return invalid('flag needs a reason, which is a text')
+    return { verdict, reason: reason.slice(0, bounds.pluginLogLineCharsMax) }
+  }
+  if (verdict !== 'reject') return invalid(VERDICT_WORDS)
+  if (typeof code !== 'string' || !REJECT_CODE.test(code))
+    return invalid('the code of reject has lower-case letters, digits and "_", starting with a letter')
+  if (typeof message !== 'string') return invalid('reject needs a message, which is a text')
+  return { verdict, code, message: message.slice(0, bounds.pluginLogLineCharsMax) }
+}
+
+const VERDICT_WORDS = 'a verdict is made with keep(), flag() or reject()'
+
+/** The run's log, cut to its limits once more, with the places of its lines in the plugin's own files. */
 export function readLogs(
   report: GuestReport,
-  scope: Pick<ReportScope, 'limits' | 'bounds'>,
+  scope: Pick<ReportScope, 'limits' | 'bounds'> & { readonly bundle: Bundle },
 ): { logs: readonly RunLog[]; dropped: number } {
   const raw = Array.isArray(report.g) ? report.g : []
   const logs: RunLog[] = []
   for (const line of raw.slice(0, scope.limits.logLinesMax)) {
     if (!isObject(line) || !LOG_LEVELS.has(line['level']) || typeof line['message'] !== 'string') continue
     // One more for the guest's own mark of a cut.
-    const message = line['message'].slice(0, scope.bounds.pluginLogLineCharsMax + 1)
+    const charsMax = scope.bounds.pluginLogLineCharsMax + 1
+    const message = inSources(scope.bundle, line['message'].slice(0, charsMax)).slice(0, charsMax)
     const level = line['level'] as RunLog['level']
-    const { fields } = line
+    const { fields, at } = line
+    const { place } = typeof at === 'string' ? traceOf(scope.bundle, at.slice(0, PLACE_CHARS_MAX)) : { place: null }
     const isSmall =
       isObject(fields) &&
       isShallow(fields, scope.bounds.jsonDepthMax) &&
       JSON.stringify(fields).length <= FIELDS_CHARS_MAX
-    logs.push(isSmall ? { level, message, fields: fields as { readonly [key: string]: Json } } : { level, message })
+    logs.push({
+      level,
+      message,
+      ...(isSmall ? { fields: fieldsInSources(scope.bundle, fields) } : {}),
+      ...(place === null ? {} : { at: place }),
+    })
   }
   const told = Number.isSafeInteger(report.d) && (report.d as number) > 0 ? (report.d as number) : 0
   return { logs, dropped: told + Math.max(0, raw.length - scope.limits.logLinesMax) }
+}
+
+/** Texts may be stacks. A path is longer than what stands for it; a text stays within what all of them may have. */
+function fieldsInSources(bundle: Bundle, fields: Fields): { readonly [key: string]: Json } {
+  const told = Object.entries(fields).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? inSources(bundle, value).slice(0, FIELDS_CHARS_MAX) : value,
+  ])
+  return Object.fromEntries(told) as { readonly [key: string]: Json }
 }
 
 /** An error as the guest tells it; null when the report tells none. */

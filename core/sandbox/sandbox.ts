@@ -5,7 +5,13 @@
  * neighbour and must be repeated; it costs the plugin nothing.
  */
 import type {
+  AccessToken,
   ActionItem,
+  EmailAnswer,
+  EmailMessage,
+  Finding,
+  FormInfo,
+  Forms,
   HubEvent,
   Json,
   Outcome,
@@ -14,6 +20,12 @@ import type {
   RouteResponse,
   Sealable,
   SecretRef,
+  SubmitRequest,
+  Submitted,
+  Verdict,
+  TokenRequest,
+  Verified,
+  VerifyRequest,
 } from '../contract/index.ts'
 import type { HubError } from '../errors.ts'
 import type { RunLog } from '../model.ts'
@@ -36,6 +48,7 @@ export interface UnitLimits {
   readonly actionWallMs: number
   readonly routeWallMs: number
   readonly scheduleWallMs: number
+  readonly transformWallMs: number
   readonly hostOpsMax: number
   readonly httpCallsMax: number
   readonly logLinesMax: number
@@ -51,6 +64,8 @@ export interface Unit {
   readonly limits: UnitLimits
   /** Units of one group share a child process; a breach moves the offender to a process of its own. */
   readonly group: 'builtin' | 'community' | 'own'
+  /** In a process where V8 makes no machine code while it runs: slower, and out of reach of bugs of its compilers. */
+  readonly hardened?: boolean
 }
 
 /** Names of what the code defines, to compare with the manifest. */
@@ -59,6 +74,8 @@ export interface UnitSurface {
   readonly actions: readonly string[]
   readonly schedules: readonly string[]
   readonly routes: readonly string[]
+  readonly transform: boolean
+  readonly check: boolean
 }
 
 /** What to run. Event JSON is text, spliced in without parsing. */
@@ -76,12 +93,20 @@ export type RunInput =
       readonly tick: { readonly at: string; readonly missed: number }
     }
   | { readonly kind: 'route'; readonly name: string; readonly request: RouteRequest }
+  | {
+      readonly kind: 'transform'
+      /** The form's id. */
+      readonly name: string
+      /** An IncomingResponse as JSON text. */
+      readonly responseJson: string
+    }
+  | { readonly kind: 'check'; readonly name: 'check' }
 
 export interface Run {
   readonly id: string
   readonly attempt: number
   readonly input: RunInput
-  /** Serves capability calls of this run: reads, http, hmac, sign. Throws HubError. */
+  /** Serves capability calls of this run: reads, http, hmac, sign, token. Throws HubError. */
   readonly capabilities: CapabilityHandler
   readonly eventId?: string | undefined
   readonly deliveryId?: string | undefined
@@ -94,9 +119,17 @@ export interface Run {
  */
 export interface CapabilityCalls {
   readonly http: {
-    args: { method?: string; url: Sealable; headers?: { [name: string]: Sealable }; body?: string; timeoutMs?: number }
+    args: {
+      method?: string
+      url: Sealable
+      headers?: { [name: string]: Sealable }
+      body?: string
+      form?: { [field: string]: Sealable }
+      timeoutMs?: number
+    }
     answer: { status: number; headers: { [name: string]: string }; body: string; truncated: boolean }
   }
+  readonly email: { args: EmailMessage; answer: EmailAnswer }
   readonly hmac: {
     args: {
       key: SecretRef
@@ -116,6 +149,7 @@ export interface CapabilityCalls {
     }
     answer: string
   }
+  readonly token: { args: Omit<TokenRequest, 'instead'> & { instead?: SecretRef }; answer: AccessToken }
   readonly 'kv.get': { args: { key: string }; answer: Json | undefined }
   readonly 'kv.list': { args: { prefix: string; after?: string }; answer: { keys: string[]; next: string | null } }
   readonly 'responses.get': { args: { id: string }; answer: ResponseInfo | undefined }
@@ -124,6 +158,10 @@ export interface CapabilityCalls {
     answer: { items: ResponseInfo[]; next: string | null }
   }
   readonly tallies: { args: { prefix: string }; answer: { [name: string]: number } }
+  readonly verify: { args: VerifyRequest; answer: Verified }
+  readonly submit: { args: SubmitRequest; answer: Submitted }
+  readonly 'forms.get': { args: { id: string }; answer: FormInfo | undefined }
+  readonly 'forms.ensure': { args: Parameters<Forms['ensure']>[0]; answer: FormInfo }
 }
 
 /** `name` and `args` come from the guest: trust nothing (the sandbox only checks that `name` is a CapabilityCalls key). The answer must be JSON. */
@@ -136,6 +174,7 @@ export interface GuestEffects {
     readonly input: Json
     readonly key?: string
     readonly orderBy?: string
+    readonly paceBy?: string
     readonly delayMs?: number
   }[]
   readonly kv: readonly { readonly key: string; readonly value?: Json; readonly ttlMs?: number }[]
@@ -144,15 +183,20 @@ export interface GuestEffects {
   readonly metric: readonly { readonly name: string; readonly by: number }[]
 }
 
+export type RunValue = readonly Outcome[] | RouteResponse | Verdict | readonly Finding[] | null
+
 export interface RunResult {
   readonly id: string
-  /** Outcomes for actions (one an item), the answer for routes, null for the rest. */
-  readonly value: readonly Outcome[] | RouteResponse | null
+  /** Outcomes for actions (one an item), the answer of routes, the verdict of transforms, the findings of checks, null for the rest. */
+  readonly value: RunValue
   readonly effects: GuestEffects
   readonly logs: readonly RunLog[]
   readonly logsDropped: number
   readonly cpuMs: number
   readonly durationMs: number
+  /** Capability calls, those for http not counted. */
+  readonly hostOps: number
+  readonly httpCalls: number
   /** Set when the run failed: the effects are then empty, the logs are kept. */
   readonly error: HubError | null
 }
@@ -160,18 +204,35 @@ export interface RunResult {
 export interface SandboxStats {
   readonly children: readonly {
     readonly group: string
+    readonly hardened: boolean
     readonly pid: number
     readonly rssBytes: number
     readonly units: number
   }[]
+  readonly units: readonly UnitStats[]
   readonly restarts: number
   readonly kills: number
+}
+
+/** A loaded unit as its process told of it last. */
+export interface UnitStats {
+  readonly key: string
+  /** Of its isolate, with buffers outside it; measured while it was idle, so that `peak` is the most that was seen. */
+  readonly heapBytes: number
+  readonly heapPeakBytes: number
+  /** Of the process it lives in, all its neighbours included; 0 while there is none. */
+  readonly processRssBytes: number
 }
 
 export interface Sandbox {
   /** Builds the isolate, or replaces a loaded unit of the same key once the new one is up (runs in flight finish on the old). */
   load(unit: Unit): Promise<UnitSurface>
   unload(key: string): Promise<void>
+  /**
+   * Moves a unit into a process of its own that gives way to all others when the processor is short, or back to where it
+   * belongs. Runs in flight end where they are. Rejects when it cannot be built there; it then stays where it is.
+   */
+  setApart(key: string, isApart: boolean): Promise<void>
   /**
    * Runs in order, one after the other, in one crossing of the process border; resolves to one result a run, in order.
    * Later runs see nothing of earlier ones but what their capability handlers show them. When a run breaches, those

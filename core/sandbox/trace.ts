@@ -1,10 +1,13 @@
 /** Tells errors in the plugin's own words: its file, line and column, found through the bundle's source map. */
 import { originalPositionFor, TraceMap } from '@jridgewell/trace-mapping'
 import type { Bundle } from './sandbox.ts'
-import { PLUGIN_FILE } from './protocol.ts'
+import { GUEST_FILE, PLUGIN_FILE } from './protocol.ts'
 
 const maps = new WeakMap<Bundle, TraceMap | null>()
 const FRAME = new RegExp(`${PLUGIN_FILE.replace('.', '\\.')}:(\\d{1,9}):(\\d{1,9})`)
+const FRAMES = new RegExp(FRAME, 'g')
+/** A whole line of a stack. */
+const OWN_FRAME = new RegExp(`^ +at .*${GUEST_FILE.replace('.', '\\.')}:\\d+:\\d+\\)?$`)
 const FRAMES_MAX = 30
 
 /** Where an error happened and the way there, both in the plugin's sources; frames of the hub's own code are left out. */
@@ -31,6 +34,16 @@ export function traceOf(bundle: Bundle, stack: string): PluginTrace {
     if (!found.source.includes('node_modules/') && found.source !== 'manifold/plugin') place ??= at
   }
   return { place: place ?? fallback, stack: lines.join('\n') }
+}
+
+/** A text of the plugin's, such as a stack it logs: with places in its own files, without frames of the hub's code. */
+export function inSources(bundle: Bundle, text: string): string {
+  if (!text.includes(`${PLUGIN_FILE}:`)) return text
+  const lines = text.split('\n').filter((line) => !OWN_FRAME.test(line))
+  return lines.join('\n').replaceAll(FRAMES, (frame, line: string, column: string) => {
+    const found = original(bundle, Number(line), Number(column))
+    return found === null ? frame : `${found.source}:${found.line}:${found.column + 1}`
+  })
 }
 
 function original(

@@ -1,7 +1,7 @@
 /** What the hub remembers of a unit and of the isolate it lives in at the moment. */
 import type { HubError } from '../errors.ts'
 import type { Lane } from './lane.ts'
-import type { Unit, UnitSurface } from './sandbox.ts'
+import type { Unit, UnitStats, UnitSurface } from './sandbox.ts'
 import type { Slot } from './slot.ts'
 
 /** A loaded unit. Its instance goes and comes back; the unit stays until it is replaced or unloaded. */
@@ -12,6 +12,7 @@ export interface UnitState {
   building: Promise<Instance> | null
   cautiousUntilMs: number
   deaths: number
+  readonly heap: { lastBytes: number; peakBytes: number }
   failure: { readonly error: HubError; readonly untilMs: number } | null
   /** `new` until its first isolate is up; `retired` when replaced or unloaded. */
   phase: 'new' | 'live' | 'retired'
@@ -25,7 +26,34 @@ export interface Instance {
   readonly lanes: Map<number, Lane>
   surface: UnitSurface | null
   isGone: boolean
+  /** CPU time of slices in which no run took part, since then. */
+  readonly stray: { sinceMs: number; cpuUs: number }
   settle: { readonly resolve: (surface: UnitSurface) => void; readonly reject: (error: HubError) => void } | null
+}
+
+/** An isolate that is about to be built. */
+export const newInstance = (number: number, state: UnitState, slot: Slot): Instance => ({
+  number,
+  state,
+  slot,
+  lanes: new Map(),
+  surface: null,
+  isGone: false,
+  settle: null,
+  stray: { sinceMs: performance.now(), cpuUs: 0 },
+})
+
+const STRAY_WINDOW_MS = 60_000
+
+/**
+ * A slice without a run fails none: a timer that was left behind, or a guest that has itself woken for no run. True when
+ * that comes to more within a minute than one run may use.
+ */
+export function isStrayTooMuch({ stray, state }: Instance, cpuUs: number): boolean {
+  const nowMs = performance.now()
+  if (nowMs - stray.sinceMs > STRAY_WINDOW_MS) Object.assign(stray, { sinceMs: nowMs, cpuUs: 0 })
+  stray.cpuUs += cpuUs
+  return stray.cpuUs > state.unit.limits.cpuMs * 1_000
 }
 
 /** A unit that has not run yet, in the process where it belongs. */
@@ -36,9 +64,50 @@ export const newState = (unit: Unit, slotKey: string): UnitState => ({
   building: null,
   cautiousUntilMs: 0,
   deaths: 0,
+  heap: { lastBytes: 0, peakBytes: 0 },
   failure: null,
   phase: 'new',
 })
 
-/** Where a unit is put that must be alone. */
-export const ownSlot = (unit: Unit): string => `own:${unit.key}`
+/** A size that a child told of one of its own. */
+export function noteHeap(teller: Slot, instance: Instance | undefined, bytes: number): void {
+  if (instance === undefined || instance.slot !== teller || !Number.isFinite(bytes)) return
+  const { heap } = instance.state
+  heap.lastBytes = bytes
+  heap.peakBytes = Math.max(heap.peakBytes, bytes)
+}
+
+/** As an operator sees it. */
+export const unitStats = ({ unit, heap, instance }: UnitState): UnitStats => ({
+  key: unit.key,
+  heapBytes: heap.lastBytes,
+  heapPeakBytes: heap.peakBytes,
+  processRssBytes: instance?.slot.child?.rssBytes ?? 0,
+})
+
+/** Where a unit is put that must be alone. Hardened units never share a process with others. */
+const ownSlot = (unit: Unit): string => `own:${unit.key}${suffixOf(unit)}`
+
+/** Where a unit is put that uses more than its share: alone, and behind everybody else when the processor is short. */
+const apartSlot = (unit: Unit): string => `${APART}${unit.key}${suffixOf(unit)}`
+const APART = 'apart:'
+
+export const isApartSlot = (slotKey: string): boolean => slotKey.startsWith(APART)
+
+/** Alone; who was apart stays it. */
+export const aloneSlot = (unit: Unit, before: string): string => (isApartSlot(before) ? apartSlot(unit) : ownSlot(unit))
+
+/** Others of its group may be there, too. */
+export const isSharedSlot = (slotKey: string, unit: Unit): boolean => slotKey === `${unit.group}${suffixOf(unit)}`
+
+/** The unit in another place, with what is known of its heap. */
+export const elsewhere = ({ unit, heap }: UnitState, isApart: boolean): UnitState => ({
+  ...newState(unit, isApart ? apartSlot(unit) : homeSlot(unit)),
+  heap,
+})
+
+/** Where a unit belongs that has done nothing wrong. */
+export const homeSlot = (unit: Unit): string =>
+  unit.group === 'own' ? ownSlot(unit) : `${unit.group}${suffixOf(unit)}`
+
+const suffixOf = (unit: Unit): string => (unit.hardened === true ? ' hardened' : '')

@@ -11,13 +11,14 @@ export interface DeliveryOwner {
 
 export const newDelivery = (owner: DeliveryOwner, { key: _key, failed, ...delivery }: NewDelivery): Delivery => ({
   ...delivery,
+  paceKey: delivery.paceKey ?? null,
   workspace: owner.workspace,
   installation: owner.installation,
   plugin: owner.plugin,
   dueAtMs: Math.ceil(delivery.dueAtMs),
   state: failed?.state ?? 'pending',
   attempts: failed === undefined ? 0 : 1,
-  scheduleStep: failed === undefined ? 0 : 1,
+  scheduleStep: failed?.scheduleStep ?? 0,
   createdAt: owner.at,
   finishedAt: failed?.state === 'dead' ? owner.at : null,
   reason: failed?.reason ?? null,

@@ -1,10 +1,13 @@
 /** The store's verbs over any driver: the model's words go in as rows and come back as the model's words. */
 import { rfc3339 } from '../clock.ts'
+import type { Limits } from '../limits.ts'
 import type { Delivery, LogEvent, NewEvent } from '../model.ts'
+import type { Logger } from '../observe/observe.ts'
 import type { Accepted } from './procedures/accept.ts'
 import type { EffectOwner, EffectsWritten } from './procedures/effects.ts'
 import type { Finished } from './procedures/attempts.ts'
 import { definitionText } from './procedures/forms.ts'
+import type { Released } from './procedures/release.ts'
 import { HASTEN_SLICE_ROWS } from './procedures/replay.ts'
 import {
   toAttempt,
@@ -17,9 +20,12 @@ import {
   toResponse,
   toSchedule,
 } from './rows.ts'
+import { toQuarantined } from './quarantine-rows.ts'
+import { runRow, toRun } from './run-rows.ts'
 import { newDelivery } from './new-delivery.ts'
 import type { AcceptResult, Effects, FinishedAttempt, Page, Store, Submission } from './store.ts'
 import { submittedEvent } from './submitted-event.ts'
+import { memoryVerbs } from './memory-verbs.ts'
 import type { Driver } from './verbs.ts'
 
 /** The part of a store that is SQL; the rest is the backend's own. */
@@ -27,7 +33,10 @@ export type SharedStore = Omit<Store, 'backup' | 'stats' | 'ping' | 'close'>
 
 /** What the shared part needs beside the driver. */
 export interface OverDriverOptions {
-  readonly idempotencyTtlMs: number
+  readonly limits: Pick<
+    Limits,
+    'idempotencyTtlMs' | 'runsKeptMs' | 'runsKeptPerInstallation' | 'deliverySearchRowsMax' | 'deadGroupRowsMax'
+  >
   readonly nowMs: () => number
 }
 
@@ -36,15 +45,25 @@ export function storeOver(driver: Driver, options: OverDriverOptions): SharedSto
   return {
     ...formVerbs(driver),
     ...responseVerbs(driver, options),
+    ...quarantineVerbs(driver),
     ...logVerbs(driver),
     ...installationVerbs(driver, options),
-    ...deliveryVerbs(driver),
+    ...deliveryVerbs(driver, options),
+    ...runVerbs(driver, options),
     ...memoryVerbs(driver),
     ...keyVerbs(driver),
     purge: async (nowMs) => {
       let dropped = 0
       for (;;) {
-        const slice = await driver.write('purgeSlice', nowMs)
+        const slice = await driver.write('purgeSlice', { nowMs, runsBeforeMs: nowMs - options.limits.runsKeptMs })
+        dropped += slice.dropped
+        if (!slice.more) return dropped
+      }
+    },
+    purgeQuarantine: async (before) => {
+      let dropped = 0
+      for (;;) {
+        const slice = await driver.write('purgeQuarantineSlice', { before, at: rfc3339(options.nowMs()) })
         dropped += slice.dropped
         if (!slice.more) return dropped
       }
@@ -53,11 +72,27 @@ export function storeOver(driver: Driver, options: OverDriverOptions): SharedSto
 }
 
 /** Works off what is left of a form's deletion. */
-export async function finishErasure(
+async function finishErasure(
   driver: Driver,
   form: { readonly workspace: string; readonly formId: string; readonly at: string },
 ): Promise<void> {
   while (!(await driver.write('eraseSlice', form)));
+}
+
+/** Forms whose deletion was cut short are worked off in the background; several processes at it only share the work. */
+export function resumeErasures(driver: Driver, { nowMs, logger }: { nowMs: () => number; logger: Logger }): void {
+  const resume = async (): Promise<void> => {
+    for (const { workspace, form_id: form } of await driver.read('erasures', undefined)) {
+      logger.info({ workspace, form }, 'goes on deleting a form')
+      await finishErasure(driver, { workspace, formId: form, at: rfc3339(nowMs()) })
+    }
+  }
+  resume().catch((error: unknown) => {
+    logger.warn(
+      { error: String(error) },
+      'the deletion of a form could not be finished; the next start goes on with it',
+    )
+  })
 }
 
 type Part<Names extends keyof Store> = Pick<Store, Names>
@@ -93,7 +128,7 @@ function formVerbs(driver: Driver): Part<'saveForm' | 'getForm' | 'listForms' | 
 
 function responseVerbs(
   driver: Driver,
-  { idempotencyTtlMs }: OverDriverOptions,
+  { limits: { idempotencyTtlMs } }: OverDriverOptions,
 ): Part<'accept' | 'getResponse' | 'listResponses' | 'countResponses' | 'deleteResponse'> {
   return {
     accept: async (submissions) => {
@@ -110,7 +145,46 @@ function responseVerbs(
   }
 }
 
+function quarantineVerbs(
+  driver: Driver,
+): Part<'getQuarantined' | 'listQuarantine' | 'countQuarantine' | 'quarantineCounts' | 'release' | 'discard'> {
+  return {
+    getQuarantined: async (workspace, id) =>
+      mapped(await driver.read('getQuarantined', { workspace, id }), toQuarantined),
+    listQuarantine: async (workspace, query) =>
+      mappedPage(await driver.read('listQuarantine', { workspace, query }), toQuarantined),
+    countQuarantine: (workspace, filter) => driver.read('countQuarantine', { workspace, filter }),
+    quarantineCounts: async () => {
+      const counts = { flagged: 0, rejected: 0, failed: 0 }
+      for (const { verdict, n } of await driver.read('quarantineCounts', undefined)) counts[verdict] = Number(n)
+      return counts
+    },
+    release: async (input) => (await driver.write('release', input)).map(releaseResult),
+    discard: async (workspace, id, event) => (await driver.write('discard', { workspace, id, event })) !== null,
+  }
+}
+
+function releaseResult(released: Released): AcceptResult {
+  if ('accepted' in released) return acceptResult(released.accepted, released.submission)
+  const { id, submittedAt } = released.superseded
+  return { kind: 'duplicate', responseId: id, status: 'completed', at: submittedAt }
+}
+
 function acceptResult(result: Accepted, submission: Submission): AcceptResult {
+  if (result.kind === 'quarantined') {
+    const { responseId, completes, eventSeq, eventData } = result
+    const { workspace, formId, at, aside } = submission
+    const event = {
+      id: aside?.eventId ?? '',
+      type: 'response.quarantined',
+      at,
+      formId,
+      responseId: result.id,
+      hops: 0,
+      data: eventData,
+    }
+    return { kind: 'quarantined', responseId, completes, event: logged(event, { workspace, seq: eventSeq }) }
+  }
   if (!('seq' in result)) return result
   const { kind, responseId, seq, deliveryIds = [] } = result
   const { workspace, at, forwards = [] } = submission
@@ -122,10 +196,14 @@ function acceptResult(result: Accepted, submission: Submission): AcceptResult {
   return { kind, responseId, event: submittedEvent(submission, result), deliveries }
 }
 
-function logVerbs(driver: Driver): Part<'readEvents' | 'getEvent' | 'appendEvents' | 'headSeq' | 'seqBefore'> {
+function logVerbs(
+  driver: Driver,
+): Part<'readEvents' | 'getEvent' | 'eventOfResponse' | 'appendEvents' | 'headSeq' | 'seqBefore'> {
   return {
     readEvents: async (query) => (await driver.read('readEvents', query)).map(toEvent),
     getEvent: async (workspace, id) => mapped(await driver.read('getEvent', { workspace, id }), toEvent),
+    eventOfResponse: async (workspace, responseId) =>
+      mapped(await driver.read('eventOfResponse', { workspace, responseId }), toEvent),
     appendEvents: async (workspace, events) => {
       if (events.length === 0) return []
       const last = await driver.write('appendEvents', { workspace, events })
@@ -139,10 +217,11 @@ function logVerbs(driver: Driver): Part<'readEvents' | 'getEvent' | 'appendEvent
 function installationVerbs(
   driver: Driver,
   { nowMs }: OverDriverOptions,
-): Part<'syncInstallations' | 'setInstallationState' | 'setCursor' | 'commitHandled'> {
+): Part<'syncInstallations' | 'setInstallationState' | 'saveCheck' | 'setCursor' | 'commitHandled'> {
   return {
     syncInstallations: async (wanted) => (await driver.write('syncInstallations', wanted)).map(toInstallation),
     setInstallationState: (input) => driver.write('setInstallationState', input),
+    saveCheck: (input) => driver.write('saveCheck', input),
     setCursor: (workspace, id, cursor) => driver.write('setCursor', { workspace, id, cursor }),
     commitHandled: async (batch) => {
       const at = rfc3339(nowMs())
@@ -155,12 +234,14 @@ function installationVerbs(
 
 function deliveryVerbs(
   driver: Driver,
+  { limits }: OverDriverOptions,
 ): Part<
   | 'loadDue'
   | 'nextDue'
   | 'finishAttempts'
   | 'getDelivery'
   | 'listDeliveries'
+  | 'groupDead'
   | 'listAttempts'
   | 'countDeliveries'
   | 'laneCounts'
@@ -175,8 +256,12 @@ function deliveryVerbs(
     nextDue: (workspace, installation, afterMs = 0) => driver.read('nextDue', { workspace, installation, afterMs }),
     finishAttempts: (finished) => finishAttempts(driver, finished),
     getDelivery: async (workspace, id) => mapped(await driver.read('getDelivery', { workspace, id }), toDelivery),
-    listDeliveries: async (workspace, query) =>
-      mappedPage(await driver.read('listDeliveries', { workspace, query }), toDelivery),
+    listDeliveries: async (workspace, query) => {
+      const isSearch = query.text !== undefined || query.cause !== undefined
+      const input = { workspace, query, rowsMax: limits.deliverySearchRowsMax }
+      return mappedPage(await driver.read(isSearch ? 'searchDeliveries' : 'listDeliveries', input), toDelivery)
+    },
+    groupDead: (workspace, query) => driver.read('groupDead', { workspace, query, rowsMax: limits.deadGroupRowsMax }),
     listAttempts: async (workspace, deliveryId) =>
       (await driver.read('listAttempts', { workspace, deliveryId })).map(toAttempt),
     countDeliveries: (workspace, query) => driver.read('countDeliveries', { workspace, query }),
@@ -235,16 +320,18 @@ function toFinished(finished: FinishedAttempt): Finished {
   }
 }
 
-function memoryVerbs(driver: Driver): Part<'kvGet' | 'kvList' | 'kvCount' | 'tallies'> {
+function runVerbs(
+  driver: Driver,
+  { limits: { runsKeptPerInstallation: keptMax } }: OverDriverOptions,
+): Part<'appendRuns' | 'listRuns' | 'getRun'> {
   return {
-    kvGet: (query) => driver.read('kvGet', query),
-    kvList: async (query) => {
-      const { keys, next } = await driver.read('kvList', query)
-      return { keys, next }
+    appendRuns: async ({ runs, more }) => {
+      if (runs.length + more.length === 0) return
+      const entries = runs.map((run) => ({ row: runRow(run), items: run.items }))
+      await driver.write('appendRuns', { runs: entries, more, keptMax })
     },
-    kvCount: (workspace, installation) => driver.read('kvCount', { workspace, installation }),
-    tallies: async (workspace, installation, prefix) =>
-      Object.fromEntries(await driver.read('tallies', { workspace, installation, prefix })),
+    listRuns: async (workspace, query) => mappedPage(await driver.read('listRuns', { workspace, query }), toRun),
+    getRun: async (workspace, id) => mapped(await driver.read('getRun', { workspace, id }), toRun),
   }
 }
 

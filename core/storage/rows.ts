@@ -2,6 +2,7 @@
 import type { Json } from '../contract/index.ts'
 import type {
   Attempt,
+  Checked,
   DeadReason,
   Delivery,
   DeliveryKind,
@@ -131,6 +132,7 @@ export interface DeliveryRow {
   readonly form_id: string | null
   readonly response_id: string | null
   readonly order_key: string | null
+  readonly pace_key: string | null
   readonly state: DeliveryState
   readonly attempts: number
   readonly schedule_step: number
@@ -157,6 +159,7 @@ export const toDelivery = (row: DeliveryRow): Delivery => ({
   formId: row.form_id,
   responseId: row.response_id,
   orderKey: row.order_key,
+  paceKey: row.pace_key,
   input: row.input ?? 'null',
   state: row.state,
   attempts: row.attempts,
@@ -206,6 +209,13 @@ export interface InstallationDbRow {
   readonly last_success_at: string | null
   readonly last_failure_at: string | null
   readonly last_error: string | null
+  readonly last_error_code: string | null
+  readonly failure_streak: number
+  readonly returns_at_ms: number | null
+  readonly pauses: string
+  readonly refused_hash: string | null
+  readonly check_at: string | null
+  readonly check_result: string | null
 }
 
 /** What is remembered of an installation. */
@@ -220,7 +230,34 @@ export const toInstallation = (row: InstallationDbRow): InstallationRow => ({
   lastSuccessAt: row.last_success_at,
   lastFailureAt: row.last_failure_at,
   lastError: row.last_error,
+  lastErrorCode: row.last_error_code,
+  failureStreak: Number(row.failure_streak),
+  returnsAtMs: returnsAtOf(row),
+  pausesAtMs: pausesOf(row),
+  refusedHash: row.refused_hash,
+  check:
+    row.check_at === null || row.check_result === null
+      ? null
+      : { at: row.check_at, ...(JSON.parse(row.check_result) as Omit<Checked, 'at'>) },
 })
+
+/** Programs from before a pause was written with its own time took the clock twice. */
+const SAME_PAUSE_MS = 50
+
+/**
+ * Unix ms at which a pause ends by itself. What stands there from an earlier pause does not count: while a fleet is replaced,
+ * a program that does not know the column changes the state beside it.
+ */
+export function returnsAtOf(
+  row: Pick<InstallationDbRow, 'state' | 'state_since' | 'returns_at_ms' | 'pauses'>,
+): number | null {
+  const pausedAtMs = pausesOf(row).at(-1)
+  if (row.state !== 'paused' || row.returns_at_ms === null || pausedAtMs === undefined) return null
+  return Math.abs(Date.parse(row.state_since) - pausedAtMs) <= SAME_PAUSE_MS ? row.returns_at_ms : null
+}
+
+const pausesOf = ({ pauses }: Pick<InstallationDbRow, 'pauses'>): readonly number[] =>
+  JSON.parse(pauses) as readonly number[]
 
 export interface LaneRow {
   readonly workspace: string

@@ -8,6 +8,7 @@
  */
 import type {
   Attempt,
+  Checked,
   DeadReason,
   Delivery,
   DeliveryState,
@@ -18,75 +19,35 @@ import type {
   LogEvent,
   NewDelivery,
   NewEvent,
-  ResponseStatus,
+  Quarantined,
+  QuarantineVerdict,
+  RunRecord,
   StoredResponse,
   WorkspaceId,
 } from '../model.ts'
+import type {
+  DeadGroup,
+  DeliveryQuery,
+  Page,
+  PageQuery,
+  QuarantineFilter,
+  ReplayQuery,
+  ResponseQuery,
+  RunQuery,
+} from './queries.ts'
+import type { AcceptResult, Submission } from './submission.ts'
 
-/** A page of a list: `after` is the opaque `next` of the page before. */
-export interface Page<Item> {
-  readonly items: readonly Item[]
-  readonly next: string | null
-}
-
-export interface PageQuery {
-  readonly limit: number
-  readonly after?: string | undefined
-}
-
-/** One submission with its event, validated and normalised. JSON is text already: it is written as it came. */
-export interface Submission {
-  readonly workspace: WorkspaceId
-  readonly responseId: string
-  readonly formId: string
-  readonly formVersion: number
-  readonly status: ResponseStatus
-  readonly data: string
-  readonly meta: string
-  /** The sender's own id, marked by ingest: unique per form. A later completed one with the same id completes a partial one. */
-  readonly clientId: string | null
-  readonly startedAt: string | null
-  /** RFC 3339; the time of receipt. */
-  readonly at: string
-  readonly eventId: string
-  /** Of the `Idempotency-Key` header, unique per workspace; `bodyHash` tells a repeat from a misuse. */
-  readonly idempotency: { readonly key: string; readonly bodyHash: string } | null
-  /**
-   * Deliveries written in the same transaction when the response is. A reader of the log that asks for them again (same
-   * key) makes no second one.
-   */
-  readonly forwards?: readonly Forward[]
-}
-
-/** What an installation that needs no handler gets of a response. */
-export interface Forward {
-  readonly installation: string
-  readonly plugin: string
-  /** Its `eventSeq` is filled in when the sequence is known. */
-  readonly delivery: NewDelivery
-}
-
-export type AcceptResult =
-  /** Written. `event` is the log entry with its sequence. `completed`: it completed an earlier partial response. */
-  | {
-      readonly kind: 'stored' | 'completed'
-      readonly responseId: string
-      readonly event: LogEvent
-      /** Those of `forwards` that were made, in order. */
-      readonly deliveries: readonly Delivery[]
-    }
-  /** The same key or client id was here before; nothing was written; this is what it became then. */
-  | {
-      readonly kind: 'duplicate'
-      readonly responseId: string
-      readonly status: ResponseStatus
-      readonly at: string
-      readonly eventId?: string
-      /** The client id's response was completed with other answers than these completed ones. */
-      readonly differs?: true
-    }
-  /** The same Idempotency-Key with another body; nothing was written. */
-  | { readonly kind: 'mismatch' }
+export type {
+  DeadGroup,
+  DeliveryQuery,
+  Page,
+  PageQuery,
+  QuarantineFilter,
+  ReplayQuery,
+  ResponseQuery,
+  RunQuery,
+} from './queries.ts'
+export type { AcceptResult, Aside, Forward, Rejection, Submission } from './submission.ts'
 
 /** What a run asked for, committed at once or not at all. */
 export interface Effects {
@@ -109,6 +70,8 @@ export interface HandledBatch {
   readonly fromCursor: number
   readonly toCursor: number
   readonly effects: Effects
+  /** A handler did what it was for: the installation's last success is now. */
+  readonly ranWell?: boolean
 }
 
 export type HandledResult =
@@ -121,6 +84,8 @@ export interface FinishedAttempt {
   readonly deliveryId: string
   readonly installation: string
   readonly plugin: string
+  /** How many were made before, as its runner knows: one that was written already is refused the second time. */
+  readonly attemptsBefore?: number
   readonly state: DeliveryState
   readonly scheduleStep: number
   readonly dueAtMs: number
@@ -135,35 +100,11 @@ export interface FinishedAttempt {
   readonly batch?: string
 }
 
-export interface DeliveryQuery extends PageQuery {
-  readonly installation?: string | undefined
-  readonly form?: string | undefined
-  readonly response?: string | undefined
-  readonly event?: string | undefined
-  readonly state?: DeliveryState | undefined
-  readonly reason?: DeadReason | undefined
-  /** RFC 3339, on creation time: `since` inclusive, `until` exclusive. */
-  readonly since?: string | undefined
-  readonly until?: string | undefined
-}
-
-export interface ResponseQuery extends PageQuery {
-  readonly form?: string | undefined
-  readonly status?: ResponseStatus | undefined
-  readonly since?: string | undefined
-  readonly until?: string | undefined
-}
-
-export interface ReplayQuery {
+/** Runs like this one that were not recorded. */
+export interface MoreRuns {
   readonly workspace: WorkspaceId
-  readonly deliveryIds?: readonly string[]
-  readonly installation?: string | undefined
-  readonly form?: string | undefined
-  readonly states: readonly DeliveryState[]
-  readonly reason?: DeadReason | undefined
-  readonly host?: string | undefined
-  readonly since?: string | undefined
-  readonly until?: string | undefined
+  readonly id: string
+  readonly by: number
 }
 
 export interface ApiKeyRow {
@@ -199,6 +140,23 @@ export interface LaneCounts {
   readonly oldestAt: string | null
 }
 
+/** A new state of an installation. What `only` names must still be stored, or somebody else has decided meanwhile. */
+export interface StateChange {
+  readonly workspace: WorkspaceId
+  readonly id: string
+  readonly state: InstallationState
+  readonly reason: string | null
+  readonly at: string
+  /** Unix ms at which it returns by itself, of a pause whose time is the last of `pausesAtMs`, as is `at`; absent: never. */
+  readonly returnsAtMs?: number | null
+  /** Replaces the list; absent: it stays. */
+  readonly pausesAtMs?: readonly number[] | undefined
+  /** Of the settings whose credential is refused; absent: none is. */
+  readonly refusedHash?: string | null
+  readonly only?: { readonly state: InstallationState; readonly returnsAtMs: number | null } | undefined
+  readonly event: NewEvent | null
+}
+
 export interface Store {
   // forms
   /** Creates (version 1) or changes (version + 1, only when something differs) and appends `form.changed`. */
@@ -216,7 +174,10 @@ export interface Store {
   /** Public look-up for `/f/{id}`: form ids are unique per workspace, so the workspace comes with the path or is the default. */
   listForms(workspace: WorkspaceId, page: PageQuery): Promise<Page<Form>>
   listFormVersions(workspace: WorkspaceId, id: string): Promise<readonly Form[]>
-  /** Deletes the form and its responses; deliveries and events stay with their data erased. False when there is none. */
+  /**
+   * Deletes the form, its responses and what of it is in quarantine; deliveries and events stay with their data erased.
+   * False when there is none.
+   */
   deleteForm(workspace: WorkspaceId, id: string, event: NewEvent): Promise<boolean>
 
   // responses
@@ -225,15 +186,41 @@ export interface Store {
   listResponses(workspace: WorkspaceId, query: ResponseQuery): Promise<Page<StoredResponse>>
   countResponses(workspace: WorkspaceId, form?: string): Promise<number>
   /**
-   * Removes the response and its data from the log, deliveries and attempts, and appends `response.deleted`. Deliveries of
+   * Removes the response and its data from the log, deliveries and attempts, drops its runs, and appends `response.deleted`. Deliveries of
    * it that still waited are dead with `event_erased`; none of its deliveries can be replayed.
    */
   deleteResponse(workspace: WorkspaceId, id: string, event: NewEvent): Promise<boolean>
+
+  // quarantine
+  getQuarantined(workspace: WorkspaceId, id: string): Promise<Quarantined | undefined>
+  /** Newest first. */
+  listQuarantine(workspace: WorkspaceId, query: QuarantineFilter & PageQuery): Promise<Page<Quarantined>>
+  countQuarantine(workspace: WorkspaceId, filter: QuarantineFilter): Promise<number>
+  /** By verdict, of all workspaces; for numbers. */
+  quarantineCounts(): Promise<Readonly<Record<QuarantineVerdict, number>>>
+  /**
+   * Takes up to `limit` of them out, oldest first, and stores each as `accept` would have then, under its id, with its
+   * event at `at`. Each once: what somebody else took is not among the results. What its form did not take
+   * (`form-mismatch`) stays: it is accepted again under its client id, which takes it out.
+   */
+  release(input: {
+    workspace: WorkspaceId
+    filter: QuarantineFilter & { readonly id?: string }
+    limit: number
+    at: string
+  }): Promise<readonly AcceptResult[]>
+  /**
+   * Deletes it for good with every copy of it, as `deleteResponse` does, and appends `response.discarded`; false when it is
+   * not there.
+   */
+  discard(workspace: WorkspaceId, id: string, event: NewEvent): Promise<boolean>
 
   // the log
   /** Entries after `afterSeq`, in order. Without a workspace: all (the hub's own readers only). */
   readEvents(query: { workspace?: WorkspaceId; afterSeq: number; limit: number }): Promise<readonly LogEvent[]>
   getEvent(workspace: WorkspaceId, id: string): Promise<LogEvent | undefined>
+  /** The newest `response.*` event that carries the answers of this response; undefined for one that is not there. */
+  eventOfResponse(workspace: WorkspaceId, responseId: string): Promise<LogEvent | undefined>
   appendEvents(workspace: WorkspaceId, events: readonly NewEvent[]): Promise<readonly LogEvent[]>
   /** Highest sequence, 0 when empty. */
   headSeq(): Promise<number>
@@ -245,14 +232,10 @@ export interface Store {
   syncInstallations(
     wanted: readonly { workspace: WorkspaceId; id: string; plugin: string; cursor: number; at: string }[],
   ): Promise<readonly InstallationRow[]>
-  setInstallationState(input: {
-    workspace: WorkspaceId
-    id: string
-    state: InstallationState
-    reason: string | null
-    at: string
-    event: NewEvent | null
-  }): Promise<void>
+  /** False: `only` does not hold any more, and nothing was written. */
+  setInstallationState(input: StateChange): Promise<boolean>
+  /** Nothing when there is no such installation any more. */
+  saveCheck(input: Checked & { readonly workspace: WorkspaceId; readonly id: string }): Promise<void>
   setCursor(workspace: WorkspaceId, id: string, cursor: number): Promise<void>
   commitHandled(batch: HandledBatch): Promise<HandledResult>
 
@@ -280,15 +263,37 @@ export interface Store {
     refused: readonly string[]
   }>
   getDelivery(workspace: WorkspaceId, id: string): Promise<Delivery | undefined>
+  /**
+   * With `text` or `cause` a page is what was found in so many rows, newest first: it may be short, even empty, and have a
+   * `next` all the same.
+   */
   listDeliveries(workspace: WorkspaceId, query: DeliveryQuery): Promise<Page<Delivery>>
+  /** The largest first. `whole`: all that match were looked at, not only the newest. */
+  groupDead(
+    workspace: WorkspaceId,
+    query: Omit<DeliveryQuery, 'limit' | 'after' | 'text' | 'cause'>,
+  ): Promise<{ readonly groups: readonly DeadGroup[]; readonly whole: boolean }>
   listAttempts(workspace: WorkspaceId, deliveryId: string): Promise<readonly Attempt[]>
-  countDeliveries(workspace: WorkspaceId, query: Omit<DeliveryQuery, 'limit' | 'after'>): Promise<number>
+  countDeliveries(
+    workspace: WorkspaceId,
+    query: Omit<DeliveryQuery, 'limit' | 'after' | 'text' | 'cause'>,
+  ): Promise<number>
   laneCounts(): Promise<readonly LaneCounts[]>
   countReplay(query: ReplayQuery): Promise<number>
   /** Makes up to `limit` of them pending and due now; ids and attempt counts stay. Returns them. */
   replay(query: ReplayQuery & { limit: number; nowMs: number }): Promise<readonly Delivery[]>
   /** Makes every waiting one of the installation (and host) due now: a breaker has closed. */
   hasten(lane: { workspace: WorkspaceId; installation: string; host: string | null; nowMs: number }): Promise<number>
+
+  // the history of runs
+  /**
+   * Adds entries and raises the counts of earlier ones (`more`), then drops the oldest of the same installations beyond
+   * the number that is kept. Entries about erased responses are not written.
+   */
+  appendRuns(entries: { readonly runs: readonly RunRecord[]; readonly more: readonly MoreRuns[] }): Promise<void>
+  /** Newest start first. */
+  listRuns(workspace: WorkspaceId, query: RunQuery): Promise<Page<RunRecord>>
+  getRun(workspace: WorkspaceId, id: string): Promise<RunRecord | undefined>
 
   // plugin memory
   kvGet(query: {
@@ -333,8 +338,10 @@ export interface Store {
   touchKeys(used: readonly { id: string; at: string }[]): Promise<void>
 
   // upkeep
-  /** Drops idempotency keys and expired kv older than this; returns how many rows went. */
+  /** Drops idempotency keys, expired kv and old runs; returns how many rows went. */
   purge(nowMs: number): Promise<number>
+  /** Deletes what was put into quarantine before this time, as `discard` does but without an event each; returns how many. */
+  purgeQuarantine(before: string): Promise<number>
   /** A consistent copy while running. `progress` gets 0..1. */
   backup(file: string, progress?: (fraction: number) => void): Promise<void>
   stats(): Promise<{

@@ -2,16 +2,16 @@
 import type { LogEvent } from '../model.ts'
 import type { Submission } from './store.ts'
 
-/** True when it has to be compared with nothing that is stored: new, final, under no name of the sender's. */
-export const isPlain = ({ status, clientId, idempotency }: Submission): boolean =>
-  status === 'completed' && clientId === null && idempotency === null
+/** True when it has to be compared with nothing that is stored: new, final, under no name of the sender's, and to be stored. */
+export const isPlain = ({ status, clientId, idempotency, aside }: Submission): boolean =>
+  status === 'completed' && clientId === null && idempotency === null && aside === undefined
 
 /** `seq` 0: not stored yet. Pure. */
 export function submittedEvent(
   submission: Submission,
   stored: { readonly seq: number; readonly responseId: string; readonly startedAt: string | null },
 ): LogEvent {
-  const { status, formVersion, at } = submission
+  const { status, formVersion, at, submittedAt = at } = submission
   return {
     seq: stored.seq,
     id: submission.eventId,
@@ -27,7 +27,7 @@ export function submittedEvent(
       status,
       formVersion,
       startedAt: stored.startedAt,
-      submittedAt: status === 'completed' ? at : null,
+      submittedAt: status === 'completed' ? submittedAt : null,
     },
   }
 }

@@ -3,14 +3,25 @@ import { accept } from './procedures/accept.ts'
 import { finishAttempts, listAttempts } from './procedures/attempts.ts'
 import { laneCounts } from './procedures/lane-notes.ts'
 import { countDeliveries, getDelivery, listDeliveries, loadDue, nextDue } from './procedures/deliveries.ts'
+import { discard, purgeQuarantineSlice } from './procedures/discard.ts'
 import { deleteForm, deleteResponse, erasures, eraseSlice } from './procedures/erase.ts'
-import { appendEvents, getEvent, headSeq, readEvents, seqBefore } from './procedures/events.ts'
+import { appendEvents, eventOfResponse, getEvent, headSeq, readEvents, seqBefore } from './procedures/events.ts'
 import { getForm, listForms, listFormVersions, saveForm } from './procedures/forms.ts'
-import { commitHandled, setCursor, setInstallationState, syncInstallations } from './procedures/installations.ts'
+import {
+  commitHandled,
+  saveCheck,
+  setCursor,
+  setInstallationState,
+  syncInstallations,
+} from './procedures/installations.ts'
 import { createKey, keyByHash, listKeys, revokeKey, touchKeys } from './procedures/keys.ts'
 import { kvCount, kvGet, kvList, tallies } from './procedures/memory.ts'
+import { countQuarantine, getQuarantined, listQuarantine, quarantineCounts } from './procedures/quarantine.ts'
+import { release } from './procedures/release.ts'
 import { countReplay, hastenSlice, replay } from './procedures/replay.ts'
 import { countResponses, getResponse, listResponses } from './procedures/responses.ts'
+import { appendRuns, getRun, listRuns } from './procedures/runs.ts'
+import { groupDead, searchDeliveries } from './procedures/search.ts'
 import { fireSchedule, schedules } from './procedures/schedules.ts'
 import { ping, purgeSlice, totals } from './procedures/upkeep.ts'
 import type { Procedure } from './procedure.ts'
@@ -20,18 +31,23 @@ import { isPlain } from './submitted-event.ts'
 export const WRITES = {
   accept,
   appendEvents,
+  appendRuns,
   commitHandled,
   createKey,
   deleteForm,
   deleteResponse,
+  discard,
   eraseSlice,
   finishAttempts,
   fireSchedule,
   hastenSlice,
   ping,
+  purgeQuarantineSlice,
   purgeSlice,
+  release,
   replay,
   revokeKey,
+  saveCheck,
   saveForm,
   setCursor,
   setInstallationState,
@@ -42,13 +58,18 @@ export const WRITES = {
 /** Procedures that only read. They see everything that was committed before they were asked for. */
 export const READS = {
   countDeliveries,
+  countQuarantine,
   countReplay,
   countResponses,
   erasures,
+  eventOfResponse,
   getDelivery,
   getEvent,
   getForm,
+  getQuarantined,
   getResponse,
+  getRun,
+  groupDead,
   headSeq,
   keyByHash,
   kvCount,
@@ -60,11 +81,15 @@ export const READS = {
   listFormVersions,
   listForms,
   listKeys,
+  listQuarantine,
   listResponses,
+  listRuns,
   loadDue,
   nextDue,
+  quarantineCounts,
   readEvents,
   schedules,
+  searchDeliveries,
   seqBefore,
   tallies,
   totals,

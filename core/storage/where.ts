@@ -20,12 +20,18 @@ export const when = (sql: string, value: SqlValue | undefined): Condition =>
 
 /** A time bound as the rows hold it: UTC with milliseconds, so that text compares as time. */
 export function timeBound(at: string | undefined, name: string): string | undefined {
+  const atMs = timeBoundMs(at, name)
+  return atMs === undefined ? undefined : new Date(atMs).toISOString()
+}
+
+/** A time bound in unix ms. */
+export function timeBoundMs(at: string | undefined, name: string): number | undefined {
   if (at === undefined) return undefined
   const atMs = Date.parse(at)
   if (Number.isNaN(atMs)) {
     throw new HubError('invalid_query', `"${name}" is not a time; write it like 2026-01-31T08:00:00Z.`)
   }
-  return new Date(atMs).toISOString()
+  return atMs
 }
 
 /** The created-at window of a list: since inclusive, until exclusive. */
@@ -35,11 +41,11 @@ export const within = (query: { since?: string | undefined; until?: string | und
 ]
 
 /** Rows older than the one that the page before ended with (newest first). */
-export function olderThan(after: string | undefined): Condition {
+export function olderThan(after: string | undefined, time: 'created_at' | 'received_at' = 'created_at'): Condition {
   if (after === undefined) return undefined
   const at = after.indexOf('~')
   if (at < 1) throw new HubError('invalid_query', 'The cursor is not one that this list gave out; start without it.')
-  return ['(created_at, id) < (?, ?)', after.slice(0, at), after.slice(at + 1)]
+  return [`(${time}, id) < (?, ?)`, after.slice(0, at), after.slice(at + 1)]
 }
 
 /** The same, in a form that no index answers: for lists that a small index of other columns finds sooner. */

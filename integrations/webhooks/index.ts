@@ -5,30 +5,21 @@
  * so a receiver that remembers it handles each event once.
  */
 import { dead, definePlugin, send } from 'manifold/plugin'
-import type { ActionItem, Context, Json, Outcome, Sealable, SecretRef } from 'manifold/plugin'
+import type { ContextOf, ItemOf, Outcome, Sealable } from 'manifold/plugin'
 import { defaultPayload, viewOf } from './payload.ts'
-import { DEFAULT_SIGNATURE_HEADER, isSigned, liveSecrets, signatureHeaders, type SigningConfig } from './sign.ts'
+import { isSigned, liveSecrets, signatureHeaders } from './sign.ts'
 import { compileTemplate, TemplateError } from './template.ts'
+import type { Config, Plugin } from './types.d.ts'
 
-export interface WebhookConfig extends SigningConfig {
-  readonly url: string
-  readonly method?: 'POST' | 'PUT' | 'PATCH'
-  readonly headers?: { readonly [name: string]: string }
-  readonly secretHeaders?: { readonly [name: string]: SecretRef }
-  readonly contentType?: string
-  readonly template?: Json
-  readonly permanent4xx?: 'retry' | 'dead'
-}
-
-type WebhookContext = Context<WebhookConfig>
+type Item = ItemOf<Plugin, 'send'>
 
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/i
 
-export default definePlugin<WebhookConfig>({
+export default definePlugin<Plugin>({
   on: {
     // The other types are enqueued by plugin.json. Its own dead letters would only make new ones.
     'delivery.dead': (event, ctx) => {
-      if (event.data?.['installation'] !== ctx.run.installation) ctx.enqueue('send', null)
+      if (event.data['installation'] !== ctx.run.installation) ctx.enqueue('send', null)
     },
   },
   actions: {
@@ -36,7 +27,7 @@ export default definePlugin<WebhookConfig>({
   },
 })
 
-function deliver(item: ActionItem, ctx: WebhookContext): Outcome {
+function deliver(item: Item, ctx: ContextOf<Plugin>): Outcome {
   const { config } = ctx
   if (item.event === undefined) return dead('event_erased', 'The event of this delivery is no longer there.')
   const nowMs = Date.now()
@@ -55,8 +46,8 @@ function deliver(item: ActionItem, ctx: WebhookContext): Outcome {
   const { id } = item.delivery
   const headers = { ...message.headers, 'idempotency-key': id, 'webhook-id': id }
   if (secrets.length > 0) Object.assign(headers, signatureHeaders(config, { id, nowMs, secrets }))
-  const request = { method: config.method ?? 'POST', url: config.url, headers, body: message.body }
-  return send(request, { permanent4xx: config.permanent4xx ?? 'retry' })
+  const request = { method: config.method, url: config.url, headers, body: message.body }
+  return send(request, { permanent4xx: config.permanent4xx })
 }
 
 type Headers = { readonly [name: string]: Sealable }
@@ -65,14 +56,14 @@ type Headers = { readonly [name: string]: Sealable }
 interface Writer {
   /** Those that are the same for every attempt. */
   readonly headers: Headers
-  readonly body: (item: ActionItem) => string
+  readonly body: (item: Item) => string
 }
 
 let writer: Writer | undefined
-let writerConfig: WebhookConfig | undefined
+let writerConfig: Config | undefined
 
 /** Compiled at the first attempt; an isolate serves one installation, whose config never changes while it lives. */
-function writerOf(config: WebhookConfig): Writer {
+function writerOf(config: Config): Writer {
   if (writer === undefined || writerConfig !== config) {
     writer = { headers: ownHeaders(config), body: bodyWriter(config) }
     writerConfig = config
@@ -81,9 +72,9 @@ function writerOf(config: WebhookConfig): Writer {
 }
 
 /** The admin's headers; what says who sent it and what it is cannot be changed by them. */
-function ownHeaders(config: WebhookConfig): Headers {
-  const headers: { [name: string]: Sealable } = { 'content-type': config.contentType ?? 'application/json' }
-  const signature = (config.signatureHeader ?? DEFAULT_SIGNATURE_HEADER).toLowerCase()
+function ownHeaders(config: Config): Headers {
+  const headers: { [name: string]: Sealable } = { 'content-type': config.contentType }
+  const signature = config.signatureHeader.toLowerCase()
   const kept = (name: string): boolean =>
     !/^(?:content-type|idempotency-key|webhook-.*)$/.test(name) && name !== signature
   for (const own of [config.headers ?? {}, config.secretHeaders ?? {}]) {
@@ -92,9 +83,9 @@ function ownHeaders(config: WebhookConfig): Headers {
   return headers
 }
 
-function bodyWriter(config: WebhookConfig): (item: ActionItem) => string {
+function bodyWriter(config: Config): (item: Item) => string {
   const { template } = config
   if (template === undefined) return (item) => JSON.stringify(defaultPayload(item))
-  const render = compileTemplate(template, { json: JSON_TYPE.test(config.contentType ?? 'application/json') })
+  const render = compileTemplate(template, { json: JSON_TYPE.test(config.contentType) })
   return (item) => render(viewOf(item))
 }

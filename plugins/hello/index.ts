@@ -1,12 +1,13 @@
 /** The example to start from: greets each response and counts what people answered to one question. */
 import { definePlugin } from 'manifold/plugin'
+import type { Plugin } from './types.d.ts'
 
-export default definePlugin<{ question?: string }>({
+export default definePlugin<Plugin>({
   on: {
     // Runs in the sandbox, once for each event. What it asks of ctx is committed together with its place in the log, or
     // not at all: a crash halfway never counts a response twice.
     'response.submitted': async (event, ctx) => {
-      const answer = event.data?.[ctx.config.question ?? ''] ?? 'no answer'
+      const answer = event.data[ctx.config.question] ?? 'no answer'
       const first = (await ctx.kv.get('first-response')) === undefined // memory of this installation; reads wait
       if (first) ctx.kv.set('first-response', event.id) // writes are only noted down, so there is nothing to wait for
       ctx.tally(`answer:${JSON.stringify(answer)}`) // a counter; read it back with `await ctx.tallies('answer:')`

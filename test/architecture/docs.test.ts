@@ -1,10 +1,14 @@
 /** What is written about the product is what the product does: README tables and the API description against the code. */
 import { existsSync, readFileSync } from 'node:fs'
+import { posix } from 'node:path'
+import { Ajv } from 'ajv'
 import { describe, expect, test } from 'vitest'
 import { ERRORS } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
 import { ROOT } from '../support/hub.ts'
+import { manifestJsonSchema } from '../../core/registry/manifest.ts'
 import { TABLES, withTables } from './docs-tables.ts'
+import { madeFiles, ownManifests } from './made-files.ts'
 import { readSources } from './sources.ts'
 
 const readme = readFileSync(`${ROOT}README.md`, 'utf8')
@@ -39,14 +43,34 @@ describe('tables and code, both ways', () => {
   })
 })
 
-describe('links', () => {
-  test.each(['README.md', 'core/ARCHITECTURE.md'])('%s names only files that exist', (page) => {
-    const prose = readFileSync(`${ROOT}${page}`, 'utf8').replace(/```[\s\S]*?```/g, '')
-    const named = [
-      ...prose.matchAll(/`((?:core|plugins|integrations|test|zapier-app)\/[\w./-]+)`|\]\((?!https?:|#)([^)]+)\)/g),
-    ]
-    const paths = named.map((match) => (match[1] ?? match[2]) as string)
-    expect(paths.length).toBeGreaterThan(0)
-    expect(paths.filter((path) => !existsSync(`${ROOT}${path}`))).toEqual([])
+describe('files made from code', () => {
+  test.each(madeFiles().map(({ path }) => path))('%s is up to date', (path) => {
+    const wanted = madeFiles().find((file) => file.path === path)?.text
+    expect(existsSync(`${ROOT}${path}`) ? readFileSync(`${ROOT}${path}`, 'utf8') : null, CURE).toBe(wanted)
   })
+
+  test('every manifest of ours names the schema, and the schema takes it', () => {
+    const check = new Ajv({ strict: false }).compile(manifestJsonSchema())
+    for (const path of ownManifests()) {
+      const manifest = JSON.parse(readFileSync(`${ROOT}${path}`, 'utf8')) as { $schema?: string }
+      expect(posix.join(posix.dirname(path), manifest.$schema ?? '')).toBe('core/contract/plugin.schema.json')
+      expect([path, check(manifest), check.errors]).toEqual([path, true, null])
+      expect(check({ ...manifest, actoins: {} })).toBe(false)
+    }
+  })
+})
+
+describe('links', () => {
+  test.each(['README.md', 'core/ARCHITECTURE.md', 'core/contract/README.md'])(
+    '%s names only files that exist',
+    (page) => {
+      const prose = readFileSync(`${ROOT}${page}`, 'utf8').replace(/```[\s\S]*?```/g, '')
+      const named = [
+        ...prose.matchAll(/`((?:core|plugins|integrations|test|zapier-app)\/[\w./-]+)`|\]\((?!https?:|#)([^)]+)\)/g),
+      ]
+      const paths = named.map((match) => (match[1] ?? match[2]) as string)
+      expect(paths.length).toBeGreaterThan(0)
+      expect(paths.filter((path) => !existsSync(`${ROOT}${path}`))).toEqual([])
+    },
+  )
 })

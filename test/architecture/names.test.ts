@@ -20,7 +20,8 @@ const TOP_LEVEL = [
 const FORBIDDEN = /^(utils?|helpers?|common|shared|lib|libs|misc|stuff|tools)$/
 const KEBAB = /^[a-z0-9]+(-[a-z0-9]+)*$/
 /** Names that the world outside gives. */
-const GIVEN = /^(README\.md|ARCHITECTURE\.md|LICENSE|\.[a-z.]+)$/
+const GIVEN =
+  /^(README\.md|ARCHITECTURE\.md|CAPACITY\.md|LICENSE|Dockerfile(\.dockerignore)?|[a-z-]+@\.service|\.[a-z.]+)$/
 
 /** What is wrong with a path's names, or null. */
 function badName(path: string): string | null {

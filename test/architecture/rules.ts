@@ -9,9 +9,21 @@ export interface Rule {
   readonly planted: Readonly<Record<string, string>>
 }
 
-const BACKEND = /^core\/(storage\/(sqlite|postgres)|queue\/(embedded|graphile))\//
+const BACKEND =
+  /^core\/(storage\/(sqlite|postgres)|queue\/(embedded|graphile)|fleet\/(alone|postgres)|(cache|live)\/redis)\//
+/** Folders that are one backend together. */
+const familyOf = (folder: string) => (/postgres|graphile/.test(folder) ? 'postgres' : folder)
+const COMPOSITION_ROOT: ReadonlySet<string> = new Set([
+  'core/main.ts',
+  'core/backends.ts',
+  'core/redis.ts',
+  // The hub around one plugin, for the tests of its author.
+  'core/testing/rooms.ts',
+])
 const PLUGIN = /^(plugins|integrations)\/([^/]+)\//
-const isTest = (path: string) => path.startsWith('test/') || path.endsWith('.test.ts')
+/** A vendor's double stands beside its connector; only tests start it, and no bundle has it. */
+const DOUBLE = /^integrations\/[^/]+\/fake\//
+const isTest = (path: string) => path.startsWith('test/') || path.endsWith('.test.ts') || DOUBLE.test(path)
 const roomOf = (path: string) => /^core\/([^/]+)\//.exec(path)?.[1] ?? null
 
 /** A rule that looks at one import at a time; `forbidden` says why it may not be, or null. */
@@ -41,31 +53,44 @@ const PACKAGE_HOMES: Readonly<Record<string, RegExp>> = {
   pino: /^core\/observe\//,
   'prom-client': /^core\/observe\//,
   undici: /^core\/capabilities\//,
+  nodemailer: /^core\/capabilities\//,
   commander: /^core\/cli\//,
-  jose: /^core\/capabilities\//,
+  jose: /^core\/registry\//,
+  pg: /^core\/((storage|fleet)\/postgres|queue\/graphile)\//,
+  'graphile-worker': /^core\/queue\/graphile\//,
+  ioredis: /^core\/(cache|live)\/redis\//,
   '@hono/node-server': /^core\/http\//,
   '@hono/zod-openapi': /^core\/http\//,
 }
+
+/** Beside the rooms' own reader. */
+const ENVIRONMENT_SEEN: ReadonlySet<string> = new Set(['core/bootstrap.mjs', 'core/sandbox/walls.ts'])
 
 /** What the pure middle may name besides itself: words, not rooms. */
 const ROUTING_MAY_SEE = /^core\/(routing|contract)\/|^core\/(model|errors|limits)\.ts$/
 
 export const RULES: readonly Rule[] = [
   importRule({
-    name: 'contract imports nothing',
+    name: 'contract imports nothing but its own files',
     planted: { 'core/contract/index.ts': "import type { X } from '../model.ts'\n" },
-    forbidden: (from) => (from.startsWith('core/contract/') ? 'the contract stands alone' : null),
+    forbidden: (from, to) =>
+      from.startsWith('core/contract/') && to.file?.startsWith('core/contract/') !== true
+        ? 'the contract stands alone'
+        : null,
   }),
   importRule({
     name: 'plugins import only the contract, packages and their own folder',
     planted: {
       'plugins/nosy/index.ts': "import { store } from '../../core/storage/store.ts'\n",
       'integrations/nosy/index.ts': "import { readFile } from 'node:fs/promises'\n",
+      'integrations/odd/index.ts': "import { startFake } from './fake/server.ts'\n",
+      'integrations/odd/fake/server.ts': '',
     },
     forbidden: (from, to) => {
       const own = PLUGIN.exec(from)?.[0]
       if (own === undefined || isTest(from)) return null
       if (to.file === null) return to.specifier.startsWith('node:') ? 'a sandbox has no Node built-ins' : null
+      if (DOUBLE.test(to.file)) return 'the double of a vendor is for tests'
       return to.file.startsWith(own) ? null : "only 'manifold/plugin', packages and the own folder are open to a plugin"
     },
   }),
@@ -82,14 +107,18 @@ export const RULES: readonly Rule[] = [
       !isTest(from) && to.file !== null && isTest(to.file) ? 'tests see the product, not the reverse' : null,
   }),
   importRule({
-    name: 'only main.ts and tests name concrete backends',
+    name: 'only the composition root and tests name concrete backends',
     planted: {
       'core/delivery/engine.ts': "import { openSqlite } from '../storage/sqlite/open.ts'\n",
       'core/storage/sqlite/open.ts': '',
+      'core/ingest/forms.ts': "import { openRedisCache } from '../cache/redis/cache.ts'\n",
+      'core/http/tell.ts': "import { openFeed } from '../live/redis/feed.ts'\n",
     },
     forbidden: (from, to) => {
       const backend = to.file === null ? undefined : BACKEND.exec(to.file)?.[0]
-      if (backend === undefined || isTest(from) || from === 'core/main.ts' || from.startsWith(backend)) return null
+      const own = BACKEND.exec(from)?.[0]
+      if (backend === undefined || isTest(from) || COMPOSITION_ROOT.has(from)) return null
+      if (own !== undefined && familyOf(own) === familyOf(backend)) return null
       return 'take the interface by parameter'
     },
   }),
@@ -99,7 +128,9 @@ export const RULES: readonly Rule[] = [
     forbidden: (from, to) => {
       if (to.file === null || isTest(from) || !to.file.startsWith('core/http/')) return null
       const room = roomOf(from)
-      return room === 'http' || room === 'cli' || from === 'core/main.ts' ? null : 'http imports rooms, not the reverse'
+      return room === 'http' || room === 'cli' || COMPOSITION_ROOT.has(from)
+        ? null
+        : 'http imports rooms, not the reverse'
     },
   }),
   importRule({
@@ -167,8 +198,8 @@ export const RULES: readonly Rule[] = [
     find: (sources) =>
       sources
         .filter(({ path }) => /^(core|plugins|integrations)\//.test(path) && !isTest(path))
-        // The bootstrap runs before there is anything else, and passes the environment on.
-        .filter(({ path }) => !path.startsWith('core/config/') && path !== 'core/bootstrap.mjs')
+        // The bootstrap runs before there is anything else, and passes the environment on; a sandbox child proves it has none.
+        .filter(({ path }) => !path.startsWith('core/config/') && !ENVIRONMENT_SEEN.has(path))
         .filter(
           ({ text, imports }) =>
             /(?<!['"`])\bprocess\s*\.\s*env\b/.test(withoutComments(text)) ||

@@ -1,12 +1,16 @@
 /** How results are shown: a table for people, and verdicts against the budgets. */
 
+/** Prints it under its title. */
+export const printTable = (title: string, head: readonly string[], rows: readonly (readonly string[])[]): void =>
+  void process.stdout.write(`\n## ${title}\n\n${tableText(head, rows)}\n`)
+
 /** Aligned for a terminal, and still Markdown. */
-export function printTable(title: string, head: readonly string[], rows: readonly (readonly string[])[]): void {
+export function tableText(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((cell, column) => Math.max(cell.length, ...rows.map((row) => (row[column] ?? '').length)))
   const line = (cells: readonly string[]) =>
     `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
   const rule = `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`
-  process.stdout.write(`\n## ${title}\n\n${[line(head), rule, ...rows.map(line)].join('\n')}\n`)
+  return [line(head), rule, ...rows.map(line)].join('\n')
 }
 
 export interface Verdict {

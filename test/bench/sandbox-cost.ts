@@ -52,6 +52,7 @@ const unit: Unit = {
     actionWallMs: LIMITS.pluginActionWallMs,
     routeWallMs: LIMITS.pluginRouteWallMs,
     scheduleWallMs: LIMITS.pluginScheduleWallMs,
+    transformWallMs: LIMITS.pluginTransformWallMs,
     hostOpsMax: LIMITS.pluginHostOpsMax,
     httpCallsMax: LIMITS.pluginHttpCallsMax,
     logLinesMax: LIMITS.pluginLogLinesMax,

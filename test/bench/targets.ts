@@ -40,6 +40,7 @@ export interface HubTargetOptions {
   /** Beside the webhooks installation to the sink. */
   readonly installations?: readonly object[]
   readonly hub?: Omit<HubOptions, 'config'>
+  readonly pluginDirs?: readonly string[]
   /** False: no webhooks installation at all. */
   readonly sink?: boolean
 }
@@ -52,7 +53,12 @@ export const hubTarget =
     const installations = [...(options.sink === false ? [] : [sink]), ...(options.installations ?? [])]
     const hub = await startHub({
       ...options.hub,
-      config: { forms: { bench: BENCH_FORM }, network: { allow: ['127.0.0.1/32'] }, installations },
+      config: {
+        forms: { bench: BENCH_FORM },
+        network: { allow: ['127.0.0.1/32'] },
+        pluginDirs: options.pluginDirs ?? [],
+        installations,
+      },
       env: { MANIFOLD_LOG_LEVEL: 'warn', ...options.hub?.env },
     })
     return {

@@ -122,18 +122,23 @@ function contextOf(run: OpenRun, installation: string, config: never) {
   const context: Context = {
     config,
     run: { id: newId('run'), installation, attempt: 1, deadlineMs: Date.now() + 20_000 },
-    signal: { aborted: false },
+    signal: new AbortController().signal,
     enqueue: (action, input) => void enqueued.push({ action, input }),
     http: async (request) => {
       const answer = await run.handler('http', JSON.parse(JSON.stringify(request)) as Json)
       const response = JSON.parse(JSON.stringify(answer)) as Omit<HttpResponse, 'json'>
       return { ...response, json: () => JSON.parse(response.body) as Json }
     },
+    email: unused,
     kv: { get: unused, set: unused, delete: unused, list: unused },
     secret: (name) => ({ $secret: name }),
     hmac: unused,
     sign: unused,
+    token: unused,
     responses: { get: unused, list: unused },
+    verify: unused,
+    submit: unused,
+    forms: { get: unused, ensure: unused },
     emit: unused,
     tally: unused,
     tallies: unused,
@@ -148,7 +153,7 @@ export function submittedItem(data: { readonly [key: string]: Json }, rest: Part
   const at = '2026-03-01T12:00:00.000Z'
   return {
     input: null,
-    delivery: { id: newId('delivery'), attempt: 1, createdAt: at },
+    delivery: { id: newId('delivery'), attempt: 1, repeat: false, createdAt: at },
     event: {
       id: newId('event'),
       type: 'response.submitted',

@@ -27,9 +27,11 @@ export interface Setup {
   readonly breakers?: CapabilityDeps['breakers']
   readonly deadlineMs?: number
   readonly formOf?: CapabilityDeps['formOf']
+  readonly clock?: CapabilityDeps['clock']
 }
 
-function installation(setup: Setup, port: number): Installation {
+/** What the runs belong to: granted `hosts`, else the host at `port`. */
+export function installation(setup: Setup, port: number): Installation {
   const manifest = manifestSchema.parse({
     id: 'probe',
     name: 'Probe',
@@ -61,6 +63,7 @@ function installation(setup: Setup, port: number): Installation {
     from: null,
     pii: setup.pii ?? false,
     http: { hosts: setup.hosts ?? [`127.0.0.1:${port}`], methods: setup.methods ?? ['GET', 'POST'] },
+    transform: null,
     limits: {
       heapMb: 32,
       sliceMs: 500,
@@ -69,11 +72,13 @@ function installation(setup: Setup, port: number): Installation {
       actionWallMs: 1,
       routeWallMs: 1,
       scheduleWallMs: 1,
+      transformWallMs: 1,
       hostOpsMax: setup.hostOpsMax ?? 50,
       httpCallsMax: setup.httpCallsMax ?? 20,
       logLinesMax: 1,
     },
     group: 'community',
+    hardened: false,
     hash: '',
   }
 }
@@ -92,18 +97,25 @@ export async function openRunBench() {
     },
   })
 
-  function open(setup: Setup = {}) {
+  /** Opens runs of one and the same installation. */
+  function serve(setup: Setup = {}) {
     const deps: CapabilityDeps = {
       store,
       http,
-      clock: systemClock,
+      clock: setup.clock ?? systemClock,
       limits: { ...LIMITS, ...setup.limits },
       formOf: setup.formOf ?? (() => undefined),
       ...(setup.breakers === undefined ? {} : { breakers: setup.breakers }),
     }
-    const run = createRunCapabilities(deps).open(installation(setup, receiver.port), { deadlineMs: setup.deadlineMs })
-    return { ...run, call: (name: string, args: unknown) => run.handler(name, args as Json) }
+    const capabilities = createRunCapabilities(deps)
+    const served = installation(setup, receiver.port)
+    return () => {
+      const run = capabilities.open(served, { deadlineMs: setup.deadlineMs })
+      return { ...run, call: (name: string, args: unknown) => run.handler(name, args as Json) }
+    }
   }
+
+  const open = (setup: Setup = {}) => serve(setup)()
 
   const post = (rest: Record<string, unknown> = {}) => ({ method: 'POST', url: `${receiver.url}/`, ...rest })
 
@@ -136,5 +148,5 @@ export async function openRunBench() {
     await receiver[Symbol.asyncDispose]()
     await dir[Symbol.asyncDispose]()
   }
-  return { receiver, store, open, post, sent, refused, close }
+  return { receiver, store, open, serve, post, sent, refused, close }
 }

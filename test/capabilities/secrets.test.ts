@@ -1,5 +1,5 @@
 /** Secrets: placed on the way out, kept out of every record and answer; HMACs and JWTs made with them. */
-import { createHmac, generateKeyPairSync } from 'node:crypto'
+import { createHmac, generateKeyPairSync, verify } from 'node:crypto'
 import { importSPKI, jwtVerify } from 'jose'
 import { afterAll, describe, expect, test } from 'vitest'
 import { openRunBench } from './run-bench.ts'
@@ -31,6 +31,30 @@ describe('sealed values', () => {
     expect(got?.headers).toMatchObject({ authorization: `Bearer ${secrets.token}`, 'x-raw': secrets.token })
     expect(exchange?.url).toBe(`${receiver.url}/t/[secret]?k=[secret]`)
     expect(exchange?.requestHeaders).toMatchObject({ authorization: 'Bearer [secret]', 'x-raw': '[secret]' })
+  })
+
+  test('are joined in base64 for a login, which no record and no echo gives away', async () => {
+    const login = { $base64: ['ada@example.com:', { $secret: 'token' }] }
+    const wanted = Buffer.from(`ada@example.com:${secrets.token}`).toString('base64')
+    receiver.respond({ body: `you sent ${wanted}` })
+    const { got, exchange, answer } = await sent(
+      { method: 'POST', url: `${receiver.url}/`, headers: { authorization: ['Basic ', login], 'x-login': login } },
+      { secrets },
+    )
+    receiver.respond({})
+    expect(got?.headers).toMatchObject({ authorization: `Basic ${wanted}`, 'x-login': wanted })
+    expect(exchange?.requestHeaders).toMatchObject({ authorization: 'Basic [secret]', 'x-login': '[secret]' })
+    const told = JSON.stringify([exchange, answer])
+    for (const spelling of [secrets.token, wanted, wanted.slice(-20)]) expect(told).not.toContain(spelling)
+    for (const wrong of [
+      { $base64: 'text' },
+      { $base64: [{ $hmac: {} }] },
+      { $base64: [[]] },
+      { $base64: [{ $secret: 'none' }] },
+    ])
+      expect((await refused({ url: `${receiver.url}/`, headers: { a: wrong } }, { secrets })).code).toMatch(
+        /capability_input|secret_missing/,
+      )
   })
 
   test('a url that is secret as a whole shows its host only', async () => {
@@ -196,6 +220,27 @@ describe('hmac and sign', () => {
     await expect(call('hmac', { key: 'key', data: 'd' })).rejects.toMatchObject({ code: 'capability_input' })
     await expect(call('hmac', { key: key('text') })).rejects.toMatchObject({ code: 'capability_input' })
     await expect(call('hmac', { key: key('junk'), data: 'd', keyFormat: 'base64' })).rejects.toMatchObject({
+      code: 'config_invalid',
+    })
+  })
+
+  test('of bytes, for crypto.subtle', async () => {
+    const { call } = open({ secrets })
+    const data = Buffer.from([0, 255, 10])
+    const base64 = data.toString('base64')
+    expect(await call('hmac', { key: key('text'), data: base64, dataEncoding: 'base64' })).toBe(
+      createHmac('sha256', 'key').update(data).digest('hex'),
+    )
+    const signature = (await call('sign', { alg: 'RS256', key: key('rsa'), data: base64 })) as string
+    expect(verify('sha256', data, RSA.publicKey, Buffer.from(signature, 'base64'))).toBe(true)
+    for (const [name, args] of [
+      ['hmac', { key: key('text'), data: base64, dataEncoding: 'latin1' }],
+      ['sign', { alg: 'ES256', key: key('ec'), data: base64 }],
+      ['sign', { alg: 'HS256', key: key('text'), data: base64 }],
+    ] as const) {
+      await expect(call(name, args)).rejects.toMatchObject({ code: 'capability_input' })
+    }
+    await expect(call('sign', { alg: 'RS256', key: key('junk'), data: base64 })).rejects.toMatchObject({
       code: 'config_invalid',
     })
   })

@@ -36,6 +36,7 @@ describe('the command line', () => {
       'deliveries',
       'dead-letters',
       'replay',
+      'quarantine',
       'keys',
       'db',
       'openapi',
@@ -136,6 +137,25 @@ describe('init and config', () => {
     expect((await cli('config', 'check', '--config', 'nowhere.yaml')).code).toBe(78)
   })
 
+  it('check tells a mistake in the code of a plugin where it is, seen from this folder', async () => {
+    const manifest = { ...HELLO, id: 'hey' }
+    await writePlugin(temp.file('mine'), 'hey', {
+      manifest,
+      code: "const one = 1\nexport default { on: { 'a': ( => {} }\n",
+    })
+    await writeFile(
+      temp.file('manifold.yaml'),
+      'pluginDirs: [mine]\ninstallations:\n  - { id: a, use: hey, with: { url: "http://a" } }\n',
+    )
+    const told = await cli('config', 'check')
+    expect(told.code).toBe(1)
+    expect(told.stdout).toMatch(/^mine\/hey\/index\.ts:2:\d+ of the plugin "hey", used by installation "a": \S/)
+    expect(told.stdout).not.toContain('manifold.yaml')
+    const shown = json(await cli('config', 'check', '--json')) as { problems: { file: string }[]; set_aside: object[] }
+    expect(shown.problems[0]?.file).toBe(temp.file('mine/hey/index.ts'))
+    expect(shown.set_aside).toMatchObject([{ id: 'a', reason: expect.stringMatching(/^hey\/index\.ts:2:\d+: /) }])
+  })
+
   it('print fills in variables, and hides what is secret when asked', async () => {
     await writeFile(
       temp.file('manifold.yaml'),
@@ -165,6 +185,14 @@ describe('plugins', () => {
       ['settings schema', true],
       ['bundle', true],
       ['names in code and manifest', true],
+      ['types', true],
+      ['handles the events it asks for', true],
+      ['declares what it uses', true],
+      ['settles in time', true],
+      ['leaves no timers behind', true],
+      ['gives the same keys to the same event', true],
+      ['repeats an interrupted action as the same one', true],
+      ['fails with file and line', true],
       ['tests', true],
     ])
     await writeFile(
@@ -174,6 +202,21 @@ describe('plugins', () => {
     expect((await cli('config', 'check')).code).toBe(0)
     expect((await cli('plugin', 'new', 'my-hook')).code).toBe(1)
     expect((await cli('plugin', 'new', '../evil')).code).toBe(2)
+  })
+
+  it('types follow the manifest: written, checked, and told when they are old', async () => {
+    await cli('plugin', 'new', 'typed')
+    const dir = 'my-plugins/typed'
+    expect((await cli('plugin', 'types', dir, '--check')).code).toBe(0)
+    const file = temp.file(`${dir}/plugin.json`)
+    await writeFile(file, (await readFile(file, 'utf8')).replace('"token": {', '"secretToken": {'))
+    const old = await cli('plugin', 'types', dir, '--check')
+    expect([old.code, old.stderr]).toEqual([1, expect.stringContaining('types.d.ts is not what plugin.json says')])
+    const tested = await cli('plugin', 'test', dir)
+    expect([tested.code, tested.stdout]).toEqual([1, expect.stringContaining('✖ types: types.d.ts is not what')])
+    expect((await cli('plugin', 'types', dir)).code).toBe(0)
+    expect(await readFile(temp.file(`${dir}/types.d.ts`), 'utf8')).toContain('readonly secretToken?: SecretRef')
+    expect((await cli('plugin', 'types', 'nowhere')).stderr).toContain('There is no folder nowhere')
   })
 
   it('test tells names that differ, code that cannot be bundled, and tests that fail', async () => {
@@ -255,7 +298,10 @@ describe('plugins', () => {
     )
     await cli('plugin', 'list')
     await expect(readFile(temp.file('.manifold/manifold.lock.json'), 'utf8')).rejects.toThrow()
-    const approved = await cli('plugin', 'approve', 'hey')
+    const asked = await cli('plugin', 'approve', 'hey')
+    expect([asked.code, asked.stderr]).toEqual([2, expect.stringMatching(/\+ http host @config\.url[^]*say --yes/)])
+    await expect(readFile(temp.file('.manifold/manifold.lock.json'), 'utf8')).rejects.toThrow()
+    const approved = await cli('plugin', 'approve', 'hey', '--yes')
     expect([approved.code, approved.stderr]).toEqual([0, expect.stringContaining('+ http host @config.url')])
     await writePlugin(temp.file('mine'), 'hey', {
       manifest: { ...HELLO, id: 'hey', version: '2.0.0', permissions: { kv: true } },
@@ -267,7 +313,10 @@ describe('plugins', () => {
       state: 'needs-approval',
       problems: ['+ kv', '- http host @config.url', '- http method POST'],
     })
-    expect(json(await cli('plugin', 'approve', 'hey', '--json'))).toMatchObject({ approved: true, version: '2.0.0' })
+    expect(json(await cli('plugin', 'approve', 'hey', '--yes', '--json'))).toMatchObject({
+      approved: true,
+      version: '2.0.0',
+    })
     expect(json(await cli('plugin', 'approve', 'hey', '--json'))).toMatchObject({ approved: false })
   })
 })

@@ -2,7 +2,7 @@
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { TempDir } from '../support/temp.ts'
 import { tempDir } from '../support/temp.ts'
@@ -112,6 +112,25 @@ describe('what is no answer of a hub', () => {
   })
 })
 
+describe('keys without a hub', () => {
+  it('are looked for in the database that is there; a look makes none', async () => {
+    for (const args of [
+      ['keys', 'list', '--json'],
+      ['keys', 'revoke', 'key_1'],
+    ]) {
+      const { code, stdout, stderr } = await runCli(temp.path, args)
+      expect([code, stdout]).toEqual([1, ''])
+      expect(stderr).toContain("There is no hub's database in ")
+      expect(stderr).toContain('DATABASE_URL')
+    }
+    expect(await readdir(temp.path)).toEqual([])
+    await runCli(temp.path, ['keys', 'create', '--name', 'first', '--scope', 'forms:read'])
+    const { code, stdout } = await runCli(temp.path, ['keys', 'list', '--json'])
+    expect(code).toBe(0)
+    expect((JSON.parse(stdout) as { items: { name: string }[] }).items.map(({ name }) => name)).toEqual(['first'])
+  })
+})
+
 describe('keys create --expires', () => {
   const create = (expires: string) =>
     runCli(temp.path, ['keys', 'create', '--name', 'x', '--scope', 'responses:write', '--expires', expires, '--json'])
@@ -129,7 +148,8 @@ describe('keys create --expires', () => {
     for (const expires of ['2020-01-31', '2020-01-31T09:00:00Z', '0s']) {
       const { code, stdout, stderr } = await create(expires)
       expect([code, stdout]).toEqual([2, ''])
-      expect(stderr).toContain(`--expires must lie in the future (got "${expires}")`)
+      const { detail } = JSON.parse(stderr) as { detail: string }
+      expect(detail).toContain(`--expires must lie in the future (got "${expires}")`)
     }
     const { code, stderr } = await create('soon')
     expect(code).toBe(2)

@@ -66,10 +66,12 @@ it('a bar moves on a terminal only, and is taken away', () => {
   const bar = terminal.progress('backing up')
   bar.set(0.5)
   bar.set(0.501)
+  bar.set(0.501, 'moving events')
   bar.set(7)
   bar.done()
   expect(err).toEqual([
     `\r\u001b[2Kbacking up [${'#'.repeat(15)}${'.'.repeat(15)}] 50 %`,
+    `\r\u001b[2Kbacking up [${'#'.repeat(15)}${'.'.repeat(15)}] 50 %  moving events`,
     `\r\u001b[2Kbacking up [${'#'.repeat(30)}] 100 %`,
     '\r\u001b[2K',
   ])

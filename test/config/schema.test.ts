@@ -53,13 +53,15 @@ it("accepts good files, variables included, and knows each plugin's settings", (
 
 it('print --redacted leaves nothing secret', () => {
   const schema = compileWithSchema(hello.config)
-  const text = `installations:
+  const text = `auth: { jwt: [{ issuer: us, audience: hub, scopes: [admin], secret: a-text-of-many-characters-pw6 }] }
+installations:
   - id: a
     use: hello
     with: { url: "https://me:pw1@hooks.example/x", key: plain2 }
   - id: b
     use: gone
     with: { headers: { Authorization: "Bearer tok3" }, url: "\${URL}", password: [pw4], note: fine }
+email: { url: "smtp://hub:pw7@x@mail.example.org", from: forms@example.org }
 `
   const input = {
     file: 'manifold.yaml',
@@ -74,8 +76,10 @@ it('print --redacted leaves nothing secret', () => {
     ],
   }
   const redacted = printConfig({ ...input, redacted: true })
-  for (const secret of ['pw1', 'plain2', 'tok3', 'pw4', 'tok5']) expect(redacted).not.toContain(secret)
+  for (const secret of ['pw1', 'plain2', 'tok3', 'pw4', 'tok5', 'pw6', 'pw7', 'x@mail'])
+    expect(redacted).not.toContain(secret)
   expect(parse(redacted)).toEqual({
+    auth: { jwt: [{ issuer: 'us', audience: 'hub', scopes: ['admin'], secret: '***' }] },
     installations: [
       { id: 'a', use: 'hello', with: { url: 'https://***@hooks.example/x', key: '***' } },
       {
@@ -84,6 +88,7 @@ it('print --redacted leaves nothing secret', () => {
         with: { headers: { Authorization: '***' }, url: '***', password: ['***'], note: 'fine' },
       },
     ],
+    email: { url: '***', from: 'forms@example.org' },
   })
   expect(parse(printConfig({ ...input, redacted: false })).installations[1].with.url).toBe('https://x/tok5')
 })

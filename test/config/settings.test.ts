@@ -16,9 +16,15 @@ it('defaults', () => {
     port: 8420,
     role: 'all',
     demo: false,
+    production: false,
     adminKey: null,
     logLevel: 'info',
     trustedProxies: [],
+    advertiseUrl: null,
+    databaseUrl: null,
+    databaseReplicaUrl: null,
+    databaseConnectionsMax: 10,
+    redisUrl: null,
   })
 })
 
@@ -30,9 +36,15 @@ it('the environment sets every one of them, and flags win', () => {
     MANIFOLD_PORT: '0',
     MANIFOLD_ROLE: 'api',
     MANIFOLD_DEMO: 'true',
+    MANIFOLD_PRODUCTION: 'true',
     MANIFOLD_ADMIN_KEY: 'a key that is long',
     MANIFOLD_LOG_LEVEL: 'debug',
     MANIFOLD_TRUSTED_PROXIES: '10.0.0.1, 192.168.0.0/16 ,::1',
+    MANIFOLD_ADVERTISE_URL: 'http://hub-1.internal:8420',
+    DATABASE_URL: 'postgres://hub:word@db.example/hub',
+    DATABASE_REPLICA_URL: 'postgresql://hub:word@replica.example/hub',
+    MANIFOLD_DATABASE_CONNECTIONS_MAX: '20',
+    REDIS_URL: 'rediss://cache.example',
   }
   expect(
     Object.values(SETTINGS)
@@ -46,9 +58,15 @@ it('the environment sets every one of them, and flags win', () => {
     port: 0,
     role: 'api',
     demo: true,
+    production: true,
     adminKey: 'a key that is long',
     logLevel: 'debug',
     trustedProxies: ['10.0.0.1/32', '192.168.0.0/16', '::1/128'],
+    advertiseUrl: 'http://hub-1.internal:8420',
+    databaseUrl: 'postgres://hub:word@db.example/hub',
+    databaseReplicaUrl: 'postgresql://hub:word@replica.example/hub',
+    databaseConnectionsMax: 20,
+    redisUrl: 'rediss://cache.example',
   }
   expect(settings({}, env)).toEqual(expected)
   expect(settings({ port: '9', demo: false, role: 'worker' }, env)).toEqual({
@@ -69,6 +87,9 @@ it('tells all mistakes at once, by the name that was used', () => {
         MANIFOLD_TRUSTED_PROXIES: 'proxy',
         MANIFOLD_ADMIN_KEY: 'short',
         MANIFOLD_LOG_LEVEL: 'loud',
+        DATABASE_URL: 'mysql://hub:hush@db.example/hub',
+        MANIFOLD_DATABASE_CONNECTIONS_MAX: '2',
+        REDIS_URL: 'hush',
       },
     ),
   ).toEqual([
@@ -78,6 +99,10 @@ it('tells all mistakes at once, by the name that was used', () => {
     'MANIFOLD_ADMIN_KEY must have at least 8 characters',
     'MANIFOLD_LOG_LEVEL must be debug, info, warn, error, silent (got "loud")',
     'MANIFOLD_TRUSTED_PROXIES must be addresses or CIDR ranges separated by commas (got "proxy")',
+    // What may hold a password is not repeated.
+    'DATABASE_URL must be a URL that begins with postgres:// or postgresql://',
+    'MANIFOLD_DATABASE_CONNECTIONS_MAX must be a number from 6 to 50 (got "2")',
+    'REDIS_URL must be a URL that begins with redis:// or rediss://',
   ])
 })
 

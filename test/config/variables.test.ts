@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { KnownPlugin } from '../../core/config/config.ts'
 import { formatProblem } from '../../core/config/format-problems.ts'
 import { loadConfig } from '../../core/config/load.ts'
+import { compileWithSchema } from '../../core/registry/with-schema.ts'
 
 let dir = ''
 beforeAll(async () => {
@@ -65,5 +66,53 @@ it('values out of variables are never quoted by a complaint: they may be secrets
     const told = await mistakes(text, { ...env, N: '987654321' })
     expect([place, told]).toEqual([place, expect.arrayContaining([expect.stringContaining(` ${place} `)])])
     expect(told.join('\n')).not.toMatch(/sk-leak|987654321/)
+  }
+})
+
+it('a variable may hold a whole mapping as JSON where the schema wants one: the content of a key file', async () => {
+  const schema = compileWithSchema({
+    type: 'object',
+    required: ['credentials'],
+    properties: {
+      credentials: {
+        type: 'object',
+        required: ['user', 'key'],
+        properties: { user: { type: 'string' }, key: { type: 'string', format: 'secret' }, port: { type: 'integer' } },
+      },
+    },
+  })
+  const known: KnownPlugin = {
+    id: 'vendor',
+    checkWith: schema.check,
+    secretPaths: (settings) => schema.complete(settings).secrets,
+  }
+  const loaded = async (with_: string, env: Record<string, string> = {}) => {
+    const file = join(dir, 'manifold.yaml')
+    await writeFile(file, `installations:\n  - { id: a, use: vendor, with: { credentials: ${with_} } }\n`)
+    const result = await loadConfig({ file, env, plugins: [known] })
+    if ('problems' in result) throw new Error(JSON.stringify(result.problems))
+    const [first] = result.config.installations
+    const problems = result.config.quarantined.flatMap((entry) => entry.problems)
+    return { with: first?.with, problems: problems.map((problem) => formatProblem(problem, dir)) }
+  }
+  const key = { user: 'bot', key: 'line one\nline two ${V} "quoted"', port: 5, more: { than: ['needed'] } }
+  expect(await loaded('"${KEY}"', { KEY: JSON.stringify(key) })).toEqual({ with: { credentials: key }, problems: [] })
+  // Pasted into YAML as it is.
+  const { key: _withDollar, ...plain } = key
+  const pasted = { ...plain, key: 'line one\nline two' }
+  expect((await loaded(JSON.stringify(pasted))).with).toEqual({ credentials: pasted })
+
+  for (const [text, at, told] of [
+    ['sk-leak', 'credentials', 'must be a mapping (key: value)'],
+    ['{"user":"sk-leak"', 'credentials', 'must be a mapping (key: value)'],
+    ['["sk-leak"]', 'credentials', 'must be a mapping (key: value)'],
+    ['{"user":7,"key":"sk-leak"}', 'credentials.user', 'must be text'],
+    ['{"user":"sk-leak"}', 'credentials', '"key" is missing'],
+    [`{"user":"a","key":"b","more":${'['.repeat(70)}${']'.repeat(70)}}`, 'credentials', 'must be a mapping'],
+  ] as const) {
+    const { problems } = await loaded('"${KEY}"', { KEY: text })
+    expect(problems.join('\n')).toContain(`installations[0].with.${at}`)
+    expect(problems.join('\n')).toContain(told)
+    expect(problems.join('\n')).not.toContain('sk-leak')
   }
 })

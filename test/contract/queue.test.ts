@@ -4,8 +4,12 @@ import { expect, test } from 'vitest'
 import { systemClock } from '../../core/clock.ts'
 import type { Logger } from '../../core/observe/observe.ts'
 import { createEmbeddedQueue } from '../../core/queue/embedded/queue.ts'
+import { migrateJobs } from '../../core/queue/graphile/jobs.ts'
+import { createGraphileQueue } from '../../core/queue/graphile/queue.ts'
+import { openPool } from '../../core/storage/postgres/connect.ts'
+import { freshDatabase } from '../support/services.ts'
 import { queueContract } from './queue.ts'
-import type { QueueImplementation } from './queue.ts'
+import type { QueueImplementation, QueuePlace } from './queue.ts'
 
 const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => silent }
 
@@ -17,7 +21,34 @@ const IMPLEMENTATIONS: readonly QueueImplementation[] = [
       remove: async () => {},
     }),
   },
+  { name: 'graphile', place: graphilePlace },
 ]
+
+/** Lanes that this process does not run: each wake-up is a job, and the one that gets the job has it looked at here. */
+async function graphilePlace(): Promise<QueuePlace> {
+  const db = await freshDatabase()
+  const pool = openPool({ url: db.url, connectionsMax: 8, name: 'queue test', logger: silent })
+  await migrateJobs(pool, silent)
+  return {
+    open: async () => {
+      const local = createEmbeddedQueue({ clock: systemClock, logger: silent, lanes: () => [] })
+      return createGraphileQueue({
+        pool,
+        clock: systemClock,
+        logger: silent,
+        local,
+        holds: () => false,
+        relay: async (lane) => (local.wake(lane), true),
+        logGrew: () => {},
+        runsLanes: true,
+      })
+    },
+    remove: async () => {
+      await pool.end()
+      await db[Symbol.asyncDispose]()
+    },
+  }
+}
 
 for (const implementation of IMPLEMENTATIONS) queueContract(implementation)
 

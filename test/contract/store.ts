@@ -11,7 +11,11 @@ import { isolationPart } from './store/isolation.ts'
 import { keysPart } from './store/keys.ts'
 import { logPart } from './store/log.ts'
 import { memoryPart } from './store/memory.ts'
+import { discardPart } from './store/discard.ts'
+import { quarantinePart } from './store/quarantine.ts'
 import { replayPart } from './store/replay.ts'
+import { runsPart } from './store/runs.ts'
+import { searchPart } from './store/search.ts'
 
 /** A place that outlives a store: what is opened there again finds what was left. */
 export interface StorePlace {
@@ -38,11 +42,15 @@ export function storeContract(backend: StoreBackend): void {
     for (const part of [
       formsPart,
       acceptPart,
+      quarantinePart,
+      discardPart,
       logPart,
       memoryPart,
       deliveriesPart,
       attemptsPart,
       replayPart,
+      searchPart,
+      runsPart,
       erasePart,
       keysPart,
       isolationPart,

@@ -9,7 +9,11 @@ type Effects = Mutable<GuestEffects>
 /** What a plugin function may use; the same names as in the contract. */
 export interface DoubleContext {
   readonly run: Run
-  enqueue(action: string, input: Json, options?: { key?: string; orderBy?: string; delayMs?: number }): void
+  enqueue(
+    action: string,
+    input: Json,
+    options?: { key?: string; orderBy?: string; paceBy?: string; delayMs?: number },
+  ): void
   emit(name: string, data: { [key: string]: Json }): void
   tally(name: string, by?: number): void
   readonly kv: {
@@ -68,6 +72,8 @@ export class DoubleSandbox implements Pick<Sandbox, 'runBatch' | 'runEach'> {
       logsDropped: 0,
       cpuMs: 0,
       durationMs: 0,
+      hostOps: 0,
+      httpCalls: 0,
       error,
     })
     const refused = this.interfere(key, run)

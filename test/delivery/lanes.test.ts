@@ -9,7 +9,7 @@ import { LIMITS } from '../../core/limits.ts'
 import type { Delivery } from '../../core/model.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { tempDir } from '../support/temp.ts'
-import { until } from '../support/wait.ts'
+import { sleep, until } from '../support/wait.ts'
 import { installation, openWorld, sender } from './world.ts'
 import type { DoublePlugin } from './world.ts'
 
@@ -28,6 +28,40 @@ test('concurrency: never more at once than the installation allows, and one when
   await world.submit(...answers(10))
   await alone.received(10)
   expect(alone.concurrencyMax).toBe(1)
+})
+
+test('serial: one run of the action at a time, other actions beside it, and batches as before', async () => {
+  let [serial, serialMax, besideMax] = [0, 0, 0]
+  const sizes: number[] = []
+  const code: DoublePlugin = {
+    on: {
+      'response.submitted': (event, ctx) => {
+        ctx.enqueue('rows', event.data ?? {})
+        ctx.enqueue('beside', event.data ?? {})
+      },
+    },
+    actions: {
+      rows: async (items) => {
+        serialMax = Math.max(serialMax, (serial += 1))
+        sizes.push(items.length)
+        await sleep(20)
+        serial -= 1
+        return { outcome: 'delivered' }
+      },
+      beside: async () => {
+        besideMax = Math.max(besideMax, serial)
+        await sleep(5)
+        return { outcome: 'delivered' }
+      },
+    },
+  }
+  const actions = { rows: { serial: true, batch: { max: 10, waitMs: 0 } }, beside: {} }
+  await using world = await openWorld({ installations: [{ id: 'sheet', code, concurrency: 8, manifest: { actions } }] })
+  await world.submit(...answers(60))
+  await world.settled()
+  expect(await world.deliveries({ state: 'delivered' })).toHaveLength(120)
+  expect([serialMax, besideMax]).toEqual([1, 1])
+  expect(Math.max(...sizes)).toBe(10)
 })
 
 test('a rate limit spreads attempts and neither loses nor repeats any', async () => {
@@ -88,14 +122,15 @@ test('fifo: a failing head blocks its own key and no other, and order holds over
 
 test('batches: company up to the maximum, an outcome for each, and who failed in company goes alone', async () => {
   const sizes: number[] = []
-  let broken = true
+  let triesOfThree = 0
   const code: DoublePlugin = {
     on: { 'response.submitted': (event, ctx) => ctx.enqueue('rows', event.data ?? {}) },
     actions: {
       rows: (items) => {
         sizes.push(items.length)
         const all = items.map(({ input }) => (input as { n: number }).n)
-        if (broken && all.includes(3)) throw new Error('row 3 breaks the batch')
+        // In company, and once alone.
+        if (all.includes(3) && ++triesOfThree <= 2) throw new Error('row 3 breaks the batch')
         return all.map((n) =>
           n === 5 ? { outcome: 'dead', code: 'bad_row', message: 'no' } : { outcome: 'delivered' },
         )
@@ -112,7 +147,6 @@ test('batches: company up to the maximum, an outcome for each, and who failed in
   expect(sizes[0]).toBe(10)
   await until('the lonely ones', () => sizes.length >= 11)
   expect(sizes.slice(1, 11)).toEqual(Array.from({ length: 10 }, () => 1))
-  broken = false
   await world.settled()
   const ended = await world.deliveries()
   expect(ended.filter(({ state }) => state === 'delivered')).toHaveLength(9)
@@ -120,6 +154,66 @@ test('batches: company up to the maximum, an outcome for each, and who failed in
     errorCode: 'bad_row',
     reason: 'permanent_reject',
   })
+})
+
+test('however slow the disk is: a crash repeats no more than may run at a time', async () => {
+  const sent: unknown[] = []
+  const code: DoublePlugin = {
+    on: { 'response.submitted': (event, ctx) => ctx.enqueue('note', event.data ?? {}) },
+    actions: {
+      note: (items) => {
+        sent.push(...items)
+        return items.map(() => ({ outcome: 'delivered' }))
+      },
+    },
+  }
+  await using world = await openWorld({ installations: [{ id: 'noted', code, concurrency: 3 }] })
+  const { finishAttempts } = world.store
+  const disk = Promise.withResolvers<void>()
+  world.store.finishAttempts = async (finished) => {
+    await disk.promise
+    return await finishAttempts(finished)
+  }
+  await world.submit(...answers(20))
+  await until('as many as may', () => sent.length >= 3)
+  await sleep(200)
+  expect(sent).toHaveLength(3)
+  disk.resolve()
+  await world.settled()
+  expect(sent).toHaveLength(20)
+})
+
+test('a lane that leaves and comes back makes no attempt twice whose end is not on disk', async () => {
+  const sent: unknown[] = []
+  const code: DoublePlugin = {
+    on: { 'response.submitted': (event, ctx) => ctx.enqueue('note', event.data ?? {}) },
+    actions: {
+      note: (items) => {
+        sent.push(...items)
+        return items.map(() => ({ outcome: 'delivered' }))
+      },
+    },
+  }
+  const installations = [{ id: 'noted', code, concurrency: 3 }]
+  await using world = await openWorld({ installations })
+  const { finishAttempts } = world.store
+  const disk = Promise.withResolvers<void>()
+  world.store.finishAttempts = async (finished) => {
+    await disk.promise
+    return await finishAttempts(finished)
+  }
+  await world.submit(...answers(3))
+  await until('all three', () => sent.length === 3)
+  world.place([])
+  world.place(installations)
+  await sleep(300)
+  expect(sent).toHaveLength(3)
+  disk.resolve()
+  await world.settled()
+  await world.submit(...answers(1))
+  await until('the lane to go on', () => sent.length === 4)
+  await world.settled()
+  expect(sent).toHaveLength(4)
 })
 
 test('what a batch asked for happens although its first response was deleted meanwhile', async () => {
@@ -192,6 +286,43 @@ test('hundreds held for a dead host leave room for a healthy one, and all of the
   expect(await world.store.countDeliveries('default', { state: 'delivered' })).toBe(306)
 })
 
+test('while more is read from storage, what would be a smaller batch waits for it', async () => {
+  const row = (n: number) =>
+    ({ id: `dlv_${n}`, kind: 'action', name: 'rows', attempts: 0, eventId: null, host: null }) as Delivery
+  const rows = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => row(from + n))
+  const second = Promise.withResolvers<readonly Delivery[]>()
+  const loads = [Promise.resolve(rows(0, 13)), second.promise, Promise.resolve([])]
+  const started: (readonly Delivery[])[] = []
+  const actions = { rows: { batch: { max: 10, waitMs: 0 } } }
+  const deps: LaneDeps = {
+    store: { loadDue: () => loads.shift() ?? Promise.resolve([]), nextDue: async () => null, headSeq: async () => 0 },
+    breakers: createBreakers(LIMITS),
+    clock: systemClock,
+    // Three are left of the first load: few enough to read on.
+    limits: { ...LIMITS, laneMemoryDeliveriesMax: 13 },
+    logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => deps.logger },
+    freshFrom: '',
+    start: (_lane, deliveries) => started.push(deliveries),
+    wakeAt: () => {},
+  }
+  const lane = new Lane(deps, installation({ id: 'crm', code: {}, concurrency: 1, manifest: { actions } }), 'ready')
+  const sizes = () => started.map(({ length }) => length)
+  lane.turn()
+  await until('the first batch', () => started.length === 1)
+  lane.ended(started[0] ?? [])
+  for (const delivery of started[0] ?? []) lane.left(delivery)
+  lane.turn()
+  expect(sizes()).toEqual([10])
+  second.resolve(rows(13, 23))
+  await until('the second batch', () => started.length === 2)
+  expect(sizes()).toEqual([10, 10])
+  lane.ended(started[1] ?? [])
+  for (const delivery of started[1] ?? []) lane.left(delivery)
+  lane.turn()
+  await until('the rest', () => started.length === 3)
+  expect(sizes()).toEqual([10, 10, 3])
+})
+
 test('a load that was under way when the lane was stopped starts nothing', async () => {
   const asked = Promise.withResolvers<void>()
   const answer = Promise.withResolvers<readonly Delivery[]>()
@@ -204,6 +335,7 @@ test('a load that was under way when the lane was stopped starts nothing', async
         return answer.promise
       },
       nextDue: async () => null,
+      headSeq: async () => 0,
     },
     breakers: createBreakers(LIMITS),
     clock: systemClock,

@@ -122,6 +122,17 @@ describe('the outcome table', () => {
     expect(
       receiverEvidence(rulingOf(new HubError('http_refused_address', 'x')), exchange(null, 'refused_by_guard')),
     ).toBe('unknown')
+    // A mail server answers for each message: refusing one says nothing against it.
+    const mail = (status: number | null, error: string | null): Exchange => ({
+      ...exchange(status, error),
+      method: 'SMTP',
+    })
+    expect([250, 450, 550, 554].map((code) => receiverEvidence(threw, mail(code, null)))).toEqual(
+      Array.from({ length: 4 }, () => 'works'),
+    )
+    expect(
+      [mail(421, null), mail(null, 'connect'), mail(null, 'reset')].map((last) => receiverEvidence(threw, last)),
+    ).toEqual(Array.from({ length: 3 }, () => 'fails'))
   })
 })
 

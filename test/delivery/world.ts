@@ -25,6 +25,7 @@ import { createRecentEvents } from '../../core/pump/recent-events.ts'
 import { createEmbeddedQueue } from '../../core/queue/embedded/queue.ts'
 import type { Installation } from '../../core/registry/installation.ts'
 import { manifestSchema } from '../../core/registry/manifest.ts'
+import type { RunEnd } from '../../core/runs/record.ts'
 import { openSqliteStore } from '../../core/storage/sqlite/open.ts'
 import type { DeliveryQuery, Submission } from '../../core/storage/store.ts'
 import { tempDir } from '../support/temp.ts'
@@ -62,6 +63,7 @@ function countingMeter(counts: Map<string, number>): Meter {
   return {
     responseAccepted: (kind, by) => count(`accepted ${kind}`, by),
     responseRejected: (code) => count(`rejected ${code}`),
+    transformed: (installation, outcome) => count(`transformed ${installation} ${outcome}`),
     eventsHandled: (installation, by) => count(`handled ${installation}`, by),
     attempt: (installation, outcome) => count(`attempt ${installation} ${outcome}`),
     handlerFailed: (installation, code) => count(`handler ${installation} ${code}`),
@@ -127,6 +129,7 @@ export function installation(spec: InstallationSpec): Installation {
     from: null,
     pii: true,
     http: { hosts: code.hosts ?? [], methods: ['GET', 'POST'] },
+    transform: null,
     limits: {
       heapMb: 32,
       sliceMs: 500,
@@ -135,11 +138,13 @@ export function installation(spec: InstallationSpec): Installation {
       actionWallMs: 20_000,
       routeWallMs: 5_000,
       scheduleWallMs: 60_000,
+      transformWallMs: 250,
       hostOpsMax: 50,
       httpCallsMax: 20,
       logLinesMax: 100,
     },
     group: 'builtin',
+    hardened: false,
     hash: id,
     ...rest,
   }
@@ -171,7 +176,10 @@ export async function openWorld(options: WorldOptions) {
   const http = createGuardedHttp({ allow: ['127.0.0.1/32'], limits })
   const queue = createEmbeddedQueue({ clock, logger: silent, lanes: () => [] })
   const disabled: { key: string; reason: string }[] = []
+  const refusals: { key: string; message: string }[] = []
+  const states = new Map<string, InstallationState>()
   const events: LogEvent[] = []
+  const runs: RunEnd[] = []
   const published = (told: readonly LogEvent[]): void => {
     events.push(...told)
     views.hear(told)
@@ -194,11 +202,25 @@ export async function openWorld(options: WorldOptions) {
     kvQuota: createKvQuota(store, limits.pluginKvKeysMax),
     formOf: views.of,
     published,
+    runs: { record: (end: RunEnd) => void runs.push(end) },
     logger: silent,
     meter,
     clock,
     limits,
     random: () => 0.5,
+    refused: ({ key }: Installation, message: string): void => {
+      refusals.push({ key, message })
+      move(key, 'disabled')
+    },
+  }
+  const move = (key: string, state: InstallationState): void => {
+    states.set(key, state)
+    place(
+      options.installations.map((spec) => ({
+        ...spec,
+        state: states.get(`default/${spec.id}`) ?? spec.state ?? 'ready',
+      })),
+    )
   }
   const engine = createDeliveryEngine({
     ...shared,
@@ -274,8 +296,14 @@ export async function openWorld(options: WorldOptions) {
     sandbox,
     counts,
     disabled,
+    /** Credentials that were refused, in order. */
+    refusals,
+    /** Puts one of the first installations into another state. */
+    move,
     /** Everything that was published, in order. */
     events,
+    /** Every run that the history was told of, in order. */
+    runs,
     limits,
     place,
     published,

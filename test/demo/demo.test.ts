@@ -1,4 +1,7 @@
 /** The demo against the real hub: every answer posted is delivered and verified once, over a restart and a stop. */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { demoConfig, startDemo, startDemoReceiver } from '../../core/demo/demo.ts'
 import { startHub } from '../support/hub.ts'
@@ -41,6 +44,27 @@ test('posts, delivers, verifies; a second start doubles nothing; an abort ends i
   expect(new Set(ids).size).toBe(ids.length)
   expect(shown.join('')).toMatch(/posted \d+ · stored \d+ · delivered \d+ · signatures verified \d+/)
   await receiver.close()
+})
+
+test('a start that finds every answer there says so, and what to do next', async () => {
+  const knows = createServer((_request, response) => response.end('{}')).listen(0, '127.0.0.1')
+  await once(knows, 'listening')
+  const receiver = await startDemoReceiver()
+  const url = `http://127.0.0.1:${(knows.address() as AddressInfo).port}`
+  const shown: string[] = []
+  const stop = new AbortController()
+  const output = { write: (text: string) => shown.push(text) }
+  const demo = startDemo({ url, key: 'any', receiver, output, signal: stop.signal })
+  const said = () => shown.join('')
+  await until('the last words', () => said().includes('manifold status'))
+  expect(said()).toMatch(
+    /all 2,?187 answers are in from before; answer the survey yourself at http:\S+\/f\/comma-survey/,
+  )
+  stop.abort()
+  await demo
+  await receiver.close()
+  knows.closeAllConnections()
+  knows.close()
 })
 
 async function stored(hub: Awaited<ReturnType<typeof startHub>>): Promise<number> {

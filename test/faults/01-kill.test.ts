@@ -14,7 +14,7 @@ const KILL_AFTER_MS_MAX = 300
 
 test(
   'F-01 kill -9 under load, 100 cycles: 0 lost, no gap, duplicates bounded and under one id',
-  { timeout: 420_000 },
+  { timeout: 720_000 },
   async () => {
     await using scene = await openScene({
       honest: { concurrency: CONCURRENCY },

@@ -8,11 +8,11 @@ import { DECK } from '../support/scene.ts'
 const MB = 1_048_576
 const CHILD_RSS_MB = 256
 const KEYS = ['a', 'b', 'c']
-const BOMBS = ['heap-bomb', 'string-bomb', 'buffer-bomb']
+const BOMBS = ['heap-bomb', 'string-bomb', 'buffer-bomb', 'promise-chain']
 /** A bomb that meets an allocation failure first sees it as an exception of its own. */
 const ENDS = ['plugin_memory', 'plugin_killed', 'plugin_cpu', 'plugin_threw']
 
-test('F-18 heap, string and ArrayBuffer bombs: child bounded, hub unharmed, each a recorded failure, neighbours whole', async () => {
+test('F-18 heap, string, ArrayBuffer and promise bombs: child bounded, hub unharmed, each a recorded failure, neighbours whole', async () => {
   await using scene = await openHostileScene(BOMBS, { childRssMb: CHILD_RSS_MB, pluginSliceMs: 500, pluginCpuMs: 500 })
   const { hub, receiver, ledger } = scene
   const before = await hub.rssBytes()

@@ -6,13 +6,23 @@ import type { LimitName } from '../../core/limits.ts'
 import { ROOT } from '../support/hub.ts'
 import { entering } from './limit-cases/entering.ts'
 import { filters } from './limit-cases/filters.ts'
+import { history } from './limit-cases/history.ts'
 import { leaving } from './limit-cases/leaving.ts'
 import { fixturesAreWhole, plugins } from './limit-cases/plugins.ts'
+import { transforms } from './limit-cases/transforms.ts'
 import { waiting } from './limit-cases/waiting.ts'
 import { openWorld } from './limit-cases/world.ts'
 import type { LimitCase, World } from './limit-cases/world.ts'
 
-const CASES: Readonly<Record<LimitName, LimitCase>> = { ...entering, ...waiting, ...filters, ...plugins, ...leaving }
+const CASES: Readonly<Record<LimitName, LimitCase>> = {
+  ...entering,
+  ...waiting,
+  ...filters,
+  ...plugins,
+  ...transforms,
+  ...leaving,
+  ...history,
+}
 
 let world: World
 beforeAll(async () => {

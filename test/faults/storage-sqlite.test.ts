@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileS
 import Database from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
 import type { HubError } from '../../core/errors.ts'
+import { newId } from '../../core/ids.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { Limits } from '../../core/limits.ts'
 import type { Logger } from '../../core/observe/observe.ts'
@@ -10,6 +11,7 @@ import { openReader, openWriter } from '../../core/storage/sqlite/connection.ts'
 import { acceptLoss, migrationStatus, openSqliteStore, restoreSqlite } from '../../core/storage/sqlite/open.ts'
 import type { Store } from '../../core/storage/store.ts'
 import { event, submission } from '../contract/store/fixtures.ts'
+import { runRecord } from '../contract/store/runs.ts'
 import { tempDir } from '../support/temp.ts'
 import { mountTmpfs } from '../support/tmpfs.ts'
 import { until } from '../support/wait.ts'
@@ -67,7 +69,11 @@ describe('durability settings', () => {
   it('migrates a new directory, says what is pending, and refuses a newer or a foreign database', async () => {
     await using dir = await tempDir('storage')
     const before = migrationStatus(dir.path)
-    expect(before).toMatchObject({ current: 0, pending: [expect.stringMatching(/^0001-/)] })
+    expect([before.current, before.pending[0], before.pending.length]).toEqual([
+      0,
+      expect.stringMatching(/^0001-/),
+      before.latest,
+    ])
     await fill(dir.path, 1)
     expect(migrationStatus(dir.path)).toEqual({ current: before.latest, latest: before.latest, pending: [] })
     edit(dir.path, "UPDATE meta SET value = '9999' WHERE name = 'schema_version'")
@@ -313,6 +319,40 @@ describe('erasure', () => {
     expect(await store.deleteResponse('default', sent[7]?.responseId ?? '', event())).toBe(true)
     await until('the WAL to be truncated', () => !bytes().includes('canary-4f1d'))
     expect(await store.countResponses('default')).toBe(19)
+    await store.close()
+  })
+
+  it('leaves no byte of what was discarded from quarantine, of its event, its runs or the words of a refusal', async () => {
+    await using dir = await tempDir('storage')
+    const { store } = await open(dir.path)
+    const canary = 'canary-7ce2'
+    const sent = submission({
+      data: JSON.stringify({ name: canary.repeat(900) }),
+      meta: JSON.stringify({ canary }),
+      idempotency: { key: 'k', bodyHash: 'h' },
+      aside: {
+        verdict: 'rejected',
+        code: canary,
+        message: `${canary} is not taken here`,
+        installation: 'spam',
+        plugin: 'spam-filter',
+        eventId: newId('event'),
+      },
+    })
+    await store.accept([submission(), sent, submission()])
+    const { responseId } = sent
+    const about = { eventId: null, deliveryId: null, formId: 'contact', responseId, outcome: 'rejected' as const }
+    const logs = [{ level: 'info' as const, message: canary.repeat(500) }]
+    await store.appendRuns({ runs: [runRecord({ kind: 'transform', items: [about], logs, error: canary })], more: [] })
+    const bytes = () =>
+      ['manifold.db', 'manifold.db-wal'].map((name) => readFileSync(dir.file(name), 'latin1')).join('')
+    expect(bytes()).toContain(canary)
+    const gone = event({ type: 'response.discarded', formId: 'contact', responseId })
+    expect(await store.discard('default', responseId, gone)).toBe(true)
+    await until('the WAL to be truncated', () => !bytes().includes(canary))
+    expect(await store.accept([{ ...sent, responseId: newId('response') }])).toMatchObject([
+      { kind: 'duplicate', rejection: { message: '' } },
+    ])
     await store.close()
   })
 

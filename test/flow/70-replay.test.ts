@@ -76,7 +76,12 @@ test('the breaker opens on a dead receiver, alarms, and replays by itself when t
     },
   )
   expect(opened.body.breakers[0]).toMatchObject({ host: new URL(down.url).host })
-  const alarms = await hub.api<{ items: readonly { data: object }[] }>('GET', '/api/v2/events?type=alert.raised')
+  // The alert is written a moment after the breaker has opened.
+  const alarms = await until(
+    'the alarm',
+    () => hub.api<{ items: readonly { data: object }[] }>('GET', '/api/v2/events?type=alert.raised'),
+    { accept: ({ body }) => body.items.length > 0 },
+  )
   expect(alarms.body.items[0]?.data).toMatchObject({ kind: 'breaker_open', installation: 'down' })
   // Held back deliveries cost no attempts: far fewer requests than two for each event came.
   await sleep(500)

@@ -1,4 +1,5 @@
 /** Eighth stop: the file. It is followed when it is right, kept at arm's length when it is not. */
+import { SignJWT } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { settled, startHub } from '../support/hub.ts'
 import type { Hub } from '../support/hub.ts'
@@ -62,6 +63,24 @@ test('a broken file changes nothing and is said loudly, with line and column; me
   await submit('mended')
   expect(seen('mended')).toEqual(['/three', '/two'])
   expect(await hub.metric('manifold_config_last_reload_ok')).toBe(1)
+})
+
+test('whose tokens count is in the file, and ends with it', async () => {
+  const secret = 'a text that only the two of them know'
+  const issuer = { issuer: 'https://id.example.com/', audience: 'hub', scopes: ['forms:read'], secret }
+  const key = await new SignJWT({ scope: 'forms:read' })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setIssuer(issuer.issuer)
+    .setAudience('hub')
+    .setSubject('ada')
+    .setExpirationTime('5m')
+    .sign(Buffer.from(secret))
+  const asAda = async () => (await hub.api('GET', '/api/v2/forms', undefined, { key })).status
+  expect(await asAda()).toBe(401)
+  await hub.writeConfig({ ...configOf(['two', 'three']), auth: { jwt: [issuer] } })
+  await until('the token to count', async () => (await asAda()) === 200)
+  await hub.writeConfig(configOf(['two', 'three']))
+  await until('the token to count no more', async () => (await asAda()) === 401)
 })
 
 test('SIGHUP reads the file again; a bad installation only sets itself aside', async () => {

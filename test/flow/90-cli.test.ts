@@ -12,10 +12,13 @@ let hub: Hub
 beforeAll(async () => {
   receiver = await startReceiver(({ path }) => ({ status: path === '/down' ? 500 : 200 }))
   const installations = [
-    hook('fine', `${receiver.url}/fine`),
-    hook('down', `${receiver.url}/down`, { retry: { schedule: [] } }),
+    hook('fine', `${receiver.url}/fine`, { when: { form: DECK } }),
+    hook('down', `${receiver.url}/down`, { when: { form: DECK }, retry: { schedule: [] } }),
+    // Handlers alone: it makes no deliveries.
+    { id: 'counts', use: 'hello', when: { form: DECK } },
   ]
-  hub = await startHub({ config: sceneConfig({ installations }) })
+  const forms = { quiet: { name: 'Quiet', fields: [{ key: 'key', type: 'text' }] } }
+  hub = await startHub({ config: sceneConfig({ installations, forms }) })
   for (const key of ['a', 'b']) await hub.api('POST', `/api/v2/forms/${DECK}/responses`, { data: { key } })
   await settled(hub)
 })
@@ -35,6 +38,14 @@ const rows = (value: unknown): readonly Record<string, unknown>[] =>
 
 describe('reading', () => {
   test('status, doctor and config', async () => {
+    const status = (await manifold(hub, ['status'])).stdout
+    const [heading = '', ...lines] = status.split('\n').filter((line) => /^(INSTALLATION|counts) /.test(line))
+    // What only handles events has run, and when it last did so well.
+    const values = lines[0]?.split(/ {2,}/) ?? []
+    const cells = Object.fromEntries(heading.split(/ {2,}/).map((name, n) => [name, values[n]]))
+    expect(cells).toMatchObject({ DELIVERED: '0', 'LAST SUCCESS': expect.stringMatching(/^\d{4}-/) })
+    // A run that read what another of its batch wrote is made again, and was a run as well.
+    expect(Number(cells['RUNS'])).toBeGreaterThanOrEqual(2)
     expect(JSON.stringify(await read('status'))).toContain('"fine"')
     expect(await read('doctor')).toBeTypeOf('object')
     expect(await read('config', 'check')).toBeTypeOf('object')
@@ -52,6 +63,14 @@ describe('reading', () => {
       'delivered',
       'delivered',
     ])
+    // A response that nobody did anything with has none; one that there is not is told.
+    const unwatched = await hub.api<{ id: string }>('POST', '/api/v2/forms/quiet/responses', { data: { key: 'q' } })
+    expect(rows(await read('deliveries', '--response', unwatched.body.id))).toEqual([])
+    for (const verb of ['deliveries', 'runs']) {
+      const unknown = await manifold(hub, [verb, '--response', 'rsp_none'])
+      expect([unknown.code, unknown.stdout]).toEqual([1, ''])
+      expect(unknown.stderr).toContain('There is no response "rsp_none".')
+    }
     expect(rows(await read('dead-letters')).map(({ installation }) => installation)).toEqual(['down', 'down'])
   })
 
@@ -107,5 +126,11 @@ describe('doing', () => {
     const nobody = await manifold(null, ['status', '--url', 'http://127.0.0.1:9'])
     expect(nobody.code).not.toBe(0)
     expect(nobody.stderr).not.toMatch(/\n\s+at /)
+  })
+
+  test('send says which answers are to no question of the form', async () => {
+    const slip = await manifold(hub, ['send', DECK, 'key=a-slip', 'kye=b'])
+    expect([slip.code, slip.stdout]).toEqual([0, expect.stringMatching(/^rsp_/)])
+    expect(slip.stderr).toContain('No field of the form: kye; there are: key.')
   })
 })

@@ -3,14 +3,17 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { allRoutes } from '../../core/http/app.ts'
 import type { Route } from '../../core/http/route.ts'
 import { newId } from '../../core/ids.ts'
-import { SCOPES } from '../../core/registry/api-keys.ts'
-import type { Scope } from '../../core/registry/api-keys.ts'
+import { SCOPES } from '../../core/model.ts'
+import type { Scope } from '../../core/model.ts'
+import { submission } from '../contract/store/fixtures.ts'
+import { runRecord } from '../contract/store/runs.ts'
 import { openDoor } from './door.ts'
 import type { Answer, Door } from './door.ts'
 
 const SECRET = 'only-the-default-workspace-may-see-this'
 let door: Door
 let routes: readonly Route[]
+/** One thing of each collection, by its name in paths. */
 let ids: Record<string, string>
 beforeAll(async () => {
   door = await openDoor()
@@ -21,14 +24,34 @@ beforeAll(async () => {
   await seedDelivery(door)
   const delivery = (await door.store.listDeliveries('default', { limit: 1 })).items[0]
   ids = {
-    form: 'private',
-    response: String(sent.body['id']),
-    event: String(sent.body['event_id']),
-    key: key.row.id,
-    delivery: delivery?.id ?? '',
+    forms: 'private',
+    f: 'private',
+    responses: String(sent.body['id']),
+    events: String(sent.body['event_id']),
+    keys: key.row.id,
+    deliveries: delivery?.id ?? '',
+    quarantine: await seedQuarantine(door),
+    runs: await seedRun(door),
+    installations: 'crm',
+    plugins: 'webhooks',
   }
 })
 afterAll(() => door[Symbol.asyncDispose]())
+
+/** A response of the default workspace in quarantine. */
+async function seedQuarantine(at: Door): Promise<string> {
+  const aside = {
+    verdict: 'flagged',
+    code: 'flagged',
+    message: SECRET,
+    installation: 'spam',
+    plugin: 'spam',
+    eventId: newId('event'),
+  } as const
+  const sent = { ...submission({ formId: 'private', data: JSON.stringify({ a: SECRET }) }), aside }
+  await at.store.accept([sent])
+  return sent.responseId
+}
 
 /** A dead delivery of the default workspace, so that there is one to look at with a foreign key. */
 async function seedDelivery(at: Door): Promise<void> {
@@ -57,22 +80,17 @@ async function seedDelivery(at: Door): Promise<void> {
   })
 }
 
+/** A run of the default workspace with something to hide; answers its id. */
+async function seedRun(at: Door): Promise<string> {
+  const run = runRecord({ logs: [{ level: 'info', message: SECRET }] })
+  await at.store.appendRuns({ runs: [run], more: [] })
+  return run.id
+}
+
 /** The route's path with ids of things of the default workspace. */
-function pathOf(route: Route): string {
-  const id = route.path.includes('/responses/{id}')
-    ? ids['response']
-    : route.path.includes('/deliveries/')
-      ? ids['delivery']
-      : route.path.includes('/events/')
-        ? ids['event']
-        : route.path.includes('/keys/')
-          ? ids['key']
-          : route.path.includes('/installations/')
-            ? 'crm'
-            : route.path.includes('/plugins/')
-              ? 'webhooks'
-              : ids['form']
-  return route.path.replace('{id}', id ?? '')
+function pathOf({ path }: Route): string {
+  const [, collection = ''] = /\/([a-z-]+)\/\{id\}/.exec(path) ?? []
+  return path.replace('{id}', ids[collection] ?? `nothing-of-${collection}`)
 }
 /** A body with which the route would do something, if it let the caller in. */
 const bodyOf = (route: Route): object | undefined => {
@@ -80,6 +98,8 @@ const bodyOf = (route: Route): object | undefined => {
   if (route.path.endsWith('/responses') || route.path.endsWith('/batch'))
     return { form_id: 'private', data: { a: 'x' } }
   if (route.path.endsWith('/replay') && !route.path.includes('{id}')) return { since: '2020-01-01T00:00:00Z' }
+  if (route.path === '/api/v2/installations/{id}/replay') return { last: 1 }
+  if (route.path.endsWith('/approve')) return { hash: 'c'.repeat(64) }
   if (route.path.endsWith('/backfill')) return { from: 'beginning' }
   if (route.path.endsWith('/keys')) return { name: 'x', scopes: ['admin'] }
   return route.path.includes('/forms') ? { name: 'x', fields: [] } : {}
@@ -153,14 +173,18 @@ describe('every route that needs a key', () => {
       await door.store.countResponses('default'),
       await door.store.getForm('default', 'private'),
       await door.store.listKeys('default'),
-      await door.store.getDelivery('default', ids['delivery'] ?? ''),
+      await door.store.getDelivery('default', ids['deliveries'] ?? ''),
+      await door.store.getQuarantined('default', ids['quarantine'] ?? ''),
     ])
     const calls = door.engineCalls.length
     for (const route of keyed()) {
       const answer = await knock(route, foreign)
       expect(answer.text.includes(SECRET), `${route.method} ${route.path}`).toBe(false)
       const sharedThing = route.path === '/api/v2/plugins/{id}'
-      if (route.path.includes('{id}') && !sharedThing) expect(answer.status, `${route.method} ${route.path}`).toBe(404)
+      // Plugins are seen by all, and are the hub's: no tenant says what runs for the others.
+      const status = route.path.endsWith('/approve') ? 403 : 404
+      if (route.path.includes('{id}') && !sharedThing)
+        expect(answer.status, `${route.method} ${route.path}`).toBe(status)
     }
     const engineArguments = JSON.stringify(door.engineCalls.slice(calls))
     expect(engineArguments).not.toContain('"default"')
@@ -168,7 +192,8 @@ describe('every route that needs a key', () => {
       await door.store.countResponses('default'),
       await door.store.getForm('default', 'private'),
       await door.store.listKeys('default'),
-      await door.store.getDelivery('default', ids['delivery'] ?? ''),
+      await door.store.getDelivery('default', ids['deliveries'] ?? ''),
+      await door.store.getQuarantined('default', ids['quarantine'] ?? ''),
     ])
     expect(after).toBe(before)
   })

@@ -2,7 +2,9 @@
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import type { Hono } from 'hono'
+import { createGuardedHttp } from '../../core/capabilities/guarded-http.ts'
 import { systemClock } from '../../core/clock.ts'
+import type { TokenIssuer } from '../../core/config/config.ts'
 import { createHttpApp } from '../../core/http/app.ts'
 import type { HttpEnv } from '../../core/http/app.ts'
 import type { HttpDeps, InstallationView } from '../../core/http/deps.ts'
@@ -11,13 +13,18 @@ import type { Serving } from '../../core/http/serve.ts'
 import { newId } from '../../core/ids.ts'
 import { openFormCache } from '../../core/ingest/form-cache.ts'
 import { parseForm } from '../../core/ingest/form-definition.ts'
-import { openReceiver } from '../../core/ingest/receive.ts'
+import { openInlet } from '../../core/ingest/inlet.ts'
+import type { Transforms } from '../../core/ingest/transforms.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { Limits } from '../../core/limits.ts'
-import type { Form, LogEvent, WorkspaceId } from '../../core/model.ts'
+import type { Form, LogEvent, Scope, WorkspaceId } from '../../core/model.ts'
 import type { Logger, Meter } from '../../core/observe/observe.ts'
+import { createRunHistory } from '../../core/runs/history.ts'
+import { openRunReader } from '../../core/runs/reader.ts'
+import type { Usage } from '../../core/accounting/usage.ts'
 import { openApiKeys } from '../../core/registry/api-keys.ts'
-import type { ApiKeys, Scope } from '../../core/registry/api-keys.ts'
+import { openTokens } from '../../core/registry/tokens.ts'
+import type { ApiKeys } from '../../core/registry/api-keys.ts'
 import { openSqliteStore } from '../../core/storage/sqlite/open.ts'
 import type { Store } from '../../core/storage/store.ts'
 import { tempDir } from '../support/temp.ts'
@@ -61,10 +68,18 @@ export interface CallOptions {
 }
 
 export interface DoorOptions {
+  readonly issuers?: readonly TokenIssuer[]
   readonly limits?: Partial<Limits>
   readonly trustedProxies?: readonly string[]
   readonly admission?: () => Promise<void> | void
+  /** Default: nobody looks at responses. */
+  readonly transforms?: Transforms
   readonly deps?: Partial<HttpDeps>
+}
+
+const NOBODY: Transforms = {
+  wants: () => false,
+  apply: ({ submissions }) => Promise.resolve({ submissions, became: () => {} }),
 }
 
 export async function openDoor(options: DoorOptions = {}): Promise<Door> {
@@ -86,8 +101,11 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
   })
   const store = await openSqliteStore({ dir: temp.file('data'), limits, logger, onFatal: () => {} })
   const keys = openApiKeys({ store, clock: systemClock, logger, extraKeys: [OPERATOR_KEY] })
+  const http = createGuardedHttp({ allow: ['127.0.0.1/32'], limits })
+  const credentials = openTokens({ keys, http, clock: systemClock, logger })
+  credentials.setIssuers(options.issuers ?? [])
   const forms = openFormCache({ store, clock: systemClock, stringCharsMax: limits.stringCharsMax })
-  const receiver = openReceiver({
+  const inlet = openInlet({
     store,
     clock: systemClock,
     limits,
@@ -95,7 +113,10 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
     logger,
     admission: options.admission ?? (() => {}),
     forwarding: { wanted: () => [], storing: () => {}, refused: () => {} },
+    transforms: options.transforms ?? NOBODY,
+    published: (events) => void heard.push(...events),
     onAccepted: (stored) => void heard.push(...stored.map(({ event }) => event)),
+    forms,
   })
   const record =
     (name: string, answer: unknown) =>
@@ -111,23 +132,38 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
     logger,
     meter,
     keys,
+    credentials,
     forms,
-    receiver,
+    ...inlet,
     registry: {
-      plugins: () => [PLUGIN],
+      plugins: () => Promise.resolve([PLUGIN]),
       installations: (workspace) => Promise.resolve(workspace === 'default' ? [INSTALLATION] : []),
     },
+    approve: record('approve', []) as never,
     engine: {
       pause: record('pause', undefined) as never,
       resume: record('resume', undefined) as never,
       testSend: record('testSend', { eventId: 'evt_1', deliveries: ['dlv_1'] }) as never,
       backfill: record('backfill', { cursor: 0, events: 3 }) as never,
       replay: record('replay', 2) as never,
+      countReplay: (query) => store.countReplay(query),
+      replayEvents: record('replayEvents', { events: [], left: 0 }) as never,
+      check: record('check', {
+        at: '2026-03-01T12:00:00.000Z',
+        findings: [{ level: 'warning', message: 'w', at: '/url' }],
+      }) as never,
     },
     health: {
       readiness: () => Promise.resolve({ ready: true, checks: [{ name: 'storage', ok: true, detail: null }] }),
     },
     metrics: { type: 'text/plain; version=0.0.4', text: () => Promise.resolve('manifold_up 1\n') },
+    runs: openRunReader({
+      runs: createRunHistory({ store, clock: systemClock, logger, limits }),
+      store,
+      formOf: () => undefined,
+      eventInMemory: () => undefined,
+      roster: { find: () => undefined },
+    }),
     configStatus: () => ({
       file: null,
       runningChecksum: 'abc',
@@ -174,6 +210,7 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
     [Symbol.asyncDispose]: async () => {
       await serving.close(0)
       await keys.close()
+      await http.close()
       await store.close()
       await temp[Symbol.asyncDispose]()
     },
@@ -193,7 +230,47 @@ const PLUGIN = {
   hosts: ['@config.url'],
   config: {},
   problems: [],
+  asks: ['kv'],
+  granted: [],
+  grantedAt: '2026-01-01T00:00:00.000Z',
+  code: 'c0de',
+  usage: null,
+  needsApproval: {
+    from: { version: '0.9.0', code: 'a'.repeat(64), grants: [], grantedAt: '2026-01-01T00:00:00.000Z' },
+    to: { version: '1.0.0', code: 'b'.repeat(64), grants: ['kv'], hash: 'c'.repeat(64) },
+    running: '0.9.0',
+    diff: ['+ kv'],
+  },
 } as const
+
+const RATED = { runs: 3, failed: 1, cpuMs: 4.5, wallMs: 60, hostOps: 2, httpCalls: 1 }
+const ENDED = { ok: 2, failed: 1, interrupted: 0 }
+const NONE = { ok: 0, failed: 0, interrupted: 0 }
+
+export const USAGE: Usage = {
+  since: '2026-03-01T12:00:00.000Z',
+  points: 9_876,
+  pointsMax: 10_000,
+  runs: {
+    handler: ENDED,
+    action: { ...NONE, ok: 4, interrupted: 5 },
+    schedule: NONE,
+    route: NONE,
+    transform: NONE,
+    check: NONE,
+  },
+  failedByCode: { plugin_cpu: 1 },
+  cpuMs: 620.123_456,
+  wallMs: 700,
+  hostOps: 8,
+  httpCalls: 9,
+  breaches: { cpu: 1, memory: 0, wall: 0, killed: 0 },
+  heapBytes: 1_000_000,
+  heapPeakBytes: 2_000_000,
+  processRssBytes: 90_000_000,
+  lastMinute: RATED,
+  lastHour: RATED,
+}
 
 const INSTALLATION: InstallationView = {
   id: 'crm',
@@ -210,7 +287,15 @@ const INSTALLATION: InstallationView = {
   lastSuccessAt: null,
   lastFailureAt: null,
   lastError: null,
+  credential: { state: 'unknown', since: '2026-03-01T12:00:00.000Z', message: null },
+  check: null,
+  lastErrorCode: null,
+  failureStreak: 0,
+  oldestWaitingAt: null,
+  returnsAt: '2026-03-01T12:30:00.000Z',
+  usage: USAGE,
   deliveries: { pending: 0, retrying: 0, dead: 0, delivered: 0 },
+  unattended: false,
   breakers: [],
 }
 

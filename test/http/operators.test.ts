@@ -285,6 +285,27 @@ describe('deliveries', () => {
   })
 })
 
+test('what an installation used is shown, and when it returns', async () => {
+  const [shown] = items(await get('/api/v2/installations'))
+  expect(shown).toMatchObject({
+    returns_at: '2026-03-01T12:30:00.000Z',
+    usage: {
+      points: 9_876,
+      points_max: 10_000,
+      // Interrupted ones are run again, so they did not end.
+      runs: 7,
+      failed: 1,
+      failed_by_code: { plugin_cpu: 1 },
+      by_kind: { action: { ok: 4, interrupted: 5 } },
+      cpu_ms: 620.123,
+      host_ops: 8,
+      http_calls: 9,
+      heap_peak_bytes: 2_000_000,
+      last_hour: { runs: 3, cpu_ms: 4.5 },
+    },
+  })
+})
+
 test('installations are shown, paused, resumed, tested and backfilled', async () => {
   expect(items(await get('/api/v2/installations?state=ready'))).toMatchObject([
     { id: 'crm', config: { secret: '***' }, deliveries: { pending: 0 } },
@@ -306,7 +327,22 @@ test('installations are shown, paused, resumed, tested and backfilled', async ()
 })
 
 test('plugins, health, readiness and configuration are shown', async () => {
-  expect(items(await get('/api/v2/plugins'))).toMatchObject([{ id: 'webhooks', state: 'loaded' }])
+  expect(items(await get('/api/v2/plugins'))).toMatchObject([
+    {
+      id: 'webhooks',
+      state: 'needs-approval',
+      asks: ['kv'],
+      granted: [],
+      granted_at: '2026-01-01T00:00:00.000Z',
+      code: 'c0de',
+      needs_approval: {
+        from: { version: '0.9.0', code: 'a'.repeat(64), grants: [], granted_at: '2026-01-01T00:00:00.000Z' },
+        to: { version: '1.0.0', code: 'b'.repeat(64), grants: ['kv'], hash: 'c'.repeat(64) },
+        running: '0.9.0',
+        diff: ['+ kv'],
+      },
+    },
+  ])
   expect((await get('/healthz')).body).toEqual({ status: 'ok', version: '0.0.0-test' })
   expect((await get('/readyz')).body).toMatchObject({ ready: true })
   expect((await get('/api/v2/config')).body).toMatchObject({ in_step: true, running_checksum: 'abc' })

@@ -1,12 +1,13 @@
 /** The door to plugins' own routes: what they see, and what may leave. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { RouteRequest, RouteResponse } from '../../core/contract/index.ts'
+import type { RouteResponse } from '../../core/contract/index.ts'
 import { HubError } from '../../core/errors.ts'
+import type { ArrivedRequest } from '../../core/registry/route-wire.ts'
 import { openDoor } from './door.ts'
 import type { Door } from './door.ts'
 
 let door: Door
-const seen: { installation: string; request: RouteRequest }[] = []
+const seen: { installation: string; request: ArrivedRequest }[] = []
 let next: () => RouteResponse = () => ({})
 beforeAll(async () => {
   door = await openDoor({
@@ -31,7 +32,12 @@ test('a plugin sees method, path, query, headers and body, but no cookie', async
   expect([answer.status, answer.body, answer.headers['cache-control']]).toEqual([201, { ok: true }, 'max-age=5'])
   expect(seen.at(-1)).toMatchObject({
     installation: 'crm',
-    request: { method: 'POST', path: '/interact/a%20b', query: { x: '1' }, body: '{"n":1}' },
+    request: {
+      method: 'POST',
+      path: '/interact/a%20b',
+      query: { x: '1' },
+      bytes: Buffer.from('{"n":1}').toString('base64'),
+    },
   })
   expect(seen.at(-1)?.request.headers).toMatchObject({ 'content-type': 'application/json' })
   expect(seen.at(-1)?.request.headers).not.toHaveProperty('cookie')
@@ -91,7 +97,7 @@ test("a header that cannot be sent is the plugin's mistake", async () => {
 test('PATCH is passed on with its body', async () => {
   next = () => ({ json: 1 })
   expect((await door.call('PATCH', '/i/crm/x', { key: null, body: 'a' })).status).toBe(200)
-  expect(seen.at(-1)?.request).toMatchObject({ method: 'PATCH', body: 'a' })
+  expect(seen.at(-1)?.request).toMatchObject({ method: 'PATCH', bytes: 'YQ==' })
 })
 
 test('strangers are counted, valid keys are not; the plugin sees every header but a key of the hub', async () => {

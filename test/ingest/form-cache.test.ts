@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import type { Clock } from '../../core/clock.ts'
 import { openFormCache } from '../../core/ingest/form-cache.ts'
-import type { Form, LogEvent } from '../../core/model.ts'
+import type { Form } from '../../core/model.ts'
 
 const form = (id: string, version: number): Form => ({
   id,
@@ -48,7 +48,7 @@ test('a load that began before a change does not bring the old form back', async
   const store = slowStore()
   const { cache } = cacheOver(store)
   const old = cache.get('default', 'a')
-  cache.hear([{ type: 'form.changed', workspace: 'default', formId: 'a' } as LogEvent])
+  cache.hear([{ type: 'form.changed', workspace: 'default', formId: 'a' }])
   const fresh = cache.get('default', 'a')
   store.waiting[1]?.(form('a', 2))
   await fresh

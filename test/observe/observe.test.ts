@@ -133,7 +133,7 @@ describe('metrics', () => {
     meter.pluginMetric('crm', 'answers', 2)
     meter.pluginMetric('crm', 'Not a name', 2)
     gauges({
-      lagEvents: () => [['crm', 7]],
+      lagEvents: async () => [['crm', 7]],
       queueDepth: () => ({ pump: 1, deliver: 2, schedule: 3 }),
       storage: async () => ({ bytes: 10, walBytes: 20 }),
     })
@@ -181,9 +181,15 @@ describe('metrics', () => {
   test('plugins cannot grow the registry without bound', async () => {
     const { meter, metricsText } = open()
     for (let n = 0; n < 500; n += 1) meter.pluginMetric('crm', `metric_${n}`, 1)
+    // One that invents names takes none away from another.
+    meter.pluginMetric('other', 'of_its_own', 1)
+    meter.pluginMetric('other', 'metric_499', 1)
     for (let n = 0; n < 5_000; n += 1) meter.responseRejected(`code-${n}`)
     const lines = (await metricsText()).split('\n')
-    expect(lines.filter((line) => line.startsWith('manifold_plugin_metric_'))).toHaveLength(200)
+    const ofCrm = /^manifold_plugin_metric_\d+\{installation="crm"\}/
+    expect(lines.filter((line) => ofCrm.test(line))).toHaveLength(200)
+    expect(lines).toContain('manifold_plugin_of_its_own{installation="other"} 1')
+    expect(lines).toContain('manifold_plugin_metric_499{installation="other"} 1')
     expect(lines).toContain('manifold_plugin_metrics_dropped_total{installation="crm"} 300')
     expect(lines).toContain('manifold_responses_rejected_total{code="other"} 3000')
   })

@@ -178,7 +178,8 @@ describe('memory of plugins', () => {
     await using world = await openWorld({ installations: [{ id: 'a', code: counter }] })
     await world.submit(...answers(40).map((_, n) => ({ key: `k${n}` })))
     await world.caughtUp()
-    expect(Math.max(...world.sandbox.crossings)).toBe(40)
+    // The first is small, since nobody knows yet how long the handler takes.
+    expect(world.sandbox.crossings).toEqual([16, 24])
     expect(
       (
         await world.store.kvList({

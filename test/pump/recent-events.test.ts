@@ -70,7 +70,7 @@ describe('workspaces and deletions', () => {
     expect(recent.byId('default', 'evt_2')).toBeUndefined()
   })
 
-  test('a deleted response or form leaves no content behind', () => {
+  test.each(['response.deleted', 'response.discarded'])('%s, or a deleted form, leaves no content behind', (type) => {
     const recent = createRecentEvents(limits)
     recent.add([
       event(1),
@@ -78,7 +78,7 @@ describe('workspaces and deletions', () => {
       event(3, { formId: 'other' }),
       event(4, { type: 'form.changed', responseId: null }),
     ])
-    recent.add([event(5, { type: 'response.deleted', responseId: 'rsp_1', data: '{"id":"rsp_1"}' })])
+    recent.add([event(5, { type, responseId: 'rsp_1', data: '{"id":"rsp_1"}' })])
     expect(recent.byId('default', 'evt_1')).toMatchObject({ data: null, meta: '{}' })
     expect(recent.byId('default', 'evt_2')?.data).toBe('{"a":1}')
     expect(recent.byId('default', 'evt_5')?.data).toBe('{"id":"rsp_1"}')

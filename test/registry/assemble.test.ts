@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { newlyBroken } from '../../core/config/watch.ts'
 import type { Assembly } from '../../core/registry/assemble.ts'
-import { approvePlugin, assemble } from '../../core/registry/assemble.ts'
+import { planApproval } from '../../core/registry/approve.ts'
+import { assemble } from '../../core/registry/assemble.ts'
 import { grantsOf } from '../../core/registry/grants.ts'
 import { readLock } from '../../core/registry/lock.ts'
 import { manifestSchema } from '../../core/registry/manifest.ts'
@@ -71,6 +72,29 @@ describe('resolving', () => {
     expect(one?.plugin.bundle.code).toContain('response.submitted')
   })
 
+  it('a process alone and hardened: the file has the last word, then its group, then the wish of the plugin', async () => {
+    const of = async (more: string, head = '') => {
+      const { installations } = await build(`${head}${ONE.trimEnd()}\n${more}`)
+      const { group, hardened, hash } = installations[0] ?? { group: null, hardened: null, hash: '' }
+      return { group, hardened, hash }
+    }
+    const usual = await of('')
+    expect(usual).toMatchObject({ group: 'community', hardened: false })
+    const own = await of('    isolation: own\n    hardened: true\n')
+    expect(own).toMatchObject({ group: 'own', hardened: true })
+    expect(own.hash).not.toBe(usual.hash)
+    const group = 'sandbox: { hardened: [community] }\n'
+    expect(await of('', group)).toMatchObject({ hardened: true })
+    expect(await of('    hardened: false\n', group)).toMatchObject({ hardened: false })
+    expect(await of('', 'sandbox: { hardened: [builtin] }\n')).toMatchObject({ hardened: false })
+    await writePlugin(temp.file('mine'), 'hello', { manifest: { ...HELLO, isolation: 'own', hardened: true } })
+    expect(await of('')).toMatchObject({ group: 'own', hardened: true })
+    expect(await of('    isolation: shared\n    hardened: false\n')).toMatchObject({
+      group: 'community',
+      hardened: false,
+    })
+  })
+
   it('a setting that says where to send must be a host, also when it is secret or in a list', async () => {
     const manifest = {
       ...HELLO,
@@ -120,7 +144,16 @@ describe('resolving', () => {
     )
     expect(assembly.installations.map(({ id }) => id)).toEqual(['one'])
     const reasons = Object.fromEntries(assembly.brokenInstallations.map(({ id, reason }) => [id, reason]))
-    expect(reasons['a']).toMatch(/line 6: Plugin syntax cannot be bundled: index\.ts:\d+:\d+/)
+    expect(reasons['a']).toMatch(/^syntax\/index\.ts:1:17: \S/)
+    // The place is that of the mistake, not the line of manifold.yaml that uses the plugin.
+    expect(assembly.config.quarantined.find(({ id }) => id === 'a')?.problems).toEqual([
+      {
+        place: { file: temp.file('mine/syntax/index.ts'), line: 1, column: 17 },
+        path: 'of the plugin "syntax", used by installation "a":',
+        message: expect.stringMatching(/end of file/),
+        hint: null,
+      },
+    ])
     expect(reasons['b']).toMatch(/line 7, use: the plugin "manifest" is broken: .*plugin\.json: is not valid JSON/)
     expect(reasons['c']).toMatch(/line 8, with: the plugin's "config" in plugin\.json is no usable JSON Schema: .*typ/)
     expect(reasons['d']).toBe(
@@ -157,7 +190,7 @@ describe('resolving', () => {
     await writePlugin(temp.file('mine'), 'hello', { code: 'export default {' })
     const after = await build(ONE, { previous: before })
     expect(newlyBroken(before.config, after.config).map(({ message }) => message)).toEqual([
-      expect.stringContaining('cannot be bundled'),
+      expect.stringContaining('end of file'),
     ])
     expect(newlyBroken(after.config, after.config)).toEqual([])
   })
@@ -198,6 +231,7 @@ describe('the lock', () => {
     expect(lock.plugins['hello']).toEqual({
       version: '1.0.0',
       hash: assembly.loaded.get('hello')?.bundle.hash,
+      files: expect.stringMatching(/^[0-9a-f]{64}$/),
       grants: [
         'event response.submitted',
         'event response.submitted: data',
@@ -214,7 +248,7 @@ describe('the lock', () => {
     await writePlugin(temp.file('mine'), 'hello', { manifest: wider, code: CODE.replace('event.id', '"v2"') })
     for (const options of [{ previous: before }, {}]) {
       const after = await build(ONE, options)
-      expect(after.pending).toEqual([
+      expect(after.pending).toMatchObject([
         { id: 'hello', version: '2.0.0', running: '1.0.0', diff: '+ http host evil.example\n+ kv' },
       ])
       expect(after.installations[0]?.plugin.manifest.version).toBe('1.0.0')
@@ -242,10 +276,10 @@ describe('the lock', () => {
     ])
     const plugin = waiting.plugins[0]
     if (!plugin) throw new Error('the plugin was not found')
-    expect(await approvePlugin({ dataDir: dataDir(), plugin, nowMs: 5 })).toEqual({
-      diff: '+ http host evil.example\n+ kv',
-    })
-    expect(await approvePlugin({ dataDir: dataDir(), plugin, nowMs: 6 })).toBeNull()
+    const plan = await planApproval(dataDir(), plugin)
+    expect(plan?.lines).toEqual(['+ http host evil.example', '+ kv', '! version: 1.0.0 was granted, 2.0.0 is on disk'])
+    await plan?.grant(5)
+    expect(await planApproval(dataDir(), plugin)).toBeNull()
     const approved = await build()
     expect(approved.pending).toEqual([])
     expect(approved.installations[0]?.plugin.manifest.version).toBe('2.0.0')

@@ -134,12 +134,43 @@ describe('manifests', () => {
       ],
     ],
     [
+      'a pace that nobody can count with',
+      {
+        ...HELLO,
+        permissions: {},
+        actions: {
+          unknown: { pace: { perS: '@config.none' } },
+          maybe: { pace: { perS: '@config.maybe' } },
+          none: { pace: { perS: '@config.zero' } },
+          right: { pace: { perS: '@config.right', burst: 3 } },
+        },
+        config: {
+          type: 'object',
+          properties: {
+            maybe: { type: 'number', exclusiveMinimum: 0 },
+            zero: { type: 'number', minimum: 0, default: 1 },
+            right: { type: 'number', exclusiveMinimum: 0, default: 1 },
+          },
+        },
+      },
+      [
+        'hello/plugin.json#/actions/unknown/pace/perS: "@config.none" must be a number above 0 that is always there; give "config.properties.none" a type, a minimum above 0 and a default',
+        'hello/plugin.json#/actions/maybe/pace/perS: "@config.maybe" must be a number above 0 that is always there; give "config.properties.maybe" a type, a minimum above 0 and a default',
+        'hello/plugin.json#/actions/none/pace/perS: "@config.zero" must be a number above 0 that is always there; give "config.properties.zero" a type, a minimum above 0 and a default',
+      ],
+    ],
+    [
       'schedules',
       { ...HELLO, schedules: { a: { cron: '0 8 * *' }, b: { cron: '0 8 * * *', timezone: 'Mars/Olympus' } } },
       [
         expect.stringMatching(/^hello\/plugin\.json#\/schedules\/a: "0 8 \* \*" is no cron expression: /),
         'hello/plugin.json#/schedules/b: "Mars/Olympus" is no time zone; write for example "Europe/Berlin"',
       ],
+    ],
+    [
+      'a pace of nothing',
+      { ...HELLO, actions: { post: { pace: { perS: 0 } } } },
+      ['hello/plugin.json#/actions/post/pace/perS: must be at least 0.001 (got 0)'],
     ],
     [
       'more than the ceiling',

@@ -53,7 +53,6 @@ beforeEach(async () => {
   reloader = openReloader({
     file: file(),
     dataDir: temp.file('data'),
-    pluginDirs: initial.config.pluginDirs,
     initial,
     load,
     apply: async () => {
@@ -83,25 +82,31 @@ async function reloadWith(text: string) {
   return { ...status, inStep: status.runningChecksum === status.diskChecksum }
 }
 
-it('limits and plugin folders wait for a start, and are told until they are taken back', async () => {
-  const waiting = await reloadWith(
-    `limits: { bodyBytesMax: 2048, connectionsMax: 99 }\n${ONE.replace('[mine]', '[mine, more]')}`,
-  )
+it('limits wait for a start, and are told until they are taken back', async () => {
+  const waiting = await reloadWith(`limits: { bodyBytesMax: 2048, connectionsMax: 99 }\n${ONE}`)
   expect(waiting.inStep).toBe(false)
   expect(waiting.problems).toEqual([
     {
       path: 'limits',
+      file: file(),
       line: 1,
       column: 1,
       message: 'bodyBytesMax, connectionsMax: takes effect at the next start',
       hint: 'restart the hub',
     },
-    { path: 'pluginDirs', line: 1, column: 1, message: 'takes effect at the next start', hint: 'restart the hub' },
   ])
-  expect(warned.map(([fields]) => fields)).toEqual([{ path: 'limits' }, { path: 'pluginDirs' }])
-  expect(reloader.describe()).toBe('the file on disk runs, but for limits and pluginDirs: at the next start')
+  expect(warned.map(([fields]) => fields)).toEqual([{ path: 'limits' }])
+  expect(reloader.describe()).toBe('the file on disk runs, but for limits: at the next start')
   const back = await reloadWith(`${ONE}# as before\n`)
   expect([back.inStep, back.problems, reloader.describe()]).toEqual([true, [], 'the file on disk is what runs'])
+})
+
+it('a plugin folder that the file names from now on is followed from then on', async () => {
+  const both = ONE.replace('[mine]', '[mine, more]')
+  await reloadWith(both)
+  const before = applied
+  await writePlugin(temp.file('more'), 'late', { manifest: { ...HELLO, id: 'late' } })
+  await until('the new folder to count', async () => applied, { accept: (count) => count > before, everyMs: 5 })
 })
 
 it('other code of a plugin for the same grants leaves a line in the log', async () => {

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { systemClock } from '../../core/clock.ts'
 import { newId } from '../../core/ids.ts'
+import { createFleetOfOne } from '../../core/fleet/alone/fleet.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { Logger } from '../../core/observe/observe.ts'
 import { assemble } from '../../core/registry/assemble.ts'
@@ -26,7 +27,15 @@ beforeEach(async () => {
   temp = await tempDir('roster')
   store = await openSqliteStore({ dir: temp.file('data'), limits: LIMITS, logger: quiet, onFatal: () => {} })
   sandbox = createSandbox({ logger: quiet, limits: LIMITS })
-  roster = new Roster({ store, sandbox, clock: systemClock, logger: quiet, published: () => {}, changed: () => {} })
+  roster = new Roster({
+    store,
+    sandbox,
+    fleet: createFleetOfOne(),
+    clock: systemClock,
+    logger: quiet,
+    published: () => {},
+    changed: () => {},
+  })
   const use = '{ id: one, use: hello, with: { url: "https://hooks.example" } }'
   await writeFile(temp.file('manifold.yaml'), `pluginDirs: [mine]\ninstallations: [${use}]\n`)
 })

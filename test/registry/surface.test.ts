@@ -1,7 +1,7 @@
 /** Names in code and manifest: the same set both ways, but for events that the manifest enqueues itself. */
 import { expect, test } from 'vitest'
 import { manifestSchema } from '../../core/registry/manifest.ts'
-import { surfaceMismatch } from '../../core/registry/roster.ts'
+import { surfaceMismatch } from '../../core/registry/surface.ts'
 
 const manifest = manifestSchema.parse({
   id: 'p',
@@ -17,6 +17,8 @@ const surface = (on: readonly string[], actions: readonly string[] = ['post']) =
   actions,
   schedules: [],
   routes: [],
+  transform: false,
+  check: false,
 })
 
 test.each([
@@ -30,4 +32,14 @@ test.each([
   [['form.changed'], [], 'p: plugin.json declares actions "post", the code does not define it.'],
 ])('code with handlers %j and actions %j', (on, actions, wrong) => {
   expect(surfaceMismatch(manifest, surface(on, actions))).toBe(wrong)
+})
+
+test('a check is declared and defined, or neither', () => {
+  const checking = { ...manifest, check: true }
+  const defined = { ...surface(['form.changed']), check: true }
+  expect(surfaceMismatch(checking, defined)).toBeNull()
+  expect(surfaceMismatch(checking, surface(['form.changed']))).toBe(
+    'p: plugin.json declares a check, the code does not define it.',
+  )
+  expect(surfaceMismatch(manifest, defined)).toBe('p: the code defines a check, plugin.json does not declare it.')
 })

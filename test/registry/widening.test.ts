@@ -2,7 +2,8 @@
 import { writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Assembly } from '../../core/registry/assemble.ts'
-import { approvePlugin, assemble } from '../../core/registry/assemble.ts'
+import { planApproval } from '../../core/registry/approve.ts'
+import { assemble } from '../../core/registry/assemble.ts'
 import { diffGrants, grantsOf } from '../../core/registry/grants.ts'
 import { readLock } from '../../core/registry/lock.ts'
 import { manifestSchema } from '../../core/registry/manifest.ts'
@@ -53,11 +54,15 @@ describe('an update that would get at more without asking for it', () => {
     const manifest = change({ properties: { ...properties, secret: { type: 'string' } } })
     await writePlugin(temp.file('mine'), 'hello', { manifest })
     const after = await build()
-    expect(after.pending).toEqual([{ id: 'hello', version: '1.1.0', running: '1.0.0', diff: '+ read config.secret' }])
+    expect(after.pending).toMatchObject([
+      { id: 'hello', version: '1.1.0', running: '1.0.0', diff: '+ read config.secret' },
+    ])
     expect(after.installations[0]?.config['secret']).toEqual({ $secret: 'config.secret' })
     const plugin = after.plugins[0]
     if (!plugin) throw new Error('the plugin was not found')
-    expect(await approvePlugin({ dataDir: dataDir(), plugin, nowMs: 5 })).toEqual({ diff: '+ read config.secret' })
+    const plan = await planApproval(dataDir(), plugin)
+    expect(plan?.lines).toEqual(['+ read config.secret', '! version: 1.0.0 was granted, 1.1.0 is on disk'])
+    await plan?.grant(5)
     expect((await build()).installations[0]?.config['secret']).toBe('sesame')
   })
 

@@ -1,5 +1,5 @@
 /** What the bundler takes and what it refuses, always with the place. */
-import { mkdir, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { runInThisContext } from 'node:vm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -41,6 +41,7 @@ test('own files, JSON, packages and the contract go in; the map names the plugin
     'data.json',
     'index.ts',
     'manifold/plugin',
+    'manifold/plugin/outcome.ts',
     'node_modules/left/lib/index.js',
     'node_modules/left/lib/more.js',
     'src/x.ts',
@@ -74,6 +75,11 @@ test.each([
     /index\.ts:1:24: "\.\.\/outside\.ts" is outside the plugin's folder/,
   ],
   ['an absolute path', `import x from '/etc/hostname.json'\nexport default x`, /index\.ts:1:15: /],
+  [
+    'a missing file',
+    `import x from './not-there.ts'\nexport default x`,
+    /index\.ts:1:15: "\.\/not-there\.ts" cannot be found/,
+  ],
   ['a missing package', `import x from 'not-there'\nexport default x`, /index\.ts:1:15: "not-there" cannot be found/],
   ['broken syntax', `export default {\n  on: { 'a': async ( => {} }\n}`, /index\.ts:2:\d+: /],
   ['top-level await', `await null\nexport default {}`, /index\.ts:1:1: Top-level await/],
@@ -98,6 +104,65 @@ test('a link out of the folder and a tsconfig that redirects are no way out', as
       'tsconfig.json': '{"compilerOptions":{"paths":{"magic":["../outside.ts"]}}}',
     }),
   ).rejects.toThrow(/"magic" cannot be found/)
+})
+
+test('a package beside the folder comes in by its name, and nothing else of it by a pattern or a place', async () => {
+  const root = dir.file('beside')
+  const write = async (path: string, text: string): Promise<void> => {
+    await mkdir(dirname(`${root}/${path}`), { recursive: true })
+    await writeFile(`${root}/${path}`, text)
+  }
+  await write('node_modules/near/package.json', '{"name":"near","main":"lib/index.js"}')
+  await write('node_modules/near/lib/index.js', `exports.near = require('./more')`)
+  await write('node_modules/near/lib/more.js', `module.exports = require('../own.json').a`)
+  await write('node_modules/near/own.json', '{"a":"NEAR"}')
+  await write('node_modules/near/lib/unused.js', `module.exports = 'UNUSED'`)
+  await write('node_modules/other/secret.json', '{"a":"SECRET"}')
+  const request = { dir: `${root}/plugin`, main: 'index.ts', pluginId: 'p', version: '1.0.0', bytesMax: 1e6 }
+  await write('plugin/index.ts', `import { near } from 'near'\nexport default near`)
+  expect((await bundlePlugin(request)).code).toContain('NEAR')
+  await symlink(`${root}/node_modules/near/lib`, `${root}/plugin/linked`)
+  await symlink(`${root}/node_modules/other`, `${root}/node_modules/near/lib/other`)
+  for (const more of [
+    `require('../node_modules/near/' + globalThis.x + '.json')`,
+    `require('../node_modules/near/lib/more.js')`,
+    `require('./linked/more.js')`,
+    `require('./linked/' + globalThis.x + '.js')`,
+  ]) {
+    await write('plugin/index.ts', `import { near } from 'near'\nexport default [near, ${more}]`)
+    await expect(bundlePlugin(request), more).rejects.toThrow(/outside the plugin's folder/)
+  }
+  await write('plugin/index.ts', `import { near } from 'near'\nexport default near`)
+  await write('node_modules/near/lib/more.js', `module.exports = require('./other/secret.json').a`)
+  await expect(bundlePlugin(request)).rejects.toThrow(/outside the plugin's folder/)
+})
+
+test('what was judged once is judged again after it changed', async () => {
+  const folder = dir.file('again')
+  const file = `${folder}/node_modules/left/index.js`
+  await mkdir(dirname(file), { recursive: true })
+  await writeFile(`${folder}/node_modules/left/package.json`, '{"name":"left"}')
+  await writeFile(`${folder}/index.ts`, `import { left } from 'left'\nexport default left`)
+  await writeFile(
+    dir.file('outside.map'),
+    '{"version":3,"sources":["x"],"sourcesContent":["SECRET"],"names":[],"mappings":"AAAA"}',
+  )
+  const request = { dir: folder, main: 'index.ts', pluginId: 'p', version: '1.0.0', bytesMax: 1e6 }
+  await writeFile(file, `exports.left = 'LEFT'`)
+  const first = await bundlePlugin(request)
+  expect(await bundlePlugin(request)).toEqual(first)
+  await writeFile(file, `exports.left = 'MORE'`)
+  expect((await bundlePlugin(request)).code).toContain('MORE')
+  await writeFile(file, `exports.left = 'LEFT'\n//# sourceMappingURL=../../../outside.map`)
+  expect((await bundlePlugin(request)).sourceMap).not.toContain('SECRET')
+  await rm(file)
+  await symlink(dir.file('outside.ts'), file)
+  await expect(bundlePlugin(request)).rejects.toThrow(/outside the plugin's folder/)
+  await rm(dirname(file), { recursive: true })
+  await mkdir(dir.file('elsewhere'))
+  await writeFile(dir.file('elsewhere/index.js'), `exports.left = 'SECRET'`)
+  await symlink(dir.file('elsewhere'), dirname(file))
+  await expect(bundlePlugin(request)).rejects.toThrow(/outside the plugin's folder/)
 })
 
 test('too large a bundle names its largest parts', async () => {

@@ -6,6 +6,7 @@ import { HubError } from '../../core/errors.ts'
 import { LIMITS, type Limits } from '../../core/limits.ts'
 import type { Logger } from '../../core/observe/observe.ts'
 import { bundlePlugin } from '../../core/sandbox/bundle.ts'
+import type { SandboxOptions } from '../../core/sandbox/options.ts'
 import { createSandbox } from '../../core/sandbox/pool.ts'
 import type { Run, RunResult, Sandbox, Unit, UnitLimits, UnitSurface } from '../../core/sandbox/sandbox.ts'
 import { tempDir } from '../support/temp.ts'
@@ -18,6 +19,7 @@ export const UNIT_LIMITS: UnitLimits = {
   actionWallMs: 20_000,
   routeWallMs: 5_000,
   scheduleWallMs: 60_000,
+  transformWallMs: 250,
   hostOpsMax: 50,
   httpCallsMax: 20,
   logLinesMax: 100,
@@ -38,10 +40,14 @@ export interface PluginOptions {
   readonly config?: Json
   readonly group?: Unit['group']
   readonly key?: string
+  readonly hardened?: boolean
 }
 
 /** `await using bench = await openBench()`. */
-export async function openBench(limits: Partial<Limits> = {}): Promise<Bench> {
+export async function openBench(
+  limits: Partial<Limits> = {},
+  more: Pick<SandboxOptions, 'onKill' | 'onCpu' | 'flags'> = {},
+): Promise<Bench> {
   const dir = await tempDir('sandbox')
   const log: Bench['log'] = []
   const restarts: Bench['restarts'] = []
@@ -57,6 +63,7 @@ export async function openBench(limits: Partial<Limits> = {}): Promise<Bench> {
     logger,
     limits: { ...LIMITS, ...limits },
     onRestart: (group, why) => restarts.push({ group, why }),
+    ...more,
   })
   let count = 0
   const unit: Bench['unit'] = async (name, source, options = {}) => {
@@ -78,6 +85,7 @@ export async function openBench(limits: Partial<Limits> = {}): Promise<Bench> {
       config: JSON.stringify(options.config ?? {}),
       limits: { ...UNIT_LIMITS, ...options.limits },
       group: options.group ?? 'community',
+      hardened: options.hardened ?? false,
     }
   }
   return {

@@ -169,3 +169,36 @@ test('the child may read its native library only, and may not write, spawn or st
       .every((flag) => /isolated-vm$|node-gyp-build$|package\.json$|alpine-release$/.test(flag)),
   ).toBe(true)
 })
+
+test('hardened units share a process of their own kind, without a compiler, and can be alone in one', async () => {
+  await using bench = await openBench()
+  await bench.plugin('soft', onEvent(''))
+  await bench.plugin('hard', onEvent(''), { hardened: true })
+  await bench.plugin('harder', onEvent(''), { hardened: true })
+  await bench.plugin('alone', onEvent(''), { hardened: true, group: 'own' })
+  const { children } = bench.sandbox.stats()
+  const shown = children.map(({ group, hardened, units }) => ({ group, hardened, units }))
+  expect(shown).toEqual([
+    { group: 'community', hardened: false, units: 1 },
+    { group: 'community', hardened: true, units: 2 },
+    { group: 'own', hardened: true, units: 1 },
+  ])
+  const { readFile } = await import('node:fs/promises')
+  for (const { pid, hardened } of children) {
+    const command = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0')
+    expect(command.includes('--jitless')).toBe(hardened)
+    // No page that can be written and executed at once: there is nothing that machine code could be put into.
+    const maps = await readFile(`/proc/${pid}/maps`, 'utf8')
+    if (hardened) expect(maps).not.toMatch(/^\S+ rwx/m)
+  }
+})
+
+test('a unit that is hardened from now on moves to another process, and the one it left ends', async () => {
+  await using bench = await openBench()
+  await bench.plugin('a', onEvent(''), { key: 'default/a' })
+  const [before] = bench.sandbox.stats().children
+  await bench.plugin('a', onEvent(''), { key: 'default/a', hardened: true })
+  await until('the old process to end', () => !isAlive(before?.pid as number))
+  expect(bench.sandbox.stats().children).toMatchObject([{ hardened: true, units: 1 }])
+  expect(await untilRun(bench.sandbox, 'default/a', () => eventRun())).toMatchObject({ error: null })
+})

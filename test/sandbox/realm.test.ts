@@ -13,22 +13,26 @@ afterAll(async () => {
   await bench[Symbol.asyncDispose]()
 })
 
+/** To every capability call. */
+const ANSWER = { status: 200, headers: {}, body: 'v', truncated: false }
+
 let count = 0
 /** Runs `body` in a plugin and answers what it logged. */
 async function inside(body: string, top = ''): Promise<string> {
   const name = `realm-${++count}`
   await bench.plugin(name, onEvent(body, top))
-  const result = await untilRun(bench.sandbox, `default/${name}`, () => eventRun({}, async () => 'v'))
+  const result = await untilRun(bench.sandbox, `default/${name}`, () => eventRun({}, async () => ANSWER))
   await bench.sandbox.unload(`default/${name}`)
   if (result.error !== null) throw result.error
   return result.logs.map((line) => line.message).join('\n')
 }
+/** Timers that an expression leaves behind are told of in a line of their own. */
 const value = async (expression: string): Promise<unknown> =>
-  JSON.parse(await inside(`ctx.log.info(JSON.stringify(await (${expression})))`))
+  JSON.parse((await inside(`ctx.log.info(JSON.stringify(await (${expression})))`)).split('\n')[0] ?? '')
 
 test('everything reachable belongs to the guest: one Function, one Object, no host names', async () => {
-  const found = await value(`(() => {
-    const seen = new Set(); const bad = []; const queue = [[globalThis, 'globalThis'], [ctx, 'ctx'], [event, 'event'], [(function* () {}).constructor, 'gen'], [(async () => {}).constructor, 'async']]
+  const found = await value(`(async () => {
+    const seen = new Set(); const bad = []; const hmac = { name: 'HMAC', hash: 'SHA-256' }; const answer = await fetch('https://a.test'); const made = { answer, stream: answer.body, reader: answer.clone().body.getReader(), request: new Request('https://a.test', { method: 'POST', body: new FormData() }), headers: new Headers({ a: 'b' }), pairs: new Headers({ a: 'b' }).entries(), abort: new AbortController(), timeout: AbortSignal.timeout(1000), event: new CustomEvent('x'), file: new File([], 'f'), key: await crypto.subtle.importKey('raw', new Uint8Array(1), hmac, true, ['sign']), sealed: await crypto.subtle.importKey('raw', ctx.secret('s'), hmac, false, ['sign']), digest: await crypto.subtle.digest('SHA-256', new Uint8Array(1)), error: await fetch('nonsense').catch((e) => e) }; const queue = [[globalThis, 'globalThis'], [made, 'made'], [ctx, 'ctx'], [event, 'event'], [(function* () {}).constructor, 'gen'], [(async () => {}).constructor, 'async']]
     const FunctionProto = Function.prototype; const ObjectProto = Object.prototype
     while (queue.length > 0) {
       const [item, path] = queue.pop()
@@ -47,7 +51,7 @@ test('everything reachable belongs to the guest: one Function, one Object, no ho
     return { bad, count: seen.size }
   })()`)
   expect(found).toMatchObject({ bad: [] })
-  expect((found as { count: number }).count).toBeGreaterThan(700)
+  expect((found as { count: number }).count).toBeGreaterThan(900)
 })
 
 test('host names, module loading and what escapes the limits do not exist', async () => {
@@ -63,7 +67,6 @@ test('host names, module loading and what escapes the limits do not exist', asyn
     'SharedArrayBuffer',
     'Atomics',
     'FinalizationRegistry',
-    'fetch',
     'gc',
     'plugin',
     'guest',
@@ -73,7 +76,8 @@ test('host names, module loading and what escapes the limits do not exist', asyn
   expect(await value(`[${names.map((name) => `typeof globalThis['${name}']`).join()}]`)).toEqual(
     names.map(() => 'undefined'),
   )
-  expect(await value(`Object.keys(globalThis)`)).toEqual([])
+  // Before and after the globals that are made when they are first used.
+  expect(await value(`[Object.keys(globalThis), fetch.length, Object.keys(globalThis)]`)).toEqual([[], 1, []])
 })
 
 test.each([
@@ -105,6 +109,7 @@ test('stack traces show no host path, also of errors that come from the hub or i
     try { atob('%') } catch (e) { stacks.push(e.stack) }
     try { crypto.getRandomValues(new Uint8Array(70000)) } catch (e) { stacks.push(e.stack) }
     try { structuredClone(() => {}) } catch (e) { stacks.push(e.stack) }
+    for (const f of [() => fetch('nonsense'), () => new Response('x', { status: 1 }), () => crypto.subtle.digest('MD5', 0), () => crypto.subtle.importKey('jwk', { kty: 'RSA' }, { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }, false, ['sign'])]) try { await f() } catch (e) { stacks.push(e.stack) }
     try { null.x } catch (e) { stacks.push(e.stack) }
     try { ctx.secret(1) } catch (e) { stacks.push(e.stack) }
     Error.stackTraceLimit = 100; try { (function f() { f() })() } catch (e) { stacks.push(e.stack) }
@@ -152,6 +157,15 @@ test('a plugin that patches the built-ins breaks only itself', async () => {
   expect(civil).toMatchObject({ error: null, logs: [{ message: '[1,2]' }] })
   const [vandal] = await bench.sandbox.runBatch('default/vandal', [eventRun()])
   expect(vandal).toMatchObject({ error: null, effects: { enqueue: [{ action: 'a', input: { n: 1 } }] } })
+})
+
+test('globals that are made late do not need what the plugin took away, and leave what it put there', async () => {
+  const top = `const g = globalThis as any
+    g.eval = () => { throw new Error('taken') }; g.Function = g.eval; JSON.parse = g.eval; JSON.stringify = g.eval
+    g.Headers = class Mine {}; delete g.Blob`
+  const body = `const answer = await fetch('https://a.test')
+    ctx.log.info([answer.status, Headers.name, typeof (globalThis as any).Blob, answer.headers instanceof Headers].join())`
+  expect(await inside(body, top)).toBe('200,Mine,undefined,false')
 })
 
 test('no run can change the config for the next', async () => {

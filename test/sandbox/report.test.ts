@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { HubError } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
 import { shareOut } from '../../core/sandbox/plan.ts'
+import { readFindings } from '../../core/sandbox/read-findings.ts'
 import type { GuestReport } from '../../core/sandbox/protocol.ts'
 import { parseReports, readError, readLogs, readResult, readSurface } from '../../core/sandbox/report.ts'
 import type { RunInput } from '../../core/sandbox/sandbox.ts'
@@ -13,8 +14,10 @@ const action: RunInput = { kind: 'action', name: 'a', itemsJson: ['{}', '{}'] }
 const route: RunInput = {
   kind: 'route',
   name: 'GET /',
-  request: { method: 'GET', path: '/', query: {}, headers: {}, body: '' },
+  request: { method: 'GET', path: '/', params: {}, query: {}, headers: {}, form: [], body: '' },
 }
+const transform: RunInput = { kind: 'transform', name: 'contact', responseJson: '{}' }
+const BUNDLE = { pluginId: 'p', version: '1.0.0', code: '', sourceMap: '', hash: '' }
 const deep = (levels: number): unknown => (levels === 0 ? 1 : [deep(levels - 1)])
 const read = (report: object, input: RunInput = event, opsBefore = 0) =>
   readResult(
@@ -109,14 +112,36 @@ test('logs are cut, counted and cleaned', () => {
   const g = [
     { level: 'info', message: 'x'.repeat(1e5), fields: { big: 'y'.repeat(1e5) } },
     { level: 'root', message: 'no such level' },
-    ...Array.from({ length: 200 }, () => ({ level: 'warn', message: 'm', fields: { a: 1 } })),
+    { level: 'warn', message: 'm', at: "a place of the plugin's making" },
+    ...Array.from({ length: 199 }, () => ({ level: 'warn', message: 'm', fields: { a: 1 } })),
   ]
-  const { logs, dropped } = readLogs({ l: 1, r: 0, g, d: -7 }, { limits: UNIT_LIMITS, bounds: LIMITS })
+  const { logs, dropped } = readLogs({ l: 1, r: 0, g, d: -7 }, { limits: UNIT_LIMITS, bounds: LIMITS, bundle: BUNDLE })
   expect(logs).toHaveLength(99)
   expect(logs[0]?.message.length).toBeLessThan(2_100)
   expect(logs[0]).not.toHaveProperty('fields')
-  expect(logs[1]).toEqual({ level: 'warn', message: 'm', fields: { a: 1 } })
+  expect(logs[1]).toEqual({ level: 'warn', message: 'm' })
+  expect(logs[2]).toEqual({ level: 'warn', message: 'm', fields: { a: 1 } })
   expect(dropped).toBe(102)
+})
+
+test('findings of a check are few, and say where', () => {
+  const read = (value: unknown) => readFindings(value, LIMITS)
+  expect(read(undefined)).toEqual([])
+  const finding = { level: 'error', message: 'The token has expired.', at: '/token' }
+  expect(read([{ ...finding, more: 1 }])).toEqual([finding])
+  expect(read([{ level: 'info', message: 'm'.repeat(5_000) }])[0]?.message).toHaveLength(LIMITS.pluginLogLineCharsMax)
+  const many = (count: number): object[] => Array.from({ length: count }, () => finding)
+  expect(read(many(LIMITS.pluginFindingsMax))).toHaveLength(LIMITS.pluginFindingsMax)
+  const wrong: readonly [unknown, string][] = [
+    [many(LIMITS.pluginFindingsMax + 1), 'at most 50 findings, not 51'],
+    [finding, 'answers a list of findings'],
+    [[{ ...finding, level: 'fatal' }], 'the level of a finding'],
+    [[{ level: 'error' }], 'needs a message'],
+    [[{ ...finding, at: 'token' }], 'a JSON pointer'],
+    [[{ ...finding, at: `/${'x'.repeat(300)}` }], 'a JSON pointer'],
+    [[null], 'the level of a finding'],
+  ]
+  for (const [value, message] of wrong) expect(() => read(value)).toThrow(message)
 })
 
 test('errors and surfaces are text of bounded length, whatever was sent', () => {
@@ -126,8 +151,11 @@ test('errors and surfaces are text of bounded length, whatever was sent', () => 
     message: 'm'.repeat(2_001),
     stack: '',
   })
-  expect(readSurface('nonsense')).toEqual({ on: [], actions: [], schedules: [], routes: [] })
-  expect(readSurface('{"on":["a",1,null],"actions":{}}')).toEqual({ on: ['a'], actions: [], schedules: [], routes: [] })
+  const none = { on: [], actions: [], schedules: [], routes: [], transform: false, check: false }
+  expect(readSurface('nonsense')).toEqual(none)
+  expect(readSurface('{"on":["a",1,null],"actions":{},"transform":"yes"}')).toEqual({ ...none, on: ['a'] })
+  expect(readSurface('{"transform":true,"check":1}')).toEqual({ ...none, transform: true })
+  expect(readSurface('{"check":true}')).toEqual({ ...none, check: true })
 })
 
 test('CPU time is shared by the runs that a slice executed', () => {
@@ -140,4 +168,48 @@ test('CPU time is shared by the runs that a slice executed', () => {
   expect(share(reports, [1, 2])).toEqual({ shareUs: 200, isAlone: false })
   expect(share([], [2])).toEqual({ shareUs: 1_000, isAlone: true })
   expect(share([{ l: 2, r: 0 }], [2])).toEqual({ shareUs: 1_000, isAlone: true })
+})
+
+describe('verdicts of transforms', () => {
+  test('nothing is keep; what is made with keep, flag and reject passes, and nothing beside it', () => {
+    const verdict = (v?: unknown) => read(v === undefined ? {} : { v }, transform).value
+    expect(verdict()).toEqual({ verdict: 'keep' })
+    expect(verdict(null)).toEqual({ verdict: 'keep' })
+    expect(verdict({ verdict: 'keep', data: { a: 1 }, meta: { b: null }, aside: true })).toEqual({
+      verdict: 'keep',
+      data: { a: 1 },
+      meta: { b: null },
+    })
+    expect(verdict({ verdict: 'flag', reason: 'x'.repeat(5_000), code: 'y' })).toEqual({
+      verdict: 'flag',
+      reason: 'x'.repeat(LIMITS.pluginLogLineCharsMax),
+    })
+    expect(verdict({ verdict: 'reject', code: 'no_links', message: 'No.' })).toEqual({
+      verdict: 'reject',
+      code: 'no_links',
+      message: 'No.',
+    })
+  })
+
+  test.each<[string, unknown]>([
+    ['a text', 'keep'],
+    ['another verdict', { verdict: 'store' }],
+    ['answers as a list', { verdict: 'keep', data: [] }],
+    ['meta of text', { verdict: 'keep', meta: 'x' }],
+    ['answers nested too deeply', { verdict: 'keep', data: { a: deep(40) } }],
+    ['a flag without reason', { verdict: 'flag' }],
+    ['a refusal with a code of words', { verdict: 'reject', code: 'no links', message: '' }],
+    ['a refusal without message', { verdict: 'reject', code: 'x' }],
+  ])('%s is an invalid result', (_, v) => expect(codeOf({ v }, transform)).toBe('plugin_invalid_result'))
+
+  test('effects are invalid however they were forged; counts are not', () => {
+    for (const effects of [
+      { q: [{ action: 'a', input: 1 }] },
+      { k: [{ key: 'k', value: 1 }] },
+      { m: [{ name: 'n', data: {} }] },
+      { t: [{ name: 'n', by: 1 }] },
+    ])
+      expect(codeOf({ e: effects }, transform)).toBe('plugin_invalid_result')
+    expect(codeOf({ e: { p: [{ name: 'n', by: 1 }] } }, transform)).toBe('accepted')
+  })
 })

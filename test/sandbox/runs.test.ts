@@ -1,4 +1,4 @@
-/** What a well-behaved plugin gets: its four kinds of runs, effects, capabilities, logs, and errors in its own words. */
+/** What a well-behaved plugin gets: its five kinds of runs, effects, capabilities, logs, and errors in its own words. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Json } from '../../core/contract/index.ts'
 import { HubError } from '../../core/errors.ts'
@@ -12,7 +12,7 @@ afterAll(async () => {
   await bench[Symbol.asyncDispose]()
 })
 
-const FOUR_KINDS = `import { classify, dead, definePlugin, delivered, retry } from 'manifold/plugin'
+const FIVE_KINDS = `import { classify, dead, definePlugin, delivered, flag, keep, retry } from 'manifold/plugin'
 export default definePlugin<{ url: string }>({
   on: {
     'response.submitted': async (event, ctx) => {
@@ -36,24 +36,50 @@ export default definePlugin<{ url: string }>({
     wrong: { run: (items) => items.slice(1).map(() => delivered()) },
   },
   schedules: { tick: async (tick, ctx) => { ctx.tally(tick.at, tick.missed) } },
+  transform: async ({ data, headers }, ctx) => {
+    ctx.log.info('looks')
+    return data.text === 'spam' ? flag('it is') : keep({ data: { seen: (await ctx.kv.get('seen')) ?? 0 }, meta: { from: headers.from } })
+  },
   routes: { 'POST /hi': async (req) => ({ status: 201, headers: { 'x-a': req.query.a }, json: { body: req.body } }) },
 })
 `
 
-describe('a plugin with all four kinds', () => {
+describe('a plugin with all five kinds', () => {
   beforeAll(async () => {
-    const surface = await bench.plugin('four', FOUR_KINDS, { config: { url: 'https://example.com/in' } })
+    const surface = await bench.plugin('five', FIVE_KINDS, { config: { url: 'https://example.com/in' } })
     expect(surface).toEqual({
       on: ['response.submitted'],
       actions: ['post', 'quiet', 'one', 'wrong'],
       schedules: ['tick'],
       routes: ['POST /hi'],
+      transform: true,
+      check: false,
     })
+  })
+
+  test('a transform answers a verdict each, in order', async () => {
+    const look = (text: string) =>
+      runOf(
+        {
+          kind: 'transform',
+          name: 'contact',
+          responseJson: JSON.stringify({ data: { text }, headers: { from: 'here' } }),
+        },
+        async (name) => {
+          expect(name).toBe('kv.get')
+          return 7
+        },
+      )
+    const results = await bench.sandbox.runBatch('default/five', [look('spam'), look('fine')])
+    expect(results.map(({ value, error, logs }) => [value, error, logs.length])).toEqual([
+      [{ verdict: 'flag', reason: 'it is' }, null, 1],
+      [{ verdict: 'keep', data: { seen: 7 }, meta: { from: 'here' } }, null, 1],
+    ])
   })
 
   test('a handler answers its buffered effects and its log', async () => {
     const run = eventRun({ name: 'Ada “Ünï” \u2028 😀' })
-    const [result] = await bench.sandbox.runBatch('default/four', [run])
+    const [result] = await bench.sandbox.runBatch('default/five', [run])
     expect(result).toMatchObject({
       id: run.id,
       value: null,
@@ -80,7 +106,7 @@ describe('a plugin with all four kinds', () => {
       JSON.stringify({ input: { n }, delivery: { id: `dlv_${n}`, attempt: 1, createdAt: 'x' } }),
     )
     const result = await bench.sandbox.runEach(
-      'default/four',
+      'default/five',
       runOf({ kind: 'action', name: 'post', itemsJson }, async (name, args) => {
         asked.push([name, args])
         return { status: 200, headers: {}, body: '{"reason":"no such list"}', truncated: false }
@@ -108,7 +134,7 @@ describe('a plugin with all four kinds', () => {
   test('no answer means delivered, one answer counts for all items, a wrong number is an invalid result', async () => {
     const items = ['{"input":1}', '{"input":2}']
     const run = async (name: string) =>
-      bench.sandbox.runEach('default/four', runOf({ kind: 'action', name, itemsJson: items }))
+      bench.sandbox.runEach('default/five', runOf({ kind: 'action', name, itemsJson: items }))
     expect((await run('quiet')).value).toEqual([{ outcome: 'delivered' }, { outcome: 'delivered' }])
     expect((await run('one')).value).toEqual([
       { outcome: 'delivered', detail: { ok: true } },
@@ -121,12 +147,13 @@ describe('a plugin with all four kinds', () => {
 
   test('schedules and routes', async () => {
     const tick = await bench.sandbox.runEach(
-      'default/four',
+      'default/five',
       runOf({ kind: 'schedule', name: 'tick', tick: { at: 'noon', missed: 3 } }),
     )
     expect(tick).toMatchObject({ error: null, value: null, effects: { tally: [{ name: 'noon', by: 3 }] } })
-    const request = { method: 'POST', path: '/hi', query: { a: 'b' }, headers: {}, body: 'x'.repeat(300_000) }
-    const answer = await bench.sandbox.runEach('default/four', runOf({ kind: 'route', name: 'POST /hi', request }))
+    const rest = { params: {}, headers: {}, form: [], body: 'x'.repeat(300_000) }
+    const request = { method: 'POST', path: '/hi', query: { a: 'b' }, ...rest }
+    const answer = await bench.sandbox.runEach('default/five', runOf({ kind: 'route', name: 'POST /hi', request }))
     expect(answer.error).toBeNull()
     expect(answer.value).toEqual({ status: 201, headers: { 'x-a': 'b' }, json: { body: request.body } })
   })
@@ -178,6 +205,68 @@ test('errors are told in the plugin’s own file, line and column, with coordina
   expect((result?.error?.cause as Error | undefined)?.stack).toContain('at index.ts:5:')
 })
 
+test('a call that nobody awaits is told of, one that a signal gave up is not', async () => {
+  const slow = () => new Promise<never>(() => {})
+  const warned = async (name: string, body: string) => {
+    await bench.plugin(name, onEvent(body))
+    const [result] = await bench.sandbox.runBatch(`default/${name}`, [eventRun({}, slow)])
+    return [result?.error ?? null, result?.logs]
+  }
+  const left = {
+    level: 'warn',
+    message: expect.stringMatching(/^2 calls of ctx or fetch were/) as string,
+    fields: { calls_left: 2 },
+  }
+  expect(await warned('floating', `void ctx.kv.get('a'); fetch('https://a.test').catch(() => {})`)).toEqual([
+    null,
+    [left],
+  ])
+  expect(
+    await warned(
+      'given-up',
+      `const c = new AbortController(); const p = fetch('https://a.test', { signal: c.signal }); c.abort(); await p.catch(() => {})`,
+    ),
+  ).toEqual([null, []])
+})
+
+test('what an error came from is told with it, and where', async () => {
+  const told = async (name: string, body: string) => {
+    await bench.plugin(name, onEvent(body))
+    return (await bench.sandbox.runBatch(`default/${name}`, [eventRun()]))[0]?.error?.message
+  }
+  expect(
+    await told(
+      'caused',
+      `try { null.x } catch (cause) {\nthrow new Error('it failed', { cause: new RangeError('no', { cause }) }) }`,
+    ),
+  ).toMatch(/^it failed \(because of RangeError: no \(because of TypeError: Cannot read .*\)\) \(index\.ts:6:/)
+  expect(await told('many', `await Promise.any([1, 2].map(async (n) => {\nthrow new TypeError('no ' + n) }))`)).toMatch(
+    /^AggregateError: All promises were rejected \(because of TypeError: no 1; TypeError: no 2\) \(index\.ts:6:/,
+  )
+  expect(await told('same', `throw new Error('got: text', { cause: 'text' })`)).toMatch(/^got: text \(index\.ts/)
+  expect(await told('round', `const e = new Error('round'); e.cause = e; throw e`)).toMatch(/^round \(index\.ts/)
+  expect(await told('object', `throw { status: 5 }`)).toBe('{"status":5}')
+  expect(await told('hostile', `throw { get cause() { throw 1 }, message: 'm' }`)).toBe('m')
+})
+
+test('errors in the log are told in the plugin’s own files and lines', async () => {
+  await bench.plugin('logged', {
+    'index.ts': onEvent(
+      `try { deep() } catch (e) { console.error('it:', e); ctx.log.warn('again', { stack: e.stack, n: 1 }); console.log({ e, m: new Map([[1, new Set([2])]]) }) }`,
+      `import { deep } from './src/deep.ts'`,
+    ),
+    'src/deep.ts': `interface Only { types: 1 }\n\nexport function deep(): void {\n  throw new TypeError('deep', { cause: new Error('down') })\n}\n`,
+  })
+  const [result] = await bench.sandbox.runBatch('default/logged', [eventRun()])
+  const [first, second, third] = result?.logs ?? []
+  const stack =
+    /TypeError: deep\n    at deep \(src\/deep\.ts:4:9\)\n    at .*\(index\.ts:5:7\)[^]*\nError: down\n    at deep \(src\/deep\.ts:4:/
+  expect(first?.message).toMatch(stack)
+  expect(second?.fields).toMatchObject({ stack: expect.stringContaining('src/deep.ts:4:9') as string, n: 1 })
+  expect(third?.message).toMatch(/^\{"e":"TypeError: deep.*src\/deep\.ts:4:9.*"m":\[\[1,\[2\]\]\]\}$/)
+  expect(JSON.stringify(result?.logs)).not.toMatch(/(?:plugin|manifold)\.js/)
+})
+
 test('a capability’s error can be caught; uncaught, its code decides; a forged code does not', async () => {
   await bench.plugin(
     'caught',
@@ -205,7 +294,7 @@ test('an effect of a failed run does not exist; its log does', async () => {
   const [result] = await bench.sandbox.runBatch('default/fails', [eventRun()])
   expect(result?.error?.message).toMatch(/^boom \(index\.ts:5:\d+\)$/)
   expect(result?.effects).toEqual({ enqueue: [], kv: [], emit: [], tally: [], metric: [] })
-  expect(result?.logs).toEqual([{ level: 'warn', message: 'before' }])
+  expect(result?.logs).toEqual([{ level: 'warn', message: 'before', at: expect.stringMatching(/^index\.ts:5:\d+$/) }])
 })
 
 test('many single runs wait for the outside at the same time', async () => {

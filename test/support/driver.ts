@@ -8,6 +8,7 @@ import { sleep } from './wait.ts'
 
 const RESENDERS = 16
 const RESEND_TRIES_MAX = 20
+const REFUSED_WAIT_MS = 100
 
 export interface DriverOptions {
   /** Asked before each request: a hub that starts again may listen elsewhere. */
@@ -31,7 +32,9 @@ export interface Driver extends AsyncDisposable {
   submit(key: string): Promise<number>
   /** Starts the steady pace. */
   start(): void
-  /** Ends the pace and waits for the requests in flight. */
+  /** Starts so many clients instead, each of which sends its next as soon as its last was answered: the full load. */
+  startClosed(clients: number): void
+  /** Ends the pace, or the clients, and waits for the requests in flight. */
   stop(): Promise<void>
   /** Sends again, with the same Idempotency-Key, what was sent and never acknowledged. */
   resendOpen(): Promise<void>
@@ -45,6 +48,7 @@ export function openDriver(options: DriverOptions): Driver {
   const inFlight = new Set<Promise<unknown>>()
   let timer: NodeJS.Timeout | undefined
   let n = 0
+  let stopped = false
 
   const send = async (key: string): Promise<number> => {
     const status = await post(key).catch(() => 0)
@@ -79,7 +83,13 @@ export function openDriver(options: DriverOptions): Driver {
   const persist = async (key: string): Promise<void> => {
     for (let tries = 0; tries < RESEND_TRIES_MAX && (await send(key)) === 0; tries += 1) await sleep(100)
   }
+  const nextKey = (): string => `${prefix}-${process.pid}-${n++}`
+  const client = async (): Promise<void> => {
+    // A refused one comes again after a breath, as an honest client does.
+    while (!stopped) if ((await submit(nextKey())) !== 201) await sleep(REFUSED_WAIT_MS)
+  }
   const stop = async (): Promise<void> => {
+    stopped = true
     clearInterval(timer)
     await Promise.all(inFlight)
   }
@@ -88,7 +98,11 @@ export function openDriver(options: DriverOptions): Driver {
     submit,
     start: () => {
       clearInterval(timer)
-      timer = setInterval(() => void submit(`${prefix}-${process.pid}-${n++}`), 1_000 / perSecond)
+      timer = setInterval(() => void submit(nextKey()), 1_000 / perSecond)
+    },
+    startClosed: (clients) => {
+      stopped = false
+      for (let i = 0; i < clients; i += 1) void client()
     },
     stop,
     resendOpen: async () => {

@@ -12,6 +12,8 @@ export const SHORT_LIMITS = {
   pluginCpuMs: 100,
   pluginEventWallMs: 3_000,
   pluginActionWallMs: 2_000,
+  // Every run is to be seen, so nobody runs out of points.
+  pluginPointsMax: 1_000_000,
 } as const
 
 /** A delivery as the API lists it. */

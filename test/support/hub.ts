@@ -1,10 +1,13 @@
 /** The real hub as a child process, for tests and benches: started, asked, signalled, killed, started again, cleaned up. */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { constants, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { Agent, request } from 'undici'
+import { freshDatabase } from './services.ts'
+import type { FreshDatabase } from './services.ts'
 import { tempDir } from './temp.ts'
 import { until } from './wait.ts'
 
@@ -32,6 +35,8 @@ export interface HubOptions {
   /** Default 0: any free port, another one after each restart. */
   readonly port?: number
   readonly adminKey?: string
+  /** It proves its sandbox itself, as on a new machine; else it finds the proof that the run of the tests made. */
+  readonly unproven?: boolean
 }
 
 export interface Answer<T = Record<string, unknown>> {
@@ -91,16 +96,19 @@ export interface Hub extends AsyncDisposable {
 /** `await using hub = await startHub({ config })`. Resolves when it serves; rejects with its last words when it does not. */
 export async function startHub(options: HubOptions = {}): Promise<Hub> {
   const temp = await tempDir('hub')
+  const database = await databaseOfRun()
   const dataDir = options.dataDir ?? temp.file('data')
   await mkdir(dataDir, { recursive: true })
+  if (options.unproven !== true) await bringProof(dataDir)
   const configFile = temp.file('manifold.yaml')
   await writeFile(configFile, configText(options.config))
   const adminKey = options.adminKey ?? TEST_ADMIN_KEY
   const agent = new Agent({ connections: 128, keepAliveTimeout: 4_000 })
   const output = { stdout: [] as string[], stderr: [] as string[], logs: [] as Record<string, unknown>[] }
-  const place = { dataDir, configFile, adminKey, output }
+  const place = { dataDir, configFile, adminKey, output, databaseUrl: database?.url }
   let running = await launch(options, place).catch(async (error: unknown) => {
     await agent.close()
+    await database?.[Symbol.asyncDispose]()
     await temp[Symbol.asyncDispose]()
     throw error
   })
@@ -147,9 +155,18 @@ export async function startHub(options: HubOptions = {}): Promise<Hub> {
       const forced = setTimeout(() => running.child.kill('SIGKILL'), STOP_TIMEOUT_MS)
       await kill('SIGTERM')
       clearTimeout(forced)
+      await database?.[Symbol.asyncDispose]()
       await temp[Symbol.asyncDispose]()
     },
   }
+}
+
+async function bringProof(dataDir: string): Promise<void> {
+  const proof = process.env['MANIFOLD_TEST_PROOF']
+  if (proof === undefined) return
+  await mkdir(join(dataDir, 'cache'), { recursive: true, mode: 0o700 })
+  // One that is there already has more in it.
+  await copyFile(proof, join(dataDir, 'cache', 'sandbox-proof.json'), constants.COPYFILE_EXCL).catch(() => {})
 }
 
 function configText(config: string | object | undefined): string {
@@ -157,7 +174,12 @@ function configText(config: string | object | undefined): string {
   return JSON.stringify(config ?? { network: { allow: ['127.0.0.1/32'] } }, null, 2)
 }
 
+/** Tests that hold for every backend run on Postgres, too, when the run says so; each hub has a database of its own. */
+const databaseOfRun = async (): Promise<FreshDatabase | undefined> =>
+  process.env['MANIFOLD_TEST_BACKEND'] === 'postgres' ? await freshDatabase() : undefined
+
 interface Place {
+  readonly databaseUrl: string | undefined
   readonly dataDir: string
   readonly configFile: string
   readonly adminKey: string
@@ -187,7 +209,15 @@ async function launch(options: HubOptions, place: Place): Promise<Running> {
   const child = spawn(file as string, args, {
     cwd: ROOT,
     // Nothing of the test's own environment: what a hub sees is what the test says.
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], MANIFOLD_ADMIN_KEY: place.adminKey, ...options.env },
+    env: {
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      MANIFOLD_ADMIN_KEY: place.adminKey,
+      // Many processes share the server of the tests, which has 100 connections.
+      MANIFOLD_DATABASE_CONNECTIONS_MAX: '6',
+      ...(place.databaseUrl === undefined ? {} : { DATABASE_URL: place.databaseUrl }),
+      ...options.env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const exited = new Promise<Exit>((resolve) => {

@@ -1,6 +1,6 @@
 /** structuredClone for what lives in the sandbox: plain data, the collections, dates, errors, buffers and views. */
-import { domException } from './dom-exception.ts'
-import { addGlobal, isArray, keysOf } from './natives.ts'
+import { DOMException, domException } from './dom-exception.ts'
+import { addGlobal, defineProperty, isArray, keysOf, prototypesOfOwn } from './natives.ts'
 
 const ERRORS: { readonly [name: string]: ErrorConstructor } = {
   Error,
@@ -28,12 +28,11 @@ function clone(value: unknown, seen: Map<object, unknown>): unknown {
   if (isArray(value)) {
     const copy: unknown[] = keep([])
     copy.length = value.length
-    for (const key of keysOf(value)) copy[key as unknown as number] = clone(value[key as unknown as number], seen)
-    return copy
+    return copyOwn(value, copy, seen)
   }
   if (value instanceof Date) return keep(new Date(value.getTime()))
   if (value instanceof RegExp) return keep(new RegExp(value.source, value.flags))
-  if (value instanceof Boolean || value instanceof Number || value instanceof String)
+  if (value instanceof Boolean || value instanceof Number || value instanceof String || value instanceof BigInt)
     return keep(Object(value.valueOf()))
   if (value instanceof ArrayBuffer) return keep(value.slice(0))
   if (ArrayBuffer.isView(value)) return keep(cloneView(value, seen))
@@ -48,25 +47,51 @@ function clone(value: unknown, seen: Map<object, unknown>): unknown {
     return copy
   }
   if (value instanceof Error) return cloneError(value, keep, seen)
-  if (value instanceof Promise || value instanceof WeakMap || value instanceof WeakSet || value instanceof WeakRef) {
-    return refuse('This kind of object')
+  if (isMoreThanData(value)) return refuse('This kind of object')
+  return copyOwn(value, keep({}), seen)
+}
+
+const KINDS_OF_MORE = [Promise, WeakMap, WeakSet, WeakRef, Symbol]
+
+/** A copy of its properties would be an empty shell: a Headers without headers. */
+function isMoreThanData(value: object): boolean {
+  if (KINDS_OF_MORE.some((Kind) => value instanceof Kind)) return true
+  for (let at: object | null = value; at !== null; at = Object.getPrototypeOf(at) as object | null)
+    if (prototypesOfOwn().has(at)) return true
+  return false
+}
+
+/** What a getter takes away on the way is not there any more. */
+function copyOwn<T extends object>(value: object, copy: T, seen: Map<object, unknown>): T {
+  for (const key of keysOf(value)) {
+    if (!Object.hasOwn(value, key)) continue
+    const item = clone((value as Record<string, unknown>)[key], seen)
+    // Assigned, "__proto__" would be the copy's prototype.
+    defineProperty(copy, key, { value: item, writable: true, enumerable: true, configurable: true })
   }
-  const copy: Record<string, unknown> = keep({})
-  for (const key of keysOf(value)) copy[key] = clone((value as Record<string, unknown>)[key], seen)
   return copy
 }
+
+const TYPED = Object.getPrototypeOf(Uint8Array.prototype) as object
+const kindOf = Object.getOwnPropertyDescriptor(TYPED, Symbol.toStringTag)?.get as (this: unknown) => string
+/** By what they are, whatever a subclass or a property calls itself. */
+const TYPED_ARRAYS = new Map(
+  ['Int8', 'Uint8', 'Uint8Clamped', 'Int16', 'Uint16', 'Int32', 'Uint32', 'BigInt64', 'BigUint64']
+    .concat('Float16', 'Float32', 'Float64')
+    .map((name) => [`${name}Array`, Reflect.get(globalThis, `${name}Array`) as Uint8ArrayConstructor]),
+)
 
 function cloneView(view: ArrayBufferView, seen: Map<object, unknown>): unknown {
   const buffer = clone(view.buffer, seen) as ArrayBuffer
   if (view instanceof DataView) return new DataView(buffer, view.byteOffset, view.byteLength)
-  const typed = view as Uint8Array
-  const Kind = Object.getPrototypeOf(typed).constructor as Uint8ArrayConstructor
-  return new Kind(buffer, typed.byteOffset, typed.length)
+  const Kind = TYPED_ARRAYS.get(kindOf.call(view)) ?? refuse('This kind of array')
+  return new Kind(buffer, view.byteOffset, (view as Uint8Array).length)
 }
 
 function cloneError(error: Error, keep: <T>(copy: T) => T, seen: Map<object, unknown>): Error {
-  const Kind = ERRORS[error.name] ?? Error
-  const copy = keep(new Kind(String(error.message)))
+  const message = String(error.message)
+  const isDom = error instanceof DOMException
+  const copy = keep(isDom ? new DOMException(message, error.name) : new (ERRORS[error.name] ?? Error)(message))
   Object.defineProperty(copy, 'stack', { value: String(error.stack), writable: true, configurable: true })
   if ('cause' in error)
     Object.defineProperty(copy, 'cause', { value: clone(error.cause, seen), writable: true, configurable: true })
@@ -74,7 +99,10 @@ function cloneError(error: Error, keep: <T>(copy: T) => T, seen: Map<object, unk
 }
 
 export const addStructuredClone = (): void => {
-  addGlobal('structuredClone', function structuredClone(value: unknown) {
+  addGlobal('structuredClone', function structuredClone(value: unknown, options: { transfer?: unknown } | null = null) {
+    if (arguments.length === 0) throw new TypeError('structuredClone needs a value')
+    const { transfer = [] } = options ?? {}
+    if (!isArray(transfer) || transfer.length > 0) refuse('Nothing can be transferred in the sandbox: this')
     return clone(value, new Map())
   })
 }

@@ -1,11 +1,14 @@
 /** Builds `ctx` (core/contract) for one run: buffered effects here, everything else as a call to the hub. */
 import type { Context, HttpRequest, HttpResponse, Json } from '../../contract/index.ts'
-import type { GuestSettings } from '../protocol.ts'
-import { freeze, isArray, keysOf, nowMs, parseJson } from './natives.ts'
+import { type GuestSettings, NOT_IN_CHECK, NOT_IN_TRANSFORM } from '../protocol.ts'
+import { web } from './lazy-web.ts'
+import { abs, freeze, isArray, keysOf, nowMs, parseJson } from './natives.ts'
 import { buffer, capabilityError, countOp, type GuestRun, jsonOf, logLine } from './run.ts'
 
 /** `ctx.signal` turns this long before the wall limit, or a quarter of a short limit. */
 const ABORT_MARGIN_MS = 500
+
+const STEP_MAX = Number.MAX_SAFE_INTEGER
 
 export interface ContextParts {
   readonly settings: GuestSettings
@@ -25,82 +28,125 @@ export function makeContext(run: GuestRun, parts: ContextParts): Context {
   const { settings, config } = parts
   const { order, deadlineMs } = run
   const abortMs = deadlineMs - Math.min(ABORT_MARGIN_MS, order.wallMs / 4)
-  const call = async (name: string, args: unknown): Promise<unknown> => {
-    countOp(run, settings)
-    return parts.call(run, name, jsonOf(args, `ctx.${name}`))
+  const call = callerFor(run, parts)
+  const forLater = (what: string): void => {
+    const why = order.kind === 'transform' ? NOT_IN_TRANSFORM : order.kind === 'check' ? NOT_IN_CHECK : null
+    if (why !== null) throw capabilityError('capability_denied', `ctx.${what} ${why}`)
   }
+  let signal: Context['signal'] | undefined
   const log = (level: string) => (message: string, fields?: { readonly [key: string]: Json }) =>
     logLine(run, settings, { level, message, fields })
   return {
     config,
     run: { id: order.id, installation: settings.installation, attempt: order.attempt, deadlineMs },
-    signal: {
-      get aborted() {
-        return run.ended || nowMs() >= abortMs
-      },
+    get signal() {
+      signal ??= web().byClock({
+        atMs: abortMs,
+        isOver: () => run.ended || nowMs() >= abortMs,
+      }) as unknown as AbortSignal
+      return signal
     },
     enqueue: (action, input, options = {}) => {
+      forLater('enqueue')
       countOp(run, settings)
       needText(action, 'The action of enqueue')
-      const { key, orderBy, delayMs } = options
+      const { key, orderBy, paceBy, delayMs } = options
       if (key !== undefined) needText(key, 'The key of enqueue')
       if (orderBy !== undefined) needText(orderBy, 'orderBy of enqueue')
+      if (paceBy !== undefined) needText(paceBy, 'paceBy of enqueue')
       if (delayMs !== undefined && !(Number.isFinite(delayMs) && delayMs >= 0))
         refuse('delayMs of enqueue must be 0 or more')
       // Spliced, so that a large input is turned into text once.
-      const rest = jsonOf({ action, key, orderBy, delayMs }, 'The options of enqueue')
+      const rest = jsonOf({ action, key, orderBy, paceBy, delayMs }, 'The options of enqueue')
       buffer(run, 'q', `${rest.slice(0, -1)},"input":${jsonOf(input, 'The input of enqueue')}}`)
     },
     http: (request) => http(run, parts, request),
-    kv: kvOf(run, settings, call),
+    email: (message) => call('email', message) as ReturnType<Context['email']>,
+    kv: kvOf(run, settings, { call, forLater }),
     secret: (name) => ({ $secret: needText(name, 'The name of a secret') }),
     hmac: ({ key, alg = 'sha256', data, encoding = 'hex', keyFormat = 'utf8' }) =>
       call('hmac', { key, alg, data, encoding, keyFormat }) as Promise<string>,
     sign: ({ alg, key, claims, header }) => call('sign', { alg, key, claims, header }) as Promise<string>,
+    token: ({ url, form, headers, expiresInS, instead }) =>
+      call('token', {
+        url,
+        form,
+        headers,
+        expiresInS,
+        instead: instead && { $secret: instead.$secret },
+      }) as ReturnType<Context['token']>,
     responses: {
       get: (id) => call('responses.get', { id }) as ReturnType<Context['responses']['get']>,
       list: ({ form, since, limit, after }) =>
         call('responses.list', { form, since, limit, after }) as ReturnType<Context['responses']['list']>,
     },
+    verify: ({ key, scheme, from, prefix, alg, encoding, keyFormat, toleranceS }) =>
+      call('verify', { key, scheme, from, prefix, alg, encoding, keyFormat, toleranceS }) as ReturnType<
+        Context['verify']
+      >,
+    submit: ({ form, data, id, status, meta, unknown, startedAt, submittedAt }) =>
+      call('submit', { form, data, id, status, meta, unknown, startedAt, submittedAt }) as ReturnType<
+        Context['submit']
+      >,
+    forms: {
+      get: (id) => call('forms.get', { id }) as ReturnType<Context['forms']['get']>,
+      ensure: ({ id, name, fields }) =>
+        call('forms.ensure', { id, name, fields }) as ReturnType<Context['forms']['ensure']>,
+    },
     emit: (name, data) => {
+      forLater('emit')
       countOp(run, settings)
       needText(name, 'The name of emit')
       if (typeof data !== 'object' || data === null || isArray(data)) refuse('The data of emit must be an object')
       buffer(run, 'm', `{"name":${jsonOf(name, 'name')},"data":${jsonOf(data, 'The data of emit')}}`)
     },
-    tally: (name, by = 1) => count(run, settings, { kind: 't', name, by }),
+    tally: (name, by = 1) => {
+      forLater('tally')
+      count(run, settings, { kind: 't', name, by })
+    },
     tallies: (prefix = '') => call('tallies', { prefix }) as ReturnType<Context['tallies']>,
     log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
     metric: (name, by = 1) => count(run, settings, { kind: 'p', name, by }),
   }
 }
 
+/** Calls the hub for this run, counted. */
+export const callerFor =
+  (run: GuestRun, parts: ContextParts) =>
+  async (name: string, args: unknown): Promise<unknown> => {
+    countOp(run, parts.settings)
+    return parts.call(run, name, jsonOf(args, `ctx.${name}`))
+  }
+
 function count(run: GuestRun, settings: GuestSettings, entry: { kind: 't' | 'p'; name: string; by: number }): void {
   countOp(run, settings)
   needText(entry.name, 'The name of a counter')
   if (typeof entry.by !== 'number' || !Number.isFinite(entry.by)) refuse('A counter needs a finite number')
+  if (abs(entry.by) > STEP_MAX) refuse('A counter takes steps up to 2^53')
   buffer(run, entry.kind, jsonOf({ name: entry.name, by: entry.by }, 'A counter'))
 }
 
-async function http(run: GuestRun, parts: ContextParts, request: HttpRequest): Promise<HttpResponse> {
+/** `ctx.http`, and what `fetch` sends with. */
+export async function http(run: GuestRun, parts: ContextParts, request: HttpRequest): Promise<HttpResponse> {
   const { settings } = parts
   countOp(run, settings)
   run.httpCalls += 1
   if (run.httpCalls > settings.httpCallsMax) {
     throw capabilityError('capability_limit', `A run may make ${settings.httpCallsMax} http calls`)
   }
-  const { method, url, timeoutMs } = request
+  const { method, url, form, timeoutMs } = request
   let { body, headers } = request
   if (request.json !== undefined) {
-    if (body !== undefined) refuse('ctx.http takes either body or json')
+    if (body !== undefined) refuse('ctx.http takes one of body, json and form')
     body = jsonOf(request.json, 'json of ctx.http')
     if (!keysOf(headers ?? {}).some((name) => name.toLowerCase() === 'content-type'))
       headers = { ...headers, 'content-type': 'application/json' }
   }
+  if (form !== undefined && body !== undefined) refuse('ctx.http takes one of body, json and form')
   if (body !== undefined && needText(body, 'The body of ctx.http').length > settings.httpRequestBytesMax) {
     throw capabilityError('capability_limit', `A request body may have ${settings.httpRequestBytesMax} bytes`)
   }
-  const args = jsonOf({ method, url, headers, body, timeoutMs }, 'The request of ctx.http')
+  const args = jsonOf({ method, url, headers, body, form, timeoutMs }, 'The request of ctx.http')
   const answer = (await parts.call(run, 'http', args)) as Omit<HttpResponse, 'json'>
   const { status, headers: received, body: text, truncated } = answer
   return { status, headers: received, body: text, truncated, json: () => parseJson(text) as Json }
@@ -109,7 +155,13 @@ async function http(run: GuestRun, parts: ContextParts, request: HttpRequest): P
 function kvOf(
   run: GuestRun,
   settings: GuestSettings,
-  call: (name: string, args: unknown) => Promise<unknown>,
+  {
+    call,
+    forLater,
+  }: {
+    readonly call: (name: string, args: unknown) => Promise<unknown>
+    readonly forLater: (what: string) => void
+  },
 ): Context['kv'] {
   const checkKey = (key: unknown): string => {
     const text = needText(key, 'A kv key')
@@ -130,6 +182,7 @@ function kvOf(
       return own === null ? undefined : (parseJson(own) as Json)
     },
     set: (key, value, options = {}) => {
+      forLater('kv.set')
       countOp(run, settings)
       const { ttlMs } = options
       if (ttlMs !== undefined && !(Number.isFinite(ttlMs) && ttlMs > 0)) refuse('ttlMs must be more than 0')
@@ -138,6 +191,7 @@ function kvOf(
       write(key, `${jsonOf({ key: checkKey(key), ttlMs }, 'A kv key').slice(0, -1)},"value":${text}}`, text)
     },
     delete: (key) => {
+      forLater('kv.delete')
       countOp(run, settings)
       write(key, jsonOf({ key: checkKey(key) }, 'A kv key'), null)
     },

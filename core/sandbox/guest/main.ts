@@ -3,7 +3,7 @@
  * answers and calls `step` with commands and `drain` for reports, both with a timeout, so that every line of plugin code
  * runs inside a timed slice. The only function that leads out is `ask`, which answers pure questions.
  */
-import type { ActionItem, HubEvent, Json, Plugin, RouteRequest } from '../../contract/index.ts'
+import type { ActionItem, HubEvent, IncomingResponse, Json, Plugin, RouteRequest } from '../../contract/index.ts'
 import {
   DRAIN_CHARS_SOFT,
   type DrainHeader,
@@ -13,14 +13,25 @@ import {
 } from '../protocol.ts'
 import { addStructuredClone } from './clone.ts'
 import { addConsole, flushEarly } from './console.ts'
-import { type ContextParts, deepFreeze, makeContext } from './context.ts'
-import { addDomException } from './dom-exception.ts'
+import { callerFor, type ContextParts, deepFreeze, http, makeContext } from './context.ts'
+import { addDomException, DOMException } from './dom-exception.ts'
 import { harden } from './harden.ts'
-import { type Ask, addGlobal, keysOf, nowMs, parseJson, setAsk, toJson } from './natives.ts'
+import { addLazyWeb, web } from './lazy-web.ts'
+import { type Ask, addGlobal, keysOf, nowMs, parseJson, prototypesOfOwn, setAsk, toJson } from './natives.ts'
 import { addCrypto } from './random.ts'
-import { capabilityError, type GuestRun, logLine, newRun, reportOf, type RunEnd } from './run.ts'
+import { capabilityError, countOp, type GuestRun, logLine, newRun, reportOf, type RunEnd } from './run.ts'
+import type { KeyService } from './subtle.ts'
 import { addText } from './text.ts'
-import { addTimers, clearTimers, fireTimers, pause, type TimerOwner, wakeTimes } from './timers.ts'
+import {
+  addTimers,
+  clearTimers,
+  fireTimers,
+  pause,
+  startQuiet,
+  type TimerOwner,
+  timersOf,
+  wakeTimes,
+} from './timers.ts'
 import { addUrl } from './url.ts'
 
 interface Lane {
@@ -47,10 +58,22 @@ export function boot(ask: Ask, configText: string, settingsText: string): object
   addDomException()
   addText()
   addUrl()
-  addCrypto()
+  addCrypto(() => web().subtle)
   addStructuredClone()
   addConsole(settings, liveRun)
   addTimers(owner)
+  addLazyWeb({
+    ask,
+    DOMException,
+    prototypes: prototypesOfOwn(),
+    startTimer: (callback, delayMs) => startQuiet(owner, callback, delayMs),
+    keys: keyService,
+    sender: () => {
+      const run = liveRun()
+      if (run === undefined) return undefined
+      return { send: (request) => http(run, context, request), giveUp: () => void (run.givenUp += 1) }
+    },
+  })
   const originMs = nowMs()
   addGlobal('performance', { timeOrigin: originMs, now: () => nowMs() - originMs })
   addGlobal('self', globalThis)
@@ -63,6 +86,12 @@ function liveRun(): GuestRun | undefined {
   let last: GuestRun | undefined
   for (const { run } of lanes.values()) if (run !== null && !run.ended) last = run
   return last
+}
+
+function keyService(): KeyService {
+  const run = liveRun()
+  if (run === undefined) throw new Error('Such a key works only while the plugin runs, not while it is being loaded')
+  return { call: callerFor(run, context), countOp: () => countOp(run, settings) }
 }
 
 const owner: TimerOwner = {
@@ -92,7 +121,17 @@ function adopt(module: { default?: unknown } | undefined): string {
   }
   const actions = plugin.actions ?? {}
   const actionNames = keysOf(actions).map((name) => need(actions[name]?.run, `actions["${name}"].run`, name))
-  return toJson({ on: names('on'), actions: actionNames, schedules: names('schedules'), routes: names('routes') })
+  const { transform, check } = plugin
+  if (transform !== undefined) need(transform, 'transform', '')
+  if (check !== undefined) need(check, 'check', '')
+  return toJson({
+    on: names('on'),
+    actions: actionNames,
+    schedules: names('schedules'),
+    routes: names('routes'),
+    transform: transform !== undefined,
+    check: check !== undefined,
+  })
 }
 
 function need(handler: unknown, where: string, name: string): string {
@@ -128,12 +167,30 @@ async function runLane(id: number, orders: readonly GuestRunOrder[]): Promise<vo
     lane.run = run
     flushEarly(run, settings)
     const end = await execute(run)
+    tellOfTimers(run)
+    if (end.why === 'done') tellOfCalls(run)
     const report = end.why === 'skipped' ? '' : reportOf(run, end, settings)
     run.ended = true
     if (report !== '' && !lane.dropped) push(report)
   }
   lanes.delete(id)
   if (lanes.size === 0) clearTimers()
+}
+
+/** What they were to do is lost, or done in the time of another run: an author should hear of it. */
+function tellOfTimers(run: GuestRun): void {
+  const left = timersOf(run)
+  if (left === 0) return
+  const message = `${left} ${left === 1 ? 'timer was' : 'timers were'} still waiting when the run ended; await what they do.`
+  logLine(run, settings, { level: 'warn', message, fields: { timers_left: left } })
+}
+
+/** What they answer, nobody hears; whether they failed either. Those that a signal gave up are left on purpose. */
+function tellOfCalls(run: GuestRun): void {
+  const left = (run.calls?.size ?? 0) - run.givenUp
+  if (left <= 0) return
+  const message = `${left} ${left === 1 ? 'call of ctx or fetch was' : 'calls of ctx or fetch were'} still going on when the run ended; await what they answer.`
+  logLine(run, settings, { level: 'warn', message, fields: { calls_left: left } })
 }
 
 const execute = (run: GuestRun): Promise<RunEnd> =>
@@ -170,6 +227,10 @@ function invoke(run: GuestRun): unknown {
   } else if (kind === 'schedule') {
     const table = plugin.schedules ?? {}
     if (Object.hasOwn(table, name)) return table[name]?.(input as { at: string; missed: number }, ctx)
+  } else if (kind === 'transform') {
+    if (plugin.transform !== undefined) return plugin.transform(input as IncomingResponse, ctx)
+  } else if (kind === 'check') {
+    if (plugin.check !== undefined) return plugin.check(ctx)
   } else {
     const table = plugin.routes ?? {}
     if (Object.hasOwn(table, name)) return table[name]?.(input as RouteRequest, ctx)

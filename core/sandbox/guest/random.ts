@@ -1,4 +1,4 @@
-/** crypto.randomUUID and crypto.getRandomValues, fed with the host's random bytes a pool at a time. */
+/** crypto: randomUUID and getRandomValues, fed with the host's random bytes a pool at a time; subtle comes from outside. */
 import { domException } from './dom-exception.ts'
 import { addGlobal, ask } from './natives.ts'
 import { bytesOf } from './text.ts'
@@ -12,7 +12,8 @@ const INTEGER_VIEWS = /^(?:Int|Uint|BigInt|BigUint)(?:8|16|32|64)(?:Clamped)?Arr
 let pool = new Uint8Array(0)
 let offset = 0
 
-function fill(target: Uint8Array): void {
+/** Fills it with random bytes. */
+export function fill(target: Uint8Array): void {
   for (let at = 0; at < target.length; at++) {
     if (offset === pool.length) refill()
     target[at] = pool[offset] as number
@@ -46,4 +47,15 @@ function randomUUID(): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }
 
-export const addCrypto = (): void => addGlobal('crypto', { getRandomValues, randomUUID })
+/** `makeSubtle` is asked when a plugin first looks at `crypto.subtle`. */
+export function addCrypto(makeSubtle: () => object): void {
+  let subtle: object | undefined
+  addGlobal('crypto', {
+    getRandomValues,
+    randomUUID,
+    get subtle() {
+      subtle ??= makeSubtle()
+      return subtle
+    },
+  })
+}

@@ -1,11 +1,15 @@
 /** One run inside the guest: its counters, its buffered effects and log, and the words in which it ends. */
+import { GUEST_FILE, PLUGIN_FILE } from '../protocol.ts'
 import type { GuestErrorText, GuestRunOrder, GuestSettings } from '../protocol.ts'
-import { isArray, keysOf, nowMs, toJson } from './natives.ts'
+import { isArray, keysOf, NativeError, nowMs, toJson } from './natives.ts'
 
 const NAME_CHARS_MAX = 100
 const MESSAGE_CHARS_MAX = 2_000
 const STACK_CHARS_MAX = 8_000
 const FIELDS_CHARS_MAX = 4_096
+/** So many that a package's own wrapper around the log does not hide who called it. */
+const PLACE_FRAMES_MAX = 4
+const PLACE_CHARS_MAX = 1_000
 
 export type EffectKind = 'q' | 'k' | 'm' | 't' | 'p'
 
@@ -34,6 +38,8 @@ export interface GuestRun {
   logsDropped: number
   calls: Map<number, Waiting> | null
   nextCall: number
+  /** Calls for whose answer nobody waits any more, on purpose. */
+  givenUp: number
   /** Ends the run from outside its handler: wall limit, or an error in a timer. */
   stop: ((end: RunEnd) => void) | null
 }
@@ -59,6 +65,7 @@ export const newRun = (lane: number, index: number, order: GuestRunOrder): Guest
   logsDropped: 0,
   calls: null,
   nextCall: 1,
+  givenUp: 0,
   stop: null,
 })
 
@@ -117,19 +124,40 @@ export function logLine(
     const fields = inspect(line.fields)
     text += `,"fields":${fields.length > FIELDS_CHARS_MAX || !fields.startsWith('{') ? '{"truncated":true}' : fields}`
   }
+  text += `,"at":${toJson(place())}`
   run.logs ??= []
   run.logs[run.logs.length] = `${text}}`
 }
 
-/** Any value as one line of text, for console and log. */
+/** Where in the plugin's script this happens, as lines of a stack. */
+function place(): string {
+  const { stack } = new NativeError()
+  if (typeof stack !== 'string') return ''
+  const frames = stack.split('\n').filter((line) => line.includes(`${PLUGIN_FILE}:`))
+  return cut(frames.slice(0, PLACE_FRAMES_MAX).join('\n'), PLACE_CHARS_MAX)
+}
+
+/** Any value as text, for console and log. */
 export function inspect(value: unknown): string {
   if (typeof value === 'string') return value
-  if (value instanceof Error) return describe(value).stack || describe(value).message
+  if (value instanceof Error) return errorText(value)
   try {
-    return toJson(value, (_key, item: unknown) => (typeof item === 'bigint' ? `${item}n` : item)) ?? String(value)
+    return toJson(value, shown) ?? String(value)
   } catch {
     return Object.prototype.toString.call(value)
   }
+}
+
+/** What JSON would leave out or show as an empty object. */
+function shown(_key: string, item: unknown): unknown {
+  if (typeof item === 'bigint') return `${item}n`
+  if (item instanceof Error) return errorText(item)
+  return item instanceof Map || item instanceof Set ? Array.from(item) : item
+}
+
+const errorText = (error: Error): string => {
+  const { stack, message } = describe(error)
+  return stack || message
 }
 
 /** An error's own words, whatever was thrown. A getter that throws costs only that part. */
@@ -144,11 +172,61 @@ export function describe(error: unknown): GuestErrorText {
   const code = part(error, 'code', NAME_CHARS_MAX)
   return {
     name: part(error, 'name', NAME_CHARS_MAX) || 'Error',
-    message: part(error, 'message', MESSAGE_CHARS_MAX),
-    stack: part(error, 'stack', STACK_CHARS_MAX),
+    message: cut(wordsOf(error, CAUSES_DEPTH_MAX), MESSAGE_CHARS_MAX),
+    // Those of its causes as well: an error of many has no place of its own.
+    stack: cut(stacksOf(error, CAUSES_DEPTH_MAX), STACK_CHARS_MAX),
     ...(code === '' ? {} : { code }),
   }
 }
+
+const CAUSES_DEPTH_MAX = 3
+const CAUSES_MAX = 5
+
+/** What led to it: its cause, or the errors that it stands for. */
+function causesOf(error: object, depth: number): readonly unknown[] {
+  if (depth === 0) return []
+  try {
+    const { cause, errors } = error as { readonly cause?: unknown; readonly errors?: unknown }
+    return [...(cause === undefined || cause === null ? [] : [cause]), ...(isArray(errors) ? errors : [])].slice(
+      0,
+      CAUSES_MAX,
+    )
+  } catch {
+    return []
+  }
+}
+
+/** `it failed (because of TypeError: no number)`. */
+function wordsOf(error: object, depth: number): string {
+  const own = part(error, 'message', MESSAGE_CHARS_MAX) || (error instanceof Error ? '' : inspect(error))
+  const causes = causesOf(error, depth)
+    .map((cause) => {
+      const isObject = typeof cause === 'object' && cause !== null
+      const words = isObject ? wordsOf(cause, depth - 1) : inspect(cause)
+      const name = isObject ? part(cause, 'name', NAME_CHARS_MAX) : ''
+      return own.includes(words) ? '' : name === '' || name === 'Error' ? words : `${name}: ${words}`
+    })
+    .filter((words) => words !== '')
+  return causes.length === 0 ? own : `${own} (because of ${causes.join('; ')})`
+}
+
+/** The sandbox's own frames are nobody's business. */
+const OWN_FRAME = new RegExp(`^ +at .*${GUEST_FILE.replace('.', '\\.')}:\\d+:\\d+\\)?$`)
+const ownStack = (error: object): string =>
+  part(error, 'stack', STACK_CHARS_MAX)
+    .split('\n')
+    .filter((line) => !OWN_FRAME.test(line))
+    .join('\n')
+
+const stacksOf = (error: object, depth: number): string =>
+  [
+    ownStack(error),
+    ...causesOf(error, depth).map((cause) =>
+      typeof cause === 'object' && cause !== null ? stacksOf(cause, depth - 1) : '',
+    ),
+  ]
+    .filter((stack) => stack !== '')
+    .join('\n')
 
 function part(error: object, name: string, charsMax: number): string {
   try {
@@ -184,10 +262,13 @@ function carriedChars(kind: GuestRunOrder['kind'], value: unknown, settings: Gue
   if (kind !== 'action') return 0
   let chars = 0
   for (const answer of isArray(value) ? value : [value]) {
-    const { outcome, request } = (answer ?? {}) as { outcome?: unknown; request?: { body?: unknown; json?: unknown } }
+    const { outcome, request } = (answer ?? {}) as {
+      outcome?: unknown
+      request?: { body?: unknown; json?: unknown; form?: unknown }
+    }
     if (outcome !== 'send' || typeof request !== 'object' || request === null) continue
-    const { body, json } = request
-    const text = typeof body === 'string' ? body : jsonOf(json ?? null, 'json of send')
+    const { body, json, form } = request
+    const text = typeof body === 'string' ? body : jsonOf(json ?? form ?? null, 'The body of send')
     if (text.length > settings.httpRequestBytesMax)
       throw capabilityError('capability_limit', `A request body may have ${settings.httpRequestBytesMax} bytes`)
     chars += typeof body === 'string' ? toJson(body).length : text.length
@@ -202,7 +283,7 @@ function resultOf(
 ): { text: string } | { error: GuestErrorText } {
   const { kind } = run.order
   let text = ''
-  if (kind === 'action' || kind === 'route') {
+  if (kind !== 'event' && kind !== 'schedule') {
     try {
       text = value === undefined ? '' : `,"v":${jsonOf(value, `The answer of ${kind} "${run.order.name}"`)}`
     } catch (error) {

@@ -1,5 +1,6 @@
 /** TextEncoder and TextDecoder (UTF-8, as https://encoding.spec.whatwg.org says), atob and btoa. */
-import { addGlobal } from './natives.ts'
+import { fromBase64, toBase64 } from './base64.ts'
+import { addClass, addGlobal, asText } from './natives.ts'
 import { domException } from './dom-exception.ts'
 
 const REPLACEMENT = 0xfffd
@@ -11,14 +12,19 @@ class TextEncoder {
   }
 
   encode(input: unknown = ''): Uint8Array {
-    const text = String(input).toWellFormed()
-    const bytes = new Uint8Array(text.length * 3)
-    return bytes.slice(0, writeUtf8(text, bytes).written)
+    return utf8Of(asText(input).toWellFormed())
   }
 
   encodeInto(input: unknown, target: Uint8Array): { read: number; written: number } {
-    return writeUtf8(String(input).toWellFormed(), target)
+    if (!(target instanceof Uint8Array)) throw new TypeError('encodeInto writes into a Uint8Array')
+    return writeUtf8(asText(input).toWellFormed(), target)
   }
+}
+
+/** The text, which has to be well-formed, as bytes. */
+export function utf8Of(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length * 3)
+  return bytes.slice(0, writeUtf8(text, bytes).written)
 }
 
 function writeUtf8(text: string, target: Uint8Array): { read: number; written: number } {
@@ -48,31 +54,43 @@ interface DecoderState {
 
 const freshState = (): DecoderState => ({ point: 0, needed: 0, lower: 0x80, upper: 0xbf })
 
+const LABELS = ['utf-8', 'utf8', 'unicode-1-1-utf-8', 'unicode11utf8', 'unicode20utf8', 'x-unicode20utf8']
+
 class TextDecoder {
-  readonly encoding: string = 'utf-8'
-  readonly fatal: boolean
-  readonly ignoreBOM: boolean
+  readonly #isFatal: boolean
+  readonly #keepsBom: boolean
   readonly #state = freshState()
   #started = false
 
-  constructor(label: unknown = 'utf-8', options: { fatal?: boolean; ignoreBOM?: boolean } = {}) {
-    const name = String(label).trim().toLowerCase()
-    if (name !== 'utf-8' && name !== 'utf8' && name !== 'unicode-1-1-utf-8') {
+  constructor(label: unknown = 'utf-8', options: { fatal?: unknown; ignoreBOM?: unknown } | null = null) {
+    const name = asText(label).replace(/^[\t\n\f\r ]+|[\t\n\f\r ]+$/g, '')
+    if (!LABELS.includes(name.toLowerCase()))
       throw new RangeError(`The encoding "${name}" is not supported; only utf-8 is`)
-    }
-    this.fatal = options.fatal === true
-    this.ignoreBOM = options.ignoreBOM === true
+    this.#isFatal = Boolean(options?.fatal)
+    this.#keepsBom = Boolean(options?.ignoreBOM)
   }
 
-  decode(input?: ArrayBuffer | ArrayBufferView, options: { stream?: boolean } = {}): string {
-    const bytes = bytesOf(input)
+  get encoding(): string {
+    return 'utf-8'
+  }
+
+  get fatal(): boolean {
+    return this.#isFatal
+  }
+
+  get ignoreBOM(): boolean {
+    return this.#keepsBom
+  }
+
+  decode(...[input, options]: [unknown?, ({ stream?: unknown } | null)?]): string {
+    const bytes = input === undefined ? new Uint8Array(0) : bytesOf(input)
     const state = this.#state
     const units: number[] = []
     let text = ''
     const put = (point: number): void => {
       if (!this.#started) {
         this.#started = true
-        if (point === 0xfeff && !this.ignoreBOM) return
+        if (point === 0xfeff && !this.#keepsBom) return
       }
       if (point > 0xffff) units.push(0xd800 + ((point - 0x10000) >> 10), 0xdc00 + ((point - 0x10000) & 0x3ff))
       else units.push(point)
@@ -80,7 +98,8 @@ class TextDecoder {
     }
     const bad = (): void => {
       Object.assign(state, freshState())
-      if (this.fatal) throw new TypeError('The encoded data was not valid for encoding utf-8')
+      if (this.#isFatal) this.#started = false
+      if (this.#isFatal) throw new TypeError('The encoded data was not valid for encoding utf-8')
       put(REPLACEMENT)
     }
     for (let at = 0; at < bytes.length; at++) {
@@ -90,7 +109,7 @@ class TextDecoder {
       // The byte that broke a sequence may begin the next one.
       if (inside) at -= 1
     }
-    if (options.stream !== true) {
+    if (!options?.stream) {
       if (state.needed > 0) bad()
       this.#started = false
     }
@@ -131,54 +150,33 @@ const begin = (state: DecoderState, next: DecoderState): void => {
 
 /** The bytes behind any buffer or view, without copying. */
 export function bytesOf(input: unknown): Uint8Array {
-  if (input === undefined) return new Uint8Array(0)
   if (ArrayBuffer.isView(input)) return new Uint8Array(input.buffer, input.byteOffset, input.byteLength)
   if (input instanceof ArrayBuffer) return new Uint8Array(input)
   throw new TypeError('Expected an ArrayBuffer or a view of one')
 }
 
-const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
-
 function btoa(input: unknown): string {
-  const text = String(input)
-  let out = ''
-  for (let at = 0; at < text.length; at += 3) {
-    const [a, b, c] = [text.charCodeAt(at), text.charCodeAt(at + 1), text.charCodeAt(at + 2)] as [
-      number,
-      number,
-      number,
-    ]
-    if (a > 255 || b > 255 || c > 255)
-      throw domException('btoa takes characters up to U+00FF only', 'InvalidCharacterError')
-    const bits = (a << 16) | ((b || 0) << 8) | (c || 0)
-    const chars = [bits >> 18, (bits >> 12) & 63, (bits >> 6) & 63, bits & 63].map((index) => ALPHABET[index]).join('')
-    const left = text.length - at
-    out += left === 1 ? `${chars.slice(0, 2)}==` : left === 2 ? `${chars.slice(0, 3)}=` : chars
-  }
-  return out
+  if (arguments.length === 0) throw new TypeError('btoa needs a text')
+  const text = asText(input)
+  // oxlint-disable-next-line no-control-regex -- every byte is one
+  if (/[^\0-\xff]/.test(text)) throw domException('btoa takes characters up to U+00FF only', 'InvalidCharacterError')
+  const bytes = new Uint8Array(text.length)
+  for (let at = 0; at < bytes.length; at++) bytes[at] = text.charCodeAt(at)
+  return toBase64(bytes)
 }
 
 function atob(input: unknown): string {
-  let text = String(input).replace(/[\t\n\f\r ]+/g, '')
-  if (text.length % 4 === 0) text = text.replace(/={1,2}$/, '')
-  if (text.length % 4 === 1 || /[^A-Za-z0-9+/]/.test(text))
-    throw domException('The text is not valid base64', 'InvalidCharacterError')
+  if (arguments.length === 0) throw new TypeError('atob needs a text')
+  const bytes = fromBase64(asText(input).replace(/[\t\n\f\r ]+/g, ''))
+  if (bytes === undefined) throw domException('The text is not valid base64', 'InvalidCharacterError')
   let out = ''
-  let bits = 0
-  let count = 0
-  for (const char of text) {
-    bits = ((bits << 6) | ALPHABET.indexOf(char)) & 0xffffff
-    count += 6
-    if (count < 8) continue
-    count -= 8
-    out += String.fromCharCode((bits >> count) & 0xff)
-  }
+  for (const byte of bytes) out += String.fromCharCode(byte)
   return out
 }
 
 export function addText(): void {
-  addGlobal('TextEncoder', TextEncoder)
-  addGlobal('TextDecoder', TextDecoder)
+  addClass('TextEncoder', TextEncoder)
+  addClass('TextDecoder', TextDecoder)
   addGlobal('btoa', btoa)
   addGlobal('atob', atob)
 }

@@ -8,6 +8,8 @@ interface Timer {
   readonly callback: (...args: unknown[]) => void
   readonly args: readonly unknown[]
   readonly everyMs: number | null
+  /** Ends with its run, and nobody misses it. */
+  readonly isQuiet: boolean
   dueMs: number
 }
 
@@ -24,34 +26,47 @@ export interface TimerOwner {
   readonly max: () => number
 }
 
+function start(owner: TimerOwner, callback: unknown, how: TimerKind): number {
+  if (typeof callback !== 'function') throw new TypeError('A timer needs a function')
+  const run = owner.current()
+  if (run === undefined) throw new Error('Timers work only while the plugin runs, not while it is being loaded')
+  if (timers.size >= owner.max()) throw new RangeError(`At most ${owner.max()} timers may wait`)
+  const delayMs = Math.min(Math.max(1, Number(how.delay) || 0), DELAY_MS_MAX)
+  const id = nextId++
+  timers.set(id, {
+    id,
+    run,
+    callback: callback as Timer['callback'],
+    args: how.args ?? [],
+    everyMs: how.repeat === true ? delayMs : null,
+    isQuiet: how.quiet === true,
+    dueMs: nowMs() + delayMs,
+  })
+  return id
+}
+
+interface TimerKind {
+  readonly delay: unknown
+  readonly args?: readonly unknown[]
+  readonly repeat?: boolean
+  readonly quiet?: boolean
+}
+
+/** A timer of the sandbox's own: it ends with the run, without a word. */
+export const startQuiet = (owner: TimerOwner, callback: () => void, delay: number): void =>
+  void start(owner, callback, { delay, quiet: true })
+
 export function addTimers(owner: TimerOwner): void {
-  const start = (callback: unknown, delay: unknown, rest: { args: readonly unknown[]; repeat: boolean }): number => {
-    if (typeof callback !== 'function') throw new TypeError('A timer needs a function')
-    const run = owner.current()
-    if (run === undefined) throw new Error('Timers work only while the plugin runs, not while it is being loaded')
-    if (timers.size >= owner.max()) throw new RangeError(`At most ${owner.max()} timers may wait`)
-    const delayMs = Math.min(Math.max(1, Number(delay) || 0), DELAY_MS_MAX)
-    const id = nextId++
-    const everyMs = rest.repeat ? delayMs : null
-    timers.set(id, {
-      id,
-      run,
-      callback: callback as Timer['callback'],
-      args: rest.args,
-      everyMs,
-      dueMs: nowMs() + delayMs,
-    })
-    return id
-  }
-  const stop = (id: unknown): void => void timers.delete(Number(id))
   addGlobal('setTimeout', function setTimeout(callback: unknown, delay?: unknown, ...args: unknown[]) {
-    return start(callback, delay, { args, repeat: false })
+    return start(owner, callback, { delay, args })
   })
   addGlobal('setInterval', function setInterval(callback: unknown, delay?: unknown, ...args: unknown[]) {
-    return start(callback, delay, { args, repeat: true })
+    return start(owner, callback, { delay, args, repeat: true })
   })
-  addGlobal('clearTimeout', stop)
-  addGlobal('clearInterval', stop)
+  for (const name of ['clearTimeout', 'clearInterval'])
+    addGlobal(name, (id: unknown): void => {
+      if (typeof id !== 'symbol') timers.delete(Number(id))
+    })
   addGlobal('queueMicrotask', function queueMicrotask(callback: unknown) {
     if (typeof callback !== 'function') throw new TypeError('queueMicrotask needs a function')
     const run = owner.current()
@@ -59,22 +74,26 @@ export function addTimers(owner: TimerOwner): void {
   })
 }
 
-/** Runs what is due in this lane, oldest first, and lets a paused lane go on. */
+/**
+ * Runs the oldest of what is due in this lane, and lets a paused lane go on. One at a time: what its callback leaves to
+ * microtasks comes before the next one, which is woken for at once.
+ */
 export function fireTimers(lane: number, owner: TimerOwner): void {
   const resume = pauses.get(lane)
   pauses.delete(lane)
   resume?.()
   const now = nowMs()
-  const due = [...timers.values()]
-    .filter((timer) => timer.run.lane === lane && timer.dueMs <= now)
-    .sort((a, b) => a.dueMs - b.dueMs || a.id - b.id)
-  for (const timer of due) {
-    if (!timers.has(timer.id)) continue
-    if (timer.everyMs === null) timers.delete(timer.id)
-    else timer.dueMs = now + timer.everyMs
-    owner.enter(timer.run)
-    guarded(owner, timer.run, () => timer.callback(...timer.args))
+  let due: Timer | undefined
+  for (const timer of timers.values()) {
+    if (timer.run.lane !== lane || timer.dueMs > now) continue
+    if (due === undefined || timer.dueMs < due.dueMs) due = timer
   }
+  if (due === undefined) return
+  const { id, run, everyMs, callback, args } = due
+  if (everyMs === null) timers.delete(id)
+  else due.dueMs = now + everyMs
+  owner.enter(run)
+  guarded(owner, run, () => callback(...args))
 }
 
 function guarded(owner: TimerOwner, run: GuestRun | undefined, callback: () => void): void {
@@ -101,6 +120,17 @@ export function wakeTimes(): [number, number][] | null {
     byLane.set(run.lane, Math.min(byLane.get(run.lane) ?? Infinity, Math.max(0, dueMs - now)))
   for (const lane of pauses.keys()) byLane.set(lane, 0)
   return [...byLane]
+}
+
+/** How many timers of this run still wait. Its quiet ones end here. */
+export function timersOf(run: GuestRun): number {
+  let count = 0
+  for (const timer of timers.values()) {
+    if (timer.run !== run) continue
+    if (timer.isQuiet) timers.delete(timer.id)
+    else count += 1
+  }
+  return count
 }
 
 /** Nothing runs any more: whatever a finished run left behind ends too. */

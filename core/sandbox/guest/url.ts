@@ -1,5 +1,5 @@
 /** URL and URLSearchParams (https://url.spec.whatwg.org). Parsing is the host's own parser, so both sides always agree. */
-import { addGlobal, ask } from './natives.ts'
+import { addClass, ask, asText } from './natives.ts'
 
 interface UrlParts {
   href: string
@@ -55,7 +55,7 @@ class URLSearchParams {
     this.#changed?.()
   }
 
-  delete(name: unknown, value?: unknown): void {
+  delete(name: unknown, ...[value]: [unknown?]): void {
     const [key, wanted] = [toText(name), value === undefined ? undefined : toText(value)]
     this.#pairs = this.#pairs.filter((pair) => pair[0] !== key || (wanted !== undefined && pair[1] !== wanted))
     this.#changed?.()
@@ -71,7 +71,7 @@ class URLSearchParams {
     return this.#pairs.filter((pair) => pair[0] === key).map((pair) => pair[1])
   }
 
-  has(name: unknown, value?: unknown): boolean {
+  has(name: unknown, ...[value]: [unknown?]): boolean {
     const [key, wanted] = [toText(name), value === undefined ? undefined : toText(value)]
     return this.#pairs.some((pair) => pair[0] === key && (wanted === undefined || pair[1] === wanted))
   }
@@ -92,7 +92,7 @@ class URLSearchParams {
     this.#changed?.()
   }
 
-  forEach(callback: (value: string, name: string, params: URLSearchParams) => void, self?: unknown): void {
+  forEach(callback: (value: string, name: string, params: URLSearchParams) => void, ...[self]: [unknown?]): void {
     for (const [name, value] of this) callback.call(self, value, name, this)
   }
 
@@ -117,7 +117,7 @@ class URLSearchParams {
   }
 }
 
-const toText = (value: unknown): string => String(value).toWellFormed()
+const toText = (value: unknown): string => asText(value).toWellFormed()
 
 const encodeQuery = (text: string): string =>
   encodeURIComponent(text).replace(/[!'()~]|%20/g, (part) =>
@@ -153,10 +153,14 @@ class URL {
   #parts: UrlParts
   #params: URLSearchParams | undefined
 
-  constructor(input: unknown, base?: unknown) {
+  constructor(input: unknown, ...[base]: [unknown?]) {
     const parts = parse(toText(input), base === undefined ? undefined : toText(base))
     if (parts === undefined)
-      throw Object.assign(new TypeError('Invalid URL'), { code: 'ERR_INVALID_URL', input: toText(input) })
+      throw Object.assign(new TypeError('Invalid URL'), {
+        code: 'ERR_INVALID_URL',
+        input: toText(input),
+        ...(base === undefined ? {} : { base: toText(base) }),
+      })
     this.#parts = parts
   }
 
@@ -225,6 +229,6 @@ class URL {
 }
 
 export function addUrl(): void {
-  addGlobal('URL', URL)
-  addGlobal('URLSearchParams', URLSearchParams)
+  addClass('URL', URL)
+  addClass('URLSearchParams', URLSearchParams)
 }

@@ -1,31 +1,35 @@
 /** One submission becomes a response and an event, once, however often it is sent. */
-import { isDeepStrictEqual } from 'node:util'
+import { FORM_MISMATCH } from '../../model.ts'
 import type { NewDelivery, ResponseStatus } from '../../model.ts'
-import { first, run, runMany } from '../procedure.ts'
+import { answersHash, sameAnswers } from '../answers.ts'
+import { all, first, run, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
-import type { Submission } from '../store.ts'
+import type { Rejection, Submission } from '../store.ts'
 import { isPlain } from '../submitted-event.ts'
 import { insertDeliveries } from './effects.ts'
 import type { EffectOwner } from './effects.ts'
-import { headSeq, INSERT_EVENT } from './events.ts'
 import { saveLaneNotes } from './lane-notes.ts'
 import type { LaneNotes } from './lane-notes.ts'
+import { putAside, takeOut } from './quarantine.ts'
+import type { PutAside } from './quarantine.ts'
+import { insertResponse, takeSequences, updateResponse } from './write-response.ts'
+import type { Written } from './write-response.ts'
 
-const FIND_KEY = `SELECT body_hash, response_id, event_id, status, at, expires_at_ms FROM idempotency
+const FIND_KEY = `SELECT body_hash, response_id, event_id, status, at, expires_at_ms, rejection FROM idempotency
   WHERE workspace = ? AND idempotency_key = ?`
 const REMEMBER_KEY = `INSERT INTO idempotency
-  (workspace, idempotency_key, body_hash, response_id, event_id, status, at, expires_at_ms)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+  (workspace, idempotency_key, body_hash, response_id, event_id, status, at, expires_at_ms, rejection)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (workspace, idempotency_key) DO UPDATE SET body_hash = excluded.body_hash,
-    response_id = excluded.response_id, event_id = excluded.event_id, status = excluded.status, at = excluded.at, expires_at_ms = excluded.expires_at_ms`
-const FIND_CLIENT = `SELECT id, status, started_at, submitted_at, updated_at, data FROM responses
-  WHERE workspace = ? AND form_id = ? AND client_id = ?`
+    response_id = excluded.response_id, event_id = excluded.event_id, status = excluded.status, at = excluded.at,
+    expires_at_ms = excluded.expires_at_ms, rejection = excluded.rejection`
+/** What is stored under the client's id, and the newest that was put aside under it. */
+const FIND_CLIENT = `SELECT 0 AS held, id, status, started_at, submitted_at, updated_at, data, received_hash,
+    NULL AS verdict, NULL AS code, NULL AS message, NULL AS event_id
+  FROM responses WHERE workspace = ? AND form_id = ? AND client_id = ?
+  UNION ALL SELECT * FROM (SELECT 1, id, status, started_at, NULL, received_at, received, NULL, verdict, code, message, event_id
+    FROM quarantine WHERE workspace = ? AND form_id = ? AND client_id = ? ORDER BY id DESC LIMIT 1) AS aside`
 const FIND_EVENT = `SELECT id FROM events WHERE workspace = ? AND response_id = ? AND type = 'response.submitted'`
-const INSERT_RESPONSE = `INSERT INTO responses (workspace, id, form_id, form_version, status, client_id, started_at,
-  submitted_at, created_at, updated_at, meta, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-const UPDATE_RESPONSE = `UPDATE responses SET form_version = ?, status = ?, started_at = ?, submitted_at = ?,
-  updated_at = ?, meta = ?, data = ? WHERE workspace = ? AND id = ? AND status = 'partial'`
-const TAKE_SEQUENCES = 'UPDATE log_head SET seq = seq + ?, responses = responses + ? WHERE only_row = 1'
 /** The many: new, final, asked about by nobody. What is not named is null. */
 const INSERT_COMPLETED = `INSERT INTO responses (workspace, id, form_id, form_version, status, started_at, submitted_at,
   created_at, updated_at, meta, data) VALUES (?, ?, ?, ?, 'completed', ?, ?, ?, ?, ?, ?)`
@@ -34,14 +38,9 @@ const INSERT_SUBMITTED = `INSERT INTO events (seq, id, workspace, type, at, form
 
 /** What became of a submission, without what the caller knows already. */
 export type Accepted =
-  | {
-      readonly kind: 'stored' | 'completed'
-      readonly seq: number
-      readonly responseId: string
-      readonly startedAt: string | null
-      /** Those of `forwards` that were made; absent: none. */
-      readonly deliveryIds?: readonly string[]
-    }
+  /** `deliveryIds`: those of `forwards` that were made; absent: none. */
+  | (Written & { readonly deliveryIds?: readonly string[] })
+  | (PutAside & { readonly kind: 'quarantined'; readonly responseId: string; readonly completes: boolean })
   | {
       readonly kind: 'duplicate'
       readonly responseId: string
@@ -49,6 +48,7 @@ export type Accepted =
       readonly at: string
       readonly eventId?: string
       readonly differs?: true
+      readonly rejection?: Rejection
     }
   | { readonly kind: 'mismatch' }
 
@@ -59,15 +59,23 @@ interface KeyRow {
   readonly status: ResponseStatus
   readonly at: string
   readonly expires_at_ms: number
+  readonly rejection: string | null
 }
 
 interface ClientRow {
+  readonly held: 0 | 1
   readonly id: string
   readonly status: ResponseStatus
   readonly started_at: string | null
   readonly submitted_at: string | null
   readonly updated_at: string
+  /** Of a held one: as received. */
   readonly data: string
+  readonly received_hash: string | null
+  readonly verdict: string | null
+  readonly code: string | null
+  readonly message: string | null
+  readonly event_id: string | null
 }
 
 export interface AcceptInput {
@@ -95,9 +103,11 @@ function* acceptEach(submissions: readonly Submission[], idempotencyTtlMs: numbe
   return accepted
 }
 
-/** All rows of a table with one prepared statement, all sequences with one update. */
+/**
+ * All rows of a table with one prepared statement, all sequences with one update. They are taken late, since whoever else
+ * wants some waits for the commit.
+ */
 function* acceptPlain(submissions: readonly Submission[]): Procedure<readonly Accepted[]> {
-  const from = yield* takeSequences(submissions.length, submissions.length)
   yield* runMany(
     INSERT_COMPLETED,
     submissions.map(({ workspace, responseId, formId, formVersion, startedAt, at, meta, data }): SqlValue[] => [
@@ -113,6 +123,7 @@ function* acceptPlain(submissions: readonly Submission[]): Procedure<readonly Ac
       data,
     ]),
   )
+  const from = yield* takeSequences(submissions.length, submissions.length)
   yield* runMany(
     INSERT_SUBMITTED,
     submissions.map(({ eventId, workspace, at, formId, responseId }, i): SqlValue[] => [
@@ -156,36 +167,88 @@ function* forward(submissions: readonly Submission[], accepted: readonly Accepte
   return made
 }
 
-/** Takes that many; answers the first. The update holds the row until the commit. */
-function* takeSequences(count: number, responses: number): Procedure<number> {
-  yield* run(TAKE_SEQUENCES, [count, responses])
-  return (yield* headSeq()) - count + 1
-}
-
 function* acceptOne(submission: Submission, idempotencyTtlMs: number): Procedure<Accepted> {
-  const { workspace, idempotency, clientId } = submission
+  const { workspace, idempotency } = submission
   const repeat = idempotency === null ? undefined : yield* repeated(submission, idempotency)
   if (repeat !== undefined) return repeat
-  const known =
-    clientId === null ? undefined : yield* first<ClientRow>(FIND_CLIENT, [workspace, submission.formId, clientId])
-  if (known !== undefined && known.status === 'completed') {
-    return yield* duplicateOf(submission, known)
+  const { known, held } = yield* underClientId(submission)
+  if (known?.status === 'completed') return yield* duplicateOf(submission, known)
+  const givesWay = held !== undefined && (isOlderState(held) || isMended(submission, held))
+  if (held !== undefined && !givesWay) {
+    const answer = repeatOfHeld(submission, held, known?.id ?? held.id)
+    if (answer !== undefined) return answer
   }
-  const written = known === undefined ? yield* insert(submission) : yield* update(submission, known)
+  // Newer answers take the place of the partial ones that were put aside, as they do of stored ones, and keep their id.
+  const older = givesWay ? held : undefined
+  if (older !== undefined) yield* takeOut(workspace, older.id)
+  const owned = older === undefined ? submission : { ...submission, responseId: older.id }
+  const accepted = yield* write(owned, known, older !== undefined)
   if (idempotency !== null) {
-    const expiresAtMs = Date.parse(submission.at) + idempotencyTtlMs
+    const { aside } = submission
     yield* run(REMEMBER_KEY, [
       workspace,
       idempotency.key,
       idempotency.bodyHash,
-      written.responseId,
+      accepted.responseId,
       submission.eventId,
       submission.status,
       submission.at,
-      expiresAtMs,
+      Date.parse(submission.at) + idempotencyTtlMs,
+      aside?.verdict === 'rejected' ? JSON.stringify({ code: aside.code, message: aside.message ?? '' }) : null,
     ])
   }
-  return written
+  return accepted
+}
+
+function* write(
+  submission: Submission,
+  known: ClientRow | undefined,
+  isLater: boolean,
+): Procedure<Extract<Accepted, { kind: 'stored' | 'completed' | 'quarantined' }>> {
+  const completes = submission.status === 'completed' && (known !== undefined || isLater)
+  if (submission.aside !== undefined) {
+    const aside = yield* putAside(submission, submission.aside)
+    return { kind: 'quarantined', ...aside, responseId: known?.id ?? submission.responseId, completes }
+  }
+  if (known !== undefined) return yield* updateResponse(submission, known)
+  const written = yield* insertResponse(submission)
+  return completes ? { ...written, kind: 'completed' } : written
+}
+
+function* underClientId({
+  workspace,
+  formId,
+  clientId,
+}: Submission): Procedure<{ readonly known: ClientRow | undefined; readonly held: ClientRow | undefined }> {
+  const name = [workspace, formId, clientId]
+  const rows = clientId === null ? [] : yield* all<ClientRow>(FIND_CLIENT, [...name, ...name])
+  return { known: rows.find(({ held }) => held === 0), held: rows.find(({ held }) => held === 1) }
+}
+
+const isOlderState = ({ status, verdict }: ClientRow): boolean => status === 'partial' && verdict !== 'rejected'
+
+/** The form takes now what it did not take then, or it came with other answers. A late partial one mends no completed one. */
+function isMended({ status, aside, data, received = data }: Submission, held: ClientRow): boolean {
+  if (held.code !== FORM_MISMATCH || (status === 'partial' && held.status === 'completed')) return false
+  return aside?.code !== FORM_MISMATCH || !sameAnswers(received, held.data)
+}
+
+/** What was refused may be sent again with other answers; what waits in quarantine looks stored to its sender. */
+function repeatOfHeld(submission: Submission, held: ClientRow, responseId: string): Accepted | undefined {
+  const isSame = sameAnswers(submission.received ?? submission.data, held.data)
+  const base = {
+    kind: 'duplicate',
+    responseId,
+    status: held.status,
+    at: held.updated_at,
+    ...(held.event_id === null ? {} : { eventId: held.event_id }),
+  } as const
+  const isOlder = held.code === FORM_MISMATCH && submission.status === 'partial' && held.status === 'completed'
+  if (held.verdict === 'rejected')
+    return isSame || isOlder
+      ? { ...base, rejection: { code: held.code ?? '', message: held.message ?? '' } }
+      : undefined
+  return submission.status === 'completed' && !isSame ? { ...base, differs: true } : base
 }
 
 function* repeated(
@@ -195,76 +258,29 @@ function* repeated(
   const row = yield* first<KeyRow>(FIND_KEY, [submission.workspace, idempotency.key])
   if (row === undefined || row.expires_at_ms <= Date.parse(submission.at)) return undefined
   if (row.body_hash !== idempotency.bodyHash) return { kind: 'mismatch' }
-  return { kind: 'duplicate', responseId: row.response_id, status: row.status, at: row.at, eventId: row.event_id }
+  const duplicate = {
+    kind: 'duplicate',
+    responseId: row.response_id,
+    status: row.status,
+    at: row.at,
+    eventId: row.event_id,
+  } as const
+  return row.rejection === null ? duplicate : { ...duplicate, rejection: JSON.parse(row.rejection) as Rejection }
 }
 
 function* duplicateOf(submission: Submission, known: ClientRow): Procedure<Accepted> {
   const event = yield* first<{ id: string }>(FIND_EVENT, [submission.workspace, known.id])
   const at = known.submitted_at ?? known.updated_at
   // A partial one that comes late is an older state of the same answers, and may differ.
-  const differs = submission.status === 'completed' && !sameAnswers(submission.data, known.data)
+  const differs = submission.status === 'completed' && !isRepeat(submission, known)
   const base = { kind: 'duplicate', responseId: known.id, status: known.status, at } as const
   const duplicate = differs ? { ...base, differs } : base
   return event === undefined ? duplicate : { ...duplicate, eventId: event.id }
 }
 
-/** The order of the keys says nothing. */
-const sameAnswers = (one: string, other: string): boolean =>
-  one === other || isDeepStrictEqual(JSON.parse(one), JSON.parse(other))
-
-type Written = Extract<Accepted, { seq: number }>
-
-function* insert(submission: Submission): Procedure<Written> {
-  const { workspace, responseId, formId, formVersion, status, clientId, startedAt, at, meta, data } = submission
-  const submittedAt = status === 'completed' ? at : null
-  yield* run(INSERT_RESPONSE, [
-    workspace,
-    responseId,
-    formId,
-    formVersion,
-    status,
-    clientId,
-    startedAt,
-    submittedAt,
-    at,
-    at,
-    meta,
-    data,
-  ])
-  const seq = yield* log(submission, { responseId, startedAt, inserted: 1 })
-  return { kind: 'stored', seq, responseId, startedAt }
-}
-
-/** A partial response gets newer answers, or its final ones; the row is final from then on. */
-function* update(submission: Submission, known: ClientRow): Procedure<Written> {
-  const { workspace, formVersion, status, at, meta, data } = submission
-  const startedAt = known.started_at ?? submission.startedAt
-  const submittedAt = status === 'completed' ? at : null
-  yield* run(UPDATE_RESPONSE, [formVersion, status, startedAt, submittedAt, at, meta, data, workspace, known.id])
-  const seq = yield* log(submission, { responseId: known.id, startedAt, inserted: 0 })
-  return { kind: status === 'completed' ? 'completed' : 'stored', seq, responseId: known.id, startedAt }
-}
-
-/** The event of a completed response points at the row; that of a partial one keeps its own copy. */
-function* log(
-  submission: Submission,
-  written: { readonly responseId: string; readonly startedAt: string | null; readonly inserted: 0 | 1 },
-): Procedure<number> {
-  const seq = yield* takeSequences(1, written.inserted)
-  const partial = submission.status === 'partial'
-  yield* run(INSERT_EVENT, [
-    seq,
-    submission.eventId,
-    submission.workspace,
-    partial ? 'response.partial' : 'response.submitted',
-    submission.at,
-    submission.formId,
-    written.responseId,
-    0,
-    partial ? submission.data : null,
-    partial ? submission.meta : null,
-    partial ? submission.formVersion : null,
-    partial ? written.startedAt : null,
-  ])
-  return seq
+/** What was sent is compared with what was sent, whatever transforms made of it. */
+function isRepeat({ data, received = data }: Submission, known: ClientRow): boolean {
+  return known.received_hash === null
+    ? sameAnswers(received, known.data)
+    : answersHash(received) === known.received_hash
 }

@@ -53,7 +53,7 @@ export function* finishAttempts(finished: readonly Finished[]): Procedure<readon
   const notes: LaneNotes = new Map()
   const results: FinishedResult[] = []
   const batchesDone = new Set<string>()
-  const simple = yield* finishDelivered(finished, notes)
+  const simple = yield* finishSimple(finished, notes)
   for (const [i, each] of finished.entries()) {
     const done = simple.get(i)
     if (done !== undefined) {
@@ -72,8 +72,11 @@ export function* finishAttempts(finished: readonly Finished[]): Procedure<readon
 
 const NOTHING_MORE = { deliveryIds: [], reopened: [], deaths: [], eventIds: [], lastSeq: 0, death: null } as const
 
-/** The many: delivered, and nothing follows from it. All rows of a table with one statement; by their places. */
-function* finishDelivered(
+/**
+ * The many: delivered or to be tried again, and nothing follows from it. All rows of a table with one statement; by their
+ * places. A receiver that is down must not hold the writer longer than one that works.
+ */
+function* finishSimple(
   finished: readonly Finished[],
   notes: LaneNotes,
 ): Procedure<ReadonlyMap<number, FinishedResult>> {
@@ -85,64 +88,55 @@ function* finishDelivered(
   }
   const looks = [...simple.values()].map(({ each }): SqlValue[] => [each.workspace, each.deliveryId])
   const before = yield* allMany<Pick<DeliveryRow, 'id' | 'state' | 'attempts'>>(LOOK_MANY, looks)
-  const moves: SqlValue[][] = []
-  const attempts: SqlValue[][] = []
+  const delivered: Rows = { moves: [], attempts: [] }
+  const retrying: Rows = { moves: [], attempts: [] }
   for (const row of before) {
     const { place, each } = simple.get(row.id) as { place: number; each: Finished }
-    if (!(NEXT[row.state] as readonly DeliveryState[]).includes('delivered')) continue
+    if (!mayFollow(row, each)) continue
     const { workspace, deliveryId, scheduleStep, endedAt, host, attempt, exchanges, logs } = each
-    moves.push([scheduleStep, endedAt, host, workspace, deliveryId, row.attempts])
-    attempts.push([workspace, deliveryId, row.attempts + 1, attempt.at, attempt.durationMs, exchanges, logs])
-    noteMove(notes, each, { from: row.state, to: 'delivered' })
-    noteOutcome(notes, each, { at: endedAt, ok: true, error: null })
+    if (each.state === 'delivered') {
+      delivered.moves.push([scheduleStep, endedAt, host, workspace, deliveryId, row.attempts])
+      const { at, durationMs } = attempt
+      delivered.attempts.push([workspace, deliveryId, row.attempts + 1, at, durationMs, exchanges, logs])
+    } else {
+      retrying.moves.push(moveOf(each, row))
+      retrying.attempts.push(attemptOf(each, row))
+    }
+    if (row.state !== each.state) noteMove(notes, each, { from: row.state, to: each.state })
+    noteEnd(notes, each)
     results.set(place, NOTHING_MORE)
   }
-  const moved = yield* runMany(MOVE_DELIVERED, moves)
-  if (moved !== moves.length) throw new HubError('storage_busy', 'A delivery was changed by somebody else meanwhile.')
-  yield* runMany(INSERT_DELIVERED, attempts)
+  const moved = (yield* runMany(MOVE_DELIVERED, delivered.moves)) + (yield* runMany(MOVE, retrying.moves))
+  if (moved !== delivered.moves.length + retrying.moves.length)
+    throw new HubError('storage_busy', 'A delivery was changed by somebody else meanwhile.')
+  yield* runMany(INSERT_DELIVERED, delivered.attempts)
+  yield* runMany(INSERT_ATTEMPT, retrying.attempts)
   for (const { place } of simple.values()) if (!results.has(place)) results.set(place, null)
   return results
 }
 
+const mayFollow = (before: Moved, { state, attemptsBefore }: Finished): boolean =>
+  (NEXT[before.state] as readonly DeliveryState[]).includes(state) &&
+  (attemptsBefore === undefined || attemptsBefore === before.attempts)
+
+interface Rows {
+  readonly moves: SqlValue[][]
+  readonly attempts: SqlValue[][]
+}
+
 const isSimple = ({ state, effects }: Finished): boolean =>
-  state === 'delivered' &&
+  (state === 'delivered' || state === 'retrying') &&
   effects.deliveries.length + effects.kv.length + effects.events.length + effects.tallies.length === 0
 
 function* finishOne(each: Finished, notes: LaneNotes): Procedure<FinishedResult> {
   const { workspace, deliveryId, state, installation, plugin, endedAt } = each
   const before = yield* first<Before>(LOOK, [workspace, deliveryId])
-  if (before === undefined || !(NEXT[before.state] as readonly DeliveryState[]).includes(state)) return null
-  const ended = state === 'delivered' || state === 'dead'
-  const moved = yield* run(MOVE, [
-    state,
-    each.scheduleStep,
-    Math.ceil(each.dueAtMs),
-    ended ? endedAt : null,
-    each.reason,
-    each.errorCode,
-    each.error,
-    each.host,
-    workspace,
-    deliveryId,
-    before.state,
-    before.attempts,
-  ])
+  if (before === undefined || !mayFollow(before, each)) return null
+  const moved = yield* run(MOVE, moveOf(each, before))
   if (moved === 0) return null
   if (before.state !== state) noteMove(notes, each, { from: before.state, to: state })
-  const { at, durationMs, outcome, errorCode, error } = each.attempt
-  noteOutcome(notes, each, { at: endedAt, ok: outcome === 'delivered', error: each.error ?? error ?? each.errorCode })
-  yield* run(INSERT_ATTEMPT, [
-    workspace,
-    deliveryId,
-    before.attempts + 1,
-    at,
-    durationMs,
-    outcome,
-    errorCode,
-    error,
-    each.exchanges,
-    each.logs,
-  ])
+  noteEnd(notes, each)
+  yield* run(INSERT_ATTEMPT, attemptOf(each, before))
   const owner = { workspace, installation, plugin, at: endedAt }
   const written = yield* applyEffects(owner, each.effects, notes)
   if (state !== 'dead') return { ...written, death: null }
@@ -150,6 +144,29 @@ function* finishOne(each: Finished, notes: LaneNotes): Procedure<FinishedResult>
   const { reason, errorCode: code, error: message } = each
   const death = yield* logDeath(owner, { deliveryId, eventSeq, formId, responseId, reason, code, message })
   return { ...written, death }
+}
+
+type Moved = Pick<DeliveryRow, 'state' | 'attempts'>
+
+/** What `MOVE` takes. */
+function moveOf(each: Finished, before: Moved): SqlValue[] {
+  const { workspace, deliveryId, state, scheduleStep, dueAtMs, endedAt, reason, errorCode, error, host } = each
+  const finishedAt = state === 'delivered' || state === 'dead' ? endedAt : null
+  const values = [state, scheduleStep, Math.ceil(dueAtMs), finishedAt, reason, errorCode, error, host]
+  return [...values, workspace, deliveryId, before.state, before.attempts]
+}
+
+/** What `INSERT_ATTEMPT` takes. */
+function attemptOf({ workspace, deliveryId, attempt, exchanges, logs }: Finished, before: Moved): SqlValue[] {
+  const { at, durationMs, outcome, errorCode, error } = attempt
+  return [workspace, deliveryId, before.attempts + 1, at, durationMs, outcome, errorCode, error, exchanges, logs]
+}
+
+function noteEnd(notes: LaneNotes, each: Finished): void {
+  const { outcome, error, errorCode } = each.attempt
+  const ok = outcome === 'delivered'
+  const told = ok ? null : (each.error ?? error ?? each.errorCode)
+  noteOutcome(notes, each, { at: each.endedAt, ok, error: told, code: ok ? null : (each.errorCode ?? errorCode) })
 }
 
 /** The attempts of a delivery, first to last. */

@@ -9,7 +9,7 @@ import type { Condition } from '../where.ts'
 
 /** What `toDelivery` needs. */
 export const DELIVERY_COLUMNS = `workspace, id, installation, plugin, kind, name, event_seq, event_id, form_id, response_id,
-  order_key, state, attempts, schedule_step, due_at_ms, created_at, finished_at, reason, error_code, error, host, input`
+  order_key, pace_key, state, attempts, schedule_step, due_at_ms, created_at, finished_at, reason, error_code, error, host, input`
 
 const GET = `SELECT ${DELIVERY_COLUMNS} FROM deliveries WHERE workspace = ? AND id = ?`
 
@@ -116,7 +116,8 @@ export function* countDeliveries(input: {
   return Number(row?.n ?? 0)
 }
 
-function* conditions(
+/** What the filters of a query ask of a row; `text` and `cause` are for `search.ts`. */
+export function* conditions(
   workspace: WorkspaceId,
   query: Omit<DeliveryQuery, 'limit' | 'after'>,
 ): Procedure<readonly Condition[]> {
@@ -128,6 +129,7 @@ function* conditions(
     when('response_id = ?', query.response),
     ...ofState(query.state),
     when('reason = ?', query.reason),
+    when('error_code = ?', query.code),
     ...within(query),
   ]
 }

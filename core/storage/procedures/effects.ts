@@ -12,14 +12,14 @@ import { noteMove, noteOutcome } from './lane-notes.ts'
 import type { LaneNotes } from './lane-notes.ts'
 
 const INSERT_DELIVERY = `INSERT INTO deliveries (workspace, id, installation, plugin, kind, name, dedupe_key, event_seq,
-    event_id, form_id, response_id, order_key, state, attempts, schedule_step, due_at_ms, created_at, finished_at, reason,
-    error_code, error, input)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    event_id, form_id, response_id, order_key, pace_key, state, attempts, schedule_step, due_at_ms, created_at, finished_at,
+    reason, error_code, error, input)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (workspace, installation, dedupe_key) DO NOTHING`
 /** One that no attempt was made of yet: what is not named is null. */
 const INSERT_PENDING = `INSERT INTO deliveries (workspace, id, installation, plugin, kind, name, dedupe_key, event_seq,
-    event_id, form_id, response_id, order_key, state, attempts, schedule_step, due_at_ms, created_at, input)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', 0, 0, ?, ?, ?)
+    event_id, form_id, response_id, order_key, pace_key, state, attempts, schedule_step, due_at_ms, created_at, input)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', 0, 0, ?, ?, ?)
   ON CONFLICT (workspace, installation, dedupe_key) DO NOTHING`
 /** Also the statement of `attempts.ts`. */
 export const INSERT_ATTEMPT = `INSERT INTO attempts
@@ -33,7 +33,7 @@ const ADD_TALLY = `INSERT INTO tallies (workspace, installation, name, value) VA
 const FIND_KEY = `SELECT id, state, attempts FROM deliveries
   WHERE workspace = ? AND installation = ? AND dedupe_key = ? AND input IS NOT NULL`
 /** Id, key and the count of attempts stay; the retry schedule begins anew with the attempt that failed just now. */
-const REOPEN = `UPDATE deliveries SET state = ?, attempts = attempts + 1, schedule_step = 1, due_at_ms = ?, finished_at = ?,
+const REOPEN = `UPDATE deliveries SET state = ?, attempts = attempts + 1, schedule_step = ?, due_at_ms = ?, finished_at = ?,
     reason = ?, error_code = ?, error = ?
   WHERE workspace = ? AND id = ? RETURNING ${DELIVERY_COLUMNS}`
 
@@ -168,7 +168,7 @@ function* reopen(
   const finishedAt = state === 'dead' ? at : null
   const dueAtMs = Math.ceil(delivery.dueAtMs)
   const rows = yield* allMany<DeliveryRow>(REOPEN, [
-    [state, dueAtMs, finishedAt, reason, errorCode, error, workspace, found.id],
+    [state, failed.scheduleStep, dueAtMs, finishedAt, reason, errorCode, error, workspace, found.id],
   ])
   if (found.state !== state) noteMove(notes, owner, { from: found.state, to: state })
   const deaths = yield* noteFailed(owner, delivery, { id: found.id, n: Number(found.attempts) + 1, notes })
@@ -200,6 +200,7 @@ const rowHead = (owner: EffectOwner, delivery: NewDelivery): readonly SqlValue[]
   delivery.formId,
   delivery.responseId,
   delivery.orderKey,
+  delivery.paceKey ?? null,
 ]
 
 const pendingRow = (owner: EffectOwner, delivery: NewDelivery): SqlValue[] => [
@@ -216,7 +217,7 @@ function rowOf(owner: EffectOwner, delivery: NewDelivery): SqlValue[] {
     ...rowHead(owner, delivery),
     failed?.state ?? 'pending',
     attempts,
-    attempts,
+    failed?.scheduleStep ?? 0,
     Math.ceil(delivery.dueAtMs),
     owner.at,
     failed?.state === 'dead' ? owner.at : null,
@@ -237,7 +238,7 @@ function* noteFailed(
   const { id, n, notes } = attempted
   if (failed === undefined) return []
   const { attempt, state, reason, errorCode, error } = failed
-  noteOutcome(notes, owner, { at: owner.at, ok: false, error: error ?? errorCode })
+  noteOutcome(notes, owner, { at: owner.at, ok: false, error: error ?? errorCode, code: errorCode })
   yield* run(INSERT_ATTEMPT, [
     owner.workspace,
     id,

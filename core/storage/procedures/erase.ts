@@ -1,19 +1,16 @@
-/** Deleting responses, and with them every copy of their data: log, deliveries, attempts. */
-import type { DeliveryState, NewEvent, WorkspaceId } from '../../model.ts'
-import { all, allMany, first, run, runMany } from '../procedure.ts'
+/** Deleting responses, and with them every copy of their data: log, deliveries, attempts, runs. */
+import type { NewEvent, WorkspaceId } from '../../model.ts'
+import { all, first, run, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
-import { noteMove, saveLaneNotes } from './lane-notes.ts'
-import type { LaneNotes } from './lane-notes.ts'
+import { eraseAside, eraseAsideOf } from './discard.ts'
+import type { AsideKey } from './discard.ts'
 import { append } from './events.ts'
+import { eraseLooseRuns } from './runs.ts'
+import { eraseDeliveries, eraseTraces } from './traces.ts'
+import type { Erased } from './traces.ts'
 
 /** Rows a slice may touch: small enough that other writers wait a few milliseconds at most. */
 const SLICE_ROWS = 200
-
-interface Erased {
-  readonly id: string
-  readonly installation: string
-  readonly state: DeliveryState
-}
 
 /** Deletes one response; answers the sequence of its event, null when there is no such response. */
 export function* deleteResponse(input: {
@@ -66,6 +63,12 @@ export function* eraseSlice(input: {
     formId,
   ])
   if (erasure === undefined) return true
+  const aside = yield* all<AsideKey>(
+    'SELECT workspace, id, idempotency_key FROM quarantine WHERE workspace = ? AND form_id = ? LIMIT ?',
+    [workspace, formId, SLICE_ROWS],
+  )
+  yield* eraseAside(aside, input.at)
+  if (aside.length > 0) return false
   const responses = yield* all<{ id: string }>('SELECT id FROM responses WHERE workspace = ? AND form_id = ? LIMIT ?', [
     workspace,
     formId,
@@ -78,47 +81,17 @@ export function* eraseSlice(input: {
   }
   if ((yield* eraseLooseEvents(workspace, formId, erasure.before_seq)) > 0) return false
   if ((yield* eraseLooseDeliveries(workspace, formId, input.at)) > 0) return false
+  if ((yield* eraseLooseRuns(workspace, formId, SLICE_ROWS)) > 0) return false
   yield* run('DELETE FROM erasures WHERE workspace = ? AND form_id = ?', [workspace, formId])
   return true
 }
 
 function* eraseResponses(workspace: WorkspaceId, ids: readonly string[], at: string): Procedure<void> {
   const keys = ids.map((id): SqlValue[] => [workspace, id])
-  yield* runMany(
-    'UPDATE events SET data = NULL, meta = NULL, form_version = NULL, started_at = NULL WHERE workspace = ? AND response_id = ?',
-    keys,
-  )
-  const deliveries = yield* allMany<Erased>(
-    'SELECT id, installation, state FROM deliveries WHERE workspace = ? AND response_id = ?',
-    keys,
-  )
-  yield* eraseDeliveries(workspace, deliveries, at)
+  yield* eraseAsideOf(workspace, ids, at)
+  yield* eraseTraces(workspace, ids, at)
   yield* runMany('DELETE FROM responses WHERE workspace = ? AND id = ?', keys)
-  yield* runMany('INSERT INTO erased_responses (workspace, response_id) VALUES (?, ?) ON CONFLICT DO NOTHING', keys)
   yield* run('UPDATE log_head SET responses = responses - ? WHERE only_row = 1', [ids.length])
-}
-
-/** Inputs, exchanges and log lines go; what still waited ends here, since there is nothing left to send. */
-function* eraseDeliveries(workspace: WorkspaceId, deliveries: readonly Erased[], at: string): Procedure<void> {
-  const notes: LaneNotes = new Map()
-  const keys = deliveries.map(({ id }): SqlValue[] => [workspace, id])
-  yield* runMany(
-    `UPDATE attempts SET exchanges = '[]', logs = '[]', error = NULL WHERE workspace = ? AND delivery_id = ?`,
-    keys,
-  )
-  yield* runMany(
-    'UPDATE deliveries SET input = NULL, error = NULL, order_key = NULL WHERE workspace = ? AND id = ?',
-    keys,
-  )
-  const waiting = deliveries.filter(({ state }) => state === 'pending' || state === 'retrying')
-  for (const { installation, state } of waiting)
-    noteMove(notes, { workspace, installation }, { from: state, to: 'dead' })
-  yield* runMany(
-    `UPDATE deliveries SET state = 'dead', finished_at = ?, reason = 'permanent_reject', error_code = 'event_erased',
-      error = 'The response was deleted before this was delivered.' WHERE workspace = ? AND id = ?`,
-    waiting.map(({ id }): SqlValue[] => [at, workspace, id]),
-  )
-  yield* saveLaneNotes(notes)
 }
 
 /** Events of the form that belong to no response (page views and the like), up to the deletion itself. */

@@ -1,12 +1,12 @@
 /** The log: appending with gap-free sequences, reading in order, erasing. */
 import type { NewEvent, WorkspaceId } from '../../model.ts'
-import { all, first, run, runMany } from '../procedure.ts'
+import { all, first, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
 import type { EventRow } from '../rows.ts'
 import { timeBound } from '../where.ts'
 
-/** Two statements cost less than one with RETURNING; the update holds the row until the commit. */
-const TAKE_SEQUENCES = 'UPDATE log_head SET seq = seq + ? WHERE only_row = 1'
+/** The update holds the row until the commit. */
+const TAKE_SEQUENCES = 'UPDATE log_head SET seq = seq + ? WHERE only_row = 1 RETURNING seq'
 
 /** Also the statement of `accept`, which fills the last four columns. */
 export const INSERT_EVENT = `INSERT INTO events
@@ -22,8 +22,8 @@ const SELECT_EVENTS = `SELECT e.seq, e.id, e.workspace, e.type, e.at, e.form_id,
 /** Appends in order; answers the sequence of the last one (the others precede it without a gap). */
 export function* append(workspace: WorkspaceId, events: readonly NewEvent[]): Procedure<number> {
   if (events.length === 0) return 0
-  yield* run(TAKE_SEQUENCES, [events.length])
-  const last = yield* headSeq()
+  const head = yield* first<{ seq: number }>(TAKE_SEQUENCES, [events.length])
+  const last = (head as { seq: number }).seq
   const from = last - events.length + 1
   yield* runMany(
     INSERT_EVENT,
@@ -78,6 +78,18 @@ export function* getEvent(input: {
   readonly id: string
 }): Procedure<EventRow | undefined> {
   return yield* first<EventRow>(`${SELECT_EVENTS} WHERE e.id = ? AND e.workspace = ?`, [input.id, input.workspace])
+}
+
+/** The newest entry with the answers of a response. */
+export function* eventOfResponse(input: {
+  readonly workspace: WorkspaceId
+  readonly responseId: string
+}): Procedure<EventRow | undefined> {
+  return yield* first<EventRow>(
+    `${SELECT_EVENTS} WHERE e.workspace = ? AND e.response_id = ? AND e.type IN ('response.submitted', 'response.partial')
+      ORDER BY e.seq DESC LIMIT 1`,
+    [input.workspace, input.responseId],
+  )
 }
 
 /** The highest sequence given out. */

@@ -1,10 +1,11 @@
 /** What is remembered of installations: state, cursor, health; and the commit of a handled batch. */
 import { HubError } from '../../errors.ts'
-import type { InstallationState, NewEvent, WorkspaceId } from '../../model.ts'
+import type { Checked, WorkspaceId } from '../../model.ts'
 import { all, first, run, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
+import { returnsAtOf } from '../rows.ts'
 import type { InstallationDbRow } from '../rows.ts'
-import type { HandledBatch } from '../store.ts'
+import type { HandledBatch, StateChange } from '../store.ts'
 import type { LaneNotes } from './lane-notes.ts'
 import { saveLaneNotes } from './lane-notes.ts'
 import { applyEffects } from './effects.ts'
@@ -12,7 +13,8 @@ import type { EffectsWritten } from './effects.ts'
 import { append } from './events.ts'
 
 /** Compare-and-set: whoever moved it in between, this one then does nothing. */
-const MOVE_CURSOR = 'UPDATE installations SET cursor = ? WHERE workspace = ? AND id = ? AND cursor = ?'
+const MOVE_CURSOR = `UPDATE installations SET cursor = ?, last_success_at = COALESCE(?, last_success_at)
+  WHERE workspace = ? AND id = ? AND cursor = ?`
 
 /** Rows for new ones; of known ones only the plugin follows the configuration. */
 export function* syncInstallations(
@@ -30,28 +32,50 @@ export function* syncInstallations(
     wanted.map(({ workspace, id, plugin, at, cursor }): SqlValue[] => [workspace, id, plugin, at, cursor]),
   )
   return yield* all<InstallationDbRow>(
-    `SELECT workspace, id, plugin, state, reason, state_since, cursor, last_success_at, last_failure_at, last_error
+    `SELECT workspace, id, plugin, state, reason, state_since, cursor, last_success_at, last_failure_at, last_error,
+      last_error_code, failure_streak,
+      returns_at_ms, pauses, refused_hash, check_at, check_result
       FROM installations ORDER BY workspace, id`,
     [],
   )
 }
 
-/** Sets the state with its reason and logs the event that says so. */
-export function* setInstallationState(input: {
-  readonly workspace: WorkspaceId
-  readonly id: string
-  readonly state: InstallationState
-  readonly reason: string | null
-  readonly at: string
-  readonly event: NewEvent | null
-}): Procedure<void> {
-  const { workspace, id, state, reason, at } = input
-  const changed = yield* run(
-    'UPDATE installations SET state = ?, reason = ?, state_since = ? WHERE workspace = ? AND id = ?',
-    [state, reason, at, workspace, id],
-  )
-  if (changed === 0) throw noInstallation(id)
+const SET_STATE = `UPDATE installations SET state = ?, reason = ?, state_since = ?, returns_at_ms = ?, pauses = COALESCE(?, pauses),
+    refused_hash = ?
+  WHERE workspace = ? AND id = ?`
+const STANDING = `SELECT state, state_since, returns_at_ms, pauses FROM installations WHERE workspace = ? AND id = ?`
+
+/** Sets the state with its reason and logs the event that says so; false when it is not the state any more that was to be left. */
+export function* setInstallationState(input: StateChange): Procedure<boolean> {
+  const { workspace, id, state, reason, at, returnsAtMs = null, pausesAtMs, refusedHash = null, only } = input
+  const pauses = pausesAtMs === undefined ? null : JSON.stringify(pausesAtMs)
+  const params: SqlValue[] = [state, reason, at, returnsAtMs, pauses, refusedHash, workspace, id]
+  if (only !== undefined) {
+    const row = yield* first<Pick<InstallationDbRow, 'state' | 'state_since' | 'returns_at_ms' | 'pauses'>>(STANDING, [
+      workspace,
+      id,
+    ])
+    if (row === undefined) throw noInstallation(id)
+    if (row.state !== only.state || returnsAtOf(row) !== only.returnsAtMs) return false
+  }
+  if ((yield* run(SET_STATE, params)) === 0) throw noInstallation(id)
   if (input.event !== null) yield* append(workspace, [input.event])
+  return true
+}
+
+/** Keeps what a check found, in the place of what the one before did. */
+export function* saveCheck({
+  workspace,
+  id,
+  at,
+  ...result
+}: Checked & { readonly workspace: WorkspaceId; readonly id: string }): Procedure<void> {
+  yield* run('UPDATE installations SET check_at = ?, check_result = ? WHERE workspace = ? AND id = ?', [
+    at,
+    JSON.stringify(result),
+    workspace,
+    id,
+  ])
 }
 
 /** Moves the cursor, back or forth: a backfill or a skip, asked for by an admin. */
@@ -76,8 +100,9 @@ export type Handled =
 /** Effects and cursor, guarded by compare-and-set on the cursor. */
 export function* commitHandled(input: { readonly batch: HandledBatch; readonly at: string }): Procedure<Handled> {
   const { batch, at } = input
-  const { workspace, installation, plugin } = batch
-  const moved = yield* run(MOVE_CURSOR, [batch.toCursor, workspace, installation, batch.fromCursor])
+  const { workspace, installation, plugin, ranWell = false } = batch
+  const place: SqlValue[] = [workspace, installation, batch.fromCursor]
+  const moved = yield* run(MOVE_CURSOR, [batch.toCursor, ranWell ? at : null, ...place])
   if (moved === 0) {
     const row = yield* first<{ cursor: number }>('SELECT cursor FROM installations WHERE workspace = ? AND id = ?', [
       workspace,

@@ -14,6 +14,9 @@ interface LaneNote extends LaneName {
   successAt: string | null
   failureAt: string | null
   error: string | null
+  code: string | null
+  /** Failures since the last success that was noted here. */
+  failuresInARow: number
 }
 
 /** By lane; one for each transaction. */
@@ -35,15 +38,18 @@ export function noteMove(
 export function noteOutcome(
   notes: LaneNotes,
   lane: LaneName,
-  outcome: { readonly at: string; readonly ok: boolean; readonly error: string | null },
+  outcome: { readonly at: string; readonly ok: boolean; readonly error: string | null; readonly code: string | null },
 ): void {
   const note = noteOf(notes, lane)
   if (outcome.ok) {
     note.successAt = outcome.at
+    note.failuresInARow = 0
     return
   }
   note.failureAt = outcome.at
   note.error = outcome.error
+  note.code = outcome.code
+  note.failuresInARow += 1
 }
 
 function noteOf(notes: LaneNotes, { workspace, installation }: LaneName): LaneNote {
@@ -51,7 +57,16 @@ function noteOf(notes: LaneNotes, { workspace, installation }: LaneName): LaneNo
   const known = notes.get(key)
   if (known !== undefined) return known
   const moves = { pending: 0, retrying: 0, delivered: 0, dead: 0 }
-  const note = { workspace, installation, moves, successAt: null, failureAt: null, error: null }
+  const note = {
+    workspace,
+    installation,
+    moves,
+    successAt: null,
+    failureAt: null,
+    error: null,
+    code: null,
+    failuresInARow: 0,
+  }
   notes.set(key, note)
   return note
 }
@@ -77,13 +92,17 @@ export function* saveLaneNotes(notes: LaneNotes): Procedure<void> {
   )
   yield* runMany(
     `UPDATE installations SET last_success_at = coalesce(?, last_success_at), last_failure_at = coalesce(?, last_failure_at),
-      last_error = coalesce(?, last_error) WHERE workspace = ? AND id = ?`,
+      last_error = coalesce(?, last_error), last_error_code = coalesce(?, last_error_code),
+      failure_streak = failure_streak * ? + ? WHERE workspace = ? AND id = ?`,
     lanes
       .filter(({ successAt, failureAt }) => successAt !== null || failureAt !== null)
-      .map(({ workspace, installation, successAt, failureAt, error }): SqlValue[] => [
+      .map(({ workspace, installation, successAt, failureAt, error, code, failuresInARow }): SqlValue[] => [
         successAt,
         failureAt,
         error,
+        code,
+        successAt === null ? 1 : 0,
+        failuresInARow,
         workspace,
         installation,
       ]),

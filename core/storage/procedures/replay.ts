@@ -64,19 +64,24 @@ function* candidates(query: ReplayQuery, limit: number): Procedure<readonly Cand
 
 /** What was erased cannot be sent again; `states` says which of the others. */
 function conditions(query: ReplayQuery): readonly Condition[] {
-  const states = query.states.map(() => '?').join(', ')
   return [
     ['workspace = ?', query.workspace],
-    query.states.length === 1 && query.states[0] === 'dead'
-      ? ["state = 'dead'"]
-      : [`state IN (${states})`, ...query.states],
+    inStates(query.states),
     ['input IS NOT NULL'],
     when('installation = ?', query.installation),
     when('form_id = ?', query.form),
     when('reason = ?', query.reason),
+    when('error_code = ?', query.code),
     when('host = ?', query.host),
     ...within(query),
   ]
+}
+
+/** Written so that the small index of dead ones serves where it can. */
+function inStates(states: readonly DeliveryState[]): Condition {
+  if (states.length === 0) return ['1 = 0']
+  if (states.length === 1 && states[0] === 'dead') return ["state = 'dead'"]
+  return [`state IN (${states.map(() => '?').join(', ')})`, ...states]
 }
 
 /** Rows of one `hastenSlice`: other writers wait a few milliseconds at most. */

@@ -1,11 +1,18 @@
 /** Small duties: expired rows, sizes, proof that a write can be committed. */
 import { first, run } from '../procedure.ts'
 import type { Procedure } from '../procedure.ts'
+import { purgeRuns } from './runs.ts'
 
 const SLICE_ROWS = 500
 
 /** Drops one slice of what expired; `more` says that another is due. */
-export function* purgeSlice(nowMs: number): Procedure<{ readonly dropped: number; readonly more: boolean }> {
+export function* purgeSlice({
+  nowMs,
+  runsBeforeMs,
+}: {
+  readonly nowMs: number
+  readonly runsBeforeMs: number
+}): Procedure<{ readonly dropped: number; readonly more: boolean }> {
   const keys = yield* run(
     `DELETE FROM idempotency WHERE (workspace, idempotency_key) IN
       (SELECT workspace, idempotency_key FROM idempotency WHERE expires_at_ms <= ? ORDER BY expires_at_ms LIMIT ?)`,
@@ -16,7 +23,9 @@ export function* purgeSlice(nowMs: number): Procedure<{ readonly dropped: number
       (SELECT workspace, installation, kv_key FROM kv WHERE expires_at_ms <= ? ORDER BY expires_at_ms LIMIT ?)`,
     [nowMs, SLICE_ROWS],
   )
-  return { dropped: keys + values, more: keys === SLICE_ROWS || values === SLICE_ROWS }
+  const runs = yield* purgeRuns(runsBeforeMs, SLICE_ROWS)
+  const counts = [keys, values, runs]
+  return { dropped: keys + values + runs, more: counts.includes(SLICE_ROWS) }
 }
 
 /** A real write, so that a full or read-only disk shows. */

@@ -6,6 +6,7 @@ import { databaseFile } from './files.ts'
 import { migrate } from './migrate.ts'
 import { checkSequence } from './sequence.ts'
 import type { LostRange } from './sequence.ts'
+import { assertMoved } from './move-marks.ts'
 import { readWatermark, Watermark } from './watermark.ts'
 
 /**
@@ -17,6 +18,7 @@ export function acceptLoss(dir: string, options: { readonly nowMs?: () => number
   if (!file.exists()) throw new HubError('not_found', `There is no database in ${dir}.`)
   const { db } = openWriter(file.path, { busyTimeoutMs: LIMITS.sqliteBusyTimeoutMs, walBytesMax: LIMITS.walBytesMax })
   try {
+    assertMoved(db, dir)
     migrate(db)
     const at = new Date((options.nowMs ?? Date.now)()).toISOString()
     const watermark = readWatermark(dir)

@@ -1,8 +1,9 @@
 /** Calls that waited together become one transaction, yet each keeps its own fate. */
 import { HubError } from '../../errors.ts'
+import { joinable } from '../join.ts'
+import type { Joined } from '../join.ts'
 import type { Procedure } from '../procedure.ts'
-import { MERGES, WRITES } from '../verbs.ts'
-import type { Merge } from '../verbs.ts'
+import { WRITES } from '../verbs.ts'
 import type { Connection } from './connection.ts'
 import { failureOf } from './failures.ts'
 import type { Failure } from './failures.ts'
@@ -97,28 +98,6 @@ function attempt(connection: Connection, { calls, reserveOnly }: Group, alone: b
   const head = connection.run(selectHead())
   exec(connection, 'COMMIT')
   return { values, failures, head }
-}
-
-interface Joined {
-  readonly verb: string
-  readonly merge: Merge<unknown, unknown>
-  readonly inputs: readonly unknown[]
-}
-
-/** Calls from this place on that may be run as one; null when that is one call. */
-function joinable(calls: readonly Call[], from: number): Joined | null {
-  const verb = (calls[from] as Call).verb
-  const merge = (Object.hasOwn(MERGES, verb) ? MERGES[verb as keyof typeof MERGES] : undefined) as
-    | Merge<unknown, unknown>
-    | undefined
-  if (merge === undefined) return null
-  const inputs: unknown[] = []
-  for (let i = from; i < calls.length; i++) {
-    const { verb: next, input } = calls[i] as Call
-    if (next !== verb || !merge.mayJoin(input)) break
-    inputs.push(input)
-  }
-  return inputs.length > 1 ? { verb, merge, inputs } : null
 }
 
 /** Which of them fails is not known then: everything is run again, each on its own. */

@@ -1,34 +1,17 @@
 /** The schema's numbered steps, forward only, each in its own transaction. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import type Database from 'better-sqlite3'
 import { HubError } from '../../errors.ts'
+import { statusAmong, stepsIn } from '../steps.ts'
+import type { MigrationStatus } from '../steps.ts'
 import { APPLICATION_ID, openReader } from './connection.ts'
 import { databaseFile } from './files.ts'
 
 const MIGRATIONS = new URL('./migrations/', import.meta.url)
 
-export interface MigrationStatus {
-  /** 0: there is no database yet. */
-  readonly current: number
-  readonly latest: number
-  /** File names that the next start will run. */
-  readonly pending: readonly string[]
-}
-
-interface Migration {
-  readonly version: number
-  readonly name: string
-}
-
-function known(): readonly Migration[] {
-  const names = readdirSync(MIGRATIONS).filter((name) => /^\d{4}-[a-z0-9-]+\.sql$/.test(name))
-  return names.sort().map((name) => ({ version: Number(name.slice(0, 4)), name }))
-}
-
 /** Where the database of a data directory stands. Changes nothing. */
 export function migrationStatus(dir: string): MigrationStatus {
   const file = databaseFile(dir)
-  const migrations = known()
   let current = 0
   if (file.exists()) {
     const { db } = openReader(file.path, { busyTimeoutMs: 1_000 })
@@ -38,25 +21,20 @@ export function migrationStatus(dir: string): MigrationStatus {
       db.close()
     }
   }
-  return statusOf(migrations, current)
-}
-
-function statusOf(migrations: readonly Migration[], current: number): MigrationStatus {
-  const pending = migrations.filter(({ version }) => version > current).map(({ name }) => name)
-  return { current, latest: migrations.at(-1)?.version ?? 0, pending }
+  return statusAmong(stepsIn(MIGRATIONS), current)
 }
 
 /** Brings the schema up to date; answers the names of the steps that ran. */
 export function migrate(db: Database.Database): readonly string[] {
-  const migrations = known()
-  const { current, latest, pending } = statusOf(migrations, schemaVersion(db))
+  const steps = stepsIn(MIGRATIONS)
+  const { current, latest, pending } = statusAmong(steps, schemaVersion(db))
   if (current > latest) {
     throw new HubError(
       'storage_failed',
       `The database has schema ${current}, this program knows ${latest}: it was written by a newer Manifold. Start that version, or restore a backup made by this one.`,
     )
   }
-  for (const { version, name } of migrations) {
+  for (const { version, name } of steps) {
     if (version <= current) continue
     const sql = readFileSync(new URL(name, MIGRATIONS), 'utf8')
     db.transaction(() => {

@@ -1,10 +1,9 @@
 /** The SQLite store: a writer's thread, a reader's thread, and the shared verbs over both. */
 import { mkdirSync, statSync } from 'node:fs'
-import { rfc3339 } from '../../clock.ts'
 import { HubError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import type { Logger } from '../../observe/observe.ts'
-import { finishErasure, storeOver } from '../over-driver.ts'
+import { resumeErasures, storeOver } from '../over-driver.ts'
 import type { FatalListener, Store } from '../store.ts'
 import type { Driver } from '../verbs.ts'
 import { backupSqlite } from './backup.ts'
@@ -69,7 +68,7 @@ function sqliteStore(parts: {
   const { driver, channels, dir, limits, nowMs } = parts
   const file = databaseFile(dir)
   return {
-    ...storeOver(driver, { idempotencyTtlMs: limits.idempotencyTtlMs, nowMs }),
+    ...storeOver(driver, { limits, nowMs }),
     backup: async (target, progress) => {
       // A failed or closed store refuses here instead of copying what it no longer vouches for.
       await driver.read('totals', undefined)
@@ -96,19 +95,3 @@ function sqliteStore(parts: {
 }
 
 const sizeBytes = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
-
-/** Forms whose deletion was cut short are worked off in the background. */
-function resumeErasures(driver: Driver, { nowMs, logger }: { nowMs: () => number; logger: Logger }): void {
-  const resume = async (): Promise<void> => {
-    for (const { workspace, form_id: form } of await driver.read('erasures', undefined)) {
-      logger.info({ workspace, form }, 'goes on deleting a form')
-      await finishErasure(driver, { workspace, formId: form, at: rfc3339(nowMs()) })
-    }
-  }
-  resume().catch((error: unknown) => {
-    logger.warn(
-      { error: String(error) },
-      'the deletion of a form could not be finished; the next start goes on with it',
-    )
-  })
-}

@@ -54,6 +54,13 @@ describe('query plans', () => {
     ],
     ['responses since', () => READS.listResponses({ workspace, query: { ...page, since } }), 'responses_by_time'],
     ['count of a form', () => READS.countResponses({ workspace, form: 'f' }), 'COVERING INDEX responses_by_form'],
+    ['quarantine', () => READS.listQuarantine({ workspace, query: page }), 'quarantine_by_time'],
+    [
+      'quarantine of a form',
+      () => READS.listQuarantine({ workspace, query: { ...page, form: 'f', since } }),
+      'quarantine_by_form',
+    ],
+    ['quarantine by verdict', () => READS.quarantineCounts(), 'COVERING INDEX quarantine_by_verdict'],
     ['deliveries', () => READS.listDeliveries({ workspace, query: page }), 'deliveries_by_time'],
     [
       'deliveries of one',
@@ -81,6 +88,24 @@ describe('query plans', () => {
       () => READS.listDeliveries({ workspace, query: { ...page, installation: 'i', response: 'r' } }),
       'deliveries_by_response',
     ],
+    [
+      'words in those of one',
+      () =>
+        READS.searchDeliveries({
+          workspace,
+          query: { ...page, installation: 'i', text: { words: 'w', inAnswers: true } },
+          rowsMax: 9,
+        }),
+      'deliveries_by_installation',
+    ],
+    [
+      'answers of those',
+      () =>
+        READS.searchDeliveries({ workspace, query: { ...page, text: { words: 'w', inAnswers: true } }, rowsMax: 9 }),
+      'SEARCH r USING INDEX sqlite_autoindex_responses_1 (workspace=? AND id=?)',
+    ],
+    ['dead by cause', () => READS.groupDead({ workspace, query: {}, rowsMax: 9 }), 'deliveries_dead '],
+    ['the event of a response', () => READS.eventOfResponse({ workspace, responseId: 'r' }), 'events_by_response'],
     [
       'of an event alone',
       () => READS.listDeliveries({ workspace, query: { ...page, event: 'e' } }),
@@ -123,11 +148,29 @@ describe('query plans', () => {
       () => READS.seqBefore({ workspace, at: since }),
       'COVERING INDEX events_by_time (workspace=? AND at>?)',
     ],
+    ['runs', () => READS.listRuns({ workspace, query: { limit: 50, after: 'run_1', since } }), 'autoindex_runs_1'],
+    [
+      'runs of one',
+      () => READS.listRuns({ workspace, query: { limit: 50, installation: 'i' } }),
+      'runs_by_installation (workspace=? AND installation=?)',
+    ],
+    ['failed runs', () => READS.listRuns({ workspace, query: { limit: 50, outcome: 'failed' } }), 'runs_failed'],
+    ['runs of an event', () => READS.listRuns({ workspace, query: { limit: 50, event: 'e' } }), 'run_items_by_event'],
+    [
+      'runs of a delivery',
+      () => READS.listRuns({ workspace, query: { limit: 50, delivery: 'd' } }),
+      'run_items_by_delivery',
+    ],
+    [
+      'runs of a response',
+      () => READS.listRuns({ workspace, query: { limit: 50, response: 'r' } }),
+      'run_items_by_response',
+    ],
     ['keys', () => READS.kvList({ ...lane, prefix: 'p', after: null, limit: 1, nowMs: 1 }), 'kv_key>? AND kv_key<?'],
     ['a key by its hash', () => READS.keyByHash('h'), '(hash=?)'],
   ])('%s', (_name, procedure, index) => {
     const plan = plans(procedure())
     expect(plan).toContain(index)
-    expect(plan).not.toMatch(/SCAN (responses|events|deliveries|attempts|kv|d|e|o)\b/)
+    expect(plan).not.toMatch(/SCAN (responses|events|deliveries|attempts|runs|run_items|kv|d|e|o)\b/)
   })
 })

@@ -9,6 +9,7 @@ import { migrate } from './migrate.ts'
 import { openWriter } from './connection.ts'
 import { assertWhole, checkSequence } from './sequence.ts'
 import { sqliteCode } from './failures.ts'
+import { assertMoved } from './move-marks.ts'
 import { Watermark } from './watermark.ts'
 
 export interface Restored {
@@ -64,6 +65,7 @@ function verify(copy: string, name: string): { head: number; events: number; res
   try {
     const verdict = String(db.pragma('integrity_check(1)', { simple: true }))
     if (verdict !== 'ok') throw new HubError('storage_failed', `${name} is damaged (${verdict}); use another backup.`)
+    assertMoved(db, name)
     migrate(db)
     const report = checkSequence(db, null)
     assertWhole(report)

@@ -13,10 +13,11 @@ import type { Call, FromThread, ThreadData, ToThread } from './messages.ts'
 import { migrate } from './migrate.ts'
 import { bringsWork, reserveOnly } from './reserve.ts'
 import { assertWhole, checkSequence } from './sequence.ts'
+import { assertHere, assertMoved } from './move-marks.ts'
 import { readWatermark, Watermark } from './watermark.ts'
 
 /** Verbs after which no byte of the old rows may stay in the WAL. */
-const ERASING = new Set(['deleteForm', 'deleteResponse', 'eraseSlice'])
+const ERASING = new Set(['deleteForm', 'deleteResponse', 'discard', 'eraseSlice', 'purgeQuarantineSlice', 'release'])
 
 interface Writer {
   readonly connection: Connection
@@ -46,6 +47,8 @@ function open(): void {
       busyTimeoutMs: limits.sqliteBusyTimeoutMs,
       walBytesMax: limits.walBytesMax,
     })
+    assertMoved(connection.db, dir)
+    assertHere(connection.db, dir)
     for (const name of migrate(connection.db)) notes.push(`migrated the database: ${name}`)
     connection.run(ping())
     assertDurable(connection)

@@ -162,7 +162,25 @@ export function attemptsPart(shared: SharedStore): void {
         lastSuccessAt: later(112),
         lastFailureAt: later(12),
         lastError: 'It answered 503.',
+        lastErrorCode: 'http_503',
+        failureStreak: 0,
       })
+    })
+
+    it('counts the failures since the last success, within a write and from one to the next', async () => {
+      const { store, workspace } = shared()
+      const [a, b, c, d, e] = await make(store, workspace, 5)
+      const ok = (row: NewDelivery | undefined) => finished({ workspace, deliveryId: row?.id ?? '' })
+      const bad = (row: NewDelivery | undefined) => retried(row?.id ?? '', { workspace })
+      const streak = async () => (await row(store, workspace))?.failureStreak
+      await store.finishAttempts([bad(a), bad(b)])
+      expect(await streak()).toBe(2)
+      await store.finishAttempts([bad(c)])
+      expect(await streak()).toBe(3)
+      await store.finishAttempts([died(d?.id ?? '', { workspace }), ok(e), bad(a)])
+      expect(await streak()).toBeLessThan(3)
+      await store.finishAttempts([ok(a)])
+      expect(await streak()).toBe(0)
     })
 
     it('keeps counters equal to what the rows say', async () => {

@@ -40,6 +40,16 @@ export function deliveriesPart(shared: SharedStore): void {
       expect((await store.loadDue(due(workspace, { limit: 1 })))[0]).toEqual(await store.getDelivery(workspace, a.id))
     })
 
+    it('keeps what each shares its order and its pace with', async () => {
+      const { store, workspace } = shared()
+      await apply(store, workspace, { deliveries: [delivery({ orderKey: 'a', paceKey: 'C1' }), delivery()] })
+      const rows = await store.loadDue(due(workspace))
+      expect(rows.map(({ orderKey, paceKey }) => [orderKey, paceKey])).toEqual([
+        ['a', 'C1'],
+        [null, null],
+      ])
+    })
+
     it('knows when the next one is due', async () => {
       const { store, workspace } = shared()
       expect(await store.nextDue(workspace, 'crm')).toBeNull()

@@ -18,7 +18,10 @@ export function erasePart(shared: SharedStore): void {
     await store.accept([first, last])
     const { responseId } = first
     const of = { responseId, formId: 'contact', input: '{"secret":"input"}' }
-    const [sent, waiting] = [delivery(of), delivery({ ...of, orderKey: 'secret order' })] as [NewDelivery, NewDelivery]
+    const [sent, waiting] = [delivery(of), delivery({ ...of, orderKey: 'secret order', paceKey: 'secret pace' })] as [
+      NewDelivery,
+      NewDelivery,
+    ]
     const emitted = event({ type: 'plugin.x.seen', responseId, data: '{"secret":"emitted"}' })
     await apply(store, workspace, { deliveries: [sent, waiting], events: [emitted] })
     await store.finishAttempts([

@@ -86,6 +86,12 @@ export function logPart(shared: SharedStore): void {
         lastSuccessAt: null,
         lastFailureAt: null,
         lastError: null,
+        lastErrorCode: null,
+        failureStreak: 0,
+        returnsAtMs: null,
+        pausesAtMs: [],
+        refusedHash: null,
+        check: null,
       })
       await store.setCursor(workspace, 'crm', 17)
       const paused = { workspace, id: 'crm', state: 'paused', reason: 'by hand', at: later(1), event: event() } as const
@@ -99,6 +105,79 @@ export function logPart(shared: SharedStore): void {
       expect(await store.getEvent(workspace, paused.event.id)).toMatchObject({ type: 'track.page' })
     })
 
+    it('keeps when a pause ends and the pauses before it; any other state ends that', async () => {
+      const { store, workspace } = shared()
+      await install(store, workspace)
+      const pause = { workspace, id: 'crm', state: 'paused', reason: 'points', at: later(1), event: null } as const
+      const pausesAtMs = [AT_MS - 500, AT_MS + 1]
+      expect(await store.setInstallationState({ ...pause, returnsAtMs: 9, pausesAtMs })).toBe(true)
+      expect(await install(store, workspace)).toMatchObject({ state: 'paused', returnsAtMs: 9, pausesAtMs })
+      expect(await store.setInstallationState({ ...pause, reason: 'by hand' })).toBe(true)
+      expect(await install(store, workspace)).toMatchObject({ reason: 'by hand', returnsAtMs: null, pausesAtMs })
+    })
+
+    it('ends no later pause by the time of one before it, whatever a program left there that does not know of it', async () => {
+      const { store, workspace } = shared()
+      await install(store, workspace)
+      const base = { workspace, id: 'crm', event: null } as const
+      const pause = { ...base, state: 'paused', reason: 'points', at: later(1), pausesAtMs: [AT_MS + 1] } as const
+      await store.setInstallationState({ ...pause, returnsAtMs: 9 })
+      // As such a program writes: another pause a second later, and the two columns stay.
+      await store.setInstallationState({ ...pause, reason: 'by hand', at: later(1_001), returnsAtMs: 9 })
+      expect(await install(store, workspace)).toMatchObject({ reason: 'by hand', returnsAtMs: null })
+      const back = { ...base, state: 'degraded', reason: null, at: later(2_000) } as const
+      expect(await store.setInstallationState({ ...back, only: { state: 'paused', returnsAtMs: 9 } })).toBe(false)
+      // It resumes it, too; what is judged of it then is judged of what stands there.
+      await store.setInstallationState({ ...pause, state: 'ready', reason: null, at: later(1_002), returnsAtMs: 9 })
+      expect(await install(store, workspace)).toMatchObject({ state: 'ready', returnsAtMs: null })
+      expect(await store.setInstallationState({ ...back, only: { state: 'ready', returnsAtMs: null } })).toBe(true)
+    })
+
+    it('keeps which settings had their credential refused, until any other state', async () => {
+      const { store, workspace } = shared()
+      await install(store, workspace)
+      const refused = { workspace, id: 'crm', state: 'disabled', reason: 'credential: expired', at: later(1) } as const
+      await store.setInstallationState({ ...refused, refusedHash: 'abc', event: null })
+      expect(await install(store, workspace)).toMatchObject({ state: 'disabled', refusedHash: 'abc' })
+      await store.setInstallationState({ ...refused, state: 'ready', reason: null, event: null })
+      expect(await install(store, workspace)).toMatchObject({ state: 'ready', refusedHash: null })
+    })
+
+    it('keeps what a check found last', async () => {
+      const { store, workspace } = shared()
+      await install(store, workspace)
+      const check = {
+        at: later(2),
+        hash: 'abc',
+        findings: [{ level: 'error', message: 'expired', at: '/token' }],
+      } as const
+      await store.saveCheck({ workspace, id: 'crm', ...check, findings: [] })
+      await store.saveCheck({ workspace, id: 'crm', ...check })
+      expect(await install(store, workspace)).toMatchObject({ check })
+      await store.saveCheck({ workspace, id: 'none', ...check })
+    })
+
+    it('leaves a state only as long as it is the one that was to be left', async () => {
+      const { store, workspace } = shared()
+      await install(store, workspace)
+      const base = { workspace, id: 'crm', at: later(1) } as const
+      const points = { state: 'paused', returnsAtMs: 9 } as const
+      const pausesAtMs = [AT_MS + 1]
+      await store.setInstallationState({ ...base, ...points, reason: 'points', pausesAtMs, event: null })
+      const back = { ...base, state: 'degraded', reason: null } as const
+      const other = event()
+      expect(await store.setInstallationState({ ...back, only: { ...points, returnsAtMs: 8 }, event: other })).toBe(
+        false,
+      )
+      const never = { state: 'paused', returnsAtMs: null } as const
+      expect(await store.setInstallationState({ ...back, only: never, event: other })).toBe(false)
+      expect(await install(store, workspace)).toMatchObject({ ...points, reason: 'points' })
+      expect(await store.getEvent(workspace, other.id)).toBeUndefined()
+      expect(await store.setInstallationState({ ...back, only: points, event: other })).toBe(true)
+      expect(await install(store, workspace)).toMatchObject({ state: 'degraded', returnsAtMs: null })
+      expect(await store.getEvent(workspace, other.id)).toMatchObject({ id: other.id })
+    })
+
     it('refuses to speak of one that is not there', async () => {
       const { store, workspace } = shared()
       await expect(store.setCursor(workspace, 'none', 1)).rejects.toMatchObject({ code: 'not_found' })
@@ -110,6 +189,19 @@ export function logPart(shared: SharedStore): void {
   })
 
   describe('commitHandled', () => {
+    it('keeps when a handler last did what it was for; a batch without one leaves that as it was', async () => {
+      const { store, workspace } = shared()
+      await install(store, workspace)
+      await store.commitHandled(batch(workspace))
+      expect(await install(store, workspace)).toMatchObject({ lastSuccessAt: null })
+      const { toCursor } = batch(workspace)
+      await store.commitHandled({ ...batch(workspace), fromCursor: toCursor, toCursor: toCursor + 1, ranWell: true })
+      const lastSuccessAt = (await install(store, workspace))?.lastSuccessAt
+      expect(lastSuccessAt).toEqual(expect.stringMatching(/^\d{4}-/))
+      await store.commitHandled({ ...batch(workspace), fromCursor: toCursor + 1, toCursor: toCursor + 2 })
+      expect(await install(store, workspace)).toMatchObject({ lastSuccessAt })
+    })
+
     it('writes cursor and effects together', async () => {
       const { store, workspace } = shared()
       await install(store, workspace)
@@ -213,7 +305,14 @@ export function logPart(shared: SharedStore): void {
         died(dead.id, { workspace }),
         finished({ workspace, deliveryId: dies.id }),
       ])
-      const retrying = { state: 'retrying', reason: null, errorCode: 'plugin_threw', error: 'again', attempt } as const
+      const retrying = {
+        state: 'retrying',
+        reason: null,
+        errorCode: 'plugin_threw',
+        error: 'again',
+        scheduleStep: 1,
+        attempt,
+      } as const
       const again = keys.map((key, i) =>
         delivery({
           kind: 'handler',
@@ -257,7 +356,7 @@ export function logPart(shared: SharedStore): void {
       } as const
       const retrying = delivery({
         kind: 'handler',
-        failed: { state: 'retrying', reason: null, errorCode: 'plugin_threw', error: 'boom', attempt },
+        failed: { state: 'retrying', reason: null, errorCode: 'plugin_threw', error: 'boom', scheduleStep: 0, attempt },
         dueAtMs: AT_MS + 1_000,
       })
       const dead = delivery({
@@ -267,6 +366,7 @@ export function logPart(shared: SharedStore): void {
           reason: 'internal_error',
           errorCode: 'plugin_load',
           error: 'broken',
+          scheduleStep: 1,
           attempt: { ...attempt, outcome: 'dead' },
         },
       })
@@ -277,7 +377,7 @@ export function logPart(shared: SharedStore): void {
       if (result.kind !== 'committed') throw new Error(result.kind)
       for (const made of result.deliveries) expect(await store.getDelivery(workspace, made.id)).toEqual(made)
       expect(result.deliveries).toMatchObject([
-        { state: 'retrying', attempts: 1, scheduleStep: 1, finishedAt: null, errorCode: 'plugin_threw', error: 'boom' },
+        { state: 'retrying', attempts: 1, scheduleStep: 0, finishedAt: null, errorCode: 'plugin_threw', error: 'boom' },
         { state: 'dead', attempts: 1, scheduleStep: 1, reason: 'internal_error' },
         { state: 'pending', attempts: 0, scheduleStep: 0 },
       ])

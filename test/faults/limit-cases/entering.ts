@@ -21,6 +21,7 @@ export const entering: LimitCases<
   | 'jsonKeysMax'
   | 'stringCharsMax'
   | 'headerBytesMax'
+  | 'bearerCharsMax'
   | 'headersTimeoutMs'
   | 'requestTimeoutMs'
   | 'keepAliveTimeoutMs'
@@ -67,6 +68,10 @@ export const entering: LimitCases<
       headers: { 'x-long': 'h'.repeat(LIMITS.headerBytesMax) },
     })
     expect(answer.status).toBe(431)
+  },
+  bearerCharsMax: async ({ plain }) => {
+    const answer = await plain.api('GET', '/api/v2/forms', undefined, { key: 'b'.repeat(LIMITS.bearerCharsMax + 1) })
+    expect([answer.status, answer.text]).toEqual([401, expect.stringContaining('must be \\"Bearer')])
   },
   headersTimeoutMs: { in: 'test/faults/15-slow-clients.test.ts', test: SLOW },
   requestTimeoutMs: { in: 'test/faults/15-slow-clients.test.ts', test: SLOW },

@@ -21,6 +21,7 @@ const BREAKER = {
   in: 'test/flow/70-replay.test.ts',
   test: 'the breaker opens on a dead receiver, alarms, and replays by itself when the receiver is back',
 }
+const MAIL_SERVER = 'test/capabilities/mail-server.test.ts'
 
 /** Most requests that hang at one receiver at a time, when many more are due. */
 async function hangingAtOnce(more: object, limits: Readonly<Record<string, number>>): Promise<number> {
@@ -40,6 +41,11 @@ export const leaving: LimitCases<
   | 'httpConnectTimeoutMs'
   | 'httpSocketsPerHostMax'
   | 'httpResponseHeaderBytesMax'
+  | 'emailBytesMax'
+  | 'emailTimeoutMs'
+  | 'emailConnectTimeoutMs'
+  | 'emailConnectionsMax'
+  | 'emailIdleMs'
   | 'attemptBodyBytesMax'
   | 'deliveryConcurrency'
   | 'retryAfterMsMax'
@@ -59,6 +65,17 @@ export const leaving: LimitCases<
     expect(await hangingAtOnce({ concurrency: 100 }, {})).toBe(LIMITS.httpSocketsPerHostMax)
   },
   httpResponseHeaderBytesMax: HUGE,
+  emailBytesMax: { in: 'test/capabilities/email.test.ts', test: 'an e-mail has so many bytes' },
+  emailTimeoutMs: {
+    in: 'test/flow/65-e-mail.test.ts',
+    test: 'a mail server that stands still costs so much time, and no message',
+  },
+  emailConnectTimeoutMs: { in: MAIL_SERVER, test: 'one that %s has not taken it' },
+  emailConnectionsMax: {
+    in: MAIL_SERVER,
+    test: 'there are only so many at a time; the others wait for their turn, or give up',
+  },
+  emailIdleMs: { in: MAIL_SERVER, test: 'are closed when nothing was sent for a while, and with the server' },
   attemptBodyBytesMax: HUGE,
   deliveryConcurrency: async () => {
     expect(await hangingAtOnce({}, { deliveryConcurrency: TIGHT.deliveryConcurrency })).toBe(TIGHT.deliveryConcurrency)

@@ -14,7 +14,8 @@ import { until } from '../../support/wait.ts'
 import { PATH, ask } from './world.ts'
 import type { LimitCase, LimitCases, World } from './world.ts'
 
-type PluginLimit = Extract<LimitName, `plugin${string}` | `child${string}`>
+/** Those of transforms stand in `transforms.ts`. */
+type PluginLimit = Exclude<Extract<LimitName, `plugin${string}` | `child${string}`>, `pluginTransform${string}`>
 
 const HANGS = {
   in: 'test/faults/17-plugin-hangs.test.ts',
@@ -22,11 +23,28 @@ const HANGS = {
 }
 const BOMBS = {
   in: 'test/faults/18-plugin-bombs.test.ts',
-  test: 'F-18 heap, string and ArrayBuffer bombs: child bounded, hub unharmed, each a recorded failure, neighbours whole',
+  test: 'F-18 heap, string, ArrayBuffer and promise bombs: child bounded, hub unharmed, each a recorded failure, neighbours whole',
 }
 const FLOOD = {
   in: 'test/faults/20-plugin-floods.test.ts',
   test: 'F-20 a million log lines and one of ten million characters: bounded and cut, neighbours whole',
+}
+
+const FEW_POINTS = {
+  in: 'test/accounting/warden.test.ts',
+  test: 'one delivery at a time below 80 %, in a process of its own; as before at 90 %',
+}
+const APART = {
+  in: 'test/accounting/appetite.test.ts',
+  test: 'most of a core by long runs is heavy; less of it, or as much by short runs, is not',
+}
+const CPU_COST = {
+  in: 'test/accounting/cost.test.ts',
+  test: 'is free up to a bound for each run, and costs by the millisecond above it',
+}
+const BREACH_COST = {
+  in: 'test/accounting/cost.test.ts',
+  test: 'cost what the limits say, and name the handler',
 }
 
 /** The greedy plugin asks for this and is told that code. */
@@ -41,7 +59,7 @@ const greed =
 
 const MANIFEST = { id: 'x', name: 'X', version: '1.0.0', hub: '^1.0', main: 'index.ts' }
 /** A manifest may ask for as much as the ceiling, and no more. */
-const ceiling = (name: 'heapMb' | 'sliceMs' | 'cpuMs', max: number) => () => {
+export const ceiling = (name: 'heapMb' | 'sliceMs' | 'cpuMs' | 'transformWallMs', max: number) => () => {
   const accepts = (value: number) => manifestSchema.safeParse({ ...MANIFEST, limits: { [name]: value } }).success
   expect([accepts(max), accepts(max + 1)]).toEqual([true, false])
 }
@@ -86,6 +104,12 @@ export const plugins: LimitCases<PluginLimit> = {
   },
   pluginHostOpsMax: greed('host operations', ['capability_limit']),
   pluginHttpCallsMax: greed('http calls', ['capability_limit']),
+  pluginFindingsMax: { in: 'test/sandbox/report.test.ts', test: 'findings of a check are few, and say where' },
+  pluginTokensMax: {
+    in: 'test/capabilities/tokens.test.ts',
+    test: 'so many tokens are held; the one that was asked for longest ago is obtained again',
+  },
+  pluginEmailsMax: { in: 'test/capabilities/email.test.ts', test: 'one e-mail a delivery' },
   pluginLogLinesMax: FLOOD,
   pluginLogLineCharsMax: FLOOD,
   pluginHttpRequestBytesMax: greed('a large request', ['capability_limit', 'capability_input']),
@@ -139,11 +163,57 @@ export const plugins: LimitCases<PluginLimit> = {
     const answer = await ask(plain, 'x'.repeat(LIMITS.pluginRouteBodyBytesMax + 1))
     expect([answer.status, answer.body.code]).toEqual([413, 'body_too_large'])
   },
+  pluginPointsMax: {
+    in: 'test/accounting/points.test.ts',
+    test: 'is full at first, fills by itself and never over its brim',
+  },
+  pluginPointsPerSecond: { in: 'test/accounting/points.test.ts', test: 'says when there will be so many' },
+  pluginDegradedFraction: FEW_POINTS,
+  pluginReadyFraction: FEW_POINTS,
+  pluginApartCpuFraction: APART,
+  pluginApartRunMs: APART,
+  pluginCpuFreeMs: CPU_COST,
+  pluginCpuPointsPerSecond: CPU_COST,
+  pluginWallBreachPoints: {
+    in: 'test/accounting/cost.test.ts',
+    test: 'of time cost only those who waited for nobody',
+  },
+  pluginCpuBreachPoints: BREACH_COST,
+  pluginMemoryBreachPoints: BREACH_COST,
+  pluginKilledPoints: {
+    in: 'test/accounting/warden.test.ts',
+    test: 'a killed process costs most: some of them are a pause',
+  },
+  pluginPauseMs: {
+    in: 'test/accounting/warden.test.ts',
+    test: 'a pause with its reason and its end; then one at a time, then as before',
+  },
+  pluginPausesMax: {
+    in: 'test/accounting/warden.test.ts',
+    test: 'the third time within a day it stays out, until a person lets it in, with all its points',
+  },
+  pluginPausesWindowMs: { in: 'test/accounting/warden.test.ts', test: 'pauses of another day do not count' },
   childRssMb: BOMBS,
   childHeartbeatMs: { in: 'test/sandbox/processes.test.ts', test: 'a child that stops answering is killed' },
   childRestartBackoffMs: {
     in: 'test/sandbox/processes.test.ts',
     test: 'a plugin that always gets its process killed restarts at most once per backoff',
+  },
+  childProgramsKeptMax: {
+    in: 'test/sandbox/program-cache.test.ts',
+    test: 'programs of other sources are kept up to a number; the longest unused go first',
+  },
+  childMessageBytesMax: {
+    in: 'test/attacks/32-channel.test.ts',
+    test: 'a message that is longer than any may be: a plugin that makes one is ended, and so is a process that claims one',
+  },
+  childBytesPerSecondMax: {
+    in: 'test/attacks/32-channel.test.ts',
+    test: 'a flood of what an honest one may send: ended when it is more than anybody needs',
+  },
+  childUnreadMsMax: {
+    in: 'test/attacks/32-channel.test.ts',
+    test: 'a process that takes nothing any more, though it beats: ended before what waits for it fills the hub',
   },
 }
 

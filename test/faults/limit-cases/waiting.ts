@@ -15,10 +15,15 @@ export const waiting: LimitCases<
   | 'backlogHardMax'
   | 'ingestDelayMsMax'
   | 'pumpBatchEventsMax'
+  | 'pumpBatchMsMax'
+  | 'pumpBatchEffectsMax'
   | 'laneMemoryDeliveriesMax'
   | 'recentEventsMax'
   | 'recentEventsBytesMax'
   | 'replayRowsPerStepMax'
+  | 'replayEventsMax'
+  | 'deliverySearchRowsMax'
+  | 'deadGroupRowsMax'
   | 'hopsMax'
   | 'sqliteBusyTimeoutMs'
   | 'walBytesMax'
@@ -39,6 +44,14 @@ export const waiting: LimitCases<
     in: 'test/pump/pump.test.ts',
     test: 'events come in order and in batches no larger than the limit',
   },
+  pumpBatchMsMax: {
+    in: 'test/pump/batch-size.test.ts',
+    test: 'of a handler that takes its time, only as many as take no longer than the limit',
+  },
+  pumpBatchEffectsMax: {
+    in: 'test/pump/batch-size.test.ts',
+    test: 'of a handler that asks for much, only as many as ask for no more than the limit',
+  },
   laneMemoryDeliveriesMax: {
     in: 'test/delivery/engine.test.ts',
     test: 'more than memory holds: the rest waits in storage and follows',
@@ -51,6 +64,18 @@ export const waiting: LimitCases<
   replayRowsPerStepMax: {
     in: 'test/delivery/engine.test.ts',
     test: 'replay: one, a filter, in steps; what dies again at once is taken only once',
+  },
+  replayEventsMax: {
+    in: 'test/flow/75-replay-events.test.ts',
+    test: 'no more events at once than the limit, and none where there is none',
+  },
+  deliverySearchRowsMax: {
+    in: 'test/contract/store/search.ts',
+    test: 'looks through so many rows a page, and goes on from there',
+  },
+  deadGroupRowsMax: {
+    in: 'test/contract/store/search.ts',
+    test: 'groups the newest, and says when there were more',
   },
   hopsMax: {
     in: 'test/faults/20-plugin-floods.test.ts',

@@ -1,0 +1,80 @@
+/** What a run costs its installation. Only CPU and broken limits do: errors, failing receivers and waiting are free. */
+import type { ErrorCode } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { CpuPlace } from '../sandbox/options.ts'
+import type { RunInput, RunResult } from '../sandbox/sandbox.ts'
+
+/** A limit that a run broke. `killed`: a whole process had to go. */
+export const BREACHES = ['cpu', 'memory', 'wall', 'killed'] as const
+export type Breach = (typeof BREACHES)[number]
+
+/** Points, and for what: `CPU in handler response.submitted`. */
+export interface Cost {
+  readonly points: number
+  readonly cause: string
+}
+
+/** A killed process is told apart from the runs in it, see `killCost`. */
+const BREACH_OF: Partial<Record<ErrorCode, Exclude<Breach, 'killed'>>> = {
+  plugin_cpu: 'cpu',
+  plugin_memory: 'memory',
+  plugin_wall: 'wall',
+}
+
+const MS_PER_SECOND = 1_000
+
+/** The limit it broke; null for every other end. */
+export const breachOf = ({ error }: RunResult): Exclude<Breach, 'killed'> | null =>
+  error === null ? null : (BREACH_OF[error.code] ?? null)
+
+/** What it costs; null when it costs nothing, as nearly every run does. */
+export function costOf(input: RunInput, result: RunResult, limits: Limits): Cost | null {
+  const breach = breachOf(result)
+  const cpuPoints = cpuCost(input, result.cpuMs, limits)
+  const breachPoints = breach === null ? 0 : breachCost(breach, result, limits)
+  const points = Math.max(cpuPoints, breachPoints)
+  if (points <= 0) return null
+  return {
+    points,
+    cause: `${breachPoints > cpuPoints && breach !== null ? WORDS[breach] : WORDS.cpu} in ${nameOf(input)}`,
+  }
+}
+
+/**
+ * What CPU time beside all runs costs. Loading has what is free for one event; what goes on after its run has nothing, since
+ * that run had it.
+ */
+export const costBeside = (cpuMs: number, where: CpuPlace, limits: Limits): Cost => ({
+  points: cpuPoints(cpuMs - (where === 'loading' ? limits.pluginCpuFreeMs : 0), limits),
+  cause: `${WORDS.cpu} in ${where}`,
+})
+
+/** What it costs that a process was killed for what an installation did. */
+export const killCost = (limits: Limits): Cost => ({ points: limits.pluginKilledPoints, cause: WORDS.killed })
+
+const WORDS = {
+  cpu: 'CPU',
+  memory: 'memory',
+  wall: 'endless waiting',
+  killed: 'processes that had to be killed',
+} as const satisfies Record<Breach, string>
+
+/** What is free is free for each event: many that cross together are no worse than one after the other. */
+function cpuCost(input: RunInput, cpuMs: number, limits: Limits): number {
+  const events = input.kind === 'action' ? Math.max(1, input.itemsJson.length) : 1
+  return cpuPoints(cpuMs - limits.pluginCpuFreeMs * events, limits)
+}
+
+const cpuPoints = (cpuMs: number, { pluginCpuPointsPerSecond }: Limits): number =>
+  Math.max(0, cpuMs) * (pluginCpuPointsPerSecond / MS_PER_SECOND)
+
+function breachCost(breach: Exclude<Breach, 'killed'>, result: RunResult, limits: Limits): number {
+  if (breach === 'cpu') return limits.pluginCpuBreachPoints
+  if (breach === 'memory') return limits.pluginMemoryBreachPoints
+  // Whoever asked the hub for something waited, as a rule, for somebody else.
+  return result.hostOps + result.httpCalls === 0 ? limits.pluginWallBreachPoints : 0
+}
+
+function nameOf(input: RunInput): string {
+  return input.kind === 'event' ? `handler ${input.type}` : `${input.kind} ${input.name}`
+}

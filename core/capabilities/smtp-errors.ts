@@ -1,0 +1,47 @@
+/** What went wrong with a mail server: an answer to the message, or no answer in the words of the error table. */
+import type { EmailAnswer } from '../contract/index.ts'
+import { HubError } from '../errors.ts'
+import type { Mask } from './mask.ts'
+
+/** As nodemailer marks its errors. */
+interface SmtpError {
+  readonly code?: string
+  readonly responseCode?: number
+  readonly response?: string
+  readonly message: string
+}
+
+const TOO_LARGE = 552
+const PERMANENT = 500
+
+/**
+ * For errors of a session that was open: what the server said to the message. `wasSent`: all of the message had left, so
+ * that the server may have taken it although it did not say so. Null: the message never got that far.
+ */
+export function answerOf(error: unknown, { wasSent }: { wasSent: boolean }): EmailAnswer | null {
+  const { code, responseCode, response, message } = error as SmtpError
+  if (responseCode !== undefined) return { accepted: false, code: responseCode, response: response ?? message }
+  // By the size that the server names beforehand.
+  if (code === 'EMESSAGE') return { accepted: false, code: TOO_LARGE, response: message }
+  if (!wasSent) return null
+  return { accepted: null, code: 0, response: 'The connection broke before the mail server answered the message.' }
+}
+
+/** Everything else; a HubError passes unchanged. */
+export function asMailError(
+  error: unknown,
+  { host, isLate, mask }: { readonly host: string; readonly isLate: boolean; readonly mask: Mask },
+): HubError {
+  if (error instanceof HubError) return error
+  const { code, responseCode, message } = error as SmtpError
+  const told = mask(message)
+  if (isLate || code === 'ETIMEDOUT')
+    return new HubError('email_timeout', `The mail server ${host} did not answer in time (${told}).`, { cause: error })
+  // 4xx: the server cannot look the login up right now.
+  const isRefused = code === 'EAUTH' && (responseCode === undefined || responseCode >= PERMANENT)
+  if (isRefused)
+    return new HubError('email_auth', `The mail server ${host} refuses the login of the hub (${told}).`, {
+      cause: error,
+    })
+  return new HubError('email_connect', `The mail server ${host} cannot be reached (${told}).`, { cause: error })
+}

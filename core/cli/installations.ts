@@ -1,0 +1,128 @@
+/** `manifold installations list|show|pause|resume|test|backfill`; `check` is in `installations-check.ts`. */
+import type { Call, Run } from './call.ts'
+import { textOption, timeOption } from './call.ts'
+import { CliError } from './exit-codes.ts'
+import { connect } from './hub-client.ts'
+import { placed } from './installations-check.ts'
+import type { InstallationRow } from './rows.ts'
+import { backfilled, installationList, installationRow, testSent } from './rows.ts'
+import type { Terminal } from './terminal.ts'
+
+export const list: Run = async (call) => {
+  const query = new URLSearchParams()
+  for (const name of ['state', 'plugin']) {
+    const value = textOption(call, name)
+    if (value !== undefined) query.set(name, value)
+  }
+  const page = await connect(call).request('GET', `/api/v2/installations?${query.toString()}`, { as: installationList })
+  if (call.options['json']) return call.terminal.json(page)
+  installationTable(call.terminal, page.items)
+}
+
+export const show: Run = async (call) => {
+  const row = await connect(call).request('GET', pathOf(call), { as: installationRow })
+  const { terminal } = call
+  if (call.options['json']) return terminal.json(row)
+  installationTable(terminal, [row])
+  terminal.line('')
+  for (const line of troubles(row)) terminal.line(line)
+  for (const name of ['version', 'state_since', 'config', 'when']) {
+    const value = row[name]
+    if (value === null || value === undefined) continue
+    terminal.line(`${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+  }
+}
+
+export const pause: Run = (call) => {
+  const reason = textOption(call, 'reason')
+  return move(call, 'pause', reason === undefined ? {} : { reason })
+}
+
+export const resume: Run = (call) => move(call, 'resume', undefined)
+
+async function move(call: Call, verb: 'pause' | 'resume', body: object | undefined): Promise<void> {
+  const row = await connect(call).request('POST', `${pathOf(call)}/${verb}`, {
+    as: installationRow,
+    ...(body === undefined ? {} : { body }),
+  })
+  if (call.options['json']) return call.terminal.json(row)
+  call.terminal.say(`${row.id} is ${row.state}${row.reason === null ? '' : `: ${row.reason}`}`)
+}
+
+export const test: Run = async (call) => {
+  const [event, response, form] = ['event', 'response', 'form'].map((name) => textOption(call, name))
+  if ([event, response, call.options['last']].filter((named) => named !== undefined).length > 1)
+    throw new CliError('usage', 'Name one of --event, --response and --last.')
+  const sent = await connect(call).request('POST', `${pathOf(call)}/test-send`, {
+    as: testSent,
+    body: {
+      ...(event === undefined ? {} : { event_id: event }),
+      ...(response === undefined ? {} : { response_id: response }),
+      ...(form === undefined ? {} : { form }),
+    },
+  })
+  if (call.options['json']) return call.terminal.json(sent)
+  const { deliveries } = sent
+  call.terminal.line(`${sent.event_id}: ${deliveries.length === 0 ? 'no delivery' : deliveries.join(' ')}`)
+  if (deliveries[0] !== undefined) call.terminal.say(`What came of it: manifold deliveries show ${deliveries[0]}`)
+}
+
+export const backfill: Run = async (call) => {
+  const from = textOption(call, 'from') === 'beginning' ? 'beginning' : timeOption(call, 'from', Date.now())
+  const done = await connect(call).request('POST', `${pathOf(call)}/backfill`, { as: backfilled, body: { from } })
+  if (call.options['json']) return call.terminal.json(done)
+  call.terminal.say(`Reads the log again from ${done.cursor} on; ${done.events} events lie ahead.`)
+}
+
+function pathOf(call: Call): string {
+  const [id = ''] = call.args
+  if (id === '') throw new CliError('usage', 'Name an installation.', 'there are: manifold installations')
+  return `/api/v2/installations/${encodeURIComponent(id)}`
+}
+
+/** The table that `status` and the list share. */
+export function installationTable(terminal: Terminal, items: readonly InstallationRow[]): void {
+  terminal.table(
+    ['installation', 'plugin', 'state', 'behind', 'waiting', 'oldest', 'dead', 'delivered', 'runs', 'last success'],
+    items.map((item) => [
+      item.id,
+      item.plugin,
+      item.unattended
+        ? terminal.paint('red', 'no worker')
+        : terminal.paint(item.state === 'ready' ? 'green' : 'yellow', item.state),
+      item.lag,
+      item.deliveries.pending + item.deliveries.retrying,
+      item.oldest_waiting_at,
+      item.deliveries.dead,
+      item.deliveries.delivered,
+      // Since its process began to count: what only transforms or answers routes has no deliveries.
+      item.usage?.runs,
+      item.last_success_at,
+    ]),
+  )
+}
+
+/** What is wrong with it, and what somebody can do, a line each; none: all is well. `status` shows the same. */
+export function troubles(item: InstallationRow): readonly string[] {
+  const { credential, check, deliveries, id } = item
+  const lines: string[] = []
+  if (item.unattended) lines.push('no process runs it; its events wait. Start one with: manifold start --role worker')
+  if (item.reason !== null) lines.push(item.reason)
+  if (credential.state === 'refused')
+    lines.push(
+      `credential refused since ${credential.since}${item.state === 'disabled' ? '' : `: ${credential.message ?? ''}`}; ` +
+        `mend it, then: manifold installations resume ${id} (what waits goes out). Older events again: manifold installations backfill ${id} --from <time>`,
+    )
+  for (const finding of check?.findings ?? [])
+    if (finding.level !== 'info') lines.push(`its check of ${check?.at ?? ''} found: ${placed(finding)}`)
+  for (const { host, until } of item.breakers)
+    lines.push(`${host} failed repeatedly; deliveries wait, next probe ${until ?? 'under way'}`)
+  const failedAt = item.last_failure_at ?? ''
+  if (failedAt > (item.last_success_at ?? '')) {
+    const code = item.last_error_code === null ? '' : `${item.last_error_code}: `
+    lines.push(`failed ${item.failure_streak} in a row, last ${failedAt}: ${code}${item.last_error ?? ''}`)
+  }
+  if (deliveries.dead > 0)
+    lines.push(`${deliveries.dead} dead, see: manifold dead-letters --group --installation ${id}`)
+  return lines
+}

@@ -1,0 +1,129 @@
+/** Commands about what runs: what came in, where it went, what is kept from going. */
+import { ASK, DRY_RUN, LISTING, only, YES } from './verb.ts'
+import type { Group, OptionRow } from './verb.ts'
+
+export const DELIVERIES: Group = {
+  group: 'deliveries',
+  summary: 'what left, what waits, and every attempt',
+  verbs: [
+    {
+      usage: 'list',
+      summary: 'list, newest first',
+      load: async () => (await import('./deliveries.ts')).list,
+      ...ASK,
+      isDefault: true,
+      options: [...only('state'), ...LISTING],
+    },
+    {
+      usage: 'show <id>',
+      summary: 'one delivery with its attempts',
+      load: async () => (await import('./deliveries.ts')).show,
+      ...ASK,
+    },
+    {
+      usage: 'replay <id...>',
+      summary: 'send these again',
+      load: async () => (await import('./deliveries.ts')).replay,
+      ...ASK,
+    },
+  ],
+}
+
+export const RUNS: Group = {
+  group: 'runs',
+  summary: 'what plugins did, and why they failed',
+  verbs: [
+    {
+      usage: 'list',
+      summary: 'list, newest first',
+      load: async () => (await import('./runs.ts')).list,
+      ...ASK,
+      isDefault: true,
+      options: [
+        ...only('installation', 'event', 'delivery', 'response'),
+        { flags: '--kind <kind>', help: 'only handler, action, schedule, route, transform or check' },
+        { flags: '--failed', help: 'only those that failed' },
+        { flags: '--since <time>', help: 'started at or after' },
+        { flags: '--until <time>', help: 'started before' },
+        { flags: '--limit <n>', help: 'at most so many', fallback: '50' },
+      ],
+    },
+    {
+      usage: 'show <id>',
+      summary: 'one run: input, log, requests, effects, and the error with file and line',
+      load: async () => (await import('./runs.ts')).show,
+      ...ASK,
+    },
+  ],
+}
+
+export const DEAD_LETTERS: Group = {
+  group: 'dead-letters',
+  summary: 'what will not be tried again by itself',
+  verbs: [
+    {
+      usage: 'list',
+      summary: 'list, newest first, with a count per reason',
+      load: async () => (await import('./dead-letters.ts')).list,
+      ...ASK,
+      isDefault: true,
+      options: [...LISTING, { flags: '--group', help: 'by cause instead: how many, since when, an example' }],
+    },
+    {
+      usage: 'replay [id...]',
+      summary: 'send these again, or all that the filters match',
+      load: async () => (await import('./dead-letters.ts')).replay,
+      ...ASK,
+      options: [
+        ...only('installation', 'form', 'reason', 'code', 'cause'),
+        { flags: '--since <time>', help: 'created at or after' },
+        { flags: '--until <time>', help: 'created before' },
+        { flags: '--all', help: 'every dead letter' },
+        DRY_RUN,
+        YES,
+      ],
+    },
+  ],
+}
+
+const ASIDE: readonly OptionRow[] = [
+  ...only('form', 'installation', 'verdict'),
+  { flags: '--since <time>', help: 'received at or after' },
+  { flags: '--until <time>', help: 'received before' },
+]
+const ALL_ASIDE: OptionRow = { flags: '--all', help: 'everything there' }
+
+export const QUARANTINE: Group = {
+  group: 'quarantine',
+  summary: 'responses that transforms flagged, refused or failed at',
+  verbs: [
+    {
+      usage: 'list',
+      summary: 'list, newest first',
+      load: async () => (await import('./quarantine.ts')).list,
+      ...ASK,
+      isDefault: true,
+      options: [...ASIDE, { flags: '--limit <n>', help: 'at most so many', fallback: '50' }],
+    },
+    {
+      usage: 'show <id>',
+      summary: 'one of them, with its answers',
+      load: async () => (await import('./quarantine.ts')).show,
+      ...ASK,
+    },
+    {
+      usage: 'release [id...]',
+      summary: 'store these, or all that the filters match; the plugins get them',
+      load: async () => (await import('./quarantine.ts')).release,
+      ...ASK,
+      options: [...ASIDE, ALL_ASIDE, DRY_RUN],
+    },
+    {
+      usage: 'discard [id...]',
+      summary: 'delete these for good, or all that the filters match',
+      load: async () => (await import('./quarantine.ts')).discard,
+      ...ASK,
+      options: [...ASIDE, ALL_ASIDE, DRY_RUN, YES],
+    },
+  ],
+}

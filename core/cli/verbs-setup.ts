@@ -1,0 +1,227 @@
+/** Commands about what is there: plugins and their uses, the file, keys, the database. */
+import { ASK, DATA, FILES, LOOK, only, YES } from './verb.ts'
+import type { Group } from './verb.ts'
+
+export const CONFIG: Group = {
+  group: 'config',
+  summary: 'check, print or describe manifold.yaml',
+  verbs: [
+    {
+      usage: 'check',
+      summary: 'every mistake in the file, with line and column',
+      load: async () => (await import('./config.ts')).check,
+      ...LOOK,
+    },
+    {
+      usage: 'print',
+      summary: 'the file with its variables filled in',
+      load: async () => (await import('./config.ts')).print,
+      ...LOOK,
+      options: [{ flags: '--redacted', help: 'hide secrets' }],
+    },
+    {
+      usage: 'schema',
+      summary: 'the JSON Schema for editors',
+      load: async () => (await import('./config.ts')).schema,
+      settings: FILES,
+    },
+  ],
+}
+
+export const PLUGIN: Group = {
+  group: 'plugin',
+  summary: 'make, list, test and approve plugins',
+  verbs: [
+    {
+      usage: 'new <id>',
+      summary: 'make a plugin folder that works, with a test',
+      load: async () => (await import('./plugin-new.ts')).run,
+      options: [{ flags: '--dir <dir>', help: 'folder to make it in', fallback: 'my-plugins' }],
+    },
+    {
+      usage: 'list',
+      summary: 'plugins that can be used here',
+      load: async () => (await import('./plugin.ts')).list,
+      ...LOOK,
+    },
+    {
+      usage: 'info <id-or-folder>',
+      summary: 'what a plugin does, may do, and can be set to',
+      load: async () => (await import('./plugin.ts')).info,
+      ...LOOK,
+    },
+    {
+      usage: 'types [folder]',
+      summary: 'write types.d.ts: what plugin.json says, for the compiler and the editor',
+      load: async () => (await import('./plugin-types.ts')).run,
+      options: [{ flags: '--check', help: 'only say whether it is up to date' }],
+    },
+    {
+      usage: 'test [folder]',
+      summary: 'check manifest, code and behaviour in the sandbox, and run its tests',
+      load: async () => (await import('./plugin-test.ts')).run,
+      json: true,
+    },
+    {
+      usage: 'top',
+      summary: 'what installations use at the moment: CPU, runs, requests, memory, points left',
+      load: async () => (await import('./plugin-top.ts')).run,
+      ...ASK,
+      options: [{ flags: '--plugins', help: 'installations of one plugin together' }],
+    },
+    {
+      usage: 'approve <id>',
+      summary: 'show what the version on disk asks for beside what was granted, and grant it',
+      load: async () => (await import('./plugin-approve.ts')).run,
+      ...LOOK,
+      options: [YES],
+    },
+  ],
+}
+
+export const INSTALLATIONS: Group = {
+  group: 'installations',
+  summary: 'what runs, how it fares, and a hand on it',
+  verbs: [
+    {
+      usage: 'list',
+      summary: 'all of them',
+      load: async () => (await import('./installations.ts')).list,
+      ...ASK,
+      isDefault: true,
+      options: only('state', 'plugin'),
+    },
+    {
+      usage: 'show <id>',
+      summary: 'one with its settings; secrets are hidden',
+      load: async () => (await import('./installations.ts')).show,
+      ...ASK,
+    },
+    {
+      usage: 'pause <id>',
+      summary: 'let its events and deliveries wait; nothing is lost',
+      load: async () => (await import('./installations.ts')).pause,
+      ...ASK,
+      options: [{ flags: '--reason <text>', help: 'shown wherever it is listed' }],
+    },
+    {
+      usage: 'resume <id>',
+      summary: 'go on where it stood; enables one that was disabled',
+      load: async () => (await import('./installations.ts')).resume,
+      ...ASK,
+    },
+    {
+      usage: 'check [id]',
+      summary:
+        'have plugins look at their credentials and settings, without effects outside; fails where one finds an error',
+      load: async () => (await import('./installations-check.ts')).run,
+      ...ASK,
+    },
+    {
+      usage: 'test <id>',
+      summary: 'send a real event once more down the live path',
+      load: async () => (await import('./installations.ts')).test,
+      ...ASK,
+      options: [
+        { flags: '--event <id>', help: 'this event' },
+        { flags: '--response <id>', help: 'the event with the answers of this response' },
+        { flags: '--last', help: 'the newest it would get; what is done when none is named' },
+        ...only('form'),
+      ],
+    },
+    {
+      usage: 'backfill <id>',
+      summary: 'read the log again from a point in the past',
+      load: async () => (await import('./installations.ts')).backfill,
+      ...ASK,
+      options: [{ flags: '--from <time>', help: 'beginning, 2026-01-31, a full time, or 2h', required: true }],
+    },
+  ],
+}
+
+export const KEYS: Group = {
+  group: 'keys',
+  summary: 'make, list and end API keys',
+  verbs: [
+    {
+      usage: 'create',
+      summary: 'make a key; it is shown once',
+      load: async () => (await import('./keys.ts')).create,
+      ...ASK,
+      options: [
+        { flags: '--name <name>', help: 'what it is for', required: true },
+        {
+          flags: '--scope <scope...>',
+          help: 'what it may do: forms:read|write, responses:read|write, analytics:read, deliveries:write, hooks:write, admin',
+          required: true,
+        },
+        { flags: '--expires <time>', help: 'when it ends: 90d or 2h from now, 2027-01-31, or a full time' },
+      ],
+    },
+    {
+      usage: 'list',
+      summary: 'all keys, without their secrets',
+      load: async () => (await import('./keys.ts')).list,
+      ...ASK,
+    },
+    {
+      usage: 'revoke <id>',
+      summary: 'end a key at once',
+      load: async () => (await import('./keys.ts')).revoke,
+      ...ASK,
+    },
+  ],
+}
+
+export const DB: Group = {
+  group: 'db',
+  summary: 'back up, restore, move and bring up to date',
+  verbs: [
+    {
+      usage: 'migrate',
+      summary: 'bring the schema up to date, or say that it is',
+      load: async () => (await import('./db.ts')).migrate,
+      ...DATA,
+      options: [{ flags: '--dry-run', help: 'only say what would be done' }],
+    },
+    {
+      usage: 'backup <file>',
+      summary: 'a consistent copy, also while the hub runs',
+      load: async () => (await import('./db.ts')).backup,
+      ...DATA,
+      options: [{ flags: '--force', help: 'replace the file' }],
+    },
+    {
+      usage: 'restore <file>',
+      summary: 'put a backup in the place of the database; the old one is kept',
+      load: async () => (await import('./db.ts')).restore,
+      ...DATA,
+      options: [YES],
+    },
+    {
+      usage: 'move',
+      summary: 'move everything between SQLite (--data) and Postgres (DATABASE_URL); goes on where it was stopped',
+      load: async () => (await import('./db-move.ts')).run,
+      ...DATA,
+      options: [
+        { flags: '--from <backend>', help: 'sqlite or postgres', required: true },
+        { flags: '--to <backend>', help: 'the other one', required: true },
+        { flags: '--dry-run', help: 'only say what would be moved' },
+      ],
+    },
+    {
+      usage: 'reclaim',
+      summary: 'open a database again that was moved away, without what came since',
+      load: async () => (await import('./db.ts')).reclaim,
+      ...DATA,
+      options: [YES],
+    },
+    {
+      usage: 'accept-loss',
+      summary: 'go on without events that are gone for good',
+      load: async () => (await import('./db.ts')).acceptLoss,
+      ...DATA,
+      options: [YES],
+    },
+  ],
+}

@@ -1,0 +1,35 @@
+/** How fast runs of an action may start that share a `paceBy`, as the manifest or its setting says. Pure. */
+import type { Delivery } from '../model.ts'
+import type { Installation } from '../registry/installation.ts'
+
+export interface Pace {
+  readonly perSecond: number
+  /** So many start at once after a rest. */
+  readonly burst: number
+}
+
+type Paced = Pick<Installation, 'plugin' | 'config'>
+
+/** The pace of one of its actions; null: it has none. */
+export function paceOf({ plugin, config }: Paced, { kind, name }: Pick<Delivery, 'kind' | 'name'>): Pace | null {
+  if (kind !== 'action') return null
+  const { actions } = plugin.manifest
+  const pace = Object.hasOwn(actions, name) ? actions[name]?.pace : undefined
+  if (pace === undefined) return null
+  const { perS, burst } = pace
+  // The manifest is refused when that setting could be anything but a number above 0.
+  const perSecond = typeof perS === 'number' ? perS : Number(config[perS.slice(SETTING.length)])
+  return { perSecond, burst }
+}
+
+/** How a manifest names a setting. */
+const SETTING = '@config.'
+
+/** True when some action has another pace than before. */
+export function isRepaced(before: Paced, after: Paced): boolean {
+  const names = new Set([before, after].flatMap(({ plugin }) => Object.keys(plugin.manifest.actions)))
+  return [...names].some((name) => {
+    const [was, is] = [before, after].map((paced) => paceOf(paced, { kind: 'action', name }))
+    return was?.perSecond !== is?.perSecond || was?.burst !== is?.burst
+  })
+}

@@ -1,0 +1,22 @@
+/** What follows when a receiver does not accept the credential: the lane stands still at once, and somebody writes that down. */
+import type { Installation } from '../registry/installation.ts'
+import type { AttemptEnd } from './attempt.ts'
+import type { Lane } from './lane.ts'
+import { isRunnable } from './ports.ts'
+import type { RefuseCredential } from './ports.ts'
+
+interface Ended {
+  readonly lane: Lane
+  readonly installation: Installation
+  /** Of the lane when the attempt began. */
+  readonly era: number
+  readonly end: Pick<AttemptEnd, 'verdicts' | 'mask'>
+}
+
+/** Nothing unless it was refused. An attempt that began before the credential was mended says nothing of the one there is now. */
+export function standStill({ lane, installation, era, end }: Ended, refused: RefuseCredential): void {
+  const verdict = end.verdicts.find(({ kind }) => kind === 'refused')
+  if (verdict?.kind !== 'refused' || era !== lane.era || !isRunnable(lane.state)) return
+  lane.reconfigure(installation, 'disabled')
+  refused(installation, end.mask(verdict.error))
+}

@@ -1,0 +1,257 @@
+/** `/api/v2/quarantine`: responses that were put aside before they were stored; released, or deleted for good. */
+import { z } from '@hono/zod-openapi'
+import { rfc3339 } from '../clock.ts'
+import { HubError } from '../errors.ts'
+import { newId } from '../ids.ts'
+import { shownClientId } from '../ingest/client-id.ts'
+import { FORM_MISMATCH, QUARANTINE_VERDICTS } from '../model.ts'
+import type { LogEvent, Quarantined, WorkspaceId } from '../model.ts'
+import type { AcceptResult, QuarantineFilter } from '../storage/store.ts'
+import { readJson } from './body.ts'
+import type { HttpDeps } from './deps.ts'
+import { tellAppended } from './forms.ts'
+import { instant, pageOf, pageQuery, timeQuery, toPageQuery, toWirePage } from './paging.ts'
+import { responseSchema, responseWire } from './responses.ts'
+import { json, noContent, readBodyAs, readQuery } from './route.ts'
+import type { KeyedCall, Route } from './route.ts'
+
+/** Released in one transaction: others wait for it. */
+const RELEASED_AT_ONCE_MAX = 100
+
+const quarantinedSchema = z
+  .object({
+    id: z.string().openapi({ description: 'Its id as a response, when it is released.' }),
+    form_id: z.string(),
+    form_version: z.number().int(),
+    status: z.enum(['partial', 'completed']),
+    verdict: z.enum(QUARANTINE_VERDICTS).openapi({
+      description:
+        '`flagged`: the sender was not told. `rejected`: the sender was refused. `failed`: a transform failed whose failures are closed.',
+    }),
+    reason: z.string().openapi({
+      description:
+        '`flagged`, `transform_failed`, the code of the refusal, or `form-mismatch`: a plugin submitted what the form did not take.',
+    }),
+    message: z.string().nullable(),
+    installation: z.string(),
+    plugin: z.string(),
+    data: z.record(z.string(), z.unknown()).openapi({ description: 'The answers as they would be stored.' }),
+    received: z.record(z.string(), z.unknown()).openapi({ description: 'The answers as they came.' }),
+    meta: z.record(z.string(), z.unknown()),
+    client_id: z.string().nullable(),
+    started_at: z.string().nullable(),
+    received_at: z.string(),
+  })
+  .openapi('Quarantined')
+
+const filters = {
+  form: z.string().max(100).optional(),
+  installation: z.string().max(100).optional(),
+  verdict: z.enum(QUARANTINE_VERDICTS).optional(),
+  reason: z.string().max(100).optional(),
+}
+const listQuery = z.object({ ...filters, ...timeQuery, ...pageQuery })
+const releaseBody = z.strictObject({
+  ...filters,
+  since: instant.optional(),
+  until: instant.optional(),
+  dry_run: z.boolean().default(false),
+})
+const releasedSchema = z.object({ dry_run: z.boolean(), matched: z.number().int(), released: z.number().int() })
+
+const wire = (item: Quarantined): Record<string, unknown> => ({
+  id: item.id,
+  form_id: item.formId,
+  form_version: item.formVersion,
+  status: item.status,
+  verdict: item.verdict,
+  reason: item.code,
+  message: item.message,
+  installation: item.installation,
+  plugin: item.plugin,
+  data: item.data,
+  received: item.received,
+  meta: item.meta,
+  client_id: item.clientId === null ? null : shownClientId(item.clientId),
+  started_at: item.startedAt,
+  received_at: item.receivedAt,
+})
+
+type Deps = Pick<HttpDeps, 'store' | 'clock' | 'limits' | 'onEvents' | 'retake'>
+
+/** Every route of the quarantine. */
+export const quarantineRoutes = (deps: Deps): Route[] => [...lookRoutes(deps), ...actRoutes(deps)]
+
+function lookRoutes({ store }: Deps): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/api/v2/quarantine',
+      access: 'responses:read',
+      doc: {
+        tag: 'Quarantine',
+        summary: 'List what waits in quarantine, newest first, with how much it is',
+        query: listQuery,
+        responses: {
+          200: { description: 'A page', schema: pageOf(quarantinedSchema).extend({ total: z.number().int() }) },
+        },
+      },
+      handler: async (call) => {
+        const query = readQuery(call, listQuery)
+        const { limit: _limit, cursor: _cursor, ...filter } = query
+        const { workspace } = call.principal
+        const [page, total] = await Promise.all([
+          store.listQuarantine(workspace, { ...filter, ...toPageQuery(query) }),
+          store.countQuarantine(workspace, filter),
+        ])
+        return json(call, { ...toWirePage(page, wire), total })
+      },
+    },
+    {
+      method: 'GET',
+      path: '/api/v2/quarantine/{id}',
+      access: 'responses:read',
+      doc: {
+        tag: 'Quarantine',
+        summary: 'Read one of them',
+        responses: { 200: { description: 'What was put aside, and why', schema: quarantinedSchema } },
+      },
+      handler: async (call) => {
+        const found = await store.getQuarantined(call.principal.workspace, call.param('id'))
+        if (found === undefined) throw notThere(call)
+        return json(call, wire(found))
+      },
+    },
+  ]
+}
+
+function actRoutes(deps: Deps): Route[] {
+  const { store } = deps
+  return [
+    {
+      method: 'POST',
+      path: '/api/v2/quarantine/release',
+      access: 'responses:write',
+      doc: {
+        tag: 'Quarantine',
+        summary: 'Release all that match',
+        description:
+          'Times are those of receipt: `since` inclusive, `until` exclusive; what comes later stays, and so does what its form still does not take.',
+        body: { schema: releaseBody, example: { verdict: 'failed', dry_run: true } },
+        responses: { 200: { description: 'How many there are, and how many are stored now', schema: releasedSchema } },
+      },
+      handler: async (call) => {
+        const { body } = await readJson(call.incoming, deps.limits)
+        const { dry_run: dryRun, ...asked } = readBodyAs(body, releaseBody)
+        const { workspace } = call.principal
+        const filter = { ...asked, until: asked.until ?? rfc3339(deps.clock.nowMs() + 1) }
+        const matched = await store.countQuarantine(workspace, filter)
+        if (dryRun) return json(call, { dry_run: true, matched, released: 0 })
+        let released = 0
+        for (;;) {
+          const slice = await release(deps, { workspace, filter, limit: RELEASED_AT_ONCE_MAX })
+          released += slice.length
+          if (slice.length < RELEASED_AT_ONCE_MAX) break
+        }
+        released += await retakeAll(deps, workspace, filter)
+        return json(call, { dry_run: false, matched, released })
+      },
+    },
+    {
+      method: 'POST',
+      path: '/api/v2/quarantine/{id}/release',
+      access: 'responses:write',
+      doc: {
+        tag: 'Quarantine',
+        summary: 'Release one: it is stored, and the plugins get it',
+        description:
+          'No transform is asked again. What its form did not take (`form-mismatch`) is held against it again, and stays when it still does not fit. What was released already is answered as it is stored; when its client completed the response meanwhile, that one is.',
+        responses: { 200: { description: 'The response', schema: responseSchema } },
+      },
+      handler: async (call) => {
+        const { workspace } = call.principal
+        const id = call.param('id')
+        const aside = await store.getQuarantined(workspace, id)
+        const retaken = aside?.code === FORM_MISMATCH ? await deps.retake(aside) : null
+        const [result] = await release(deps, { workspace, filter: { id }, limit: 1 })
+        const known = retaken?.responseId ?? (result !== undefined && 'responseId' in result ? result.responseId : id)
+        const stored = await store.getResponse(workspace, known)
+        if (stored === undefined) throw notThere(call)
+        return json(call, responseWire(stored))
+      },
+    },
+    {
+      method: 'DELETE',
+      path: '/api/v2/quarantine/{id}',
+      access: 'responses:write',
+      doc: {
+        tag: 'Quarantine',
+        summary: 'Delete one for good',
+        description:
+          'Every copy of it goes, in the log, in deliveries and in the history of runs; a `response.discarded` event is appended.',
+        responses: { 204: { description: 'Deleted' } },
+      },
+      handler: async (call) => {
+        const { workspace } = call.principal
+        const found = await store.getQuarantined(workspace, call.param('id'))
+        if (found === undefined) throw notThere(call)
+        const { id, formId } = found
+        const event = {
+          id: newId('event'),
+          type: 'response.discarded',
+          at: rfc3339(deps.clock.nowMs()),
+          formId,
+          responseId: id,
+          hops: 0,
+          data: JSON.stringify({ id, form_id: formId }),
+        }
+        if (!(await store.discard(workspace, id, event))) throw notThere(call)
+        await tellAppended(deps, workspace, event.id)
+        return noContent(call)
+      },
+    },
+  ]
+}
+
+/** Everybody who follows the log hears of it. */
+async function release(
+  { store, clock, onEvents }: Deps,
+  what: Pick<Parameters<HttpDeps['store']['release']>[0], 'workspace' | 'filter' | 'limit'>,
+): Promise<readonly AcceptResult[]> {
+  const results = await store.release({ ...what, at: rfc3339(clock.nowMs()) })
+  const events = results.flatMap((result): LogEvent[] => ('event' in result ? [result.event] : []))
+  if (events.length > 0) onEvents(events)
+  return results
+}
+
+/** Each once more to its form; what still does not fit stays. Answers how many were taken. */
+async function retakeAll({ store, retake }: Deps, workspace: WorkspaceId, filter: QuarantineFilter): Promise<number> {
+  if (filter.reason !== undefined && filter.reason !== FORM_MISMATCH) return 0
+  let taken = 0
+  let after: string | undefined
+  do {
+    const page = await store.listQuarantine(workspace, {
+      ...filter,
+      reason: FORM_MISMATCH,
+      limit: RELEASED_AT_ONCE_MAX,
+      after,
+    })
+    for (const item of page.items) {
+      const isTaken = await retake(item).then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof HubError && STAYS.has(error.code)) return false
+          throw error
+        },
+      )
+      if (isTaken) taken += 1
+    }
+    after = page.next ?? undefined
+  } while (after !== undefined)
+  return taken
+}
+
+const STAYS: ReadonlySet<string> = new Set(['invalid_response', 'response_rejected'])
+
+const notThere = (call: KeyedCall): HubError =>
+  new HubError('not_found', `There is no "${call.param('id').slice(0, 100)}" in quarantine.`)

@@ -1,0 +1,19 @@
+/** What the sandbox is opened with. */
+import type { Limits } from '../limits.ts'
+import type { Logger } from '../observe/observe.ts'
+
+/** Where a plugin uses CPU time while no run of it is under way. */
+export type CpuPlace = 'loading' | 'ended runs'
+
+export interface SandboxOptions {
+  readonly logger: Logger
+  readonly limits: Limits
+  /** Node's flags for a child; default: those that hold plugins. */
+  readonly flags?: (hardened: boolean) => readonly string[]
+  /** Told when a child died: its group and why. */
+  readonly onRestart?: (group: string, why: string) => void
+  /** Told when a child had to be killed, or died again and again, for what this unit did. */
+  readonly onKill?: (key: string) => void
+  /** Told of CPU time of a unit that belongs to none of its runs. */
+  readonly onCpu?: (key: string, cpuMs: number, where: CpuPlace) => void
+}

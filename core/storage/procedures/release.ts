@@ -1,0 +1,76 @@
+/** What was put aside is stored after all: taken out and accepted in one transaction, so each once. */
+import type { WorkspaceId } from '../../model.ts'
+import { first, run } from '../procedure.ts'
+import type { Procedure } from '../procedure.ts'
+import type { QuarantineRow } from '../quarantine-rows.ts'
+import type { QuarantineFilter, Submission } from '../store.ts'
+import { oldestQuarantined, takeOut } from './quarantine.ts'
+import { eraseTraces } from './traces.ts'
+import { insertResponse, updateResponse } from './write-response.ts'
+import type { KnownResponse, Written } from './write-response.ts'
+
+const FIND_STORED = `SELECT id, status, started_at, submitted_at FROM responses
+  WHERE workspace = ? AND form_id = ? AND client_id = ?`
+/** From now on a repeat is told of the response. */
+const FORGET_REJECTION = 'UPDATE idempotency SET rejection = NULL WHERE workspace = ? AND idempotency_key = ?'
+
+/** When the response is deleted, what was left under the other id goes with it. */
+const NOTE_RELEASE = `INSERT INTO released_into (workspace, id, response_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
+
+/** `superseded`: its client completed the response meanwhile, with newer answers; these go. */
+export type Released = { readonly submission: Submission } & (
+  | { readonly accepted: Written }
+  | { readonly superseded: { readonly id: string; readonly submittedAt: string } }
+)
+
+/** Oldest first. No transform is asked again. */
+export function* release(input: {
+  readonly workspace: WorkspaceId
+  readonly filter: QuarantineFilter & { readonly id?: string }
+  readonly limit: number
+  readonly at: string
+}): Procedure<readonly Released[]> {
+  const released: Released[] = []
+  for (const row of yield* oldestQuarantined(input)) released.push(yield* releaseOne(row, input.at))
+  return released
+}
+
+function* releaseOne(row: QuarantineRow, at: string): Procedure<Released> {
+  const { workspace } = row
+  yield* takeOut(workspace, row.id)
+  if (row.idempotency_key !== null) yield* run(FORGET_REJECTION, [workspace, row.idempotency_key])
+  const submission = submissionOf(row, at)
+  const known =
+    row.client_id === null
+      ? undefined
+      : yield* first<KnownResponse & { readonly submitted_at: string | null }>(FIND_STORED, [
+          workspace,
+          row.form_id,
+          row.client_id,
+        ])
+  if (known?.status === 'completed') {
+    // Nothing of it is left to be found by.
+    yield* eraseTraces(workspace, [row.id], at)
+    return { submission, superseded: { id: known.id, submittedAt: known.submitted_at ?? at } }
+  }
+  if (known === undefined) return { submission, accepted: yield* insertResponse(submission) }
+  yield* run(NOTE_RELEASE, [workspace, row.id, known.id])
+  return { submission, accepted: yield* updateResponse(submission, known) }
+}
+
+const submissionOf = (row: QuarantineRow, at: string): Submission => ({
+  workspace: row.workspace,
+  responseId: row.id,
+  formId: row.form_id,
+  formVersion: row.form_version,
+  status: row.status,
+  data: row.data,
+  meta: row.meta,
+  clientId: row.client_id,
+  startedAt: row.started_at,
+  at,
+  submittedAt: row.received_at,
+  ...(row.received === row.data ? {} : { received: row.received }),
+  eventId: row.event_id,
+  idempotency: null,
+})

@@ -1,0 +1,101 @@
+/** What lists, counts and replays may be asked for. */
+import type {
+  DeadReason,
+  DeliveryState,
+  QuarantineVerdict,
+  ResponseStatus,
+  RunKind,
+  RunRecord,
+  WorkspaceId,
+} from '../model.ts'
+
+/** A page of a list: `after` is the opaque `next` of the page before. */
+export interface Page<Item> {
+  readonly items: readonly Item[]
+  readonly next: string | null
+}
+
+export interface PageQuery {
+  readonly limit: number
+  readonly after?: string | undefined
+}
+
+export interface DeliveryQuery extends PageQuery {
+  readonly installation?: string | undefined
+  readonly form?: string | undefined
+  readonly response?: string | undefined
+  readonly event?: string | undefined
+  readonly state?: DeliveryState | undefined
+  readonly reason?: DeadReason | undefined
+  /** Code of the last error. */
+  readonly code?: string | undefined
+  /** Of `DeadGroup`. */
+  readonly cause?: string | undefined
+  /** Stands in the delivery itself (ids, last error, code, host, input), or in the answers of its response as well. */
+  readonly text?: { readonly words: string; readonly inAnswers: boolean } | undefined
+  /** RFC 3339, on creation time: `since` inclusive, `until` exclusive. */
+  readonly since?: string | undefined
+  readonly until?: string | undefined
+}
+
+/** Dead letters of one installation with the same code and the same words, but for ids, numbers and addresses in them. */
+export interface DeadGroup {
+  /** To ask for these deliveries. */
+  readonly cause: string
+  readonly installation: string
+  readonly reason: DeadReason | null
+  readonly code: string | null
+  /** The error without what differs. */
+  readonly message: string
+  readonly count: number
+  /** RFC 3339; creation times. */
+  readonly firstAt: string
+  readonly lastAt: string
+  /** The newest of them, and its error in full. */
+  readonly exampleId: string
+  readonly exampleError: string | null
+}
+
+export interface ResponseQuery extends PageQuery {
+  readonly form?: string | undefined
+  readonly status?: ResponseStatus | undefined
+  readonly since?: string | undefined
+  readonly until?: string | undefined
+}
+
+export interface QuarantineFilter {
+  readonly form?: string | undefined
+  readonly installation?: string | undefined
+  readonly verdict?: QuarantineVerdict | undefined
+  readonly reason?: string | undefined
+  /** RFC 3339, on the time of receipt: `since` inclusive, `until` exclusive. */
+  readonly since?: string | undefined
+  readonly until?: string | undefined
+}
+
+export interface RunQuery extends PageQuery {
+  readonly installation?: string | undefined
+  readonly event?: string | undefined
+  readonly delivery?: string | undefined
+  readonly response?: string | undefined
+  readonly kind?: RunKind | undefined
+  readonly outcome?: RunRecord['outcome'] | undefined
+  /** RFC 3339, on the start: `since` inclusive, `until` exclusive. */
+  readonly since?: string | undefined
+  readonly until?: string | undefined
+}
+
+export interface ReplayQuery {
+  readonly workspace: WorkspaceId
+  readonly deliveryIds?: readonly string[]
+  readonly installation?: string | undefined
+  readonly form?: string | undefined
+  readonly states: readonly DeliveryState[]
+  readonly reason?: DeadReason | undefined
+  readonly code?: string | undefined
+  /** Of `DeadGroup`; with `deliveryIds` only. */
+  readonly cause?: string | undefined
+  readonly host?: string | undefined
+  readonly since?: string | undefined
+  readonly until?: string | undefined
+}

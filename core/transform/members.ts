@@ -1,0 +1,182 @@
+/**
+ * The transforms of the configuration, in the order of its installations, each with a unit of its own in a sandbox of
+ * their own: senders wait for them, so they stand behind no handler and no action, and they are loaded in every process
+ * that takes responses, whoever runs the installation.
+ */
+import { HubError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import type { Limits } from '../limits.ts'
+import type { Form, InstallationState } from '../model.ts'
+import type { Logger } from '../observe/observe.ts'
+import type { Assembly } from '../registry/assemble.ts'
+import type { Installation, Transform } from '../registry/installation.ts'
+import { surfaceMismatch } from '../registry/surface.ts'
+import { isRunning } from '../registry/states.ts'
+import { compileWhen } from '../routing/match.ts'
+import type { CompiledWhen } from '../routing/match.ts'
+import type { Proofs } from '../sandbox/proof.ts'
+import type { Sandbox } from '../sandbox/sandbox.ts'
+
+/** One link of the chain. */
+export interface Member {
+  readonly workspace: string
+  readonly id: string
+  readonly plugin: string
+  readonly transform: Transform
+  /** Null: all. */
+  readonly forms: ReadonlySet<string> | null
+  /** Null: it is set aside as a whole and can look at nothing. */
+  readonly running: { readonly installation: Installation; readonly when: CompiledWhen } | null
+  /** Resolves when it can be asked; rejects with why it cannot. */
+  ready(): Promise<void>
+}
+
+export interface MembersDeps {
+  readonly sandbox: Pick<Sandbox, 'load' | 'unload'>
+  /** That the sandbox holds, on this machine; asked before anything is loaded. */
+  readonly proofs: Pick<Proofs, 'prove'>
+  readonly stateOf: (key: string) => { readonly state: InstallationState; readonly reason: string | null } | undefined
+  readonly limits: Limits
+  readonly logger: Logger
+}
+
+interface Loaded {
+  readonly hash: string
+  readonly done: Promise<void>
+}
+
+export class Members {
+  readonly #deps: MembersDeps
+  readonly #loads = new Map<string, Loaded>()
+  readonly #loading = new Set<Promise<void>>()
+  #list: readonly Member[] = []
+  #isClosed = false
+
+  constructor(deps: MembersDeps) {
+    this.#deps = deps
+  }
+
+  /**
+   * Takes over what a configuration says; resolves when every unit is loaded, or has said why it cannot be. Rejects where
+   * the sandbox does not hold.
+   */
+  async apply(assembly: Assembly): Promise<void> {
+    const transforming = assembly.installations.filter(({ transform }) => transform !== null)
+    await Promise.all(transforming.map(({ hardened }) => this.#deps.proofs.prove(hardened)))
+    // A reload that the end of the process overtook.
+    if (this.#isClosed) return
+    // What ran goes on until the next is up.
+    await Promise.allSettled(transforming.map((installation) => this.#load(installation)))
+    this.#list = [...transforming.map((installation) => this.#member(installation)), ...setAside(assembly)]
+    const wanted = new Set(transforming.map(({ key }) => key))
+    for (const key of [...this.#loads.keys()].filter((each) => !wanted.has(each))) {
+      this.#loads.delete(key)
+      await this.#deps.sandbox.unload(key)
+    }
+  }
+
+  /** Nothing is loaded any more; resolves when what is on its way is up, or has said why it cannot be. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await Promise.allSettled(this.#loading)
+  }
+
+  /** Those that look at responses of the form, in order. */
+  of({ workspace, id }: Pick<Form, 'workspace' | 'id'>): readonly Member[] {
+    if (this.#list.length === 0) return this.#list
+    return this.#list.filter(
+      (member) =>
+        member.workspace === workspace &&
+        (member.forms?.has(id) ?? true) &&
+        // Taken out of the file a moment ago.
+        (member.running === null || this.#deps.stateOf(member.running.installation.key) !== undefined),
+    )
+  }
+
+  #member(installation: Installation): Member {
+    const { key } = installation
+    const { limits, stateOf } = this.#deps
+    return memberOf(installation, limits, async () => {
+      refuseStandstill(stateOf(key)?.state)
+      await this.#loads.get(key)?.done
+    })
+  }
+
+  #load(installation: Installation): Promise<void> {
+    const { key, hash } = installation
+    const known = this.#loads.get(key)
+    if (known?.hash === hash) return known.done
+    const done = this.#bringUp(installation)
+    this.#loads.set(key, { hash, done })
+    this.#loading.add(done)
+    void done.catch(() => undefined).then(() => this.#loading.delete(done))
+    done.catch((error: unknown) => {
+      this.#deps.logger.error({ err: error, installation: installation.id }, 'a transform cannot be loaded')
+      // The next configuration tries again.
+      if (this.#loads.get(key)?.done === done) this.#loads.set(key, { hash: '', done })
+    })
+    return done
+  }
+
+  async #bringUp(installation: Installation): Promise<void> {
+    const { plugin, key, hardened, group, limits } = installation
+    const { pluginTransformCpuMs } = this.#deps.limits
+    const surface = await this.#deps.sandbox.load({
+      key,
+      bundle: plugin.bundle,
+      config: JSON.stringify(installation.config),
+      // Whoever loops is ended while those who wait behind it still have time.
+      limits: { ...limits, cpuMs: pluginTransformCpuMs, sliceMs: Math.min(limits.sliceMs, pluginTransformCpuMs * 2) },
+      group,
+      hardened,
+    })
+    const mismatch = surfaceMismatch(plugin.manifest, surface)
+    if (mismatch !== null) throw new HubError('plugin_load', mismatch)
+  }
+}
+
+/** The chain of one installation whose unit is loaded by somebody else. */
+export function onlyMember(
+  installation: Installation,
+  state: () => InstallationState,
+): { of(form: Pick<Form, 'workspace' | 'id'>): readonly Member[] } {
+  if (installation.transform === null) return { of: () => [] }
+  const member = memberOf(installation, LIMITS, async () => refuseStandstill(state()))
+  return { of: ({ id }) => (member.forms?.has(id) === false ? [] : [member]) }
+}
+
+function refuseStandstill(state: InstallationState | undefined): void {
+  if (state === undefined || !isRunning(state))
+    throw new HubError('unavailable', `the installation is ${state ?? 'not there'}`)
+}
+
+function memberOf(installation: Installation, limits: Limits, ready: Member['ready']): Member {
+  const { workspace, id, plugin, when } = installation
+  // `when.event` is about the log.
+  const compiled = compileWhen({ when: { ...when, events: null }, types: RESPONSES }, limits)
+  if (!compiled.ok) throw new HubError('internal', `The filter of "${id}" was good when it was read.`)
+  return {
+    workspace,
+    id,
+    plugin: plugin.manifest.id,
+    transform: installation.transform as Transform,
+    forms: when.forms === null ? null : new Set(when.forms),
+    running: { installation, when: compiled.when },
+    ready,
+  }
+}
+
+const RESPONSES = ['response.submitted', 'response.partial']
+
+/**
+ * Installations of the file that cannot run. What a plugin says of its failures holds for them too, for all forms of the
+ * workspace: what was to be narrowed or overridden stands in settings that nobody could read.
+ */
+function setAside({ brokenInstallations, plugins }: Assembly): readonly Member[] {
+  return brokenInstallations.flatMap(({ workspace, id, use, state }): Member[] => {
+    const transform = plugins.find(({ manifest }) => manifest.id === use)?.manifest.transform
+    if (transform === undefined) return []
+    const ready = () => Promise.reject(new HubError('unavailable', `the installation is ${state}`))
+    return [{ workspace, id, plugin: use, transform, forms: null, running: null, ready }]
+  })
+}

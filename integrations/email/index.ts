@@ -1,0 +1,87 @@
+/**
+ * E-mail for each response: to addresses that the admin typed, to whoever answered, or a digest of a while. One delivery and
+ * one message a recipient, so that an address that is refused is no reason to write to the others again; the `Message-ID` is
+ * made of the delivery's id, so a repeat is the same message.
+ */
+import { classify, dead, definePlugin, delivered } from 'manifold/plugin'
+import type { ContextOf, EmailMessage, ItemOf, Outcome } from 'manifold/plugin'
+import { collect, count, digestText } from './digest.ts'
+import { asAddress, asHtml, asLine, asText, TemplateError, viewOfEvent } from './templates.ts'
+import type { Plugin } from './types.d.ts'
+
+type Ctx = ContextOf<Plugin>
+type Item = ItemOf<Plugin, 'send'>
+
+export default definePlugin<Plugin>({
+  on: {
+    'response.submitted': async (event, ctx) => {
+      const { to, digest, respondent } = ctx.config
+      if (digest !== undefined) await count(event, ctx, Date.now())
+      else for (const each of to) ctx.enqueue('send', { to: each }, { key: `${event.id} ${each}` })
+      if (respondent !== undefined) ctx.enqueue('send', { to: null }, { key: `${event.id} respondent` })
+    },
+  },
+  actions: {
+    send: { run: async ([item], ctx) => (item === undefined ? undefined : await send(item, ctx)) },
+    collect: {
+      run: async ([item], ctx) => {
+        const digest = await collect(ctx, Date.now())
+        if (digest === null || item === undefined) return delivered({ responses: 0 })
+        for (const to of ctx.config.to) ctx.enqueue('send', { to, digest }, { key: `digest/${item.delivery.id} ${to}` })
+        return delivered({ responses: digest.count })
+      },
+    },
+  },
+})
+
+async function send(item: Item, ctx: Ctx): Promise<Outcome> {
+  let message: EmailMessage | Outcome
+  try {
+    message = await messageOf(item, ctx)
+  } catch (error) {
+    if (error instanceof TemplateError) return dead('config_invalid', error.message)
+    throw error
+  }
+  return 'outcome' in message ? message : classify(await ctx.email(message))
+}
+
+/** The e-mail, or why there is none. */
+async function messageOf({ input, event }: Item, ctx: Ctx): Promise<EmailMessage | Outcome> {
+  const { to, digest } = input
+  const { config } = ctx
+  if (digest !== undefined && to !== null) {
+    const { subject, line } = config.digest ?? DIGEST
+    const text = await digestText(digest, line, ctx)
+    return { to, subject: asLine(subject, { count: digest.count }, 'digest/subject'), text }
+  }
+  if (event === undefined) return dead('event_erased', 'The response was deleted.')
+  const view = viewOfEvent(event)
+  if (to !== null) return { to, ...written(config, view, ctx) }
+  const { respondent } = config
+  if (respondent === undefined) return delivered({ sent: false })
+  const address = event.data[respondent.field]
+  if (typeof address === 'string' && address !== '') return { to: address, ...written(respondent, view, ctx) }
+  ctx.log.info(`no answer to "${respondent.field}" that this installation may see: nobody to write to`)
+  return delivered({ sent: false })
+}
+
+interface Templates {
+  readonly subject: string
+  readonly text: string
+  readonly html?: string
+  readonly replyTo?: string
+}
+
+function written({ subject, text, html, replyTo }: Templates, view: ReturnType<typeof viewOfEvent>, ctx: Ctx) {
+  const address = replyTo === undefined ? null : asAddress(replyTo, view, 'replyTo')
+  if (replyTo !== undefined && address === null) ctx.log.info('replyTo came to no address: it is left out')
+  return {
+    subject: asLine(subject, view, 'subject'),
+    text: asText(text, view, 'text'),
+    ...(html === undefined ? {} : { html: asHtml(html, view, 'html') }),
+    ...(address === null ? {} : { replyTo: address }),
+  }
+}
+
+/** Of a digest that waited while it was taken out of the settings. */
+const DIGEST = { subject: '{{count}} new responses', line: '{{#answers}}{{value}} {{/answers}}' }

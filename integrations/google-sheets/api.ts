@@ -1,0 +1,95 @@
+/**
+ * The few calls of the Sheets API v4 that the plugin makes, with the token the hub holds.
+ * https://developers.google.com/workspace/sheets/api/reference/rest/v4/spreadsheets
+ */
+import type { AccessToken, ContextOf, HttpResponse, TokenRequest } from 'manifold/plugin'
+import type { Config, Plugin } from './types.d.ts'
+
+export type Ctx = Pick<ContextOf<Plugin>, 'config' | 'http' | 'token'>
+
+const SCOPE = 'https://www.googleapis.com/auth/spreadsheets'
+const GRANT = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+const TOKEN_LIFETIME_S = 3_600
+
+/** RFC 7523, as https://developers.google.com/identity/protocols/oauth2/service-account wants it. */
+export function tokenRequest({ credentials }: Pick<Config, 'credentials'>): TokenRequest {
+  const { client_email: email, private_key: key, token_uri: url } = credentials
+  const claims = { iss: email, scope: SCOPE, aud: url }
+  return {
+    url,
+    form: { grant_type: GRANT, assertion: { $jwt: { key, alg: 'RS256', claims, lifetimeS: TOKEN_LIFETIME_S } } },
+  }
+}
+
+export interface Call {
+  readonly method: 'GET' | 'POST' | 'PUT'
+  /** Below `/v4/spreadsheets/{id}`. */
+  readonly path: string
+  readonly query?: { readonly [name: string]: string }
+  /** JSON text. */
+  readonly body?: string
+}
+
+/** One call; a token that is refused is replaced once. Throws what `ctx.http` and `ctx.token` throw. */
+export async function call(ctx: Ctx, { method, path, query = {}, body }: Call): Promise<HttpResponse> {
+  const asked = tokenRequest(ctx.config)
+  const url = new URL(`/v4/spreadsheets/${spreadsheetId(ctx.config.spreadsheet)}${path}`, ctx.config.apiUrl)
+  // Without it the API puts every value on a line of its own.
+  url.search = new URLSearchParams({ ...query, prettyPrint: 'false' }).toString()
+  const send = (token: AccessToken): Promise<HttpResponse> =>
+    ctx.http({
+      method,
+      url: url.href,
+      headers: {
+        authorization: ['Bearer ', token],
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body }),
+    })
+  const token = await ctx.token(asked)
+  const answer = await send(token)
+  return answer.status === 401 ? send(await ctx.token({ ...asked, instead: token })) : answer
+}
+
+/** Of an id or of the address in the browser. */
+export const spreadsheetId = (text: string): string => /\/d\/([\w-]+)/.exec(text)?.[1] ?? text
+
+/** `'It''s'!A1`. */
+export const rangeOf = (tab: string, cells: string): string => `'${tab.replaceAll("'", "''")}'!${cells}`
+
+/** 0 is A, 26 is AA. */
+export function columnName(index: number): string {
+  let name = ''
+  for (let rest = index; rest >= 0; rest = Math.floor(rest / 26) - 1)
+    name = String.fromCharCode(65 + (rest % 26)) + name
+  return name
+}
+
+export interface Area {
+  readonly firstColumn: number
+  readonly lastColumn: number
+  /** From 1. */
+  readonly firstRow: number
+}
+
+/** `'Tab'!A5:F9` or `Tab!B2`; null when it is no such range. */
+export function areaOf(range: string): Area | null {
+  const match = /(?:^|!)\$?([A-Z]+)\$?(\d+)(?::\$?([A-Z]+)\$?(\d+)?)?$/.exec(range)
+  if (match === null) return null
+  const [, first = '', row = '', last = first] = match
+  return { firstColumn: columnIndex(first), lastColumn: columnIndex(last), firstRow: Number(row) }
+}
+
+const columnIndex = (name: string): number =>
+  Array.from(name).reduce((sum, letter) => sum * 26 + letter.charCodeAt(0) - 64, 0) - 1
+
+/** The body as JSON; undefined when it is cut or none. */
+export function jsonOf<T extends object>(answer: HttpResponse): T | undefined {
+  if (answer.truncated) return undefined
+  try {
+    const value = answer.json()
+    return typeof value === 'object' && value !== null ? (value as T) : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,141 @@
+/** Every row of the error table, as the double says it and as the hub judges it. */
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { testPlugin } from 'manifold/plugin/testing'
+import type { Reply, TestPlugin } from 'manifold/plugin/testing'
+import { MOVES } from './outcomes.ts'
+
+const ORG = 'https://example.my.salesforce.com'
+const COLLECTION = `PATCH ${ORG}/services/data/v67.0/composite/sobjects/Lead/Manifold_Event_Id__c`
+const HOUR_MS = 3_600_000
+
+let plugin: TestPlugin
+beforeAll(async () => {
+  plugin = await testPlugin({
+    dir: import.meta.dirname,
+    config: {
+      instanceUrl: ORG,
+      auth: { flow: 'client_credentials', clientId: 'app', clientSecret: 'secret-0123456789' },
+      fields: { LastName: '{{data.name}}', Company: 'x' },
+    },
+  })
+  plugin.http.on(`POST ${ORG}/services/oauth2/token`, { json: { access_token: 'token-0123456789', instance_url: ORG } })
+})
+afterAll(() => plugin[Symbol.asyncDispose]())
+beforeEach(() => plugin.http.forget())
+
+const item = (name: string) => ({ event: { type: 'response.submitted', data: { name } } })
+const fails = (statusCode: string) => ({
+  success: false,
+  errors: [{ statusCode, message: `words of ${statusCode}`, fields: ['LastName'] }],
+})
+const taken = { id: '00Q1', success: true, created: true, errors: [] }
+
+async function outcomes(reply: Reply | readonly Reply[], count = 1) {
+  plugin.http.on(COLLECTION, reply)
+  return await plugin.run(
+    'upsert',
+    Array.from({ length: count }, (_, n) => item(`n${n}`)),
+  )
+}
+
+const sayWords = (code: string) => ({ message: expect.stringContaining(`${code}: words of ${code} (LastName)`) })
+
+/** What each move comes to for a row of a collection. */
+const ROWS = {
+  retry: (code: string) => ({ outcome: 'retry', code, afterMs: null, ...sayWords(code) }),
+  late: (code: string) => ({ outcome: 'retry', code, afterMs: HOUR_MS, ...sayWords(code) }),
+  again: (code: string) => ({ outcome: 'dead', code, ...sayWords(code) }),
+  dead: (code: string) => ({ outcome: 'dead', code, disable: false, ...sayWords(code) }),
+  config: (code: string) => ({ outcome: 'dead', code: 'config_invalid', ...sayWords(code) }),
+  refused: (code: string) => ({ outcome: 'unauthorized', ...sayWords(code) }),
+}
+
+test.each([
+  ['UNABLE_TO_LOCK_ROW', 'retry'],
+  ['SERVER_UNAVAILABLE', 'retry'],
+  ['REQUEST_LIMIT_EXCEEDED', 'late'],
+  ['STORAGE_LIMIT_EXCEEDED', 'late'],
+  ['DUPLICATE_VALUE', 'again'],
+  ['DUPLICATES_DETECTED', 'dead'],
+  ['REQUIRED_FIELD_MISSING', 'dead'],
+  ['FIELD_CUSTOM_VALIDATION_EXCEPTION', 'dead'],
+  ['STRING_TOO_LONG', 'dead'],
+  ['INVALID_EMAIL_ADDRESS', 'dead'],
+  ['INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST', 'dead'],
+  ['INVALID_FIELD', 'dead'],
+  ['INVALID_TYPE', 'dead'],
+  ['JSON_PARSER_ERROR', 'dead'],
+  ['CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY', 'dead'],
+  ['INSUFFICIENT_ACCESS', 'dead'],
+  ['INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY', 'dead'],
+  ['DUPLICATE_EXTERNAL_ID', 'config'],
+  ['NOT_FOUND', 'config'],
+  ['API_DISABLED_FOR_ORG', 'refused'],
+] as const)('%s is as the notes say: %s', (code, move) => {
+  expect(MOVES[code]).toBe(move)
+})
+
+test.each(Object.entries(MOVES))('a row with %s: %s, and its neighbour is delivered', async (code, move) => {
+  const [failed, neighbour] = await outcomes({ json: [fails(code), taken] }, 2)
+  // What is sent again comes alone, and gets two rows back here: that is no answer to it.
+  if (move !== 'again') expect(failed).toMatchObject(ROWS[move](code))
+  expect(neighbour).toMatchObject({ outcome: 'delivered' })
+})
+
+test('a duplicate value is sent once more: then it is an update, or it is dead', async () => {
+  const race = fails('DUPLICATE_VALUE')
+  expect(await outcomes([{ json: [race] }, { json: [{ ...taken, created: false }] }])).toMatchObject([
+    { outcome: 'delivered' },
+  ])
+  plugin.http.forget()
+  expect(await outcomes({ json: [race] })).toMatchObject([ROWS.again('DUPLICATE_VALUE')])
+  expect(plugin.http.requests.length).toBe(2)
+})
+
+test.each(['SOME_NEW_CODE', 'toString', '__proto__'])('an unknown code of a row is a dead letter: %s', async (code) => {
+  expect(await outcomes({ json: [fails(code)] })).toMatchObject([ROWS.dead(code)])
+})
+
+const whole = (status: number, errorCode: string, message = 'their words'): Reply => ({
+  status,
+  json: [{ errorCode, message }],
+})
+
+test.each([
+  [
+    '403 limit',
+    whole(403, 'REQUEST_LIMIT_EXCEEDED'),
+    { outcome: 'retry', code: 'REQUEST_LIMIT_EXCEEDED', afterMs: HOUR_MS },
+  ],
+  ['403 api off', whole(403, 'API_DISABLED_FOR_ORG'), { outcome: 'unauthorized' }],
+  ['403 access', whole(403, 'INSUFFICIENT_ACCESS'), { outcome: 'dead', code: 'INSUFFICIENT_ACCESS' }],
+  ['403 unknown', whole(403, 'NEVER_SEEN'), { outcome: 'dead', code: 'NEVER_SEEN' }],
+  ['400 field', whole(400, 'INVALID_FIELD'), { outcome: 'dead', code: 'INVALID_FIELD' }],
+  ['400 json', whole(400, 'JSON_PARSER_ERROR'), { outcome: 'dead', code: 'JSON_PARSER_ERROR' }],
+  ['404', whole(404, 'NOT_FOUND'), { outcome: 'dead', code: 'config_invalid' }],
+  ['410', whole(410, 'UNSUPPORTED_API_VERSION'), { outcome: 'dead', code: 'config_invalid' }],
+  ['410 without words', { status: 410 }, { outcome: 'dead', code: 'config_invalid' }],
+  ['300', { status: 300, json: ['/a', '/b'] }, { outcome: 'dead', code: 'config_invalid' }],
+  ['503', whole(503, 'SERVER_UNAVAILABLE'), { outcome: 'retry', code: 'SERVER_UNAVAILABLE' }],
+  ['500 of a proxy', { status: 500, body: '<html>' }, { outcome: 'retry', code: 'http_500' }],
+  ['429', { status: 429, headers: { 'retry-after': '7' } }, { outcome: 'retry', code: 'http_429', afterMs: 7_000 }],
+  ['409 lock', whole(409, 'UNABLE_TO_LOCK_ROW'), { outcome: 'retry', code: 'UNABLE_TO_LOCK_ROW' }],
+  ['418', { status: 418, body: 'teapot' }, { outcome: 'dead', code: 'http_418' }],
+  ['200 with nonsense', { body: '[{"success":' }, { outcome: 'retry', code: 'answer_unreadable' }],
+  ['200 with too few', { json: [] }, { outcome: 'retry', code: 'answer_unreadable' }],
+  ['200 with a page', { body: '<html>' }, { outcome: 'retry', code: 'answer_unreadable' }],
+  ['200 with odd rows', { json: [7] }, { outcome: 'retry', code: 'answer_unreadable' }],
+  ['200 with a silent row', { json: [{ success: false }] }, { outcome: 'retry', code: 'answer_unreadable' }],
+  ['a connection that broke', { error: 'http_reset' }, { outcome: 'retry', code: 'http_reset' }],
+  ['no answer', { error: 'http_timeout' }, { outcome: 'retry', code: 'http_timeout' }],
+] as const)('the call as a whole: %s', async (_name, reply, expected) => {
+  const [outcome] = await outcomes(reply)
+  expect(outcome).toMatchObject(expected)
+  if (typeof reply === 'object' && 'json' in reply && JSON.stringify(reply.json).includes('their words'))
+    expect(outcome?.message).toContain('their words')
+})
+
+test('the breaker counts what is down, not what is refused', async () => {
+  for (let n = 0; n < 10; n++) await outcomes({ json: [fails('STRING_TOO_LONG')] })
+  expect(await outcomes({ json: [taken] })).toMatchObject([{ outcome: 'delivered' }])
+})

@@ -1,0 +1,120 @@
+/** Slack's limits: what is too long is cut, at the right places, and the double takes what comes out. */
+import { expect, test } from 'vitest'
+import type { Json } from 'manifold/plugin'
+import { problemOf } from './fake/block-rules.ts'
+import { cut, fitBlocks, SLACK_LIMITS } from './fit.ts'
+import { messageOf } from './message.ts'
+import { viewOf } from './view.ts'
+
+const section = (text: string): Json => ({ type: 'section', text: { type: 'mrkdwn', text } })
+
+test('a text is cut between code points, entities and links, and the escaped length counts', () => {
+  expect(cut('short', 5)).toBe('short')
+  expect(cut('longer', 5)).toBe('long…')
+  expect(cut('👩‍🚀👩‍🚀👩‍🚀', 6)).toBe('👩‍🚀…')
+  expect(cut('😀😀😀', 4)).toBe('😀…')
+  expect(cut('a&amp;b&lt;c', 6)).toBe('a…')
+  expect(cut('a&amp;b&lt;c', 7)).toBe('a&amp;…')
+  expect(cut('see <https://example.org|it> now', 20)).toBe('see …')
+  for (let max = 0; max < 60; max += 1) {
+    const short = cut('&amp;'.repeat(5) + '😀'.repeat(5) + 'x'.repeat(20), max)
+    expect(short.length).toBeLessThanOrEqual(max)
+    expect(short).not.toMatch(/&(?!amp;)|[\uD800-\uDBFF](?![\uDC00-\uDFFF])/)
+  }
+})
+
+test.each<[string, Json, unknown]>([
+  ['a section', section('x'.repeat(4_000)), { text: { text: `${'x'.repeat(SLACK_LIMITS.sectionChars - 1)}…` } }],
+  [
+    'a header',
+    { type: 'header', text: { type: 'plain_text', text: 'x'.repeat(200) } },
+    { text: { text: `${'x'.repeat(149)}…` } },
+  ],
+  [
+    'fields',
+    { type: 'section', fields: Array.from({ length: 12 }, () => ({ type: 'mrkdwn', text: 'x'.repeat(1_000) })) },
+    { fields: { length: 10 } },
+  ],
+  [
+    'a field',
+    { type: 'section', fields: [{ type: 'mrkdwn', text: 'x'.repeat(2_100) }] },
+    { fields: [{ text: `${'x'.repeat(1_999)}…` }] },
+  ],
+  [
+    'a context',
+    { type: 'context', elements: Array.from({ length: 11 }, () => ({ type: 'mrkdwn', text: 'x' })) },
+    { elements: { length: 10 } },
+  ],
+  [
+    'actions',
+    {
+      type: 'actions',
+      elements: Array.from({ length: 26 }, (_, n) => ({
+        type: 'button',
+        action_id: `a${n}`,
+        text: { type: 'plain_text', text: 'x' },
+      })),
+    },
+    { elements: { length: 25 } },
+  ],
+  ['a block id', { type: 'divider', block_id: 'x'.repeat(300) }, { block_id: 'x'.repeat(255) }],
+  ['markdown', { type: 'markdown', text: 'x'.repeat(12_500) }, { text: `${'x'.repeat(11_999)}…` }],
+])('%s', (_name, block, expected) => {
+  const { blocks } = fitBlocks([block])
+  expect(blocks).toMatchObject([expected])
+  expect(problemOf({ text: 'x', blocks })).toBeNull()
+})
+
+test('fifty blocks, and 13,200 characters over all of them', () => {
+  const many = fitBlocks(Array.from({ length: 60 }, () => section('x')))
+  expect(many.blocks).toHaveLength(50)
+  expect(many.losses).toEqual(['blocks after 50'])
+  const long = fitBlocks(Array.from({ length: 8 }, () => section('q'.repeat(2_500))))
+  expect(long.blocks).toHaveLength(6)
+  expect(JSON.stringify(long.blocks).match(/q|…/g)).toHaveLength(SLACK_LIMITS.allBlocksChars)
+  expect(problemOf({ text: 'x', blocks: long.blocks })).toBeNull()
+  const rich = fitBlocks([
+    ...Array.from({ length: 5 }, () => section('x'.repeat(2_600))),
+    {
+      type: 'rich_text',
+      elements: [{ type: 'rich_text_section', elements: [{ type: 'text', text: 'x'.repeat(500) }] }],
+    },
+  ])
+  expect(rich.losses).toEqual(['block 6'])
+})
+
+test('blocks without a text are left out, since Slack refuses them', () => {
+  const { blocks } = fitBlocks([
+    section('  '),
+    { type: 'header', text: { type: 'plain_text', text: '' } },
+    {
+      type: 'section',
+      fields: [
+        { type: 'mrkdwn', text: '' },
+        { type: 'mrkdwn', text: 'kept' },
+      ],
+    },
+    { type: 'context', elements: [{ type: 'mrkdwn', text: '' }] },
+    { type: 'divider' },
+  ])
+  expect(blocks).toEqual([{ type: 'section', fields: [{ type: 'mrkdwn', text: 'kept' }] }, { type: 'divider' }])
+})
+
+test('answers that are nothing but markup and as long as can be: always a message that Slack takes', () => {
+  const nasty = ['&<>'.repeat(20_000), '<!channel>'.repeat(2_000), '😀'.repeat(30_000), '\n'.repeat(100), '']
+  for (const answer of nasty) {
+    const view = viewOf({ data: { a: answer } })
+    const blocks = [
+      { type: 'header', text: { type: 'plain_text', text: '{{data.a}}' } },
+      section('{{data.a}}'),
+      section('*{{{data.a}}}*'),
+      { type: 'section', fields: [{ type: 'mrkdwn', text: '{{&data.a}}' }] },
+      { type: 'context', elements: [{ type: 'plain_text', text: '{{data.a}}' }] },
+    ]
+    const message = messageOf({ text: '{{data.a}}', blocks }, view)
+    expect(problemOf({ ...message })).toBeNull()
+    expect(message.text.length).toBeLessThanOrEqual(SLACK_LIMITS.textChars)
+    const marked = JSON.stringify([message.text, ...(message.blocks ?? []).slice(1, 4)])
+    expect(marked).not.toMatch(/<!channel>/)
+  }
+})

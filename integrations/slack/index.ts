@@ -1,0 +1,41 @@
+/**
+ * Posts to Slack: a message for each response or a digest of them, by incoming webhook or with a bot token. Slack knows no
+ * idempotency key, so what an attempt came to is read with care (`outcomes.ts`), and a message of unknown fate is posted
+ * again or never, as the setting `delivery` says (`once.ts`).
+ */
+import { delivered, definePlugin } from 'manifold/plugin'
+import { check } from './check.ts'
+import { collect, count } from './digest.ts'
+import { arm, postOnce } from './once.ts'
+import { channelOf, paceBy, post } from './post.ts'
+import type { Plugin } from './types.d.ts'
+import { viewOf, viewOfEvent } from './view.ts'
+
+export default definePlugin<Plugin>({
+  on: {
+    'response.submitted': async (event, ctx) => {
+      if (ctx.config.digest !== undefined) return await count(event, ctx, Date.now())
+      const channel = channelOf(ctx, viewOfEvent(event, ''))
+      ctx.enqueue('post', { channel }, { key: event.id, paceBy: paceBy(channel) })
+    },
+  },
+  actions: {
+    post: {
+      run: async ([item], ctx) => {
+        if (item === undefined) return
+        return ctx.config.delivery === 'at-most-once' ? arm(item, ctx) : (await post(item, ctx)).outcome
+      },
+    },
+    'post-once': { run: async ([item], ctx) => (item === undefined ? undefined : await postOnce(item, ctx)) },
+    collect: {
+      run: async ([item], ctx) => {
+        const digest = await collect(ctx, Date.now())
+        if (digest === null || item === undefined) return delivered({ responses: 0 })
+        const channel = channelOf(ctx, viewOf({}))
+        ctx.enqueue('post', { channel, digest }, { key: `digest/${item.delivery.id}`, paceBy: paceBy(channel) })
+        return delivered({ responses: digest.count })
+      },
+    },
+  },
+  check: async (ctx) => await check(ctx),
+})

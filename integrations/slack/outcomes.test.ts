@@ -1,0 +1,158 @@
+/** Every word of Slack, and every answer without one: what becomes of the message. */
+import { expect, test } from 'vitest'
+import type { HttpResponse } from 'manifold/plugin'
+import { judge, MEANINGS } from './outcomes.ts'
+
+const answer = (status: number, body: string, headers: Record<string, string> = {}): HttpResponse => ({
+  status,
+  headers,
+  body,
+  truncated: false,
+  json: () => JSON.parse(body) as never,
+})
+const word = (error: string, more: object = {}) =>
+  judge(answer(200, JSON.stringify({ ok: false, error, ...more })), 'api')
+const text = (body: string, status = 400) => judge(answer(status, body), 'webhook')
+
+const BUSY = ['ratelimited', 'rate_limited', 'service_unavailable', 'request_timeout']
+const UNKNOWN = ['fatal_error', 'internal_error', 'rollup_error']
+const REFUSED_BY_API = [
+  'invalid_auth',
+  'not_authed',
+  'token_revoked',
+  'token_expired',
+  'account_inactive',
+  'missing_scope',
+  'not_allowed_token_type',
+  'access_denied',
+  'org_login_required',
+  'team_access_not_granted',
+]
+const REFUSED_BY_WEBHOOK = [
+  'invalid_token',
+  'no_service',
+  'no_service_id',
+  'no_active_hooks',
+  'no_team',
+  'team_disabled',
+]
+const DEAD_BY_API = [
+  'channel_not_found',
+  'not_in_channel',
+  'is_archived',
+  'restricted_action',
+  'restricted_action_read_only_channel',
+  'restricted_action_thread_only_channel',
+  'msg_too_long',
+  'msg_blocks_too_long',
+  'no_text',
+  'invalid_blocks',
+  'invalid_blocks_format',
+  'ekm_access_denied',
+  'message_limit_exceeded',
+  'metadata_too_large',
+  'a_word_of_tomorrow',
+]
+const DEAD_BY_WEBHOOK = [
+  'invalid_payload',
+  'user_not_found',
+  'no_text',
+  'too_many_attachments',
+  'invalid_blocks',
+  'action_prohibited',
+  'channel_not_found',
+  'channel_is_archived',
+  'posting_to_general_channel_denied',
+]
+
+test('the table has no word that this test does not know', () => {
+  expect(Object.keys(MEANINGS).sort()).toEqual([...BUSY, ...UNKNOWN, ...REFUSED_BY_API, ...REFUSED_BY_WEBHOOK].sort())
+})
+
+test.each(BUSY)('%s: not posted, tried again', (error) => {
+  expect(word(error)).toMatchObject({ meaning: 'busy', outcome: { outcome: 'retry', code: `slack_${error}` } })
+})
+
+test.each(UNKNOWN)('%s: may have been posted', (error) => {
+  expect(word(error)).toMatchObject({
+    meaning: 'unknown',
+    outcome: {
+      outcome: 'retry',
+      code: `slack_${error}`,
+      reason: `Slack answered "${error}". It may have been posted.`,
+    },
+  })
+})
+
+test.each(REFUSED_BY_API)('%s: the credential is not accepted', (error) => {
+  expect(word(error)).toMatchObject({ meaning: 'refused', outcome: { outcome: 'unauthorized' } })
+})
+
+test.each(REFUSED_BY_WEBHOOK)('%s of a webhook, whatever the status', (error) => {
+  for (const status of [400, 403, 404]) {
+    expect(text(error, status)).toMatchObject({
+      meaning: 'refused',
+      outcome: { outcome: 'unauthorized', message: expect.stringContaining(`Slack answered "${error}".`) },
+    })
+  }
+})
+
+test.each(DEAD_BY_API)('%s: a dead letter with the word', (error) => {
+  expect(word(error)).toMatchObject({ meaning: 'dead', outcome: { outcome: 'dead', code: `slack_${error}` } })
+})
+
+test.each(DEAD_BY_WEBHOOK)('%s of a webhook: a dead letter with the word', (error) => {
+  for (const status of [400, 403, 404, 410]) {
+    expect(text(error, status)).toMatchObject({
+      meaning: 'dead',
+      outcome: { outcome: 'dead', code: `slack_${error}`, message: expect.stringContaining(`"${error}"`) },
+    })
+  }
+})
+
+test('posted', () => {
+  expect(judge(answer(200, '{"ok":true,"channel":"C1","ts":"1.2"}'), 'api')).toEqual({
+    meaning: 'posted',
+    outcome: { outcome: 'delivered', detail: { channel: 'C1', ts: '1.2' } },
+  })
+  expect(text('ok', 200)).toEqual({ meaning: 'posted', outcome: { outcome: 'delivered' } })
+})
+
+test('429 waits as long as Slack says', () => {
+  for (const kind of ['api', 'webhook'] as const) {
+    const body = kind === 'api' ? '{"ok":false,"error":"ratelimited"}' : 'rate_limited'
+    expect(judge(answer(429, body, { 'retry-after': '30' }), kind)).toMatchObject({
+      meaning: 'busy',
+      outcome: { outcome: 'retry', afterMs: 30_000 },
+    })
+    expect(judge(answer(429, '<html>', { 'retry-after': 'soon' }), kind).outcome).not.toHaveProperty('afterMs')
+  }
+})
+
+test.each([
+  [500, 'unknown'],
+  [502, 'unknown'],
+  [503, 'unknown'],
+  [504, 'unknown'],
+  [408, 'unknown'],
+  // A page of somebody between says nothing of Slack.
+  [200, 'unknown'],
+  [302, 'dead'],
+  [403, 'dead'],
+])('%i without a word of Slack: %s', (status, meaning) => {
+  for (const kind of ['api', 'webhook'] as const)
+    expect(judge(answer(status, '<html>upstream</html>'), kind).meaning).toBe(meaning)
+})
+
+test("Slack's explanations are in the message", () => {
+  const explained = word('invalid_blocks', {
+    response_metadata: { messages: ['[ERROR] missing required field: type'] },
+  })
+  expect(explained.outcome).toMatchObject({
+    message: 'Slack answered "invalid_blocks". [ERROR] missing required field: type',
+  })
+  expect(word('missing_scope', { needed: 'chat:write', provided: 'users:read' }).outcome).toMatchObject({
+    message: expect.stringContaining('It needs the scope chat:write.'),
+  })
+  expect(word('not_in_channel').outcome).toMatchObject({ message: expect.stringContaining('/invite') })
+})

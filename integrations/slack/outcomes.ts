@@ -1,0 +1,142 @@
+/**
+ * What Slack's answers mean, as data. `chat.postMessage` answers 200 with `{"ok":false,"error":"..."}`, an incoming webhook
+ * with plain text and a status that sources disagree about: both are read by their word, not by their status
+ * (docs.slack.dev/reference/methods/chat.postMessage, docs.slack.dev/messaging/sending-messages-using-incoming-webhooks).
+ */
+import { dead, delivered, retry, unauthorized } from 'manifold/plugin'
+import type { FinalOutcome, HttpResponse, Json } from 'manifold/plugin'
+
+/**
+ * `busy`: not posted, tried again. `unknown`: may have been posted. `refused`: not posted, the credential is not accepted.
+ * `dead`: not posted, and would not be the next time.
+ */
+export type Meaning = 'busy' | 'unknown' | 'refused' | 'dead'
+
+/** Words with another meaning than `dead`. */
+export const MEANINGS: Readonly<Record<string, Meaning>> = {
+  ratelimited: 'busy',
+  rate_limited: 'busy',
+  service_unavailable: 'busy',
+  // The request did not arrive whole.
+  request_timeout: 'busy',
+  // "Some aspect of the operation succeeded before the error was raised."
+  fatal_error: 'unknown',
+  internal_error: 'unknown',
+  rollup_error: 'unknown',
+  invalid_auth: 'refused',
+  not_authed: 'refused',
+  token_revoked: 'refused',
+  token_expired: 'refused',
+  account_inactive: 'refused',
+  missing_scope: 'refused',
+  not_allowed_token_type: 'refused',
+  access_denied: 'refused',
+  org_login_required: 'refused',
+  invalid_token: 'refused',
+  no_service: 'refused',
+  no_service_id: 'refused',
+  no_active_hooks: 'refused',
+  no_team: 'refused',
+  team_disabled: 'refused',
+  team_access_not_granted: 'refused',
+}
+
+/** What an admin may do about the words that are met most often. */
+const ADVICE: Readonly<Record<string, string>> = {
+  not_in_channel: 'Invite the app to the channel: /invite @app.',
+  channel_not_found: 'Use the id of the channel (C...) and invite the app when it is private.',
+  is_archived: 'Unarchive the channel, or name another one.',
+  channel_is_archived: 'Unarchive the channel, or make a webhook for another one.',
+  missing_scope: 'Add the scope to the app, install it again, and put its new token into the settings.',
+  no_service: 'The webhook was removed or switched off: make another one and put its URL into the settings.',
+  msg_blocks_too_long: 'Shorten the blocks.',
+}
+const NEW_CREDENTIAL = 'Put a valid token or webhook URL into the settings, then resume the installation.'
+
+const WORD = /^[a-z][a-z0-9_]{2,99}$/
+
+/** What came of a message, and whether it is sure that it was not posted. */
+export interface Judged {
+  readonly meaning: 'posted' | Meaning
+  readonly outcome: FinalOutcome
+}
+
+/** Of an answer that came; `webhook` answers plain text. */
+export function judge(answer: HttpResponse, kind: 'api' | 'webhook'): Judged {
+  const told = kind === 'api' ? toldByApi(answer) : toldByWebhook(answer)
+  if (told === 'posted') return { meaning: 'posted', outcome: delivered(kind === 'api' ? postedAs(answer) : undefined) }
+  const { word, details } = told
+  const meaning = answer.status === 429 ? 'busy' : word === null ? byStatus(answer.status) : (MEANINGS[word] ?? 'dead')
+  const message = [`Slack answered ${word === null ? String(answer.status) : `"${word}"`}.`, ...details]
+    .concat(word === null ? [] : (ADVICE[word] ?? []))
+    .join(' ')
+  const code = word === null ? `http_${answer.status}` : `slack_${word}`
+  return { meaning, outcome: outcomeOf(meaning, { message, code, answer }) }
+}
+
+function outcomeOf(
+  meaning: Meaning,
+  { message, code, answer }: { message: string; code: string; answer: HttpResponse },
+): FinalOutcome {
+  switch (meaning) {
+    case 'busy':
+      return retry(message, { code, untouched: true, ...retryAfter(answer) })
+    case 'unknown':
+      return retry(`${message} It may have been posted.`, { code })
+    case 'refused':
+      return unauthorized(`${message} ${NEW_CREDENTIAL}`)
+    case 'dead':
+      return dead(code, message)
+    default: {
+      const never: never = meaning
+      throw new Error(`Unknown meaning ${String(never)}`)
+    }
+  }
+}
+
+/** Without a word somebody between may have answered: after Slack did it, if it is no refusal. */
+const byStatus = (status: number): Meaning => (status < 300 || status === 408 || status >= 500 ? 'unknown' : 'dead')
+
+type Told = 'posted' | { readonly word: string | null; readonly details: readonly string[] }
+
+function toldByApi(answer: HttpResponse): Told {
+  const body = parsed(answer)
+  if (body === null) return { word: null, details: ['The answer is not JSON of Slack.'] }
+  if (body['ok'] === true) return 'posted'
+  const word = typeof body['error'] === 'string' && WORD.test(body['error']) ? body['error'] : null
+  const metadata = body['response_metadata']
+  const messages = isFields(metadata) && Array.isArray(metadata['messages']) ? (metadata['messages'] as Json[]) : []
+  const needed = typeof body['needed'] === 'string' ? [`It needs the scope ${body['needed']}.`] : []
+  const errors = Array.isArray(body['errors']) ? (body['errors'] as Json[]) : []
+  return { word, details: [...needed, ...[...messages, ...errors].filter((text) => typeof text === 'string')] }
+}
+
+function toldByWebhook({ status, body }: HttpResponse): Told {
+  const text = body.trim()
+  if (status >= 200 && status < 300 && text === 'ok') return 'posted'
+  const word = /^[a-z0-9_]+/.exec(text)?.[0] ?? ''
+  return { word: WORD.test(word) ? word : null, details: text === word ? [] : [text.slice(0, 500)].filter(Boolean) }
+}
+
+function postedAs(answer: HttpResponse): Json {
+  const { channel = null, ts = null } = parsed(answer) ?? {}
+  return { channel, ts }
+}
+
+function parsed(answer: HttpResponse): { readonly [name: string]: Json } | null {
+  try {
+    const body = answer.json()
+    return isFields(body) ? body : null
+  } catch {
+    return null
+  }
+}
+
+/** Seconds, as Slack sends them (docs.slack.dev/apis/web-api/rate-limits). */
+function retryAfter({ headers }: HttpResponse): { afterMs?: number } {
+  const text = headers['retry-after']?.trim() ?? ''
+  return /^\d{1,6}$/.test(text) ? { afterMs: Number(text) * 1_000 } : {}
+}
+
+const isFields = (value: Json | undefined): value is { readonly [name: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

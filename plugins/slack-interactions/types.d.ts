@@ -1,0 +1,23 @@
+/** Made from plugin.json by `manifold plugin types`; changes are made there. */
+import type { SecretRef } from 'manifold/plugin'
+
+/** The settings as the code sees them: defaults filled in, secrets sealed. */
+export interface Config {
+  /** Of the Slack app: Basic Information, App Credentials. */
+  readonly signingSecret: SecretRef
+}
+
+/** The settings as an admin writes them. */
+export interface Settings {
+  /** Of the Slack app: Basic Information, App Credentials. */
+  readonly signingSecret: string
+}
+
+/** For `definePlugin<Plugin>`. */
+export interface Plugin {
+  readonly config: Config
+  readonly on: {}
+  readonly actions: {}
+  readonly schedules: never
+  readonly routes: 'POST /interact'
+}

@@ -1,0 +1,18 @@
+/**
+ * Looks at each response before it is stored. What has too many points waits in quarantine until somebody releases or discards
+ * it; the sender gets the ordinary answer and learns nothing. When this fails the response is stored as it was: a filter that
+ * is broken must not cost answers.
+ */
+import { definePlugin, flag, keep } from 'manifold/plugin'
+import { pointsOf } from './points.ts'
+import type { Plugin } from './types.d.ts'
+
+export default definePlugin<Plugin>({
+  transform: ({ data }, { config }) => {
+    const findings = pointsOf(data, config)
+    const points = findings.reduce((sum, finding) => sum + finding.points, 0)
+    if (points >= config.points) return flag(findings.map(({ what }) => what).join(', '))
+    // Kept with the response: filters of other installations can look at `meta.spam_points`.
+    return keep({ meta: { spam_points: points } })
+  },
+})

@@ -1,0 +1,158 @@
+/** Deliveries by what is said in them, dead ones by their cause, and the event of a response. */
+import { describe, expect, it } from 'vitest'
+import { LIMITS } from '../../../core/limits.ts'
+import type { NewDelivery, WorkspaceId } from '../../../core/model.ts'
+import type { Store } from '../../../core/storage/store.ts'
+import type { SharedStore } from '../store.ts'
+import { delivery, died, retried, submission } from './fixtures.ts'
+import { apply } from './memory.ts'
+
+const ids = (rows: readonly { readonly id: string }[]): string[] => rows.map(({ id }) => id).toSorted()
+
+/** Dead ones with this error each. */
+async function buried(
+  store: Store,
+  workspace: WorkspaceId,
+  errors: readonly (readonly [code: string, error: string])[],
+) {
+  const rows = errors.map(() => delivery())
+  await apply(store, workspace, { deliveries: rows })
+  await store.finishAttempts(
+    rows.map(({ id }, n) => {
+      const [errorCode, error] = errors[n] as readonly [string, string]
+      return died(id, { workspace, errorCode, error })
+    }),
+  )
+  return rows
+}
+
+export function searchPart(shared: SharedStore): void {
+  describe('search', () => {
+    it('finds words in ids, error, code, host and input; in answers only where they may be read', async () => {
+      const { store, workspace } = shared()
+      const sent = submission({ workspace, data: '{"note":"50% \\"off\\" in Zürich"}' })
+      await store.accept([sent])
+      const { responseId } = sent
+      const [a, b, c] = [
+        delivery({ responseId, eventId: sent.eventId, input: '{"text":"Hello_World"}' }),
+        delivery({ input: '{"text":"HelloXWorld"}' }),
+        delivery(),
+      ] as [NewDelivery, NewDelivery, NewDelivery]
+      await apply(store, workspace, { deliveries: [a, b, c] })
+      await store.finishAttempts([
+        retried(b.id, { workspace, host: 'hooks.example:8443', error: 'Quota of team 7 is used up.' }),
+      ])
+      const found = async (words: string, inAnswers = true) =>
+        ids((await store.listDeliveries(workspace, { limit: 10, text: { words, inAnswers } })).items)
+      expect(await found(a.id)).toEqual([a.id])
+      expect(await found(responseId)).toEqual([a.id])
+      expect(await found(sent.eventId)).toEqual([a.id])
+      expect(await found('TEAM 7')).toEqual([b.id])
+      expect(await found('hooks.example:8443')).toEqual([b.id])
+      // What stands for any letter in SQL stands for itself here.
+      expect(await found('hello_world')).toEqual([a.id])
+      expect(await found('50% "off"')).toEqual([a.id])
+      expect(await found('Zürich')).toEqual([a.id])
+      expect(await found('50% "off"', false)).toEqual([])
+      expect(await found('51%')).toEqual([])
+      const other = { limit: 10, text: { words: 'Zürich', inAnswers: true } }
+      expect((await store.listDeliveries('elsewhere', other)).items).toEqual([])
+      expect((await store.listDeliveries(workspace, { ...other, installation: 'none' })).items).toEqual([])
+    })
+
+    it('looks through so many rows a page, and goes on from there', async () => {
+      const { store, workspace } = shared()
+      const old = delivery({ input: '{"text":"needle"}' })
+      await apply(store, workspace, { deliveries: [old] })
+      const rows = Array.from({ length: LIMITS.deliverySearchRowsMax }, () => delivery())
+      await apply(store, workspace, { deliveries: rows })
+      const query = { limit: 5, text: { words: 'needle', inAnswers: true } }
+      const first = await store.listDeliveries(workspace, query)
+      expect(first.items).toEqual([])
+      expect(first.next).not.toBeNull()
+      const second = await store.listDeliveries(workspace, { ...query, after: first.next ?? '' })
+      expect([ids(second.items), second.next]).toEqual([[old.id], null])
+      const few = await store.listDeliveries(workspace, { limit: 2, text: { words: 'hello', inAnswers: false } })
+      expect(few.items).toHaveLength(2)
+      const next = await store.listDeliveries(workspace, {
+        limit: 2,
+        text: { words: 'hello', inAnswers: false },
+        after: few.next ?? '',
+      })
+      expect(new Set(ids([...few.items, ...next.items])).size).toBe(4)
+    })
+  })
+
+  describe('dead letters by cause', () => {
+    it('the same words of one installation are one cause, whatever ids, numbers and addresses stand in them', async () => {
+      const { store, workspace } = shared()
+      const rows = await buried(store, workspace, [
+        ['http_404', 'There is no contact 17 (ada@example.com).'],
+        ['http_404', 'There is no contact 18 (bob@example.com).'],
+        ['http_400', 'There is no contact 18 (bob@example.com).'],
+        ['http_404', 'dlv_0192f0c4-0000-7000-8000-000000000000 was refused'],
+      ])
+      const { groups, whole } = await store.groupDead(workspace, {})
+      expect(whole).toBe(true)
+      expect(groups.map(({ code, message, count }) => [code, message, count])).toContainEqual([
+        'http_404',
+        'There is no contact # (…).',
+        2,
+      ])
+      expect(groups.map(({ count }) => count)).toEqual([2, 1, 1])
+      const [largest] = groups
+      expect(largest).toMatchObject({ installation: 'crm', reason: 'receiver_failed', exampleId: rows[1]?.id })
+      const { items } = await store.listDeliveries(workspace, { limit: 10, state: 'dead', cause: largest?.cause })
+      expect(ids(items)).toEqual(ids(rows.slice(0, 2)))
+      expect((await store.groupDead(workspace, { code: 'http_400' })).groups).toHaveLength(1)
+      expect((await store.groupDead(workspace, { installation: 'other' })).groups).toEqual([])
+      expect((await store.groupDead('elsewhere', {})).groups).toEqual([])
+      expect(await store.countReplay({ workspace, states: ['dead'], code: 'http_400' })).toBe(1)
+    })
+
+    it('groups the newest, and says when there were more', async () => {
+      const { store, workspace } = shared()
+      await buried(store, workspace, [
+        ['http_404', 'old'],
+        ['http_500', 'new'],
+      ])
+      const { READS } = await import('../../../core/storage/verbs.ts')
+      // The whole number takes a minute to fill: what is bounded is the statement.
+      const steps = READS.groupDead({ workspace, query: {}, rowsMax: LIMITS.deadGroupRowsMax })
+      const { value } = steps.next()
+      expect(value).toMatchObject({ params: [workspace, LIMITS.deadGroupRowsMax] })
+      const full = steps.next({
+        rows: [
+          {
+            installation: 'crm',
+            reason: null,
+            error_code: null,
+            error: null,
+            first_at: '',
+            last_at: '',
+            example: '',
+
+            n: LIMITS.deadGroupRowsMax,
+          },
+        ],
+        changes: 0,
+      })
+      expect(full).toMatchObject({ done: true, value: { whole: false } })
+    })
+  })
+
+  describe('the event of a response', () => {
+    it('is the newest that has its answers', async () => {
+      const { store, workspace } = shared()
+      const sent = submission({ workspace })
+      await store.accept([sent])
+      expect(await store.eventOfResponse(workspace, sent.responseId)).toMatchObject({
+        id: sent.eventId,
+        type: 'response.submitted',
+        data: '{"email":"ada@example.com"}',
+      })
+      expect(await store.eventOfResponse(workspace, 'rsp_none')).toBeUndefined()
+      expect(await store.eventOfResponse('elsewhere', sent.responseId)).toBeUndefined()
+    })
+  })
+}

@@ -1,0 +1,173 @@
+/** The pace of actions: runs that share a key start no faster, everybody else starts at once, and time is the test's own. */
+import { expect, test } from 'vitest'
+import { createBreakers } from '../../core/delivery/breaker.ts'
+import { Lane } from '../../core/delivery/lane.ts'
+import type { LaneDeps } from '../../core/delivery/lane.ts'
+import { LIMITS } from '../../core/limits.ts'
+import type { Delivery } from '../../core/model.ts'
+import type { Installation } from '../../core/registry/installation.ts'
+import { createManualClock } from '../../core/testing/manual-clock.ts'
+import { installation } from './world.ts'
+
+const PACED = { actions: { post: { pace: { perS: 2 } }, free: {}, rows: { batch: { max: 10 }, pace: { perS: 1 } } } }
+
+interface Started {
+  readonly ids: readonly string[]
+  readonly paceKey: string | null
+  readonly name: string
+  readonly atMs: number
+}
+
+/** A lane over a list that stands for storage; runs end as soon as the test looks. */
+function openLane(manifest: object = PACED, limits: Partial<LaneDeps['limits']> = {}) {
+  const clock = createManualClock(1_000_000)
+  const stored = new Map<string, Delivery>()
+  const started: Started[] = []
+  const running: Delivery[] = []
+  const wakes: number[] = []
+  let made = 0
+  const spec = (more: object): Installation =>
+    installation({ id: 'crm', code: {}, concurrency: 1_000, manifest: { ...manifest, ...more } })
+  const deps: LaneDeps = {
+    store: {
+      loadDue: async ({ limit, exceptIds }) => {
+        const except = new Set(exceptIds)
+        return [...stored.values()].filter(({ id }) => !except.has(id)).slice(0, limit)
+      },
+      nextDue: async () => null,
+      headSeq: async () => 0,
+    },
+    breakers: createBreakers(LIMITS),
+    clock,
+    limits: { ...LIMITS, ...limits },
+    logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => deps.logger },
+    freshFrom: '',
+    start: (_lane, deliveries) => {
+      const [{ name, paceKey } = { name: '', paceKey: null }] = deliveries
+      started.push({ ids: deliveries.map(({ id }) => id), name, paceKey, atMs: clock.nowMs() })
+      running.push(...deliveries)
+      lane.ended(deliveries)
+    },
+    wakeAt: (atMs) => void wakes.push(atMs),
+  }
+  const lane = new Lane(deps, spec({}), 'ready')
+  const endAll = (): void => {
+    for (const delivery of running.splice(0)) {
+      stored.delete(delivery.id)
+      lane.left(delivery)
+    }
+  }
+  /** Loads are promises of this process alone. */
+  const calm = async (): Promise<void> => {
+    for (let n = 0; n < 50; n += 1) await new Promise((resolve) => void setImmediate(resolve))
+  }
+  return {
+    lane,
+    started,
+    keys: (paceKey: string | null) => started.filter((each) => each.paceKey === paceKey),
+    add: (name: string, paceKey: string | null = null, count = 1): void => {
+      for (let n = 0; n < count; n += 1) {
+        made += 1
+        const id = `dlv_${String(made).padStart(6, '0')}`
+        const one = { id, kind: 'action', name, paceKey, dueAtMs: 0, attempts: 0, eventId: null, host: null }
+        stored.set(id, one as Delivery)
+        lane.push(one as Delivery)
+      }
+    },
+    reconfigure: (more: object) => lane.reconfigure(spec(more), 'ready'),
+    /** Moves from one wake-up to the next, as the queue would call, until that time has passed. */
+    run: async (forMs: number): Promise<void> => {
+      const untilMs = clock.nowMs() + forMs
+      for (;;) {
+        for (let before = -1; before < started.length;) {
+          before = started.length
+          lane.turn()
+          await calm()
+          endAll()
+        }
+        const next = wakes.splice(0).filter((atMs) => atMs > clock.nowMs() && atMs <= untilMs)
+        if (next.length === 0) break
+        clock.moveTo(Math.min(...next))
+      }
+      clock.moveTo(untilMs)
+    },
+  }
+}
+
+const gaps = (started: readonly Started[]): readonly number[] =>
+  started.slice(1).map(({ atMs }, n) => atMs - (started[n]?.atMs ?? 0))
+
+test('those that share a key start at its pace; other keys and other actions do not wait', async () => {
+  const world = openLane()
+  world.add('post', 'C1', 5)
+  world.add('post', 'C2', 3)
+  world.add('free', 'C1', 4)
+  await world.run(0)
+  expect(world.started.map(({ name, paceKey }) => `${name} ${paceKey}`).toSorted()).toEqual([
+    'free C1',
+    'free C1',
+    'free C1',
+    'free C1',
+    'post C1',
+    'post C2',
+  ])
+  await world.run(10_000)
+  expect(gaps(world.keys('C1').filter(({ name }) => name === 'post'))).toEqual([500, 500, 500, 500])
+  expect(gaps(world.keys('C2'))).toEqual([500, 500])
+})
+
+test('without a key they share one pace; after a rest as many as the burst start at once', async () => {
+  const world = openLane({ actions: { post: { pace: { perS: 1, burst: 3 } } } })
+  world.add('post', null, 5)
+  await world.run(20_000)
+  expect(gaps(world.started)).toEqual([0, 0, 1_000, 1_000])
+  world.add('post', null, 4)
+  await world.run(20_000)
+  expect(gaps(world.started.slice(5))).toEqual([0, 0, 1_000])
+})
+
+test('a batch counts once, and holds what shares the key', async () => {
+  const world = openLane()
+  world.add('rows', 'sheet-1', 15)
+  world.add('rows', 'sheet-2', 2)
+  await world.run(5_000)
+  expect(world.keys('sheet-1').map(({ ids }) => ids.length)).toEqual([10, 5])
+  expect(gaps(world.keys('sheet-1'))).toEqual([1_000])
+  expect(world.keys('sheet-2').map(({ ids }) => ids.length)).toEqual([2])
+})
+
+test('thousands behind one key leave room for all others, and each of them starts once, in order', async () => {
+  const world = openLane(PACED, { laneMemoryDeliveriesMax: 20 })
+  world.add('post', 'slow', 3_000)
+  world.add('post', 'quick', 4)
+  world.add('free', null, 30)
+  await world.run(0)
+  expect(world.keys('quick')).toHaveLength(1)
+  expect(world.started.filter(({ name }) => name === 'free')).toHaveLength(30)
+  await world.run(3_000 * 500)
+  const ids = world.keys('slow').flatMap((each) => each.ids)
+  expect(ids).toEqual(Array.from({ length: 3_000 }, (_, n) => `dlv_${String(n + 1).padStart(6, '0')}`))
+  expect(new Set(gaps(world.keys('slow')))).toEqual(new Set([500]))
+  expect(world.keys('quick')).toHaveLength(4)
+})
+
+test('hundreds of keys at once: each at its pace', async () => {
+  const world = openLane(PACED, { laneMemoryDeliveriesMax: 100 })
+  for (let round = 0; round < 4; round += 1) for (let n = 0; n < 700; n += 1) world.add('post', `C${n}`)
+  await world.run(1_500)
+  for (let n = 0; n < 700; n += 1) expect(gaps(world.keys(`C${n}`))).toEqual([500, 500, 500])
+})
+
+test('another pace holds from the next start; without one nothing waits', async () => {
+  const world = openLane()
+  world.add('post', 'C1', 6)
+  await world.run(1_000)
+  expect(world.keys('C1')).toHaveLength(3)
+  world.reconfigure({ actions: { post: { pace: { perS: 10 } }, free: {} } })
+  await world.run(200)
+  expect(gaps(world.keys('C1').slice(3))).toEqual([100, 100])
+  world.add('post', 'C1', 5)
+  world.reconfigure({ actions: { post: {}, free: {} } })
+  await world.run(0)
+  expect(world.keys('C1')).toHaveLength(11)
+})
