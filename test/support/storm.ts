@@ -111,9 +111,10 @@ interface Row {
 async function blow(weather: Weather): Promise<StormEnd> {
   const { hub, ledger } = weather
   const calm = new AbortController()
-  const killing = killAgain(weather, calm.signal)
+  const half = Promise.withResolvers<void>()
+  const killing = killAgain(weather, { calm: calm.signal, half: half.promise })
   try {
-    await send(weather)
+    await send(weather, half.resolve)
     await Promise.race([settled(hub, SETTLE_TIMEOUT_MS), killing.then(() => settled(hub, SETTLE_TIMEOUT_MS))])
   } finally {
     calm.abort()
@@ -134,13 +135,17 @@ async function blow(weather: Weather): Promise<StormEnd> {
   }
 }
 
-/** Returns when. */
-async function killAgain({ hub, killEveryMs }: Weather, calm: AbortSignal): Promise<readonly number[]> {
+/** Returns when. The first comes when half is sent, at the latest: a quick machine is not spared. */
+async function killAgain(
+  { hub, killEveryMs }: Weather,
+  { calm, half }: { readonly calm: AbortSignal; readonly half: Promise<void> },
+): Promise<readonly number[]> {
   const killedAtMs: number[] = []
   if (killEveryMs === null) return killedAtMs
   const [min, max] = killEveryMs
   for (;;) {
-    await sleep(min + Math.random() * (max - min), undefined, { signal: calm }).catch(() => {})
+    const rest = sleep(min + Math.random() * (max - min), undefined, { signal: calm }).catch(() => {})
+    await (killedAtMs.length === 0 ? Promise.race([rest, half]) : rest)
     if (calm.aborted) return killedAtMs
     killedAtMs.push(Date.now())
     await hub.restart()
@@ -148,8 +153,9 @@ async function killAgain({ hub, killEveryMs }: Weather, calm: AbortSignal): Prom
 }
 
 /** Everything, in batches, each sent again until all of its rows were answered. */
-async function send({ hub, ledger, rows }: Weather): Promise<void> {
+async function send({ hub, ledger, rows }: Weather, half: () => void): Promise<void> {
   for (let at = 0; at < rows.length; at += BATCH_ROWS) {
+    if (at >= rows.length / 2) half()
     const batch = rows.slice(at, at + BATCH_ROWS)
     for (const { key } of batch) ledger.sent(key)
     while (!(await posted(hub, ledger, batch))) await sleep(RESEND_AFTER_MS)
