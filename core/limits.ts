@@ -97,6 +97,7 @@ export const LIMITS = {
   pluginCpuBreachPoints: 100,
   pluginMemoryBreachPoints: 200,
   pluginKilledPoints: 2_000,
+  pluginBridgePoints: 2_000,
   pluginPauseMs: 600_000,
   pluginPausesMax: 3,
   pluginPausesWindowMs: 86_400_000,

@@ -1,5 +1,6 @@
 /** Counts what the runs of one installation come to, here and, of its transforms, in other processes. */
 import type { Run, RunResult } from '../sandbox/sandbox.ts'
+import type { Offence } from '../sandbox/options.ts'
 import { RecentSums } from './rates.ts'
 import type { Rated } from './rates.ts'
 import { Tally } from './tallied.ts'
@@ -39,9 +40,9 @@ export class Account {
     this.#rate(this.#tally.spent(cpuMs), nowMs)
   }
 
-  /** A process was killed for what it did. */
-  killed(): void {
-    this.#tally.killed()
+  /** What it did beside breaking a limit of its own. */
+  offended(what: Offence): void {
+    this.#tally.offended(what)
   }
 
   /** Parcel `n` of the process `from`, where numbers grow; false: it was taken before. */

@@ -7,9 +7,9 @@ import type { Clock } from '../clock.ts'
 import { rfc3339 } from '../clock.ts'
 import type { Limits } from '../limits.ts'
 import type { Run, RunResult, Sandbox } from '../sandbox/sandbox.ts'
-import type { CpuPlace } from '../sandbox/options.ts'
+import type { CpuPlace, Offence } from '../sandbox/options.ts'
 import { Account } from './account.ts'
-import { costBeside, costOf, killCost } from './cost.ts'
+import { costBeside, costOf, offenceCost } from './cost.ts'
 import { Handover } from './handover.ts'
 import type { TakeParcels } from './handover.ts'
 import type { Usage } from './usage.ts'
@@ -21,8 +21,8 @@ export interface Accounting {
   heard(key: string, run: Run, result: RunResult): void
   /** CPU time of one that belongs to none of its runs. */
   spent(key: string, cpuMs: number, where: CpuPlace): void
-  /** A process had to be killed for what this one did. */
-  killed(key: string): void
+  /** What one did beside breaking a limit of its own. */
+  offended(key: string, what: Offence): void
   /** From now on other processes are told what ran here of what they have the accounts of. */
   handTo(take: TakeParcels): void
   /** Hands over what is left, when this process is about to end. */
@@ -56,11 +56,12 @@ export function createAccounting(deps: WardenDeps & { readonly clock: Clock; rea
       const cost = costBeside(cpuMs, where, limits)
       if (cost.points > 0) warden.charge(key, cost)
     },
-    killed: (key) => {
+    offended: (key, what) => {
+      const cost = offenceCost(what, limits)
       const account = accounts.get(key)
-      if (account === undefined) return handover.killed(key, killCost(limits))
-      account.killed()
-      warden.charge(key, killCost(limits))
+      if (account === undefined) return handover.offended(key, what, cost)
+      account.offended(what)
+      warden.charge(key, cost)
     },
     handTo: (take) => handover.to(take),
     handOver: () => handover.flush(),

@@ -1,11 +1,11 @@
 /** What a run costs its installation. Only CPU and broken limits do: errors, failing receivers and waiting are free. */
 import type { ErrorCode } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import type { CpuPlace } from '../sandbox/options.ts'
+import type { CpuPlace, Offence } from '../sandbox/options.ts'
 import type { RunInput, RunResult } from '../sandbox/sandbox.ts'
 
-/** A limit that a run broke. `killed`: a whole process had to go. */
-export const BREACHES = ['cpu', 'memory', 'wall', 'killed'] as const
+/** A limit that a run broke, or an offence: it is told apart from the runs that took part, see `offenceCost`. */
+export const BREACHES = ['cpu', 'memory', 'wall', 'killed', 'bridge'] as const
 export type Breach = (typeof BREACHES)[number]
 
 /** Points, and for what: `CPU in handler response.submitted`. */
@@ -14,8 +14,9 @@ export interface Cost {
   readonly cause: string
 }
 
-/** A killed process is told apart from the runs in it, see `killCost`. */
-const BREACH_OF: Partial<Record<ErrorCode, Exclude<Breach, 'killed'>>> = {
+type BreachOfRun = Exclude<Breach, Offence>
+
+const BREACH_OF: Partial<Record<ErrorCode, BreachOfRun>> = {
   plugin_cpu: 'cpu',
   plugin_memory: 'memory',
   plugin_wall: 'wall',
@@ -24,7 +25,7 @@ const BREACH_OF: Partial<Record<ErrorCode, Exclude<Breach, 'killed'>>> = {
 const MS_PER_SECOND = 1_000
 
 /** The limit it broke; null for every other end. */
-export const breachOf = ({ error }: RunResult): Exclude<Breach, 'killed'> | null =>
+export const breachOf = ({ error }: RunResult): BreachOfRun | null =>
   error === null ? null : (BREACH_OF[error.code] ?? null)
 
 /** What it costs; null when it costs nothing, as nearly every run does. */
@@ -49,14 +50,18 @@ export const costBeside = (cpuMs: number, where: CpuPlace, limits: Limits): Cost
   cause: `${WORDS.cpu} in ${where}`,
 })
 
-/** What it costs that a process was killed for what an installation did. */
-export const killCost = (limits: Limits): Cost => ({ points: limits.pluginKilledPoints, cause: WORDS.killed })
+/** What it costs beside the runs that took part. */
+export const offenceCost = (what: Offence, limits: Limits): Cost => ({
+  points: what === 'killed' ? limits.pluginKilledPoints : limits.pluginBridgePoints,
+  cause: WORDS[what],
+})
 
 const WORDS = {
   cpu: 'CPU',
   memory: 'memory',
   wall: 'endless waiting',
   killed: 'processes that had to be killed',
+  bridge: 'tampering with the sandbox',
 } as const satisfies Record<Breach, string>
 
 /** What is free is free for each event: many that cross together are no worse than one after the other. */
@@ -68,7 +73,7 @@ function cpuCost(input: RunInput, cpuMs: number, limits: Limits): number {
 const cpuPoints = (cpuMs: number, { pluginCpuPointsPerSecond }: Limits): number =>
   Math.max(0, cpuMs) * (pluginCpuPointsPerSecond / MS_PER_SECOND)
 
-function breachCost(breach: Exclude<Breach, 'killed'>, result: RunResult, limits: Limits): number {
+function breachCost(breach: BreachOfRun, result: RunResult, limits: Limits): number {
   if (breach === 'cpu') return limits.pluginCpuBreachPoints
   if (breach === 'memory') return limits.pluginMemoryBreachPoints
   // Whoever asked the hub for something waited, as a rule, for somebody else.

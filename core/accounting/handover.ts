@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { Logger } from '../observe/observe.ts'
 import type { Run, RunResult } from '../sandbox/sandbox.ts'
+import type { Offence } from '../sandbox/options.ts'
 import type { Cost } from './cost.ts'
 import { Tally } from './tallied.ts'
 import type { Tallied } from './tallied.ts'
@@ -74,9 +75,9 @@ export class Handover {
     if (cost !== null) spend(open, cost)
   }
 
-  killed(key: string, cost: Cost): void {
+  offended(key: string, what: Offence, cost: Cost): void {
     const open = this.#open(key)
-    open.tally.killed()
+    open.tally.offended(what)
     spend(open, cost)
   }
 

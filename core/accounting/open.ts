@@ -34,7 +34,7 @@ export function openAccountedSandboxes(
       logger,
       limits,
       onRestart: (group, why) => meter.sandboxRestart(group, why),
-      onKill: (key) => accounting.killed(key),
+      onOffence: (key, what) => accounting.offended(key, what),
       onCpu: (key, cpuMs, where) => accounting.spent(key, cpuMs, where),
     })
   const isolates = open()

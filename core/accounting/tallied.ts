@@ -2,6 +2,7 @@
 import { RUN_KINDS } from '../model.ts'
 import type { RunKind } from '../model.ts'
 import type { Run, RunResult } from '../sandbox/sandbox.ts'
+import type { Offence } from '../sandbox/options.ts'
 import type { Breach } from './cost.ts'
 import { BREACHES, breachOf } from './cost.ts'
 import type { Rated } from './rates.ts'
@@ -32,7 +33,7 @@ export class Tally {
     check: noRuns(),
   }
   readonly #failedByCode = new Map<string, number>()
-  readonly #breaches: Record<Breach, number> = { cpu: 0, memory: 0, wall: 0, killed: 0 }
+  readonly #breaches: Record<Breach, number> = { cpu: 0, memory: 0, wall: 0, killed: 0, bridge: 0 }
   readonly #sums = { cpuMs: 0, wallMs: 0, hostOps: 0, httpCalls: 0 }
 
   /** One run; answers what it adds to sums over time. */
@@ -61,9 +62,9 @@ export class Tally {
     return { runs: 0, failed: 0, cpuMs, wallMs: 0, hostOps: 0, httpCalls: 0 }
   }
 
-  /** A process was killed for what it did. */
-  killed(): void {
-    this.#breaches.killed += 1
+  /** What it did beside breaking a limit of its own. */
+  offended(what: Offence): void {
+    this.#breaches[what] += 1
   }
 
   /** What another process has counted; answers what it adds to sums over time. */
@@ -71,7 +72,8 @@ export class Tally {
     for (const kind of RUN_KINDS)
       for (const outcome of RUN_OUTCOMES) this.#runs[kind][outcome] += tallied.runs[kind][outcome]
     for (const [code, count] of Object.entries(tallied.failedByCode)) this.#fail(code, count)
-    for (const breach of BREACHES) this.#breaches[breach] += tallied.breaches[breach]
+    // A process with an older program does not know all of them.
+    for (const breach of BREACHES) this.#breaches[breach] += tallied.breaches[breach] ?? 0
     for (const name of SUMMED) this.#sums[name] += tallied[name]
     const { cpuMs, wallMs, hostOps, httpCalls } = tallied
     const failed = runsBy(tallied, 'failed')

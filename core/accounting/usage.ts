@@ -42,6 +42,7 @@ export const withAllKinds = (usage: Usage): Usage => ({
   runs: Object.fromEntries(
     RUN_KINDS.map((kind) => [kind, usage.runs[kind] ?? { ok: 0, failed: 0, interrupted: 0 }]),
   ) as Usage['runs'],
+  breaches: Object.fromEntries(BREACHES.map((breach) => [breach, usage.breaches[breach] ?? 0])) as Usage['breaches'],
 })
 
 /** How many ended so, of all kinds. */

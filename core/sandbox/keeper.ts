@@ -9,10 +9,11 @@
 import { HubError } from '../errors.ts'
 import { guiltOf, judgeDeath } from './deaths.ts'
 import { Fleet } from './fleet.ts'
-import { errorOf, Lane, type LaneEnd } from './lane.ts'
+import { Lane, type LaneEnd } from './lane.ts'
 import type { CpuPlace, SandboxOptions } from './options.ts'
-import { type BreachNews, breachError, loadOrder, shareOut } from './plan.ts'
+import { type BreachNews, breachError, hostile, loadError, loadOrder, shareOut } from './plan.ts'
 import type { FromChild, GuestErrorText } from './protocol.ts'
+import { readingUs } from './reading.ts'
 import { parseReports, readError, readSurface } from './report.ts'
 import type { Run, SandboxStats, UnitSurface } from './sandbox.ts'
 import type { Slot } from './slot.ts'
@@ -174,6 +175,7 @@ export class Keeper {
     if (!isCulprit) this.#warn(state, what.message, { code: what.code })
     if (suspects.length === 0) this.#spent(instance, what.cpuUs ?? 0, 'ended runs')
     const wasGone = instance.isGone
+    if (what.isHostile === true) this.#options.onOffence?.(state.unit.key, 'bridge')
     this.#lose(instance, { why: 'breach', ...what, isCulprit }, suspects)
     if (!wasGone) instance.slot.child?.send(['drop', instance.number])
     this.#reload(state)
@@ -207,7 +209,7 @@ export class Keeper {
       command: (text) => {
         if (!instance.isGone) slot.child?.send(['step', number, id, text])
       },
-      onHostile: (message) => this.#breach(instance, [id], { code: 'plugin_invalid_result', message }),
+      onHostile: (message) => this.#breach(instance, [id], hostile(message)),
     })
     instance.lanes.set(id, lane)
     return lane
@@ -253,9 +255,7 @@ export class Keeper {
 
   #onRefused(instance: Instance, raw: GuestErrorText): void {
     const { state, settle } = instance
-    const thrown = readError(raw) ?? { name: 'Error', message: 'it failed to load', stack: '' }
-    const message = thrown.name === 'Error' ? thrown.message : `${thrown.name}: ${thrown.message}`
-    const error = errorOf({ unit: state.unit, code: 'plugin_load', message, stack: thrown.stack })
+    const error = loadError(state.unit, raw)
     state.failure = { error, untilMs: performance.now() + LOAD_RETRY_MS }
     instance.settle = null
     this.#forget(instance)
@@ -265,18 +265,18 @@ export class Keeper {
 
   #onReports(instance: Instance, lanes: readonly number[], out: { cpuUs: number; text: string }): void {
     if (instance.isGone) return
+    const startMs = performance.now()
     const reports = out.text === '' ? [] : parseReports(out.text)
-    if (reports === null) {
-      const message = 'the guest sent something unreadable'
-      return this.#breach(instance, lanes, { code: 'plugin_invalid_result', message })
-    }
+    const cpuUs = out.cpuUs + readingUs(startMs, out.text.length)
+    if (reports === null)
+      return this.#breach(instance, lanes, { ...hostile('the guest sent something unreadable'), cpuUs })
     const isStray = !lanes.some((id) => instance.lanes.has(id))
-    if (isStray) this.#spent(instance, out.cpuUs, 'ended runs')
-    if (isStray && isStrayTooMuch(instance, out.cpuUs)) {
+    if (isStray) this.#spent(instance, cpuUs, 'ended runs')
+    if (isStray && isStrayTooMuch(instance, cpuUs)) {
       const message = `code of ended runs used more than ${instance.state.unit.limits.cpuMs} ms of CPU within a minute`
       return this.#breach(instance, [], { code: 'plugin_cpu', message })
     }
-    const { byLane, cpu } = shareOut({ reports, lanes, cpuUs: out.cpuUs, open: instance.lanes })
+    const { byLane, cpu } = shareOut({ reports, lanes, cpuUs, open: instance.lanes })
     for (const [id, list] of byLane) {
       if (instance.isGone) return
       if (instance.lanes.get(id)?.take(list, { ...cpu, chars: out.text.length }) !== 'over') continue
@@ -327,7 +327,7 @@ export class Keeper {
       const message = `the plugin could not be stopped and its process was killed: ${why}`
       this.#breach(instance, lanes, { code: 'plugin_killed', message })
     } else this.#onRefused(instance, { name: 'Error', message: `loading could not be stopped: ${why}`, stack: '' })
-    this.#options.onKill?.(state.unit.key)
+    this.#options.onOffence?.(state.unit.key, 'killed')
     this.#fleet.kill(slot, guiltOf('stuck', state.unit))
   }
 
@@ -344,7 +344,7 @@ export class Keeper {
     only.state.slotKey = aloneSlot(only.state.unit, only.state.slotKey)
     const message = `the plugin's process grew over ${this.#options.limits.childRssMb} MB and was killed`
     if (!only.isGone) this.#breach(only, [...only.lanes.keys()], { code: 'plugin_memory', message })
-    this.#options.onKill?.(only.state.unit.key)
+    this.#options.onOffence?.(only.state.unit.key, 'killed')
     this.#fleet.kill(slot, guiltOf('memory', only.state.unit))
   }
 
@@ -371,7 +371,7 @@ export class Keeper {
         : { why: 'interrupted', message }
       this.#lose(instance, end, [...instance.lanes.keys()])
     }
-    for (const key of blamed) this.#options.onKill?.(key)
+    for (const key of blamed) this.#options.onOffence?.(key, 'killed')
     for (const { state } of lost) this.#reload(state)
   }
 

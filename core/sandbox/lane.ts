@@ -3,6 +3,7 @@ import { type ErrorCode, HubError, isErrorCode } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Logger } from '../observe/observe.ts'
 import type { GuestErrorText, GuestReport } from './protocol.ts'
+import { readingUs } from './reading.ts'
 import { isCapability, isFitArgument, NO_EFFECTS, readError, readLogs, readResult } from './report.ts'
 import type { Run, RunInput, RunResult, Unit } from './sandbox.ts'
 import { traceOf } from './trace.ts'
@@ -120,7 +121,7 @@ export class Lane {
       if (this.#isEnded) return 'ok'
       const state = this.#states[report.r]
       if (state === undefined || report.r !== this.#results.length) continue
-      if (report.c !== undefined) this.#call(state, report)
+      if (report.c !== undefined) this.#call(state, report, slice.chars)
       else {
         state.cpuUs += slice.shareUs
         this.#finish(state, report, slice)
@@ -185,7 +186,10 @@ export class Lane {
     }
     try {
       const scope = { input: state.run.input, limits: unit.limits, bounds, opsBefore: state.ops, chars }
-      this.#push(state, { ...parts, ...readResult(report, scope), error: null })
+      const startMs = performance.now()
+      const read = readResult(report, scope)
+      state.cpuUs += readingUs(startMs, chars)
+      this.#push(state, { ...parts, ...read, error: null })
     } catch (error) {
       if (!(error instanceof HubError))
         this.#options.logger.error({ err: error, unit: unit.key }, 'a report was not read')
@@ -218,7 +222,7 @@ export class Lane {
     }
   }
 
-  #call(state: RunState, report: GuestReport): void {
+  #call(state: RunState, report: GuestReport, chars: number): void {
     const { unit, bounds } = this.#options
     const { n: name, a: args } = report
     const id = report.c
@@ -234,8 +238,10 @@ export class Lane {
     if (!isCapability(name)) return refuse('capability_input', 'There is no such capability')
     if (state.ops > hostOpsMax) return refuse('capability_limit', `A run may use ${hostOpsMax} host operations`)
     if (state.httpCalls > httpCallsMax) return refuse('capability_limit', `A run may make ${httpCallsMax} http calls`)
-    if (!isFitArgument(args, bounds))
-      return refuse('capability_input', `ctx.${name} was given something nested too deeply`)
+    const startMs = performance.now()
+    const isFit = isFitArgument(args, bounds)
+    state.cpuUs += readingUs(startMs, chars)
+    if (!isFit) return refuse('capability_input', `ctx.${name} was given something nested too deeply`)
     void this.#serve(state, report)
   }
 

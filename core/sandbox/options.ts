@@ -5,6 +5,12 @@ import type { Logger } from '../observe/observe.ts'
 /** Where a plugin uses CPU time while no run of it is under way. */
 export type CpuPlace = 'loading' | 'ended runs'
 
+/**
+ * What a unit did beside breaking a limit of its own: a process had to be killed for it, or died again and again; or it
+ * tampered with its half of the bridge.
+ */
+export type Offence = 'killed' | 'bridge'
+
 export interface SandboxOptions {
   readonly logger: Logger
   readonly limits: Limits
@@ -12,8 +18,7 @@ export interface SandboxOptions {
   readonly flags?: (hardened: boolean) => readonly string[]
   /** Told when a child died: its group and why. */
   readonly onRestart?: (group: string, why: string) => void
-  /** Told when a child had to be killed, or died again and again, for what this unit did. */
-  readonly onKill?: (key: string) => void
+  readonly onOffence?: (key: string, what: Offence) => void
   /** Told of CPU time of a unit that belongs to none of its runs. */
   readonly onCpu?: (key: string, cpuMs: number, where: CpuPlace) => void
 }

@@ -1,7 +1,9 @@
 /** Small decisions of the sandbox as pure functions: what goes together, what the guest is told, what a breach is called. */
-import type { ErrorCode } from '../errors.ts'
+import type { ErrorCode, HubError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import type { BreachKind, GuestReport, GuestSettings, LoadOrder } from './protocol.ts'
+import { errorOf } from './lane.ts'
+import type { BreachKind, GuestErrorText, GuestReport, GuestSettings, LoadOrder } from './protocol.ts'
+import { readError } from './report.ts'
 import type { Run, Unit } from './sandbox.ts'
 
 const BATCH_CHARS_MAX = 1_048_576
@@ -12,7 +14,12 @@ export interface BreachNews {
   readonly code: ErrorCode
   readonly message: string
   readonly cpuUs?: number
+  /** No honest code does this: its half of the bridge was tampered with. */
+  readonly isHostile?: boolean
 }
+
+/** The guest sent what the code of the bridge never does. */
+export const hostile = (message: string): BreachNews => ({ code: 'plugin_invalid_result', message, isHostile: true })
 
 /** Code and words for a limit that an isolate broke. */
 export function breachError(kind: BreachKind, unit: Unit): BreachNews {
@@ -20,7 +27,14 @@ export function breachError(kind: BreachKind, unit: Unit): BreachNews {
   if (kind === 'slice')
     return { code: 'plugin_cpu', message: `the plugin kept the CPU for more than ${sliceMs} ms without a pause` }
   if (kind === 'memory') return { code: 'plugin_memory', message: `the plugin used more than ${heapMb} MB of memory` }
-  return { code: 'plugin_invalid_result', message: 'the guest sent more than any run may' }
+  return hostile('the guest sent more than any run may')
+}
+
+/** Why a unit cannot be loaded. */
+export function loadError(unit: Unit, raw: GuestErrorText): HubError {
+  const thrown = readError(raw) ?? { name: 'Error', message: 'it failed to load', stack: '' }
+  const message = thrown.name === 'Error' ? thrown.message : `${thrown.name}: ${thrown.message}`
+  return errorOf({ unit, code: 'plugin_load', message, stack: thrown.stack })
 }
 
 /** The next runs to send together: bounded by count and by size, and one at a time when somebody has to be found. */

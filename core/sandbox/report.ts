@@ -6,6 +6,7 @@ import type { RunLog } from '../model.ts'
 import type { GuestErrorText, GuestReport } from './protocol.ts'
 import type { Bundle, CapabilityCalls, GuestEffects, RunInput, RunValue, UnitLimits, UnitSurface } from './sandbox.ts'
 import { readFindings } from './read-findings.ts'
+import { isTooDear } from './reading.ts'
 import { inSources, traceOf } from './trace.ts'
 
 export const NO_EFFECTS: GuestEffects = { enqueue: [], kv: [], emit: [], tally: [], metric: [] }
@@ -47,6 +48,7 @@ export const isCapability = (name: unknown): name is keyof CapabilityCalls =>
 
 /** Parses one drained text into reports; null when it is not what an honest guest sends. */
 export function parseReports(text: string): readonly GuestReport[] | null {
+  if (isTooDear(text)) return null
   let items: unknown
   try {
     items = JSON.parse(text)

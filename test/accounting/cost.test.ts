@@ -1,6 +1,6 @@
 /** What costs points and what does not, row by row of the limits. */
 import { describe, expect, it } from 'vitest'
-import { costBeside, costOf, killCost } from '../../core/accounting/cost.ts'
+import { costBeside, costOf, offenceCost } from '../../core/accounting/cost.ts'
 import { ERRORS } from '../../core/errors.ts'
 import type { ErrorCode } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
@@ -46,7 +46,11 @@ describe('broken limits', () => {
       points: LIMITS.pluginMemoryBreachPoints,
       cause: 'memory in action post',
     })
-    expect(killCost(LIMITS).points).toBe(LIMITS.pluginKilledPoints)
+    expect(offenceCost('killed', LIMITS).points).toBe(LIMITS.pluginKilledPoints)
+    expect(offenceCost('bridge', { ...LIMITS, pluginBridgePoints: 7 })).toEqual({
+      points: 7,
+      cause: 'tampering with the sandbox',
+    })
   })
 
   it('cost no more than the CPU they took where that is more', () => {

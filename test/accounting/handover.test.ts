@@ -105,7 +105,7 @@ test('used up elsewhere it stands still, with what its points went for', async (
   const beside = besideOf(world)
   const runs = LIMITS.pluginPointsMax / 100 + 1
   for (let n = 0; n < runs; n += 1) beside.accounting.heard(KEY, ...burned())
-  beside.accounting.killed(KEY)
+  beside.accounting.offended(KEY, 'killed')
   await beside.pass()
   expect((await world.reaches('paused')).reason).toContain('mostly CPU in transform contact')
   expect(usageOf(world).breaches.killed).toBe(1)

@@ -109,7 +109,8 @@ describe('no points left', () => {
 
   it('a killed process costs most: some of them are a pause', async () => {
     await using world = await openWorld(dir)
-    for (let n = 0; n * LIMITS.pluginKilledPoints <= LIMITS.pluginPointsMax; n += 1) world.accounting.killed(KEY)
+    for (let n = 0; n * LIMITS.pluginKilledPoints <= LIMITS.pluginPointsMax; n += 1)
+      world.accounting.offended(KEY, 'killed')
     expect(await world.reaches('paused')).toMatchObject({ reason: expect.stringContaining('had to be killed') })
     expect(world.accounting.usage({ units: [] }).get(KEY)).toMatchObject({ breaches: { killed: 6 }, points: 0 })
   })

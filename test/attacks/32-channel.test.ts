@@ -62,7 +62,7 @@ async function openScene(options: { limits?: Partial<Limits>; taken?: PluginOpti
   const killed: string[] = []
   const bench = await openBench(
     { childRestartBackoffMs: 0, ...options.limits },
-    { flags: FLAGS, onKill: (key) => void killed.push(key) },
+    { flags: FLAGS, onOffence: (key, what) => what === 'killed' && void killed.push(key) },
   )
   await bench.plugin('taken', PLUGIN, options.taken ?? { group: 'own' })
   await bench.plugin('near', PLUGIN)

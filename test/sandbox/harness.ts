@@ -46,7 +46,7 @@ export interface PluginOptions {
 /** `await using bench = await openBench()`. */
 export async function openBench(
   limits: Partial<Limits> = {},
-  more: Pick<SandboxOptions, 'onKill' | 'onCpu' | 'flags'> = {},
+  more: Pick<SandboxOptions, 'onOffence' | 'onCpu' | 'flags'> = {},
 ): Promise<Bench> {
   const dir = await tempDir('sandbox')
   const log: Bench['log'] = []

@@ -72,7 +72,7 @@ test('CPU of loading is told; honest runs leave none behind that would have to b
 
 test('who makes it necessary to kill a process is named, and only then', async () => {
   const killed: string[] = []
-  await using bench = await openBench({}, { onKill: (key) => void killed.push(key) })
+  await using bench = await openBench({}, { onOffence: (key, what) => void killed.push(`${key} ${what}`) })
   await bench.plugin('loop', onEvent(`if (event.data.bad) for (;;);`), { limits: { sliceMs: 100 } })
   await bench.plugin('near', onEvent(''))
   expect((await bench.sandbox.runEach('default/loop', eventRun({ bad: true }))).error?.code).toBe('plugin_cpu')
@@ -83,7 +83,7 @@ test('who makes it necessary to kill a process is named, and only then', async (
   const [run] = await bench.sandbox.runBatch('default/stuck', [eventRun({ bad: true })])
   expect(run?.error).not.toBeNull()
   await until('the kill to be told', () => killed.length > 0)
-  expect(new Set(killed)).toEqual(new Set(['default/stuck']))
+  expect(new Set(killed)).toEqual(new Set(['default/stuck killed']))
 })
 
 test('who is put apart gets a process of its own that gives way, runs there as before, and comes back', async () => {

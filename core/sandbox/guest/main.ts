@@ -17,7 +17,18 @@ import { callerFor, type ContextParts, deepFreeze, http, makeContext } from './c
 import { addDomException, DOMException } from './dom-exception.ts'
 import { harden } from './harden.ts'
 import { addLazyWeb, web } from './lazy-web.ts'
-import { type Ask, addGlobal, keysOf, nowMs, parseJson, prototypesOfOwn, setAsk, toJson } from './natives.ts'
+import {
+  type Ask,
+  addGlobal,
+  joined,
+  keysOf,
+  nowMs,
+  parseJson,
+  prototypesOfOwn,
+  setAsk,
+  sliced,
+  toJson,
+} from './natives.ts'
 import { addCrypto } from './random.ts'
 import { capabilityError, countOp, type GuestRun, logLine, newRun, reportOf, type RunEnd } from './run.ts'
 import type { KeyService } from './subtle.ts'
@@ -279,12 +290,12 @@ function drain(again: boolean): string {
   let chars = 0
   while (count < outbox.length && chars < DRAIN_CHARS_SOFT) chars += (outbox[count++] as string).length
   const isAll = count === outbox.length
-  const reports = isAll ? outbox : outbox.slice(0, count)
-  outbox = isAll ? [] : outbox.slice(count)
+  const reports = isAll ? outbox : sliced(outbox, 0, count)
+  outbox = isAll ? [] : sliced(outbox, count)
   outboxChars -= chars
   const wakes = wakeTimes()
   const header: DrainHeader = { ...(wakes === null ? {} : { w: wakes }), ...(isAll ? {} : { m: 1 as const }) }
   lastDrain = wakes === null && isAll ? '' : toJson(header)
-  lastDrain += reports.length === 0 ? '\n' : `\n[${reports.join()}]`
+  lastDrain += reports.length === 0 ? '\n' : `\n[${joined(reports)}]`
   return lastDrain
 }

@@ -11,6 +11,11 @@ export const keysOf = Object.keys
 export const abs = Math.abs
 export const defineProperty = Object.defineProperty
 export const NativeError = Error
+const { apply } = Reflect
+const { join, slice } = Array.prototype
+
+export const joined = (texts: readonly string[], between = ','): string => apply(join, texts, [between])
+export const sliced = <Item>(list: readonly Item[], from: number, to?: number): Item[] => apply(slice, list, [from, to])
 
 /** Asks the host a pure question (parse a URL, give random bytes); JSON in, JSON out, `''` when it will not answer. */
 export type Ask = (question: string) => string
@@ -68,7 +73,6 @@ export const addClass = (name: string, value: { readonly prototype: object }): v
   ownPrototypes.add(prototype)
 }
 
-const { apply } = Reflect
 const AsyncFunction = (async () => {}).constructor
 
 /** Those that answer promises reject by themselves. */

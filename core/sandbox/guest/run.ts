@@ -1,7 +1,7 @@
 /** One run inside the guest: its counters, its buffered effects and log, and the words in which it ends. */
 import { GUEST_FILE, PLUGIN_FILE } from '../protocol.ts'
 import type { GuestErrorText, GuestRunOrder, GuestSettings } from '../protocol.ts'
-import { isArray, keysOf, NativeError, nowMs, toJson } from './natives.ts'
+import { isArray, joined, keysOf, NativeError, nowMs, sliced, toJson } from './natives.ts'
 
 const NAME_CHARS_MAX = 100
 const MESSAGE_CHARS_MAX = 2_000
@@ -134,7 +134,7 @@ function place(): string {
   const { stack } = new NativeError()
   if (typeof stack !== 'string') return ''
   const frames = stack.split('\n').filter((line) => line.includes(`${PLUGIN_FILE}:`))
-  return cut(frames.slice(0, PLACE_FRAMES_MAX).join('\n'), PLACE_CHARS_MAX)
+  return cut(joined(sliced(frames, 0, PLACE_FRAMES_MAX), '\n'), PLACE_CHARS_MAX)
 }
 
 /** Any value as text, for console and log. */
@@ -187,10 +187,8 @@ function causesOf(error: object, depth: number): readonly unknown[] {
   if (depth === 0) return []
   try {
     const { cause, errors } = error as { readonly cause?: unknown; readonly errors?: unknown }
-    return [...(cause === undefined || cause === null ? [] : [cause]), ...(isArray(errors) ? errors : [])].slice(
-      0,
-      CAUSES_MAX,
-    )
+    const all = [...(cause === undefined || cause === null ? [] : [cause]), ...(isArray(errors) ? errors : [])]
+    return sliced(all, 0, CAUSES_MAX)
   } catch {
     return []
   }
@@ -248,7 +246,7 @@ export function reportOf(run: GuestRun, end: RunEnd, settings: GuestSettings): s
     const body = end.why === 'done' ? resultOf(run, end.value, settings) : { text: '' }
     text += 'error' in body ? failed(body.error) : body.text
   }
-  if (run.logs !== null) text += `,"g":[${run.logs.join()}]`
+  if (run.logs !== null) text += `,"g":[${joined(run.logs)}]`
   if (run.logsDropped > 0) text += `,"d":${run.logsDropped}`
   return `${text}}`
 }
@@ -306,7 +304,7 @@ function resultOf(
   let effects = ''
   for (const name of keysOf(run.effects) as EffectKind[]) {
     const list = run.effects[name]
-    if (list !== null) effects += `${effects === '' ? '' : ','}"${name}":[${list.join()}]`
+    if (list !== null) effects += `${effects === '' ? '' : ','}"${name}":[${joined(list)}]`
   }
   return { text: effects === '' ? text : `${text},"e":{${effects}}` }
 }

@@ -184,6 +184,7 @@ export const plugins: LimitCases<PluginLimit> = {
     in: 'test/accounting/warden.test.ts',
     test: 'a killed process costs most: some of them are a pause',
   },
+  pluginBridgePoints: BREACH_COST,
   pluginPauseMs: {
     in: 'test/accounting/warden.test.ts',
     test: 'a pause with its reason and its end; then one at a time, then as before',
