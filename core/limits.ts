@@ -83,6 +83,7 @@ export const LIMITS = {
   pluginKvKeyCharsMax: 512,
   pluginKvValueBytesMax: 65_536,
   pluginKvKeysMax: 10_000,
+  pluginTalliesMax: 10_000,
   pluginRouteBodyBytesMax: 1_048_576,
   // points of an installation: what it may use over time, and what costs them
   pluginPointsMax: 10_000,

@@ -21,7 +21,7 @@ import { createAdmission } from './delivery/admission.ts'
 import { createBreakers } from './delivery/breaker.ts'
 import { createControl } from './delivery/control.ts'
 import { createDeliveryEngine } from './delivery/engine.ts'
-import { createKvQuota } from './delivery/kv-quota.ts'
+import { createMemoryQuota } from './delivery/memory-quota.ts'
 import { createScheduler } from './delivery/schedules.ts'
 import { openAnywhere } from './fleet/anywhere.ts'
 import type { BoundCalls } from './fleet/anywhere.ts'
@@ -230,7 +230,7 @@ function openRooms(ground: Ground, first: Assembly, authoring: Authoring | undef
     sandbox,
     runs,
     capabilities,
-    kvQuota: createKvQuota(store, limits.pluginKvKeysMax),
+    memoryQuota: createMemoryQuota(store, limits),
     queue,
     formOf: (event: LogEvent) => formViews.of(event),
     eventInMemory: recent.byId,

@@ -197,7 +197,7 @@ const CAPABILITIES = {
   'kv.list': { names: ['prefix', 'after'], serve: serveKvList },
   'responses.get': { names: ['id'], serve: (args, scope) => getResponse(args, responsesScope(scope)) },
   'responses.list': { names: [], serve: (args, scope) => listResponses(args, responsesScope(scope)) },
-  tallies: { names: ['prefix'], serve: serveTallies },
+  tallies: { names: ['prefix', 'after'], serve: serveTallies },
   verify: { names: [], serve: serveVerify },
   submit: {
     names: [],
@@ -311,14 +311,14 @@ async function serveKvList(args: Args, scope: RunScope): Promise<Json> {
     installation: installation.id,
     prefix: args.optionalText('prefix', deps.limits.pluginKvKeyCharsMax) ?? '',
     after: args.optionalText('after', deps.limits.pluginKvKeyCharsMax) ?? null,
-    limit: KV_LIST_MAX,
+    limit: LIST_MAX,
     nowMs: deps.clock.nowMs(),
   })
   return { keys, next }
 }
 
-/** The contract promises at most this many keys a call. */
-const KV_LIST_MAX = 1_000
+/** The contract promises at most this many keys or counters a call. */
+const LIST_MAX = 1_000
 
 function allowedKv(scope: RunScope): RunScope {
   if (scope.installation.plugin.manifest.permissions.kv) return scope
@@ -326,8 +326,13 @@ function allowedKv(scope: RunScope): RunScope {
 }
 
 async function serveTallies(args: Args, { deps, installation }: RunScope): Promise<Json> {
-  const prefix = args.optionalText('prefix', deps.limits.pluginKvKeyCharsMax) ?? ''
-  return deps.store.tallies(installation.workspace, installation.id, prefix)
+  return deps.store.tallies({
+    workspace: installation.workspace,
+    installation: installation.id,
+    prefix: args.optionalText('prefix', deps.limits.pluginKvKeyCharsMax) ?? '',
+    after: args.optionalText('after', deps.limits.pluginKvKeyCharsMax) ?? null,
+    limit: LIST_MAX,
+  })
 }
 
 function responsesScope({ deps, installation }: RunScope) {

@@ -177,10 +177,10 @@ export interface Context<C = { readonly [key: string]: Json }> {
   readonly forms: Forms
   /** Appends an event of type `plugin.<your id>.<name>` to the log. */
   emit(name: string, data: { readonly [key: string]: Json }): void
-  /** Adds to a named counter of this installation, 2^53 at most in one step. */
+  /** Adds to a named counter of this installation, 2^53 at most in one step. There may be 10,000 names. */
   tally(name: string, by?: number): void
-  /** Reads counters back, by prefix. */
-  tallies(prefix?: string): Promise<{ readonly [name: string]: number }>
+  /** Reads counters back, by prefix: the first 1,000 in order of name, of those behind `after`. */
+  tallies(prefix?: string, after?: string): Promise<{ readonly [name: string]: number }>
   readonly log: { readonly debug: LogFn; readonly info: LogFn; readonly warn: LogFn; readonly error: LogFn }
   /** Adds to a Prometheus counter `manifold_plugin_<name>` labelled with the installation. */
   metric(name: string, by?: number): void

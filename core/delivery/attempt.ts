@@ -9,7 +9,7 @@ import type { Effects } from '../storage/store.ts'
 import type { AheadRun, AheadRuns } from './ahead.ts'
 import type { Breakers } from './breaker.ts'
 import { NO_EFFECTS, toEffects } from './effects.ts'
-import type { KvQuota } from './kv-quota.ts'
+import type { MemoryQuota } from './memory-quota.ts'
 import { rulingOf, verdictOf } from './outcome.ts'
 import type { Verdict } from './outcome.ts'
 import { isPending } from './ports.ts'
@@ -23,7 +23,7 @@ export interface AttemptDeps extends PrepareDeps {
   readonly sandbox: Pick<Sandbox, 'runEach'>
   readonly capabilities: OpenCapabilities
   readonly breakers: Breakers
-  readonly kvQuota: KvQuota
+  readonly memoryQuota: MemoryQuota
   readonly ahead: Pick<AheadRuns, 'take'>
   readonly clock: Clock
   readonly limits: Limits
@@ -71,7 +71,7 @@ async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> 
       result = await ran(deps, job, { input: whole.input, handler: opened.handler })
     }
     const event = ready.event ?? (await causeOfEmitted(deps, job, result))
-    const counting = deps.kvQuota.ready(job.installation, result.effects.kv)
+    const counting = deps.memoryQuota.ready(job.installation, [result.effects])
     if (counting !== undefined) await counting
     // Before anything is sent: what is refused here must not be a dead letter of a request that was taken.
     const effects = result.error === null ? effectsOf(deps, job, { result, event }) : NO_EFFECTS
@@ -228,7 +228,7 @@ function effectsOf(
 ): Effects {
   const [first] = deliveries
   if (first === undefined) return NO_EFFECTS
-  deps.kvQuota.admit(installation, result.effects.kv)
+  deps.memoryQuota.admit(installation, result.effects)
   return toEffects(result.effects, {
     installation,
     source: { ...sourceOf(deliveries, first), hops: event?.hops ?? 0 },

@@ -8,7 +8,7 @@ import type { RunRecorder } from '../runs/history.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 import type { Forward, Store } from '../storage/store.ts'
 import type { Breakers } from './breaker.ts'
-import type { KvQuota } from './kv-quota.ts'
+import type { MemoryQuota } from './memory-quota.ts'
 import type {
   DisableInstallation,
   EventInMemory,
@@ -36,7 +36,7 @@ export interface DeliveryEngineDeps {
   readonly sandbox: Pick<Sandbox, 'runEach'>
   readonly capabilities: OpenCapabilities
   readonly breakers: Breakers
-  readonly kvQuota: KvQuota
+  readonly memoryQuota: MemoryQuota
   readonly queue: Pick<Queue, 'wake' | 'drop'>
   readonly formOf: FormOf
   readonly eventInMemory: EventInMemory

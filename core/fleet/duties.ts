@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import { notClosed } from '../delivery/breaker.ts'
 import type { Breakers } from '../delivery/breaker.ts'
 import type { DeliveryEngine } from '../delivery/engine.ts'
-import type { KvQuota } from '../delivery/kv-quota.ts'
+import type { MemoryQuota } from '../delivery/memory-quota.ts'
 import type { FormCache } from '../ingest/form-cache.ts'
 import type { FormViews } from '../ingest/form-views.ts'
 import type { Logger } from '../observe/observe.ts'
@@ -26,7 +26,7 @@ export interface DutyDeps {
   readonly formViews: Pick<FormViews, 'hear' | 'clear'>
   readonly keys: Pick<ApiKeys, 'forget'>
   readonly approvals: Pick<ApprovalAlerts, 'moved'>
-  readonly kvQuota: Pick<KvQuota, 'forget'>
+  readonly memoryQuota: Pick<MemoryQuota, 'forget'>
   /** Follows the log. */
   readonly log: { reach(head: number): void }
   readonly breakers: Pick<Breakers, 'list'>
@@ -49,7 +49,7 @@ export function fleetDuties(deps: DutyDeps): FleetHooks {
     forms,
     formViews,
     keys,
-    kvQuota,
+    memoryQuota,
     log,
     logger,
     approvals,
@@ -82,7 +82,7 @@ export function fleetDuties(deps: DutyDeps): FleetHooks {
   }
   return {
     changed: () => {
-      kvQuota.forget()
+      memoryQuota.forget()
       catchUp()
       approvals.moved()
     },

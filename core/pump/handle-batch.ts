@@ -126,9 +126,9 @@ async function crossOnce(
     runs.push(made.run)
   }
   const results = runs.length === 0 ? [] : await deps.sandbox.runBatch(installation.key, runs)
-  const counting = deps.kvQuota.ready(
+  const counting = deps.memoryQuota.ready(
     installation,
-    results.flatMap(({ effects }) => effects.kv),
+    results.map(({ effects }) => effects),
   )
   if (counting !== undefined) await counting
   const written = new Map<string, Json | undefined>()
@@ -204,7 +204,7 @@ function settle(
   let { error } = result
   if (error === null) {
     try {
-      deps.kvQuota.admit(installation, result.effects.kv)
+      deps.memoryQuota.admit(installation, result.effects)
       effects = effectsOf(deps, installation, { event: each.event, asked: result.effects })
     } catch (refused) {
       error = asHubError(refused)

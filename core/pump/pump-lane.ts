@@ -155,12 +155,12 @@ export class PumpLane {
   /** The handler for one event, now; its deliveries get keys of their own, so they are made whatever was made before. */
   async runOnce(event: LogEvent): Promise<readonly Delivery[]> {
     const { installation } = this
-    const { store, clock, limits, published, push, kvQuota, meter } = this.#deps
+    const { store, clock, limits, published, push, memoryQuota, meter } = this.#deps
     const { asked, runId, ended } = await runOne(this.#deps, installation, event)
     let made: Awaited<ReturnType<typeof commitEffects>>
     try {
-      await kvQuota.ready(installation, asked.kv)
-      kvQuota.admit(installation, asked.kv)
+      await memoryQuota.ready(installation, [asked])
+      memoryQuota.admit(installation, asked)
       const source = { ...sourceOf(event), keySuffix: `~${runId}` }
       const effects = toEffects(asked, { installation, source, nowMs: clock.nowMs(), limits })
       made = await commitEffects(store, installation, effects)

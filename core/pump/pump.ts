@@ -5,7 +5,7 @@
 import type { Clock } from '../clock.ts'
 import type { FormOf, OpenCapabilities, PlacedInstallation, Published, RefuseCredential } from '../delivery/ports.ts'
 import { isRunnable } from '../delivery/ports.ts'
-import type { KvQuota } from '../delivery/kv-quota.ts'
+import type { MemoryQuota } from '../delivery/memory-quota.ts'
 import { HubError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Delivery, LogEvent } from '../model.ts'
@@ -23,7 +23,7 @@ export interface PumpDeps {
   readonly capabilities: OpenCapabilities
   readonly queue: Pick<Queue, 'wake' | 'drop'>
   readonly recent: Pick<RecentEvents, 'after' | 'reach'>
-  readonly kvQuota: KvQuota
+  readonly memoryQuota: MemoryQuota
   readonly formOf: FormOf
   /** New deliveries, on disk already. */
   readonly push: (deliveries: readonly Delivery[]) => void

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { RouteResponse } from '../contract/index.ts'
 import { commitEffects } from '../delivery/commit-effects.ts'
 import { NO_EFFECTS, toEffects } from '../delivery/effects.ts'
-import type { KvQuota } from '../delivery/kv-quota.ts'
+import type { MemoryQuota } from '../delivery/memory-quota.ts'
 import type { OpenCapabilities, OpenedRun } from '../delivery/ports.ts'
 import { asHubError, HubError } from '../errors.ts'
 import { newId } from '../ids.ts'
@@ -28,7 +28,7 @@ export interface RouteCallDeps {
   readonly sandbox: Pick<Sandbox, 'runEach'>
   readonly capabilities: OpenCapabilities
   readonly store: Pick<Store, 'commitHandled'>
-  readonly kvQuota: KvQuota
+  readonly memoryQuota: MemoryQuota
   readonly push: (deliveries: readonly Delivery[]) => void
   readonly published: (events: readonly LogEvent[]) => void
   readonly runs: RunRecorder
@@ -90,8 +90,8 @@ async function commit(
   installation: Installation,
   { result, runId, nowMs }: { readonly result: RunResult; readonly runId: string; readonly nowMs: number },
 ): Promise<Effects> {
-  await deps.kvQuota.ready(installation, result.effects.kv)
-  deps.kvQuota.admit(installation, result.effects.kv)
+  await deps.memoryQuota.ready(installation, [result.effects])
+  deps.memoryQuota.admit(installation, result.effects)
   const nobody = { eventSeq: null, eventId: null, formId: null, responseId: null }
   const source = { ...nobody, hops: 0, keyBase: runId, keySuffix: '' }
   const effects = toEffects(result.effects, { installation, source, nowMs, limits: deps.limits })

@@ -157,7 +157,7 @@ export interface CapabilityCalls {
     args: { form?: string; since?: string; limit?: number; after?: string }
     answer: { items: ResponseInfo[]; next: string | null }
   }
-  readonly tallies: { args: { prefix: string }; answer: { [name: string]: number } }
+  readonly tallies: { args: { prefix: string; after?: string }; answer: { [name: string]: number } }
   readonly verify: { args: VerifyRequest; answer: Verified }
   readonly submit: { args: SubmitRequest; answer: Submitted }
   readonly 'forms.get': { args: { id: string }; answer: FormInfo | undefined }

@@ -3,7 +3,7 @@ import type { Store } from './store.ts'
 import type { Driver } from './verbs.ts'
 
 /** The reading half of the store's plugin memory. */
-export function memoryVerbs(driver: Driver): Pick<Store, 'kvGet' | 'kvList' | 'kvCount' | 'tallies'> {
+export function memoryVerbs(driver: Driver): Pick<Store, 'kvGet' | 'kvList' | 'kvCount' | 'tallies' | 'talliesHeld'> {
   return {
     kvGet: (query) => driver.read('kvGet', query),
     kvList: async (query) => {
@@ -11,7 +11,7 @@ export function memoryVerbs(driver: Driver): Pick<Store, 'kvGet' | 'kvList' | 'k
       return { keys, next }
     },
     kvCount: (workspace, installation) => driver.read('kvCount', { workspace, installation }),
-    tallies: async (workspace, installation, prefix) =>
-      Object.fromEntries(await driver.read('tallies', { workspace, installation, prefix })),
+    tallies: async (query) => Object.fromEntries(await driver.read('tallies', query)),
+    talliesHeld: (query) => driver.read('talliesHeld', query),
   }
 }

@@ -311,7 +311,20 @@ export interface Store {
     nowMs: number
   }): Promise<{ keys: readonly string[]; next: string | null }>
   kvCount(workspace: WorkspaceId, installation: string): Promise<number>
-  tallies(workspace: WorkspaceId, installation: string, prefix: string): Promise<Readonly<Record<string, number>>>
+  /** In order of name, as far as an object keeps one. */
+  tallies(query: {
+    workspace: WorkspaceId
+    installation: string
+    prefix: string
+    after: string | null
+    limit: number
+  }): Promise<Readonly<Record<string, number>>>
+  /** How many counters an installation has, and which of these. */
+  talliesHeld(query: {
+    workspace: WorkspaceId
+    installation: string
+    names: readonly string[]
+  }): Promise<{ count: number; found: readonly string[] }>
 
   // schedules
   schedules(): Promise<readonly ScheduleRow[]>

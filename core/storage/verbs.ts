@@ -15,7 +15,7 @@ import {
   syncInstallations,
 } from './procedures/installations.ts'
 import { createKey, keyByHash, listKeys, revokeKey, touchKeys } from './procedures/keys.ts'
-import { kvCount, kvGet, kvList, tallies } from './procedures/memory.ts'
+import { kvCount, kvGet, kvList, tallies, talliesHeld } from './procedures/memory.ts'
 import { countQuarantine, getQuarantined, listQuarantine, quarantineCounts } from './procedures/quarantine.ts'
 import { release } from './procedures/release.ts'
 import { countReplay, hastenSlice, replay } from './procedures/replay.ts'
@@ -92,6 +92,7 @@ export const READS = {
   searchDeliveries,
   seqBefore,
   tallies,
+  talliesHeld,
   totals,
 } as const
 

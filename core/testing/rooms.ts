@@ -10,7 +10,7 @@ import { createBreakers } from '../delivery/breaker.ts'
 import { createDeliveryEngine } from '../delivery/engine.ts'
 import type { DeliveryEngine } from '../delivery/engine.ts'
 import type { RefuseCredential } from '../delivery/ports.ts'
-import { createKvQuota } from '../delivery/kv-quota.ts'
+import { createMemoryQuota } from '../delivery/memory-quota.ts'
 import { createScheduler } from '../delivery/schedules.ts'
 import { HubError } from '../errors.ts'
 import { openFormCache } from '../ingest/form-cache.ts'
@@ -105,7 +105,7 @@ export async function openRooms(installation: Installation, clock: ManualClock, 
     capabilities: recorder.capabilities,
     queue,
     breakers,
-    kvQuota: createKvQuota(store, limits.pluginKvKeysMax),
+    memoryQuota: createMemoryQuota(store, limits),
     forms,
     formOf: views.of,
     eventInMemory: recent.byId,

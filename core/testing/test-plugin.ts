@@ -265,7 +265,8 @@ function looksAt(
     quarantine: async () => (await store.listQuarantine(workspace, { limit: LIST_MAX })).items.toReversed(),
     form: (id) => store.getForm(workspace, id),
     saveForm: (id, wire) => saveForm(rooms, id, wire),
-    tallies: (start = '') => store.tallies(owner.workspace, owner.installation, start),
+    tallies: (start = '') =>
+      store.tallies({ ...owner, prefix: start, after: null, limit: rooms.limits.pluginTalliesMax }),
     events: () =>
       log
         .filter(({ type }) => type.startsWith(prefix))

@@ -94,7 +94,10 @@ describe('reads', () => {
       deliveries: [],
       events: [],
       kv: [{ key: 'a/1', value: '{"x":1}', expiresAtMs: null }],
-      tallies: [{ name: 'n', by: 2 }],
+      tallies: [
+        { name: 'n', by: 2 },
+        { name: 'o', by: 3 },
+      ],
     }
     const handled = await store.commitHandled({
       workspace: 'default',
@@ -109,7 +112,8 @@ describe('reads', () => {
     expect(await mine.call('kv.get', { key: 'a/1' })).toEqual({ x: 1 })
     expect(await mine.call('kv.get', { key: 'a/2' })).toBeUndefined()
     expect(await mine.call('kv.list', { prefix: 'a/' })).toEqual({ keys: ['a/1'], next: null })
-    expect(await mine.call('tallies', { prefix: '' })).toEqual({ n: 2 })
+    expect(await mine.call('tallies', { prefix: '' })).toEqual({ n: 2, o: 3 })
+    expect(await mine.call('tallies', { prefix: '', after: 'n' })).toEqual({ o: 3 })
     const foreign = open({ permissions: { kv: true }, workspace: 'other' })
     expect(await foreign.call('kv.get', { key: 'a/1' })).toBeUndefined()
     expect(await foreign.call('tallies', {})).toEqual({})

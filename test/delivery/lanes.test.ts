@@ -248,7 +248,9 @@ test('what a batch asked for happens although its first response was deleted mea
   })
   goOn.resolve()
   await world.settled()
-  expect(await world.store.tallies('default', 'sheet', '')).toEqual({ rows: 2 })
+  expect(
+    await world.store.tallies({ workspace: 'default', installation: 'sheet', prefix: '', after: null, limit: 100 }),
+  ).toEqual({ rows: 2 })
   const written = world.events.filter(({ type }) => type === 'plugin.double.written')
   expect(written).toMatchObject([{ responseId: null, hops: 1 }])
 })

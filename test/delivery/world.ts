@@ -7,7 +7,7 @@ import { createGuardedHttp } from '../../core/capabilities/guarded-http.ts'
 import { systemClock } from '../../core/clock.ts'
 import type { Clock } from '../../core/clock.ts'
 import { createBreakers } from '../../core/delivery/breaker.ts'
-import { createKvQuota } from '../../core/delivery/kv-quota.ts'
+import { createMemoryQuota } from '../../core/delivery/memory-quota.ts'
 import { createDeliveryEngine } from '../../core/delivery/engine.ts'
 import { createScheduler } from '../../core/delivery/schedules.ts'
 import type { PlacedInstallation } from '../../core/delivery/ports.ts'
@@ -199,7 +199,7 @@ export async function openWorld(options: WorldOptions) {
       formOf: (workspace, id) => views.newest(workspace, id),
     }),
     queue,
-    kvQuota: createKvQuota(store, limits.pluginKvKeysMax),
+    memoryQuota: createMemoryQuota(store, limits),
     formOf: views.of,
     published,
     runs: { record: (end: RunEnd) => void runs.push(end) },

@@ -31,7 +31,7 @@ function duties() {
     formViews: { hear: () => {}, clear: () => {} },
     keys: { forget: () => {} },
     approvals: { moved: () => void (seen.moved += 1) },
-    kvQuota: { forget: () => {} },
+    memoryQuota: { forget: () => {} },
     log: { reach: (head: number) => void seen.reached.push(head) },
     logger: quiet,
     clock: { ...systemClock, after: (_delayMs: number, act: () => void) => (seen.later.push(act), () => {}) },

@@ -82,7 +82,9 @@ test('a poison event is retried on its own and buried; those behind it do not wa
   await world.submit(...answers(10))
   await world.settled()
   expect(tries).toHaveLength(3)
-  expect(await world.store.tallies('default', 'a', '')).toEqual({ handled: 9 })
+  expect(
+    await world.store.tallies({ workspace: 'default', installation: 'a', prefix: '', after: null, limit: 100 }),
+  ).toEqual({ handled: 9 })
   expect(numbers(seen)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
   const [delivery] = await world.deliveries()
   expect(delivery).toMatchObject({
@@ -122,7 +124,9 @@ test('a failed handler that works at its second try has its effects then, once',
     ['handler', 'delivered'],
   ])
   expect(all.find(({ kind }) => kind === 'action')).toMatchObject({ eventId: event?.id, formId: 'contact' })
-  expect(await world.store.tallies('default', 'a', '')).toEqual({ handled: 1 })
+  expect(
+    await world.store.tallies({ workspace: 'default', installation: 'a', prefix: '', after: null, limit: 100 }),
+  ).toEqual({ handled: 1 })
 })
 
 test('an interrupted batch is repeated; nothing is skipped and nothing is counted against the plugin', async () => {
@@ -341,7 +345,9 @@ test('effects and cursor are one: a commit that finds the cursor moved writes no
   await world.store.setCursor('default', 'a', head + 3)
   await world.submit(...answers(5))
   await world.caughtUp()
-  expect(await world.store.tallies('default', 'a', '')).toEqual({ handled: 2 })
+  expect(
+    await world.store.tallies({ workspace: 'default', installation: 'a', prefix: '', after: null, limit: 100 }),
+  ).toEqual({ handled: 2 })
 })
 
 test('what the log had before is catching up, not pressure; what came since is', async () => {

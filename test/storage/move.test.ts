@@ -83,7 +83,7 @@ async function seen(store: Store): Promise<unknown> {
       limit: 400,
       nowMs: 0,
     }),
-    tallies: await store.tallies(WORKSPACE, 'crm', 't1'),
+    tallies: await store.tallies({ workspace: WORKSPACE, installation: 'crm', prefix: 't1', after: null, limit: 100 }),
     schedules: await store.schedules(),
     keys: await store.listKeys(null),
     due: await store.nextDue(WORKSPACE, 'crm'),

@@ -104,7 +104,7 @@ export function makeContext(run: GuestRun, parts: ContextParts): Context {
       forLater('tally')
       count(run, settings, { kind: 't', name, by })
     },
-    tallies: (prefix = '') => call('tallies', { prefix }) as ReturnType<Context['tallies']>,
+    tallies: (prefix = '', after) => call('tallies', { prefix, after }) as ReturnType<Context['tallies']>,
     log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
     metric: (name, by = 1) => count(run, settings, { kind: 'p', name, by }),
   }

@@ -1,6 +1,6 @@
 /** Reading a plugin's memory: keys and counters. They are written by `effects.ts`. */
 import type { WorkspaceId } from '../../model.ts'
-import { all, first } from '../procedure.ts'
+import { all, allMany, first } from '../procedure.ts'
 import type { Procedure } from '../procedure.ts'
 import { when, where } from '../where.ts'
 import type { Condition } from '../where.ts'
@@ -65,19 +65,40 @@ export function* kvCount(input: { readonly workspace: WorkspaceId; readonly inst
 }
 
 /** Counters by prefix, in order of name. */
-export function* tallies(input: {
+export function* tallies(query: {
   readonly workspace: WorkspaceId
   readonly installation: string
   readonly prefix: string
+  readonly after: string | null
+  readonly limit: number
 }): Procedure<readonly (readonly [name: string, value: number])[]> {
   const { sql, params } = where([
-    ['workspace = ?', input.workspace],
-    ['installation = ?', input.installation],
-    ...startsWith('name', input.prefix),
+    ['workspace = ?', query.workspace],
+    ['installation = ?', query.installation],
+    ...startsWith('name', query.prefix),
+    when('name > ?', query.after ?? undefined),
   ])
   const rows = yield* all<{ name: string; value: number }>(
-    `SELECT name, value FROM tallies WHERE ${sql} ORDER BY name`,
-    params,
+    `SELECT name, value FROM tallies WHERE ${sql} ORDER BY name LIMIT ?`,
+    [...params, query.limit],
   )
   return rows.map(({ name, value }) => [name, value] as const)
+}
+
+/** How many counters there are, and which of these. */
+export function* talliesHeld(query: {
+  readonly workspace: WorkspaceId
+  readonly installation: string
+  readonly names: readonly string[]
+}): Procedure<{ readonly count: number; readonly found: readonly string[] }> {
+  const owner = [query.workspace, query.installation]
+  const row = yield* first<{ n: number }>(
+    'SELECT count(*) AS n FROM tallies WHERE workspace = ? AND installation = ?',
+    owner,
+  )
+  const found = yield* allMany<{ name: string }>(
+    'SELECT name FROM tallies WHERE workspace = ? AND installation = ? AND name = ?',
+    query.names.map((name) => [...owner, name]),
+  )
+  return { count: Number(row?.n ?? 0), found: found.map(({ name }) => name) }
 }

@@ -103,7 +103,9 @@ export function attemptsPart(shared: SharedStore): void {
       expect((await store.getDelivery(workspace, dead.id))?.state).toBe('dead')
       expect((await store.getDelivery(workspace, open.id))?.state).toBe('delivered')
       expect(await store.listAttempts(workspace, done.id)).toHaveLength(1)
-      expect(await store.tallies(workspace, 'crm', '')).toEqual({ n: 1 })
+      expect(await store.tallies({ workspace, installation: 'crm', prefix: '', after: null, limit: 100 })).toEqual({
+        n: 1,
+      })
       expect(await lane(store, workspace)).toEqual({ pending: 0, retrying: 0, delivered: 2, dead: 1, waits: false })
     })
 
@@ -129,7 +131,9 @@ export function attemptsPart(shared: SharedStore): void {
       expect(await store.getDelivery(workspace, next.id)).toEqual(result.deliveries[0])
       expect(result.events).toMatchObject([{ id: effects.events[0]?.id, seq: await store.headSeq() }])
       expect(await store.kvGet({ workspace: workspace, installation: 'crm', key: 'k', nowMs: AT_MS })).toBe('"v"')
-      expect(await store.tallies(workspace, 'crm', '')).toEqual({ t: 1 })
+      expect(await store.tallies({ workspace, installation: 'crm', prefix: '', after: null, limit: 100 })).toEqual({
+        t: 1,
+      })
     })
 
     it('lets the effects of a batch happen once, with the first entry that is not refused', async () => {
@@ -144,7 +148,9 @@ export function attemptsPart(shared: SharedStore): void {
       expect(result.refused).toEqual([gone.id])
       expect(result.deliveries.map(({ id }) => id)).toEqual([next.id])
       expect(result.events.map(({ id }) => id)).toEqual(effects.events.map(({ id }) => id))
-      expect(await store.tallies(workspace, 'crm', '')).toEqual({ rows: 3 })
+      expect(await store.tallies({ workspace, installation: 'crm', prefix: '', after: null, limit: 100 })).toEqual({
+        rows: 3,
+      })
     })
 
     it('remembers the installation’s last success and failure', async () => {

@@ -59,7 +59,7 @@ export function durabilityPart(backend: StoreBackend): void {
         installations: await store.syncInstallations([]),
         lanes: await store.laneCounts(),
         kv: await store.kvGet({ workspace: workspace, installation: 'crm', key: 'k', nowMs: AT_MS }),
-        tallies: await store.tallies(workspace, 'crm', ''),
+        tallies: await store.tallies({ workspace, installation: 'crm', prefix: '', after: null, limit: 100 }),
         schedules: await store.schedules(),
       })
       const before = await see(first)

@@ -102,7 +102,9 @@ export function isolationPart(shared: SharedStore): void {
           })
         ).keys,
       ).toEqual([])
-      expect(await store.tallies(mine, 'crm', '')).toEqual({ t: 1 })
+      expect(
+        await store.tallies({ workspace: mine, installation: 'crm', prefix: '', after: null, limit: 100 }),
+      ).toEqual({ t: 1 })
       expect(await store.kvCount('none', 'crm')).toBe(0)
       expect((await store.listKeys(mine)).every(({ workspace }) => workspace === mine)).toBe(true)
 

@@ -81,12 +81,35 @@ export function memoryPart(shared: SharedStore): void {
         ],
       })
       await apply(store, workspace, { tallies: [{ name: 'x.a', by: 10 }] })
-      expect(await store.tallies(workspace, 'crm', 'x.')).toEqual({ 'x.a': 13 })
-      expect(Object.entries(await store.tallies(workspace, 'crm', ''))).toEqual([
+      expect(await store.tallies({ workspace, installation: 'crm', prefix: 'x.', after: null, limit: 100 })).toEqual({
+        'x.a': 13,
+      })
+      expect(
+        Object.entries(await store.tallies({ workspace, installation: 'crm', prefix: '', after: null, limit: 100 })),
+      ).toEqual([
         ['__proto__', 1],
         ['x.a', 13],
         ['y', -1.5],
       ])
+    })
+  })
+
+  it('reads tallies in pages, and says which of some are there', async () => {
+    const { store, workspace } = shared()
+    const names = ['n:c', 'n:a', 'n:b', 'n:d', 'other', '%']
+    await apply(store, workspace, { tallies: names.map((name) => ({ name, by: 1 })) })
+    await apply(store, workspace, { tallies: [{ name: 'n:x', by: 1 }] }, 'neighbour')
+    const query = { workspace, installation: 'crm', prefix: 'n:', after: null, limit: 3 }
+    expect(Object.keys(await store.tallies(query))).toEqual(['n:a', 'n:b', 'n:c'])
+    expect(Object.keys(await store.tallies({ ...query, after: 'n:c' }))).toEqual(['n:d'])
+    expect(Object.keys(await store.tallies({ ...query, prefix: '%' }))).toEqual(['%'])
+    const held = (...asked: string[]) => store.talliesHeld({ workspace, installation: 'crm', names: asked })
+    const { count, found } = await held('n:b', 'n:x', 'other', 'none')
+    expect([count, found.toSorted()]).toEqual([6, ['n:b', 'other']])
+    expect(await held()).toEqual({ count: 6, found: [] })
+    expect(await store.talliesHeld({ workspace, installation: 'nobody', names: ['n:a'] })).toEqual({
+      count: 0,
+      found: [],
     })
   })
 

@@ -159,6 +159,10 @@ export const plugins: LimitCases<PluginLimit> = {
       { kind: 'handler', state: 'dead', error_code: 'capability_limit' },
     ])
   },
+  pluginTalliesMax: {
+    in: 'test/delivery/memory-quota.test.ts',
+    test: 'new names are refused over the limit, those that are there still add',
+  },
   pluginRouteBodyBytesMax: async ({ plain }) => {
     const answer = await ask(plain, 'x'.repeat(LIMITS.pluginRouteBodyBytesMax + 1))
     expect([answer.status, answer.body.code]).toEqual([413, 'body_too_large'])
