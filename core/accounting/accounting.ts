@@ -52,9 +52,11 @@ export function createAccounting(deps: WardenDeps & { readonly clock: Clock; rea
       if (cost !== null) warden.charge(key, cost)
     },
     spent: (key, cpuMs, where) => {
-      accounts.get(key)?.spent(cpuMs, clock.monotonicMs())
       const cost = costBeside(cpuMs, where, limits)
-      if (cost.points > 0) warden.charge(key, cost)
+      const account = accounts.get(key)
+      if (account === undefined) return handover.spent(key, cpuMs, cost)
+      account.spent(cpuMs, clock.monotonicMs())
+      if (cost !== null) warden.charge(key, cost)
     },
     offended: (key, what) => {
       const cost = offenceCost(what, limits)

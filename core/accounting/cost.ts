@@ -42,13 +42,13 @@ export function costOf(input: RunInput, result: RunResult, limits: Limits): Cost
 }
 
 /**
- * What CPU time beside all runs costs. Loading has what is free for one event; what goes on after its run has nothing, since
+ * What CPU time beside all runs costs; null when it costs nothing. Loading has what is free for one event; what goes on after its run has nothing, since
  * that run had it.
  */
-export const costBeside = (cpuMs: number, where: CpuPlace, limits: Limits): Cost => ({
-  points: cpuPoints(cpuMs - (where === 'loading' ? limits.pluginCpuFreeMs : 0), limits),
-  cause: `${WORDS.cpu} in ${where}`,
-})
+export function costBeside(cpuMs: number, where: CpuPlace, limits: Limits): Cost | null {
+  const points = cpuPoints(cpuMs - (where === 'loading' ? limits.pluginCpuFreeMs : 0), limits)
+  return points > 0 ? { points, cause: `${WORDS.cpu} in ${where}` } : null
+}
 
 /** What it costs beside the runs that took part. */
 export const offenceCost = (what: Offence, limits: Limits): Cost => ({

@@ -1,6 +1,6 @@
 /**
- * Runs of installations that another process has the account of: transforms, which run wherever responses are taken. What
- * they come to is put into a parcel for each installation and handed over once a second. A parcel keeps its number until
+ * What installations use that another process has the account of: transforms run wherever responses are taken. What it
+ * comes to is put into a parcel for each installation and handed over once a second. A parcel keeps its number until
  * somebody has taken it, so that one whose answer was lost is not counted twice.
  */
 import { randomUUID } from 'node:crypto'
@@ -72,6 +72,13 @@ export class Handover {
   ran(key: string, { run, result }: { readonly run: Run; readonly result: RunResult }, cost: Cost | null): void {
     const open = this.#open(key)
     open.tally.add(run, result)
+    if (cost !== null) spend(open, cost)
+  }
+
+  /** CPU time beside all runs. */
+  spent(key: string, cpuMs: number, cost: Cost | null): void {
+    const open = this.#open(key)
+    open.tally.spent(cpuMs)
     if (cost !== null) spend(open, cost)
   }
 

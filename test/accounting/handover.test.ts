@@ -135,3 +135,25 @@ test('what is not there any more is nobody’s', async () => {
   await beside.pass()
   expect(beside.sent).toEqual([])
 })
+
+test('CPU beside runs counts and costs as well: of loading, and of code that goes on after its run', async () => {
+  await using dir = await tempDir('handover')
+  await using world = await openWorld(dir)
+  const beside = besideOf(world)
+  beside.accounting.spent(KEY, 550, 'loading')
+  beside.accounting.spent(KEY, 500, 'ended runs')
+  beside.accounting.spent(KEY, 1, 'loading')
+  await beside.pass()
+  expect(usageOf(world)).toMatchObject({ cpuMs: 1_051, lastMinute: { runs: 0, cpuMs: 1_051 } })
+  expect(world.points()).toBe(LIMITS.pluginPointsMax - 200)
+  expect(beside.sent).toMatchObject([
+    [
+      {
+        costs: [
+          { cause: 'CPU in loading', points: 100 },
+          { cause: 'CPU in ended runs', points: 100 },
+        ],
+      },
+    ],
+  ])
+})
