@@ -173,7 +173,7 @@ export class Keeper {
     if (!isCulprit) state.cautiousUntilMs = performance.now() + CAUTION_MS
     // What fails a run is told with the run.
     if (!isCulprit) this.#warn(state, what.message, { code: what.code })
-    if (suspects.length === 0) this.#spent(instance, what.cpuUs ?? 0, 'ended runs')
+    if (!isCulprit) this.#spent(instance, what.cpuUs ?? 0, suspects.length === 0 ? 'ended runs' : 'broken runs')
     const wasGone = instance.isGone
     if (what.isHostile === true) this.#options.onOffence?.(state.unit.key, 'bridge')
     this.#lose(instance, { why: 'breach', ...what, isCulprit }, suspects)
@@ -287,7 +287,7 @@ export class Keeper {
     }
   }
 
-  /** CPU time outside of any run: whoever it belongs to pays for it all the same. */
+  /** CPU time that no run tells. */
   #spent({ state }: Instance, cpuUs: number, where: CpuPlace): void {
     if (cpuUs > 0) this.#options.onCpu?.(state.unit.key, cpuUs / 1_000, where)
   }

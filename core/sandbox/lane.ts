@@ -100,6 +100,11 @@ export class Lane {
     return this.#states.length - this.#results.length
   }
 
+  /** CPU time of the run that has no result yet. */
+  get unfinishedMs(): number {
+    return (this.#current?.cpuUs ?? 0) / 1_000
+  }
+
   /** Sends the runs; their JSON is spliced in unread. */
   start(): void {
     const orders = this.#states.map(({ run, wallMs }) => {

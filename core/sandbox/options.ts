@@ -2,8 +2,8 @@
 import type { Limits } from '../limits.ts'
 import type { Logger } from '../observe/observe.ts'
 
-/** Where a plugin uses CPU time while no run of it is under way. */
-export type CpuPlace = 'loading' | 'ended runs'
+/** Where a plugin uses CPU time that no run tells: none is under way, or nobody knows which of several it was. */
+export type CpuPlace = 'loading' | 'ended runs' | 'broken runs'
 
 /**
  * What a unit did beside breaking a limit of its own: a process had to be killed for it, or died again and again; or it

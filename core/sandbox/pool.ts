@@ -18,6 +18,8 @@ interface Ended {
   readonly end: LaneEnd
   readonly results: readonly RunResult[]
   readonly remaining: number
+  /** CPU time of the first that has no result. */
+  readonly unfinishedMs: number
 }
 
 class Pool implements Sandbox {
@@ -68,10 +70,13 @@ class Pool implements Sandbox {
     const results: RunResult[] = []
     let isSolo = performance.now() < (this.#units.get(key)?.cautiousUntilMs ?? 0)
     let unclear = 0
+    // What the next run to have a result has used in lanes that ended before it.
+    let owedMs = 0
     while (results.length < runs.length) {
       const part = nextPart(runs, results.length, isSolo)
-      const { end, results: found, remaining } = await this.#runLane(key, part)
-      results.push(...found)
+      const { end, results: found, remaining, unfinishedMs } = await this.#runLane(key, part)
+      results.push(...withOwed(found, owedMs))
+      owedMs = found.length === 0 ? owedMs + unfinishedMs : unfinishedMs
       if (end.why === 'done') {
         unclear = 0
         continue
@@ -80,7 +85,7 @@ class Pool implements Sandbox {
         results.push(
           ...runs
             .slice(results.length)
-            .map((run) => this.#failed(key, run, { code: 'plugin_interrupted', message: end.message })),
+            .map((run, n) => this.#failed(key, run, { ...interrupted(end.message), cpuMs: n === 0 ? owedMs : 0 })),
         )
         break
       }
@@ -90,19 +95,20 @@ class Pool implements Sandbox {
       unclear += 1
       const run = runs[results.length]
       if (unclear >= UNCLEAR_TRIES_MAX && run !== undefined) {
-        results.push(this.#failed(key, run, end))
+        results.push(this.#failed(key, run, { ...end, cpuMs: owedMs }))
         unclear = 0
+        owedMs = 0
       }
     }
     return results
   }
 
   async runEach(key: string, run: Run): Promise<RunResult> {
-    const { end, results } = await this.#runLane(key, [run])
+    const { end, results, unfinishedMs } = await this.#runLane(key, [run])
     const [result] = results
     if (result !== undefined) return result
     const message = end.why === 'done' ? 'the run ended without a result' : end.message
-    return this.#failed(key, run, { code: 'plugin_interrupted', message })
+    return this.#failed(key, run, { ...interrupted(message), cpuMs: unfinishedMs })
   }
 
   stats(): SandboxStats {
@@ -125,17 +131,23 @@ class Pool implements Sandbox {
     const end = await lane.ended
     if (end.why === 'done') state.deaths = 0
     this.#keeper.leave(instance, lane)
-    return { end, results: lane.results, remaining: lane.remaining }
+    return { end, results: lane.results, remaining: lane.remaining, unfinishedMs: lane.unfinishedMs }
   }
 
   /** The isolate could not be rebuilt: either somebody else was in the way, or the plugin itself fails every run. */
   #notBuilt(key: string, runs: readonly Run[], error: HubError): Ended {
     if (error.code !== 'plugin_load')
-      return { end: { why: 'interrupted', message: error.message }, results: [], remaining: runs.length }
-    return { end: { why: 'done' }, results: runs.map((run) => this.#failed(key, run, error)), remaining: 0 }
+      return {
+        end: { why: 'interrupted', message: error.message },
+        results: [],
+        remaining: runs.length,
+        unfinishedMs: 0,
+      }
+    const results = runs.map((run) => this.#failed(key, run, { code: error.code, message: error.message, cpuMs: 0 }))
+    return { end: { why: 'done' }, results, remaining: 0, unfinishedMs: 0 }
   }
 
-  #failed(key: string, run: Run, parts: { code: ErrorCode; message: string }): RunResult {
+  #failed(key: string, run: Run, parts: { code: ErrorCode; message: string; cpuMs: number }): RunResult {
     const unit = this.#units.get(key)?.unit
     const error =
       unit === undefined
@@ -147,7 +159,7 @@ class Pool implements Sandbox {
       effects: NO_EFFECTS,
       logs: [],
       logsDropped: 0,
-      cpuMs: 0,
+      cpuMs: parts.cpuMs,
       durationMs: 0,
       hostOps: 0,
       httpCalls: 0,
@@ -167,3 +179,8 @@ class Pool implements Sandbox {
     }
   }
 }
+
+const interrupted = (message: string) => ({ code: 'plugin_interrupted', message }) as const
+
+const withOwed = (results: readonly RunResult[], owedMs: number): readonly RunResult[] =>
+  owedMs === 0 ? results : results.map((result, n) => (n === 0 ? { ...result, cpuMs: result.cpuMs + owedMs } : result))

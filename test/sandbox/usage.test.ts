@@ -1,6 +1,6 @@
 /** What the sandbox tells of the use that runs make of it, and how a unit is put where it harms nobody. */
 import { getPriority } from 'node:os'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { until } from '../support/wait.ts'
 import { eventRun, onEvent, openBench } from './harness.ts'
 import type { Bench } from './harness.ts'
@@ -45,6 +45,61 @@ test('CPU of a run that was cut off is told with its failure', async () => {
   expect(result.error?.code).toBe('plugin_cpu')
   // A busy machine gives it less than the whole slice.
   expect(result.cpuMs).toBeGreaterThan(20)
+})
+
+describe('CPU of a slice that broke a limit', () => {
+  const open = async () => {
+    const beside: { key: string; cpuMs: number; where: string }[] = []
+    const bench = await openBench({}, { onCpu: (key, cpuMs, where) => void beside.push({ key, cpuMs, where }) })
+    const body = `if (event.data.bad) for (;;); const end = Date.now() + 10; while (Date.now() < end); await ctx.kv.get('x')`
+    await bench.plugin('loop', onEvent(body), { limits: { sliceMs: 100 } })
+    return { bench, ofBroken: () => beside.filter(({ where }) => where !== 'loading') }
+  }
+  const never = () => eventRun({}, () => new Promise<never>(() => {}))
+  const bad = () => eventRun({ bad: true })
+
+  test('is told of the installation where several runs took part in it', async () => {
+    const { bench, ofBroken } = await open()
+    await using _ = bench
+    const results = await Promise.all([bad(), bad()].map((run) => bench.sandbox.runEach('default/loop', run)))
+    expect(results.map(({ error }) => error?.code)).toEqual(['plugin_interrupted', 'plugin_interrupted'])
+    expect(ofBroken()).toEqual([{ key: 'default/loop', cpuMs: expect.any(Number), where: 'broken runs' }])
+    expect(ofBroken()[0]?.cpuMs).toBeGreaterThan(0)
+  })
+
+  test('is told once for a batch, and again with the run that is found out', async () => {
+    const { bench, ofBroken } = await open()
+    await using _ = bench
+    const fine = () => eventRun({}, async () => 1)
+    const results = await bench.sandbox.runBatch('default/loop', [bad(), fine()])
+    expect(results.map(({ error }) => error?.code)).toEqual(['plugin_cpu', undefined])
+    expect(results[0]?.cpuMs).toBeGreaterThan(0)
+    expect(ofBroken()).toMatchObject([{ where: 'broken runs' }])
+  })
+
+  test('what its neighbours had used before is told with their interruption', async () => {
+    const { bench, ofBroken } = await open()
+    await using _ = bench
+    const waiting = bench.sandbox.runEach('default/loop', never())
+    const batch = bench.sandbox.runBatch('default/loop', [never()])
+    // Both have handed something over when a third one, told later, answers.
+    await new Promise<void>((resolve) => {
+      void bench.sandbox.runEach(
+        'default/loop',
+        eventRun({}, async () => {
+          resolve()
+          return new Promise<never>(() => {})
+        }),
+      )
+    })
+    const culprit = await bench.sandbox.runEach('default/loop', bad())
+    expect(culprit.error?.code).toBe('plugin_cpu')
+    for (const result of [await waiting, ...(await batch)]) {
+      expect(result.error?.code).toBe('plugin_interrupted')
+      expect(result.cpuMs).toBeGreaterThan(0)
+    }
+    expect(ofBroken()).toEqual([])
+  })
 })
 
 test('CPU of loading is told; honest runs leave none behind that would have to be', async () => {
