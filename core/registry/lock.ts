@@ -1,6 +1,6 @@
 /** `manifold.lock.json` in the data folder: for each plugin in use its version, the hash of its code, and what was granted. */
 import { randomUUID } from 'node:crypto'
-import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
@@ -67,9 +67,16 @@ export interface HeldLock {
 
 /** One process at a time: an approval and a hub that starts beside it must not undo each other. */
 export function holdLock(dataDir: string, work: (lock: HeldLock) => Promise<void>): Promise<void> {
-  return alone(`${lockPath(dataDir)}.writing`, async () => {
+  return alone(`${lockPath(dataDir)}.writing`, async (isMine) => {
     const { plugins } = await readLock(dataDir)
-    await work({ plugins, write: () => writeLock(dataDir, plugins) })
+    const write = async (): Promise<void> => {
+      if (!(await isMine()))
+        throw new Error(
+          `${lockPath(dataDir)} was not written: another process took over while this one stood still; try again`,
+        )
+      await writeLock(dataDir, plugins)
+    }
+    await work({ plugins, write })
   })
 }
 
@@ -90,30 +97,57 @@ async function writeLock(dataDir: string, plugins: Lock['plugins']): Promise<voi
 const LEFT_BEHIND_MS = 10_000
 const LOOK_MS = 10
 
-/** Does it while this process holds the file. */
-async function alone(file: string, work: () => Promise<void>): Promise<void> {
-  while (!(await taken(file))) {
-    const sinceMs = await stat(file).then(
-      ({ mtimeMs }) => mtimeMs,
-      () => Number.POSITIVE_INFINITY,
-    )
-    if (Date.now() - sinceMs > LEFT_BEHIND_MS) await rm(file, { force: true })
-    else await sleep(LOOK_MS)
+/**
+ * Does it while this call holds the file, which says who that is. Whoever stood still for so long that another took over
+ * finds another name there, and neither writes nor frees anything.
+ */
+async function alone(file: string, work: (isMine: () => Promise<boolean>) => Promise<void>): Promise<void> {
+  const token = randomUUID()
+  while (!(await taken(file, token))) if (!(await freed(file))) await sleep(LOOK_MS)
+  const isMine = async (): Promise<boolean> => {
+    const owner = await ownerOf(file)
+    if (owner !== null) return owner === token
+    // One that came late may have it in his hands, and puts it back.
+    await sleep(LOOK_MS)
+    return (await ownerOf(file)) === token
   }
   try {
-    await work()
+    await work(isMine)
   } finally {
-    await rm(file, { force: true })
+    if (await isMine()) await rm(file, { force: true })
   }
 }
 
-async function taken(file: string): Promise<boolean> {
+async function taken(file: string, token: string): Promise<boolean> {
   try {
-    await writeFile(file, '', { flag: 'wx', mode: 0o600 })
+    await writeFile(file, token, { flag: 'wx', mode: 0o600 })
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
     throw error
+  }
+}
+
+const ownerOf = (file: string): Promise<string | null> => readFile(file, 'utf8').catch(() => null)
+
+/** Takes away what a process left behind; true when it is gone. */
+async function freed(file: string): Promise<boolean> {
+  const owner = await ownerOf(file)
+  const leftMs = await stat(file).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs,
+    () => 0,
+  )
+  if (leftMs < LEFT_BEHIND_MS) return false
+  const aside = `${file}.${randomUUID()}`
+  try {
+    // Only one gets what is there; but that may be of one who was quicker, and has taken it anew since.
+    await rename(file, aside)
+    if ((await ownerOf(aside)) !== owner) await link(aside, file)
+    return true
+  } catch {
+    return false
+  } finally {
+    await rm(aside, { force: true })
   }
 }
 
