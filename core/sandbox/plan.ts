@@ -65,7 +65,7 @@ export const loadOrder = (unit: Unit, bounds: Limits, cautious: boolean): LoadOr
   settings: JSON.stringify(settingsOf(unit, bounds)),
   heapMb: unit.limits.heapMb,
   sliceMs: unit.limits.sliceMs,
-  loadMs: bounds.pluginLoadMs,
+  loadMs: unit.limits.loadMs ?? bounds.pluginLoadMs,
   cautious,
   drainBytesMax: bounds.childMessageBytesMax,
 })

@@ -41,6 +41,8 @@ export interface Bundle {
 }
 
 export interface UnitLimits {
+  /** Where it is less than all have. */
+  readonly loadMs?: number
   readonly heapMb: number
   readonly sliceMs: number
   readonly cpuMs: number

@@ -1,11 +1,13 @@
 /**
- * Puts the sandbox to the test: a throw-away child in which a plugin of ours breaks every limit on purpose. Each attempt
- * gives up by itself after a while, so a limit that does not hold shows as a run that ended well.
+ * Puts the sandbox to the test: a throw-away child in which a plugin of ours breaks limits on purpose, those below. Each
+ * attempt gives up by itself after a while, so a limit that does not hold shows as a run that ended well. Not tried is what
+ * takes long or is counted elsewhere: the cap on a process's memory, and what an installation keeps in the database.
  */
 import { createHash } from 'node:crypto'
 import type { Finding } from '../finding.ts'
 import { HubError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
+import type { Limits } from '../limits.ts'
 import type { Logger } from '../observe/observe.ts'
 import { createSandbox } from './pool.ts'
 import { childFlags } from './process.ts'
@@ -21,10 +23,17 @@ export interface SelfTestOptions {
   /** For tests that plant a fault: other flags for the child, other limits than the ones that are checked. */
   readonly flags?: (hardened: boolean) => readonly string[]
   readonly limits?: Partial<UnitLimits>
+  readonly bounds?: Partial<Limits>
 }
 
 const SLICE_MS = 50
 const WALL_MS = 50
+const CPU_MS = 50
+/** Many of them are over the limit of a run, none over that of a slice. */
+const SHORT_SLICE_MS = 10
+const LOAD_MS = 100
+/** Smaller than in a hub, so that breaking it takes little memory; more than all else that is sent here. */
+const REPORT_BYTES = 2_097_152
 /** The least that isolated-vm takes. */
 const HEAP_MB = 8
 const GREED_MB = 96
@@ -52,6 +61,18 @@ const ABSENT = [
 const CODE = `({ default: {
   on: {
     'test.slice': () => { const end = Date.now() + ${STUBBORN_MS}; while (Date.now() < end); },
+    'test.cpu': async () => {
+      for (let n = 0; n < ${STUBBORN_MS / SHORT_SLICE_MS}; n++) {
+        const end = Date.now() + ${SHORT_SLICE_MS}
+        while (Date.now() < end);
+        await new Promise((resolve) => setTimeout(resolve, 1))
+      }
+    },
+    'test.timers': () => { for (let n = 0; n < ${LIMITS.pluginTimersMax * 2}; n++) setTimeout(() => {}, ${STUBBORN_MS}) },
+    'test.requests': (event, ctx) =>
+      Promise.all(Array.from({ length: ${LIMITS.pluginHttpCallsMax * 2} }, () => ctx.http({ method: 'GET', url: 'http://127.0.0.1:9/' }))),
+    'test.value': (event, ctx) => ctx.kv.set('x', 'x'.repeat(${LIMITS.pluginKvValueBytesMax * 2})),
+    'test.size': (event, ctx) => ctx.email({ text: 'x'.repeat(${REPORT_BYTES * 2}) }),
     'test.wall': () => new Promise((resolve) => setTimeout(resolve, ${STUBBORN_MS})),
     'test.heap': () => { const all = []; while (all.length < ${GREED_MB}) all.push(new Array(131072).fill(all.length + 0.5)) },
     'test.external': () => { const all = []; while (all.length < ${GREED_MB}) all.push(new Uint8Array(1048576).fill(1)) },
@@ -73,13 +94,17 @@ const CODE = `({ default: {
   actions: { result: { run: () => ({ outcome: 'delivered', detail: 'x'.repeat(${LIMITS.pluginResultBytesMax * 2}) }) } },
 } })`
 
-const BUNDLE: Bundle = {
+/** The same, but it is never loaded. */
+const ENDLESS = `const end = Date.now() + ${STUBBORN_MS}; while (Date.now() < end); ${CODE}`
+
+const bundleOf = (code: string): Bundle => ({
   pluginId: 'self-test',
   version: '1.0.0',
-  code: CODE,
+  code,
   sourceMap: '',
-  hash: createHash('sha256').update(CODE).digest('hex'),
-}
+  hash: createHash('sha256').update(code).digest('hex'),
+})
+const BUNDLE = bundleOf(CODE)
 
 interface Attempt {
   readonly name: string
@@ -101,6 +126,12 @@ const failsWith =
   ({ error }: RunResult): string | null =>
     error !== null && codes.includes(error.code) ? error.message : null
 
+/** The isolate is ended, for this. */
+const refused =
+  (words: RegExp) =>
+  ({ error }: RunResult): string | null =>
+    error?.code === 'plugin_invalid_result' && words.test(error.message) ? error.message : null
+
 const throws =
   (words: RegExp) =>
   ({ error }: RunResult): string | null =>
@@ -109,6 +140,7 @@ const throws =
 /** Every limit, in the order it is shown. */
 const ATTEMPTS: readonly Attempt[] = [
   { name: 'CPU without a pause', input: event('slice'), limits: { sliceMs: SLICE_MS }, held: failsWith('plugin_cpu') },
+  { name: 'CPU of a run', input: event('cpu'), limits: { cpuMs: CPU_MS }, held: failsWith('plugin_cpu') },
   { name: 'time', input: event('wall'), limits: { eventWallMs: WALL_MS }, held: failsWith('plugin_wall') },
   {
     name: 'heap',
@@ -123,6 +155,7 @@ const ATTEMPTS: readonly Attempt[] = [
     held: (result) => failsWith('plugin_memory', 'plugin_killed')(result) ?? throws(/allocation failed/)(result),
   },
   { name: 'stack', input: event('stack'), held: throws(/^RangeError/) },
+  { name: 'timers', input: event('timers'), held: throws(/^RangeError: At most/) },
   {
     name: 'log',
     input: event('logs'),
@@ -133,10 +166,17 @@ const ATTEMPTS: readonly Attempt[] = [
   },
   { name: 'operations', input: event('operations'), held: failsWith('capability_limit') },
   {
+    name: 'requests',
+    input: event('requests'),
+    held: (result, asked) => (asked.length <= LIMITS.pluginHttpCallsMax ? failsWith('capability_limit')(result) : null),
+  },
+  {
     name: 'result',
     input: { kind: 'action', name: 'result', itemsJson: ['{"input":null}'] },
     held: failsWith('plugin_invalid_result'),
   },
+  { name: 'kv value', input: event('value'), held: failsWith('capability_input') },
+  { name: 'report size', input: event('size'), limits: {}, held: refused(/more than any run may/) },
   {
     name: 'names of the host',
     input: event('names'),
@@ -166,13 +206,16 @@ const quiet: Logger = {
 export async function testSandbox(options: SelfTestOptions): Promise<readonly SelfTestLine[]> {
   const sandbox = createSandbox({
     logger: quiet,
-    limits: { ...LIMITS, childRestartBackoffMs: 0 },
+    limits: { ...LIMITS, childRestartBackoffMs: 0, childMessageBytesMax: REPORT_BYTES, ...options.bounds },
     flags: options.flags ?? childFlags,
   })
   try {
     // The first load starts the child; without one there is nothing to test.
     await sandbox.load(unitOf('shared', options, {}))
-    const lines = await Promise.all(ATTEMPTS.map((attempt) => tryOut(sandbox, attempt, options)))
+    const lines = await Promise.all([
+      loadEndless(sandbox, options),
+      ...ATTEMPTS.map((attempt) => tryOut(sandbox, attempt, options)),
+    ])
     return [
       { name: 'process', level: 'ok', detail: 'no files, processes, threads or environment', fix: null },
       ...lines,
@@ -186,6 +229,18 @@ export async function testSandbox(options: SelfTestOptions): Promise<readonly Se
 }
 
 const FIX = 'install again (rm -rf node_modules && npm ci) and run a Node that this version was tested with'
+
+async function loadEndless(sandbox: Sandbox, options: SelfTestOptions): Promise<SelfTestLine> {
+  const name = 'loading'
+  try {
+    await sandbox.load({ ...unitOf(name, options, { loadMs: LOAD_MS }), bundle: bundleOf(ENDLESS) })
+    return { name, level: 'fail', detail: 'nothing stopped it', fix: FIX }
+  } catch (error) {
+    if (error instanceof HubError && error.code === 'plugin_load')
+      return { name, level: 'ok', detail: error.message, fix: null }
+    throw error
+  }
+}
 
 async function tryOut(sandbox: Sandbox, attempt: Attempt, options: SelfTestOptions): Promise<SelfTestLine> {
   const { name, input, limits, held } = attempt

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { childFlags } from '../../core/sandbox/process.ts'
 import { proveSandbox, SandboxUnsafe } from '../../core/sandbox/proof.ts'
+import type { Limits } from '../../core/limits.ts'
 import type { UnitLimits } from '../../core/sandbox/sandbox.ts'
 import { testSandbox } from '../../core/sandbox/self-test.ts'
 import type { TempDir } from '../support/temp.ts'
@@ -16,14 +17,20 @@ test.each([{ hardened: false }, { hardened: true }])('holds ($hardened)', async 
   expect(failed(lines)).toEqual([])
   expect(lines.map(({ name }) => name)).toEqual([
     'process',
+    'loading',
     'CPU without a pause',
+    'CPU of a run',
     'time',
     'heap',
     'memory outside the heap',
     'stack',
+    'timers',
     'log',
     'operations',
+    'requests',
     'result',
+    'kv value',
+    'report size',
     'names of the host',
     'network',
   ])
@@ -32,13 +39,25 @@ test.each([{ hardened: false }, { hardened: true }])('holds ($hardened)', async 
 describe('a weaker sandbox is found out', () => {
   const raised: readonly [Partial<UnitLimits>, readonly string[]][] = [
     [{ sliceMs: 10_000 }, ['CPU without a pause']],
+    [{ loadMs: 10_000 }, ['loading']],
+    [{ cpuMs: 10_000 }, ['CPU of a run']],
     [{ eventWallMs: 10_000 }, ['time']],
     [{ heapMb: 256 }, ['heap', 'memory outside the heap']],
     [{ logLinesMax: 100_000 }, ['log']],
     [{ hostOpsMax: 100_000 }, ['operations']],
+    [{ httpCallsMax: 100_000 }, ['requests']],
   ]
   test.each(raised)('limits %j', async (limits, names) => {
     expect(failed(await testSandbox({ hardened: false, limits }))).toEqual(names)
+  })
+
+  const wider: readonly [Partial<Limits>, readonly string[]][] = [
+    [{ pluginTimersMax: 100_000 }, ['timers']],
+    [{ pluginKvValueBytesMax: 1e7 }, ['kv value']],
+    [{ childMessageBytesMax: 1e8 }, ['report size']],
+  ]
+  test.each(wider)('limits of all %j', async (bounds, names) => {
+    expect(failed(await testSandbox({ hardened: false, bounds }))).toEqual(names)
   })
 
   const without = (gone: (flag: string) => boolean) => (hardened: boolean) =>
