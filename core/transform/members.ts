@@ -169,14 +169,14 @@ function memberOf(installation: Installation, limits: Limits, ready: Member['rea
 const RESPONSES = ['response.submitted', 'response.partial']
 
 /**
- * Installations of the file that cannot run. What a plugin says of its failures holds for them too, for all forms of the
- * workspace: what was to be narrowed or overridden stands in settings that nobody could read.
+ * Installations of the file that cannot run. What is said of their failures holds for them too, for every response of their
+ * forms: which of those a filter would have let through nobody can say.
  */
-function setAside({ brokenInstallations, plugins }: Assembly): readonly Member[] {
-  return brokenInstallations.flatMap(({ workspace, id, use, state }): Member[] => {
-    const transform = plugins.find(({ manifest }) => manifest.id === use)?.manifest.transform
-    if (transform === undefined) return []
+function setAside({ brokenInstallations }: Assembly): readonly Member[] {
+  return brokenInstallations.flatMap(({ workspace, id, use, state, forms: named, transform }): Member[] => {
+    if (transform === null) return []
     const ready = () => Promise.reject(new HubError('unavailable', `the installation is ${state}`))
-    return [{ workspace, id, plugin: use, transform, forms: null, running: null, ready }]
+    const forms = named === null ? null : new Set(named)
+    return [{ workspace, id, plugin: use, transform, forms, running: null, ready }]
   })
 }
