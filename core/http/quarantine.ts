@@ -165,7 +165,7 @@ function actRoutes(deps: Deps): Route[] {
         tag: 'Quarantine',
         summary: 'Release one: it is stored, and the plugins get it',
         description:
-          'No transform is asked again. What its form did not take (`form-mismatch`) is held against it again, and stays when it still does not fit. What was released already is answered as it is stored; when its client completed the response meanwhile, that one is.',
+          'No transform is asked again. What its form did not take (`form-mismatch`) is held against it again, and stays when it still does not fit. What was released already is answered as it is stored; when its client completed the response meanwhile, or sent newer answers, that one is.',
         responses: { 200: { description: 'The response', schema: responseSchema } },
       },
       handler: async (call) => {
