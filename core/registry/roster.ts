@@ -223,6 +223,12 @@ export class Roster {
     return this.#members.get(key)
   }
 
+  /** What the sandbox holds of it is what `find` answers. */
+  isUp(key: string): boolean {
+    const member = this.#members.get(key)
+    return member !== undefined && this.#isLoaded(member)
+  }
+
   /** One move of the state table that a person or a receiver asks for, with an `alert.raised` event when it stands still. */
   async move(key: string, move: InstallationMove, reason: string | null): Promise<void> {
     const member = this.#members.get(key)
