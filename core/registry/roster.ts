@@ -22,6 +22,7 @@ import { isMended, seatState, writeState } from './standing.ts'
 import { canMove, isRunning, moveInstallation } from './states.ts'
 import type { InstallationMove } from './states.ts'
 import { surfaceMismatch } from './surface.ts'
+import { unitOf } from './units.ts'
 
 export interface RosterDeps {
   readonly store: Pick<
@@ -333,14 +334,7 @@ export class Roster {
     const { installation } = member
     const { plugin, key, hash } = installation
     try {
-      const surface = await this.#deps.sandbox.load({
-        key,
-        bundle: plugin.bundle,
-        config: JSON.stringify(installation.config),
-        limits: installation.limits,
-        group: installation.group,
-        hardened: installation.hardened,
-      })
+      const surface = await this.#deps.sandbox.load(unitOf(installation))
       // From here on the sandbox holds this one, whatever becomes of it: going back to the one before is a load, too.
       this.#loaded.delete(key)
       const mismatch = surfaceMismatch(plugin.manifest, surface)

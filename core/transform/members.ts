@@ -14,6 +14,7 @@ import type { Installation, Transform } from '../registry/installation.ts'
 import { isOwnFault, LoadAgain } from '../registry/load-again.ts'
 import { surfaceMismatch } from '../registry/surface.ts'
 import { isRunning } from '../registry/states.ts'
+import { transformUnitOf } from '../registry/units.ts'
 import { compileWhen } from '../routing/match.ts'
 import type { CompiledWhen } from '../routing/match.ts'
 import type { Proofs } from '../sandbox/proof.ts'
@@ -161,18 +162,8 @@ export class Members {
   }
 
   async #bringUp(installation: Installation): Promise<void> {
-    const { plugin, key, hardened, group, limits } = installation
-    const { pluginTransformCpuMs } = this.#deps.limits
-    const surface = await this.#deps.sandbox.load({
-      key,
-      bundle: plugin.bundle,
-      config: JSON.stringify(installation.config),
-      // Whoever loops is ended while those who wait behind it still have time.
-      limits: { ...limits, cpuMs: pluginTransformCpuMs, sliceMs: Math.min(limits.sliceMs, pluginTransformCpuMs * 2) },
-      group,
-      hardened,
-    })
-    const mismatch = surfaceMismatch(plugin.manifest, surface)
+    const surface = await this.#deps.sandbox.load(transformUnitOf(installation, this.#deps.limits))
+    const mismatch = surfaceMismatch(installation.plugin.manifest, surface)
     if (mismatch !== null) throw new HubError('plugin_load', mismatch)
   }
 }
