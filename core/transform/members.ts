@@ -87,7 +87,7 @@ export class Members {
     )
     this.#list = [...members, ...setAside(assembly)]
     const wanted = new Set(transforming.map(({ key }) => key))
-    for (const [key, load] of [...this.#loads]) {
+    for (const [key, load] of this.#loads) {
       if (wanted.has(key)) continue
       this.#loads.delete(key)
       this.#again.forget(key)
