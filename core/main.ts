@@ -270,7 +270,7 @@ function openRooms(ground: Ground, first: Assembly, authoring: Authoring | undef
   const transforms = openTransforms({ ...running, sandbox: transformSandbox, members })
   closers.defer(() => transforms.close())
   // A unit that is still coming up would be told off for the sandbox going down.
-  closers.defer(async () => void (await Promise.all([roster.loaded(), members.close()])))
+  closers.defer(async () => void (await Promise.all([roster.close(), members.close()])))
   bus.subscribe((events) => {
     forms.hear(events)
     formViews.hear(events)

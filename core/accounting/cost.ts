@@ -1,4 +1,4 @@
-/** What a run costs its installation. Only CPU and broken limits do: errors, failing receivers and waiting are free. */
+/** What a run costs its installation. Only CPU and broken limits do: errors, failing receivers, waiting and transforms are free. */
 import type { ErrorCode } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { CpuPlace, Offence } from '../sandbox/options.ts'
@@ -28,8 +28,12 @@ const MS_PER_SECOND = 1_000
 export const breachOf = ({ error }: RunResult): BreachOfRun | null =>
   error === null ? null : (BREACH_OF[error.code] ?? null)
 
-/** What it costs; null when it costs nothing, as nearly every run does. */
+/**
+ * What it costs; null when it costs nothing, as nearly every run does. Runs of transforms never do: what they are shown a
+ * stranger chooses, who could use up the points of a filter and so have it out of the way. They are bounded by their own limits.
+ */
 export function costOf(input: RunInput, result: RunResult, limits: Limits): Cost | null {
+  if (input.kind === 'transform') return null
   const breach = breachOf(result)
   const cpuPoints = cpuCost(input, result.cpuMs, limits)
   const breachPoints = breach === null ? 0 : breachCost(breach, result, limits)

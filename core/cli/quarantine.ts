@@ -63,8 +63,9 @@ export const release: Run = async (call) => {
   }
   terminal.say(`releasing ${counted.matched}`)
   const done = await hub.request('POST', `${PATH}/release`, { as: released, body })
-  if (options['json']) return terminal.json(done)
-  terminal.line(`${done.released} stored`)
+  if (options['json']) terminal.json(done)
+  else terminal.line(`${done.released} stored`)
+  if (done.stopped !== undefined) throw new CliError('failed', `The rest still waits: ${done.stopped.detail}`)
 }
 
 export const discard: Run = async (call) => {

@@ -277,7 +277,11 @@ export const quarantinedRow = z.looseObject({
 
 export const quarantinePage = z.looseObject({ items: z.array(quarantinedRow), next_cursor: text, total: z.number() })
 
-export const released = z.looseObject({ matched: z.number(), released: z.number() })
+export const released = z.looseObject({
+  matched: z.number(),
+  released: z.number(),
+  stopped: z.looseObject({ detail: z.string() }).optional(),
+})
 
 export const storedResponse = z.looseObject({ id: z.string() })
 export const eventReplay = z.looseObject({

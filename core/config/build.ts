@@ -45,7 +45,9 @@ export function buildConfig({ tree, data, file, checksum, pluginDirs, definition
     limits: { ...LIMITS, ...withoutUndefined(data.limits ?? {}) } as Limits,
     quarantined: entries.flatMap(([index, item]) => {
       const problems = aside.get(index)
-      return problems ? [{ workspace: item.workspace ?? DEFAULT_WORKSPACE, id: item.id, use: item.use, problems }] : []
+      if (problems === undefined) return []
+      const { workspace = DEFAULT_WORKSPACE, id, use, whenFails } = item
+      return [{ workspace, id, use, problems, form: item.when?.form, whenFails }]
     }),
   })
 }

@@ -128,6 +128,9 @@ export interface HubConfig {
     readonly id: string
     readonly use: string
     readonly problems: readonly ConfigProblem[]
+    /** Its `when.form` and `whenFails`: what it says of responses that it cannot look at holds all the same. */
+    readonly form: string | readonly string[] | undefined
+    readonly whenFails: 'open' | 'closed' | undefined
   }[]
 }
 

@@ -4,19 +4,17 @@ import { rfc3339 } from '../clock.ts'
 import { HubError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { shownClientId } from '../ingest/client-id.ts'
-import { FORM_MISMATCH, QUARANTINE_VERDICTS } from '../model.ts'
-import type { LogEvent, Quarantined, WorkspaceId } from '../model.ts'
-import type { AcceptResult, QuarantineFilter } from '../storage/store.ts'
+import { QUARANTINE_VERDICTS } from '../model.ts'
+import type { Quarantined } from '../model.ts'
 import { readJson } from './body.ts'
 import type { HttpDeps } from './deps.ts'
 import { tellAppended } from './forms.ts'
 import { instant, pageOf, pageQuery, timeQuery, toPageQuery, toWirePage } from './paging.ts'
+import { releaseAll, releaseOne } from './release.ts'
+import type { ReleaseDeps } from './release.ts'
 import { responseSchema, responseWire } from './responses.ts'
 import { json, noContent, readBodyAs, readQuery } from './route.ts'
 import type { KeyedCall, Route } from './route.ts'
-
-/** Released in one transaction: others wait for it. */
-const RELEASED_AT_ONCE_MAX = 100
 
 const quarantinedSchema = z
   .object({
@@ -57,7 +55,12 @@ const releaseBody = z.strictObject({
   until: instant.optional(),
   dry_run: z.boolean().default(false),
 })
-const releasedSchema = z.object({ dry_run: z.boolean(), matched: z.number().int(), released: z.number().int() })
+const releasedSchema = z.object({
+  dry_run: z.boolean(),
+  matched: z.number().int(),
+  released: z.number().int().openapi({ description: 'As many as are stored now that were not before.' }),
+  stopped: z.object({ code: z.string(), detail: z.string() }).optional(),
+})
 
 const wire = (item: Quarantined): Record<string, unknown> => ({
   id: item.id,
@@ -77,7 +80,7 @@ const wire = (item: Quarantined): Record<string, unknown> => ({
   received_at: item.receivedAt,
 })
 
-type Deps = Pick<HttpDeps, 'store' | 'clock' | 'limits' | 'onEvents' | 'retake'>
+type Deps = Pick<HttpDeps, 'limits'> & ReleaseDeps
 
 /** Every route of the quarantine. */
 export const quarantineRoutes = (deps: Deps): Route[] => [...lookRoutes(deps), ...actRoutes(deps)]
@@ -136,7 +139,7 @@ function actRoutes(deps: Deps): Route[] {
         tag: 'Quarantine',
         summary: 'Release all that match',
         description:
-          'Times are those of receipt: `since` inclusive, `until` exclusive; what comes later stays, and so does what its form still does not take.',
+          'Times are those of receipt: `since` inclusive, `until` exclusive; what comes later stays, and so does what its form still does not take and what a transform puts aside that had not seen it. `stopped`: why the rest still waits.',
         body: { schema: releaseBody, example: { verdict: 'failed', dry_run: true } },
         responses: { 200: { description: 'How many there are, and how many are stored now', schema: releasedSchema } },
       },
@@ -147,14 +150,9 @@ function actRoutes(deps: Deps): Route[] {
         const filter = { ...asked, until: asked.until ?? rfc3339(deps.clock.nowMs() + 1) }
         const matched = await store.countQuarantine(workspace, filter)
         if (dryRun) return json(call, { dry_run: true, matched, released: 0 })
-        let released = 0
-        for (;;) {
-          const slice = await release(deps, { workspace, filter, limit: RELEASED_AT_ONCE_MAX })
-          released += slice.length
-          if (slice.length < RELEASED_AT_ONCE_MAX) break
-        }
-        released += await retakeAll(deps, workspace, filter)
-        return json(call, { dry_run: false, matched, released })
+        const { released, stopped } = await releaseAll(deps, workspace, filter)
+        const why = stopped === null ? {} : { stopped: { code: stopped.code, detail: stopped.message } }
+        return json(call, { dry_run: false, matched, released, ...why })
       },
     },
     {
@@ -165,17 +163,13 @@ function actRoutes(deps: Deps): Route[] {
         tag: 'Quarantine',
         summary: 'Release one: it is stored, and the plugins get it',
         description:
-          'No transform is asked again. What its form did not take (`form-mismatch`) is held against it again, and stays when it still does not fit. What was released already is answered as it is stored; when its client completed the response meanwhile, that one is.',
+          'No transform is asked again. What its form did not take (`form-mismatch`) is held against it again, and shown to the transforms, which had not seen it; it stays when it still does not fit, or when one of them puts it aside (409, or 422 where it refuses), and is stored when it is released once more. What was released already is answered as it is stored; when its client completed the response meanwhile, or sent newer answers, that one is.',
         responses: { 200: { description: 'The response', schema: responseSchema } },
       },
       handler: async (call) => {
         const { workspace } = call.principal
         const id = call.param('id')
-        const aside = await store.getQuarantined(workspace, id)
-        const retaken = aside?.code === FORM_MISMATCH ? await deps.retake(aside) : null
-        const [result] = await release(deps, { workspace, filter: { id }, limit: 1 })
-        const known = retaken?.responseId ?? (result !== undefined && 'responseId' in result ? result.responseId : id)
-        const stored = await store.getResponse(workspace, known)
+        const stored = await store.getResponse(workspace, (await releaseOne(deps, workspace, id)) ?? id)
         if (stored === undefined) throw notThere(call)
         return json(call, responseWire(stored))
       },
@@ -212,46 +206,6 @@ function actRoutes(deps: Deps): Route[] {
     },
   ]
 }
-
-/** Everybody who follows the log hears of it. */
-async function release(
-  { store, clock, onEvents }: Deps,
-  what: Pick<Parameters<HttpDeps['store']['release']>[0], 'workspace' | 'filter' | 'limit'>,
-): Promise<readonly AcceptResult[]> {
-  const results = await store.release({ ...what, at: rfc3339(clock.nowMs()) })
-  const events = results.flatMap((result): LogEvent[] => ('event' in result ? [result.event] : []))
-  if (events.length > 0) onEvents(events)
-  return results
-}
-
-/** Each once more to its form; what still does not fit stays. Answers how many were taken. */
-async function retakeAll({ store, retake }: Deps, workspace: WorkspaceId, filter: QuarantineFilter): Promise<number> {
-  if (filter.reason !== undefined && filter.reason !== FORM_MISMATCH) return 0
-  let taken = 0
-  let after: string | undefined
-  do {
-    const page = await store.listQuarantine(workspace, {
-      ...filter,
-      reason: FORM_MISMATCH,
-      limit: RELEASED_AT_ONCE_MAX,
-      after,
-    })
-    for (const item of page.items) {
-      const isTaken = await retake(item).then(
-        () => true,
-        (error: unknown) => {
-          if (error instanceof HubError && STAYS.has(error.code)) return false
-          throw error
-        },
-      )
-      if (isTaken) taken += 1
-    }
-    after = page.next ?? undefined
-  } while (after !== undefined)
-  return taken
-}
-
-const STAYS: ReadonlySet<string> = new Set(['invalid_response', 'response_rejected'])
 
 const notThere = (call: KeyedCall): HubError =>
   new HubError('not_found', `There is no "${call.param('id').slice(0, 100)}" in quarantine.`)

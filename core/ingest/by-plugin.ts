@@ -8,7 +8,7 @@ import { HubError } from '../errors.ts'
 import type { FieldProblem } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { FORM_MISMATCH } from '../model.ts'
-import type { LogEvent, Quarantined, ResponseStatus, WorkspaceId } from '../model.ts'
+import type { Quarantined, ResponseStatus, WorkspaceId } from '../model.ts'
 import type { Submission } from '../storage/store.ts'
 import { pluginClientId } from './client-id.ts'
 import { invalid } from './envelope.ts'
@@ -16,8 +16,9 @@ import type { FormCache } from './form-cache.ts'
 import { toPointer } from './form-definition.ts'
 import { parseJson } from './json-scan.ts'
 import type { PluginForms } from './plugin-forms.ts'
-import { acceptAll, eventIdOf, metaText } from './receive.ts'
+import { acceptAll, metaText, tell } from './receive.ts'
 import type { Receipt, ReceiverDeps } from './receive.ts'
+import { submissionOf } from './submission.ts'
 import { takeIn } from './take-in.ts'
 import type { Answers, CompiledForm } from './validate.ts'
 
@@ -56,7 +57,10 @@ export interface ByPluginDeps extends ReceiverDeps {
 export interface ByPlugin {
   /** On disk when it resolves. Rejects with what the inlet rejects with: limits of JSON, `overloaded`, `storage_…`. */
   submit(submission: PluginSubmission): Promise<Submitted>
-  /** Holds what was put aside against the form as it is now; `invalid_response` when it still does not fit, and it stays. */
+  /**
+   * Holds what was put aside against the form as it is now, and shows it to the transforms, which have not seen it. Rejects
+   * with `invalid_response` when it still does not fit, and it stays; with `response_rejected` when a transform refuses it.
+   */
   retake(item: Quarantined): Promise<Receipt>
 }
 
@@ -78,24 +82,20 @@ async function submit(deps: ByPluginDeps, input: PluginSubmission): Promise<Subm
   const at = rfc3339(nowMs)
   const compiled = await deps.forms.get(installation.workspace, input.form)
   const checked = check(compiled, data, input)
-  const responseId = newId('response')
   const { submittedAt } = input
   const isPast = submittedAt !== null && Date.parse(submittedAt) <= nowMs
-  const submission: Submission = {
+  const submission = submissionOf({
     workspace: installation.workspace,
-    responseId,
     formId: input.form,
     formVersion: compiled?.form.version ?? 0,
     status,
-    data: JSON.stringify(checked.ok ? checked.data : data),
+    data: checked.ok ? checked.data : data,
     meta: metaText(meta, NOBODY),
     clientId: pluginClientId(installation.id, input.id),
     startedAt: input.startedAt,
     at,
     ...(isPast ? { submittedAt } : {}),
-    eventId: eventIdOf(responseId),
-    idempotency: null,
-  }
+  })
   if (!checked.ok || compiled === undefined)
     return putAside(deps, submission, { installation, problems: problemsOf(checked) })
   const [receipt] = await acceptAll(
@@ -151,40 +151,28 @@ async function putAside(
     return { result: 'duplicate', responseId: result.responseId, message: null, problems: [] }
   if (result.kind === 'quarantined') {
     deps.meter.responseRejected(FORM_MISMATCH)
-    tell(deps, [result.event])
+    const { event } = result
+    tell(deps, () => deps.published([event]))
   }
   return { result: 'refused', responseId: result.responseId, message, problems }
-}
-
-/** What is committed stays committed, whatever a listener does. */
-function tell({ published, logger }: ByPluginDeps, events: readonly LogEvent[]): void {
-  try {
-    published(events)
-  } catch (error) {
-    logger.error({ err: error }, 'A listener for accepted events failed')
-  }
 }
 
 async function retake(deps: ByPluginDeps, item: Quarantined): Promise<Receipt> {
   const compiled = await deps.forms.get(item.workspace, item.formId)
   const checked = check(compiled, item.received, { form: item.formId, status: item.status })
   if (!checked.ok || compiled === undefined) throw invalid(problemsOf(checked))
-  const responseId = newId('response')
-  const submission: Submission = {
+  const submission = submissionOf({
     workspace: item.workspace,
-    responseId,
     formId: item.formId,
     formVersion: compiled.form.version,
     status: item.status,
-    data: JSON.stringify(checked.data),
+    data: checked.data,
     meta: JSON.stringify(item.meta),
     clientId: item.clientId,
     startedAt: item.startedAt,
     at: rfc3339(deps.clock.nowMs()),
     submittedAt: item.receivedAt,
-    eventId: eventIdOf(responseId),
-    idempotency: null,
-  }
+  })
   const [receipt] = await acceptAll(
     deps,
     { compiled, headers: {} },

@@ -7,7 +7,6 @@ import { rfc3339 } from '../clock.ts'
 import type { Clock } from '../clock.ts'
 import type { Json } from '../contract/index.ts'
 import { HubError } from '../errors.ts'
-import { newId } from '../ids.ts'
 import type { Limits } from '../limits.ts'
 import type { LogEvent, ResponseStatus } from '../model.ts'
 import type { Logger, Meter } from '../observe/observe.ts'
@@ -18,6 +17,7 @@ import { storedClientId } from './client-id.ts'
 import { CLIENT_ID_CHARS_MAX, invalid, readEnvelope } from './envelope.ts'
 import type { Envelope } from './envelope.ts'
 import { parseJson } from './json-scan.ts'
+import { eventIdOf, submissionOf } from './submission.ts'
 import { takeIn } from './take-in.ts'
 import type { TakeInDeps } from './take-in.ts'
 import type { Became, RequestHeaders, Transforms } from './transforms.ts'
@@ -49,6 +49,8 @@ export interface Receipt {
   readonly status: ResponseStatus
   readonly submittedAt: string | null
   readonly eventId: string
+  /** It was put aside, which its sender is not told. */
+  readonly isHeld?: true
 }
 
 /** One row of a batch. `line` counts from 1: lines of NDJSON, places of an array. */
@@ -149,25 +151,19 @@ function toSubmission(input: SubmissionInput): Submission {
   const { form } = compiled
   const checked = compiled.check(input.data, { source, partial: status === 'partial' })
   if (!checked.ok) throw invalid(checked.problems)
-  const responseId = newId('response')
-  return {
+  return submissionOf({
     workspace: form.workspace,
-    responseId,
     formId: form.id,
     formVersion: form.version,
     status,
-    data: JSON.stringify(checked.data),
+    data: checked.data,
     meta: metaText(input.meta, input.origin),
     clientId: input.clientId === null ? null : storedClientId(input.clientId, input.keyed),
     startedAt: input.startedAt,
     at,
-    eventId: eventIdOf(responseId),
     idempotency: input.idempotency,
-  }
+  })
 }
-
-/** A response's first event has the same UUID as the response, so that a repeat can be answered exactly as the first. */
-export const eventIdOf = (responseId: string): string => `evt${responseId.slice(3)}`
 
 /** `meta` as it is stored: what the connection says cannot be overwritten. */
 export function metaText(meta: Answers | null, origin: Origin): string {
@@ -245,7 +241,7 @@ const rejected = (message: string): HubError =>
   new HubError('response_rejected', message === '' ? 'This response is not taken here.' : message)
 
 /** What is committed stays committed, whatever a listener does: the sender gets its 201. */
-function tell(deps: ReceiverDeps, listeners: () => void): void {
+export function tell(deps: Pick<ReceiverDeps, 'logger'>, listeners: () => void): void {
   try {
     listeners()
   } catch (error) {
@@ -270,6 +266,7 @@ function toReceipt(submission: Submission, result: Exclude<AcceptResult, { kind:
     status,
     submittedAt: status === 'completed' ? at : null,
     eventId,
+    ...(result.kind === 'quarantined' ? { isHeld: true } : {}),
   }
 }
 

@@ -15,6 +15,8 @@ import { bundleCacheOf, Loading } from './loading.ts'
 import type { LockEntry } from './lock.ts'
 import { readLock } from './lock.ts'
 import type { PendingApproval } from './pinning.ts'
+import { toBroken } from './set-aside.ts'
+import type { Aside } from './set-aside.ts'
 import { resolveInstallation } from './resolve.ts'
 import { knownPlugins, Schemas } from './schemas.ts'
 
@@ -83,17 +85,16 @@ export async function assemble(
     plugins: async (pluginDirs) => {
       discovery = await discoverPlugins((input.roots ?? rootsOf)(pluginDirs))
       loading = new Loading(loadingInput(input, kept), discovery.found, lock)
-      return knownPlugins(
-        await Promise.all(discovery.found.map((plugin) => loading.effective(plugin))),
-        discovery.broken,
-        schemas,
-      )
+      const found = await Promise.all(discovery.found.map((plugin) => loading.effective(plugin)))
+      return knownPlugins([...found, ...(await loading.standIns(discovery.broken))], discovery.broken, schemas)
     },
   })
   if ('problems' in result) return result
   const used = new Set(result.config.installations.map((item) => item.use))
   await Promise.all([...used].map((id) => loading.load(id)))
-  const assembly = { ...build(result.config, { discovery, loading, kept }), doubts: result.doubts }
+  const { asides, ...built } = build(result.config, { discovery, loading, kept })
+  const brokenInstallations = await Promise.all(asides.map((aside) => toBroken(aside, loading)))
+  const assembly = { ...built, brokenInstallations, doubts: result.doubts }
   kept.recorded = loading.record().then(() => schemas.save())
   if (input.behind === true) kept.recorded.catch(() => undefined)
   else await kept.recorded
@@ -118,17 +119,19 @@ interface Parts {
   readonly kept: Kept
 }
 
-function build(config: HubConfig, { discovery, loading, kept }: Parts): Omit<Assembly, 'doubts'> {
+type Built = Omit<Assembly, 'doubts' | 'brokenInstallations'> & { readonly asides: readonly Aside[] }
+
+function build(config: HubConfig, { discovery, loading, kept }: Parts): Built {
   const installations: Installation[] = []
-  const waiting: BrokenInstallation[] = []
+  const waiting: Aside[] = []
   const staying: InstallationConfig[] = []
   const quarantined = [...config.quarantined]
   for (const item of config.installations) {
-    const { workspace, id, use } = item
+    const { id, use } = item
     const pending = loading.pending.get(use)
     if (pending?.running === null) {
       staying.push(item)
-      waiting.push({ workspace, id, use, state: 'needs-approval', reason: approvalReason(pending) })
+      waiting.push({ item: policyOf(item), state: 'needs-approval', reason: approvalReason(pending) })
       continue
     }
     const resolved = resolveOne(item, config, { loading, schemas: kept.schemas })
@@ -139,16 +142,14 @@ function build(config: HubConfig, { discovery, loading, kept }: Parts): Omit<Ass
       const ownFiles = inOwnFiles(item, loading)
       const path = `installations (${id})`
       const inFile = resolved.problems.map((message) => ({ place: item.place, path, message, hint: null }))
-      quarantined.push({ workspace, id, use, problems: ownFiles.length > 0 ? ownFiles : inFile })
+      quarantined.push({ ...policyOf(item), problems: ownFiles.length > 0 ? ownFiles : inFile })
     }
   }
   const dirs = new Map(discovery.found.map(({ manifest, dir }) => [manifest.id, dir]))
-  const broken = quarantined.map(({ workspace, id, use, problems }): BrokenInstallation => ({
-    workspace,
-    id,
-    use,
+  const broken = quarantined.map(({ problems, ...item }): Aside => ({
+    item,
     state: 'invalid',
-    reason: problems.map((problem) => told(problem, dirs.get(use))).join('; '),
+    reason: problems.map((problem) => told(problem, dirs.get(item.use))).join('; '),
   }))
   return {
     config: Object.freeze({ ...config, installations: staying, quarantined }),
@@ -156,13 +157,21 @@ function build(config: HubConfig, { discovery, loading, kept }: Parts): Omit<Ass
     brokenPlugins: discovery.broken,
     loaded: loading.loaded,
     installations,
-    brokenInstallations: [...broken, ...waiting],
+    asides: [...broken, ...waiting],
     pending: [...loading.pending.values()],
     replaced: loading.replaced,
     granted: loading.granted,
     kept,
   }
 }
+
+const policyOf = ({ workspace, id, use, when, whenFails }: InstallationConfig): Aside['item'] => ({
+  workspace,
+  id,
+  use,
+  form: when.form,
+  whenFails,
+})
 
 /** Mistakes in the plugin's own files are told where they are: `manifold.yaml` is not what has to be mended. */
 function inOwnFiles({ id, use }: InstallationConfig, { failed }: Loading): readonly ConfigProblem[] {

@@ -91,4 +91,8 @@ export interface BrokenInstallation {
   readonly use: string
   readonly state: Extract<InstallationState, 'invalid' | 'needs-approval'>
   readonly reason: string
+  /** Forms that it was narrowed to; null: all. */
+  readonly forms: readonly string[] | null
+  /** What becomes of responses that it would have looked at; null: nothing is known of a transform of its plugin. */
+  readonly transform: Transform | null
 }

@@ -9,9 +9,10 @@ import type { Bundle } from '../sandbox/sandbox.ts'
 import { BundleCache } from './bundle-cache.ts'
 import type { DiscoveredPlugin } from './discover.ts'
 import { formatGrantDiff, grantsOf } from './grants.ts'
-import type { LoadedPlugin } from './installation.ts'
+import type { BrokenPlugin, LoadedPlugin } from './installation.ts'
 import type { Lock, LockEntry } from './lock.ts'
 import { holdLock } from './lock.ts'
+import type { Manifest } from './manifest.ts'
 import type { PendingApproval } from './pinning.ts'
 import { approvalHash, changes, widening } from './pinning.ts'
 
@@ -56,6 +57,8 @@ export class Loading {
   readonly #waits = new Map<string, Promise<string | null>>()
   readonly #bundles = new Map<string, Promise<Bundle>>()
   readonly #kept = new Map<string, LoadedPlugin>()
+  /** What was granted, by the id of a plugin that is not on disk as one. */
+  readonly #standIns = new Map<string, { readonly plugin: LoadedPlugin; readonly why: string }>()
   /** The lock's new lines, and those that were read in their place. */
   readonly #granted = new Map<string, { readonly before: LockEntry | undefined; readonly next: LockEntry }>()
 
@@ -76,9 +79,26 @@ export class Loading {
     return (await this.#waiting(plugin)) === null ? plugin : ((await this.#allowed(plugin.manifest.id)) ?? plugin)
   }
 
+  /** In production: what was granted, for each plugin that nobody can read on disk. It runs on as if other code were there. */
+  async standIns(broken: readonly BrokenPlugin[]): Promise<readonly DiscoveredPlugin[]> {
+    if (!this.#input.pinned) return []
+    for (const id of Object.keys(this.#lock.plugins)) {
+      const plugin = this.#found.has(id) ? null : await this.#allowed(id)
+      if (plugin?.origin !== 'community') continue
+      const problems = broken.filter((each) => each.id === id).flatMap((each) => each.problems)
+      this.#standIns.set(id, { plugin, why: problems.join('; ') || 'there is no such folder' })
+    }
+    return [...this.#standIns.values()].map(({ plugin }) => plugin)
+  }
+
+  /** What is known of it, whether it can run or not: as it was granted, then as it is on disk. */
+  async manifestsOf(id: string): Promise<readonly Manifest[]> {
+    return [await this.#allowed(id), this.#found.get(id)].flatMap((plugin) => plugin?.manifest ?? [])
+  }
+
   async load(id: string): Promise<void> {
     const plugin = this.#found.get(id)
-    if (!plugin) return
+    if (!plugin) return this.#loadStandIn(id)
     const diff = await this.#waiting(plugin)
     if (diff !== null) {
       const old = await this.#allowed(id)
@@ -106,6 +126,15 @@ export class Loading {
         mistakes: error instanceof NotBundled ? error.mistakes : [],
       })
     }
+  }
+
+  #loadStandIn(id: string): void {
+    const standIn = this.#standIns.get(id)
+    if (standIn === undefined) return
+    const { version } = standIn.plugin.manifest
+    this.loaded.set(id, standIn.plugin)
+    const diff = `! plugin.json: ${standIn.why}`
+    this.pending.set(id, { id, version, running: version, diff, code: null, hash: null })
   }
 
   /** Why the files on disk wait for approval, as text for people; null when they may run. */

@@ -9,7 +9,10 @@ import type { Manifest } from './manifest.ts'
 /** A plugin whose files on disk are not what was granted, and which therefore waits. */
 export interface PendingApproval {
   readonly id: string
-  /** Version on disk, and the granted one that still runs (null: none is left, its installations stand still). */
+  /**
+   * Version on disk (the granted one where nobody can read that), and the granted one that still runs (null: none is left,
+   * its installations stand still).
+   */
   readonly version: string
   readonly running: string | null
   /** Lines such as `+ http host evil.example` and, in production, `! code: 3f2a… was granted, 90b1… is on disk`. */

@@ -15,12 +15,14 @@ import type { StateChange, Store } from '../storage/store.ts'
 import type { Assembly } from './assemble.ts'
 import { saveFileForms } from './file-forms.ts'
 import type { Installation } from './installation.ts'
+import { isOwnFault, LoadAgain, messageOf } from './load-again.ts'
 import { shortHash } from './pinning.ts'
 import type { Sentence, Standing } from './standing.ts'
 import { isMended, seatState, writeState } from './standing.ts'
 import { canMove, isRunning, moveInstallation } from './states.ts'
 import type { InstallationMove } from './states.ts'
 import { surfaceMismatch } from './surface.ts'
+import { unitOf } from './units.ts'
 
 export interface RosterDeps {
   readonly store: Pick<
@@ -62,6 +64,7 @@ export class Roster {
   /** Hash of what the sandbox holds by installation key, once its names were found to fit. */
   readonly #loaded = new Map<string, string>()
   readonly #everLoaded = new Set<string>()
+  readonly #again: LoadAgain
   #assembly: Assembly | null = null
   #loading: Promise<void> = Promise.resolve()
   #isOld = false
@@ -69,6 +72,7 @@ export class Roster {
 
   constructor(deps: RosterDeps) {
     this.#deps = deps
+    this.#again = new LoadAgain(deps.clock)
   }
 
   /** What was applied last; null before the first. */
@@ -101,9 +105,7 @@ export class Roster {
       this.#loadNext()
     }
     for (const { installation } of removed) {
-      this.#loaded.delete(installation.key)
-      this.#everLoaded.delete(installation.key)
-      await this.#deps.sandbox.unload(installation.key)
+      await this.#drop(installation.key)
       this.#deps.logger.info({ installation: installation.id }, 'installation removed; its rows stay')
     }
   }
@@ -126,8 +128,14 @@ export class Roster {
     this.#deps.logger.error({ installation: id, state, reason }, 'this process cannot run an installation; others may')
   }
 
-  /** Resolves when every unit of the last `apply` is loaded or set aside. */
+  /** Resolves when every unit of the last `apply` is loaded or set aside, or has said why it is not up yet. */
   loaded(): Promise<void> {
+    return this.#loading
+  }
+
+  /** Nothing is loaded any more; resolves when what is on its way is up. */
+  close(): Promise<void> {
+    this.#again.close()
     return this.#loading
   }
 
@@ -169,11 +177,15 @@ export class Roster {
     this.#tell()
     this.#loadNext()
     for (const key of lost) {
-      if (this.#deps.fleet.holds(key)) continue
-      this.#loaded.delete(key)
-      this.#everLoaded.delete(key)
-      await this.#deps.sandbox.unload(key)
+      if (!this.#deps.fleet.holds(key)) await this.#drop(key)
     }
+  }
+
+  async #drop(key: string): Promise<void> {
+    this.#loaded.delete(key)
+    this.#everLoaded.delete(key)
+    this.#again.forget(key)
+    await this.#deps.sandbox.unload(key)
   }
 
   /** Where the file wants it, when it is this process that runs it. */
@@ -203,12 +215,19 @@ export class Roster {
       .map(({ installation, state }) => `${installation.id} ${state}`)
     const broken = (this.#assembly?.brokenInstallations ?? []).map(({ id, state }) => `${id} ${state}`)
     const unattended = this.#deps.fleet.orphans().map((key) => `${key.split('/').at(-1)} without a worker`)
-    const all = [...still, ...broken, ...unattended, ...(this.#isOld ? [OLD_FILE] : [])]
+    const late = this.#again.keys().map((key) => `${key.split('/').at(-1)} not loaded yet`)
+    const all = [...still, ...late, ...broken, ...unattended, ...(this.#isOld ? [OLD_FILE] : [])]
     return all.length === 0 ? `${this.#members.size} installations run` : `standing still: ${all.join(', ')}`
   }
 
   find(key: string): Standing | undefined {
     return this.#members.get(key)
+  }
+
+  /** What the sandbox holds of it is what `find` answers. */
+  isUp(key: string): boolean {
+    const member = this.#members.get(key)
+    return member !== undefined && this.#isLoaded(member)
   }
 
   /** One move of the state table that a person or a receiver asks for, with an `alert.raised` event when it stands still. */
@@ -301,7 +320,10 @@ export class Roster {
     await this.#loading
     const member = this.#members.get(key)
     if (member !== undefined && this.#isLoaded(member)) return member.installation
-    throw new HubError('unavailable', member?.reason ?? `The installation "${key.split('/').at(-1)}" is gone.`)
+    throw new HubError(
+      'unavailable',
+      member?.reason ?? this.#again.reasonOf(key) ?? `The installation "${key.split('/').at(-1)}" is gone.`,
+    )
   }
 
   #isLoaded({ installation: { key, hash } }: Member): boolean {
@@ -312,14 +334,7 @@ export class Roster {
     const { installation } = member
     const { plugin, key, hash } = installation
     try {
-      const surface = await this.#deps.sandbox.load({
-        key,
-        bundle: plugin.bundle,
-        config: JSON.stringify(installation.config),
-        limits: installation.limits,
-        group: installation.group,
-        hardened: installation.hardened,
-      })
+      const surface = await this.#deps.sandbox.load(unitOf(installation))
       // From here on the sandbox holds this one, whatever becomes of it: going back to the one before is a load, too.
       this.#loaded.delete(key)
       const mismatch = surfaceMismatch(plugin.manifest, surface)
@@ -328,6 +343,7 @@ export class Roster {
           at: { plugin: plugin.manifest.id, version: plugin.manifest.version },
         })
       this.#loaded.set(key, hash)
+      this.#again.forget(key)
       const swapped = this.#everLoaded.has(key)
       this.#everLoaded.add(key)
       if (this.#members.get(key)?.installation.hash !== hash) return
@@ -336,14 +352,19 @@ export class Roster {
       this.#deps.loaded?.(installation)
       return
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      this.#deps.logger.error(
-        { err: error, installation: installation.id, plugin: plugin.manifest.id },
-        'the plugin cannot be loaded',
-      )
-      if (this.#members.get(key) === member) await this.#become(member, { state: 'invalid', reason })
+      await this.#notLoaded(member, error)
     }
     this.#tell()
+  }
+
+  /** Until it is up it stands still, whatever its state: events and deliveries wait. */
+  async #notLoaded(member: Member, error: unknown): Promise<void> {
+    const { id, key, plugin } = member.installation
+    const isCurrent = this.#members.get(key) === member
+    const inMs = isCurrent && !isOwnFault(error) ? this.#again.later(key, error, () => this.#loadNext()) : null
+    const fields = { err: error, installation: id, plugin: plugin.manifest.id, inMs }
+    this.#deps.logger.error(fields, 'the plugin cannot be loaded')
+    if (isCurrent && inMs === null) await this.#become(member, { state: 'invalid', reason: messageOf(error) })
   }
 
   #tellSwapped(installation: Installation): void {

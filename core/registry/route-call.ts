@@ -19,12 +19,13 @@ import type { Effects, Store } from '../storage/store.ts'
 import type { Installation } from './installation.ts'
 import type { Roster } from './roster.ts'
 import { matchRoute } from './route-match.ts'
+import type { RouteMatch } from './route-match.ts'
 import { seenRequest } from './route-wire.ts'
 import type { ArrivedRequest } from './route-wire.ts'
 import { isRunning } from './states.ts'
 
 export interface RouteCallDeps {
-  readonly roster: Pick<Roster, 'find'>
+  readonly roster: Pick<Roster, 'find' | 'isUp' | 'loaded'>
   readonly sandbox: Pick<Sandbox, 'runEach'>
   readonly capabilities: OpenCapabilities
   readonly store: Pick<Store, 'commitHandled'>
@@ -38,17 +39,14 @@ export interface RouteCallDeps {
   readonly meter: Pick<Meter, 'handlerFailed' | 'pluginMetric'>
 }
 
+const LOADED_SOON_MS = 1_000
+
 /** Rejects with `not_found` for what the manifest does not declare, else with the run's own error. */
 export function openRouteCall(deps: RouteCallDeps) {
   return async (input: { readonly installation: string; readonly request: ArrivedRequest }): Promise<RouteResponse> => {
     const { request } = input
-    const member = deps.roster.find(`${DEFAULT_WORKSPACE}/${input.installation}`)
-    const routes = member?.installation.plugin.manifest.routes ?? {}
-    const route = matchRoute(routes, request)
-    if (member === undefined || route === undefined) throw new HubError('not_found', 'Nothing is served here.')
-    if (!isRunning(member.state))
-      throw new HubError('unavailable', `The installation "${input.installation}" does not run at the moment.`)
-    const { installation } = member
+    const { installation, route } = await serving(deps, input)
+    const { routes } = installation.plugin.manifest
     const { name, params } = route
     const nowMs = deps.clock.nowMs()
     const run = { id: newId('run', nowMs), name, startedAtMs: nowMs, startedMonoMs: deps.clock.monotonicMs() }
@@ -82,6 +80,36 @@ export function openRouteCall(deps: RouteCallDeps) {
       throw message === error.message ? error : new HubError(error.code, message)
     }
   }
+}
+
+interface Serving {
+  readonly installation: Installation
+  readonly route: RouteMatch
+}
+
+/** Who answers. While its code is swapped it is waited for, as long as a route may take: no old code meets a new manifest. */
+async function serving(
+  { roster, clock }: Pick<RouteCallDeps, 'roster' | 'clock'>,
+  { installation: id, request }: { readonly installation: string; readonly request: ArrivedRequest },
+): Promise<Serving> {
+  const key = `${DEFAULT_WORKSPACE}/${id}`
+  const find = (): Serving => {
+    const member = roster.find(key)
+    const route = matchRoute(member?.installation.plugin.manifest.routes ?? {}, request)
+    if (member === undefined || route === undefined) throw new HubError('not_found', 'Nothing is served here.')
+    if (isRunning(member.state)) return { installation: member.installation, route }
+    throw new HubError('unavailable', `The installation "${id}" does not run at the moment.`)
+  }
+  const found = find()
+  if (roster.isUp(key)) return found
+  let stopWaiting = (): void => {}
+  const late = new Promise<void>((resolve) => {
+    stopWaiting = clock.after(found.installation.limits.routeWallMs, resolve)
+  })
+  await Promise.race([roster.loaded(), late])
+  stopWaiting()
+  if (roster.isUp(key)) return find()
+  throw new HubError('unavailable', `The installation "${id}" is not loaded yet.`, { retryAfterMs: LOADED_SOON_MS })
 }
 
 /** Writes down what it asked for, before the answer leaves. */

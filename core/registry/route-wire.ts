@@ -64,6 +64,8 @@ export function leavingHeaders(headers: { readonly [name: string]: string } = {}
 const FORM_TYPES = /^(?:application\/x-www-form-urlencoded|multipart\/form-data)(?:;|$)/i
 const FILE_NAME_CHARS_MAX = 255
 
+type FormInput = string | { readonly name: string; readonly type: string; readonly size: number }
+
 export interface SeenInput {
   readonly request: ArrivedRequest
   readonly route: RouteMatch
@@ -73,34 +75,39 @@ export interface SeenInput {
   readonly limits: Pick<Limits, 'multipartPartsMax'>
 }
 
-/** The request as the plugin sees it, without its secrets. Throws `unsupported_media_type`, `bad_request`, `too_many_keys`. */
+/** The request as the plugin sees it, without its secrets, but where it asked for the exact bytes of the body. Throws `unsupported_media_type`, `bad_request`, `too_many_keys`. */
 export async function seenRequest({ request, route, arrival, body, mask, limits }: SeenInput): Promise<RouteRequest> {
   const masked = (texts: { readonly [name: string]: string }): { [name: string]: string } =>
-    Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, mask(text)]))
+    Object.fromEntries(Object.entries(texts).map(([name, text]) => [mask(name), mask(text)]))
   const { bytes } = arrival
+  const inputs = body === 'form' ? await readForm(bytes, request.headers['content-type'] ?? '', limits) : []
   return {
     method: request.method,
     path: mask(request.path),
     params: masked(route.params),
     query: masked(request.query),
     headers: masked(request.headers),
-    body: body === 'form' ? '' : body === 'base64' ? request.bytes : bytes.toString('utf8'),
-    form: body === 'form' ? await readForm(bytes, request.headers['content-type'] ?? '', limits) : [],
+    // Bytes are what they are: with other ones there would be no reading them.
+    body: body === 'form' ? '' : body === 'base64' ? request.bytes : mask(bytes.toString('utf8')),
+    form: inputs.map(([name, value]) => [mask(name), maskedInput(value, mask)]),
   }
 }
+
+const maskedInput = (value: FormInput, mask: SeenInput['mask']): Json =>
+  typeof value === 'string' ? mask(value) : { ...value, name: mask(value.name), type: mask(value.type) }
 
 /** Of a file only what is known about it; its bytes are kept nowhere. */
 async function readForm(
   bytes: Buffer,
   type: string,
   { multipartPartsMax }: Pick<Limits, 'multipartPartsMax'>,
-): Promise<RouteRequest['form']> {
+): Promise<readonly (readonly [string, FormInput])[]> {
   if (!FORM_TYPES.test(type))
     throw new HubError(
       'unsupported_media_type',
       'Send this as application/x-www-form-urlencoded or multipart/form-data.',
     )
-  const inputs: (readonly [string, Json])[] = []
+  const inputs: (readonly [string, FormInput])[] = []
   const read = await new Response(bytes, { headers: { 'content-type': type } }).formData().catch((error: unknown) => {
     throw new HubError('bad_request', 'The form in the body is not well formed.', { cause: error })
   })

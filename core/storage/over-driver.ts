@@ -166,8 +166,8 @@ function quarantineVerbs(
 
 function releaseResult(released: Released): AcceptResult {
   if ('accepted' in released) return acceptResult(released.accepted, released.submission)
-  const { id, submittedAt } = released.superseded
-  return { kind: 'duplicate', responseId: id, status: 'completed', at: submittedAt }
+  const { id: responseId, status, at } = released.superseded
+  return { kind: 'duplicate', responseId, status, at }
 }
 
 function acceptResult(result: Accepted, submission: Submission): AcceptResult {

@@ -30,7 +30,7 @@ export interface Recorder {
   readonly refusals: readonly HubError[]
   /** Of all runs; secrets are masked. */
   exchanges(): readonly Exchange[]
-  /** Resolves when the isolate is one of the clock's present time: nothing waits for that later. */
+  /** Resolves when the isolates are those of the clock's present time: nothing waits for that later. */
   ready(): Promise<void>
   /** Something is being run. */
   isBusy(): boolean
@@ -40,11 +40,11 @@ export interface RecorderDeps {
   readonly sandbox: Sandbox
   readonly capabilities: RunCapabilities
   readonly installation: Installation
-  readonly unit: Unit
+  readonly units: readonly Unit[]
   readonly clock: Clock
 }
 
-/** The unit has been loaded for the clock's present time. */
+/** The units have been loaded for the clock's present time. */
 export function createRecorder(deps: RecorderDeps): Recorder {
   const { sandbox, clock } = deps
   /** Of the run opened last: it knows the access tokens as well. */
@@ -58,7 +58,7 @@ export function createRecorder(deps: RecorderDeps): Recorder {
   const ready = async (): Promise<void> => {
     if (clock.nowMs() === loadedMs) return
     loadedMs = clock.nowMs()
-    await sandbox.load({ ...deps.unit, bundle: atTime(deps.unit.bundle, loadedMs) })
+    for (const unit of deps.units) await sandbox.load({ ...unit, bundle: atTime(unit.bundle, loadedMs) })
   }
   const note = (run: Run, result: RunResult): void => {
     const { input } = run

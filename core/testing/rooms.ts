@@ -25,6 +25,7 @@ import type { LaneKind } from '../queue/queue.ts'
 import { CREDENTIAL_REASON } from '../registry/credential.ts'
 import type { Installation } from '../registry/installation.ts'
 import { surfaceMismatch } from '../registry/surface.ts'
+import { transformUnitOf, unitOf } from '../registry/units.ts'
 import { createSandbox } from '../sandbox/pool.ts'
 import { openSqliteStore } from '../storage/sqlite/open.ts'
 import type { Store } from '../storage/store.ts'
@@ -77,7 +78,7 @@ export async function openRooms(installation: Installation, clock: ManualClock, 
   const limits = LIMITS
   const { http, script, replyFailed } = createScriptedHttp()
   const { mail, script: email } = createScriptedEmail()
-  const { unit, isolates } = await loadPlugin(installation, clock, closers)
+  const { units, isolates } = await loadPlugin(installation, clock, closers)
   const dir = await temporaryFolder(closers)
   const { store, keys } = watchStore(
     await openSqliteStore({ dir, limits, logger: silent, onFatal: nothing, nowMs: clock.nowMs }),
@@ -96,7 +97,7 @@ export async function openRooms(installation: Installation, clock: ManualClock, 
     breakers: { check: (key, host) => breakers.check(key, host, clock.nowMs()) },
     formOf: (workspace, id) => views.newest(workspace, id),
   })
-  const recorder = createRecorder({ sandbox: isolates, capabilities, installation, unit, clock })
+  const recorder = createRecorder({ sandbox: isolates, capabilities, installation, units, clock })
   const queue = createStepQueue(clock.nowMs)
   const log: LogEvent[] = []
   const shared = {
@@ -126,7 +127,11 @@ export async function openRooms(installation: Installation, clock: ManualClock, 
     limits,
     random: () => HALF,
   }
-  const transforms = openTransforms({ ...shared, members: onlyMember(installation, () => lanes.state()) })
+  const transforms = openTransforms({
+    ...shared,
+    sandbox: { runBatch: (key, runs) => recorder.sandbox.runBatch(transformKey(key), runs) },
+    members: onlyMember(installation, () => lanes.state()),
+  })
   const lanes = openLanes({ ...shared, recent }, installation)
   closers.defer(() => stopped(lanes.engine, clock))
   let isOver = false
@@ -156,15 +161,20 @@ async function stopped(engine: Pick<DeliveryEngine, 'stop'>, clock: ManualClock)
   clearInterval(moving)
 }
 
+const transformKey = (key: string): string => `${key} transform`
+
+/** Twice where it has a transform, as in the hub: under the limits of one, and with modules of its own. */
 async function loadPlugin(installation: Installation, clock: ManualClock, closers: AsyncDisposableStack) {
   const isolates = createSandbox({ logger: silent, limits: LIMITS, onRestart: nothing })
   closers.defer(() => isolates.close())
-  const { bundle, manifest } = installation.plugin
-  const unit = { ...installation, config: JSON.stringify(installation.config), bundle }
-  const surface = await isolates.load({ ...unit, bundle: atTime(bundle, clock.nowMs()) })
-  const mismatch = surfaceMismatch(manifest, surface)
-  if (mismatch !== null) throw new NamesDiffer(mismatch)
-  return { unit, isolates }
+  const transform = { ...transformUnitOf(installation, LIMITS), key: transformKey(installation.key) }
+  const units = [unitOf(installation), ...(installation.transform === null ? [] : [transform])]
+  for (const unit of units) {
+    const surface = await isolates.load({ ...unit, bundle: atTime(unit.bundle, clock.nowMs()) })
+    const mismatch = surfaceMismatch(installation.plugin.manifest, surface)
+    if (mismatch !== null) throw new NamesDiffer(mismatch)
+  }
+  return { units, isolates }
 }
 
 async function cursorOf(store: Store, { workspace, id, plugin }: Installation, clock: ManualClock): Promise<number> {

@@ -325,7 +325,8 @@ async function askRoute(rooms: TestRooms, route: string, request: TestRequest): 
     refusedHash: null,
   }
   const inlet = openInlet({ ...rooms, admission: () => {}, onAccepted: rooms.stored }).ofPlugins
-  const call = openRouteCall({ ...rooms, inlet, sandbox: rooms.recorder.sandbox, roster: { find: () => member } })
+  const roster = { find: () => member, isUp: () => true, loaded: async () => {} }
+  const call = openRouteCall({ ...rooms, inlet, sandbox: rooms.recorder.sandbox, roster })
   const query = { ...Object.fromEntries(new URLSearchParams(search)), ...request.query }
   const headers = seenHeaders(request.headers ?? {})
   const bytes = Buffer.from(request.body ?? '')

@@ -3,6 +3,7 @@
  * their own: senders wait for them, so they stand behind no handler and no action, and they are loaded in every process
  * that takes responses, whoever runs the installation.
  */
+import type { Clock } from '../clock.ts'
 import { HubError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Limits } from '../limits.ts'
@@ -10,8 +11,10 @@ import type { Form, InstallationState } from '../model.ts'
 import type { Logger } from '../observe/observe.ts'
 import type { Assembly } from '../registry/assemble.ts'
 import type { Installation, Transform } from '../registry/installation.ts'
+import { isOwnFault, LoadAgain } from '../registry/load-again.ts'
 import { surfaceMismatch } from '../registry/surface.ts'
 import { isRunning } from '../registry/states.ts'
+import { transformUnitOf } from '../registry/units.ts'
 import { compileWhen } from '../routing/match.ts'
 import type { CompiledWhen } from '../routing/match.ts'
 import type { Proofs } from '../sandbox/proof.ts'
@@ -36,24 +39,31 @@ export interface MembersDeps {
   /** That the sandbox holds, on this machine; asked before anything is loaded. */
   readonly proofs: Pick<Proofs, 'prove'>
   readonly stateOf: (key: string) => { readonly state: InstallationState; readonly reason: string | null } | undefined
+  readonly clock: Pick<Clock, 'after'>
   readonly limits: Limits
   readonly logger: Logger
 }
 
-interface Loaded {
-  readonly hash: string
-  readonly done: Promise<void>
+/** The unit of one installation as one configuration wants it. */
+interface Load {
+  readonly installation: Installation
+  /** How the first try ended, then that of the last one that mattered: who asks while it is tried again does not wait. */
+  done: Promise<void>
+  /** The last try; of two units of one key the later must not come up first. */
+  trying: Promise<void>
+  hasFailed: boolean
 }
 
 export class Members {
   readonly #deps: MembersDeps
-  readonly #loads = new Map<string, Loaded>()
-  readonly #loading = new Set<Promise<void>>()
+  readonly #loads = new Map<string, Load>()
+  readonly #again: LoadAgain
   #list: readonly Member[] = []
   #isClosed = false
 
   constructor(deps: MembersDeps) {
     this.#deps = deps
+    this.#again = new LoadAgain(deps.clock)
   }
 
   /**
@@ -65,12 +75,23 @@ export class Members {
     await Promise.all(transforming.map(({ hardened }) => this.#deps.proofs.prove(hardened)))
     // A reload that the end of the process overtook.
     if (this.#isClosed) return
-    // What ran goes on until the next is up.
-    await Promise.allSettled(transforming.map((installation) => this.#load(installation)))
-    this.#list = [...transforming.map((installation) => this.#member(installation)), ...setAside(assembly)]
+    const members = await Promise.all(
+      transforming.map(async (installation) => {
+        const load = this.#load(installation)
+        await load.done.catch(() => undefined)
+        const member = this.#member(load)
+        // What ran went on until here, as what it was.
+        this.#list = this.#list.map((each) => (isSame(each, member) ? member : each))
+        return member
+      }),
+    )
+    this.#list = [...members, ...setAside(assembly)]
     const wanted = new Set(transforming.map(({ key }) => key))
-    for (const key of [...this.#loads.keys()].filter((each) => !wanted.has(each))) {
+    for (const [key, load] of this.#loads) {
+      if (wanted.has(key)) continue
       this.#loads.delete(key)
+      this.#again.forget(key)
+      await load.trying.catch(() => undefined)
       await this.#deps.sandbox.unload(key)
     }
   }
@@ -78,7 +99,8 @@ export class Members {
   /** Nothing is loaded any more; resolves when what is on its way is up, or has said why it cannot be. */
   async close(): Promise<void> {
     this.#isClosed = true
-    await Promise.allSettled(this.#loading)
+    this.#again.close()
+    await Promise.allSettled([...this.#loads.values()].map(({ trying }) => trying))
   }
 
   /** Those that look at responses of the form, in order. */
@@ -93,47 +115,60 @@ export class Members {
     )
   }
 
-  #member(installation: Installation): Member {
-    const { key } = installation
+  #member(load: Load): Member {
     const { limits, stateOf } = this.#deps
-    return memberOf(installation, limits, async () => {
-      refuseStandstill(stateOf(key)?.state)
-      await this.#loads.get(key)?.done
+    return memberOf(load.installation, limits, async () => {
+      refuseStandstill(stateOf(load.installation.key)?.state)
+      await load.done
     })
   }
 
-  #load(installation: Installation): Promise<void> {
+  /** That of the same settings, while it has not failed; each configuration tries again. */
+  #load(installation: Installation): Load {
     const { key, hash } = installation
-    const known = this.#loads.get(key)
-    if (known?.hash === hash) return known.done
-    const done = this.#bringUp(installation)
-    this.#loads.set(key, { hash, done })
-    this.#loading.add(done)
-    void done.catch(() => undefined).then(() => this.#loading.delete(done))
-    done.catch((error: unknown) => {
-      this.#deps.logger.error({ err: error, installation: installation.id }, 'a transform cannot be loaded')
-      // The next configuration tries again.
-      if (this.#loads.get(key)?.done === done) this.#loads.set(key, { hash: '', done })
-    })
-    return done
+    const before = this.#loads.get(key)
+    if (before?.installation.hash === hash && !before.hasFailed) return before
+    this.#again.forget(key)
+    const begun = (before?.trying ?? Promise.resolve()).catch(() => undefined)
+    const done = begun.then(() => this.#bringUp(installation))
+    const load: Load = { installation, done, trying: done, hasFailed: false }
+    this.#loads.set(key, load)
+    this.#watch(load)
+    return load
+  }
+
+  /** Looks how its last try ends, and sees to another one where that may help. */
+  #watch(load: Load): void {
+    const { key, id } = load.installation
+    const { trying } = load
+    trying.then(
+      () => {
+        load.done = trying
+        load.hasFailed = false
+        if (this.#loads.get(key) === load) this.#again.forget(key)
+      },
+      (error: unknown) => {
+        load.hasFailed = true
+        if (this.#loads.get(key) !== load) return
+        const inMs = isOwnFault(error) ? null : this.#again.later(key, error, () => this.#tryAgain(load))
+        this.#deps.logger.error({ err: error, installation: id, inMs }, 'a transform cannot be loaded')
+      },
+    )
+  }
+
+  #tryAgain(load: Load): void {
+    load.trying = this.#bringUp(load.installation)
+    this.#watch(load)
   }
 
   async #bringUp(installation: Installation): Promise<void> {
-    const { plugin, key, hardened, group, limits } = installation
-    const { pluginTransformCpuMs } = this.#deps.limits
-    const surface = await this.#deps.sandbox.load({
-      key,
-      bundle: plugin.bundle,
-      config: JSON.stringify(installation.config),
-      // Whoever loops is ended while those who wait behind it still have time.
-      limits: { ...limits, cpuMs: pluginTransformCpuMs, sliceMs: Math.min(limits.sliceMs, pluginTransformCpuMs * 2) },
-      group,
-      hardened,
-    })
-    const mismatch = surfaceMismatch(plugin.manifest, surface)
+    const surface = await this.#deps.sandbox.load(transformUnitOf(installation, this.#deps.limits))
+    const mismatch = surfaceMismatch(installation.plugin.manifest, surface)
     if (mismatch !== null) throw new HubError('plugin_load', mismatch)
   }
 }
+
+const isSame = (one: Member, other: Member): boolean => one.workspace === other.workspace && one.id === other.id
 
 /** The chain of one installation whose unit is loaded by somebody else. */
 export function onlyMember(
@@ -169,14 +204,14 @@ function memberOf(installation: Installation, limits: Limits, ready: Member['rea
 const RESPONSES = ['response.submitted', 'response.partial']
 
 /**
- * Installations of the file that cannot run. What a plugin says of its failures holds for them too, for all forms of the
- * workspace: what was to be narrowed or overridden stands in settings that nobody could read.
+ * Installations of the file that cannot run. What is said of their failures holds for them too, for every response of their
+ * forms: which of those a filter would have let through nobody can say.
  */
-function setAside({ brokenInstallations, plugins }: Assembly): readonly Member[] {
-  return brokenInstallations.flatMap(({ workspace, id, use, state }): Member[] => {
-    const transform = plugins.find(({ manifest }) => manifest.id === use)?.manifest.transform
-    if (transform === undefined) return []
+function setAside({ brokenInstallations }: Assembly): readonly Member[] {
+  return brokenInstallations.flatMap(({ workspace, id, use, state, forms: named, transform }): Member[] => {
+    if (transform === null) return []
     const ready = () => Promise.reject(new HubError('unavailable', `the installation is ${state}`))
-    return [{ workspace, id, plugin: use, transform, forms: null, running: null, ready }]
+    const forms = named === null ? null : new Set(named)
+    return [{ workspace, id, plugin: use, transform, forms, running: null, ready }]
   })
 }

@@ -31,6 +31,20 @@ test('what comes within half a minute is one object; a repeat overwrites it', as
   expect((await plugin.deliveries()).every(({ state }) => state === 'delivered')).toBe(true)
 })
 
+test('what is too much for one request becomes several objects, each line in one of them', async () => {
+  const forms = { survey: { name: 'Survey', fields: [{ key: 'n', type: 'number' as const }, { key: 'text' }] } }
+  await using plugin = await testPlugin({ ...options, forms })
+  plugin.http.on('PUT *', 200)
+  // In bytes twice as long as in characters.
+  for (let n = 0; n < 40; n++) await plugin.submit('survey', { n, text: '\u00e4'.repeat(30_000) })
+  await plugin.advance('1m')
+  const bodies = new Map(plugin.http.requests.map(({ url, body }) => [url, body]))
+  expect([plugin.http.requests.length, bodies.size]).toEqual([3, 3])
+  const numbers = [...bodies.values()].flatMap(lines).map(({ data }) => data.n)
+  expect(numbers.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, n) => n))
+  expect((await plugin.deliveries()).every(({ state }) => state === 'delivered')).toBe(true)
+})
+
 test('the object is JSON lines, and the token is not in the log', async () => {
   await using plugin = await testPlugin(options)
   plugin.http.on('PUT *', 201)

@@ -29,6 +29,21 @@ test.each([
     'has 6 links',
   ],
   [
+    'filling before the words',
+    { message: 'w'.repeat(25_000), company: 'casino crypto' },
+    'is too long to judge: more than 20000 characters',
+  ],
+  [
+    'letters that become many',
+    { message: '\ufdfa'.repeat(2_000), company: 'casino crypto' },
+    'is too long to judge: more than 20000 characters',
+  ],
+  [
+    'words within words, and one that begins as another',
+    { message: 'megacryptocasinos casin' },
+    'says "casino", says "crypto"',
+  ],
+  [
     'the same everywhere, and a word',
     { name: 'casino', company: 'casino', message: 'casino' },
     'says "casino", says the same everywhere',

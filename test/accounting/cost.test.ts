@@ -53,6 +53,13 @@ describe('broken limits', () => {
     })
   })
 
+  it('of a transform cost nothing: whoever sends responses must not have it paused', () => {
+    const input = { kind: 'transform', name: 'contact', responseJson: '{}' } as const
+    for (const code of ['plugin_cpu', 'plugin_memory', 'plugin_wall'] as const)
+      expect(costOf(input, resultOf({ code, cpuMs: 400 }), LIMITS)).toBeNull()
+    expect(costOf(input, resultOf({ cpuMs: 400 }), LIMITS)).toBeNull()
+  })
+
   it('cost no more than the CPU they took where that is more', () => {
     expect(points(resultOf({ code: 'plugin_cpu', cpuMs: 2_050 }))).toBeCloseTo(400)
   })

@@ -5,17 +5,17 @@ import { FORGIVEN_AFTER_MS } from '../../core/accounting/handover.ts'
 import type { Parcel } from '../../core/accounting/handover.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { Logger } from '../../core/observe/observe.ts'
-import type { RunInput } from '../../core/sandbox/sandbox.ts'
 import { createManualClock } from '../../core/testing/manual-clock.ts'
 import { tempDir } from '../support/temp.ts'
-import { resultOf, runOf } from './runs.ts'
+import { EVENT, resultOf, runOf } from './runs.ts'
 import { KEY, NOON_MS, openWorld } from './world.ts'
 import type { World } from './world.ts'
 
-const TRANSFORM: RunInput = { kind: 'transform', name: 'contact', responseJson: '{}' }
+/** Whatever of it costs: runs of transforms themselves do not. */
+const HANDLER = EVENT
 const STATS = { units: [] }
 /** A run of 550 ms of CPU costs a hundred points. */
-const burned = () => [runOf(TRANSFORM), resultOf({ cpuMs: 550 })] as const
+const burned = () => [runOf(HANDLER), resultOf({ cpuMs: 550 })] as const
 
 /** A process that takes responses beside the world's, with the same installations and none of them its own. */
 function besideOf(world: World) {
@@ -61,13 +61,13 @@ test('runs elsewhere count and cost as if they were here, once a second in one p
   await using world = await openWorld(dir)
   const beside = besideOf(world)
   for (let n = 0; n < 10; n += 1) beside.accounting.heard(KEY, ...burned())
-  beside.accounting.heard(KEY, runOf(TRANSFORM), resultOf({ code: 'plugin_threw', cpuMs: 1, hostOps: 2 }))
+  beside.accounting.heard(KEY, runOf(HANDLER), resultOf({ code: 'plugin_threw', cpuMs: 1, hostOps: 2 }))
   expect(usageOf(world).cpuMs).toBe(0)
   await beside.pass()
   expect(beside.sent).toHaveLength(1)
   expect(beside.sent[0]).toHaveLength(1)
   expect(usageOf(world)).toMatchObject({
-    runs: { transform: { ok: 10, failed: 1, interrupted: 0 } },
+    runs: { handler: { ok: 10, failed: 1, interrupted: 0 } },
     failedByCode: { plugin_threw: 1 },
     cpuMs: 5_501,
     hostOps: 2,
@@ -95,7 +95,7 @@ test('a parcel whose answer was lost is handed over again, and counts once', asy
   await beside.pass()
   const numbers = beside.sent.flatMap((parcels) => parcels.map(({ n }) => n))
   expect(numbers.slice(0, 3)).toEqual([numbers[0], numbers[0], numbers[0]])
-  expect(usageOf(world).runs.transform.ok).toBe(2)
+  expect(usageOf(world).runs.handler.ok).toBe(2)
   expect(world.points()).toBe(LIMITS.pluginPointsMax - 200)
 })
 
@@ -107,7 +107,7 @@ test('used up elsewhere it stands still, with what its points went for', async (
   for (let n = 0; n < runs; n += 1) beside.accounting.heard(KEY, ...burned())
   beside.accounting.offended(KEY, 'killed')
   await beside.pass()
-  expect((await world.reaches('paused')).reason).toContain('mostly CPU in transform contact')
+  expect((await world.reaches('paused')).reason).toContain('mostly CPU in handler response.submitted')
   expect(usageOf(world).breaches.killed).toBe(1)
 })
 
@@ -119,10 +119,12 @@ test('what nobody takes for a minute is counted still, and its points are forgiv
   beside.accounting.heard(KEY, ...burned())
   await beside.pass()
   await beside.pass(FORGIVEN_AFTER_MS)
-  expect(beside.told).toEqual([{ installation: 'one', costs: [{ cause: 'CPU in transform contact', points: 100 }] }])
+  expect(beside.told).toEqual([
+    { installation: 'one', costs: [{ cause: 'CPU in handler response.submitted', points: 100 }] },
+  ])
   beside.cut('open')
   await beside.pass()
-  expect(usageOf(world).runs.transform.ok).toBe(1)
+  expect(usageOf(world).runs.handler.ok).toBe(1)
   expect(world.points()).toBe(LIMITS.pluginPointsMax)
 })
 

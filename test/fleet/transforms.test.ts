@@ -1,5 +1,6 @@
 /** Transforms in a fleet: whoever takes a response asks them, in children of its own; what they put aside is everybody's. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { LIMITS } from '../../core/limits.ts'
 import { runCli } from '../cli/run-cli.ts'
 import { startFleet } from '../support/fleet.ts'
 import type { Fleet } from '../support/fleet.ts'
@@ -110,7 +111,7 @@ test('a transform paused at one process stands still for all', async () => {
   })
 })
 
-test('what a transform uses where no worker is, its worker is told: usage, numbers and points', async () => {
+test('what a transform uses where no worker is, its worker is told, and no stranger uses up its points', async () => {
   const worker = fleet.workers[0] as Hub
   const labels = { installation: 'burns', limit: 'cpu' }
   let sent = 0
@@ -125,8 +126,8 @@ test('what a transform uses where no worker is, its worker is told: usage, numbe
   )
   expect(usage.breaches.cpu).toBeLessThanOrEqual(sent)
   expect(usage.by_kind.transform.failed).toBeGreaterThanOrEqual(usage.breaches.cpu)
-  // A hundred points each, of which few came back meanwhile.
-  expect(usage.points).toBeLessThan(usage.points_max - 200)
+  // What other runs would be charged for this.
+  expect(usage.points).toBeGreaterThan(usage.points_max - LIMITS.pluginCpuBreachPoints * usage.breaches.cpu)
   const known = await until('all to be handed over', () => worker.metric('manifold_plugin_breaches_total', labels), {
     accept: (count) => count >= usage.breaches.cpu,
   })
@@ -135,22 +136,6 @@ test('what a transform uses where no worker is, its worker is told: usage, numbe
   for (const hub of fleet.apis) expect(await hub.metric('manifold_plugin_breaches_total', labels)).toBe(0)
   const top = await runCli(api(1).dataDir, ['plugin', 'top', '--json', '--data', api(1).dataDir])
   expect(top.stdout, top.stderr).toContain('"burns"')
-})
-
-test('points used up in such a process pause the installation everywhere', async () => {
-  const pausedAt = async (hub: Hub) =>
-    (await hub.api<{ state: string; reason: string }>('GET', '/api/v2/installations/burns')).body
-  const paused = await until(
-    'its points to be used up',
-    async () => {
-      await send(api(0), 'more@example.com', 'burn')
-      return await pausedAt(api(1))
-    },
-    { accept: ({ state }) => state === 'paused', timeoutMs: 60_000 },
-  )
-  expect(paused.reason).toContain('in transform guests')
-  const asked = await until('the other to know', () => pausedAt(api(0)), { accept: ({ state }) => state === 'paused' })
-  expect(asked.state).toBe('paused')
   const runs = await fleet.sql<{ n: number }>("SELECT count(*)::int AS n FROM runs WHERE kind = 'transform'")
   expect(runs[0]?.n).toBeGreaterThan(0)
 })

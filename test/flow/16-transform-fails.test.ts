@@ -71,15 +71,19 @@ test('a transform that stands still is one that fails, by its own policy', async
 })
 
 test('one whose settings are wrong looks at nothing, and its plugin has said what that means', async () => {
-  const wrong = { id: 'wrong', use: 'judge', with: { how: 5 }, when: { form: 'other' } }
-  await using hub = await startHub({ config: config([judge('normalise'), wrong]) })
+  const wrong = { id: 'wrong', use: 'judge', with: { how: 5 } }
+  const elsewhere = { ...wrong, id: 'elsewhere', when: { form: 'other' }, whenFails: 'closed' }
+  const unknown = { id: 'unknown', use: 'jugde', when: { form: 'other' }, whenFails: 'closed' }
+  await using hub = await startHub({ config: config([judge('normalise'), wrong, unknown, elsewhere]) })
   const answer = await send(hub, 'hello')
   expect(answer.status, answer.text).toBe(201)
-  // Where it was to look stands in settings that nobody could read.
   expect(await stored(hub, answer.body.id)).toMatchObject({
     data: { email: 'ada@example.com' },
     meta: { transform_failed: ['wrong'] },
   })
+  // The admin's word has been read, although nobody knows which plugin was meant.
+  await hub.api('POST', '/api/v2/forms/other/responses', { data: { text: 'hello' } })
+  expect((await waiting(hub)).items).toMatchObject([{ verdict: 'failed', installation: 'unknown' }])
   const noTransform = { id: 'hook', use: 'webhooks', with: { url: 'https://x.example/' }, whenFails: 'closed' }
   await hub.writeConfig(config([judge('normalise'), noTransform]))
   const shown = await until('the file to be read', () => hub.api('GET', '/api/v2/installations/hook'), {

@@ -218,6 +218,36 @@ test('what the form does not take: 422, kept in quarantine, and released once th
   expect(receiver.requests).toHaveLength(1)
 })
 
+test('transforms see what its form did not take when it is released: what they put aside waits, and is stored when it is released again', async () => {
+  const installations = [
+    source('typeform', { form: 'survey', forms: 'map', fields: { key: 'more', score: 'nps' } }),
+    { id: 'spam', use: 'spam-filter', when: { form: 'survey' }, with: { words: ['works', 'fine'] } },
+  ]
+  await using hub = await startHub({ config: sceneConfig({ installations }) })
+  const definition = (max: number) => ({
+    name: 'Survey',
+    fields: [{ key: 'key' }, { key: 'score', type: 'number', max }],
+  })
+  await hub.api('POST', '/api/v2/forms', { id: 'survey', ...definition(5) })
+  await loaded(hub, 'typeform/in')
+  const sent = await byTypeform(typeform(), SECRET)
+  const { id } = (await post(hub, 'typeform/in', sent)).body
+  await hub.api('PUT', '/api/v2/forms/survey', definition(10))
+  const all = await hub.api('POST', '/api/v2/quarantine/release', {})
+  expect(all.body).toEqual({ dry_run: false, matched: 1, released: 0 })
+  const waits = async () => (await hub.api<{ items: object[] }>('GET', '/api/v2/quarantine')).body.items
+  expect(await waits()).toMatchObject([{ id, verdict: 'flagged', installation: 'spam' }])
+  expect(await responses(hub)).toEqual([])
+  const [one, other] = [typeform({ token: 'other' }), `/api/v2/quarantine`]
+  await hub.api('PUT', '/api/v2/forms/survey', definition(5))
+  const second = (await post(hub, 'typeform/in', await byTypeform(one, SECRET))).body.id
+  await hub.api('PUT', '/api/v2/forms/survey', definition(10))
+  const single = await hub.api('POST', `${other}/${second}/release`)
+  expect([single.status, single.body['detail']]).toEqual([409, expect.stringMatching(/"spam" has put it aside: says/)])
+  for (const each of [id, second]) expect((await hub.api('POST', `${other}/${each}/release`)).status).toBe(200)
+  expect([(await responses(hub)).length, await waits()]).toEqual([2, []])
+})
+
 /** The signature of another time under a new one. */
 function retimed({ body, headers }: Sent): Sent {
   const [time, signature] = (headers['x-manifold-signature'] ?? '').split(',')

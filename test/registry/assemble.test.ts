@@ -185,6 +185,39 @@ describe('resolving', () => {
     expect(reason).not.toMatch(/sk-|alpah|did you mean/)
   })
 
+  it('what one that is set aside says of responses holds all the same, wherever it can be read', async () => {
+    const transform = { data: ['data'], on: ['completed'], whenFails: 'open' }
+    await writePlugin(temp.file('mine'), 'hello', { manifest: { ...HELLO, transform } })
+    await writePlugin(temp.file('mine'), 'plain')
+    const wrong = (id: string, more: string) => `  - { id: ${id}, use: hello, with: { url: 7 }, ${more} }\n`
+    const lines = [
+      wrong('plain', 'concurrency: 2'),
+      wrong('narrow', 'when: { form: contact }, whenFails: closed'),
+      wrong('lists', 'when: { form: [contact, other] }'),
+      `  - { id: typo, use: helo, whenFails: closed }\n`,
+      `  - { id: silent, use: helo }\n`,
+      `  - { id: mistaken, use: plain, with: { url: "http://a" }, whenFails: closed }\n`,
+    ].join('')
+    const said = async () => {
+      const { brokenInstallations } = await build(`pluginDirs: [mine]\ninstallations:\n${lines}`)
+      return brokenInstallations.map(({ id, forms, transform: its }) => [id, forms, its?.on ?? null, its?.whenFails])
+    }
+    const on = ['completed']
+    const known = [
+      ['plain', null, on, 'open'],
+      ['narrow', ['contact'], on, 'closed'],
+      ['lists', ['contact', 'other'], on, 'open'],
+      ['typo', null, ['completed', 'partial'], 'closed'],
+      ['silent', null, null, undefined],
+      ['mistaken', null, null, undefined],
+    ]
+    expect(await said()).toEqual(known)
+    await build(ONE)
+    await writePlugin(temp.file('mine'), 'hello', { manifest: '{,' })
+    // As it was granted, when nobody can read what is on disk.
+    expect(await said()).toEqual(known)
+  })
+
   it('what was fine and is broken at a reload is told, so that the old keeps running whole', async () => {
     const before = await build()
     await writePlugin(temp.file('mine'), 'hello', { code: 'export default {' })
@@ -270,6 +303,8 @@ describe('the lock', () => {
         id: 'one',
         use: 'hello',
         state: 'needs-approval',
+        forms: null,
+        transform: null,
         reason:
           'hello 2.0.0 asks for more than was granted: + http host evil.example, + kv. Read it and run: manifold plugin approve hello',
       },

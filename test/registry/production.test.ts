@@ -141,6 +141,33 @@ it('files that cannot be bundled any more wait, and the granted code runs on', a
 })
 
 it.each([
+  [
+    'a plugin.json that cannot be read',
+    () => writePlugin(temp.file('mine'), 'hello', { manifest: '{,' }),
+    /^! plugin\.json: .*is not valid JSON/,
+  ],
+  [
+    'no folder any more',
+    () => rm(temp.file('mine/hello'), { recursive: true }),
+    /^! plugin\.json: there is no such folder$/,
+  ],
+])('%s: the granted code runs on, at a reload and after a restart', async (_, spoil, told) => {
+  const before = await build()
+  await spoil()
+  for (const options of [{ previous: before }, {}]) {
+    const after = await build(options)
+    expect(after.installations.map(({ hash }) => hash)).toEqual([before.installations[0]?.hash])
+    expect(after.brokenInstallations).toEqual([])
+    expect(after.pending).toMatchObject([
+      { id: 'hello', running: '1.0.0', diff: expect.stringMatching(told) as string },
+    ])
+    expect(await approvedFiles()).toHaveLength(1)
+  }
+  const [open] = (await build({ pinned: false })).brokenInstallations
+  expect(open?.reason).toMatch(/is broken|there is no plugin/)
+})
+
+it.each([
   ['code', (text: string) => text.replaceAll('event.id', 'event.type')],
   ['manifest', (text: string) => text.replace('"@config.url"', '"*"')],
 ])('what is kept with another %s is not what the lock knows', async (_, exchange) => {

@@ -2,6 +2,8 @@
 import { writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { systemClock } from '../../core/clock.ts'
+import type { Clock } from '../../core/clock.ts'
+import { HubError } from '../../core/errors.ts'
 import { newId } from '../../core/ids.ts'
 import { createFleetOfOne } from '../../core/fleet/alone/fleet.ts'
 import { LIMITS } from '../../core/limits.ts'
@@ -9,7 +11,8 @@ import type { Logger } from '../../core/observe/observe.ts'
 import { assemble } from '../../core/registry/assemble.ts'
 import { Roster } from '../../core/registry/roster.ts'
 import { createSandbox } from '../../core/sandbox/pool.ts'
-import type { Sandbox } from '../../core/sandbox/sandbox.ts'
+import { createManualClock } from '../../core/testing/manual-clock.ts'
+import type { Sandbox, Unit } from '../../core/sandbox/sandbox.ts'
 import { openSqliteStore } from '../../core/storage/sqlite/open.ts'
 import type { Store } from '../../core/storage/store.ts'
 import type { TempDir } from '../support/temp.ts'
@@ -27,15 +30,7 @@ beforeEach(async () => {
   temp = await tempDir('roster')
   store = await openSqliteStore({ dir: temp.file('data'), limits: LIMITS, logger: quiet, onFatal: () => {} })
   sandbox = createSandbox({ logger: quiet, limits: LIMITS })
-  roster = new Roster({
-    store,
-    sandbox,
-    fleet: createFleetOfOne(),
-    clock: systemClock,
-    logger: quiet,
-    published: () => {},
-    changed: () => {},
-  })
+  open(sandbox, systemClock)
   const use = '{ id: one, use: hello, with: { url: "https://hooks.example" } }'
   await writeFile(temp.file('manifold.yaml'), `pluginDirs: [mine]\ninstallations: [${use}]\n`)
 })
@@ -44,6 +39,18 @@ afterEach(async () => {
   await store.close()
   await temp[Symbol.asyncDispose]()
 })
+
+function open(loader: Pick<Sandbox, 'load' | 'unload'>, clock: Clock): void {
+  roster = new Roster({
+    store,
+    sandbox: loader,
+    fleet: createFleetOfOne(),
+    clock,
+    logger: quiet,
+    published: () => {},
+    changed: () => {},
+  })
+}
 
 /** As at a save: the plugin's code is this now. */
 async function save(code: string): Promise<{ readonly state: string | undefined; readonly reason: string | null }> {
@@ -72,6 +79,24 @@ async function handles(): Promise<boolean> {
   })
   return error === null && effects.enqueue.length === 1
 }
+
+it('a unit that could not be loaded by chance stands still, says so, and comes up by itself', async () => {
+  let isDown = true
+  const clock = createManualClock(Date.now())
+  const load = (unit: Unit) =>
+    isDown ? Promise.reject(new HubError('plugin_interrupted', 'a neighbour died')) : sandbox.load(unit)
+  open({ load, unload: (key) => sandbox.unload(key) }, clock)
+  expect(await save(CODE)).toEqual({ state: 'ready', reason: null })
+  expect(roster.placed()).toMatchObject([{ state: 'paused' }])
+  expect(roster.summary()).toBe('standing still: one not loaded yet')
+  await expect(roster.bringUp(KEY)).rejects.toMatchObject({ code: 'unavailable', message: 'a neighbour died' })
+  isDown = false
+  clock.moveTo(clock.nowMs() + 2_000)
+  await roster.loaded()
+  expect(roster.placed()).toMatchObject([{ state: 'ready' }])
+  expect(roster.summary()).toBe('1 installations run')
+  expect(await handles()).toBe(true)
+})
 
 it.each([
   ['does not define what it declares', CODE.replace("'response.submitted'", "'response.submited'")],

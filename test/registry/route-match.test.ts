@@ -33,7 +33,7 @@ test('nothing else is served', () => {
 const SECRET = 'the-secret-of-the-url'
 const see = (body: 'text' | 'form' | 'base64' | undefined, bytes: Buffer, type = 'text/plain') => {
   const headers = { 'content-type': type, authorization: `Bearer ${SECRET}` }
-  const query = { key: SECRET, other: 'x' }
+  const query = { key: SECRET, [SECRET]: '', other: 'x' }
   const params = { token: SECRET }
   return seenRequest({
     request: { method: 'POST', path: `/in/${SECRET}`, query, headers, bytes: bytes.toString('base64') },
@@ -49,6 +49,22 @@ test('secrets of the installation are hidden from its code', async () => {
   const seen = await see(undefined, Buffer.from('hello'))
   expect(JSON.stringify(seen)).not.toContain(SECRET)
   expect(seen).toMatchObject({ path: '/in/[secret]', query: { other: 'x' }, body: 'hello', form: [] })
+})
+
+test('so they are in its body: in a text, and in names and values of a form; exact bytes are what they are', async () => {
+  expect((await see('text', Buffer.from(`{"token":"${SECRET}"}`))).body).toBe('{"token":"[secret]"}')
+  const urlencoded = await see('form', Buffer.from(`${SECRET}=1&token=${SECRET}`), 'application/x-www-form-urlencoded')
+  expect(urlencoded.form).toEqual([
+    ['[secret]', '1'],
+    ['token', '[secret]'],
+  ])
+  const part = `form-data; name="cv"; filename="${SECRET}.pdf"\r\nContent-Type: application/pdf`
+  const file = Buffer.from(`--b\r\nContent-Disposition: ${part}\r\n\r\nx\r\n--b--\r\n`)
+  expect((await see('form', file, 'multipart/form-data; boundary=b')).form).toEqual([
+    ['cv', { name: '[secret].pdf', type: 'application/pdf', size: 1 }],
+  ])
+  const bytes = Buffer.from(SECRET)
+  expect((await see('base64', bytes)).body).toBe(bytes.toString('base64'))
 })
 
 test('bytes, texts and forms', async () => {

@@ -1,5 +1,8 @@
 /** The test kit with transforms: what authors see of them, and what the conformance suite says of those that do not behave. */
 import { describe, expect, test } from 'vitest'
+import { LIMITS } from '../../core/limits.ts'
+import type { Installation } from '../../core/registry/installation.ts'
+import { transformUnitOf } from '../../core/registry/units.ts'
 import { checkPlugin } from '../../core/testing/conformance.ts'
 import { testPlugin } from '../../core/testing/index.ts'
 
@@ -45,6 +48,21 @@ test('submit answers what became of it; handlers get what was stored', async () 
   expect(failed).toMatchObject({ eventIds: [], response: { verdict: 'failed', code: 'transform_failed' } })
   expect(failed.response.message).toContain('/data/name must be a text')
   await expect(gate.submit('hello', { name: 5 })).rejects.toThrow(/name/)
+})
+
+test('it is loaded as in the hub: under the limits of a transform, and with modules of its own', async () => {
+  const files = plugin('() => { seen += 1; return keep({ meta: { seen } }) }')
+  files['index.js'] = `let seen = 0\n${files['index.js'].replace("'stored ' + event.data.name", "'seen ' + seen")}`
+  await using gate = await testPlugin({ files, forms: FORMS })
+  expect((await gate.submit('hello', { name: 'Ada' })).response.meta).toMatchObject({ seen: 1 })
+  expect(gate.logs().map(({ message }) => message)).toEqual(['seen 0'])
+  const limits = { cpuMs: 500, sliceMs: 100, transformWallMs: 250 }
+  const installation = { key: 'default/gate', plugin: { bundle: {} }, config: {}, limits } as unknown as Installation
+  expect(transformUnitOf(installation, { ...LIMITS, pluginTransformCpuMs: 20 }).limits).toEqual({
+    ...limits,
+    cpuMs: 20,
+    sliceMs: 40,
+  })
 })
 
 describe('conformance', () => {

@@ -1,5 +1,5 @@
 /** What was put aside is stored after all: taken out and accepted in one transaction, so each once. */
-import type { WorkspaceId } from '../../model.ts'
+import type { ResponseStatus, WorkspaceId } from '../../model.ts'
 import { first, run } from '../procedure.ts'
 import type { Procedure } from '../procedure.ts'
 import type { QuarantineRow } from '../quarantine-rows.ts'
@@ -9,19 +9,28 @@ import { eraseTraces } from './traces.ts'
 import { insertResponse, updateResponse } from './write-response.ts'
 import type { KnownResponse, Written } from './write-response.ts'
 
-const FIND_STORED = `SELECT id, status, started_at, submitted_at FROM responses
-  WHERE workspace = ? AND form_id = ? AND client_id = ?`
+/** With the event of its answers, whose id says when they came in: a release keeps it, however late it is. */
+const FIND_STORED = `SELECT id, status, started_at, submitted_at, updated_at,
+    (SELECT e.id FROM events e WHERE e.workspace = r.workspace AND e.response_id = r.id
+      AND e.type IN ('response.partial', 'response.submitted') ORDER BY e.seq DESC LIMIT 1) AS event_id
+  FROM responses r WHERE workspace = ? AND form_id = ? AND client_id = ?`
 /** From now on a repeat is told of the response. */
 const FORGET_REJECTION = 'UPDATE idempotency SET rejection = NULL WHERE workspace = ? AND idempotency_key = ?'
 
 /** When the response is deleted, what was left under the other id goes with it. */
 const NOTE_RELEASE = `INSERT INTO released_into (workspace, id, response_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
 
-/** `superseded`: its client completed the response meanwhile, with newer answers; these go. */
+/** `superseded`: its client completed the response meanwhile, or sent newer answers; these go. */
 export type Released = { readonly submission: Submission } & (
   | { readonly accepted: Written }
-  | { readonly superseded: { readonly id: string; readonly submittedAt: string } }
+  | { readonly superseded: { readonly id: string; readonly status: ResponseStatus; readonly at: string } }
 )
+
+interface StoredRow extends KnownResponse {
+  readonly submitted_at: string | null
+  readonly updated_at: string
+  readonly event_id: string | null
+}
 
 /** Oldest first. No transform is asked again. */
 export function* release(input: {
@@ -40,23 +49,22 @@ function* releaseOne(row: QuarantineRow, at: string): Procedure<Released> {
   yield* takeOut(workspace, row.id)
   if (row.idempotency_key !== null) yield* run(FORGET_REJECTION, [workspace, row.idempotency_key])
   const submission = submissionOf(row, at)
-  const known =
-    row.client_id === null
-      ? undefined
-      : yield* first<KnownResponse & { readonly submitted_at: string | null }>(FIND_STORED, [
-          workspace,
-          row.form_id,
-          row.client_id,
-        ])
-  if (known?.status === 'completed') {
+  const { client_id: name } = row
+  const known = name === null ? undefined : yield* first<StoredRow>(FIND_STORED, [workspace, row.form_id, name])
+  if (known !== undefined && (known.status === 'completed' || isNewer(known, row))) {
     // Nothing of it is left to be found by.
     yield* eraseTraces(workspace, [row.id], at)
-    return { submission, superseded: { id: known.id, submittedAt: known.submitted_at ?? at } }
+    const { id, status, submitted_at: submittedAt, updated_at: updatedAt } = known
+    return { submission, superseded: { id, status, at: submittedAt ?? updatedAt } }
   }
   if (known === undefined) return { submission, accepted: yield* insertResponse(submission) }
   yield* run(NOTE_RELEASE, [workspace, row.id, known.id])
   return { submission, accepted: yield* updateResponse(submission, known) }
 }
+
+/** Ids are sorted by the time at which they were made. */
+const isNewer = ({ event_id: id, updated_at: updatedAt }: StoredRow, row: QuarantineRow): boolean =>
+  id === null ? updatedAt > row.received_at : id > row.event_id
 
 const submissionOf = (row: QuarantineRow, at: string): Submission => ({
   workspace: row.workspace,

@@ -221,6 +221,29 @@ export function quarantinePart(shared: SharedStore): void {
       })
     })
 
+    it.each(['partial', 'completed'] as const)(
+      'a %s one does not overwrite what its client sent after it was refused; of several each newer one counts',
+      async (status) => {
+        const { store, workspace } = shared()
+        const answers = (text: string) => ({ workspace, clientId: 'n', data: JSON.stringify({ email: text }) })
+        const older = refused({ ...answers('older'), status })
+        const newer = submission({ ...answers('newer'), status: 'partial', at: later(10) })
+        const later1 = refused({ ...answers('later 1'), status: 'partial', at: later(20) })
+        const later2 = refused({ ...answers('later 2'), status, at: later(30) })
+        for (const sent of [older, newer]) await store.accept([sent])
+        expect(await store.release({ workspace, ...EVERYTHING })).toEqual([
+          { kind: 'duplicate', responseId: newer.responseId, status: 'partial', at: later(10) },
+        ])
+        expect((await store.getResponse(workspace, newer.responseId))?.data).toEqual({ email: 'newer' })
+        for (const sent of [later1, later2]) await store.accept([sent])
+        const end = status === 'completed' ? 'completed' : 'stored'
+        expect(await store.release({ workspace, ...EVERYTHING })).toMatchObject([{ kind: 'stored' }, { kind: end }])
+        const stored = await store.getResponse(workspace, newer.responseId)
+        expect(stored).toMatchObject({ status, data: { email: 'later 2' } })
+        expect(await store.countQuarantine(workspace, {})).toBe(0)
+      },
+    )
+
     it('a release stores it under its id and with its event, once, however many ask', async () => {
       const { store, workspace } = shared()
       const sent = held({ workspace, startedAt: later(-5_000) })

@@ -1,0 +1,97 @@
+/** How what waits in quarantine is stored after all: one, or all that match. */
+import { rfc3339 } from '../clock.ts'
+import { asHubError, HubError } from '../errors.ts'
+import { FORM_MISMATCH } from '../model.ts'
+import type { LogEvent, WorkspaceId } from '../model.ts'
+import type { AcceptResult, QuarantineFilter } from '../storage/store.ts'
+import type { HttpDeps } from './deps.ts'
+
+export type ReleaseDeps = Pick<HttpDeps, 'store' | 'clock' | 'logger' | 'onEvents' | 'retake'>
+
+/** Released in one transaction: others wait for it. */
+const RELEASED_AT_ONCE_MAX = 100
+
+export interface AllReleased {
+  /** As many as are stored now and were not before. */
+  readonly released: number
+  /** Why the rest still waits; null: all were seen to. */
+  readonly stopped: HubError | null
+}
+
+/** What is stored by the time something fails stays so, and is told; rejects only where nothing was. */
+export async function releaseAll(
+  deps: ReleaseDeps,
+  workspace: WorkspaceId,
+  filter: QuarantineFilter,
+): Promise<AllReleased> {
+  let released = 0
+  try {
+    for await (const count of inSteps(deps, workspace, filter)) released += count
+    return { released, stopped: null }
+  } catch (error) {
+    if (released === 0) throw error
+    deps.logger.error({ err: error, released }, 'a release stopped half-way')
+    return { released, stopped: asHubError(error, { message: 'The hub failed.' }) }
+  }
+}
+
+/** Answers what it is stored under; undefined: it does not wait there. */
+export async function releaseOne(deps: ReleaseDeps, workspace: WorkspaceId, id: string): Promise<string | undefined> {
+  const { store, retake } = deps
+  const aside = await store.getQuarantined(workspace, id)
+  if (aside?.code === FORM_MISMATCH) {
+    const { isHeld, responseId } = await retake(aside)
+    if (isHeld !== true) return responseId
+    const { installation, message, code } = (await store.getQuarantined(workspace, id)) ?? aside
+    const why = `"${installation}" has put it aside: ${message ?? code}`
+    throw new HubError('conflict', `${why}. Release it once more to store it all the same.`)
+  }
+  const [result] = await release(deps, { workspace, filter: { id }, limit: 1 })
+  return result !== undefined && 'responseId' in result ? result.responseId : undefined
+}
+
+/** How many each step has stored. */
+async function* inSteps(deps: ReleaseDeps, workspace: WorkspaceId, filter: QuarantineFilter): AsyncGenerator<number> {
+  for (;;) {
+    const slice = await release(deps, { workspace, filter, limit: RELEASED_AT_ONCE_MAX })
+    yield slice.filter(({ kind }) => kind === 'stored' || kind === 'completed').length
+    if (slice.length < RELEASED_AT_ONCE_MAX) break
+  }
+  if (filter.reason !== undefined && filter.reason !== FORM_MISMATCH) return
+  yield* retaken(deps, workspace, filter)
+}
+
+/** Everybody who follows the log hears of it. */
+async function release(
+  { store, clock, onEvents }: ReleaseDeps,
+  what: Pick<Parameters<HttpDeps['store']['release']>[0], 'workspace' | 'filter' | 'limit'>,
+): Promise<readonly AcceptResult[]> {
+  const results = await store.release({ ...what, at: rfc3339(clock.nowMs()) })
+  const events = results.flatMap((result): LogEvent[] => ('event' in result ? [result.event] : []))
+  if (events.length > 0) onEvents(events)
+  return results
+}
+
+/** Each once more to its form, and to transforms that have not seen it. What still does not fit, or is put aside, stays. */
+async function* retaken(
+  { store, retake }: ReleaseDeps,
+  workspace: WorkspaceId,
+  filter: QuarantineFilter,
+): AsyncGenerator<number> {
+  let after: string | undefined
+  do {
+    const query = { ...filter, reason: FORM_MISMATCH, limit: RELEASED_AT_ONCE_MAX, after }
+    const page = await store.listQuarantine(workspace, query)
+    for (const item of page.items) {
+      try {
+        const { kind, isHeld } = await retake(item)
+        yield isHeld === true || kind === 'duplicate' ? 0 : 1
+      } catch (error) {
+        if (!(error instanceof HubError) || !STAYS.has(error.code)) throw error
+      }
+    }
+    after = page.next ?? undefined
+  } while (after !== undefined)
+}
+
+const STAYS: ReadonlySet<string> = new Set(['invalid_response', 'response_rejected'])

@@ -1,0 +1,70 @@
+/** A route while the code of its installation is swapped: it waits for the new one, and never meets the old. */
+import { expect, test } from 'vitest'
+import { openRouteCall } from '../../core/registry/route-call.ts'
+import type { RouteCallDeps } from '../../core/registry/route-call.ts'
+import { createManualClock } from '../../core/testing/manual-clock.ts'
+import { LIMITS } from '../../core/limits.ts'
+import { sleep } from '../support/wait.ts'
+
+const request = { method: 'GET', path: '/new', query: {}, headers: {}, bytes: '' }
+
+/** An installation whose new manifest has the route; what is loaded is the test's to say. */
+function world() {
+  const clock = createManualClock(0)
+  const is = { up: false, state: 'ready', runs: 0 }
+  let load = (): void => {}
+  const loading = new Promise<void>((resolve) => {
+    load = () => {
+      is.up = true
+      resolve()
+    }
+  })
+  const manifest = { id: 'p', routes: { 'GET /new': { body: 'text' } } }
+  const installation = { id: 'one', key: 'default/one', plugin: { manifest }, limits: { routeWallMs: 5_000 } }
+  const result = {
+    error: null,
+    value: { body: 'new' },
+    effects: { metric: [], enqueue: [], kv: [], emit: [], tally: [] },
+  }
+  const call = openRouteCall({
+    roster: {
+      find: (key: string) => (key === 'default/one' ? { installation, state: is.state } : undefined),
+      isUp: () => is.up,
+      loaded: () => loading,
+    },
+    sandbox: {
+      runEach: async () => {
+        is.runs += 1
+        return result
+      },
+    },
+    capabilities: { open: () => ({ handler: async () => null, mask: (text: string) => text, exchanges: [] }) },
+    kvQuota: { ready: async () => {}, admit: () => {} },
+    inlet: {},
+    runs: { record: () => {} },
+    meter: { handlerFailed: () => {}, pluginMetric: () => {} },
+    clock,
+    limits: LIMITS,
+  } as unknown as RouteCallDeps)
+  return { is, load, pass: (ms: number) => clock.moveTo(clock.nowMs() + ms), call }
+}
+
+test('it is answered by the new code once that is up', async () => {
+  const { is, load, call } = world()
+  const answering = call({ installation: 'one', request })
+  await sleep(5)
+  expect(is.runs).toBe(0)
+  load()
+  expect(await answering).toEqual({ body: 'new' })
+})
+
+test('nobody waits longer than a route may take, nor for one that stands still or is not there', async () => {
+  const { is, pass, call } = world()
+  const waiting = call({ installation: 'one', request })
+  pass(5_000)
+  await expect(waiting).rejects.toMatchObject({ code: 'unavailable', retryAfterMs: 1_000 })
+  is.state = 'paused'
+  await expect(call({ installation: 'one', request })).rejects.toMatchObject({ code: 'unavailable' })
+  await expect(call({ installation: 'two', request })).rejects.toMatchObject({ code: 'not_found' })
+  expect(is.runs).toBe(0)
+})
