@@ -63,6 +63,7 @@ export async function sendEmail(args: Args, scope: EmailScope): Promise<Json> {
   const startMs = scope.monotonicMs()
   const record = (end: EmailAnswer | HubError): void => {
     const durationMs = Math.round((scope.monotonicMs() - startMs) * 1000) / 1000
+    trace.hosts.push(host)
     trace.exchanges.push({ ...recorded(email, scope), url: `smtp://${host}`, durationMs, ...endOf(end) })
   }
   trace.begun += 1
