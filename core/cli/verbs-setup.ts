@@ -131,7 +131,7 @@ export const INSTALLATIONS: Group = {
     },
     {
       usage: 'backfill <id>',
-      summary: 'read the log again from a point in the past',
+      summary: 'read the log again from a point in the past; skips nothing',
       load: async () => (await import('./installations.ts')).backfill,
       ...ASK,
       options: [{ flags: '--from <time>', help: 'beginning, 2026-01-31, a full time, or 2h', required: true }],

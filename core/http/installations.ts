@@ -283,11 +283,11 @@ const backfillRoute = (deps: Needs): Route => ({
   access: 'deliveries:write',
   doc: {
     tag: 'Installations',
-    summary: 'Read the log again from a point in the past',
+    summary: 'Read the log again from a point in the past; what was not read yet is never skipped',
     body: { schema: backfillBody, example: { from: '2026-05-31T00:00:00Z' } },
     responses: {
       202: {
-        description: 'Where it starts and how many events lie ahead',
+        description: 'Where it starts, which is no later than where it stood, and how many events lie ahead',
         schema: z.object({ cursor: z.number().int(), events: z.number().int() }),
       },
     },

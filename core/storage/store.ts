@@ -236,7 +236,8 @@ export interface Store {
   setInstallationState(input: StateChange): Promise<boolean>
   /** Nothing when there is no such installation any more. */
   saveCheck(input: Checked & { readonly workspace: WorkspaceId; readonly id: string }): Promise<void>
-  setCursor(workspace: WorkspaceId, id: string, cursor: number): Promise<void>
+  /** Back to there, never forward. Answers where it stands. */
+  rewindCursor(workspace: WorkspaceId, id: string, cursor: number): Promise<number>
   commitHandled(batch: HandledBatch): Promise<HandledResult>
 
   // deliveries

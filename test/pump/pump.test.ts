@@ -277,7 +277,7 @@ test('the same key is enqueued once for ever; a backfill repeats nothing; one ev
   const [event] = await world.submit(...answers(5))
   await world.settled()
   expect(sent).toBe(5)
-  await world.store.setCursor('default', 'a', 0)
+  await world.store.rewindCursor('default', 'a', 0)
   world.pump.rewind('default/a', 0)
   await until('the second reading', () => world.counts.get('handled a') === 10)
   await world.settled()
@@ -337,8 +337,10 @@ test('effects and cursor are one: a commit that finds the cursor moved writes no
   const code: DoublePlugin = { on: { 'response.submitted': (_event, ctx) => ctx.tally('handled') } }
   await using world = await openWorld({ installations: [{ id: 'a', code }] })
   const head = await world.store.headSeq()
-  // Somebody else (another process, an operator) moves the cursor past what is about to come.
-  await world.store.setCursor('default', 'a', head + 3)
+  // Somebody else (another process) moves the cursor past what is about to come.
+  const effects = { deliveries: [], kv: [], events: [], tallies: [] }
+  const place = { workspace: 'default', installation: 'a', plugin: 'double' }
+  await world.store.commitHandled({ ...place, fromCursor: head, toCursor: head + 3, effects })
   await world.submit(...answers(5))
   await world.caughtUp()
   expect(await world.store.tallies('default', 'a', '')).toEqual({ handled: 2 })
@@ -363,7 +365,7 @@ test('what the log had before is catching up, not pressure; what came since is',
   await world.submit({ n: 31 })
   await until('the lag', () => world.pump.behind('default/late') > 0)
   expect(world.pump.catchingUp('default/late')).toBe(false)
-  await world.store.setCursor('default', 'late', 0)
+  await world.store.rewindCursor('default', 'late', 0)
   world.pump.rewind('default/late', 0)
   expect(world.pump.catchingUp('default/late')).toBe(true)
 })

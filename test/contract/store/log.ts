@@ -93,7 +93,7 @@ export function logPart(shared: SharedStore): void {
         refusedHash: null,
         check: null,
       })
-      await store.setCursor(workspace, 'crm', 17)
+      await store.commitHandled(batch(workspace, { toCursor: 17 }))
       const paused = { workspace, id: 'crm', state: 'paused', reason: 'by hand', at: later(1), event: event() } as const
       await store.setInstallationState(paused)
       expect(await install(store, workspace)).toMatchObject({
@@ -180,7 +180,7 @@ export function logPart(shared: SharedStore): void {
 
     it('refuses to speak of one that is not there', async () => {
       const { store, workspace } = shared()
-      await expect(store.setCursor(workspace, 'none', 1)).rejects.toMatchObject({ code: 'not_found' })
+      await expect(store.rewindCursor(workspace, 'none', 1)).rejects.toMatchObject({ code: 'not_found' })
       const state = { workspace, id: 'none', state: 'ready', reason: null, at: AT, event: event() } as const
       await expect(store.setInstallationState(state)).rejects.toMatchObject({ code: 'not_found' })
       expect(await store.getEvent(workspace, state.event.id)).toBeUndefined()
@@ -246,13 +246,23 @@ export function logPart(shared: SharedStore): void {
     it('writes nothing when the cursor is another', async () => {
       const { store, workspace } = shared()
       await install(store, workspace)
-      await store.setCursor(workspace, 'crm', 3)
+      await store.commitHandled(batch(workspace, { toCursor: 3 }))
       const wanted = delivery()
       const effects = { ...NO_EFFECTS, deliveries: [wanted], events: [event()] }
       const head = await store.headSeq()
       expect(await store.commitHandled(batch(workspace, { effects }))).toEqual({ kind: 'moved', cursor: 3 })
       expect(await store.getDelivery(workspace, wanted.id)).toBeUndefined()
       expect(await store.headSeq()).toBe(head)
+    })
+
+    it('moves a cursor back for a backfill, and never forward', async () => {
+      const { store, workspace } = shared()
+      await install(store, workspace)
+      await store.commitHandled(batch(workspace, { toCursor: 8 }))
+      expect(await store.rewindCursor(workspace, 'crm', 9)).toBe(8)
+      expect(await install(store, workspace)).toMatchObject({ cursor: 8 })
+      expect(await store.rewindCursor(workspace, 'crm', 3)).toBe(3)
+      expect(await install(store, workspace)).toMatchObject({ cursor: 3 })
     })
 
     it('lets one of two rivals win', async () => {
