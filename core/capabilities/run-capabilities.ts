@@ -247,7 +247,7 @@ function serveEmail(args: Args, scope: RunScope, trace: HttpTrace): Promise<Json
     installation,
     actFor: context.actFor,
     breakerOpenMs: prepared.http.breakerOpenMs,
-    timeoutMs: withinRun(scope, deps.limits.emailTimeoutMs),
+    runLeftMs: () => (context.deadlineMs === undefined ? undefined : context.deadlineMs - deps.clock.nowMs()),
     monotonicMs: deps.clock.monotonicMs,
     mask: prepared.mask,
     trace,

@@ -47,7 +47,8 @@ export function createScriptedEmail(): { readonly mail: MailServer; readonly scr
   return {
     mail: {
       settings: () => SETTINGS,
-      send: async ({ email }) => {
+      send: async ({ email, begins }) => {
+        begins()
         sent.push({ ...email, from: `${email.from.name} <${email.from.address}>` })
         const reply = replies[Math.min(turn++, replies.length - 1)] ?? OK
         if (reply === 'lost') return { accepted: null, code: 0, response: 'The test says that no answer came.' }
