@@ -93,6 +93,14 @@ describe('a message', () => {
     const bytes = async () => (await emailBytes(email({ html: '<b>x</b>' }))).toString().replace(/^Date: .*$/m, '')
     expect(await bytes()).toBe(await bytes())
   })
+
+  test('in two forms is divided by what RFC 2046 takes as a boundary', async () => {
+    const messageId = `<dlv_${'0'.repeat(26)}@mail.a-rather-long-name-of-a-department.example.org>`
+    const raw = (await emailBytes(email({ messageId, html: '<b>x</b>' }))).toString()
+    const boundary = /boundary="([^"]*)"/.exec(raw)?.[1] ?? ''
+    expect(boundary).toMatch(/^[\w'()+,./:=?-]{1,70}$/)
+    expect(raw.split(`--${boundary}`)).toHaveLength(4)
+  })
 })
 
 describe('what the server says', () => {
