@@ -3,7 +3,7 @@
  * flight when the process dies is simply due again at the next start, under the same delivery id.
  */
 import { newId } from '../ids.ts'
-import { isDeletion } from '../model.ts'
+import { isDeletedBy, isDeletion } from '../model.ts'
 import type { Delivery, LogEvent } from '../model.ts'
 import type { Lane as QueueLane } from '../queue/queue.ts'
 import type { Installation } from '../registry/installation.ts'
@@ -151,9 +151,9 @@ class Engine implements DeliveryEngine {
     if (this.#stopped) return
     const deletions = events.filter(isDeletion)
     if (deletions.length === 0) return
+    const isDeleted = (delivery: Delivery): boolean => deletions.some((deletion) => isDeletedBy(delivery, deletion))
     for (const { lane } of this.#lanes.values()) {
-      if (!deletions.some(({ workspace }) => workspace === lane.installation.workspace)) continue
-      lane.forgetWaiting()
+      lane.forgetDeleted(isDeleted)
       lane.turn()
     }
   }

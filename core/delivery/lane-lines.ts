@@ -124,6 +124,15 @@ export class LaneLines {
     return this.#turns.flatMap((line) => line.take(line.length).map(({ id }) => id))
   }
 
+  /** Takes those out of line; answers their ids. */
+  remove(isMeant: (delivery: Delivery) => boolean): readonly string[] {
+    return this.#turns.flatMap((line) => {
+      const removed = line.remove(isMeant)
+      if (line.isPaced) this.#pacedCount -= removed.length
+      return removed
+    })
+  }
+
   /** In line. */
   queued(): number {
     return this.#turns.reduce((sum, line) => sum + line.length, 0)

@@ -20,6 +20,8 @@ export interface LaneMemory {
   forget(id: string): void
   /** Everything that waits goes; ids of what runs stay. Answers the ids that went. */
   clear(): readonly string[]
+  /** Takes out of those that wait; false: there were none. */
+  remove(isMeant: (delivery: Delivery) => boolean): boolean
   /** True when some that were left to storage for their pace have room again and may be loaded. */
   recall(): boolean
   /**
@@ -78,6 +80,11 @@ export function createLaneMemory(deps: Omit<LaneLinesDeps, 'isFresh'> & { readon
       const waiting = [...lines.clear(), ...held.clear()]
       for (const id of waiting) known.delete(id)
       return waiting
+    },
+    remove: (isMeant) => {
+      const removed = [...lines.remove(isMeant), ...held.remove(isMeant)]
+      for (const id of removed) known.delete(id)
+      return removed.length > 0
     },
     recall: () => lines.recall(),
     size: () => known.size - held.uncounted() - lines.uncounted(),

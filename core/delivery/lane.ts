@@ -75,6 +75,8 @@ export class Lane {
   #loading = false
   /** Ids that left while a load was under way: its answer may be older than their end. */
   #leftMeanwhile = new Set<string>()
+  /** What was deleted while a load was under way: its answer may be older than that, too. */
+  #deletedMeanwhile: ((delivery: Delivery) => boolean)[] = []
   /** Something was left to storage while a load was under way: its answer may not have it. */
   #declined = false
   #interruptions = 0
@@ -112,6 +114,13 @@ export class Lane {
     for (const id of this.#memory.clear()) if (this.#loading) this.#leftMeanwhile.add(id)
     this.#more = true
     this.#declined = true
+  }
+
+  /** Takes those out of line; what else waits for company or for its pace has waited all the same. */
+  forgetDeleted(isDeleted: (delivery: Delivery) => boolean): void {
+    if (this.#loading) this.#deletedMeanwhile.push(isDeleted)
+    // A form's go bit by bit: storage says which are left. And the next of its key could not be loaded before.
+    if (this.#memory.remove(isDeleted)) this.noteMore()
   }
 
   /** Starts nothing any more, whatever is still under way; what runs goes on and what waits is left to storage. */
@@ -320,6 +329,7 @@ export class Lane {
     this.#loading = true
     this.#declined = false
     this.#leftMeanwhile = new Set()
+    this.#deletedMeanwhile = []
     const limit = limits.laneMemoryDeliveriesMax - this.#memory.size()
     const untilMs = clock.nowMs()
     try {
@@ -337,7 +347,7 @@ export class Lane {
       const nextDueMs = rows.length === limit ? null : await store.nextDue(workspace, id, untilMs)
       if (this.#stopped) return
       if (isRunnable(this.state)) {
-        for (const row of rows) if (!this.#leftMeanwhile.has(row.id)) this.#memory.add(row)
+        for (const row of rows) if (!this.#isGone(row)) this.#memory.add(row)
       }
       this.#more = rows.length === limit || this.#declined || !isRunnable(this.state)
       if (nextDueMs !== null) this.noteDue(nextDueMs)
@@ -352,7 +362,12 @@ export class Lane {
     }
     this.#loading = false
     this.#leftMeanwhile.clear()
+    this.#deletedMeanwhile = []
     this.turn()
+  }
+
+  #isGone(row: Delivery): boolean {
+    return this.#leftMeanwhile.has(row.id) || this.#deletedMeanwhile.some((isDeleted) => isDeleted(row))
   }
 }
 
