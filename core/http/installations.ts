@@ -38,7 +38,10 @@ const installationSchema = z
     when: z.object({ forms: z.array(z.string()).nullable(), events: z.array(z.string()).nullable() }),
     cursor: z.number().int(),
     lag: z.number().int().openapi({ description: 'Events it has not handled yet.' }),
-    last_success_at: z.string().nullable(),
+    last_success_at: z
+      .string()
+      .nullable()
+      .describe('When an attempt last ended well; where the plugin has handlers alone, when one of them did.'),
     last_failure_at: z.string().nullable(),
     last_error: z.string().nullable(),
     last_error_code: z.string().nullable(),

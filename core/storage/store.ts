@@ -70,7 +70,7 @@ export interface HandledBatch {
   readonly fromCursor: number
   readonly toCursor: number
   readonly effects: Effects
-  /** A handler did what it was for: the installation's last success is now. */
+  /** A handler did all that its plugin is for: the installation's last success is now. */
   readonly ranWell?: boolean
 }
 

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { HubError } from '../../core/errors.ts'
 import type { HubEvent } from '../../core/contract/index.ts'
+import { startReceiver } from '../support/receiver.ts'
 import { tempDir } from '../support/temp.ts'
 import { until } from '../support/wait.ts'
 import { openWorld } from '../delivery/world.ts'
@@ -331,6 +332,33 @@ test('paused it stands still, resumed it goes on where it was; a stranger notice
   await until('the paused one', () => paused.seen.length === 3)
   expect(numbers(paused.seen)).toEqual([0, 1, 2])
   expect(numbers(other.seen)).toEqual([0, 1, 2])
+})
+
+test('a handler is no success where actions are to follow, or where nobody outside was asked', async () => {
+  await using receiver = await startReceiver()
+  const enqueues: DoublePlugin = {
+    on: { 'response.submitted': (event, ctx) => ctx.enqueue('post', event.data ?? {}) },
+    actions: { post: () => ({ outcome: 'retry', reason: 'no' }) },
+  }
+  const tallies: DoublePlugin = { on: { 'response.submitted': (_event, ctx) => ctx.tally('n') } }
+  const asks: DoublePlugin = {
+    hosts: [new URL(receiver.url).host],
+    on: { 'response.submitted': async (_event, ctx) => void (await ctx.http({ method: 'POST', url: receiver.url })) },
+  }
+  const retry = { delaysMs: [60_000] }
+  await using world = await openWorld({
+    installations: [
+      { id: 'enqueues', code: enqueues, retry },
+      { id: 'silent', code: tallies },
+      { id: 'tallies', code: tallies, manifest: { permissions: { kv: true } } },
+      { id: 'asks', code: asks },
+    ],
+  })
+  await world.submit({ n: 0 })
+  await world.caughtUp()
+  const rows = await world.store.syncInstallations([])
+  const worked = rows.filter(({ lastSuccessAt }) => lastSuccessAt !== null).map(({ id }) => id)
+  expect(worked).toEqual(['asks', 'tallies'])
 })
 
 test('effects and cursor are one: a commit that finds the cursor moved writes nothing', async () => {
