@@ -3,7 +3,7 @@
  * flight when the process dies is simply due again at the next start, under the same delivery id.
  */
 import { newId } from '../ids.ts'
-import { isDeletedBy, isDeletion } from '../model.ts'
+import { isDeletedBy, isDeletion } from '../deletion.ts'
 import type { Delivery, LogEvent } from '../model.ts'
 import type { Lane as QueueLane } from '../queue/queue.ts'
 import type { Installation } from '../registry/installation.ts'

@@ -3,7 +3,7 @@
  * one unbroken run of sequences; whoever needs what is not in it reads the log.
  */
 import type { Limits } from '../limits.ts'
-import { isDeletedBy, isDeletion } from '../model.ts'
+import { isDeletedBy, isDeletion } from '../deletion.ts'
 import type { LogEvent, WorkspaceId } from '../model.ts'
 
 export interface RecentEvents {
