@@ -1,4 +1,5 @@
 /** The `email` capability of one run: who may be written to, the message, the breaker, the mail server, and the record of it. */
+import { mailPrint } from '../config/mail-settings.ts'
 import type { EmailAnswer, Json } from '../contract/index.ts'
 import { HubError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
@@ -46,6 +47,9 @@ export async function sendEmail(args: Args, scope: EmailScope): Promise<Json> {
     throw denied('E-mail is sent by actions, one delivery at a time: enqueue an action without a batch.')
   const settings = mail?.settings() ?? null
   if (mail === undefined || settings === null) throw unconfigured()
+  // A new file is being put to work: what this one says of a login would be held against the other's.
+  if (grant.server !== mailPrint(settings))
+    throw new HubError('plugin_interrupted', 'The mail server is being changed; the e-mail is for another run.')
   const email = emailOf(args, { deliveryId: actFor.deliveryId, from: settings.from })
   await checkRecipient(email.to, grant, { ...scope, actFor })
   const host = `${settings.host}:${settings.port}`

@@ -1,4 +1,5 @@
 /** What the end of an attempt means, as data: one row for each error code and for each outcome a plugin can answer. */
+import { errorClassOf } from '../capabilities/http-errors.ts'
 import { isErrorCode } from '../errors.ts'
 import type { ERRORS, ErrorCode, HubError } from '../errors.ts'
 import type { FinalOutcome } from '../contract/index.ts'
@@ -18,6 +19,7 @@ const receiver: Ruling = { move: 'retry', reason: 'receiver_failed' }
 const internal: Ruling = { move: 'retry', reason: 'internal_error' }
 const broken: Ruling = { move: 'dead', reason: 'internal_error' }
 const config: Ruling = { move: 'dead', reason: 'config_error' }
+const refusal: Ruling = { move: 'refuse', reason: 'config_error' }
 const rejected: Ruling = { move: 'dead', reason: 'permanent_reject' }
 
 /** Codes that an attempt can end in: all but what senders do wrong at the hub's own door. */
@@ -49,8 +51,8 @@ export const ERROR_RULINGS = {
 
   http_refused_address: config,
   http_refused_url: config,
-  email_auth: config,
-  credential_refused: { move: 'refuse', reason: 'config_error' },
+  email_auth: refusal,
+  credential_refused: refusal,
   secret_missing: config,
   config_invalid: config,
   capability_denied: config,
@@ -230,8 +232,9 @@ export function receiverEvidence(verdict: Verdict, { exchanges, hosts, host }: T
   return evidence
 }
 
-function evidenceOf({ method, status }: Exchange): Evidence {
-  // A mail server that refuses one message works; 421 is how it says that it is closing.
+function evidenceOf({ method, status, error }: Exchange): Evidence {
+  // A mail server that refuses one message, or a login, works; 421 is how it says that it is closing.
+  if (method === 'SMTP' && error === errorClassOf('email_auth')) return 'works'
   if (method === 'SMTP') return status === null || status === SMTP_CLOSING ? 'fails' : 'works'
   return status === null || isTransientStatus(status) ? 'fails' : 'works'
 }

@@ -196,6 +196,7 @@ function resolveOne(
     plugin,
     schema,
     limits: hub.limits,
+    mail: hub.email,
     hardenedGroups: hub.sandbox.hardened,
   })
 }

@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { createGuardedHttp } from '../../core/capabilities/guarded-http.ts'
 import type { MailOrder, MailServer } from '../../core/capabilities/mail-server.ts'
 import { createRunCapabilities } from '../../core/capabilities/run-capabilities.ts'
+import type { MailSettings } from '../../core/config/config.ts'
+import { mailPrint } from '../../core/config/mail-settings.ts'
 import { HubError } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
 import { maskedAddress, mailAddress } from '../../core/capabilities/mail-address.ts'
@@ -248,12 +250,12 @@ describe('what comes of it', () => {
     expect(plugin.email.sent).toHaveLength(4)
   })
 
-  test('5xx and a refused login are dead', async () => {
+  test("5xx is dead; a refused login is nobody's fault, and costs the message nothing", async () => {
     await using plugin = await open()
     plugin.email.answer(550)
     expect(await run(plugin, MAIL)).toMatchObject({ outcome: 'dead', code: 'smtp_550' })
     plugin.email.answer({ error: 'email_auth' })
-    expect(await run(plugin, MAIL)).toMatchObject({ outcome: 'dead', code: 'email_auth' })
+    expect(await run(plugin, MAIL)).toMatchObject({ outcome: 'unauthorized', code: 'credential_refused' })
   })
 
   test('the log shows the exchange, of the address only so much', async () => {
@@ -281,7 +283,11 @@ describe('what comes of it', () => {
 })
 
 describe('in line for the mail server', () => {
-  const openRun = (send: MailServer['send'], breakerMs: () => number | null = () => null) => {
+  const openRun = (
+    send: MailServer['send'],
+    breakerMs: () => number | null = () => null,
+    mailOf?: MailSettings | null,
+  ) => {
     const from = { name: '', address: 'hub@manifold.example' }
     const settings = { host: 'mail', port: 25, tls: 'none', user: null, password: null, from } as const
     const none = (): never => {
@@ -296,7 +302,7 @@ describe('in line for the mail server', () => {
       breakers: { check: breakerMs },
       formOf: none,
     })
-    const email = { addresses: [MAIL.to], fields: [] }
+    const email = { addresses: [MAIL.to], fields: [], server: mailPrint(mailOf === undefined ? settings : mailOf) }
     return capabilities.open(installation({ id: 'mail', code: {}, email }), {
       deadlineMs: 20_000,
       actFor: { deliveryId: 'dlv_1', responseId: null },
@@ -319,6 +325,16 @@ describe('in line for the mail server', () => {
     // It begins while enough of the run is left, and has all of its own time then.
     expect(orders[0]?.lineMs).toBe(10_000)
     expect(orders[0]?.begins()).toBe(LIMITS.emailTimeoutMs)
+  })
+
+  test('what a run was made for goes by no other mail server', async () => {
+    const run = openRun(
+      () => Promise.reject(new HubError('email_auth', 'no')),
+      () => null,
+      null,
+    )
+    expect(await failureOf(run)).toBe('plugin_interrupted')
+    expect([run.exchanges, run.mayHaveLeft()]).toEqual([[], false])
   })
 
   test('what began is recorded; where the breaker opened meanwhile nothing begins', async () => {

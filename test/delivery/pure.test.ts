@@ -134,6 +134,7 @@ describe('the outcome table', () => {
     expect([250, 450, 550, 554].map((code) => told(threw, mail(code, null)))).toEqual(
       Array.from({ length: 4 }, () => 'works'),
     )
+    expect(told(threw, mail(null, 'auth'))).toBe('works')
     expect([mail(421, null), mail(null, 'connect'), mail(null, 'reset')].map((last) => told(threw, last))).toEqual(
       Array.from({ length: 3 }, () => 'fails'),
     )
