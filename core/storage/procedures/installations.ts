@@ -63,19 +63,17 @@ export function* setInstallationState(input: StateChange): Procedure<boolean> {
   return true
 }
 
-/** Keeps what a check found, in the place of what the one before did. */
+const SAVE_CHECK = `UPDATE installations SET check_at = ?, check_result = ?
+  WHERE workspace = ? AND id = ? AND (check_at IS NULL OR check_at <= ?)`
+
+/** Keeps what a check found, in the place of what one that began before it did. */
 export function* saveCheck({
   workspace,
   id,
   at,
   ...result
 }: Checked & { readonly workspace: WorkspaceId; readonly id: string }): Procedure<void> {
-  yield* run('UPDATE installations SET check_at = ?, check_result = ? WHERE workspace = ? AND id = ?', [
-    at,
-    JSON.stringify(result),
-    workspace,
-    id,
-  ])
+  yield* run(SAVE_CHECK, [at, JSON.stringify(result), workspace, id, at])
 }
 
 /** Never forward: what lies between was not handled, and would not be. */

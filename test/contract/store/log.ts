@@ -155,6 +155,9 @@ export function logPart(shared: SharedStore): void {
       await store.saveCheck({ workspace, id: 'crm', ...check })
       expect(await install(store, workspace)).toMatchObject({ check })
       await store.saveCheck({ workspace, id: 'none', ...check })
+      // One that began before it and took longer.
+      await store.saveCheck({ workspace, id: 'crm', at: later(1), hash: 'old', findings: [] })
+      expect(await install(store, workspace)).toMatchObject({ check })
     })
 
     it('leaves a state only as long as it is the one that was to be left', async () => {
