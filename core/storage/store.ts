@@ -169,6 +169,8 @@ export interface Store {
     eventId: string
     /** `create` fails with `conflict` when the id exists; `update` fails with `not_found` when it does not. */
     mode: 'create' | 'update' | 'upsert'
+    /** The version that was changed into this one: fails with `conflict` when it is not the newest any more. */
+    basedOn?: number | undefined
   }): Promise<{ form: Form; changed: boolean; event: LogEvent | null }>
   getForm(workspace: WorkspaceId, id: string): Promise<Form | undefined>
   /** Public look-up for `/f/{id}`: form ids are unique per workspace, so the workspace comes with the path or is the default. */
