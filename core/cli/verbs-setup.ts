@@ -113,7 +113,7 @@ export const INSTALLATIONS: Group = {
     {
       usage: 'check [id]',
       summary:
-        'have plugins look at their credentials and settings, without effects outside; fails where one finds an error',
+        'have plugins look at their credentials and settings, without effects in the hub; fails where one finds an error',
       load: async () => (await import('./installations-check.ts')).run,
       ...ASK,
     },

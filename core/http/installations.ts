@@ -194,7 +194,7 @@ const checkRoute = (deps: Needs): Route => ({
     tag: 'Installations',
     summary: 'Have the plugin look at its credentials and settings',
     description:
-      'Without effects at the receiver, and whether the installation runs or not. `at` is null where the plugin has no check.',
+      'Without effects in the hub, and whether the installation runs or not; the plugin may send whatever it is granted, and should ask only what has no effect there. `at` is null where the plugin has no check.',
     responses: {
       200: {
         description: 'What it found; nothing: all is well',
