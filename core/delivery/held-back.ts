@@ -36,7 +36,7 @@ export function createHeldBack(): HeldBack {
     add: (delivery, host) => {
       const waiting = held.get(host)
       const isFull = heldCount >= HELD_MAX || (waiting?.length ?? 0) >= HELD_PER_HOST_MAX
-      if (isFull && away.add(host, delivery.id)) return 'away'
+      if (isFull && away.add(host, delivery)) return 'away'
       const named = delivery.host === host ? delivery : { ...delivery, host }
       if (waiting === undefined) held.set(host, [named])
       else waiting.push(named)

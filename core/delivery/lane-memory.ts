@@ -1,13 +1,16 @@
 /** The deliveries a lane holds in memory: those that wait in line, those held by a breaker, and the ids of all. */
 import type { Delivery } from '../model.ts'
+import type { DuePlace } from '../storage/store.ts'
 import { createHeldBack } from './held-back.ts'
 import { LaneLines } from './lane-lines.ts'
 import type { LaneLinesDeps, NextBatch } from './lane-lines.ts'
 import type { BatchRule, Now } from './name-line.ts'
 
 export interface LaneMemory {
-  /** Ignored when it is here already, or known to wait in storage for its host or its pace. */
-  add(delivery: Delivery): void
+  /**
+   * Ignored when it is here already, or known to wait in storage for its host or its pace. `onward`: as in `LaneLines.leaves`.
+   */
+  add(delivery: Delivery, how?: { readonly onward: boolean }): void
   addFirst(delivery: Delivery): void
   /** It waits for its host; beyond some of each host only its id stays. */
   hold(delivery: Delivery, host: string): void
@@ -22,8 +25,10 @@ export interface LaneMemory {
   clear(): readonly string[]
   /** Takes out of those that wait; false: there were none. */
   remove(isMeant: (delivery: Delivery) => boolean): boolean
-  /** True when some that were left to storage for their pace have room again and may be loaded. */
-  recall(): boolean
+  /** Some that were left to storage for their pace have room again and may be loaded; as in `LaneLines.recall`. */
+  recall(): { readonly from: DuePlace | null } | null
+  /** True when storage has some that wait for their pace and are known by their place alone. */
+  hasPassed(): boolean
   /**
    * What takes room: waiting, running, ending. Those held for a host or in line at a pace do not, or one dead host or one
    * slow line would starve the others.
@@ -49,9 +54,9 @@ export function createLaneMemory(deps: Omit<LaneLinesDeps, 'isFresh'> & { readon
   const lines = new LaneLines({ ...deps, isFresh })
 
   return {
-    add: (delivery) => {
+    add: (delivery, how = { onward: false }) => {
       const { id } = delivery
-      if (known.has(id) || held.isAway(id) || lines.isAway(id) || lines.leaves(delivery)) return
+      if (known.has(id) || held.isAway(id) || lines.isAway(id) || lines.leaves(delivery, how)) return
       known.add(id)
       lines.putLast(delivery)
     },
@@ -87,6 +92,7 @@ export function createLaneMemory(deps: Omit<LaneLinesDeps, 'isFresh'> & { readon
       return removed.length > 0
     },
     recall: () => lines.recall(),
+    hasPassed: () => lines.hasPassed(),
     size: () => known.size - held.uncounted() - lines.uncounted(),
     queued: () => lines.queued(),
     fresh: () => lines.fresh(),

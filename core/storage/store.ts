@@ -157,6 +157,9 @@ export interface StateChange {
   readonly event: NewEvent | null
 }
 
+/** A place in the order in which due deliveries are read. */
+export type DuePlace = Pick<Delivery, 'dueAtMs' | 'id'>
+
 export interface Store {
   // forms
   /** Creates (version 1) or changes (version + 1, only when something differs) and appends `form.changed`. */
@@ -252,6 +255,8 @@ export interface Store {
     exceptIds: readonly string[]
     /** Of those sharing an order key only the oldest waiting one, and only when that one is due: what a FIFO lane may run. */
     heads?: boolean
+    /** None before this one; not together with `heads`. */
+    from?: DuePlace
   }): Promise<readonly Delivery[]>
   /** Unix ms at which the next waiting one is due, of those due later than `afterMs` (default: of all); null when none is. */
   nextDue(workspace: WorkspaceId, installation: string, afterMs?: number): Promise<number | null>
