@@ -258,16 +258,6 @@ export function logPart(shared: SharedStore): void {
       expect(await store.headSeq()).toBe(head)
     })
 
-    it('moves a cursor back for a backfill, and never forward', async () => {
-      const { store, workspace } = shared()
-      await install(store, workspace)
-      await store.commitHandled(batch(workspace, { toCursor: 8 }))
-      expect(await store.rewindCursor(workspace, 'crm', 9)).toBe(8)
-      expect(await install(store, workspace)).toMatchObject({ cursor: 8 })
-      expect(await store.rewindCursor(workspace, 'crm', 3)).toBe(3)
-      expect(await install(store, workspace)).toMatchObject({ cursor: 3 })
-    })
-
     it('lets one of two rivals win', async () => {
       const { store, workspace } = shared()
       await install(store, workspace)
