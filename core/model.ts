@@ -141,10 +141,6 @@ export interface LogEvent {
   } | null
 }
 
-/** After it nothing that is remembered of its response, or of the responses of its form, may be used. */
-export const isDeletion = ({ type }: Pick<LogEvent, 'type'>): boolean =>
-  type === 'response.deleted' || type === 'response.discarded' || type === 'form.deleted'
-
 /** An event about to be appended; `seq` is given by the log. */
 export interface NewEvent {
   readonly id: string

@@ -1,4 +1,5 @@
 /** The `email` capability of one run: who may be written to, the message, the breaker, the mail server, and the record of it. */
+import { mailPrint } from '../config/mail-settings.ts'
 import type { EmailAnswer, Json } from '../contract/index.ts'
 import { HubError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
@@ -28,9 +29,10 @@ export interface EmailScope {
   readonly installation: Installation
   /** Undefined where no e-mail can be sent: outside actions, and in a batch of several. */
   readonly actFor: ActFor | undefined
-  readonly limits: Pick<Limits, 'emailBytesMax' | 'attemptBodyBytesMax'>
+  readonly limits: Pick<Limits, 'emailBytesMax' | 'emailTimeoutMs' | 'attemptBodyBytesMax'>
   readonly breakerOpenMs: (host: string) => number | null
-  readonly timeoutMs: number
+  /** What is left of the run's time; undefined: it has no end. */
+  readonly runLeftMs: () => number | undefined
   readonly monotonicMs: () => number
   readonly mask: Mask
   readonly trace: HttpTrace
@@ -45,29 +47,37 @@ export async function sendEmail(args: Args, scope: EmailScope): Promise<Json> {
     throw denied('E-mail is sent by actions, one delivery at a time: enqueue an action without a batch.')
   const settings = mail?.settings() ?? null
   if (mail === undefined || settings === null) throw unconfigured()
+  // A new file is being put to work: what this one says of a login would be held against the other's.
+  if (grant.server !== mailPrint(settings))
+    throw new HubError('plugin_interrupted', 'The mail server is being changed; the e-mail is for another run.')
   const email = emailOf(args, { deliveryId: actFor.deliveryId, from: settings.from })
   await checkRecipient(email.to, grant, { ...scope, actFor })
   const host = `${settings.host}:${settings.port}`
   trace.lastHost = host
-  const openMs = scope.breakerOpenMs(host)
-  if (openMs !== null) {
-    const message = `${host} failed repeatedly; the next attempt is in ${Math.ceil(openMs / 1000)} s.`
-    throw new HubError('breaker_open', message, { retryAfterMs: openMs })
-  }
+  checkBreaker(host, scope)
   const bytes = await emailBytes(email)
   if (bytes.length > limits.emailBytesMax)
     throw new HubError(
       'capability_limit',
       `The e-mail has ${bytes.length} bytes; the limit is ${limits.emailBytesMax}.`,
     )
-  const startMs = scope.monotonicMs()
+  let startMs: number | null = null
+  const begins = (): number => {
+    checkBreaker(host, scope)
+    startMs = scope.monotonicMs()
+    trace.begun += 1
+    return Math.min(limits.emailTimeoutMs, scope.runLeftMs() ?? Infinity)
+  }
   const record = (end: EmailAnswer | HubError): void => {
+    // In line for its turn nothing of it was anywhere.
+    if (startMs === null) return
     const durationMs = Math.round((scope.monotonicMs() - startMs) * 1000) / 1000
+    trace.hosts.push(host)
     trace.exchanges.push({ ...recorded(email, scope), url: `smtp://${host}`, durationMs, ...endOf(end) })
   }
-  trace.begun += 1
   try {
-    const said = await mail.send({ email, bytes, timeoutMs: scope.timeoutMs })
+    const lineMs = (scope.runLeftMs() ?? limits.emailTimeoutMs) * LINE_FRACTION
+    const said = await mail.send({ email, bytes, lineMs, begins })
     // Servers like to repeat whom they do not know; the answer becomes a reason in logs that no erasure reaches.
     const response = scope.mask(said.response.replaceAll(email.to, maskedAddress(email.to)))
     const answer = { ...said, response }
@@ -81,6 +91,16 @@ export async function sendEmail(args: Args, scope: EmailScope): Promise<Json> {
     record(failure)
     throw failure
   }
+}
+
+/** Of the run's time; the rest is for the message, so that none is begun that would be cut off between its end and the answer. */
+const LINE_FRACTION = 0.5
+
+function checkBreaker(host: string, { breakerOpenMs }: EmailScope): void {
+  const openMs = breakerOpenMs(host)
+  if (openMs === null) return
+  const message = `${host} failed repeatedly; the next attempt is in ${Math.ceil(openMs / 1000)} s.`
+  throw new HubError('breaker_open', message, { retryAfterMs: openMs })
 }
 
 /** Nobody can be written to but whom the admin typed, or who answered this very response: the hub is no open relay. */

@@ -1,4 +1,5 @@
 /** From what a plugin handed to `ctx.email` to the bytes of a message. Nothing in it can become another header or recipient. */
+import { createHash } from 'node:crypto'
 import MailComposer from 'nodemailer/lib/mail-composer'
 import type { MailSettings } from '../config/config.ts'
 import type { Args } from './arguments.ts'
@@ -20,6 +21,8 @@ export interface OutgoingEmail {
 
 /** Everything else says who sends what to whom, which is the hub's business. */
 const FREE_HEADER = /^(?:x-[a-z0-9-]{1,60}|in-reply-to|references|list-id|list-unsubscribe|list-unsubscribe-post)$/
+/** 128 bits; with what the composer puts around it, below the 70 that RFC 2046 allows. */
+const BOUNDARY_CHARS = 32
 /** Line ends of every kind, and what else moves the cursor. */
 const NOT_ONE_LINE = /[\p{Cc}\u2028\u2029]/u
 
@@ -64,7 +67,8 @@ export function emailBytes(email: OutgoingEmail): Promise<Buffer> {
     ...(html === null ? {} : { html }),
     // So that vacation notices and other hubs leave it alone (RFC 3834).
     headers: { ...headers, 'auto-submitted': 'auto-generated' },
-    baseBoundary: messageId,
+    // The id itself may hold what no boundary may, and be longer.
+    baseBoundary: createHash('sha256').update(messageId).digest('hex').slice(0, BOUNDARY_CHARS),
     disableFileAccess: true,
     disableUrlAccess: true,
   })

@@ -23,9 +23,11 @@ export interface HttpCapabilityDeps {
   readonly headerBytesMax: number
 }
 
-/** What a run leaves behind: every exchange, the host asked last, and how many requests were begun. */
+/** What a run leaves behind: every exchange and with whom, the host asked last, and how many requests were begun. */
 export interface HttpTrace {
   readonly exchanges: Exchange[]
+  /** Of each exchange, in the same order. What an exchange shows of its URL may be masked. */
+  readonly hosts: string[]
   lastHost: string | null
   /** Those under way have no exchange yet. */
   begun: number
@@ -71,6 +73,7 @@ export async function exchange(deps: HttpCapabilityDeps, call: ExchangeCall): Pr
   const startMs = deps.monotonicMs()
   const record = (end: ExchangeEnd): void => {
     const durationMs = deps.monotonicMs() - startMs
+    trace.hosts.push(target.url.host)
     trace.exchanges.push(recordExchange({ sent, end, durationMs, mask: deps.mask, bytesMax: deps.recordedBytesMax }))
   }
   trace.begun += 1

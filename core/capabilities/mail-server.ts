@@ -19,14 +19,19 @@ import { answerOf, asMailError } from './smtp-errors.ts'
 export interface MailOrder {
   readonly email: OutgoingEmail
   readonly bytes: Buffer
-  /** For all of it: waiting for a connection, connecting, sending, the answer. */
-  readonly timeoutMs: number
+  /** So long it may wait in line; what had no turn by then ends as `plugin_interrupted`, and nothing of it was sent. */
+  readonly lineMs: number
+  /**
+   * Its turn has come, and from now on something of it may leave. Answers how long all of it may take: connecting, sending,
+   * the answer. What it throws ends the sending.
+   */
+  readonly begins: () => number
 }
 
 export interface MailServer {
   /** Null: this hub sends no e-mail. */
   settings(): MailSettings | null
-  /** What the server said. Rejects with `email_*`, `http_refused_address` or `config_invalid`. */
+  /** What the server said. Rejects with `email_*`, `http_refused_address`, `config_invalid` or `plugin_interrupted`. */
   send(order: MailOrder): Promise<EmailAnswer>
   /** From the next message on; connections of before are closed as they end. */
   configure(settings: MailSettings | null, allow: readonly string[]): void
@@ -87,18 +92,20 @@ export function createMailServer(options: MailServerOptions): MailServer {
     async send(order) {
       const wanted = settings
       if (wanted === null) throw unconfigured()
-      const mask = createMask([wanted.password ?? ''])
-      const signal = AbortSignal.timeout(Math.max(1, Math.ceil(order.timeoutMs)))
+      const done = await turns.take(ends(order.lineMs)).catch(() => {
+        throw noTurn(wanted.host)
+      })
       try {
-        const done = await turns.take(signal)
+        const signal = ends(order.begins())
+        const mask = createMask([wanted.password ?? ''])
         try {
           const answer = await transact(wanted, order, signal)
           return { ...answer, response: mask(answer.response) }
-        } finally {
-          done()
+        } catch (error) {
+          throw asMailError(error, { host: wanted.host, isLate: signal.aborted, mask })
         }
-      } catch (error) {
-        throw asMailError(error, { host: wanted.host, isLate: signal.aborted, mask })
+      } finally {
+        done()
       }
     },
     configure(next, allowed) {
@@ -114,6 +121,15 @@ export function createMailServer(options: MailServerOptions): MailServer {
     },
   }
 }
+
+const ends = (afterMs: number): AbortSignal => AbortSignal.timeout(Math.max(1, Math.ceil(afterMs)))
+
+/** No fault of the message or of the server: its delivery is next again, uncounted. */
+const noTurn = (host: string): HubError =>
+  new HubError(
+    'plugin_interrupted',
+    `Every connection to the mail server ${host} was in use; the e-mail is for another run.`,
+  )
 
 export const unconfigured = (): HubError =>
   new HubError(

@@ -76,6 +76,8 @@ export interface RunContext {
 export interface OpenRun {
   readonly handler: CapabilityHandler
   readonly exchanges: Exchange[]
+  /** With whom each exchange was, in the same order. */
+  readonly hosts: readonly string[]
   /** Host (and port) of the last request, for breakers; null when none was made. */
   lastHost(): string | null
   /** True when a request, or an e-mail, of the run may have reached its receiver, answered or not. */
@@ -142,7 +144,7 @@ interface RunScope {
 }
 
 function openRun(opened: Omit<RunScope, 'countHttp'>): OpenRun {
-  const trace: HttpTrace = { exchanges: [], lastHost: null, begun: 0 }
+  const trace: HttpTrace = { exchanges: [], hosts: [], lastHost: null, begun: 0 }
   const { hostOpsMax, httpCallsMax } = opened.installation.limits
   const emailsMax = opened.deps.limits.pluginEmailsMax
   let ops = 0
@@ -154,6 +156,7 @@ function openRun(opened: Omit<RunScope, 'countHttp'>): OpenRun {
   const scope: RunScope = { ...opened, countHttp }
   return {
     exchanges: trace.exchanges,
+    hosts: trace.hosts,
     lastHost: () => trace.lastHost,
     mayHaveLeft: () => mayHaveLeft(trace),
     mask: scope.prepared.mask,
@@ -244,7 +247,7 @@ function serveEmail(args: Args, scope: RunScope, trace: HttpTrace): Promise<Json
     installation,
     actFor: context.actFor,
     breakerOpenMs: prepared.http.breakerOpenMs,
-    timeoutMs: withinRun(scope, deps.limits.emailTimeoutMs),
+    runLeftMs: () => (context.deadlineMs === undefined ? undefined : context.deadlineMs - deps.clock.nowMs()),
     monotonicMs: deps.clock.monotonicMs,
     mask: prepared.mask,
     trace,

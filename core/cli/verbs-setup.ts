@@ -113,7 +113,7 @@ export const INSTALLATIONS: Group = {
     {
       usage: 'check [id]',
       summary:
-        'have plugins look at their credentials and settings, without effects outside; fails where one finds an error',
+        'have plugins look at their credentials and settings, without effects in the hub; fails where one finds an error',
       load: async () => (await import('./installations-check.ts')).run,
       ...ASK,
     },
@@ -131,7 +131,7 @@ export const INSTALLATIONS: Group = {
     },
     {
       usage: 'backfill <id>',
-      summary: 'read the log again from a point in the past',
+      summary: 'read the log again from a point in the past; skips nothing',
       load: async () => (await import('./installations.ts')).backfill,
       ...ASK,
       options: [{ flags: '--from <time>', help: 'beginning, 2026-01-31, a full time, or 2h', required: true }],

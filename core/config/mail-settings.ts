@@ -1,4 +1,5 @@
 /** `email:` of the file: the URL of a mail server and who the e-mail is from, taken apart. What stands in the URL is secret. */
+import { createHash } from 'node:crypto'
 import { mailAddress } from '../capabilities/mail-address.ts'
 import type { MailSettings } from './config.ts'
 
@@ -46,6 +47,10 @@ export const mailSettings = (checked: { url: string; from: string; tls?: 'requir
   const from = parseFrom(checked.from) as MailSettings['from']
   return { ...server, ...(checked.tls === 'none' ? { tls: 'none' as const } : {}), from } satisfies MailSettings
 }
+
+/** Tells one mail server, or login, from another, and gives neither away. */
+export const mailPrint = (settings: MailSettings | null): string =>
+  createHash('sha256').update(JSON.stringify(settings)).digest('hex')
 
 function decoded(text: string): string | undefined {
   try {

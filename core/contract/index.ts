@@ -12,7 +12,7 @@
  *   outcome       what an attempt came to: delivered, retry, dead, ambiguous or unauthorized
  *   credential    what an installation proves itself with at its receiver: refused, it stands still until that is mended
  *   transform     a plugin's function for a response before it is stored: keeps, changes, flags or rejects it
- *   check         a plugin's function that looks at its credentials and settings, and leaves nothing behind
+ *   check         a plugin's function that looks at its credentials and settings, and changes nothing in the hub
  *   quarantine    where flagged and rejected responses wait until somebody releases or discards them
  *   capability    something the host does for the plugin when manifest and admin both allow it
  *   sealed        a value the plugin can place but never read; the host fills it in
@@ -222,7 +222,10 @@ export interface TransformContext<C = { readonly [key: string]: Json }> extends 
   readonly kv: Pick<Kv, 'get' | 'list'>
 }
 
-/** What a check may use. It looks, also at its receiver, and leaves nothing behind on either side. */
+/**
+ * What a check may use. The hub lets it change nothing of its own; what a granted request does at the receiver no hub can see,
+ * so the plugin must ask only what has no effect there.
+ */
 export interface CheckContext<C = { readonly [key: string]: Json }> extends Pick<
   Context<C>,
   'config' | 'run' | 'signal' | 'http' | 'token' | 'hmac' | 'sign' | 'secret' | 'log'
@@ -253,8 +256,8 @@ export interface Plugin<C = { readonly [key: string]: Json }> {
   /** Looks at each response before it is stored; nothing means `keep()`. */
   readonly transform?: (response: IncomingResponse, ctx: TransformContext<C>) => Awaitable<Verdict | void>
   /**
-   * Looks at credentials and settings, without effects at the receiver; nothing means that all is well. Run when settings are
-   * new, and whenever somebody asks. What it throws is a finding, too.
+   * Looks at credentials and settings, and asks the receiver only what has no effect there; nothing means that all is well. Run
+   * when settings are new, and whenever somebody asks. What it throws is a finding, too.
    */
   readonly check?: (ctx: CheckContext<C>) => Awaitable<readonly Finding[] | void>
   /** Keyed `METHOD /path`, which may have `{name}` segments; answered at `/i/<installation>/path`. */

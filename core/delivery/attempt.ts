@@ -34,6 +34,9 @@ export interface AttemptEnd {
   readonly verdicts: readonly Verdict[]
   readonly effects: Effects
   readonly exchanges: readonly Exchange[]
+  /** With whom each exchange was, in the same order. */
+  readonly hosts: readonly string[]
+  /** The last one a request was meant for, if only to be held back by its breaker. */
   readonly host: string | null
   /** Something of it may have reached the receiver. */
   readonly left: boolean
@@ -88,6 +91,7 @@ async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> 
   return {
     ...(wasHeldBack(deps, job, { opened, judged }) ?? judged),
     exchanges: opened?.exchanges ?? [],
+    hosts: opened?.hosts ?? [],
     host: opened?.lastHost() ?? null,
     left: opened?.mayHaveLeft() ?? false,
     mask: opened?.mask ?? ((text) => text),

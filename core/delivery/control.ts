@@ -23,7 +23,7 @@ export interface ControlDeps {
     | 'readEvents'
     | 'headSeq'
     | 'seqBefore'
-    | 'setCursor'
+    | 'rewindCursor'
   >
   readonly engine: Pick<DeliveryEngine, 'push'>
   readonly pump: Pick<Pump, 'rewind' | 'runOnce' | 'wants'>
@@ -45,6 +45,7 @@ export interface Control {
     readonly responseId?: string | undefined
     readonly form?: string | undefined
   }): Promise<{ readonly eventId: string; readonly deliveries: readonly string[] }>
+  /** Nothing is skipped: where the installation stands before that time, it goes on from where it stands. */
   backfill(input: {
     readonly workspace: WorkspaceId
     readonly installation: string
@@ -98,9 +99,9 @@ export function createControl(deps: ControlDeps): Control {
     },
     backfill: async ({ workspace, installation: id, from }) => {
       const { installation } = memberOf(workspace, id)
-      const cursor = from === 'beginning' ? 0 : await deps.store.seqBefore(workspace, from)
+      const wanted = from === 'beginning' ? 0 : await deps.store.seqBefore(workspace, from)
+      const cursor = await deps.store.rewindCursor(workspace, id, wanted)
       const head = await deps.store.headSeq()
-      await deps.store.setCursor(workspace, id, cursor)
       deps.pump.rewind(installation.key, cursor)
       return { cursor, events: Math.max(0, head - cursor) }
     },

@@ -57,7 +57,7 @@ export interface DeliveryEngine {
   setInstallations(list: readonly PlacedInstallation[]): void
   /** Deliveries that were just committed (or replayed): straight into their lanes when there is room. */
   push(deliveries: readonly Delivery[]): void
-  /** Events were committed. A deletion takes its deliveries out of memory: storage says what is left of them. */
+  /** Events were committed. A deletion takes its deliveries, and no others, out of memory: storage says what is left of them. */
   heard(events: readonly LogEvent[]): void
   /** These deliveries are about to be written with their event: what may begin at once does, see `ahead.ts`. */
   ahead(event: LogEvent, forwards: readonly Forward[]): void

@@ -3,7 +3,7 @@
  * flight when the process dies is simply due again at the next start, under the same delivery id.
  */
 import { newId } from '../ids.ts'
-import { isDeletion } from '../model.ts'
+import { isDeletedBy, isDeletion } from '../deletion.ts'
 import type { Delivery, LogEvent } from '../model.ts'
 import type { Lane as QueueLane } from '../queue/queue.ts'
 import type { Installation } from '../registry/installation.ts'
@@ -22,7 +22,7 @@ import type { DeliveryEngine, DeliveryEngineDeps } from './engine-deps.ts'
 import { createFinisher } from './finisher.ts'
 import { Lane } from './lane.ts'
 import type { LaneRun } from './lane.ts'
-import { isUntouched, receiverEvidence, type Verdict } from './outcome.ts'
+import { isUntouched, receiverEvidence, type Evidence, type Verdict } from './outcome.ts'
 import { isRunnable } from './ports.ts'
 import { attemptRunEnd } from './run-end.ts'
 import type { PlacedInstallation } from './ports.ts'
@@ -151,9 +151,9 @@ class Engine implements DeliveryEngine {
     if (this.#stopped) return
     const deletions = events.filter(isDeletion)
     if (deletions.length === 0) return
+    const isDeleted = (delivery: Delivery): boolean => deletions.some((deletion) => isDeletedBy(delivery, deletion))
     for (const { lane } of this.#lanes.values()) {
-      if (!deletions.some(({ workspace }) => workspace === lane.installation.workspace)) continue
-      lane.forgetWaiting()
+      lane.forgetDeleted(isDeleted)
       lane.turn()
     }
   }
@@ -235,7 +235,7 @@ class Engine implements DeliveryEngine {
     const { host } = end
     const [first] = deliveries
     if (host !== null && first !== undefined) lane.learnHost(first, host)
-    const evidence = this.#tellBreaker(ran)
+    const evidence = this.#tellBreakers(ran)
     for (const { name, by } of end.result?.effects.metric ?? [])
       this.#deps.meter.pluginMetric(installation.id, name, by)
     const told = attemptRunEnd(ran)
@@ -268,7 +268,7 @@ class Engine implements DeliveryEngine {
       })
       this.#measure(installation, delivery, { verdict, end, nowMs })
       if (verdict.kind === 'dead' && verdict.disable) this.#disable(installation, delivery, verdict)
-      if (finished.reason === 'receiver_failed' && host !== null && evidence === 'fails') {
+      if (finished.reason === 'receiver_failed' && host !== null && evidence.get(host) === 'fails') {
         this.#deps.breakers.buried({ installation: installation.key, host }, delivery.id)
       }
       if (unwritten === 0) lane.writing()
@@ -307,19 +307,18 @@ class Engine implements DeliveryEngine {
     this.#deps.disable(installation.key, verdict.error, { code: verdict.code, deliveryId: delivery.id })
   }
 
-  /** Tells the breaker what the run says about its host, and lets everybody know of a change. */
-  #tellBreaker({ installation, runId, end }: Ran): 'works' | 'fails' | 'unknown' {
+  /** Tells the breakers what the run says about its hosts, and lets everybody know of a change. */
+  #tellBreakers({ installation, runId, end }: Ran): ReadonlyMap<string, Evidence> {
     const { breakers, clock } = this.#deps
-    const evidence =
-      end.host === null ? 'unknown' : receiverEvidence(end.verdicts[0] ?? { kind: 'repeat' }, end.exchanges.at(-1))
-    if (evidence === 'unknown' || end.host === null) {
-      breakers.release(installation.key, runId)
-      return 'unknown'
-    }
-    const key: BreakerKey = { installation: installation.key, host: end.host }
+    const evidence = receiverEvidence(end.verdicts[0] ?? { kind: 'repeat' }, end)
     const nowMs = clock.nowMs()
-    const change = evidence === 'works' ? breakers.works(key, nowMs) : breakers.fails(key, runId, nowMs)
-    if (change !== null) this.#breakerChanged(installation, key, change)
+    for (const [host, says] of evidence) {
+      const key: BreakerKey = { installation: installation.key, host }
+      const change = says === 'works' ? breakers.works(key, nowMs) : breakers.fails(key, runId, nowMs)
+      if (change !== null) this.#breakerChanged(installation, key, change)
+    }
+    // It may have been the probe of a host that it did not come to: another has to be let through.
+    breakers.release(installation.key, runId)
     return evidence
   }
 

@@ -18,6 +18,8 @@ export interface HeldBack {
   away(): Iterable<string>
   /** How many are here and take no room. */
   uncounted(): number
+  /** Takes those out that are here whole; answers their ids. */
+  remove(isMeant: (delivery: Delivery) => boolean): readonly string[]
   /** Forgets all; answers the ids of those that were here whole. */
   clear(): readonly string[]
 }
@@ -34,7 +36,7 @@ export function createHeldBack(): HeldBack {
     add: (delivery, host) => {
       const waiting = held.get(host)
       const isFull = heldCount >= HELD_MAX || (waiting?.length ?? 0) >= HELD_PER_HOST_MAX
-      if (isFull && away.add(host, delivery.id)) return 'away'
+      if (isFull && away.add(host, delivery)) return 'away'
       const named = delivery.host === host ? delivery : { ...delivery, host }
       if (waiting === undefined) held.set(host, [named])
       else waiting.push(named)
@@ -61,6 +63,18 @@ export function createHeldBack(): HeldBack {
     isAway: away.has,
     away: away.ids,
     uncounted: () => Math.min(heldCount, HELD_MAX),
+    remove: (isMeant) => {
+      const removed: string[] = []
+      for (const [host, waiting] of held) {
+        const staying = waiting.filter((delivery) => !isMeant(delivery))
+        if (staying.length === waiting.length) continue
+        removed.push(...waiting.filter(isMeant).map(({ id }) => id))
+        heldCount -= waiting.length - staying.length
+        if (staying.length === 0) held.delete(host)
+        else held.set(host, staying)
+      }
+      return removed
+    },
     clear: () => {
       const ids = [...held.values()].flatMap((list) => list.map(({ id }) => id))
       held.clear()

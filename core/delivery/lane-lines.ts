@@ -3,9 +3,11 @@
  * each key that shares it. What is too much for a paced line is left to storage until the line is shorter.
  */
 import type { Delivery } from '../model.ts'
+import type { DuePlace } from '../storage/store.ts'
 import { createAway } from './away.ts'
 import { NameLine } from './name-line.ts'
 import type { BatchRule, Now } from './name-line.ts'
+import { isAfter } from './onward.ts'
 import type { Pace } from './pace.ts'
 
 /** What may start now, or when to look again; null: nothing waits. */
@@ -34,6 +36,8 @@ export class LaneLines {
   #turns: NameLine[] = []
   /** By the key of a paced line. */
   readonly #away = createAway()
+  /** The first that is left to storage without its id, by the key of a paced line. */
+  readonly #passed = new Map<string, DuePlace>()
   #pacedCount = 0
   #sweepAt = SWEEP_MIN
 
@@ -68,12 +72,31 @@ export class LaneLines {
     line.putLast(delivery)
   }
 
-  /** True when it is left to storage, since enough wait for their pace here. */
-  leaves(delivery: Delivery): boolean {
+  /**
+   * True when it is left to storage, since enough wait for their pace here, or some that come before it are left: by its id, or
+   * when even those are too many by the place of the first of its line, which is looked up again once the line is shorter.
+   * `onward`: it was not read from the beginning, so others that come before it may be known by no id.
+   */
+  leaves(delivery: Delivery, { onward }: { readonly onward: boolean }): boolean {
     const line = this.of(delivery)
-    if (!line.isPaced || line.length === 0) return false
-    const isFull = line.length >= PACED_PER_KEY_MAX || this.#pacedCount >= PACED_MAX
-    return isFull && this.#away.add(keyOf(delivery, this.#deps.paceOf(delivery)), delivery.id)
+    if (!line.isPaced) return false
+    const key = keyOf(delivery, this.#deps.paceOf(delivery))
+    const passed = this.#passed.get(key)
+    if (onward && passed !== undefined) return true
+    const isBehind = [this.#away.firstOf(key), passed].some((place) => place !== undefined && isAfter(delivery, place))
+    const isFull = line.length > 0 && (line.length >= PACED_PER_KEY_MAX || this.#pacedCount >= PACED_MAX)
+    if (!isBehind && !isFull) return false
+    const { dueAtMs, id } = delivery
+    const isAway = this.#away.add(key, { dueAtMs, id })
+    // Of those known by their place alone this was the first.
+    if (isAway ? passed !== undefined && isAfter(delivery, passed) : passed === undefined)
+      this.#passed.set(key, { dueAtMs, id })
+    return true
+  }
+
+  /** True when storage has some that are known by their place alone. */
+  hasPassed(): boolean {
+    return this.#passed.size > 0
   }
 
   isAway(id: string): boolean {
@@ -84,18 +107,32 @@ export class LaneLines {
     return this.#away.ids()
   }
 
-  /** True when some that were left to storage have room again and may be loaded: one load for all whose line is shorter. */
-  recall(): boolean {
+  /**
+   * Where storage has some that were left to it and have room again: one load for all whose line is shorter. `from`: the first
+   * of those known by their place alone.
+   */
+  recall(): { readonly from: DuePlace | null } | null {
     let room = PACED_MAX - this.#pacedCount
-    const waiting = [...this.#away.keys()].map((key) => ({ key, inLine: this.#lines.get(key)?.length ?? 0 }))
-    if (!waiting.some(({ inLine }) => inLine === 0 || (inLine <= PACED_PER_KEY_LOW && room > 0))) return false
-    for (const { key, inLine } of waiting) {
+    const isShort = (key: string): boolean => {
+      const inLine = this.#lines.get(key)?.length ?? 0
+      return inLine === 0 || (inLine <= PACED_PER_KEY_LOW && room > 0)
+    }
+    const awayKeys = [...this.#away.keys()]
+    const passed = [...this.#passed].filter(([key]) => this.#away.firstOf(key) === undefined && isShort(key))
+    if (passed.length === 0 && !awayKeys.some(isShort)) return null
+    for (const key of awayKeys) {
+      const inLine = this.#lines.get(key)?.length ?? 0
       // One is taken into an empty line however many wait elsewhere.
       const count = Math.max(inLine === 0 ? 1 : 0, Math.min(PACED_PER_KEY_MAX - inLine, room))
       if (count > 0) this.#away.comeBack(key, count)
       room -= count
     }
-    return true
+    let from: DuePlace | null = null
+    for (const [key, place] of passed) {
+      this.#passed.delete(key)
+      if (from === null || isAfter(from, place)) from = place
+    }
+    return { from }
   }
 
   /** Takes the next batch out of its line, lines in turn. */
@@ -120,8 +157,18 @@ export class LaneLines {
   /** Empties the lines; what they remember of paces and hosts stays. Answers the ids that went. */
   clear(): readonly string[] {
     this.#away.clear()
+    this.#passed.clear()
     this.#pacedCount = 0
     return this.#turns.flatMap((line) => line.take(line.length).map(({ id }) => id))
+  }
+
+  /** Takes those out of line; answers their ids. */
+  remove(isMeant: (delivery: Delivery) => boolean): readonly string[] {
+    return this.#turns.flatMap((line) => {
+      const removed = line.remove(isMeant)
+      if (line.isPaced) this.#pacedCount -= removed.length
+      return removed
+    })
   }
 
   /** In line. */

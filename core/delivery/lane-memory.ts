@@ -1,13 +1,16 @@
 /** The deliveries a lane holds in memory: those that wait in line, those held by a breaker, and the ids of all. */
 import type { Delivery } from '../model.ts'
+import type { DuePlace } from '../storage/store.ts'
 import { createHeldBack } from './held-back.ts'
 import { LaneLines } from './lane-lines.ts'
 import type { LaneLinesDeps, NextBatch } from './lane-lines.ts'
 import type { BatchRule, Now } from './name-line.ts'
 
 export interface LaneMemory {
-  /** Ignored when it is here already, or known to wait in storage for its host or its pace. */
-  add(delivery: Delivery): void
+  /**
+   * Ignored when it is here already, or known to wait in storage for its host or its pace. `onward`: as in `LaneLines.leaves`.
+   */
+  add(delivery: Delivery, how?: { readonly onward: boolean }): void
   addFirst(delivery: Delivery): void
   /** It waits for its host; beyond some of each host only its id stays. */
   hold(delivery: Delivery, host: string): void
@@ -20,8 +23,12 @@ export interface LaneMemory {
   forget(id: string): void
   /** Everything that waits goes; ids of what runs stay. Answers the ids that went. */
   clear(): readonly string[]
-  /** True when some that were left to storage for their pace have room again and may be loaded. */
-  recall(): boolean
+  /** Takes out of those that wait; false: there were none. */
+  remove(isMeant: (delivery: Delivery) => boolean): boolean
+  /** Some that were left to storage for their pace have room again and may be loaded; as in `LaneLines.recall`. */
+  recall(): { readonly from: DuePlace | null } | null
+  /** True when storage has some that wait for their pace and are known by their place alone. */
+  hasPassed(): boolean
   /**
    * What takes room: waiting, running, ending. Those held for a host or in line at a pace do not, or one dead host or one
    * slow line would starve the others.
@@ -47,9 +54,9 @@ export function createLaneMemory(deps: Omit<LaneLinesDeps, 'isFresh'> & { readon
   const lines = new LaneLines({ ...deps, isFresh })
 
   return {
-    add: (delivery) => {
+    add: (delivery, how = { onward: false }) => {
       const { id } = delivery
-      if (known.has(id) || held.isAway(id) || lines.isAway(id) || lines.leaves(delivery)) return
+      if (known.has(id) || held.isAway(id) || lines.isAway(id) || lines.leaves(delivery, how)) return
       known.add(id)
       lines.putLast(delivery)
     },
@@ -79,7 +86,13 @@ export function createLaneMemory(deps: Omit<LaneLinesDeps, 'isFresh'> & { readon
       for (const id of waiting) known.delete(id)
       return waiting
     },
+    remove: (isMeant) => {
+      const removed = [...lines.remove(isMeant), ...held.remove(isMeant)]
+      for (const id of removed) known.delete(id)
+      return removed.length > 0
+    },
     recall: () => lines.recall(),
+    hasPassed: () => lines.hasPassed(),
     size: () => known.size - held.uncounted() - lines.uncounted(),
     queued: () => lines.queued(),
     fresh: () => lines.fresh(),

@@ -16,6 +16,7 @@ import type { EarlierAttempts } from './earlier-attempts.ts'
 import { createLaneMemory } from './lane-memory.ts'
 import type { LaneMemory } from './lane-memory.ts'
 import type { BatchRule } from './name-line.ts'
+import { createOnward } from './onward.ts'
 import { isRepaced, paceOf } from './pace.ts'
 import { isRunnable } from './ports.ts'
 import { createTokenBucket } from './token-bucket.ts'
@@ -73,8 +74,11 @@ export class Lane {
   /** Unix ms of the first that waits in storage for its time. */
   #nextDueMs: number | null = null
   #loading = false
+  readonly #onward = createOnward()
   /** Ids that left while a load was under way: its answer may be older than their end. */
   #leftMeanwhile = new Set<string>()
+  /** What was deleted while a load was under way: its answer may be older than that, too. */
+  #deletedMeanwhile: ((delivery: Delivery) => boolean)[] = []
   /** Something was left to storage while a load was under way: its answer may not have it. */
   #declined = false
   #interruptions = 0
@@ -112,6 +116,14 @@ export class Lane {
     for (const id of this.#memory.clear()) if (this.#loading) this.#leftMeanwhile.add(id)
     this.#more = true
     this.#declined = true
+    this.#onward.forget()
+  }
+
+  /** Takes those out of line; what else waits for company or for its pace has waited all the same. */
+  forgetDeleted(isDeleted: (delivery: Delivery) => boolean): void {
+    if (this.#loading) this.#deletedMeanwhile.push(isDeleted)
+    // A form's go bit by bit: storage says which are left. And the next of its key could not be loaded before.
+    if (this.#memory.remove(isDeleted)) this.noteMore()
   }
 
   /** Starts nothing any more, whatever is still under way; what runs goes on and what waits is left to storage. */
@@ -128,9 +140,10 @@ export class Lane {
     const inOrder = this.installation.order === 'fifo' && delivery.orderKey !== null
     const room = this.#memory.size() < this.deps.limits.laneMemoryDeliveriesMax
     if (room && !this.#more && !inOrder && isRunnable(this.state)) {
-      this.#memory.add(delivery)
+      this.#memory.add(delivery, { onward: true })
       return
     }
+    if (this.#memory.hasPassed()) this.#onward.lookFrom(delivery)
     this.#more = true
     this.#declined = true
   }
@@ -244,7 +257,11 @@ export class Lane {
     }
     this.#releaseHeld(nowMs)
     this.#startWaiting(nowMs)
-    if (this.#memory.recall()) this.noteMore()
+    // What comes back while a load is under way would be missing in its answer, and what comes after it would not.
+    const recalled = this.#loading ? null : this.#memory.recall()
+    if (recalled !== null) this.noteMore()
+    if (recalled?.from) this.#onward.lookFrom(recalled.from)
+    if (this.#onward.isDue(nowMs)) this.#more = true
     if (this.#more && this.#isLow() && !this.#loading) void this.#load()
   }
 
@@ -320,26 +337,30 @@ export class Lane {
     this.#loading = true
     this.#declined = false
     this.#leftMeanwhile = new Set()
+    this.#deletedMeanwhile = []
     const limit = limits.laneMemoryDeliveriesMax - this.#memory.size()
     const untilMs = clock.nowMs()
     try {
       // Read as the owner: what the log gets from now on, nobody else has tried.
       if (!this.earlier.hasBegun()) this.earlier.begunAt(await store.headSeq())
-      const exceptIds = this.#memory.ids()
       const rows = await store.loadDue({
         workspace,
         installation: id,
         untilMs,
         limit,
-        exceptIds,
+        exceptIds: this.#memory.ids(),
         ...(order === 'fifo' ? { heads: true } : {}),
       })
       const nextDueMs = rows.length === limit ? null : await store.nextDue(workspace, id, untilMs)
       if (this.#stopped) return
-      if (isRunnable(this.state)) {
-        for (const row of rows) if (!this.#leftMeanwhile.has(row.id)) this.#memory.add(row)
-      }
-      this.#more = rows.length === limit || this.#declined || !isRunnable(this.state)
+      this.#take(rows, { onward: false })
+      // What is left of a full page for its pace is left again: the rest lies behind it.
+      const passed = this.#memory.hasPassed()
+      const last = rows.length === limit ? rows.at(-1) : undefined
+      if (passed && last !== undefined && order !== 'fifo') this.#onward.begin(last)
+      await this.#lookOnward(untilMs)
+      if (this.#stopped) return
+      this.#more = (last !== undefined && !passed) || this.#declined || !isRunnable(this.state)
       if (nextDueMs !== null) this.noteDue(nextDueMs)
     } catch (error) {
       logger.error(
@@ -352,7 +373,25 @@ export class Lane {
     }
     this.#loading = false
     this.#leftMeanwhile.clear()
+    this.#deletedMeanwhile = []
     this.turn()
+  }
+
+  /** One page more of what lies behind those that wait for their pace. */
+  async #lookOnward(untilMs: number): Promise<void> {
+    const { store, clock } = this.deps
+    const { workspace, id } = this.installation
+    const lane = { workspace, installation: id, untilMs, exceptIds: [] }
+    const { rows, againAtMs } = await this.#onward.page((page) => store.loadDue({ ...lane, ...page }), clock.nowMs)
+    if (this.#stopped) return
+    this.#take(rows, { onward: true })
+    if (againAtMs !== null) this.deps.wakeAt(againAtMs)
+  }
+
+  #take(rows: readonly Delivery[], how: { readonly onward: boolean }): void {
+    if (!isRunnable(this.state)) return
+    const isDeleted = (row: Delivery): boolean => this.#deletedMeanwhile.some((isMeant) => isMeant(row))
+    for (const row of rows) if (!this.#leftMeanwhile.has(row.id) && !isDeleted(row)) this.#memory.add(row, how)
   }
 }
 

@@ -28,6 +28,7 @@ export type NextOfLine =
 
 /** What was taken is cut off when there is as much of it, so that taking costs the same at any length. */
 const CUT_AT = 1_024
+const NO_IDS: readonly string[] = []
 
 export class NameLine {
   #waiting: Delivery[] = []
@@ -94,6 +95,18 @@ export class NameLine {
       this.#head = 0
     }
     return taken
+  }
+
+  /** Those go; who stays has waited for company as long as before. Answers the ids that went. */
+  remove(isMeant: (delivery: Delivery) => boolean): readonly string[] {
+    const inLine = this.#waiting.slice(this.#head)
+    const going = inLine.filter(isMeant)
+    if (going.length === 0) return NO_IDS
+    const sinceMs = this.#sinceMs
+    this.take(inLine.length)
+    for (const delivery of inLine) if (!isMeant(delivery)) this.putLast(delivery)
+    this.#sinceMs = this.length === 0 ? null : sinceMs
+    return going.map(({ id }) => id)
   }
 
   next(ruleOf: (delivery: Delivery) => BatchRule, { nowMs, monoMs }: Now): NextOfLine {

@@ -1,4 +1,5 @@
 /** What the end of an attempt means, as data: one row for each error code and for each outcome a plugin can answer. */
+import { errorClassOf } from '../capabilities/http-errors.ts'
 import { isErrorCode } from '../errors.ts'
 import type { ERRORS, ErrorCode, HubError } from '../errors.ts'
 import type { FinalOutcome } from '../contract/index.ts'
@@ -18,6 +19,7 @@ const receiver: Ruling = { move: 'retry', reason: 'receiver_failed' }
 const internal: Ruling = { move: 'retry', reason: 'internal_error' }
 const broken: Ruling = { move: 'dead', reason: 'internal_error' }
 const config: Ruling = { move: 'dead', reason: 'config_error' }
+const refusal: Ruling = { move: 'refuse', reason: 'config_error' }
 const rejected: Ruling = { move: 'dead', reason: 'permanent_reject' }
 
 /** Codes that an attempt can end in: all but what senders do wrong at the hub's own door. */
@@ -49,8 +51,8 @@ export const ERROR_RULINGS = {
 
   http_refused_address: config,
   http_refused_url: config,
-  email_auth: config,
-  credential_refused: { move: 'refuse', reason: 'config_error' },
+  email_auth: refusal,
+  credential_refused: refusal,
   secret_missing: config,
   config_invalid: config,
   capability_denied: config,
@@ -208,13 +210,31 @@ export const isUntouched = (verdict: Verdict): boolean => verdict.kind === 'retr
 
 const SMTP_CLOSING = 421
 
-/** What an attempt tells the breaker of the host it last talked to: nothing, when it never got that far. */
-export function receiverEvidence(verdict: Verdict, last: Exchange | undefined): 'works' | 'fails' | 'unknown' {
-  if (last !== undefined && last.error !== 'refused_by_guard') {
-    // A mail server that refuses one message works; 421 is how it says that it is closing.
-    if (last.method === 'SMTP') return last.status === null || last.status === SMTP_CLOSING ? 'fails' : 'works'
-    return last.status === null || isTransientStatus(last.status) ? 'fails' : 'works'
+export type Evidence = 'works' | 'fails'
+
+interface Talk {
+  readonly exchanges: readonly Exchange[]
+  /** Of each exchange, in the same order. */
+  readonly hosts: readonly string[]
+  /** The last one a request was meant for. */
+  readonly host: string | null
+}
+
+/** What an attempt tells the breakers: of each host what the last exchange with it says, and nothing of one it never reached. */
+export function receiverEvidence(verdict: Verdict, { exchanges, hosts, host }: Talk): ReadonlyMap<string, Evidence> {
+  const evidence = new Map<string, Evidence>()
+  for (const [place, exchange] of exchanges.entries()) {
+    const asked = hosts[place]
+    if (asked !== undefined && exchange.error !== 'refused_by_guard') evidence.set(asked, evidenceOf(exchange))
   }
-  if (verdict.kind !== 'retry') return 'unknown'
-  return isErrorCode(verdict.code) && rowOf(verdict.code) === receiver ? 'fails' : 'unknown'
+  const isFailure = verdict.kind === 'retry' && isErrorCode(verdict.code) && rowOf(verdict.code) === receiver
+  if (host !== null && !evidence.has(host) && isFailure) evidence.set(host, 'fails')
+  return evidence
+}
+
+function evidenceOf({ method, status, error }: Exchange): Evidence {
+  // A mail server that refuses one message, or a login, works; 421 is how it says that it is closing.
+  if (method === 'SMTP' && error === errorClassOf('email_auth')) return 'works'
+  if (method === 'SMTP') return status === null || status === SMTP_CLOSING ? 'fails' : 'works'
+  return status === null || isTransientStatus(status) ? 'fails' : 'works'
 }

@@ -17,6 +17,8 @@ export interface OpenedRun {
   readonly handler: CapabilityHandler
   /** In order, secrets masked, bodies cut. */
   readonly exchanges: readonly Exchange[]
+  /** With whom each exchange was, in the same order. */
+  readonly hosts: readonly string[]
   /** The last host a request was meant for, if only to be held back by its breaker. */
   lastHost(): string | null
   /** True when something of it may have reached a receiver, answered or not. */

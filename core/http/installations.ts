@@ -38,7 +38,10 @@ const installationSchema = z
     when: z.object({ forms: z.array(z.string()).nullable(), events: z.array(z.string()).nullable() }),
     cursor: z.number().int(),
     lag: z.number().int().openapi({ description: 'Events it has not handled yet.' }),
-    last_success_at: z.string().nullable(),
+    last_success_at: z
+      .string()
+      .nullable()
+      .describe('When an attempt last ended well; where the plugin has handlers alone, when one of them did.'),
     last_failure_at: z.string().nullable(),
     last_error: z.string().nullable(),
     last_error_code: z.string().nullable(),
@@ -191,7 +194,7 @@ const checkRoute = (deps: Needs): Route => ({
     tag: 'Installations',
     summary: 'Have the plugin look at its credentials and settings',
     description:
-      'Without effects at the receiver, and whether the installation runs or not. `at` is null where the plugin has no check.',
+      'Without effects in the hub, and whether the installation runs or not; the plugin may send whatever it is granted, and should ask only what has no effect there. `at` is null where the plugin has no check.',
     responses: {
       200: {
         description: 'What it found; nothing: all is well',
@@ -283,11 +286,11 @@ const backfillRoute = (deps: Needs): Route => ({
   access: 'deliveries:write',
   doc: {
     tag: 'Installations',
-    summary: 'Read the log again from a point in the past',
+    summary: 'Read the log again from a point in the past; what was not read yet is never skipped',
     body: { schema: backfillBody, example: { from: '2026-05-31T00:00:00Z' } },
     responses: {
       202: {
-        description: 'Where it starts and how many events lie ahead',
+        description: 'Where it starts, which is no later than where it stood, and how many events lie ahead',
         schema: z.object({ cursor: z.number().int(), events: z.number().int() }),
       },
     },

@@ -31,7 +31,7 @@ export interface PluginForms {
   ensure(workspace: WorkspaceId, wish: FormWish): Promise<FormInfo>
 }
 
-/** Opens them. Wishes for one form follow each other, so that none overwrites what another has added. */
+/** Opens them. Wishes for one form follow each other here; what somebody else changes meanwhile is looked at again. */
 export function openPluginForms(deps: PluginFormsDeps): PluginForms {
   const last = new Map<string, Promise<unknown>>()
   const inTurn = async <T>(key: string, work: () => Promise<T>): Promise<T> => {
@@ -55,16 +55,38 @@ export function openPluginForms(deps: PluginFormsDeps): PluginForms {
 
 async function ensure(deps: PluginFormsDeps, workspace: WorkspaceId, wish: FormWish): Promise<FormInfo> {
   const wanted = read({ name: wish.name, fields: wish.fields, access: 'key' })
-  const form = await deps.store.getForm(workspace, wish.id)
+  let form = await deps.store.getForm(workspace, wish.id)
+  for (;;) {
+    try {
+      return await widen(deps, { workspace, id: wish.id, form, wanted })
+    } catch (error) {
+      const before = form?.version
+      if (!(error instanceof HubError) || error.code !== 'conflict') throw error
+      form = await deps.store.getForm(workspace, wish.id)
+      if (form === undefined || form.version === before) throw error
+    }
+  }
+}
+
+interface Widening {
+  readonly workspace: WorkspaceId
+  readonly id: string
+  /** As it was read; undefined: there is none. */
+  readonly form: Form | undefined
+  readonly wanted: FormDefinition
+}
+
+/** Fails with `conflict` where somebody changed or made the form meanwhile. */
+async function widen(deps: PluginFormsDeps, { workspace, id, form, wanted }: Widening): Promise<FormInfo> {
   if (form === undefined) {
     await room(deps, workspace)
-    return shown(await save(deps, { workspace, id: wish.id, definition: wanted, mode: 'create' }))
+    return shown(await save(deps, { workspace, id, definition: wanted, mode: 'create' }))
   }
   const definition = extended(form, wanted)
   if (definition === null) return shown(form)
   if (form.managedBy === 'file')
     throw new HubError('managed_by_file', `The form "${form.id}" is defined in manifold.yaml; no plugin changes it.`)
-  return shown(await save(deps, { workspace, id: form.id, definition, mode: 'update' }))
+  return shown(await save(deps, { workspace, id, definition, mode: 'update', basedOn: form.version }))
 }
 
 /** Every mistake in one sentence: a plugin shows nothing else. */
@@ -95,7 +117,7 @@ function extended(form: Form, wanted: FormDefinition): FormDefinition | null {
 
 async function save(
   { store, forms, clock, published }: PluginFormsDeps,
-  form: Pick<Parameters<Store['saveForm']>[0], 'workspace' | 'id' | 'definition' | 'mode'>,
+  form: Pick<Parameters<Store['saveForm']>[0], 'workspace' | 'id' | 'definition' | 'mode' | 'basedOn'>,
 ): Promise<Form> {
   const at = rfc3339(clock.nowMs())
   const saved = await store.saveForm({ ...form, managedBy: 'api', at, eventId: newId('event') })

@@ -48,11 +48,14 @@ export interface HandledEvents {
   /** How many, from the first on; fewer than given when the sandbox was interrupted. */
   readonly count: number
   readonly effects: Effects
-  /** A handler among them did what it was for. */
+  /** A handler among them did all that its plugin is for. */
   readonly ranWell: boolean
   /** Tells meters and the history; to be called when it is on disk, with the deliveries that this made. */
   readonly committed: (made: readonly Delivery[]) => void
 }
+
+/** Status codes from here on are no success. */
+const ERROR_MIN = 400
 
 /** An event for which the manifest itself says what to enqueue: nothing runs. */
 interface Forwarded {
@@ -215,13 +218,23 @@ function settle(
     gathered.kv.push(...effects.kv)
     gathered.events.push(...effects.events)
     gathered.tallies.push(...effects.tallies)
-    gathered.ranWell = true
+    if (isAllThereIs(installation, each)) gathered.ranWell = true
   } else {
     gathered.deliveries.push(failedHandler(input, each, { result, error }))
   }
   const end = { result, effects, error }
   gathered.notes.push((made) => tell(input, each, { ...end, deliveryId: deliveryOf(each, made, error) }))
   return error === null
+}
+
+/**
+ * Where something is to follow from a handler, that tells how the installation is. Where nothing can, its handlers do; those
+ * that may ask somebody outside only when they did.
+ */
+function isAllThereIs({ plugin }: Installation, { opened }: Prepared): boolean {
+  const { actions, schedules, permissions } = plugin.manifest
+  if (Object.keys(actions).length + Object.keys(schedules).length > 0) return false
+  return permissions.http === undefined || opened.exchanges.some(({ status }) => status !== null && status < ERROR_MIN)
 }
 
 /** The delivery that a failed run became: a new one, or the one that it was before. */

@@ -3,7 +3,7 @@
  * one unbroken run of sequences; whoever needs what is not in it reads the log.
  */
 import type { Limits } from '../limits.ts'
-import { isDeletion } from '../model.ts'
+import { isDeletedBy, isDeletion } from '../deletion.ts'
 import type { LogEvent, WorkspaceId } from '../model.ts'
 
 export interface RecentEvents {
@@ -70,9 +70,7 @@ export function createRecentEvents(limits: Pick<Limits, 'recentEventsMax' | 'rec
   const erase = (deletion: LogEvent): void => {
     for (let index = start; index < run.length; index++) {
       const event = run[index] as LogEvent
-      const meant =
-        deletion.responseId === null ? event.formId === deletion.formId : event.responseId === deletion.responseId
-      if (!meant || event.responseId === null || event.workspace !== deletion.workspace) continue
+      if (event.responseId === null || !isDeletedBy(event, deletion)) continue
       const erased: LogEvent = { ...event, data: null, meta: '{}' }
       bytes -= sizeOf(event) - sizeOf(erased)
       run[index] = erased

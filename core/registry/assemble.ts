@@ -205,6 +205,7 @@ function resolveOne(
     plugin,
     schema,
     limits: hub.limits,
+    mail: hub.email,
     hardenedGroups: hub.sandbox.hardened,
   })
 }

@@ -1,4 +1,7 @@
-/** One run of a plugin's `check`: what it finds out about its own credentials and settings. Leaves nothing behind. */
+/**
+ * One run of a plugin's `check`: what it finds out about its own credentials and settings. Nothing in the hub follows from it;
+ * of what it sends the hub checks only, as ever, that it is granted.
+ */
 import type { Clock } from '../clock.ts'
 import type { Finding } from '../contract/index.ts'
 import { NO_EFFECTS } from '../delivery/effects.ts'

@@ -13,7 +13,7 @@ import type { Roster } from './roster.ts'
 
 /** What a check came to. */
 export interface CheckView {
-  /** RFC 3339; null: the plugin has no check. */
+  /** RFC 3339, when it began; null: the plugin has no check. */
   readonly at: string | null
   readonly findings: readonly CheckFinding[]
 }
@@ -38,9 +38,12 @@ export function openChecks(deps: ChecksDeps): Checks {
   let last: Promise<void> = Promise.resolve()
   let closed = false
   const look = async (installation: Installation): Promise<CheckView> => {
-    const { workspace, id, hash } = installation
-    const findings = await runCheck(deps, installation)
+    const { workspace, id, key, hash } = installation
+    // Of two that overlap the one that began later knows better, whichever ends first.
     const at = rfc3339(deps.clock.nowMs())
+    const findings = await runCheck(deps, installation)
+    // Other settings since, or none at all: this says nothing of them.
+    if (deps.roster().find(key)?.installation.hash !== hash) return { at, findings }
     await tell(deps, installation, findings)
     await deps.store.saveCheck({ workspace, id, at, hash, findings })
     return { at, findings }

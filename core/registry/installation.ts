@@ -45,6 +45,8 @@ export interface EmailGrant {
   readonly addresses: readonly string[]
   /** Keys of fields of the event's own response; `*`: any. */
   readonly fields: readonly string[]
+  /** `mailPrint` of the server it goes by: another one is another setting of this installation. */
+  readonly server: string
 }
 
 export interface Installation {

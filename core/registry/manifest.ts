@@ -82,7 +82,7 @@ export const manifestSchema = z.strictObject({
   check: z
     .boolean()
     .default(false)
-    .describe('true: it can look at its own credentials and settings, without effects outside.'),
+    .describe('true: it can look at its own credentials and settings, without effects in the hub.'),
   actions: z
     .record(
       name,

@@ -1,8 +1,9 @@
 /** An installation of the file and its plugin become one thing that can run: settings complete, secrets apart, hosts exact. */
 import { createHash } from 'node:crypto'
 import { mailAddress } from '../capabilities/mail-address.ts'
-import type { InstallationConfig } from '../config/config.ts'
+import type { InstallationConfig, MailSettings } from '../config/config.ts'
 import { formatPath } from '../config/document.ts'
+import { mailPrint } from '../config/mail-settings.ts'
 import type { Limits } from '../limits.ts'
 import { compileFilter } from '../routing/filter.ts'
 import type { UnitLimits } from '../sandbox/sandbox.ts'
@@ -17,6 +18,8 @@ export interface ResolveInput {
   readonly plugin: LoadedPlugin
   readonly schema: WithSchema
   readonly limits: Limits
+  /** What e-mail goes by; null: this hub sends none. */
+  readonly mail: MailSettings | null
   /** Groups that the file wants hardened as a whole. */
   readonly hardenedGroups?: readonly LoadedPlugin['origin'][]
 }
@@ -35,7 +38,7 @@ export function resolveInstallation(
   for (const path of complete.secrets) seal(complete.value, path, secrets)
   const http = httpGrant(plugin.manifest, config.with)
   if ('problem' in http) return { problems: [http.problem] }
-  const email = emailGrant(plugin.manifest, config.with)
+  const email = emailGrant(plugin.manifest, config.with, mailPrint(input.mail))
   if (email !== null && 'problem' in email) return { problems: [email.problem] }
   const when = checkWhen(config, plugin.manifest, limits)
   if ('problem' in when) return { problems: [when.problem] }
@@ -107,7 +110,11 @@ function httpGrant(manifest: Manifest, typed: unknown): { grant: HttpGrant } | {
 }
 
 /** As with hosts, only what the admin typed counts: an address that is a default could be changed by an update. */
-function emailGrant(manifest: Manifest, typed: unknown): { grant: EmailGrant } | { problem: string } | null {
+function emailGrant(
+  manifest: Manifest,
+  typed: unknown,
+  server: string,
+): { grant: EmailGrant } | { problem: string } | null {
   const wanted = manifest.permissions.email?.to
   if (wanted === undefined) return null
   const addresses = new Set<string>()
@@ -125,7 +132,7 @@ function emailGrant(manifest: Manifest, typed: unknown): { grant: EmailGrant } |
       addresses.add(address)
     }
   }
-  return { grant: { addresses: [...addresses], fields } }
+  return { grant: { addresses: [...addresses], fields, server } }
 }
 
 /** The texts at the path; a list on the way means all of its entries. */

@@ -53,7 +53,11 @@ export interface RosterDeps {
 
 const OLD_FILE = 'the configuration here is older than what other processes run; its forms are not taken over'
 
-type Member = { -readonly [name in keyof Standing]: Standing[name] } & { cursor: number }
+type Member = { -readonly [name in keyof Standing]: Standing[name] } & {
+  cursor: number
+  /** The hub has judged that it is to stand still, and writes that down: it must not be let go meanwhile. */
+  isJudged: boolean
+}
 
 /** Forgiven: by a person, or by other code or settings. */
 const NO_PAUSES = { pausesAtMs: [] } as const
@@ -142,8 +146,8 @@ export class Roster {
   placed(): readonly PlacedInstallation[] {
     return this.#mine().map((member) => ({
       installation: member.installation,
-      // Until the unit of just these settings is up it stands still; its events wait in the log.
-      state: isRunning(member.state) && !this.#isLoaded(member) ? 'paused' : member.state,
+      // Until the unit of just these settings is up, or once it was judged, it stands still; its events wait in the log.
+      state: isRunning(member.state) && (member.isJudged || !this.#isLoaded(member)) ? 'paused' : member.state,
       cursor: member.cursor,
     }))
   }
@@ -236,6 +240,7 @@ export class Roster {
     if (member === undefined) throw new HubError('not_found', `There is no installation "${key.split('/').at(-1)}".`)
     const state = moveInstallation(member.state, move)
     await this.#become(member, { state, reason, ...(state === 'ready' ? NO_PAUSES : {}) })
+    member.isJudged = false
     this.#goOn(member)
   }
 
@@ -245,10 +250,24 @@ export class Roster {
    */
   async judge(key: string, move: InstallationMove, sentence: Omit<Sentence, 'state'>): Promise<void> {
     const member = this.#members.get(key)
-    if (member === undefined || !this.#deps.fleet.holds(key) || !canMove(member.state, move)) return
+    if (member === undefined) return
+    member.isJudged = false
+    if (!this.#deps.fleet.holds(key) || !canMove(member.state, move)) return
     const only = { state: member.state, returnsAtMs: member.returnsAtMs }
     const state = moveInstallation(member.state, move)
-    if (await this.#become(member, { ...sentence, state }, only)) this.#goOn(member)
+    member.isJudged = !isRunning(state)
+    // A refusal that could not be written is judged again, and stands until then.
+    let isOver = sentence.refusedHash === undefined
+    let isDone = false
+    try {
+      isDone = await this.#become(member, { ...sentence, state }, only)
+      isOver = true
+    } finally {
+      const now = this.#members.get(key)
+      if (now !== undefined && isOver) now.isJudged = false
+    }
+    // The file may have been read again meanwhile: what was written is not of the member there is now.
+    if (isDone && this.#members.get(key) === member) this.#goOn(member)
     else await this.catchUp()
   }
 
@@ -291,6 +310,7 @@ export class Roster {
       pausesAtMs: (known ?? row)?.pausesAtMs ?? [],
       refusedHash: (known ?? row)?.refusedHash ?? null,
       cursor: row?.cursor ?? 0,
+      isJudged: known?.installation.hash === hash && known.isJudged,
     }
     this.#members.set(key, member)
     if (!this.#deps.fleet.holds(key)) return

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { DisableInstallation, RefuseCredential } from '../delivery/ports.ts'
 import type { Logger } from '../observe/observe.ts'
 import { CREDENTIAL_REASON } from './credential.ts'
+import type { Installation } from './installation.ts'
 import type { Roster } from './roster.ts'
 
 const RETRY_MS = 1_000
@@ -19,12 +20,16 @@ export function openStops({ roster, clock, logger }: StopDeps): {
   readonly refused: RefuseCredential
 } {
   const refused: RefuseCredential = (installation, message) => {
-    const { key, id, hash } = installation
+    const { key, hash } = installation
     // Other settings since, or none at all: this says nothing of them.
     if (roster().find(key)?.installation.hash !== hash) return
     const reason = `${CREDENTIAL_REASON}${message}`
     roster()
-      .judge(key, 'disable', { reason, refusedHash: hash, alert: { code: 'credential_refused', todo: todoOf(id) } })
+      .judge(key, 'disable', {
+        reason,
+        refusedHash: hash,
+        alert: { code: 'credential_refused', todo: todoOf(installation) },
+      })
       .catch((error: unknown) => {
         logger.error({ err: error, installation: key }, 'a refused credential could not be written down; trying again')
         clock.after(RETRY_MS, () => refused(installation, message))
@@ -43,7 +48,7 @@ export function openStops({ roster, clock, logger }: StopDeps): {
 }
 
 /** For the alert: what waits needs no backfill, since nothing of it was skipped. */
-const todoOf = (id: string): string =>
-  `Mend the credential in the settings of "${id}" (new settings are tried by themselves), or at the receiver, and then run: ` +
+const todoOf = ({ id, email }: Installation): string =>
+  `Mend the credential in the settings of "${id}"${email === undefined ? '' : ', or the login in email.url'} (new settings are tried by themselves), or at the receiver, and then run: ` +
   `manifold installations resume ${id}. Deliveries and events that waited go out then. To send older events again as well: ` +
   `manifold installations backfill ${id} --from <time>.`

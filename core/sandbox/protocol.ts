@@ -184,7 +184,7 @@ export const NOT_IN_TRANSFORM =
   'cannot be used in a transform: it runs before anything is stored, in the time of the sender. React to response.submitted instead'
 
 /** The same for checks. */
-export const NOT_IN_CHECK = 'cannot be used in a check: it only looks, and leaves nothing behind'
+export const NOT_IN_CHECK = 'cannot be used in a check: it only looks, and changes nothing in the hub'
 
 /** Names under which scripts show in stack traces inside the guest. */
 export const PLUGIN_FILE = 'plugin.js'

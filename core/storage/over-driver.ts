@@ -217,12 +217,12 @@ function logVerbs(
 function installationVerbs(
   driver: Driver,
   { nowMs }: OverDriverOptions,
-): Part<'syncInstallations' | 'setInstallationState' | 'saveCheck' | 'setCursor' | 'commitHandled'> {
+): Part<'syncInstallations' | 'setInstallationState' | 'saveCheck' | 'rewindCursor' | 'commitHandled'> {
   return {
     syncInstallations: async (wanted) => (await driver.write('syncInstallations', wanted)).map(toInstallation),
     setInstallationState: (input) => driver.write('setInstallationState', input),
     saveCheck: (input) => driver.write('saveCheck', input),
-    setCursor: (workspace, id, cursor) => driver.write('setCursor', { workspace, id, cursor }),
+    rewindCursor: (workspace, id, cursor) => driver.write('rewindCursor', { workspace, id, cursor }),
     commitHandled: async (batch) => {
       const at = rfc3339(nowMs())
       const handled = await driver.write('commitHandled', { batch, at })

@@ -70,7 +70,7 @@ export interface HandledBatch {
   readonly fromCursor: number
   readonly toCursor: number
   readonly effects: Effects
-  /** A handler did what it was for: the installation's last success is now. */
+  /** A handler did all that its plugin is for: the installation's last success is now. */
   readonly ranWell?: boolean
 }
 
@@ -157,6 +157,9 @@ export interface StateChange {
   readonly event: NewEvent | null
 }
 
+/** A place in the order in which due deliveries are read. */
+export type DuePlace = Pick<Delivery, 'dueAtMs' | 'id'>
+
 export interface Store {
   // forms
   /** Creates (version 1) or changes (version + 1, only when something differs) and appends `form.changed`. */
@@ -169,6 +172,8 @@ export interface Store {
     eventId: string
     /** `create` fails with `conflict` when the id exists; `update` fails with `not_found` when it does not. */
     mode: 'create' | 'update' | 'upsert'
+    /** The version that was changed into this one: fails with `conflict` when it is not the newest any more. */
+    basedOn?: number | undefined
   }): Promise<{ form: Form; changed: boolean; event: LogEvent | null }>
   getForm(workspace: WorkspaceId, id: string): Promise<Form | undefined>
   /** Public look-up for `/f/{id}`: form ids are unique per workspace, so the workspace comes with the path or is the default. */
@@ -236,7 +241,8 @@ export interface Store {
   setInstallationState(input: StateChange): Promise<boolean>
   /** Nothing when there is no such installation any more. */
   saveCheck(input: Checked & { readonly workspace: WorkspaceId; readonly id: string }): Promise<void>
-  setCursor(workspace: WorkspaceId, id: string, cursor: number): Promise<void>
+  /** Back to there, never forward. Answers where it stands. */
+  rewindCursor(workspace: WorkspaceId, id: string, cursor: number): Promise<number>
   commitHandled(batch: HandledBatch): Promise<HandledResult>
 
   // deliveries
@@ -249,6 +255,8 @@ export interface Store {
     exceptIds: readonly string[]
     /** Of those sharing an order key only the oldest waiting one, and only when that one is due: what a FIFO lane may run. */
     heads?: boolean
+    /** None before this one; not together with `heads`. */
+    from?: DuePlace
   }): Promise<readonly Delivery[]>
   /** Unix ms at which the next waiting one is due, of those due later than `afterMs` (default: of all); null when none is. */
   nextDue(workspace: WorkspaceId, installation: string, afterMs?: number): Promise<number | null>

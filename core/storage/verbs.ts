@@ -9,8 +9,8 @@ import { appendEvents, eventOfResponse, getEvent, headSeq, readEvents, seqBefore
 import { getForm, listForms, listFormVersions, saveForm } from './procedures/forms.ts'
 import {
   commitHandled,
+  rewindCursor,
   saveCheck,
-  setCursor,
   setInstallationState,
   syncInstallations,
 } from './procedures/installations.ts'
@@ -47,9 +47,9 @@ export const WRITES = {
   release,
   replay,
   revokeKey,
+  rewindCursor,
   saveCheck,
   saveForm,
-  setCursor,
   setInstallationState,
   syncInstallations,
   touchKeys,

@@ -12,6 +12,7 @@ import { makeBundle } from '../registry/loading.ts'
 import type { Manifest } from '../registry/manifest.ts'
 import { isInside, MANIFEST_FILE, readManifest } from '../registry/read-manifest.ts'
 import { resolveInstallation } from '../registry/resolve.ts'
+import { SCRIPTED_MAIL } from './scripted-email.ts'
 import { Schemas } from '../registry/schemas.ts'
 
 /** How the plugin is installed, as `manifold.yaml` would say it. */
@@ -94,7 +95,7 @@ export async function installationOf(dir: string, options: InstallOptions): Prom
     throw new Error(wrong.map(({ path, message }) => `${formatPath(['config', ...path])}: ${message}`).join('\n'))
   const bundle = await makeBundle({ dir, manifest })
   const plugin = { manifest, dir, origin: 'community', bundle } as const
-  const resolved = resolveInstallation({ config, plugin, schema, limits: LIMITS })
+  const resolved = resolveInstallation({ config, plugin, schema, limits: LIMITS, mail: SCRIPTED_MAIL })
   if ('problems' in resolved) throw new Error(resolved.problems.join('\n'))
   return { ...resolved.installation, group: 'own' }
 }

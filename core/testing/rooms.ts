@@ -252,7 +252,7 @@ function hands({ store, queue, clock, installation, engine, pump, scheduler, ...
     work,
     /** The whole log once more, as after a crash that kept nothing of what was committed but the deliveries. */
     rereadLog: async () => {
-      await store.setCursor(workspace, id, 0)
+      await store.rewindCursor(workspace, id, 0)
       pump.rewind(key, 0)
       await work(['pump'])
     },

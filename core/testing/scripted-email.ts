@@ -30,7 +30,8 @@ export interface ScriptedEmail {
 
 const OK = 250
 const REFUSED_MIN = 400
-const SETTINGS: MailSettings = {
+/** What the hub around a plugin under test goes by. */
+export const SCRIPTED_MAIL: MailSettings = {
   host: 'mail.manifold.example',
   port: 587,
   tls: 'starttls',
@@ -46,8 +47,9 @@ export function createScriptedEmail(): { readonly mail: MailServer; readonly scr
   const sent: SentEmail[] = []
   return {
     mail: {
-      settings: () => SETTINGS,
-      send: async ({ email }) => {
+      settings: () => SCRIPTED_MAIL,
+      send: async ({ email, begins }) => {
+        begins()
         sent.push({ ...email, from: `${email.from.name} <${email.from.address}>` })
         const reply = replies[Math.min(turn++, replies.length - 1)] ?? OK
         if (reply === 'lost') return { accepted: null, code: 0, response: 'The test says that no answer came.' }

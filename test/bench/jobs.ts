@@ -122,7 +122,7 @@ const byCursor = (store: Store): Way => ({
   run: async (count) => {
     const startedMs = performance.now()
     for (let reading = 0; reading < READINGS; reading += 1) {
-      await store.setCursor(WORKSPACE, INSTALLATION, 0)
+      await store.rewindCursor(WORKSPACE, INSTALLATION, 0)
       for (let cursor = 0; cursor < count;) cursor = await handleBatch(store, cursor)
     }
     return { addMs: 0, runMs: (performance.now() - startedMs) / READINGS, readings: READINGS }

@@ -50,9 +50,9 @@ const email = (more: Partial<OutgoingEmail> = {}): OutgoingEmail => ({
   ...more,
 })
 
-async function send(server: MailServer, more: Partial<OutgoingEmail> = {}, timeoutMs = 10_000) {
+async function send(server: MailServer, more: Partial<OutgoingEmail> = {}, timeoutMs = 10_000, lineMs = timeoutMs) {
   const outgoing = email(more)
-  return await server.send({ email: outgoing, bytes: await emailBytes(outgoing), timeoutMs })
+  return await server.send({ email: outgoing, bytes: await emailBytes(outgoing), lineMs, begins: () => timeoutMs })
 }
 
 /** The code of what `send` rejects with; what it answered, if it answered. */
@@ -92,6 +92,14 @@ describe('a message', () => {
   test('of the same delivery is the same bytes again, but for the date', async () => {
     const bytes = async () => (await emailBytes(email({ html: '<b>x</b>' }))).toString().replace(/^Date: .*$/m, '')
     expect(await bytes()).toBe(await bytes())
+  })
+
+  test('in two forms is divided by what RFC 2046 takes as a boundary', async () => {
+    const messageId = `<dlv_${'0'.repeat(26)}@mail.a-rather-long-name-of-a-department.example.org>`
+    const raw = (await emailBytes(email({ messageId, html: '<b>x</b>' }))).toString()
+    const boundary = /boundary="([^"]*)"/.exec(raw)?.[1] ?? ''
+    expect(boundary).toMatch(/^[\w'()+,./:=?-]{1,70}$/)
+    expect(raw.split(`--${boundary}`)).toHaveLength(4)
   })
 })
 
@@ -225,17 +233,30 @@ describe('connections', () => {
     expect(mail.mails).toHaveLength(2)
   })
 
-  test('there are only so many at a time; the others wait for their turn, or give up', async () => {
+  test('there are only so many at a time; the others wait for their turn, which no time of theirs goes into', async () => {
     await using mail = await startMailReceiver()
     using server = open(mail, {}, { limits: { emailConnectionsMax: 2 } })
     await Promise.all(Array.from({ length: 7 }, () => send(server)))
     expect(mail.mails).toHaveLength(7)
     expect(mail.concurrencyMax).toBe(2)
     mail.respond({ to: 'hang' })
-    const ends = await Promise.all(Array.from({ length: 4 }, () => failure(send(server, {}, 300))))
+    const ends = await Promise.all(Array.from({ length: 4 }, () => failure(send(server, {}, 300, 10_000))))
     expect(ends).toEqual(Array.from({ length: 4 }, () => 'email_timeout'))
     mail.respond({})
     expect(await send(server)).toMatchObject({ accepted: true })
+  })
+
+  test('who waited in line has all of its time when its turn comes, or none of it was sent', async () => {
+    await using mail = await startMailReceiver()
+    using server = open(mail, {}, { limits: { emailConnectionsMax: 1 } })
+    mail.respond([{ data: 'hang' }, {}])
+    const first = send(server, {}, 1_500)
+    await mail.received(1)
+    const patient = send(server, {}, 1_500, 10_000)
+    expect(await failure(send(server, {}, 1_500, 50))).toBe('plugin_interrupted')
+    expect(await first).toMatchObject({ accepted: null })
+    expect(await patient).toMatchObject({ accepted: true })
+    expect(mail.mails).toHaveLength(2)
   })
 
   test('are closed when nothing was sent for a while, and with the server', async () => {

@@ -62,6 +62,38 @@ describe('the breaker', () => {
     expect(await world.deliveries({ state: 'delivered' })).toHaveLength(4)
   })
 
+  test.each([
+    ['whose probe asks it', false],
+    ['whose probe does not ask it any more', true],
+  ])('a host that a run talks to on its way to another is given back, %s', async (_what, isKept) => {
+    await using tokens = await startReceiver({ status: 503 })
+    await using api = await startReceiver()
+    let token = ''
+    const code: DoublePlugin = {
+      hosts: [new URL(tokens.url).host, new URL(api.url).host],
+      on: { 'response.submitted': (_event, ctx) => ctx.enqueue('post', {}) },
+      actions: {
+        post: async (_items, ctx) => {
+          const asked = token === '' ? (await ctx.http({ method: 'POST', url: tokens.url })).status : 200
+          if (asked !== 200) return { outcome: 'retry', reason: 'no token', code: 'token_unavailable' }
+          if (isKept) token = 'kept'
+          const { status } = await ctx.http({ method: 'POST', url: api.url })
+          return status < 300 ? { outcome: 'delivered' } : { outcome: 'retry', reason: `answered ${status}` }
+        },
+      },
+    }
+    await using world = await openWorld({
+      installations: [{ id: 'crm', code, retry: { delaysMs: Array.from({ length: 200 }, () => 20) } }],
+      limits: { breakerFailuresMax: 3, breakerProbeMs: 50, breakerProbeMsMax: 50 },
+    })
+    await world.submit(...answers(30))
+    await until('the breaker to open', () => world.counts.get('breaker crm open'))
+    if (isKept) token = 'from before'
+    else tokens.respond({ status: 200 })
+    await world.settled()
+    expect(await world.deliveries({ state: 'delivered' })).toHaveLength(30)
+  })
+
   test('a dead endpoint leaves its neighbour alone', async () => {
     await using dead = await startReceiver({ hang: true })
     await using alive = await startReceiver()

@@ -117,7 +117,7 @@ test('what was forwarded before a crash is not made again by whoever reads the l
     for (let n = 0; n < 30; n++) await world.receive({ n })
     await world.settled()
     // As after a kill: the cursor was not written since.
-    await world.store.setCursor('default', 'crm', 0)
+    await world.store.rewindCursor('default', 'crm', 0)
     world.pump.rewind('default/crm', 0)
     await world.caughtUp()
     await world.receive({ n: 30 })

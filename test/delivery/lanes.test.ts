@@ -216,6 +216,38 @@ test('a lane that leaves and comes back makes no attempt twice whose end is not 
   expect(sent).toHaveLength(4)
 })
 
+test('deletions elsewhere do not make a batch wait anew; its own deleted are not in it', async () => {
+  const sent: (readonly unknown[])[] = []
+  const code: DoublePlugin = {
+    on: { 'response.submitted': (event, ctx) => ctx.enqueue('rows', event.data ?? {}) },
+    actions: {
+      rows: (items) => {
+        sent.push(items.map(({ input }) => input))
+        return { outcome: 'delivered' }
+      },
+    },
+  }
+  await using world = await openWorld({
+    installations: [{ id: 'sheet', code, manifest: { actions: { rows: { batch: { max: 10, waitMs: 1_000 } } } } }],
+  })
+  const deletion = async (responseId: string): Promise<void> => {
+    const about = { formId: 'contact', responseId, hops: 0, data: '{}', at: new Date().toISOString() }
+    const event = { id: newId('event'), type: 'response.deleted', ...about }
+    await world.store.deleteResponse('default', responseId, event)
+    world.published(await world.store.appendEvents('default', [{ ...event, id: newId('event') }]))
+  }
+  const [own] = await world.submit(...answers(3))
+  await world.caughtUp()
+  await deletion(own?.responseId ?? '')
+  await until('the batch', async () => {
+    await deletion(newId('response'))
+    await sleep(50)
+    return sent.length > 0
+  })
+  await world.settled()
+  expect(sent).toEqual([[{ n: 1 }, { n: 2 }]])
+})
+
 test('what a batch asked for happens although its first response was deleted meanwhile', async () => {
   const begun = Promise.withResolvers<void>()
   const goOn = Promise.withResolvers<void>()

@@ -30,9 +30,9 @@ function openLane(manifest: object = PACED, limits: Partial<LaneDeps['limits']> 
     installation({ id: 'crm', code: {}, concurrency: 1_000, manifest: { ...manifest, ...more } })
   const deps: LaneDeps = {
     store: {
-      loadDue: async ({ limit, exceptIds }) => {
+      loadDue: async ({ limit, exceptIds, from }) => {
         const except = new Set(exceptIds)
-        return [...stored.values()].filter(({ id }) => !except.has(id)).slice(0, limit)
+        return [...stored.values()].filter(({ id }) => !except.has(id) && !(id < (from?.id ?? ''))).slice(0, limit)
       },
       nextDue: async () => null,
       headSeq: async () => 0,
@@ -149,6 +149,28 @@ test('thousands behind one key leave room for all others, and each of them start
   expect(ids).toEqual(Array.from({ length: 3_000 }, (_, n) => `dlv_${String(n + 1).padStart(6, '0')}`))
   expect(new Set(gaps(world.keys('slow')))).toEqual(new Set([500]))
   expect(world.keys('quick')).toHaveLength(4)
+})
+
+test('a key with more due than the memory has ids for leaves room for all others, and each keeps its order', async () => {
+  const world = openLane()
+  world.add('post', 'slow', 27_000)
+  world.add('post', 'quick', 150)
+  world.add('free', null, 30)
+  await world.run(60_000)
+  expect(world.started.filter(({ name }) => name === 'free')).toHaveLength(30)
+  for (const [key, first] of [
+    ['slow', 1],
+    ['quick', 27_001],
+  ] as const) {
+    const ids = world.keys(key).flatMap((each) => each.ids)
+    expect(ids.length).toBeGreaterThan(100)
+    expect(ids).toEqual(ids.map((_, n) => `dlv_${String(first + n).padStart(6, '0')}`))
+  }
+  // What comes later starts at once, whatever waits before it.
+  const before = world.started.length
+  world.add('post', 'new', 1)
+  await world.run(0)
+  expect(world.started.slice(before).map(({ paceKey }) => paceKey)).toEqual(['new'])
 })
 
 test('hundreds of keys at once: each at its pace', async () => {

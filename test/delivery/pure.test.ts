@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { delivered, ambiguous, dead, retry } from '../../core/contract/index.ts'
 import { backoffMs } from '../../core/delivery/backoff.ts'
 import { createBreakers } from '../../core/delivery/breaker.ts'
-import { ERROR_RULINGS, receiverEvidence, rulingOf, verdictOf } from '../../core/delivery/outcome.ts'
+import { ERROR_RULINGS, receiverEvidence, rulingOf, verdictOf, type Verdict } from '../../core/delivery/outcome.ts'
 import { createRateWindow } from '../../core/delivery/rate-window.ts'
 import { DELIVERY_MOVES, TRANSITIONS, isTerminal, transition } from '../../core/delivery/states.ts'
 import { createTokenBucket } from '../../core/delivery/token-bucket.ts'
@@ -113,26 +113,39 @@ describe('the outcome table', () => {
       error,
     })
     const threw = rulingOf(new HubError('plugin_threw', 'x'))
-    expect(receiverEvidence(threw, undefined)).toBe('unknown')
-    expect(receiverEvidence(threw, exchange(200, null))).toBe('works')
-    expect(receiverEvidence(threw, exchange(404, null))).toBe('works')
-    expect(receiverEvidence(threw, exchange(503, null))).toBe('fails')
-    expect(receiverEvidence(threw, exchange(429, null))).toBe('fails')
-    expect(receiverEvidence(threw, exchange(null, 'reset'))).toBe('fails')
-    expect(
-      receiverEvidence(rulingOf(new HubError('http_refused_address', 'x')), exchange(null, 'refused_by_guard')),
-    ).toBe('unknown')
+    const told = (verdict: Verdict, ...exchanges: readonly Exchange[]) =>
+      receiverEvidence(verdict, { exchanges, hosts: exchanges.map(() => 'a'), host: 'a' }).get('a')
+    expect(told(threw)).toBe(undefined)
+    expect(told(threw, exchange(200, null))).toBe('works')
+    expect(told(threw, exchange(404, null))).toBe('works')
+    expect(told(threw, exchange(503, null))).toBe('fails')
+    expect(told(threw, exchange(429, null))).toBe('fails')
+    expect(told(threw, exchange(null, 'reset'))).toBe('fails')
+    expect(told(threw, exchange(503, null), exchange(200, null))).toBe('works')
+    expect(told(rulingOf(new HubError('http_refused_address', 'x')), exchange(null, 'refused_by_guard'))).toBe(
+      undefined,
+    )
+    expect(told(rulingOf(new HubError('http_connect', 'x')))).toBe('fails')
     // A mail server answers for each message: refusing one says nothing against it.
     const mail = (status: number | null, error: string | null): Exchange => ({
       ...exchange(status, error),
       method: 'SMTP',
     })
-    expect([250, 450, 550, 554].map((code) => receiverEvidence(threw, mail(code, null)))).toEqual(
+    expect([250, 450, 550, 554].map((code) => told(threw, mail(code, null)))).toEqual(
       Array.from({ length: 4 }, () => 'works'),
     )
-    expect(
-      [mail(421, null), mail(null, 'connect'), mail(null, 'reset')].map((last) => receiverEvidence(threw, last)),
-    ).toEqual(Array.from({ length: 3 }, () => 'fails'))
+    expect(told(threw, mail(null, 'auth'))).toBe('works')
+    expect([mail(421, null), mail(null, 'connect'), mail(null, 'reset')].map((last) => told(threw, last))).toEqual(
+      Array.from({ length: 3 }, () => 'fails'),
+    )
+    // Each exchange speaks of its own host, and of the one that was asked last only when it was reached.
+    const evidence = (host: string) =>
+      receiverEvidence(threw, { exchanges: [exchange(200, null), exchange(503, null)], hosts: ['a', 'b'], host })
+    expect([...evidence('b')]).toEqual([
+      ['a', 'works'],
+      ['b', 'fails'],
+    ])
+    expect(evidence('c').has('c')).toBe(false)
   })
 })
 

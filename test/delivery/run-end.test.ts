@@ -21,6 +21,7 @@ const ended = (verdicts: AttemptEnd['verdicts'], changes: Partial<AttemptEnd> = 
     verdicts,
     effects: NO_EFFECTS,
     exchanges: [],
+    hosts: [],
     host: null,
     left: false,
     mask: (text) => text,

@@ -135,6 +135,29 @@ test('another mail server in the file is the one from then on; without one the d
   expect((await deliveries(hub))[0]).toMatchObject({ error_code: 'config_invalid' })
 })
 
+test('a login that expires: nothing dead, one alert, and what waited goes out with the new one', async () => {
+  const login = { user: 'hub', password: 'the-new-one-0123' }
+  await using mail = await startMailReceiver({ login })
+  await using hub = await startHub({ config: configOf(mail, [thanks()]), env: ENV })
+  const alerts = async () =>
+    (await hub.api<{ items: { data: { code?: string; todo?: string } }[] }>('GET', '/api/v2/events?type=alert.raised'))
+      .body.items
+  for (let n = 0; n < 7; n++) await answer(hub, `ada${n}@example.com`)
+  await until('the alert', alerts, { accept: (list) => list.length > 0 })
+  expect(new Set((await deliveries(hub)).map(({ state }) => state))).toEqual(new Set(['pending']))
+  expect((await alerts()).map(({ data }) => data)).toEqual([
+    expect.objectContaining({ code: 'credential_refused', todo: expect.stringContaining('email.url') as string }),
+  ])
+  const { email, ...rest } = configOf(mail, [thanks()])
+  const url = `smtp://hub:${login.password}@localhost:${mail.port}`
+  await hub.writeConfig({ ...rest, email: { ...email, url } })
+  await mail.received(7)
+  await settled(hub)
+  expect(mail.mails).toHaveLength(7)
+  expect((await deliveries(hub)).every(({ state }) => state === 'delivered')).toBe(true)
+  expect(await alerts()).toHaveLength(1)
+})
+
 test('a digest that was missed three times goes out once, to each by their own', async () => {
   await using mail = await startMailReceiver({ login: LOGIN })
   const digest = { id: 'digest', use: 'daily-digest', with: { to: ['team@example.org', 'boss@example.org'] } }

@@ -119,3 +119,16 @@ test('backfill: an installation reads the log again from a time', async () => {
   await submit(hub, 'c')
   await receiver.received(1)
 })
+
+test('backfill: a time later than where an installation stands skips nothing that waits', async () => {
+  await using receiver = await startReceiver()
+  await using hub = await startHub({ config: sceneConfig({ installations: [hook('again', receiver.url)] }) })
+  await hub.api('POST', '/api/v2/installations/again/pause')
+  for (const key of ['a', 'b']) await submit(hub, key)
+  const later = new Date(Date.now() + 60_000).toISOString()
+  const answer = await hub.api<{ events: number }>('POST', '/api/v2/installations/again/backfill', { from: later })
+  expect(answer.status, answer.text).toBe(202)
+  expect(answer.body.events).toBeGreaterThanOrEqual(2)
+  await hub.api('POST', '/api/v2/installations/again/resume')
+  await receiver.received(2)
+})

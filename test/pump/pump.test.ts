@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { HubError } from '../../core/errors.ts'
 import type { HubEvent } from '../../core/contract/index.ts'
+import { startReceiver } from '../support/receiver.ts'
 import { tempDir } from '../support/temp.ts'
 import { until } from '../support/wait.ts'
 import { openWorld } from '../delivery/world.ts'
@@ -281,7 +282,7 @@ test('the same key is enqueued once for ever; a backfill repeats nothing; one ev
   const [event] = await world.submit(...answers(5))
   await world.settled()
   expect(sent).toBe(5)
-  await world.store.setCursor('default', 'a', 0)
+  await world.store.rewindCursor('default', 'a', 0)
   world.pump.rewind('default/a', 0)
   await until('the second reading', () => world.counts.get('handled a') === 10)
   await world.settled()
@@ -337,12 +338,41 @@ test('paused it stands still, resumed it goes on where it was; a stranger notice
   expect(numbers(other.seen)).toEqual([0, 1, 2])
 })
 
+test('a handler is no success where actions are to follow, or where nobody outside was asked', async () => {
+  await using receiver = await startReceiver()
+  const enqueues: DoublePlugin = {
+    on: { 'response.submitted': (event, ctx) => ctx.enqueue('post', event.data ?? {}) },
+    actions: { post: () => ({ outcome: 'retry', reason: 'no' }) },
+  }
+  const tallies: DoublePlugin = { on: { 'response.submitted': (_event, ctx) => ctx.tally('n') } }
+  const asks: DoublePlugin = {
+    hosts: [new URL(receiver.url).host],
+    on: { 'response.submitted': async (_event, ctx) => void (await ctx.http({ method: 'POST', url: receiver.url })) },
+  }
+  const retry = { delaysMs: [60_000] }
+  await using world = await openWorld({
+    installations: [
+      { id: 'enqueues', code: enqueues, retry },
+      { id: 'silent', code: tallies },
+      { id: 'tallies', code: tallies, manifest: { permissions: { kv: true } } },
+      { id: 'asks', code: asks },
+    ],
+  })
+  await world.submit({ n: 0 })
+  await world.caughtUp()
+  const rows = await world.store.syncInstallations([])
+  const worked = rows.filter(({ lastSuccessAt }) => lastSuccessAt !== null).map(({ id }) => id)
+  expect(worked).toEqual(['asks', 'tallies'])
+})
+
 test('effects and cursor are one: a commit that finds the cursor moved writes nothing', async () => {
   const code: DoublePlugin = { on: { 'response.submitted': (_event, ctx) => ctx.tally('handled') } }
   await using world = await openWorld({ installations: [{ id: 'a', code }] })
   const head = await world.store.headSeq()
-  // Somebody else (another process, an operator) moves the cursor past what is about to come.
-  await world.store.setCursor('default', 'a', head + 3)
+  // Somebody else (another process) moves the cursor past what is about to come.
+  const effects = { deliveries: [], kv: [], events: [], tallies: [] }
+  const place = { workspace: 'default', installation: 'a', plugin: 'double' }
+  await world.store.commitHandled({ ...place, fromCursor: head, toCursor: head + 3, effects })
   await world.submit(...answers(5))
   await world.caughtUp()
   expect(
@@ -369,7 +399,7 @@ test('what the log had before is catching up, not pressure; what came since is',
   await world.submit({ n: 31 })
   await until('the lag', () => world.pump.behind('default/late') > 0)
   expect(world.pump.catchingUp('default/late')).toBe(false)
-  await world.store.setCursor('default', 'late', 0)
+  await world.store.rewindCursor('default', 'late', 0)
   world.pump.rewind('default/late', 0)
   expect(world.pump.catchingUp('default/late')).toBe(true)
 })

@@ -69,6 +69,29 @@ async function save(code: string): Promise<{ readonly state: string | undefined;
   return { state: member?.state, reason: member?.reason ?? null }
 }
 
+/** Writing states waits for what it answers. */
+function slowStates(): { readonly write: () => void; readonly fail: (error: Error) => void } {
+  const { setInstallationState } = store
+  const disk = Promise.withResolvers<void>()
+  store.setInstallationState = async (input) => {
+    await disk.promise
+    return setInstallationState(input)
+  }
+  const over = (): void => void (store.setInstallationState = setInstallationState)
+  return {
+    write: () => {
+      over()
+      disk.resolve()
+    },
+    fail: (error) => {
+      over()
+      disk.reject(error)
+    },
+  }
+}
+
+const standing = (): string | undefined => roster.placed().find(({ installation }) => installation.key === KEY)?.state
+
 async function handles(): Promise<boolean> {
   const input = { kind: 'event', type: 'response.submitted', eventJson: '{"id":"evt_1"}' } as const
   const { error, effects } = await sandbox.runEach(KEY, {
@@ -107,4 +130,33 @@ it.each([
   expect(await save(broken)).toMatchObject({ state: 'invalid', reason: expect.stringMatching(/response|not today/) })
   expect(await save(CODE)).toEqual({ state: 'ready', reason: null })
   expect(await handles()).toBe(true)
+})
+
+const REFUSED = { reason: 'credential: expired', refusedHash: 'h' }
+
+it('one that was judged stands still before that is written, whatever else is told meanwhile', async () => {
+  await save(CODE)
+  expect(standing()).toBe('ready')
+  const refusedHash = roster.find(KEY)?.installation.hash ?? ''
+  const states = slowStates()
+  const judging = roster.judge(KEY, 'disable', { ...REFUSED, refusedHash })
+  expect(standing()).toBe('paused')
+  // The same file is read again.
+  await save(CODE)
+  expect(standing()).toBe('paused')
+  states.write()
+  await judging
+  expect(standing()).toBe('disabled')
+})
+
+it('a refusal that could not be written stands until it is; a person is listened to all the same', async () => {
+  await save(CODE)
+  const states = slowStates()
+  const judging = roster.judge(KEY, 'disable', REFUSED)
+  states.fail(new Error('disk'))
+  await expect(judging).rejects.toThrow('disk')
+  expect(standing()).toBe('paused')
+  await roster.move(KEY, 'pause', 'by hand')
+  await roster.move(KEY, 'resume', null)
+  expect(standing()).toBe('ready')
 })

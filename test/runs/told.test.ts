@@ -58,7 +58,7 @@ test('what the hub refused of a handler is a failed run without effects; its del
       items: [{ eventId: event?.id, deliveryId: delivery?.id, responseId: event?.responseId }],
     },
   ])
-  await world.store.setCursor('default', 'a', 0)
+  await world.store.rewindCursor('default', 'a', 0)
   world.pump.rewind('default/a', 0)
   await expect.poll(() => world.runs.length, { timeout: 20_000 }).toBe(2)
   expect(world.runs[1]?.items[0]?.deliveryId).toBe(delivery?.id)

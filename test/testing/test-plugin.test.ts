@@ -104,7 +104,7 @@ export default definePlugin<{ token: { $secret: string } }>({
   expect((await plugin.settle()).map(({ state }) => state)).toEqual(['delivered', 'delivered'])
 })
 
-test('a check looks, and leaves nothing behind', async () => {
+test('a check looks, and changes nothing in the hub', async () => {
   const files = pluginFiles(
     {
       check: true,

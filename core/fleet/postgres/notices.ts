@@ -69,7 +69,7 @@ function payloadOf(me: string, calls: readonly WriteCall[]): Payload {
     const { workspace = '', id = '' } = (input ?? {}) as { readonly workspace?: string; readonly id?: string }
     if (verb === 'saveForm' || verb === 'deleteForm') forms.push([workspace, id])
     else if (verb === 'setInstallationState') states.push(`${workspace}/${id}`)
-    else if (verb === 'setCursor') cursors.push(`${workspace}/${id}`)
+    else if (verb === 'rewindCursor') cursors.push(`${workspace}/${id}`)
     else if (verb === 'revokeKey' || verb === 'createKey') keys = true
   }
   return {

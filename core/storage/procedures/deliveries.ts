@@ -3,7 +3,7 @@ import type { DeliveryState, WorkspaceId } from '../../model.ts'
 import { all, allMany, first } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
 import type { DeliveryRow } from '../rows.ts'
-import type { DeliveryQuery } from '../store.ts'
+import type { DeliveryQuery, DuePlace } from '../store.ts'
 import { newestFirst, olderThan, olderThanAsText, page, when, where, within } from '../where.ts'
 import type { Condition } from '../where.ts'
 
@@ -15,6 +15,10 @@ const GET = `SELECT ${DELIVERY_COLUMNS} FROM deliveries WHERE workspace = ? AND 
 
 const DUE = `SELECT id FROM deliveries
   WHERE workspace = ? AND installation = ? AND finished_at IS NULL AND due_at_ms <= ? ORDER BY due_at_ms, id LIMIT ?`
+
+const DUE_FROM = `SELECT id FROM deliveries
+  WHERE workspace = ? AND installation = ? AND finished_at IS NULL AND due_at_ms <= ? AND (due_at_ms, id) >= (?, ?)
+  ORDER BY due_at_ms, id LIMIT ?`
 
 /**
  * Walks from one order key to the next and takes the oldest of each, so that a long queue behind one key costs nothing;
@@ -52,14 +56,15 @@ export function* loadDue(query: {
   readonly limit: number
   readonly exceptIds: readonly string[]
   readonly heads?: boolean
+  readonly from?: DuePlace
 }): Procedure<readonly DeliveryRow[]> {
-  const { workspace, installation, limit } = query
-  const due = yield* all<{ id: string }>(query.heads === true ? DUE_HEADS : DUE, [
-    workspace,
-    installation,
-    Math.floor(query.untilMs),
-    limit + query.exceptIds.length,
-  ])
+  const { workspace, installation, limit, from } = query
+  const countMax = limit + query.exceptIds.length
+  const lane = [workspace, installation, Math.floor(query.untilMs)]
+  const due =
+    from === undefined
+      ? yield* all<{ id: string }>(query.heads === true ? DUE_HEADS : DUE, [...lane, countMax])
+      : yield* all<{ id: string }>(DUE_FROM, [...lane, from.dueAtMs, from.id, countMax])
   const except = new Set(query.exceptIds)
   const wanted = due.filter((row) => !except.has(row.id)).slice(0, limit)
   return yield* allMany<DeliveryRow>(

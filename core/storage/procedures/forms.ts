@@ -19,6 +19,7 @@ export interface SaveForm {
   readonly at: string
   readonly eventId: string
   readonly mode: 'create' | 'update' | 'upsert'
+  readonly basedOn?: number | undefined
 }
 
 /** The saved row; `seq` and `payload` of its event when something changed. */
@@ -40,11 +41,13 @@ function plainField({ key, label, type, required, pii, options, min, max, help }
 
 /** Creates or changes a form, keeps the version, and logs `form.changed` when something differs. */
 export function* saveForm(input: SaveForm): Procedure<SavedForm> {
-  const { workspace, id, definition, managedBy, at, mode } = input
+  const { workspace, id, definition, managedBy, at, mode, basedOn } = input
   const before = yield* first<FormRow>(`SELECT ${COLUMNS} FROM forms WHERE workspace = ? AND id = ?`, [workspace, id])
   if (before !== undefined && mode === 'create')
     throw new HubError('conflict', `A form with the id "${id}" exists already.`)
   if (before === undefined && mode === 'update') throw new HubError('not_found', `There is no form "${id}".`)
+  if (before !== undefined && basedOn !== undefined && before.version !== basedOn)
+    throw new HubError('conflict', `The form "${id}" was changed meanwhile.`)
   if (before === undefined) yield* refuseWhileErasing(workspace, id)
   if (before !== undefined && before.definition === definition && before.managed_by === managedBy) {
     return { row: before, event: null }

@@ -63,33 +63,33 @@ export function* setInstallationState(input: StateChange): Procedure<boolean> {
   return true
 }
 
-/** Keeps what a check found, in the place of what the one before did. */
+const SAVE_CHECK = `UPDATE installations SET check_at = ?, check_result = ?
+  WHERE workspace = ? AND id = ? AND (check_at IS NULL OR check_at <= ?)`
+
+/** Keeps what a check found, in the place of what one that began before it did. */
 export function* saveCheck({
   workspace,
   id,
   at,
   ...result
 }: Checked & { readonly workspace: WorkspaceId; readonly id: string }): Procedure<void> {
-  yield* run('UPDATE installations SET check_at = ?, check_result = ? WHERE workspace = ? AND id = ?', [
-    at,
-    JSON.stringify(result),
-    workspace,
-    id,
-  ])
+  yield* run(SAVE_CHECK, [at, JSON.stringify(result), workspace, id, at])
 }
 
-/** Moves the cursor, back or forth: a backfill or a skip, asked for by an admin. */
-export function* setCursor(input: {
+/** Never forward: what lies between was not handled, and would not be. */
+const REWIND = `UPDATE installations SET cursor = CASE WHEN cursor > ? THEN ? ELSE cursor END
+  WHERE workspace = ? AND id = ? RETURNING cursor`
+
+/** Moves the cursor back to there, for a backfill; one that stands before it stays. Answers where it stands. */
+export function* rewindCursor(input: {
   readonly workspace: WorkspaceId
   readonly id: string
   readonly cursor: number
-}): Procedure<void> {
-  const changed = yield* run('UPDATE installations SET cursor = ? WHERE workspace = ? AND id = ?', [
-    input.cursor,
-    input.workspace,
-    input.id,
-  ])
-  if (changed === 0) throw noInstallation(input.id)
+}): Procedure<number> {
+  const { workspace, id, cursor } = input
+  const row = yield* first<{ cursor: number }>(REWIND, [cursor, cursor, workspace, id])
+  if (row === undefined) throw noInstallation(id)
+  return row.cursor
 }
 
 /** The commit of a batch, or the cursor it should have started from. */

@@ -128,6 +128,11 @@ describe('query plans', () => {
       'COVERING INDEX deliveries_due (workspace=? AND installation=? AND due_at_ms<?)',
     ],
     [
+      'due from a place',
+      () => READS.loadDue({ ...lane, untilMs: 1, limit: 1, exceptIds: [], from: { dueAtMs: 1, id: 'd' } }),
+      'COVERING INDEX deliveries_due (workspace=? AND installation=? AND (due_at_ms,id)>(?,?) AND due_at_ms<?)',
+    ],
+    [
       'heads',
       () => READS.loadDue({ ...lane, untilMs: 1, limit: 1, exceptIds: [], heads: true }),
       'COVERING INDEX deliveries_in_order (workspace=? AND installation=? AND order_key=?)',

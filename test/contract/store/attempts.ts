@@ -228,7 +228,7 @@ export function attemptsPart(shared: SharedStore): void {
         ...sent.slice(0, 10).map((one) => store.accept([one])),
         // Fails after it has written its first event.
         store.appendEvents(workspace, [event(), used]),
-        store.setCursor(workspace, 'none', 1),
+        store.rewindCursor(workspace, 'none', 1),
         ...sent.slice(10).map((one) => store.accept([one])),
       ])
       expect(settled.map(({ status }) => status)).toEqual([

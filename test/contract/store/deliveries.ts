@@ -37,6 +37,9 @@ export function deliveriesPart(shared: SharedStore): void {
         future.id,
       ])
       expect(await store.loadDue(due(workspace, { untilMs: AT_MS }))).toEqual([])
+      const from = { dueAtMs: AT_MS + 2, id: b.id }
+      expect(ids(await store.loadDue(due(workspace, { from })))).toEqual([b.id, c.id])
+      expect(ids(await store.loadDue(due(workspace, { from, exceptIds: [b.id], limit: 1 })))).toEqual([c.id])
       expect((await store.loadDue(due(workspace, { limit: 1 })))[0]).toEqual(await store.getDelivery(workspace, a.id))
     })
 

@@ -49,6 +49,8 @@ export function formsPart(shared: SharedStore): void {
       const { store, workspace } = shared()
       await store.saveForm(save(workspace))
       const changed = await store.saveForm(save(workspace, { at: later(1), definition: definition({ name: 'New' }) }))
+      const late = save(workspace, { definition: definition({ name: 'Late' }), mode: 'update', basedOn: 1 })
+      await expect(store.saveForm(late)).rejects.toMatchObject({ code: 'conflict' })
       expect(changed).toMatchObject({
         changed: true,
         form: { version: 2, name: 'New', createdAt: AT, updatedAt: later(1) },

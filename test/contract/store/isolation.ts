@@ -111,7 +111,7 @@ export function isolationPart(shared: SharedStore): void {
       // Writes with the other's ids change nothing.
       const otherRow = async () => (await store.syncInstallations([])).find((row) => row.workspace === other)
       const before = await otherRow()
-      await store.setCursor(mine, 'crm', 99)
+      await store.rewindCursor(mine, 'crm', 0)
       await store.setInstallationState({
         workspace: mine,
         id: 'crm',

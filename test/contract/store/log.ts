@@ -93,7 +93,7 @@ export function logPart(shared: SharedStore): void {
         refusedHash: null,
         check: null,
       })
-      await store.setCursor(workspace, 'crm', 17)
+      await store.commitHandled(batch(workspace, { toCursor: 17 }))
       const paused = { workspace, id: 'crm', state: 'paused', reason: 'by hand', at: later(1), event: event() } as const
       await store.setInstallationState(paused)
       expect(await install(store, workspace)).toMatchObject({
@@ -155,6 +155,9 @@ export function logPart(shared: SharedStore): void {
       await store.saveCheck({ workspace, id: 'crm', ...check })
       expect(await install(store, workspace)).toMatchObject({ check })
       await store.saveCheck({ workspace, id: 'none', ...check })
+      // One that began before it and took longer.
+      await store.saveCheck({ workspace, id: 'crm', at: later(1), hash: 'old', findings: [] })
+      expect(await install(store, workspace)).toMatchObject({ check })
     })
 
     it('leaves a state only as long as it is the one that was to be left', async () => {
@@ -180,7 +183,7 @@ export function logPart(shared: SharedStore): void {
 
     it('refuses to speak of one that is not there', async () => {
       const { store, workspace } = shared()
-      await expect(store.setCursor(workspace, 'none', 1)).rejects.toMatchObject({ code: 'not_found' })
+      await expect(store.rewindCursor(workspace, 'none', 1)).rejects.toMatchObject({ code: 'not_found' })
       const state = { workspace, id: 'none', state: 'ready', reason: null, at: AT, event: event() } as const
       await expect(store.setInstallationState(state)).rejects.toMatchObject({ code: 'not_found' })
       expect(await store.getEvent(workspace, state.event.id)).toBeUndefined()
@@ -248,7 +251,7 @@ export function logPart(shared: SharedStore): void {
     it('writes nothing when the cursor is another', async () => {
       const { store, workspace } = shared()
       await install(store, workspace)
-      await store.setCursor(workspace, 'crm', 3)
+      await store.commitHandled(batch(workspace, { toCursor: 3 }))
       const wanted = delivery()
       const effects = { ...NO_EFFECTS, deliveries: [wanted], events: [event()] }
       const head = await store.headSeq()

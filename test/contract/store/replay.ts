@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { NewDelivery } from '../../../core/model.ts'
 import type { Store } from '../../../core/storage/store.ts'
 import type { SharedStore } from '../store.ts'
-import { AT_MS, delivery, died, finished, retried } from './fixtures.ts'
+import { AT, AT_MS, delivery, died, finished, retried } from './fixtures.ts'
 import { apply } from './memory.ts'
 
 export function replayPart(shared: SharedStore): void {
@@ -26,6 +26,18 @@ export function replayPart(shared: SharedStore): void {
     ])
     return { a, b, c, d, e }
   }
+
+  it('a backfill moves a cursor back, and never forward', async () => {
+    const { store, workspace } = shared()
+    const place = { workspace, id: 'crm', plugin: 'webhooks', cursor: 8, at: AT }
+    const stands = async () =>
+      (await store.syncInstallations([place])).find((row) => row.workspace === workspace && row.id === 'crm')?.cursor
+    expect(await stands()).toBe(8)
+    expect(await store.rewindCursor(workspace, 'crm', 9)).toBe(8)
+    expect(await stands()).toBe(8)
+    expect(await store.rewindCursor(workspace, 'crm', 3)).toBe(3)
+    expect(await stands()).toBe(3)
+  })
 
   describe('replay', () => {
     it('makes dead ones pending and due, with the same id and growing attempts', async () => {
