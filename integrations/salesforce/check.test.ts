@@ -89,6 +89,20 @@ const WRONG = [
     'type: multipicklist',
   ],
   [
+    'a number in another notation',
+    fields({ NumberOfEmployees: '0x1F' }),
+    'error',
+    '/fields/NumberOfEmployees',
+    'type: number',
+  ],
+  [
+    'a comma, which is part of a value',
+    fields({ Topics__c: { value: 'Price, Support', type: 'multipicklist' } }),
+    'error',
+    '/fields/Topics__c',
+    '"Price, Support" is no value',
+  ],
+  [
     'a value that a restricted list has not',
     fields({ Rating: 'Lukewarm' }),
     'error',

@@ -1,8 +1,9 @@
 /** The field map against what `describe` says of the object: everything that Salesforce would refuse a record for. Pure. */
 import type { Finding, Json } from 'manifold/plugin'
-import { mappedFields, type FieldType, type MappedField } from './record.ts'
-import { isConstant } from './template.ts'
+import { mappedFields, valuesIn, type FieldType, type MappedField } from './record.ts'
+import { isConstant, mistakeIn } from './template.ts'
 import type { Config } from './types.d.ts'
+import { numberOf } from './values.ts'
 
 /** A field of `GET /sobjects/{object}/describe`, as far as it is looked at. */
 export interface DescribedField {
@@ -138,7 +139,7 @@ function wantedType(field: MappedField, { type }: DescribedField): FieldType | n
 const isFitConstant = ({ value, type }: MappedField, described: string): boolean =>
   isConstant(value) &&
   type === 'text' &&
-  (NUMBER.has(described) ? Number.isFinite(Number(value)) : described === 'multipicklist')
+  (NUMBER.has(described) ? numberOf(value.trim()) !== null : described === 'multipicklist')
 
 function lengthFindings(field: MappedField, { length, type }: DescribedField, at: string): readonly Finding[] {
   const isText = field.type === 'text' && WANTED[type] === undefined && length > 0
@@ -158,7 +159,7 @@ function lengthFindings(field: MappedField, { length, type }: DescribedField, at
 function choiceFindings(field: MappedField, described: DescribedField, at: string): readonly Finding[] {
   const { restrictedPicklist, picklistValues, type } = described
   if ((type !== 'picklist' && type !== 'multipicklist') || !isConstant(field.value)) return []
-  const values = type === 'multipicklist' ? field.value.split(/\s*[;,]\s*/) : [field.value.trim()]
+  const values = type === 'multipicklist' ? valuesIn(field.value) : [field.value.trim()]
   const active = picklistValues.filter((choice) => choice.active).map(({ value }) => value)
   return values
     .filter((value) => !active.includes(value))
