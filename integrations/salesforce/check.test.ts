@@ -151,6 +151,16 @@ test.each(WRONG.map((row) => [row[0], row] as const))('%s', (_name, [, more, lev
   expect(mappingFindings(config(more), lead)).toEqual([{ level, at, message: expect.stringContaining(words) }])
 })
 
+test('a key that the user may not write', () => {
+  const field = 'Manifold_Event_Id__c'
+  expect(mappingFindings(config(), changed(field, { createable: false, updateable: false }))).toEqual([
+    { level: 'error', at: '/externalId/field', message: expect.stringContaining('give that user edit on it') },
+  ])
+  // Nobody sets an Id, but records are found by it.
+  const byId = config({ externalId: { field: 'Id', value: '{{data.id}}' } })
+  expect(mappingFindings(byId, lead).filter(({ level }) => level === 'error')).toEqual([])
+})
+
 test('a key that is too short for the id of an event, or not unique', () => {
   const field = 'Manifold_Event_Id__c'
   expect(mappingFindings(config(), changed(field, { length: 30 }))).toMatchObject([
@@ -203,6 +213,24 @@ test.each([
   ['a version that is retired', { apiVersion: '29.0' }, '/apiVersion', 'it has 31.0 to 68.0'],
   ['a version that is to come', { apiVersion: '99.0' }, '/apiVersion', 'it has 31.0 to 68.0'],
   ['a field that is not there', fields({ Nope__c: 'x' }), '/fields/Nope__c', 'no field'],
+  [
+    'a template that does not end',
+    fields({ LastName: { value: '{{#data.name}}x', maxLength: 80 } }),
+    '/fields/LastName',
+    'Unclosed section',
+  ],
+  [
+    'a tag that does not end',
+    fields({ Company: { value: 'x {{data.y', maxLength: 80 } }),
+    '/fields/Company',
+    'Unclosed tag',
+  ],
+  [
+    'a key that does not end',
+    { externalId: { field: 'Manifold_Event_Id__c', value: '{{#event}}x' } },
+    '/externalId/value',
+    'Unclosed section',
+  ],
 ] as const)('asked of the org: %s', async (_name, more, at, words) => {
   expect(await check(context(more))).toEqual([{ level: 'error', at, message: expect.stringContaining(words) }])
 })

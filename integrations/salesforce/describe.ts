@@ -59,6 +59,17 @@ export function mappingFindings(config: Config, described: readonly DescribedFie
   ]
 }
 
+/** What no response can be rendered with, whatever the object is like. */
+export function templateFindings(config: Pick<Config, 'fields' | 'externalId'>): readonly Finding[] {
+  const templates = mappedFields(config).map(({ name, value }) => ({ value, at: pointerTo(name) }))
+  return [{ value: config.externalId.value, at: '/externalId/value' }, ...templates].flatMap(({ value, at }) => {
+    const mistake = mistakeIn(value)
+    return mistake === null ? [] : [{ level: 'error' as const, message: `The template is broken: ${mistake}.`, at }]
+  })
+}
+
+const pointerTo = (name: string): string => `/fields/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+
 function keyFindings({ object, externalId }: Config, field: DescribedField | undefined): readonly Finding[] {
   const { field: name, value } = externalId
   const at = '/externalId/field'
@@ -69,6 +80,14 @@ function keyFindings({ object, externalId }: Config, field: DescribedField | und
   if (!field.externalId && !field.idLookup)
     return [
       { level: 'error', message: `"${name}" is not marked External ID, so records cannot be upserted by it.`, at },
+    ]
+  if (!field.createable && field.type !== 'id')
+    return [
+      {
+        level: 'error',
+        message: `"${name}" cannot be set by the user the hub works as: give that user edit on it.`,
+        at,
+      },
     ]
   const findings: Finding[] = []
   if (EVENT_ID.test(value) && field.length < EVENT_ID_CHARS)
@@ -106,7 +125,7 @@ function missingFindings(
 const lower = (name: string): string => name.toLowerCase()
 
 function fieldFindings(field: MappedField, found: DescribedField | undefined, config: Config): readonly Finding[] {
-  const at = `/fields/${field.name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+  const at = pointerTo(field.name)
   const error = (message: string): Finding => ({ level: 'error', message, at })
   if (found === undefined) return [error(`${config.object} has no field "${field.name}".`)]
   if (lower(field.name) === lower(config.externalId.field))

@@ -252,6 +252,15 @@ test('check: asked through the hub, without anything sent that writes', async ()
   expect(JSON.stringify(plugin.exchanges())).not.toContain(fake.tokens[0])
 })
 
+test('a key that the user may not write: no record can be made with it, and the check says so before', async () => {
+  await using plugin = await open({ externalId: { field: 'Number__c', value: '{{event.id}}' } })
+  const errors = (await plugin.check()).filter(({ level }) => level === 'error')
+  expect(errors).toMatchObject([{ at: '/externalId/field', message: expect.stringContaining('cannot be set') }])
+  expect(await plugin.run('upsert', [{ event: person(1) }])).toMatchObject([
+    { outcome: 'dead', code: 'INVALID_FIELD_FOR_INSERT_UPDATE' },
+  ])
+})
+
 test('conforms', async () => {
   await conformance(import.meta.dirname)
 })
