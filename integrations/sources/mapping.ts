@@ -65,14 +65,16 @@ export function fitted(answers: readonly Answer[], form: FormInfo | undefined, m
   const types = new Map(form?.fields.map((field) => [field.key, field]))
   const data: Record<string, Json> = {}
   const left: string[] = []
-  for (const { key, value, type } of answers) {
+  for (const { key, value, type, inWords } of answers) {
     const field = types.get(key)
     if (value === null || value === '') continue
     if (field === undefined && form !== undefined && mode === 'map') left.push(key)
-    else data[key] = fit(value, field ?? { type })
+    else data[key] = fit(TEXTS.has(field?.type ?? type) ? (inWords ?? value) : value, field ?? { type })
   }
   return { data, left }
 }
+
+const TEXTS: ReadonlySet<string> = new Set(['text', 'long_text', 'hidden'])
 
 function fit(value: Json, field: Pick<FormInfo['fields'][number], 'type' | 'options'>): Json {
   switch (field.type) {

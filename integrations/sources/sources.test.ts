@@ -1,5 +1,6 @@
 /** Each source through the hub's own inlet: what becomes of its answers, and of the form. */
 import { expect, test } from 'vitest'
+import type { Json } from 'manifold/plugin'
 import { conformance, testPlugin } from 'manifold/plugin/testing'
 import type { TestPlugin } from 'manifold/plugin/testing'
 import { formbricks, googleForms, jotform, tally, typeform } from './samples.ts'
@@ -250,6 +251,33 @@ test('what the form does not take is in quarantine once, and is taken when it co
   ])
   await plugin.saveForm('contact', {
     ...CONTACT,
+test('Google Forms: what was written under "other" stands beside what was ticked', async () => {
+  const sent = (responseId: string, response: Json): Promise<Sent> => {
+    const choices = ['Red', 'Blue']
+    const items = [{ id: 7, title: 'Colours', type: 'CHECKBOX', response, choices }]
+    return byScript({ ...googleForms(responseId), respondentEmail: null, items }, SECRET, NOW)
+  }
+  const answers = [['Red', 'my own'], ['my own'], ['Blue', 'Red']]
+  const stored = async (options: Options) => {
+    await using plugin = await open('google-forms', options)
+    for (const [n, response] of answers.entries())
+      expect(await ask(plugin, sent(`r${n}`, response))).toMatchObject({ status: 200 })
+    return (await plugin.responses()).map(({ data }) => data)
+  }
+  expect(await stored({})).toEqual([
+    { q_7: ['Red'], q_7_other: 'my own' },
+    { q_7: [], q_7_other: 'my own' },
+    { q_7: ['Blue', 'Red'] },
+  ])
+  // A text takes all of it.
+  const forms = { party: { name: 'Party', fields: [{ key: 'colours', type: 'text' as const }] } }
+  expect(await stored({ config: { form: 'party', forms: 'map', fields: { colours: 'Colours' } }, forms })).toEqual([
+    { colours: 'Red, my own' },
+    { colours: 'my own' },
+    { colours: 'Blue, Red' },
+  ])
+})
+
     fields: CONTACT.fields.map(({ max: _max, ...field }: { key: string; max?: number }) => field),
   })
   expect(await ask(plugin, sent)).toMatchObject({ status: 200, id: refused.id })
