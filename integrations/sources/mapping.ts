@@ -89,9 +89,9 @@ function fit(value: Json, field: Pick<FormInfo['fields'][number], 'type' | 'opti
     case 'boolean':
       return TRUTHS.get(typeof value === 'string' ? value.trim().toLowerCase() : '') ?? value
     case 'date':
-      return typeof value === 'string' && /^\d{4}-\d{2}-\d{2}T/.test(value) ? value.slice(0, 10) : value
+      return typeof value === 'string' && /^\d{4}-\d{2}-\d{2}[T ]/.test(value) ? value.slice(0, 10) : value
     case 'datetime':
-      return typeof value === 'string' && /^\d{4}-\d{2}-\d{2}$/.test(value) ? `${value}T00:00:00Z` : value
+      return typeof value === 'string' ? timed(value) : value
     case 'select':
     case 'radio':
       return optionOf(Array.isArray(value) && value.length === 1 ? (value[0] as Json) : value, field)
@@ -100,6 +100,12 @@ function fit(value: Json, field: Pick<FormInfo['fields'][number], 'type' | 'opti
     default:
       return value
   }
+}
+
+/** What has no zone is UTC, as in every form of the hub. */
+function timed(text: string): string {
+  if (/^\d{4}-\d{2}-\d{2}$/.test(text)) return `${text}T00:00:00Z`
+  return /^\d{4}-\d{2}-\d{2} \d{2}:\d{2}$/.test(text) ? `${text.replace(' ', 'T')}:00Z` : text
 }
 
 const TRUTHS: ReadonlyMap<string, boolean> = new Map([
