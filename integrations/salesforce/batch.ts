@@ -136,8 +136,11 @@ function openCalls(ctx: RunCtx): Calls {
         if (outcomes.size === 0) throw error
         return failed(rows, failedOf(error))
       }
-      if (answer.status === 400 || answer.status === 413) return answer
-      if (answer.status !== 200) return failed(rows, callOutcome(answer))
+      if (answer.status !== 200) {
+        const outcome = callOutcome(answer)
+        const isAboutRows = (answer.status === 400 || answer.status === 413) && outcome.outcome === 'dead'
+        return isAboutRows ? answer : failed(rows, outcome)
+      }
       const results = rowsIn(answer.body)
       return results?.length === rows.length ? taken(rows, results) : failed(rows, unreadable(answer.body))
     },

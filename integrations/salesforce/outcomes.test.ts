@@ -169,6 +169,14 @@ test.each([
     expect(outcome?.message).toContain('their words')
 })
 
+test('what passes for all of them is not looked for among them', async () => {
+  const all = await outcomes(whole(400, TRIGGER, LOCKED_WORDS), 4)
+  expect(all.map(({ outcome, code }) => [outcome, code])).toEqual(
+    Array.from({ length: 4 }, () => ['retry', 'UNABLE_TO_LOCK_ROW']),
+  )
+  expect(plugin.http.requests.filter(({ method }) => method === 'PATCH').length).toBe(1)
+})
+
 test('the breaker counts what is down, not what is refused', async () => {
   for (let n = 0; n < 10; n++) await outcomes({ json: [fails('STRING_TOO_LONG')] })
   expect(await outcomes({ json: [taken] })).toMatchObject([{ outcome: 'delivered' }])

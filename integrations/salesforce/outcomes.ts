@@ -63,7 +63,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 const UNKNOWN = 'dead' satisfies Move
 
 /** `ConcurrentRequests (Concurrent API Requests) Limit exceeded.`: too many that run for 20 s or more, at this moment. */
-const CONCURRENT = /^Concurrent/i
+const CONCURRENT = /Concurrent/i
 const CONCURRENT_MS = 15_000
 /** A trigger or a flow that met a lock says so within the words of another code. */
 const LOCK = /UNABLE_TO_LOCK_ROW|unable to obtain exclusive access/
