@@ -1,7 +1,7 @@
 /** Upserts the records of a run in collections, and gives each row its own outcome, whatever happens to its neighbours. */
 import { dead, retry, unauthorized } from 'manifold/plugin'
-import type { FinalOutcome, Json } from 'manifold/plugin'
-import { callOutcome, deadRow, isPerhapsOneRow, rowOutcome } from './outcomes.ts'
+import type { FinalOutcome, HttpResponse, Json } from 'manifold/plugin'
+import { callOutcome, deadRow, refusedRows, rowOutcome } from './outcomes.ts'
 import type { RecordRow } from './record.ts'
 import { callOrg, Refused, type Ctx } from './session.ts'
 
@@ -17,49 +17,144 @@ const BODY_CHARS_MAX = 300_000
 /** A call that would begin with less time than this is left to the next run. */
 const CALL_MS_MIN = 5_000
 
+type RunCtx = Ctx & { readonly run: { readonly deadlineMs: number } }
+
 /** Outcomes by place. Throws only while nothing has been said of any row. */
-export async function upsertAll(ctx: Ctx & { readonly run: { readonly deadlineMs: number } }, rows: readonly Row[]) {
+export async function upsertAll(ctx: RunCtx, rows: readonly Row[]): Promise<ReadonlyMap<number, FinalOutcome>> {
+  const calls = openCalls(ctx)
+  for (const collection of collectionsOf(rows, ctx.config.batchSize)) {
+    await upsert(calls, collection)
+    // Once more, on their own: then a duplicate is an update, or it is dead.
+    await upsert(calls, calls.takeAgain())
+  }
+  return calls.outcomes
+}
+
+/** Gives each row its outcome, also where a call is refused for a row that the answer does not name: that one is looked for. */
+async function upsert(calls: Calls, rows: readonly Row[]): Promise<void> {
+  let unknown = rows
+  while (unknown.length > 0) {
+    const answer = await calls.send(unknown)
+    if (typeof answer === 'string') return
+    const refused = refusedRows(answer, unknown) ?? (unknown.length === 1 ? unknown : null)
+    if (refused === null) {
+      unknown = await withoutOne(calls, unknown)
+    } else {
+      calls.settle(refused, callOutcome(answer))
+      unknown = unknown.filter((row) => !refused.includes(row))
+    }
+  }
+}
+
+/**
+ * The first row that a call with these is refused for gets its outcome, by halves; so do those before it. Returns those that
+ * nothing is known of: they go in one call again, which with one such row in 200 makes eleven calls at most.
+ */
+async function withoutOne(calls: Calls, rows: readonly Row[]): Promise<readonly Row[]> {
+  let suspects = rows
+  let unknown: readonly Row[] = []
+  while (suspects.length > 1) {
+    const half = Math.ceil(suspects.length / 2)
+    const [first, second] = [suspects.slice(0, half), suspects.slice(half)]
+    const answer = await calls.send(first)
+    if (answer === 'failed') return [...second, ...unknown]
+    if (answer === 'taken') {
+      suspects = second
+      continue
+    }
+    unknown = [...second, ...unknown]
+    const refused = refusedRows(answer, first) ?? (first.length === 1 ? first : null)
+    if (refused !== null) {
+      calls.settle(refused, callOutcome(answer))
+      return [...first.filter((row) => !refused.includes(row)), ...unknown]
+    }
+    suspects = first
+  }
+  // The one that is left is sent by itself: what is wrong with it is said of it alone.
+  const answer = await calls.send(suspects)
+  if (typeof answer !== 'string') calls.settle(suspects, callOutcome(answer))
+  return unknown
+}
+
+interface Calls {
+  readonly outcomes: ReadonlyMap<number, FinalOutcome>
+  /**
+   * One call. `taken`: it was answered row by row; `failed`: all of these have an outcome that says nothing of any of them.
+   * Otherwise the answer, which is about one or more of them.
+   */
+  send(rows: readonly Row[]): Promise<'taken' | 'failed' | HttpResponse>
+  settle(rows: readonly Row[], outcome: FinalOutcome): void
+  /** Rows that want to be sent once more; each once. */
+  takeAgain(): readonly Row[]
+}
+
+function openCalls(ctx: RunCtx): Calls {
   const outcomes = new Map<number, FinalOutcome>()
   let callsLeft = CALLS_MAX
-  const all = (some: readonly Row[], outcome: FinalOutcome): void => {
-    for (const { place } of some) outcomes.set(place, outcome)
-  }
+  let again: Row[] = []
+  const wereAgain = new Set<Row>()
+  /** What holds for every call to come. */
+  let closed: FinalOutcome | null = null
 
-  async function send(some: readonly Row[], isAgain: boolean): Promise<void> {
-    if (some.length === 0) return
-    if (callsLeft === 0 || (outcomes.size > 0 && Date.now() > ctx.run.deadlineMs - CALL_MS_MIN))
-      return all(some, retry('The run had no time or no request left for this record.', { code: 'left_over' }))
-    callsLeft -= 1
-    let answer
-    try {
-      answer = await callOrg(ctx, requestOf(ctx, some))
-    } catch (error) {
-      if (error instanceof Refused) return all(some, unauthorized(error.message))
-      // The hub knows best what its own errors mean, as long as they are about all rows.
-      if (outcomes.size === 0) throw error
-      return all(some, failedOf(error))
+  const settle = (rows: readonly Row[], outcome: FinalOutcome): void => {
+    for (const { place } of rows) outcomes.set(place, outcome)
+  }
+  const failed = (rows: readonly Row[], outcome: FinalOutcome): 'failed' => {
+    if (isForAll(outcome)) closed = outcome
+    settle(rows, outcome)
+    return 'failed'
+  }
+  const taken = (rows: readonly Row[], results: readonly Json[]): 'taken' => {
+    for (const [at, row] of rows.entries()) {
+      const outcome = rowOutcome(results[at] as Json)
+      if (outcome !== 'again') outcomes.set(row.place, outcome)
+      else if (wereAgain.has(row)) outcomes.set(row.place, deadRow(results[at] as Json))
+      else again.push(row)
     }
-    if (answer.status === 200) {
-      const list = rowsIn(answer.body)
-      if (list?.length !== some.length) return all(some, unreadable(answer.body))
-      const again: Row[] = []
-      for (const [at, row] of some.entries()) {
-        const outcome = rowOutcome(list[at] as Json)
-        if (outcome !== 'again') outcomes.set(row.place, outcome)
-        else if (isAgain) outcomes.set(row.place, deadRow(list[at] as Json))
-        else again.push(row)
+    return 'taken'
+  }
+  return {
+    outcomes,
+    settle,
+    takeAgain: () => {
+      const rows = again
+      again = []
+      for (const row of rows) wereAgain.add(row)
+      return rows
+    },
+    async send(rows) {
+      if (closed !== null) return failed(rows, closed)
+      if (callsLeft === 0 || (outcomes.size > 0 && Date.now() > ctx.run.deadlineMs - CALL_MS_MIN))
+        return failed(rows, LEFT_OVER)
+      callsLeft -= 1
+      let answer
+      try {
+        answer = await callOrg(ctx, requestOf(ctx, rows))
+      } catch (error) {
+        if (error instanceof Refused) return failed(rows, unauthorized(error.message))
+        // The hub knows best what its own errors mean, as long as they are about all rows.
+        if (outcomes.size === 0) throw error
+        return failed(rows, failedOf(error))
       }
-      return await send(again, true)
-    }
-    if (some.length === 1 || !isPerhapsOneRow(answer, some)) return all(some, callOutcome(answer))
-    const half = Math.ceil(some.length / 2)
-    await send(some.slice(0, half), isAgain)
-    await send(some.slice(half), isAgain)
+      if (answer.status !== 200) {
+        const outcome = callOutcome(answer)
+        const isAboutRows = (answer.status === 400 || answer.status === 413) && outcome.outcome === 'dead'
+        return isAboutRows ? answer : failed(rows, outcome)
+      }
+      const results = rowsIn(answer.body)
+      return results?.length === rows.length ? taken(rows, results) : failed(rows, unreadable(answer.body))
+    },
   }
-
-  for (const collection of collectionsOf(rows, ctx.config.batchSize)) await send(collection, false)
-  return outcomes
 }
+
+const isForAll = (outcome: FinalOutcome): boolean =>
+  outcome.outcome === 'unauthorized' || (outcome.outcome === 'dead' && outcome.disable === true)
+
+/** Nothing of it was sent. */
+const LEFT_OVER = retry('The run had no time or no request left for this record.', {
+  code: 'left_over',
+  untouched: true,
+})
 
 const requestOf = ({ config }: Ctx, rows: readonly Row[]) =>
   ({

@@ -89,6 +89,20 @@ const WRONG = [
     'type: multipicklist',
   ],
   [
+    'a number in another notation',
+    fields({ NumberOfEmployees: '0x1F' }),
+    'error',
+    '/fields/NumberOfEmployees',
+    'type: number',
+  ],
+  [
+    'a comma, which is part of a value',
+    fields({ Topics__c: { value: 'Price, Support', type: 'multipicklist' } }),
+    'error',
+    '/fields/Topics__c',
+    '"Price, Support" is no value',
+  ],
+  [
     'a value that a restricted list has not',
     fields({ Rating: 'Lukewarm' }),
     'error',
@@ -135,6 +149,16 @@ const WRONG = [
 
 test.each(WRONG.map((row) => [row[0], row] as const))('%s', (_name, [, more, level, at, words]) => {
   expect(mappingFindings(config(more), lead)).toEqual([{ level, at, message: expect.stringContaining(words) }])
+})
+
+test('a key that the user may not write', () => {
+  const field = 'Manifold_Event_Id__c'
+  expect(mappingFindings(config(), changed(field, { createable: false, updateable: false }))).toEqual([
+    { level: 'error', at: '/externalId/field', message: expect.stringContaining('give that user edit on it') },
+  ])
+  // Nobody sets an Id, but records are found by it.
+  const byId = config({ externalId: { field: 'Id', value: '{{data.id}}' } })
+  expect(mappingFindings(byId, lead).filter(({ level }) => level === 'error')).toEqual([])
 })
 
 test('a key that is too short for the id of an event, or not unique', () => {
@@ -189,6 +213,24 @@ test.each([
   ['a version that is retired', { apiVersion: '29.0' }, '/apiVersion', 'it has 31.0 to 68.0'],
   ['a version that is to come', { apiVersion: '99.0' }, '/apiVersion', 'it has 31.0 to 68.0'],
   ['a field that is not there', fields({ Nope__c: 'x' }), '/fields/Nope__c', 'no field'],
+  [
+    'a template that does not end',
+    fields({ LastName: { value: '{{#data.name}}x', maxLength: 80 } }),
+    '/fields/LastName',
+    'Unclosed section',
+  ],
+  [
+    'a tag that does not end',
+    fields({ Company: { value: 'x {{data.y', maxLength: 80 } }),
+    '/fields/Company',
+    'Unclosed tag',
+  ],
+  [
+    'a key that does not end',
+    { externalId: { field: 'Manifold_Event_Id__c', value: '{{#event}}x' } },
+    '/externalId/value',
+    'Unclosed section',
+  ],
 ] as const)('asked of the org: %s', async (_name, more, at, words) => {
   expect(await check(context(more))).toEqual([{ level: 'error', at, message: expect.stringContaining(words) }])
 })

@@ -1,13 +1,13 @@
 /** Holds the settings against the org without changing anything there: login, version, object, field map. */
 import type { Finding } from 'manifold/plugin'
-import { describedFields, mappingFindings } from './describe.ts'
+import { describedFields, mappingFindings, templateFindings } from './describe.ts'
 import { apiErrors, wordsOf } from './outcomes.ts'
 import { callOrg, Refused, type Ctx } from './session.ts'
 
 /** What is wrong with the installation. Throws what `ctx.token` and `ctx.http` throw when the org cannot be asked. */
 export async function check(ctx: Ctx): Promise<readonly Finding[]> {
   try {
-    return await look(ctx)
+    return [...templateFindings(ctx.config), ...(await look(ctx))]
   } catch (error) {
     const { code, message } = error as { code?: string; message: string }
     if (error instanceof Refused || code === 'credential_refused') return [{ level: 'error', message, at: '/auth' }]

@@ -1,8 +1,9 @@
 /** The field map against what `describe` says of the object: everything that Salesforce would refuse a record for. Pure. */
 import type { Finding, Json } from 'manifold/plugin'
-import { mappedFields, type FieldType, type MappedField } from './record.ts'
-import { isConstant } from './template.ts'
+import { mappedFields, valuesIn, type FieldType, type MappedField } from './record.ts'
+import { isConstant, mistakeIn } from './template.ts'
 import type { Config } from './types.d.ts'
+import { numberOf } from './values.ts'
 
 /** A field of `GET /sobjects/{object}/describe`, as far as it is looked at. */
 export interface DescribedField {
@@ -58,6 +59,17 @@ export function mappingFindings(config: Config, described: readonly DescribedFie
   ]
 }
 
+/** What no response can be rendered with, whatever the object is like. */
+export function templateFindings(config: Pick<Config, 'fields' | 'externalId'>): readonly Finding[] {
+  const templates = mappedFields(config).map(({ name, value }) => ({ value, at: pointerTo(name) }))
+  return [{ value: config.externalId.value, at: '/externalId/value' }, ...templates].flatMap(({ value, at }) => {
+    const mistake = mistakeIn(value)
+    return mistake === null ? [] : [{ level: 'error' as const, message: `The template is broken: ${mistake}.`, at }]
+  })
+}
+
+const pointerTo = (name: string): string => `/fields/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+
 function keyFindings({ object, externalId }: Config, field: DescribedField | undefined): readonly Finding[] {
   const { field: name, value } = externalId
   const at = '/externalId/field'
@@ -68,6 +80,14 @@ function keyFindings({ object, externalId }: Config, field: DescribedField | und
   if (!field.externalId && !field.idLookup)
     return [
       { level: 'error', message: `"${name}" is not marked External ID, so records cannot be upserted by it.`, at },
+    ]
+  if (!field.createable && field.type !== 'id')
+    return [
+      {
+        level: 'error',
+        message: `"${name}" cannot be set by the user the hub works as: give that user edit on it.`,
+        at,
+      },
     ]
   const findings: Finding[] = []
   if (EVENT_ID.test(value) && field.length < EVENT_ID_CHARS)
@@ -105,7 +125,7 @@ function missingFindings(
 const lower = (name: string): string => name.toLowerCase()
 
 function fieldFindings(field: MappedField, found: DescribedField | undefined, config: Config): readonly Finding[] {
-  const at = `/fields/${field.name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+  const at = pointerTo(field.name)
   const error = (message: string): Finding => ({ level: 'error', message, at })
   if (found === undefined) return [error(`${config.object} has no field "${field.name}".`)]
   if (lower(field.name) === lower(config.externalId.field))
@@ -138,7 +158,7 @@ function wantedType(field: MappedField, { type }: DescribedField): FieldType | n
 const isFitConstant = ({ value, type }: MappedField, described: string): boolean =>
   isConstant(value) &&
   type === 'text' &&
-  (NUMBER.has(described) ? Number.isFinite(Number(value)) : described === 'multipicklist')
+  (NUMBER.has(described) ? numberOf(value.trim()) !== null : described === 'multipicklist')
 
 function lengthFindings(field: MappedField, { length, type }: DescribedField, at: string): readonly Finding[] {
   const isText = field.type === 'text' && WANTED[type] === undefined && length > 0
@@ -158,7 +178,7 @@ function lengthFindings(field: MappedField, { length, type }: DescribedField, at
 function choiceFindings(field: MappedField, described: DescribedField, at: string): readonly Finding[] {
   const { restrictedPicklist, picklistValues, type } = described
   if ((type !== 'picklist' && type !== 'multipicklist') || !isConstant(field.value)) return []
-  const values = type === 'multipicklist' ? field.value.split(/\s*[;,]\s*/) : [field.value.trim()]
+  const values = type === 'multipicklist' ? valuesIn(field.value) : [field.value.trim()]
   const active = picklistValues.filter((choice) => choice.active).map(({ value }) => value)
   return values
     .filter((value) => !active.includes(value))

@@ -6,7 +6,7 @@ import { MOVES } from './outcomes.ts'
 
 const ORG = 'https://example.my.salesforce.com'
 const COLLECTION = `PATCH ${ORG}/services/data/v67.0/composite/sobjects/Lead/Manifold_Event_Id__c`
-const HOUR_MS = 3_600_000
+const SOON_MS = 15_000
 
 let plugin: TestPlugin
 beforeAll(async () => {
@@ -43,7 +43,6 @@ const sayWords = (code: string) => ({ message: expect.stringContaining(`${code}:
 /** What each move comes to for a row of a collection. */
 const ROWS = {
   retry: (code: string) => ({ outcome: 'retry', code, afterMs: null, ...sayWords(code) }),
-  late: (code: string) => ({ outcome: 'retry', code, afterMs: HOUR_MS, ...sayWords(code) }),
   again: (code: string) => ({ outcome: 'dead', code, ...sayWords(code) }),
   dead: (code: string) => ({ outcome: 'dead', code, disable: false, ...sayWords(code) }),
   config: (code: string) => ({ outcome: 'dead', code: 'config_invalid', ...sayWords(code) }),
@@ -53,8 +52,8 @@ const ROWS = {
 test.each([
   ['UNABLE_TO_LOCK_ROW', 'retry'],
   ['SERVER_UNAVAILABLE', 'retry'],
-  ['REQUEST_LIMIT_EXCEEDED', 'late'],
-  ['STORAGE_LIMIT_EXCEEDED', 'late'],
+  ['REQUEST_LIMIT_EXCEEDED', 'refused'],
+  ['STORAGE_LIMIT_EXCEEDED', 'refused'],
   ['DUPLICATE_VALUE', 'again'],
   ['DUPLICATES_DETECTED', 'dead'],
   ['REQUIRED_FIELD_MISSING', 'dead'],
@@ -96,30 +95,65 @@ test.each(['SOME_NEW_CODE', 'toString', '__proto__'])('an unknown code of a row 
   expect(await outcomes({ json: [fails(code)] })).toMatchObject([ROWS.dead(code)])
 })
 
+const TRIGGER = 'CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY'
+const LOCKED_WORDS =
+  'LeadTrigger: execution of AfterUpdate caused by: System.DmlException: Update failed. First exception on row 0; ' +
+  'first error: UNABLE_TO_LOCK_ROW, unable to obtain exclusive access to this record or 1 records: 001xx'
+
+test.each([
+  ['in the words of a trigger', [{ statusCode: TRIGGER, message: LOCKED_WORDS }]],
+  [
+    'in the words of a flow',
+    [{ statusCode: 'CANNOT_EXECUTE_FLOW_TRIGGER', message: 'unable to obtain exclusive access' }],
+  ],
+  [
+    'beside something else',
+    [
+      { statusCode: 'STRING_TOO_LONG', message: 'x' },
+      { statusCode: 'UNABLE_TO_LOCK_ROW', message: '' },
+    ],
+  ],
+] as const)('a row that was locked is tried again: %s', async (_name, errors) => {
+  const [locked, neighbour] = await outcomes({ json: [{ success: false, errors }, taken] }, 2)
+  expect(locked).toMatchObject({ outcome: 'retry', code: 'UNABLE_TO_LOCK_ROW', afterMs: null })
+  expect(neighbour).toMatchObject({ outcome: 'delivered' })
+})
+
+test('a trigger that fails for another reason is a dead letter', async () => {
+  const errors = [{ statusCode: TRIGGER, message: 'LeadTrigger: System.NullPointerException', fields: [] }]
+  expect(await outcomes({ json: [{ success: false, errors }] })).toMatchObject([{ outcome: 'dead', code: TRIGGER }])
+})
+
 const whole = (status: number, errorCode: string, message = 'their words'): Reply => ({
   status,
   json: [{ errorCode, message }],
 })
 
+const AT_ONCE = 'ConcurrentRequests (Concurrent API Requests) Limit exceeded.'
+const CROWDED = { outcome: 'retry', code: 'REQUEST_LIMIT_EXCEEDED', message: expect.stringContaining('Concurrent') }
+const SPENT = { outcome: 'unauthorized', message: expect.stringMatching(/TotalRequests .*24 hours .*resume/) }
+const GONE = { outcome: 'dead', code: 'config_invalid', disable: true }
+
 test.each([
-  [
-    '403 limit',
-    whole(403, 'REQUEST_LIMIT_EXCEEDED'),
-    { outcome: 'retry', code: 'REQUEST_LIMIT_EXCEEDED', afterMs: HOUR_MS },
-  ],
+  ['403 limit of a day', whole(403, 'REQUEST_LIMIT_EXCEEDED', 'TotalRequests Limit exceeded.'), SPENT],
+  ['403 limit in other words', whole(403, 'REQUEST_LIMIT_EXCEEDED'), { outcome: 'unauthorized' }],
+  ['403 too many at once', whole(403, 'REQUEST_LIMIT_EXCEEDED', AT_ONCE), { ...CROWDED, afterMs: SOON_MS }],
+  ['503 too many at once', whole(503, 'REQUEST_LIMIT_EXCEEDED', 'ConcurrentPerOrgLongTxn Limit exceeded.'), CROWDED],
   ['403 api off', whole(403, 'API_DISABLED_FOR_ORG'), { outcome: 'unauthorized' }],
   ['403 access', whole(403, 'INSUFFICIENT_ACCESS'), { outcome: 'dead', code: 'INSUFFICIENT_ACCESS' }],
   ['403 unknown', whole(403, 'NEVER_SEEN'), { outcome: 'dead', code: 'NEVER_SEEN' }],
   ['400 field', whole(400, 'INVALID_FIELD'), { outcome: 'dead', code: 'INVALID_FIELD' }],
   ['400 json', whole(400, 'JSON_PARSER_ERROR'), { outcome: 'dead', code: 'JSON_PARSER_ERROR' }],
-  ['404', whole(404, 'NOT_FOUND'), { outcome: 'dead', code: 'config_invalid' }],
-  ['410', whole(410, 'UNSUPPORTED_API_VERSION'), { outcome: 'dead', code: 'config_invalid' }],
-  ['410 without words', { status: 410 }, { outcome: 'dead', code: 'config_invalid' }],
+  ['404', whole(404, 'NOT_FOUND'), GONE],
+  ['404 without words', { status: 404 }, GONE],
+  ['410', whole(410, 'UNSUPPORTED_API_VERSION'), GONE],
+  ['410 without words', { status: 410 }, GONE],
   ['300', { status: 300, json: ['/a', '/b'] }, { outcome: 'dead', code: 'config_invalid' }],
   ['503', whole(503, 'SERVER_UNAVAILABLE'), { outcome: 'retry', code: 'SERVER_UNAVAILABLE' }],
   ['500 of a proxy', { status: 500, body: '<html>' }, { outcome: 'retry', code: 'http_500' }],
   ['429', { status: 429, headers: { 'retry-after': '7' } }, { outcome: 'retry', code: 'http_429', afterMs: 7_000 }],
   ['409 lock', whole(409, 'UNABLE_TO_LOCK_ROW'), { outcome: 'retry', code: 'UNABLE_TO_LOCK_ROW' }],
+  ['400 lock in a trigger', whole(400, TRIGGER, LOCKED_WORDS), { outcome: 'retry', code: 'UNABLE_TO_LOCK_ROW' }],
   ['418', { status: 418, body: 'teapot' }, { outcome: 'dead', code: 'http_418' }],
   ['200 with nonsense', { body: '[{"success":' }, { outcome: 'retry', code: 'answer_unreadable' }],
   ['200 with too few', { json: [] }, { outcome: 'retry', code: 'answer_unreadable' }],
@@ -133,6 +167,14 @@ test.each([
   expect(outcome).toMatchObject(expected)
   if (typeof reply === 'object' && 'json' in reply && JSON.stringify(reply.json).includes('their words'))
     expect(outcome?.message).toContain('their words')
+})
+
+test('what passes for all of them is not looked for among them', async () => {
+  const all = await outcomes(whole(400, TRIGGER, LOCKED_WORDS), 4)
+  expect(all.map(({ outcome, code }) => [outcome, code])).toEqual(
+    Array.from({ length: 4 }, () => ['retry', 'UNABLE_TO_LOCK_ROW']),
+  )
+  expect(plugin.http.requests.filter(({ method }) => method === 'PATCH').length).toBe(1)
 })
 
 test('the breaker counts what is down, not what is refused', async () => {

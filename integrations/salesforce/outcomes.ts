@@ -13,11 +13,11 @@ export interface ApiError {
 }
 
 /**
- * `retry`: by the schedule. `late`: the same, but not before an hour. `again`: sent once more at once, then dead. `dead`:
- * a dead letter with Salesforce's code. `config`: a dead letter that the settings are to blame for. `refused`: the login
- * may not use the API; everything waits for the admin.
+ * `retry`: by the schedule. `again`: sent once more at once, then dead. `dead`: a dead letter with Salesforce's code.
+ * `config`: a dead letter that the settings are to blame for. `refused`: the org takes nothing more from this login until
+ * somebody has done something there; everything waits, uncounted, and the admin is told once.
  */
-export type Move = 'retry' | 'late' | 'again' | 'dead' | 'config' | 'refused'
+export type Move = 'retry' | 'again' | 'dead' | 'config' | 'refused'
 
 export const MOVES: Readonly<Record<string, Move>> = {
   UNABLE_TO_LOCK_ROW: 'retry',
@@ -27,8 +27,6 @@ export const MOVES: Readonly<Record<string, Move>> = {
   QUERY_TIMEOUT: 'retry',
   REQUEST_RUNNING_TOO_LONG: 'retry',
   TOO_MANY_APEX_REQUESTS: 'retry',
-  REQUEST_LIMIT_EXCEEDED: 'late',
-  STORAGE_LIMIT_EXCEEDED: 'late',
   DUPLICATE_VALUE: 'again',
   DUPLICATES_DETECTED: 'dead',
   REQUIRED_FIELD_MISSING: 'dead',
@@ -50,12 +48,26 @@ export const MOVES: Readonly<Record<string, Move>> = {
   API_DISABLED_FOR_ORG: 'refused',
   API_CURRENTLY_DISABLED: 'refused',
   ORG_LOCKED: 'refused',
+  REQUEST_LIMIT_EXCEEDED: 'refused',
+  STORAGE_LIMIT_EXCEEDED: 'refused',
+}
+
+/** What to do about a refusal that is no matter of the login. */
+const ADVICE: Readonly<Record<string, string>> = {
+  REQUEST_LIMIT_EXCEEDED:
+    'The API calls that the whole org has in 24 hours are used up. Setup → System Overview shows when there is room again; then resume the installation.',
+  STORAGE_LIMIT_EXCEEDED: 'The data storage of the org is full. Make room there, then resume the installation.',
 }
 
 /** Nearly all of the hundreds of codes say that this row is not wanted; a dead letter can be replayed. */
 const UNKNOWN = 'dead' satisfies Move
 
-const LATE_MS = 3_600_000
+/** `ConcurrentRequests (Concurrent API Requests) Limit exceeded.`: too many that run for 20 s or more, at this moment. */
+const CONCURRENT = /Concurrent/i
+const CONCURRENT_MS = 15_000
+/** A trigger or a flow that met a lock says so within the words of another code. */
+const LOCK = /UNABLE_TO_LOCK_ROW|unable to obtain exclusive access/
+const LOCKED = 'UNABLE_TO_LOCK_ROW'
 /** jsforce/jsforce#1774: these do not go away with another token. */
 const POLICIES = ['Connected app is not attached to Agent', 'This session is not valid for use with the REST API']
 const WORDS_CHARS_MAX = 1_500
@@ -69,8 +81,18 @@ export function rowOutcome(row: Json): FinalOutcome | 'again' {
   const errors = errorsIn(row['errors'])
   const [first] = errors
   if (first === undefined) return retry('Salesforce refused a row and did not say why.', { code: 'answer_unreadable' })
+  const ruled = ruledBy(errors)
+  if (ruled !== null) return ruled
   const move = moveOf(first.code)
   return move === 'again' ? move : outcomeFor(move, first.code, told(errors))
+}
+
+/** Where the words say more than the code. */
+function ruledBy(errors: readonly ApiError[], words = told(errors)): FinalOutcome | null {
+  if (errors.some(({ code, message }) => code === LOCKED || LOCK.test(message))) return retry(words, { code: LOCKED })
+  const limit = errors.find(({ code }) => code === 'REQUEST_LIMIT_EXCEEDED')
+  if (limit === undefined || !CONCURRENT.test(limit.message)) return null
+  return retry(words, { code: limit.code, afterMs: CONCURRENT_MS, untouched: true })
 }
 
 /** What a call that was not answered with rows comes to, for all of its rows. */
@@ -78,6 +100,9 @@ export function callOutcome(answer: HttpResponse): FinalOutcome {
   const errors = apiErrors(answer.body)
   const words = wordsOf(answer, errors)
   const { status } = answer
+  const ruled = ruledBy(errors, words)
+  if (ruled !== null) return ruled
+  if (status === 404 || status === 410) return dead('config_invalid', words, { disable: true })
   // Once more as it is: whoever asks knows how often.
   const code = errors[0]?.code ?? (status === 300 ? 'MULTIPLE_CHOICES' : undefined)
   if (code !== undefined && Object.hasOwn(MOVES, code)) {
@@ -88,20 +113,48 @@ export function callOutcome(answer: HttpResponse): FinalOutcome {
     const outcome = classify(answer)
     return outcome.outcome === 'retry' ? { ...outcome, reason: words } : outcome
   }
-  if (status === 300 || status === 404 || status === 410) return outcomeFor('config', code ?? `http_${status}`, words)
   return outcomeFor(UNKNOWN, code ?? `http_${status}`, words)
 }
 
 /**
- * A single row may be what the whole call is refused for, which its neighbours cannot help. A field that does not exist is
- * in every row, when all rows have the same fields.
+ * Whom of these a call that could not be read (400, 413) was refused for, as far as the answer tells: those that have the
+ * field or the value it names, or all. Null: some row that it does not name, which its neighbours cannot help.
  */
-export function isPerhapsOneRow({ status, body }: HttpResponse, rows: readonly { readonly json: object }[]): boolean {
-  if (status === 413) return true
-  if (status !== 400) return false
-  const namesField = apiErrors(body).some(({ code }) => code === 'INVALID_FIELD' || code === 'INVALID_TYPE')
-  return !namesField || new Set(rows.map(({ json }) => Object.keys(json).join())).size > 1
+export function refusedRows<Row extends { readonly json: RecordJson }>(
+  { body }: HttpResponse,
+  rows: readonly Row[],
+): readonly Row[] | null {
+  const errors = apiErrors(body)
+  if (errors.some(({ code }) => code === 'INVALID_TYPE')) return rows
+  const names = errors.filter(({ code }) => code === 'INVALID_FIELD').flatMap(namedIn)
+  const named = rows.filter(({ json }) => fieldsOf(json).some(([field]) => names.includes(field)))
+  if (named.length > 0) return named
+  const value = errors.map(({ message }) => UNREADABLE.exec(message)?.[1]).find((each) => each !== undefined)
+  const holders = rows.filter(({ json }) => fieldsOf(json).some(([, each]) => each === value))
+  const fields = new Set(
+    holders.flatMap(({ json }) => fieldsOf(json).flatMap(([field, each]) => (each === value ? [field] : []))),
+  )
+  // Of a value that stands in several fields nobody knows in which of them it cannot be read.
+  return fields.size === 1 ? holders : null
 }
+
+/** `Cannot deserialize instance of double from VALUE_STRING value many or request may be missing a required field`. */
+const UNREADABLE = /VALUE_STRING value (.*) or request may be missing/s
+
+type RecordJson = { readonly [field: string]: Json }
+
+/** `No such column 'Nope__c' on sobject of type Lead`. */
+const namedIn = ({ message, fields }: ApiError): readonly string[] =>
+  [...fields, ...[...message.matchAll(/'([^']+)'/g)].map(([, name]) => name as string)].map(lower)
+
+/** Of a relationship both its own name and the field it goes by. */
+const fieldsOf = ({ attributes: _, ...fields }: RecordJson): readonly (readonly [string, Json])[] =>
+  Object.entries(fields).flatMap(([name, value]): (readonly [string, Json])[] => [
+    [lower(name), value],
+    ...(isObject(value) ? fieldsOf(value) : []),
+  ])
+
+const lower = (name: string): string => name.toLowerCase()
 
 /** The dead letter of a row that was a duplicate value twice. */
 export const deadRow = (row: Json): FinalOutcome => {
@@ -129,14 +182,12 @@ function outcomeFor(move: Exclude<Move, 'again'>, code: string, words: string): 
   switch (move) {
     case 'retry':
       return retry(words, { code })
-    case 'late':
-      return retry(words, { code, afterMs: LATE_MS })
     case 'dead':
       return dead(code, words)
     case 'config':
       return dead('config_invalid', words)
     case 'refused':
-      return unauthorized(words)
+      return unauthorized(Object.hasOwn(ADVICE, code) ? `${words} ${ADVICE[code]}` : words)
     default: {
       const unknown: never = move
       throw new Error(`Unknown move ${String(unknown)}.`)

@@ -2,6 +2,7 @@
 import type { ActionItem, Json } from 'manifold/plugin'
 import { textOf, valueOf, viewOf, type View } from './template.ts'
 import type { Config } from './types.d.ts'
+import { numberOf, timeOf, type Written } from './values.ts'
 
 export type FieldType = 'text' | 'number' | 'boolean' | 'date' | 'datetime' | 'picklist' | 'multipicklist'
 
@@ -62,6 +63,8 @@ function setAt(json: { [field: string]: Json }, path: readonly string[], value: 
 function convert(field: MappedField, view: View): Json {
   const raw = valueOf(field.value, view)
   if (raw === undefined || raw === null || raw === '' || (Array.isArray(raw) && raw.length === 0)) return null
+  // Blanks are text, and nothing else.
+  if (field.type !== 'text' && typeof raw === 'string' && raw.trim() === '') return null
   return CONVERSIONS[field.type](raw, field)
 }
 
@@ -70,41 +73,40 @@ type Convert = (value: Json, field: MappedField) => Json
 const CONVERSIONS: Readonly<Record<FieldType, Convert>> = {
   text: (value, { maxLength }) => cut(textOf(value), maxLength),
   picklist: (value, { maxLength }) => cut(textOf(value).trim(), maxLength),
-  multipicklist: (value) => (Array.isArray(value) ? value.map(textOf) : textOf(value).split(/\s*[;,]\s*/)).join(';'),
-  number: (value, field) => {
-    const number = typeof value === 'number' ? value : Number(textOf(value).trim())
-    return Number.isFinite(number) ? number : wrong(field, value, 'a number')
+  multipicklist: (value, field) => {
+    if (!Array.isArray(value)) return valuesIn(textOf(value)).join(';')
+    const values = (value as readonly Json[]).map((one) => textOf(one).trim())
+    // Salesforce would take it for two, the second of which nobody chose.
+    return values.some((one) => one.includes(';'))
+      ? wrong(field, value, 'a list of values without ";"')
+      : values.join(';')
   },
+  number: (value, field) =>
+    typeof value === 'number' ? value : (numberOf(textOf(value).trim()) ?? wrong(field, value, 'a number')),
   boolean: (value, field) => {
     if (typeof value === 'boolean') return value
     const word = textOf(value).trim().toLowerCase()
     if (TRUE.has(word)) return true
     return FALSE.has(word) ? false : wrong(field, value, 'yes or no')
   },
-  date: (value, field) => {
-    const text = textOf(value).trim()
-    if (!ISO.test(text)) return wrong(field, value, 'a date such as 2026-03-01')
-    return timeOf(text, field).slice(0, 'YYYY-MM-DD'.length)
-  },
-  datetime: (value, field) => {
-    const text = textOf(value).trim()
-    if (!ISO.test(text)) return wrong(field, value, 'a time such as 2026-03-01T12:00:00Z')
-    return timeOf(text, field)
-  },
+  date: (value, field) => written(field, value, 'a date such as 2026-03-01').day,
+  datetime: (value, field) => written(field, value, 'a time such as 2026-03-01T12:00:00Z').at,
 }
+
+/** Several values in one text, as Salesforce writes them; a comma may be part of one. */
+export const valuesIn = (text: string): readonly string[] =>
+  text
+    .split(';')
+    .map((value) => value.trim())
+    .filter((value) => value !== '')
 
 const TRUE: ReadonlySet<string> = new Set(['true', 'yes', 'on', '1'])
 const FALSE: ReadonlySet<string> = new Set(['false', 'no', 'off', '0'])
-/** RFC 3339; a time without a zone is UTC. */
-const ISO = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/
-const HAS_ZONE = /(?:Z|[+-]\d{2}:?\d{2})$/
 
-function timeOf(text: string, field: MappedField): string {
-  const day = text.slice(0, 'YYYY-MM-DD'.length)
-  // Date takes 30 February for 2 March.
-  const isDay = new Date(`${day}T00:00:00Z`).toJSON()?.startsWith(day) === true
-  const at = new Date(text.includes('T') && !HAS_ZONE.test(text) ? `${text}Z` : text)
-  return isDay && !Number.isNaN(at.getTime()) ? at.toISOString() : wrong(field, text, 'a day of the calendar')
+function written(field: MappedField, value: Json, wanted: string): Written {
+  const time = timeOf(textOf(value).trim())
+  if (time === null) return wrong(field, value, wanted)
+  return time === 'no-day' ? wrong(field, value, 'a day of the calendar') : time
 }
 
 function cut(text: string, maxLength = Infinity): string {

@@ -1,18 +1,16 @@
-/** The connector in the real sandbox, with the double of the vendor behind the scripted outside: records, batches, logins. */
+/** The connector in the real sandbox, with the double of the vendor behind the scripted outside: records, logins. */
 import { generateKeyPairSync } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { conformance, testPlugin } from 'manifold/plugin/testing'
+import { conformance } from 'manifold/plugin/testing'
 import type { TestPlugin, TestPluginOptions } from 'manifold/plugin/testing'
-import { startFake, type Fake, type Fault } from './fake/server.ts'
+import { collectionsOf, FIELDS, openPlugin, person, secretAuth } from './fake/plugin.ts'
+import { startFake, type Fake } from './fake/server.ts'
 
 const { publicKey, privateKey } = generateKeyPairSync('rsa', {
   modulusLength: 2048,
   publicKeyEncoding: { type: 'spki', format: 'pem' },
   privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
 })
-const FIELDS = { LastName: '{{data.name}}', Company: '{{data.company}}', Email: '{{data.email}}' }
-
-const ANSWER_TIMEOUT_MS = 10_000
 
 let fake: Fake
 beforeEach(async () => {
@@ -20,43 +18,9 @@ beforeEach(async () => {
 })
 afterEach(() => fake[Symbol.asyncDispose]())
 
-const secretAuth = () => ({
-  flow: 'client_credentials',
-  clientId: fake.app.clientId,
-  clientSecret: fake.app.clientSecret,
-})
-
-/** The plugin, with everything that it sends carried to the double over a real socket. */
-async function open(config: object = {}, more: Partial<TestPluginOptions> = {}): Promise<TestPlugin> {
-  const plugin = await testPlugin({
-    dir: import.meta.dirname,
-    config: { instanceUrl: fake.url, auth: secretAuth(), fields: FIELDS, ...config },
-    retryMs: [1_000, 5_000, 30_000, 300_000, 1_800_000],
-    now: new Date(),
-    ...more,
-  })
-  plugin.http.on(`* ${fake.url}/*`, async ({ method, url, headers, body }) => {
-    const { 'accept-encoding': _, ...sent } = headers
-    try {
-      const answer = await fetch(url, {
-        method,
-        headers: sent,
-        ...(method === 'GET' ? {} : { body }),
-        signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
-      })
-      return { status: answer.status, headers: Object.fromEntries(answer.headers), body: await answer.text() }
-    } catch (error) {
-      return { error: (error as Error).name === 'TimeoutError' ? 'http_timeout' : 'http_reset' }
-    }
-  })
-  return plugin
-}
-
-const person = (n: number, more: object = {}) => ({
-  type: 'response.submitted',
-  data: { name: `Name ${n}`, company: 'Acme', email: `n${n}@example.com`, ...more },
-})
-const collections = () => fake.requests.filter(({ path }) => path.includes('/composite/'))
+const open = (config: object = {}, more: Partial<TestPluginOptions> = {}): Promise<TestPlugin> =>
+  openPlugin(fake, config, more)
+const collections = () => collectionsOf(fake)
 
 test('three responses are one call, and a record each under its event’s id', async () => {
   await using plugin = await open()
@@ -126,6 +90,12 @@ describe('the record', () => {
     ['met', '01/02/2026', 'Met_On__c: "01/02/2026" is not a date such as 2026-03-01.'],
     ['met', '2026-02-30', 'Met_On__c: "2026-02-30" is not a day of the calendar.'],
     ['asked', 'noon', 'Asked_At__c: "noon" is not a time such as 2026-03-01T12:00:00Z.'],
+    ['size', '0x1F', 'NumberOfEmployees: "0x1F" is not a number.'],
+    ['size', '1e3', 'NumberOfEmployees: "1e3" is not a number.'],
+    ['size', 'Infinity', 'NumberOfEmployees: "Infinity" is not a number.'],
+    ['asked', '2026-02-31T12:00:00Z', 'Asked_At__c: "2026-02-31T12:00:00Z" is not a day of the calendar.'],
+    ['asked', '2026-03-01T24:00:00Z', 'Asked_At__c: "2026-03-01T24:00:00Z" is not a day of the calendar.'],
+    ['list', ['Price', 'a;Admin'], 'Topics__c: "Price, a;Admin" is not a list of values without ";".'],
   ])('an answer that does not fit is a dead letter of its own: %s %s', async (key, value, message) => {
     await using plugin = await open({ fields: all })
     const good = { event: { ...person(1), data: answers } }
@@ -135,6 +105,37 @@ describe('the record', () => {
       { outcome: 'delivered' },
     ])
     expect(collections().length).toBe(1)
+  })
+
+  test.each([
+    ['size', '   ', 'NumberOfEmployees', undefined],
+    ['size', ' -012.50 ', 'NumberOfEmployees', -12.5],
+    // Digits are not given away: Salesforce reads a number in text as well.
+    ['size', '12345678901234567890', 'NumberOfEmployees', '12345678901234567890'],
+    ['met', '2026-03-01T00:30:00+01:00', 'Met_On__c', '2026-03-01'],
+    ['met', '2026-03-01T23:30:00-11:00', 'Met_On__c', '2026-03-01'],
+    ['met', ' ', 'Met_On__c', undefined],
+    ['asked', '2026-03-01T12:00', 'Asked_At__c', '2026-03-01T12:00:00.000Z'],
+    ['asked', '2026-03-01', 'Asked_At__c', '2026-03-01T00:00:00.000Z'],
+    ['list', 'Support;Price', 'Topics__c', 'Support;Price'],
+    ['list', ' Support ;; Price; ', 'Topics__c', 'Support;Price'],
+  ])('is what was written, and not what it might mean: %s "%s"', async (key, value, field, written) => {
+    await using plugin = await open({ fields: all })
+    const [outcome] = await plugin.run('upsert', [{ event: { ...person(1), data: { ...answers, [key]: value } } }])
+    expect(outcome).toMatchObject({ outcome: 'delivered' })
+    expect(fake.org.records('Lead')[0]?.[field]).toBe(written)
+  })
+
+  test('a comma is part of a value: no second one is made of it', async () => {
+    await using plugin = await open({ fields: all })
+    const [outcome] = await plugin.run('upsert', [
+      { event: { ...person(1), data: { ...answers, list: 'Price, Support' } } },
+    ])
+    expect(outcome).toMatchObject({
+      outcome: 'dead',
+      code: 'INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST',
+      message: expect.stringContaining('Price, Support'),
+    })
   })
 
   test('any object, any key; the last answer under a key wins, in the order of the batch', async () => {
@@ -167,7 +168,7 @@ describe('the record', () => {
 describe('signing in', () => {
   test.each([
     ['jwt', () => ({ flow: 'jwt', clientId: fake.app.clientId, username: fake.app.username, privateKey })],
-    ['client_credentials', secretAuth],
+    ['client_credentials', () => secretAuth(fake)],
     [
       'refresh_token',
       () => ({ flow: 'refresh_token', clientId: fake.app.clientId, refreshToken: fake.app.refreshToken }),
@@ -210,7 +211,7 @@ describe('signing in', () => {
   })
 
   test('a login that is refused: unauthorized with the vendor’s words', async () => {
-    await using plugin = await open({ auth: { ...secretAuth(), clientSecret: 'not-the-secret-0123456789' } })
+    await using plugin = await open({ auth: { ...secretAuth(fake), clientSecret: 'not-the-secret-0123456789' } })
     const [outcome] = await plugin.run('upsert', [{ event: person(1) }])
     expect(outcome).toMatchObject({
       outcome: 'unauthorized',
@@ -228,75 +229,6 @@ describe('signing in', () => {
       message: expect.stringContaining(`belongs to ${fake.url}`),
     })
   })
-})
-
-describe('a batch', () => {
-  const rows = (count: number) => Array.from({ length: count }, (_, n) => ({ event: person(n) }))
-  const good = (outcomes: readonly { readonly outcome: string }[]) =>
-    outcomes.filter(({ outcome }) => outcome === 'delivered').length
-
-  test('200 records are one call, and each row that fails fails alone', async () => {
-    await using plugin = await open()
-    const items = rows(200)
-    items[7] = { event: person(7, { email: 'no address' }) }
-    items[99] = { event: person(99, { name: 'x'.repeat(81) }) }
-    const outcomes = await plugin.run('upsert', items)
-    expect([good(outcomes), collections().length]).toEqual([198, 1])
-    expect(outcomes[7]).toMatchObject({
-      outcome: 'dead',
-      code: 'INVALID_EMAIL_ADDRESS',
-      message: expect.stringContaining('invalid email address: no address (Email)'),
-    })
-    expect(outcomes[99]).toMatchObject({ outcome: 'dead', code: 'STRING_TOO_LONG' })
-  })
-
-  test('one record that Salesforce cannot read does not take its neighbours along', async () => {
-    await using plugin = await open({ fields: { ...FIELDS, NumberOfEmployees: '{{data.size}}' } })
-    const items = rows(20)
-    items[5] = { event: person(5, { size: 'many' }) }
-    const outcomes = await plugin.run('upsert', items)
-    expect([good(outcomes), outcomes[5]?.outcome, outcomes[5]?.code]).toEqual([19, 'dead', 'JSON_PARSER_ERROR'])
-    expect(fake.org.records('Lead').length).toBe(19)
-  })
-
-  test('a field that does not exist is told at once, for all', async () => {
-    await using plugin = await open({ fields: { ...FIELDS, Nope__c: 'x' } })
-    const outcomes = await plugin.run('upsert', rows(50))
-    expect([outcomes.filter(({ code }) => code === 'INVALID_FIELD').length, collections().length]).toEqual([50, 1])
-    expect(outcomes[0]).toMatchObject({ outcome: 'dead', message: expect.stringContaining("No such column 'Nope__c'") })
-  })
-
-  test('what is lost on the way is repeated without a second record', async () => {
-    await using plugin = await open()
-    const faults: (Fault | null)[] = ['after-reset', 'after-503', 'html-500', 'garbage', null]
-    fake.weather = () => faults.shift() ?? null
-    await plugin.emit(person(1), person(2))
-    await plugin.advance('5s')
-    const deliveries = await plugin.advance('10m')
-    expect(deliveries.map(({ state, attempts }) => [state, attempts])).toEqual([
-      ['delivered', 5],
-      ['delivered', 5],
-    ])
-    expect([fake.org.records('Lead').length, faults]).toEqual([2, []])
-  })
-
-  test('batchSize cuts it; the rest of a long one is left to the next run', async () => {
-    await using plugin = await open({ batchSize: 10 })
-    const outcomes = await plugin.run('upsert', rows(180))
-    expect([good(outcomes), collections().length]).toEqual([160, 16])
-    expect(outcomes.at(-1)).toMatchObject({ outcome: 'retry', code: 'left_over' })
-  })
-})
-
-test('80 % of the calls of a day are told once, and counted', async () => {
-  await using plugin = await open()
-  fake.callsUsed = 79_998
-  for (const n of [1, 2, 3]) await plugin.run('upsert', [{ event: person(n) }])
-  const warnings = plugin.logs().filter(({ level }) => level === 'warn')
-  expect(warnings.map(({ message }) => message)).toEqual([
-    'Salesforce: 80000 of 100000 API calls of these 24 hours are used up.',
-  ])
-  expect(plugin.metrics()).toEqual({ salesforce_api_usage_high: 2 })
 })
 
 test('assignment and duplicate rules are asked for by header', async () => {
@@ -318,6 +250,15 @@ test('check: asked through the hub, without anything sent that writes', async ()
   ])
   expect(plugin.http.requests.map(({ method }) => method)).toEqual(['POST', 'GET', 'GET'])
   expect(JSON.stringify(plugin.exchanges())).not.toContain(fake.tokens[0])
+})
+
+test('a key that the user may not write: no record can be made with it, and the check says so before', async () => {
+  await using plugin = await open({ externalId: { field: 'Number__c', value: '{{event.id}}' } })
+  const errors = (await plugin.check()).filter(({ level }) => level === 'error')
+  expect(errors).toMatchObject([{ at: '/externalId/field', message: expect.stringContaining('cannot be set') }])
+  expect(await plugin.run('upsert', [{ event: person(1) }])).toMatchObject([
+    { outcome: 'dead', code: 'INVALID_FIELD_FOR_INSERT_UPDATE' },
+  ])
 })
 
 test('conforms', async () => {

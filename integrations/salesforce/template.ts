@@ -42,6 +42,17 @@ export function valueOf(template: string, view: View): Json | undefined {
 /** The same for every event. */
 export const isConstant = (template: string): boolean => !template.includes('{{')
 
+/** Why it cannot be rendered; null: it can. */
+export function mistakeIn(template: string): string | null {
+  if (ONE_TAG.test(template)) return null
+  try {
+    mustache.parse(template)
+    return null
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
 /** Lists read "a, b". */
 export function textOf(value: unknown): string {
   if (value === undefined || value === null) return ''

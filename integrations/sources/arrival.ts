@@ -26,6 +26,8 @@ export interface Answer {
   readonly value: Json
   /** All there are, where the sender says so; else those that were chosen. */
   readonly options?: readonly string[]
+  /** For a field that takes text: with what is an answer of its own elsewhere. */
+  readonly inWords?: string
   readonly pii?: boolean
 }
 

@@ -41,9 +41,18 @@ const RESPONSE = {
   ],
 }
 
-/** The services, and what went through them. `statuses`: what the hub answers, in turn. */
-function google(statuses: readonly number[]) {
+interface Kept {
+  /** Responses that the form has. */
+  readonly responses?: readonly (typeof RESPONSE)[]
+  /** Ids of those that wait, and since when. */
+  readonly waiting?: Readonly<Record<string, Date | '1'>>
+}
+
+/** The services, and what went through them. `statuses`: what the hub answers, in turn; the last one from then on. */
+function google(statuses: readonly number[], { responses = [RESPONSE], waiting = {} }: Kept = {}) {
   const properties = new Map([['MANIFOLD_SECRET', SECRET]])
+  for (const [id, since] of Object.entries(waiting))
+    properties.set(`waiting ${id}`, since === '1' ? since : String(since.getTime()))
   const fetched: Fetched[] = []
   const context = {
     Date: class extends Date {
@@ -51,7 +60,7 @@ function google(statuses: readonly number[]) {
     },
     console: { error: () => undefined },
     FormApp: {
-      getActiveForm: () => ({ getId: () => '1FAIp', getTitle: () => 'Party', getResponse: () => RESPONSE }),
+      getActiveForm: () => ({ getId: () => '1FAIp', getTitle: () => 'Party', getResponses: () => responses }),
     },
     PropertiesService: {
       getScriptProperties: () => ({
@@ -72,7 +81,7 @@ function google(statuses: readonly number[]) {
     UrlFetchApp: {
       fetch: (url: string, request: Omit<Fetched, 'url'>) => {
         fetched.push({ url, ...request })
-        return { getResponseCode: () => statuses[fetched.length - 1], getContentText: () => '' }
+        return { getResponseCode: () => statuses[fetched.length - 1] ?? statuses.at(-1), getContentText: () => '' }
       },
     },
   }
@@ -111,4 +120,38 @@ test('what the hub has put into quarantine is not sent for ever', () => {
   const { script, waiting } = google([422])
   script.onSubmit({ response: RESPONSE })
   expect(waiting()).toEqual([])
+})
+
+const others = (count: number) => Array.from({ length: count }, (_, n) => ({ ...RESPONSE, getId: () => `r${n}` }))
+const sentIds = (fetched: readonly Fetched[]): readonly unknown[] =>
+  fetched.map(({ payload }) => (JSON.parse(payload) as { responseId: string }).responseId)
+
+test('responses that somebody deleted hold up no other, and are forgotten after a day', () => {
+  const daysAgo = (days: number): Date => new Date(NOW.getTime() - days * 24 * 60 * 60 * 1000)
+  // As an older script wrote it, and as this one does.
+  const gone = Object.fromEntries(
+    Array.from({ length: 60 }, (_, n) => [`gone${n}`, n === 0 ? '1' : daysAgo(2)] as const),
+  )
+  // It may only not be listed yet.
+  const fresh = { just: NOW }
+  const { script, fetched, waiting } = google([200], {
+    waiting: { ...gone, ...fresh, [RESPONSE.getId()]: daysAgo(0.5) },
+  })
+  script.sendWaiting()
+  expect(sentIds(fetched)).toEqual([RESPONSE.getId()])
+  expect(waiting()).toEqual(['waiting just'])
+})
+
+test('responses that the hub cannot read hold up no other', () => {
+  const since = new Date(NOW.getTime() - 60_000)
+  const responses = others(60)
+  const { script, fetched, waiting } = google([400], {
+    responses,
+    waiting: Object.fromEntries(responses.map((response) => [response.getId(), since] as const)),
+  })
+  script.sendWaiting()
+  expect(fetched).toHaveLength(50)
+  script.sendWaiting()
+  expect(new Set(sentIds(fetched)).size).toBe(60)
+  expect(waiting()).toHaveLength(60)
 })

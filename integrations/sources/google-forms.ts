@@ -24,7 +24,7 @@ export function readGoogleForms(body: Fields): Arrival {
     startedAt: null,
     submittedAt: timeAt(body['timestamp']),
     answers: [
-      ...listAt(body['items']).map((item) => answerOf(objectAt(item))),
+      ...listAt(body['items']).flatMap((item) => answersOf(objectAt(item))),
       ...(respondent === null ? [] : [RESPONDENT(respondent)]),
     ],
   }
@@ -39,8 +39,7 @@ const RESPONDENT = (value: string): Answer => ({
   pii: true,
 })
 
-/** An "other" answer is not among the choices, so it comes as text of its own. */
-function answerOf(item: Fields): Answer {
+function answersOf(item: Fields): readonly Answer[] {
   const id = textAt(item['id'])
   if (id === null) throw new Unreadable('/items has one without an id')
   const label = textAt(item['title']) ?? id
@@ -48,17 +47,29 @@ function answerOf(item: Fields): Answer {
   const type = textAt(item['type']) ?? ''
   const value = item['response'] ?? null
   const options = listAt(item['choices']).flatMap((choice) => textAt(choice) ?? [])
-  if (NUMBERS.has(type)) return { ...base, type: 'number', value: numberOf(value) }
-  if (type === 'DATE') return { ...base, type: 'date', value }
-  if (CHOICES.has(type) && options.length > 0) {
-    const given = (Array.isArray(value) ? listAt(value) : [value]).flatMap((one) => textAt(one) ?? [])
-    if (given.every((one) => options.includes(one)))
-      return type === 'CHECKBOX'
-        ? { ...base, type: 'multi_select', value: given, options }
-        : { ...base, type: 'select', value: given[0] ?? null, options }
-    return { ...base, key: `${base.key}_other`, label: `${label} (other)`, type: 'long_text', value }
-  }
-  return { ...base, value, ...guessed(label, value) }
+  if (NUMBERS.has(type)) return [{ ...base, type: 'number', value: numberOf(value) }]
+  if (type === 'DATE') return [{ ...base, type: 'date', value }]
+  if (CHOICES.has(type) && options.length > 0) return chosen(base, { value, options, isMany: type === 'CHECKBOX' })
+  return [{ ...base, value, ...guessed(label, value) }]
+}
+
+/** An "other" answer is not among the choices, so it comes as text of its own, beside those that are. */
+function chosen(
+  base: Pick<Answer, 'key' | 'names' | 'label'>,
+  { value, options, isMany }: { readonly value: Json; readonly options: readonly string[]; readonly isMany: boolean },
+): readonly Answer[] {
+  const given = (Array.isArray(value) ? listAt(value) : [value]).flatMap((one) => textAt(one) ?? [])
+  const known = given.filter((one) => options.includes(one))
+  const others = given.filter((one) => !options.includes(one))
+  const other = others.join(', ')
+  const beside = { key: `${base.key}_other`, label: `${base.label} (other)`, type: 'long_text', value: other } as const
+  if (isMany)
+    return [
+      { ...base, type: 'multi_select', value: known, options, inWords: given.join(', ') },
+      ...(others.length === 0 ? [] : [{ ...beside, names: base.names.map((name) => `${name}_other`) }]),
+    ]
+  if (others.length > 0) return [{ ...beside, names: base.names }]
+  return [{ ...base, type: 'select', value: known[0] ?? null, options }]
 }
 
 const numberOf = (value: Json): Json => {

@@ -66,6 +66,22 @@ function many(base: Base, items: readonly Json[], other: string | null): readonl
   return [chosen, { key, names: [key], label: `${base.label} (other)`, type: 'text', value: other }]
 }
 
+/** The question asks for a time as well, whether it was answered or not. Its zone is Jotform's secret, so both are text. */
+const TIME_PARTS = ['hour', 'min', 'ampm', 'timeInput']
+
+const two = (digits: string): string => digits.padStart(2, '0')
+
+/** `14:30`, however it was asked; as it stands where it is no time of twelve or 24 hours. */
+function clockOf(at: (name: string) => string | null): string {
+  const half = at('ampm')?.toUpperCase() ?? ''
+  const given = at('hour') === null ? (at('timeInput') ?? '') : `${at('hour')}:${at('min') ?? '00'}`
+  const [, hour, minute] = /^(\d{1,2}):(\d{1,2})$/.exec(given) ?? []
+  if (hour === undefined || minute === undefined) return given === '' ? '' : `${given} ${half}`.trim()
+  const isHalved = half === 'AM' || half === 'PM'
+  const hours = isHalved ? (Number(hour) % 12) + (half === 'PM' ? 12 : 0) : Number(hour)
+  return `${two(String(hours))}:${two(minute)}`
+}
+
 /** Names, dates, telephones and addresses come in parts; in words they are what a reader expects. */
 function composed(base: Base, parts: Fields): readonly Answer[] {
   const at = (name: string): string | null => textAt(parts[name])
@@ -73,8 +89,11 @@ function composed(base: Base, parts: Fields): readonly Answer[] {
   const text = (value: string, pii: boolean): readonly Answer[] =>
     value === '' ? [] : [{ ...base, type: 'long_text', value, ...(pii ? { pii } : {}) }]
   if ('day' in parts && 'month' in parts && 'year' in parts) {
-    const date = [at('year'), at('month')?.padStart(2, '0'), at('day')?.padStart(2, '0')]
-    return date.includes(undefined) || date.includes(null) ? [] : [{ ...base, type: 'date', value: date.join('-') }]
+    const [year, month, day] = [at('year'), at('month'), at('day')]
+    if (year === null || month === null || day === null) return []
+    const date = `${year}-${two(month)}-${two(day)}`
+    if (!TIME_PARTS.some((name) => name in parts)) return [{ ...base, type: 'date', value: date }]
+    return text([date, clockOf(at)].filter((part) => part !== '').join(' '), false)
   }
   if ('first' in parts || 'last' in parts) return text(words('prefix', 'first', 'middle', 'last', 'suffix'), true)
   if ('full' in parts || 'phone' in parts) return text(at('full') ?? words('country', 'area', 'phone'), true)

@@ -65,14 +65,16 @@ export function fitted(answers: readonly Answer[], form: FormInfo | undefined, m
   const types = new Map(form?.fields.map((field) => [field.key, field]))
   const data: Record<string, Json> = {}
   const left: string[] = []
-  for (const { key, value, type } of answers) {
+  for (const { key, value, type, inWords } of answers) {
     const field = types.get(key)
     if (value === null || value === '') continue
     if (field === undefined && form !== undefined && mode === 'map') left.push(key)
-    else data[key] = fit(value, field ?? { type })
+    else data[key] = fit(TEXTS.has(field?.type ?? type) ? (inWords ?? value) : value, field ?? { type })
   }
   return { data, left }
 }
+
+const TEXTS: ReadonlySet<string> = new Set(['text', 'long_text', 'hidden'])
 
 function fit(value: Json, field: Pick<FormInfo['fields'][number], 'type' | 'options'>): Json {
   switch (field.type) {
@@ -87,9 +89,9 @@ function fit(value: Json, field: Pick<FormInfo['fields'][number], 'type' | 'opti
     case 'boolean':
       return TRUTHS.get(typeof value === 'string' ? value.trim().toLowerCase() : '') ?? value
     case 'date':
-      return typeof value === 'string' && /^\d{4}-\d{2}-\d{2}T/.test(value) ? value.slice(0, 10) : value
+      return typeof value === 'string' && /^\d{4}-\d{2}-\d{2}[T ]/.test(value) ? value.slice(0, 10) : value
     case 'datetime':
-      return typeof value === 'string' && /^\d{4}-\d{2}-\d{2}$/.test(value) ? `${value}T00:00:00Z` : value
+      return typeof value === 'string' ? timed(value) : value
     case 'select':
     case 'radio':
       return optionOf(Array.isArray(value) && value.length === 1 ? (value[0] as Json) : value, field)
@@ -98,6 +100,12 @@ function fit(value: Json, field: Pick<FormInfo['fields'][number], 'type' | 'opti
     default:
       return value
   }
+}
+
+/** What has no zone is UTC, as in every form of the hub. */
+function timed(text: string): string {
+  if (/^\d{4}-\d{2}-\d{2}$/.test(text)) return `${text}T00:00:00Z`
+  return /^\d{4}-\d{2}-\d{2} \d{2}:\d{2}$/.test(text) ? `${text.replace(' ', 'T')}:00Z` : text
 }
 
 const TRUTHS: ReadonlyMap<string, boolean> = new Map([

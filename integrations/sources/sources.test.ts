@@ -1,5 +1,6 @@
 /** Each source through the hub's own inlet: what becomes of its answers, and of the form. */
 import { expect, test } from 'vitest'
+import type { Json } from 'manifold/plugin'
 import { conformance, testPlugin } from 'manifold/plugin/testing'
 import type { TestPlugin } from 'manifold/plugin/testing'
 import { formbricks, googleForms, jotform, tally, typeform } from './samples.ts'
@@ -95,7 +96,7 @@ test('Tally: ids of choices become their texts, and each box of a list is no que
     question_nPpjVn: 'ada@example.com',
     question_phone1: '+32 480 12 34 56',
     question_3EKz4n: 10,
-    question_w4Q4Xn: 'Free',
+    question_w4Q4Xn: ['Free'],
     question_3jZaa3: ['Red', 'Blue'],
     question_file01: { url: 'https://storage.tally.so/a.png', name: 'a.png', type: 'image/png', size: 12 },
     question_file01_2: { url: 'https://storage.tally.so/b.png', name: 'b.png', type: 'image/png', size: 13 },
@@ -110,6 +111,75 @@ test('Tally: ids of choices become their texts, and each box of a list is no que
     'Blue',
     'Green',
   ])
+})
+
+test.each([
+  [{ hour: '2', min: '30', ampm: 'PM' }, '2026-01-18 14:30'],
+  [{ hour: '12', min: '05', ampm: 'AM' }, '2026-01-18 00:05'],
+  [{ hour: '12', min: '05', ampm: 'PM' }, '2026-01-18 12:05'],
+  [{ hour: '9', min: '5' }, '2026-01-18 09:05'],
+  [{ timeInput: '02:30', ampm: 'PM' }, '2026-01-18 14:30'],
+  [{ hour: '', min: '', ampm: 'AM' }, '2026-01-18'],
+])('Jotform: a date with a time keeps it: %j', async (time, written) => {
+  const inputs = {
+    ...jotform(),
+    rawRequest: JSON.stringify({ q5_when: { month: '1', day: '18', year: '2026', ...time } }),
+  }
+  const route = `POST /jotform/${encodeURIComponent(SECRET)}`
+  await using plugin = await open('jotform')
+  expect(await ask(plugin, byJotform(inputs), route)).toMatchObject({ status: 200 })
+  expect((await only(plugin))?.data).toEqual({ when: written })
+})
+
+test('Jotform: a date with a time into fields that were made for a day and for a moment', async () => {
+  const when = { month: '1', day: '18', year: '2026', hour: '2', min: '30', ampm: 'PM' }
+  const inputs = { ...jotform(), rawRequest: JSON.stringify({ q5_day: when, q6_moment: when }) }
+  const fields = [
+    { key: 'day', type: 'date' as const },
+    { key: 'moment', type: 'datetime' as const },
+  ]
+  const forms = { workshop: { name: 'Workshop', fields } }
+  await using plugin = await open('jotform', { config: { form: 'workshop', forms: 'map' }, forms })
+  const route = `POST /jotform/${encodeURIComponent(SECRET)}`
+  expect(await ask(plugin, byJotform(inputs), route)).toMatchObject({ status: 200 })
+  expect((await only(plugin))?.data).toEqual({ day: '2026-01-18', moment: '2026-01-18T14:30:00.000Z' })
+})
+
+test('Tally: a multiple choice that was made of one answer, or of none, takes two', async () => {
+  const choice = (responseId: string, key: string, value: readonly string[] | null): object => {
+    const sent = tally({ responseId }) as { data: { fields: object[] } }
+    const options = ['a', 'b'].map((id) => ({ id, text: id.toUpperCase() }))
+    sent.data.fields = [{ key, label: 'Which?', type: 'MULTIPLE_CHOICE', value, options }]
+    return sent
+  }
+  await using plugin = await open('tally')
+  for (const [n, key, value] of [
+    [1, 'one', ['a']],
+    [2, 'one', ['a', 'b']],
+    [3, 'none', null],
+    [4, 'none', ['b', 'a']],
+  ] as const)
+    expect(await ask(plugin, byTally(choice(`r${n}`, key, value), SECRET))).toMatchObject({ status: 200 })
+  expect((await plugin.responses()).map(({ data }) => data)).toEqual([
+    { one: ['A'] },
+    { one: ['A', 'B'] },
+    {},
+    { none: ['B', 'A'] },
+  ])
+})
+
+test('Tally: into a form that was made for one answer, one answer goes', async () => {
+  const options = [{ value: 'free', label: 'Free' }]
+  const forms = { contact: { name: 'Contact', fields: [{ key: 'plan', type: 'select' as const, options }] } }
+  await using plugin = await open('tally', {
+    config: { form: 'contact', forms: 'map', fields: { plan: 'Plan' } },
+    forms,
+  })
+  expect(await ask(plugin, byTally(tally(), SECRET))).toMatchObject({ status: 200 })
+  const unanswered = tally({ responseId: 'second' }) as { data: { fields: { label: string; value: unknown }[] } }
+  for (const field of unanswered.data.fields) if (field.label === 'Plan') field.value = []
+  expect(await ask(plugin, byTally(unanswered, SECRET))).toMatchObject({ status: 200 })
+  expect((await plugin.responses()).map(({ data }) => data)).toEqual([{ plan: 'free' }, {}])
 })
 
 test('Jotform: a form post, multipart or urlencoded, with the secret in the URL', async () => {
@@ -179,6 +249,33 @@ test('Google Forms: what the script sends', async () => {
   })
   const old = byScript(googleForms('another'), SECRET, new Date(NOW.getTime() - 301_000))
   expect(await ask(plugin, old)).toMatchObject({ status: 401, error: 'The signature is old.' })
+})
+
+test('Google Forms: what was written under "other" stands beside what was ticked', async () => {
+  const sent = (responseId: string, response: Json): Promise<Sent> => {
+    const choices = ['Red', 'Blue']
+    const items = [{ id: 7, title: 'Colours', type: 'CHECKBOX', response, choices }]
+    return byScript({ ...googleForms(responseId), respondentEmail: null, items }, SECRET, NOW)
+  }
+  const answers = [['Red', 'my own'], ['my own'], ['Blue', 'Red']]
+  const stored = async (options: Options) => {
+    await using plugin = await open('google-forms', options)
+    for (const [n, response] of answers.entries())
+      expect(await ask(plugin, sent(`r${n}`, response))).toMatchObject({ status: 200 })
+    return (await plugin.responses()).map(({ data }) => data)
+  }
+  expect(await stored({})).toEqual([
+    { q_7: ['Red'], q_7_other: 'my own' },
+    { q_7: [], q_7_other: 'my own' },
+    { q_7: ['Blue', 'Red'] },
+  ])
+  // A text takes all of it.
+  const forms = { party: { name: 'Party', fields: [{ key: 'colours', type: 'text' as const }] } }
+  expect(await stored({ config: { form: 'party', forms: 'map', fields: { colours: 'Colours' } }, forms })).toEqual([
+    { colours: 'Red, my own' },
+    { colours: 'my own' },
+    { colours: 'Blue, Red' },
+  ])
 })
 
 test('JSON of any shape, by pointers', async () => {

@@ -20,7 +20,6 @@ const TYPES: { readonly [type: string]: AnswerType } = {
   HIDDEN_FIELDS: 'hidden',
 }
 const CHOICES: ReadonlySet<string> = new Set(['MULTIPLE_CHOICE', 'DROPDOWN', 'CHECKBOXES', 'MULTI_SELECT', 'RANKING'])
-const SINGLE: ReadonlySet<string> = new Set(['MULTIPLE_CHOICE', 'DROPDOWN'])
 const FILES: ReadonlySet<string> = new Set(['FILE_UPLOAD', 'SIGNATURE'])
 const PRIVATE: ReadonlySet<string> = new Set(['INPUT_EMAIL', 'INPUT_PHONE_NUMBER', 'SIGNATURE'])
 
@@ -59,12 +58,20 @@ function answersOf(field: Fields): readonly Answer[] {
   const pii = PRIVATE.has(type) ? { pii: true } : {}
   const base = { key: keyOf(name), names: [name, label], label, ...pii }
   const value = field['value'] ?? null
-  if (CHOICES.has(type)) return chosen(base, { value, options: listAt(field['options']), isSingle: SINGLE.has(type) })
+  if (CHOICES.has(type))
+    return chosen(base, { value, options: listAt(field['options']), isSingle: isSingle(type, value) })
   if (FILES.has(type)) return files(base, listAt(value))
   if (type === 'MATRIX') return [{ ...base, type: 'long_text', value: matrix(value, field) }]
   if (type === 'CALCULATED_FIELDS') return [{ ...base, type: typeof value === 'number' ? 'number' : 'text', value }]
   return [{ ...base, type: Object.hasOwn(TYPES, type) ? (TYPES[type] as AnswerType) : 'long_text', value }]
 }
+
+/**
+ * A dropdown takes one. A multiple choice may be set to take several, which nothing tells but that a list comes, or nothing
+ * yet: a form that was made for one answer would never take two.
+ */
+const isSingle = (type: string, value: Json): boolean =>
+  type === 'DROPDOWN' || (type === 'MULTIPLE_CHOICE' && typeof value === 'string')
 
 type Base = Omit<Answer, 'type' | 'value'>
 
@@ -79,9 +86,8 @@ function chosen(
     return id === null ? [] : (texts.get(id) ?? id)
   })
   const options = [...new Set([...texts.values(), ...labels])]
-  // A question of one choice may be set to take several.
   if (given.isSingle && labels.length <= 1) return [{ ...base, type: 'select', value: labels[0] ?? null, options }]
-  return [{ ...base, type: 'multi_select', value: labels, options }]
+  return [{ ...base, type: 'multi_select', value: labels.length === 0 ? null : labels, options }]
 }
 
 const textsById = (options: readonly Json[]): ReadonlyMap<string, string> =>

@@ -69,6 +69,7 @@ export const OBJECTS: Readonly<Record<string, readonly FakeField[]>> = {
     ),
     field('First_Answer__c', { updateable: false }),
     field('Free__c', { externalId: true, idLookup: true }),
+    field('Number__c', { ...readOnly, nillable: true, externalId: true, idLookup: true, unique: true }),
   ],
   Contact: [...PERSON, field('AccountId', { type: 'reference', length: 18 })],
   Survey_Answer__c: [EVENT_ID, field('Key__c', { length: 80 }), field('Text__c', { type: 'textarea', length: 32_000 })],

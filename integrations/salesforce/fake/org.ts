@@ -72,7 +72,7 @@ export function createOrg(): Org {
   }
 
   function writeRow(place: Place, row: FakeRecord, options: UpsertOptions): RowResult {
-    const { object, externalId, fields } = place
+    const { object, externalId } = place
     const table = tableOf(object)
     const key = externalId === null ? null : row[externalId]
     if (externalId !== null && (key === null || key === undefined || key === ''))
@@ -81,7 +81,7 @@ export function createOrg(): Org {
     const same = index?.get(keyOf(key)) ?? []
     if (same.length > 1) return refused('DUPLICATE_EXTERNAL_ID', `${externalId}: more than one record found`, [])
     const existing = same[0]
-    const wrong = wrongWith(fields, row, existing === undefined) ?? duplicate(row, existing, options)
+    const wrong = wrongWith(place, row, existing === undefined) ?? duplicate(row, existing, options)
     if (wrong !== null) return { success: false, errors: [wrong] }
     const invalid = org.validation({ ...existing, ...row })
     if (invalid !== null) return refused('FIELD_CUSTOM_VALIDATION_EXCEPTION', invalid, [])
@@ -185,7 +185,7 @@ function readable(object: string, fields: readonly FakeField[], row: FakeRecord)
   }
 }
 
-function wrongWith(fields: readonly FakeField[], row: FakeRecord, isNew: boolean): FakeError | null {
+function wrongWith({ fields, externalId }: Place, row: FakeRecord, isNew: boolean): FakeError | null {
   const error = (statusCode: string, message: string, name: string): FakeError => ({
     statusCode,
     message,
@@ -207,7 +207,7 @@ function wrongWith(fields: readonly FakeField[], row: FakeRecord, isNew: boolean
     const field = fields.find((each) => each.name === name)
     if (field === undefined || value === null) continue
     const text = textOf(value)
-    if (!(isNew ? field.createable : field.updateable) && !field.externalId)
+    if (!(isNew ? field.createable : field.updateable || name === externalId))
       return error('INVALID_FIELD_FOR_INSERT_UPDATE', `Unable to create/update fields: ${name}.`, name)
     if (field.length > 0 && text.length > field.length)
       return error(

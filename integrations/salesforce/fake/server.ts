@@ -15,6 +15,7 @@ export type Fault =
   | 'expired'
   | 'not-for-rest'
   | 'limit'
+  | 'concurrent'
   | 'unavailable'
   | 'html-500'
   | 'reset'
@@ -109,6 +110,10 @@ export async function startFake(options: FakeOptions = {}): Promise<Fake> {
       return said(401, [{ message: 'Session expired or invalid', errorCode: 'INVALID_SESSION_ID' }])
     fake.callsUsed += 1
     response.setHeader('sforce-limit-info', `api-usage=${fake.callsUsed}/${callsMax}`)
+    if (fault === 'concurrent') {
+      const message = 'ConcurrentRequests (Concurrent API Requests) Limit exceeded.'
+      return said(403, [{ message, errorCode: 'REQUEST_LIMIT_EXCEEDED' }])
+    }
     if (fault === 'limit' || fake.callsUsed > callsMax)
       return said(403, [{ message: 'TotalRequests Limit exceeded.', errorCode: 'REQUEST_LIMIT_EXCEEDED' }])
     const { status, body, location } = route(fake.org, request, typeof fault === 'object' ? fault : null)
