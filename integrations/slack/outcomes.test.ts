@@ -144,6 +144,40 @@ test.each([
     expect(judge(answer(status, '<html>upstream</html>'), kind).meaning).toBe(meaning)
 })
 
+test.each([
+  [503, 'upstream connect error or disconnect/reset before headers. reset reason: connection failure'],
+  [503, 'service unavailable'],
+  [503, 'unavailable'],
+  [502, 'bad_gateway'],
+  [500, 'internal server error'],
+  [504, 'stream timeout'],
+  [408, 'request timeout'],
+])('%i "%s" of somebody between is no word of Slack: it may have been posted', (status, body) => {
+  for (const got of [text(body, status), judge(answer(status, JSON.stringify({ error: body })), 'api')])
+    expect(got).toMatchObject({ meaning: 'unknown', outcome: { outcome: 'retry' } })
+})
+
+test('a word that nobody knows at a status that says "not now" leaves open what came of it', () => {
+  for (const status of [408, 500, 502, 503]) {
+    expect(judge(answer(status, '{"ok":false,"error":"a_word_of_tomorrow"}'), 'api')).toMatchObject({
+      meaning: 'unknown',
+      outcome: { outcome: 'retry', code: 'slack_a_word_of_tomorrow' },
+    })
+    expect(judge(answer(status, '{"ok":false,"error":"invalid_auth"}'), 'api').meaning).toBe('refused')
+  }
+})
+
+test('what a webhook says beside a word is no word, but told', () => {
+  expect(text('invalid request: what is this', 400)).toMatchObject({
+    meaning: 'dead',
+    outcome: { code: 'http_400', message: 'Slack answered 400. invalid request: what is this' },
+  })
+})
+
+test('a word that every object knows is one that Slack does not', () => {
+  expect(word('constructor')).toMatchObject({ meaning: 'dead', outcome: { code: 'slack_constructor' } })
+})
+
 test("Slack's explanations are in the message", () => {
   const explained = word('invalid_blocks', {
     response_metadata: { messages: ['[ERROR] missing required field: type'] },

@@ -66,9 +66,9 @@ export function judge(answer: HttpResponse, kind: 'api' | 'webhook'): Judged {
   const told = kind === 'api' ? toldByApi(answer) : toldByWebhook(answer)
   if (told === 'posted') return { meaning: 'posted', outcome: delivered(kind === 'api' ? postedAs(answer) : undefined) }
   const { word, details } = told
-  const meaning = answer.status === 429 ? 'busy' : word === null ? byStatus(answer.status) : (MEANINGS[word] ?? 'dead')
+  const meaning = answer.status === 429 ? 'busy' : meaningOf(word, answer.status)
   const message = [`Slack answered ${word === null ? String(answer.status) : `"${word}"`}.`, ...details]
-    .concat(word === null ? [] : (ADVICE[word] ?? []))
+    .concat((word === null ? undefined : own(ADVICE, word)) ?? [])
     .join(' ')
   const code = word === null ? `http_${answer.status}` : `slack_${word}`
   return { meaning, outcome: outcomeOf(meaning, { message, code, answer }) }
@@ -94,8 +94,17 @@ function outcomeOf(
   }
 }
 
-/** Without a word somebody between may have answered: after Slack did it, if it is no refusal. */
-const byStatus = (status: number): Meaning => (status < 300 || status === 408 || status >= 500 ? 'unknown' : 'dead')
+/** Without a word that is known somebody between may have answered: after Slack did it, if it is no refusal. */
+function meaningOf(word: string | null, status: number): Meaning {
+  const known = word === null ? undefined : own(MEANINGS, word)
+  if (known !== undefined) return known
+  const isOpen = status === 408 || status >= 500 || (word === null && status < 300)
+  return isOpen ? 'unknown' : 'dead'
+}
+
+/** A word of Slack may be the name of something that every object has. */
+const own = <T>(table: Readonly<Record<string, T>>, word: string): T | undefined =>
+  Object.hasOwn(table, word) ? table[word] : undefined
 
 type Told = 'posted' | { readonly word: string | null; readonly details: readonly string[] }
 
@@ -114,8 +123,8 @@ function toldByApi(answer: HttpResponse): Told {
 function toldByWebhook({ status, body }: HttpResponse): Told {
   const text = body.trim()
   if (status >= 200 && status < 300 && text === 'ok') return 'posted'
-  const word = /^[a-z0-9_]+/.exec(text)?.[0] ?? ''
-  return { word: WORD.test(word) ? word : null, details: text === word ? [] : [text.slice(0, 500)].filter(Boolean) }
+  // Slack says the word and nothing else; in the words of a proxy the first one means nothing.
+  return WORD.test(text) ? { word: text, details: [] } : { word: null, details: [text.slice(0, 500)].filter(Boolean) }
 }
 
 function postedAs(answer: HttpResponse): Json {
