@@ -16,6 +16,7 @@ test('a text is cut between code points, entities and links, and the escaped len
   expect(cut('a&amp;b&lt;c', 6)).toBe('a…')
   expect(cut('a&amp;b&lt;c', 7)).toBe('a&amp;…')
   expect(cut('see <https://example.org|it> now', 20)).toBe('see …')
+  expect(cut(String.raw`ab\[cd`, 4)).toBe('ab…')
   for (let max = 0; max < 60; max += 1) {
     const short = cut('&amp;'.repeat(5) + '😀'.repeat(5) + 'x'.repeat(20), max)
     expect(short.length).toBeLessThanOrEqual(max)
@@ -117,4 +118,62 @@ test('answers that are nothing but markup and as long as can be: always a messag
     const marked = JSON.stringify([message.text, ...(message.blocks ?? []).slice(1, 4)])
     expect(marked).not.toMatch(/<!channel>/)
   }
+})
+
+test('no name that an answer brings makes a mention or a link, nor does a value, in any tag and markup', () => {
+  const nasty = {
+    '<!channel> <https://evil.example|log in>': 1,
+    'a&b': { '[Log in](https://evil.example)': ['<@U1>'] },
+  }
+  const view = viewOf({ data: { a: nasty } })
+  for (const tag of ['{{data.a}}', '{{{data.a}}}', '{{&data.a}}']) {
+    const blocks = [section(tag), { type: 'markdown', text: tag }]
+    const said = JSON.stringify(messageOf({ text: tag, blocks }, view))
+    expect(said).toContain('&lt;!channel&gt;')
+    expect(said).not.toMatch(/[<>]/)
+  }
+})
+
+test('in a markdown block an answer is text, whatever brackets and backslashes it has', () => {
+  const link = 'https://evil.example'
+  const nasty = [
+    `[Log in](${link})`,
+    String.raw`\[Log in](${link})`,
+    String.raw`\\[a\](${link})`,
+    `![x](${link})`,
+    `[a]: ${link}`,
+  ]
+  for (const answer of nasty) {
+    const { blocks } = messageOf(
+      { text: 'x', blocks: [{ type: 'markdown', text: '[mine](https://own.example) {{{data.a}}}' }] },
+      viewOf({ data: { a: answer } }),
+    )
+    const [, shown = ''] =
+      /^\[mine\]\(https:\/\/own\.example\) (.*)$/.exec((blocks?.[0] as { text: string }).text) ?? []
+    // Each bracket stands behind an odd number of backslashes.
+    expect(shown.replaceAll(/\\[\\[\]()!]/g, '')).not.toMatch(/[\\[\]()!]/)
+    expect(shown.replaceAll(/\\([\\[\]()!])/g, '$1')).toBe(answer)
+  }
+})
+
+test('mrkdwn with an answer in it is taken as it stands, so that no bare address or name becomes a link', () => {
+  const { blocks } = messageOf(
+    {
+      text: 'x',
+      blocks: [
+        section('{{data.a}}'),
+        section('https://own.example'),
+        { type: 'section', text: { type: 'mrkdwn', text: '{{data.a}}', verbatim: false } },
+        { type: 'context', elements: [{ type: 'mrkdwn', text: 'by {{data.a}}' }] },
+      ],
+    },
+    viewOf({ data: { a: 'https://evil.example #general' } }),
+  )
+  expect(JSON.parse(JSON.stringify(blocks))).toMatchObject([
+    { text: { verbatim: true, text: 'https://evil.example #general' } },
+    { text: { text: 'https://own.example' } },
+    { text: { verbatim: false } },
+    { elements: [{ verbatim: true }] },
+  ])
+  expect(blocks?.[1]).not.toHaveProperty('text.verbatim')
 })

@@ -23,8 +23,8 @@ export const SLACK_LIMITS = {
   allBlocksChars: 13_200,
 } as const
 
-/** An entity, a link or mention, or one code point: what is never cut in two. */
-const UNIT = /&(?:amp|lt|gt);|<[^<>\n]*>|[^]/gu
+/** An entity, a link or mention, a backslash with what it escapes, or one code point: what is never cut in two. */
+const UNIT = /&(?:amp|lt|gt);|<[^<>\n]*>|\\[\\[\]()!]|[^]/gu
 const CUT = '…'
 
 /** The text itself, or as much of it as fits with "…" behind. */

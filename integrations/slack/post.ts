@@ -7,13 +7,12 @@ import type { Message } from './message.ts'
 import { judge } from './outcomes.ts'
 import type { Judged } from './outcomes.ts'
 import type { Plugin } from './types.d.ts'
-import { viewOfEvent } from './view.ts'
+import { viewOf, viewOfEvent } from './view.ts'
 import type { View } from './view.ts'
 
 type Ctx = ContextOf<Plugin>
 type Item = ItemOf<Plugin, 'post'>
 
-const NO_VIEW: View = { plain: {}, mrkdwn: {} }
 /** The request had left, or may have: Slack may have posted the message. The last: its answer was too large. */
 const AFTER_LEAVING: ReadonlySet<unknown> = new Set(['http_timeout', 'http_reset', 'http_protocol', 'capability_limit'])
 
@@ -46,7 +45,7 @@ type Written =
 
 async function writtenFor({ input, event, delivery }: Item, ctx: Ctx): Promise<Written> {
   const { config } = ctx
-  if (input.digest !== undefined) return { message: await digestMessage(input.digest, ctx), view: NO_VIEW }
+  if (input.digest !== undefined) return { message: await digestMessage(input.digest, ctx), view: viewOf({}) }
   if (event === undefined) return { dead: 'event_erased', message: 'The event of this delivery is no longer there.' }
   const view = viewOfEvent(event, delivery.id)
   const { text } = config

@@ -54,7 +54,10 @@ test('with a token: one request to Slack alone, answers escaped, the fallback te
       text: `New response to *Contact*\n*Name*: ${escaped}\n*Topics*: a, b`,
       blocks: [
         { type: 'header', text: { type: 'plain_text', text: NASTY } },
-        { type: 'section', text: { type: 'mrkdwn', text: `*${escaped}* ${escaped} <https://own.example|mine> a, b` } },
+        {
+          type: 'section',
+          text: { type: 'mrkdwn', verbatim: true, text: `*${escaped}* ${escaped} <https://own.example|mine> a, b` },
+        },
       ],
       unfurl_links: false,
       unfurl_media: false,
