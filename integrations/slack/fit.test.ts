@@ -6,6 +6,8 @@ import { cut, fitBlocks, SLACK_LIMITS } from './fit.ts'
 import { messageOf } from './message.ts'
 import { viewOf } from './view.ts'
 
+const button = (text: string): Json => ({ type: 'button', action_id: 'a', text: { type: 'plain_text', text } })
+const image = (said: string) => ({ type: 'image', image_url: 'https://example.org/i.png', alt_text: said })
 const section = (text: string): Json => ({ type: 'section', text: { type: 'mrkdwn', text } })
 
 test('a text is cut between code points, entities and links, and the escaped length counts', () => {
@@ -58,6 +60,26 @@ test.each<[string, Json, unknown]>([
     },
     { elements: { length: 25 } },
   ],
+  [
+    'a button',
+    { type: 'actions', elements: [button('x'.repeat(80)), button(' ')] },
+    { elements: [{ text: { text: `${'x'.repeat(74)}…` } }] },
+  ],
+  [
+    'a button beside a text',
+    { type: 'section', text: { type: 'mrkdwn', text: 'x' }, accessory: button('y'.repeat(80)) },
+    { accessory: { text: { text: `${'y'.repeat(74)}…` } } },
+  ],
+  [
+    'an image',
+    { ...image('x'.repeat(2_100)), title: { type: 'plain_text', text: 'y'.repeat(2_100) } },
+    { alt_text: `${'x'.repeat(1_999)}…`, title: { text: `${'y'.repeat(1_999)}…` } },
+  ],
+  [
+    'an image in a context',
+    { type: 'context', elements: [image('x'.repeat(2_100)), { type: 'mrkdwn', text: 'by' }] },
+    { elements: [{ alt_text: `${'x'.repeat(1_999)}…` }, { text: 'by' }] },
+  ],
   ['a block id', { type: 'divider', block_id: 'x'.repeat(300) }, { block_id: 'x'.repeat(255) }],
   ['markdown', { type: 'markdown', text: 'x'.repeat(12_500) }, { text: `${'x'.repeat(11_999)}…` }],
 ])('%s', (_name, block, expected) => {
@@ -82,6 +104,24 @@ test('fifty blocks, and 13,200 characters over all of them', () => {
     },
   ])
   expect(rich.losses).toEqual(['block 6'])
+})
+
+test('what stands beside a text counts too', () => {
+  const options = Array.from({ length: 40 }, (_, n) => ({
+    text: { type: 'plain_text', text: 'x'.repeat(70) },
+    value: `${n}`,
+  }))
+  const menu = { type: 'overflow', action_id: 'a', options }
+  const beside = (accessory: Json): Json => ({
+    type: 'section',
+    text: { type: 'mrkdwn', text: 'x'.repeat(2_000) },
+    accessory,
+  })
+  const buttons = { type: 'actions', elements: [button('x'.repeat(75))] }
+  const { blocks, losses } = fitBlocks([beside(menu), beside(menu), beside(menu), buttons])
+  expect(problemOf({ text: 'x', blocks })).toBeNull()
+  expect(losses).toEqual(['block 3, accessory'])
+  expect(blocks[2]).not.toHaveProperty('accessory')
 })
 
 test('blocks without a text are left out, since Slack refuses them', () => {
