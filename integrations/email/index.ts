@@ -25,8 +25,9 @@ export default definePlugin<Plugin>({
     send: { run: async ([item], ctx) => (item === undefined ? undefined : await send(item, ctx)) },
     collect: {
       run: async ([item], ctx) => {
-        const digest = await collect(ctx, Date.now())
-        if (digest === null || item === undefined) return delivered({ responses: 0 })
+        if (item === undefined) return
+        const digest = await collect(item.input, ctx, Date.now())
+        if (digest === null) return delivered({ responses: 0 })
         for (const to of ctx.config.to) ctx.enqueue('send', { to, digest }, { key: `digest/${item.delivery.id} ${to}` })
         return delivered({ responses: digest.count })
       },
