@@ -6,7 +6,7 @@ import type { Exchange, WorkspaceId } from '../model.ts'
 import type { EmailGrant, Installation } from '../registry/installation.ts'
 import type { FormView } from '../routing/event-json.ts'
 import type { Store } from '../storage/store.ts'
-import type { Args } from './arguments.ts'
+import { argumentReader, type Args } from './arguments.ts'
 import { emailBytes, emailOf, type OutgoingEmail } from './email-message.ts'
 import { cut } from './exchange-record.ts'
 import type { HttpTrace } from './http-capability.ts'
@@ -45,7 +45,7 @@ export async function sendEmail(args: Args, scope: EmailScope): Promise<Json> {
     throw denied('E-mail is sent by actions, one delivery at a time: enqueue an action without a batch.')
   const settings = mail?.settings() ?? null
   if (mail === undefined || settings === null) throw unconfigured()
-  const email = emailOf(args, { deliveryId: actFor.deliveryId, from: settings.from })
+  const email = emailOf(withoutOddReplyTo(args), { deliveryId: actFor.deliveryId, from: settings.from })
   await checkRecipient(email.to, grant, { ...scope, actFor })
   const host = `${settings.host}:${settings.port}`
   trace.lastHost = host
@@ -81,6 +81,16 @@ export async function sendEmail(args: Args, scope: EmailScope): Promise<Json> {
     record(failure)
     throw failure
   }
+}
+
+/**
+ * What an answer was filled into may be no address; then the e-mail goes without it, so that nobody who answers oddly keeps it
+ * from whom it is for.
+ */
+function withoutOddReplyTo(args: Args): Args {
+  const replyTo = args.optionalText('replyTo')
+  if (replyTo === undefined || mailAddress(replyTo) !== null) return args
+  return argumentReader('email', { ...args.all, replyTo: null }, [])
 }
 
 /** Nobody can be written to but whom the admin typed, or who answered this very response: the hub is no open relay. */

@@ -13,6 +13,7 @@ export interface EmailMessage {
   readonly text: string
   /** Shown instead of `text` where it can be. */
   readonly html?: string
+  /** Left out where it is no address that e-mail can be sent to, since an answer may stand here. */
   readonly replyTo?: string
   /** Of `x-…`, `in-reply-to`, `references`, `list-id`, `list-unsubscribe` and `list-unsubscribe-post`; one line each. */
   readonly headers?: { readonly [name: string]: string }

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { testPlugin } from 'manifold/plugin/testing'
 import type { TestPlugin, TestPluginOptions } from 'manifold/plugin/testing'
+import { asHtml, asText } from './templates.ts'
 
 const FIELDS = [
   { key: 'email', label: 'E-mail', type: 'email' as const, pii: true },
@@ -55,6 +56,26 @@ test('no answer makes a header, and in HTML none makes markup, whatever tag it s
       headers: {},
     },
   ])
+})
+
+test('an address that no e-mail can be sent to costs its own e-mail, and no other', async () => {
+  for (const email of ['ada..b@docomo.ne.jp', '.ada@example.com', 'josé@example.com']) {
+    await using plugin = await open({ to: ['ann@acme.example'], replyTo: '{{data.email}}', respondent: {} })
+    await plugin.submit('contact', { email, name: 'Ada' })
+    const ends = (await plugin.settle()).map(({ state, errorCode }) => `${state} ${errorCode ?? ''}`.trim())
+    expect([email, ends.toSorted()]).toEqual([email, ['dead recipient_invalid', 'delivered']])
+    expect(plugin.email.sent.map(({ to, replyTo, text }) => [to, replyTo, text])).toEqual([
+      ['ann@acme.example', null, `E-mail: ${email}\nName: Ada\n`],
+    ])
+  }
+})
+
+test('an answer that is an object is text, whatever tag it stands in, and its names are escaped too', () => {
+  const view = { data: { a: { '<b>': ['x', { c: 1 }] } } }
+  for (const tag of ['{{data.a}}', '{{{data.a}}}', '{{&data.a}}']) {
+    expect(asText(tag, view, 'text')).toBe('{"<b>":["x",{"c":1}]}')
+    expect(asHtml(tag, view, 'html')).toBe('{"&lt;b&gt;":["x",{"c":1}]}')
+  }
 })
 
 test('a long subject is cut between characters', async () => {
