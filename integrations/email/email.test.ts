@@ -117,6 +117,16 @@ test('every code of the server comes to its end, with the words of the server', 
   }
 })
 
+test('no such user is one thing, and that the hub may not send this is another', async () => {
+  await using plugin = await open({ to: ['ann@acme.example'] })
+  const said = ['554 5.7.1 relay access denied', '550-5.7.26 not\n550 5.7.26 authentic', '550 5.2.1 disabled', '550 no']
+  plugin.email.answer(said.map((response) => ({ code: Number(response.slice(0, 3)), response })))
+  for (const _ of said) await plugin.submit('contact', { name: 'Ada' })
+  await plugin.settle()
+  const codes = (await plugin.deliveries()).map(({ errorCode }) => errorCode)
+  expect(codes).toEqual(['email_denied', 'email_denied', 'smtp_550', 'smtp_550'])
+})
+
 test('an answer that was lost is tried again as the same message, or not, as the installation says', async () => {
   await using plugin = await open({ to: ['ann@acme.example'] })
   plugin.email.answer(['lost', { error: 'email_timeout' }, 250])
