@@ -188,8 +188,8 @@ test('in a markdown block an answer is text, whatever brackets and backslashes i
       { text: 'x', blocks: [{ type: 'markdown', text: '[mine](https://own.example) {{{data.a}}}' }] },
       viewOf({ data: { a: answer } }),
     )
-    const [, shown = ''] =
-      /^\[mine\]\(https:\/\/own\.example\) (.*)$/.exec((blocks?.[0] as { text: string }).text) ?? []
+    const text = String((blocks?.[0] as { text: string } | undefined)?.text)
+    const [, shown = ''] = /^\[mine\]\(https:\/\/own\.example\) (.*)$/.exec(text) ?? []
     // Each bracket stands behind an odd number of backslashes.
     expect(shown.replaceAll(/\\[\\[\]()!]/g, '')).not.toMatch(/[\\[\]()!]/)
     expect(shown.replaceAll(/\\([\\[\]()!])/g, '$1')).toBe(answer)

@@ -73,14 +73,14 @@ function fillTree(value: Json, view: View, { where, depth }: { where: string; de
       fillTree(item, view, { where: `${where}/${at}`, depth: depth + 1 }),
     )
   const { type, text } = value as { readonly type?: Json; readonly text?: Json }
-  const markup = (type === 'mrkdwn' || type === 'markdown') && typeof text === 'string' ? type : null
+  const markup: Markup = type === 'mrkdwn' || type === 'markdown' ? type : 'plain'
   const filled = Object.entries(value).map(([name, item]) => {
     const place = `${where}/${name}`
-    if (markup !== null && name === 'text') return [name, fill(String(item), view, { where: place, markup })] as const
+    if (name === 'text' && typeof item === 'string') return [name, fill(item, view, { where: place, markup })] as const
     return [name, fillTree(item, view, { where: place, depth: depth + 1 })] as const
   })
   // Otherwise Slack makes links and mentions of what only looks like an address or a name.
-  const verbatim = markup === 'mrkdwn' && hasTag(String(text)) ? { verbatim: true } : {}
+  const verbatim = markup === 'mrkdwn' && typeof text === 'string' && hasTag(text) ? { verbatim: true } : {}
   return { ...verbatim, ...Object.fromEntries(filled) }
 }
 

@@ -72,27 +72,21 @@ export interface Plugin {
     readonly 'response.submitted': 'data' | 'form' | 'response' | 'meta'
   }
   readonly actions: {
-    readonly post: {
-      readonly input: {
-        /** Null: the webhook's own. */
-        readonly channel: string | null
-        readonly digest?: {
-          readonly count: number
-          readonly responses: readonly string[]
-        }
+    readonly post: { readonly input: {
+      /** Null: the webhook's own. */
+      readonly channel: string | null
+      readonly digest?: {
+        readonly count: number
+        readonly responses: readonly string[]
       }
-      readonly data: 'data' | 'form' | 'response' | 'meta'
-    }
-    readonly 'post-once': {
-      readonly input: {
-        readonly channel: string | null
-        readonly digest?: {
-          readonly count: number
-          readonly responses: readonly string[]
-        }
+    }; readonly data: 'data' | 'form' | 'response' | 'meta' }
+    readonly 'post-once': { readonly input: {
+      readonly channel: string | null
+      readonly digest?: {
+        readonly count: number
+        readonly responses: readonly string[]
       }
-      readonly data: 'data' | 'form' | 'response' | 'meta'
-    }
+    }; readonly data: 'data' | 'form' | 'response' | 'meta' }
     readonly collect: { readonly input: Json; readonly data: never }
   }
   readonly schedules: never

@@ -1,5 +1,6 @@
 /** The digests of Slack and e-mail against a clock: a response that is written down late is told, by itself and once. */
 import { expect, test } from 'vitest'
+import type { Json } from 'manifold/plugin'
 import * as email from '../../integrations/email/digest.ts'
 import * as slack from '../../integrations/slack/digest.ts'
 
@@ -7,7 +8,7 @@ const MINUTE_MS = 60_000
 const EVERY_MS = 10 * MINUTE_MS
 
 interface Asked {
-  readonly input: unknown
+  readonly input: Json
   readonly atMs: number
 }
 
@@ -36,7 +37,7 @@ function startHub() {
         set: (key: string, value: unknown) => later(() => void kv.set(key, value)),
         delete: (key: string) => later(() => void kv.delete(key)),
       },
-      enqueue: (_action: string, input: unknown, { key, delayMs }: { key: string; delayMs: number }) =>
+      enqueue: (_action: string, input: Json, { key, delayMs }: { key: string; delayMs: number }) =>
         later(() => {
           if (keys.has(key)) return
           keys.add(key)
