@@ -7,7 +7,7 @@ import type { Exchange, WorkspaceId } from '../model.ts'
 import type { EmailGrant, Installation } from '../registry/installation.ts'
 import type { FormView } from '../routing/event-json.ts'
 import type { Store } from '../storage/store.ts'
-import type { Args } from './arguments.ts'
+import { argumentReader, type Args } from './arguments.ts'
 import { emailBytes, emailOf, type OutgoingEmail } from './email-message.ts'
 import { cut } from './exchange-record.ts'
 import type { HttpTrace } from './http-capability.ts'
@@ -50,7 +50,7 @@ export async function sendEmail(args: Args, scope: EmailScope): Promise<Json> {
   // A new file is being put to work: what this one says of a login would be held against the other's.
   if (grant.server !== mailPrint(settings))
     throw new HubError('plugin_interrupted', 'The mail server is being changed; the e-mail is for another run.')
-  const email = emailOf(args, { deliveryId: actFor.deliveryId, from: settings.from })
+  const email = emailOf(withoutOddReplyTo(args), { deliveryId: actFor.deliveryId, from: settings.from })
   await checkRecipient(email.to, grant, { ...scope, actFor })
   const host = `${settings.host}:${settings.port}`
   trace.lastHost = host
@@ -101,6 +101,16 @@ function checkBreaker(host: string, { breakerOpenMs }: EmailScope): void {
   if (openMs === null) return
   const message = `${host} failed repeatedly; the next attempt is in ${Math.ceil(openMs / 1000)} s.`
   throw new HubError('breaker_open', message, { retryAfterMs: openMs })
+}
+
+/**
+ * What an answer was filled into may be no address; then the e-mail goes without it, so that nobody who answers oddly keeps it
+ * from whom it is for.
+ */
+function withoutOddReplyTo(args: Args): Args {
+  const replyTo = args.optionalText('replyTo')
+  if (replyTo === undefined || mailAddress(replyTo) !== null) return args
+  return argumentReader('email', { ...args.all, replyTo: null }, [])
 }
 
 /** Nobody can be written to but whom the admin typed, or who answered this very response: the hub is no open relay. */

@@ -13,6 +13,7 @@ export interface EmailMessage {
   readonly text: string
   /** Shown instead of `text` where it can be. */
   readonly html?: string
+  /** Left out where it is no address that e-mail can be sent to, since an answer may stand here. */
   readonly replyTo?: string
   /** Of `x-…`, `in-reply-to`, `references`, `list-id`, `list-unsubscribe` and `list-unsubscribe-post`; one line each. */
   readonly headers?: { readonly [name: string]: string }
@@ -27,12 +28,17 @@ export interface EmailAnswer {
   readonly response: string
 }
 
-/** Taken is delivered; 4xx (greylisted, full for now) is tried again; 5xx is dead; no answer is ambiguous. */
+/** Policy and permission (RFC 3463, 3.8): the server may know the recipient, but takes this from nobody, or not from the hub. */
+const DENIED = /^5\d\d[ -]5\.7\.\d/
+
+/**
+ * Taken is delivered; 4xx (greylisted, full for now) is tried again; 5xx is dead, as `email_denied` where the server says that
+ * the hub may not send this; no answer is ambiguous.
+ */
 export function classifyEmail({ accepted, code, response }: EmailAnswer): FinalOutcome {
   if (accepted === true) return { outcome: 'delivered' }
   if (accepted === null) return { outcome: 'ambiguous', reason: response }
   const said = `The mail server answered ${response}`
-  return code >= 500
-    ? { outcome: 'dead', code: `smtp_${code}`, message: said }
-    : { outcome: 'retry', reason: said, code: `smtp_${code}` }
+  if (code < 500) return { outcome: 'retry', reason: said, code: `smtp_${code}` }
+  return { outcome: 'dead', code: DENIED.test(response) ? 'email_denied' : `smtp_${code}`, message: said }
 }

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { testPlugin } from 'manifold/plugin/testing'
 import type { TestPlugin, TestPluginOptions } from 'manifold/plugin/testing'
+import { asHtml, asText } from './templates.ts'
 
 const FIELDS = [
   { key: 'email', label: 'E-mail', type: 'email' as const, pii: true },
@@ -57,6 +58,26 @@ test('no answer makes a header, and in HTML none makes markup, whatever tag it s
   ])
 })
 
+test('an address that no e-mail can be sent to costs its own e-mail, and no other', async () => {
+  for (const email of ['ada..b@docomo.ne.jp', '.ada@example.com', 'josé@example.com']) {
+    await using plugin = await open({ to: ['ann@acme.example'], replyTo: '{{data.email}}', respondent: {} })
+    await plugin.submit('contact', { email, name: 'Ada' })
+    const ends = (await plugin.settle()).map(({ state, errorCode }) => `${state} ${errorCode ?? ''}`.trim())
+    expect([email, ends.toSorted()]).toEqual([email, ['dead recipient_invalid', 'delivered']])
+    expect(plugin.email.sent.map(({ to, replyTo, text }) => [to, replyTo, text])).toEqual([
+      ['ann@acme.example', null, `E-mail: ${email}\nName: Ada\n`],
+    ])
+  }
+})
+
+test('an answer that is an object is text, whatever tag it stands in, and its names are escaped too', () => {
+  const view = { data: { a: { '<b>': ['x', { c: 1 }] } } }
+  for (const tag of ['{{data.a}}', '{{{data.a}}}', '{{&data.a}}']) {
+    expect(asText(tag, view, 'text')).toBe('{"<b>":["x",{"c":1}]}')
+    expect(asHtml(tag, view, 'html')).toBe('{"&lt;b&gt;":["x",{"c":1}]}')
+  }
+})
+
 test('a long subject is cut between characters', async () => {
   await using plugin = await open({ to: ['ann@acme.example'], subject: '{{data.name}}' })
   await plugin.submit('contact', { name: '😀'.repeat(400) })
@@ -94,6 +115,16 @@ test('every code of the server comes to its end, with the words of the server', 
       expect(delivery?.error).toContain('5.1.1 as the server says')
     }
   }
+})
+
+test('no such user is one thing, and that the hub may not send this is another', async () => {
+  await using plugin = await open({ to: ['ann@acme.example'] })
+  const said = ['554 5.7.1 relay access denied', '550-5.7.26 not\n550 5.7.26 authentic', '550 5.2.1 disabled', '550 no']
+  plugin.email.answer(said.map((response) => ({ code: Number(response.slice(0, 3)), response })))
+  for (const _ of said) await plugin.submit('contact', { name: 'Ada' })
+  await plugin.settle()
+  const codes = (await plugin.deliveries()).map(({ errorCode }) => errorCode)
+  expect(codes).toEqual(['email_denied', 'email_denied', 'smtp_550', 'smtp_550'])
 })
 
 test('an answer that was lost is tried again as the same message, or not, as the installation says', async () => {

@@ -4,9 +4,10 @@
  * made of the delivery's id, so a repeat is the same message.
  */
 import { classify, dead, definePlugin, delivered } from 'manifold/plugin'
-import type { ContextOf, EmailMessage, ItemOf, Outcome } from 'manifold/plugin'
+import type { CapabilityError, ContextOf, EmailMessage, ItemOf, Outcome } from 'manifold/plugin'
 import { collect, count, digestText } from './digest.ts'
-import { asAddress, asHtml, asLine, asText, TemplateError, viewOfEvent } from './templates.ts'
+import { asHtml, asLine, asText, TemplateError, viewOfEvent } from './templates.ts'
+import type { View } from './templates.ts'
 import type { Plugin } from './types.d.ts'
 
 type Ctx = ContextOf<Plugin>
@@ -25,8 +26,9 @@ export default definePlugin<Plugin>({
     send: { run: async ([item], ctx) => (item === undefined ? undefined : await send(item, ctx)) },
     collect: {
       run: async ([item], ctx) => {
-        const digest = await collect(ctx, Date.now())
-        if (digest === null || item === undefined) return delivered({ responses: 0 })
+        if (item === undefined) return
+        const digest = await collect(item.input, ctx, Date.now())
+        if (digest === null) return delivered({ responses: 0 })
         for (const to of ctx.config.to) ctx.enqueue('send', { to, digest }, { key: `digest/${item.delivery.id} ${to}` })
         return delivered({ responses: digest.count })
       },
@@ -42,7 +44,15 @@ async function send(item: Item, ctx: Ctx): Promise<Outcome> {
     if (error instanceof TemplateError) return dead('config_invalid', error.message)
     throw error
   }
-  return 'outcome' in message ? message : classify(await ctx.email(message))
+  if ('outcome' in message) return message
+  try {
+    return classify(await ctx.email(message))
+  } catch (error) {
+    // Of what an e-mail is made of, only the answer of the respondent can be none that the hub takes.
+    if (item.input.to === null && (error as Partial<CapabilityError>).code === 'capability_input')
+      return dead('recipient_invalid', 'The answer with the address is none that e-mail can be sent to.')
+    throw error
+  }
 }
 
 /** The e-mail, or why there is none. */
@@ -56,11 +66,11 @@ async function messageOf({ input, event }: Item, ctx: Ctx): Promise<EmailMessage
   }
   if (event === undefined) return dead('event_erased', 'The response was deleted.')
   const view = viewOfEvent(event)
-  if (to !== null) return { to, ...written(config, view, ctx) }
+  if (to !== null) return { to, ...written(config, view) }
   const { respondent } = config
   if (respondent === undefined) return delivered({ sent: false })
   const address = event.data[respondent.field]
-  if (typeof address === 'string' && address !== '') return { to: address, ...written(respondent, view, ctx) }
+  if (typeof address === 'string' && address !== '') return { to: address, ...written(respondent, view) }
   ctx.log.info(`no answer to "${respondent.field}" that this installation may see: nobody to write to`)
   return delivered({ sent: false })
 }
@@ -72,16 +82,12 @@ interface Templates {
   readonly replyTo?: string
 }
 
-function written({ subject, text, html, replyTo }: Templates, view: ReturnType<typeof viewOfEvent>, ctx: Ctx) {
-  const address = replyTo === undefined ? null : asAddress(replyTo, view, 'replyTo')
-  if (replyTo !== undefined && address === null) ctx.log.info('replyTo came to no address: it is left out')
-  return {
-    subject: asLine(subject, view, 'subject'),
-    text: asText(text, view, 'text'),
-    ...(html === undefined ? {} : { html: asHtml(html, view, 'html') }),
-    ...(address === null ? {} : { replyTo: address }),
-  }
-}
+const written = ({ subject, text, html, replyTo }: Templates, view: View) => ({
+  subject: asLine(subject, view, 'subject'),
+  text: asText(text, view, 'text'),
+  ...(html === undefined ? {} : { html: asHtml(html, view, 'html') }),
+  ...(replyTo === undefined ? {} : { replyTo: asText(replyTo, view, 'replyTo').trim() }),
+})
 
 /** Of a digest that waited while it was taken out of the settings. */
 const DIGEST = { subject: '{{count}} new responses', line: '{{#answers}}{{value}} {{/answers}}' }

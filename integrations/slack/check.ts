@@ -24,7 +24,7 @@ export async function check({ config, http }: CheckContext): Promise<readonly Fi
 }
 
 function ofToken(answer: HttpResponse): readonly Finding[] {
-  const { meaning, outcome } = judge(answer, 'api')
+  const { meaning, outcome } = judge(answer, { kind: 'api', hasOneChannel: true })
   if (meaning !== 'posted') {
     const message =
       'message' in outcome ? outcome.message : 'reason' in outcome ? outcome.reason : 'No answer of Slack.'
@@ -45,7 +45,7 @@ function ofToken(answer: HttpResponse): readonly Finding[] {
 
 function ofWebhook(answer: HttpResponse): readonly Finding[] {
   if (EMPTY_REFUSED.test(answer.body.trim())) return [{ level: 'info', message: 'The webhook answers.' }]
-  const { meaning, outcome } = judge(answer, 'webhook')
+  const { meaning, outcome } = judge(answer, { kind: 'webhook', hasOneChannel: true })
   if (meaning === 'posted')
     return [{ level: 'warning', message: 'This does not answer as a webhook of Slack.', at: '/webhookUrl' }]
   const message = 'message' in outcome ? outcome.message : 'reason' in outcome ? outcome.reason : 'No answer of Slack.'

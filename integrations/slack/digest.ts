@@ -18,6 +18,8 @@ const LINE_CHARS = 300
 const COUNTER = 'responses'
 const TOLD = 'told'
 const LINES = 'line/'
+/** What a run is given that looks once more after one that found nothing. */
+const AGAIN = 'again'
 
 /** Counts a response; the digest of this while is due at its end. */
 export async function count(event: Event, ctx: Ctx, nowMs: number): Promise<void> {
@@ -26,21 +28,35 @@ export async function count(event: Event, ctx: Ctx, nowMs: number): Promise<void
   ctx.tally(COUNTER)
   const { keys } = digest.lines === 0 ? { keys: [] } : await ctx.kv.list(LINES)
   if (keys.length < digest.lines) ctx.kv.set(`${LINES}${event.id}`, event.response.id)
-  collectAtEnd(digest.everyMinutes, ctx, nowMs)
+  collectAtEnd(digest.everyMinutes, null, { ctx, nowMs })
 }
 
-/** Once for each while, however many ask for it. */
-function collectAtEnd(everyMinutes: number, ctx: Ctx, nowMs: number): void {
+/** Once for each while, however many ask for it; `again` beside what they ask for. */
+function collectAtEnd(
+  everyMinutes: number,
+  input: typeof AGAIN | null,
+  { ctx, nowMs }: { ctx: Ctx; nowMs: number },
+): void {
   const everyMs = everyMinutes * MINUTE_MS
   const nth = Math.floor(nowMs / everyMs)
-  ctx.enqueue('collect', null, { key: `collect/${everyMinutes}/${nth}`, delayMs: (nth + 1) * everyMs - nowMs })
+  const key = `${input ?? 'collect'}/${everyMinutes}/${nth}`
+  ctx.enqueue('collect', input, { key, delayMs: (nth + 1) * everyMs - nowMs })
 }
 
 /** What came since the last digest, as a message to post; what comes meanwhile is in the next. */
-export async function collect(ctx: Ctx, nowMs: number): Promise<{ count: number; responses: string[] } | null> {
+export async function collect(
+  input: Json,
+  ctx: Ctx,
+  nowMs: number,
+): Promise<{ count: number; responses: string[] } | null> {
+  const everyMinutes = ctx.config.digest?.everyMinutes ?? 1
   const total = (await ctx.tallies(COUNTER))[COUNTER] ?? 0
   const told = Number((await ctx.kv.get(TOLD)) ?? 0)
-  if (total <= told) return null
+  if (total <= told) {
+    // A response may have been counted while this waited, and be written down only now: it asked for this very run.
+    if (input !== AGAIN) collectAtEnd(everyMinutes, AGAIN, { ctx, nowMs })
+    return null
+  }
   const { keys } = await ctx.kv.list(LINES)
   const responses: string[] = []
   for (const key of keys) {
@@ -50,7 +66,7 @@ export async function collect(ctx: Ctx, nowMs: number): Promise<{ count: number;
   }
   ctx.kv.set(TOLD, total)
   // A response that was being counted while this ran may have asked for this very digest.
-  collectAtEnd(ctx.config.digest?.everyMinutes ?? 1, ctx, nowMs)
+  collectAtEnd(everyMinutes, null, { ctx, nowMs })
   return { count: total - told, responses }
 }
 

@@ -6,6 +6,8 @@ import { cut, fitBlocks, SLACK_LIMITS } from './fit.ts'
 import { messageOf } from './message.ts'
 import { viewOf } from './view.ts'
 
+const button = (text: string): Json => ({ type: 'button', action_id: 'a', text: { type: 'plain_text', text } })
+const image = (said: string) => ({ type: 'image', image_url: 'https://example.org/i.png', alt_text: said })
 const section = (text: string): Json => ({ type: 'section', text: { type: 'mrkdwn', text } })
 
 test('a text is cut between code points, entities and links, and the escaped length counts', () => {
@@ -16,6 +18,7 @@ test('a text is cut between code points, entities and links, and the escaped len
   expect(cut('a&amp;b&lt;c', 6)).toBe('a…')
   expect(cut('a&amp;b&lt;c', 7)).toBe('a&amp;…')
   expect(cut('see <https://example.org|it> now', 20)).toBe('see …')
+  expect(cut(String.raw`ab\[cd`, 4)).toBe('ab…')
   for (let max = 0; max < 60; max += 1) {
     const short = cut('&amp;'.repeat(5) + '😀'.repeat(5) + 'x'.repeat(20), max)
     expect(short.length).toBeLessThanOrEqual(max)
@@ -57,6 +60,26 @@ test.each<[string, Json, unknown]>([
     },
     { elements: { length: 25 } },
   ],
+  [
+    'a button',
+    { type: 'actions', elements: [button('x'.repeat(80)), button(' ')] },
+    { elements: [{ text: { text: `${'x'.repeat(74)}…` } }] },
+  ],
+  [
+    'a button beside a text',
+    { type: 'section', text: { type: 'mrkdwn', text: 'x' }, accessory: button('y'.repeat(80)) },
+    { accessory: { text: { text: `${'y'.repeat(74)}…` } } },
+  ],
+  [
+    'an image',
+    { ...image('x'.repeat(2_100)), title: { type: 'plain_text', text: 'y'.repeat(2_100) } },
+    { alt_text: `${'x'.repeat(1_999)}…`, title: { text: `${'y'.repeat(1_999)}…` } },
+  ],
+  [
+    'an image in a context',
+    { type: 'context', elements: [image('x'.repeat(2_100)), { type: 'mrkdwn', text: 'by' }] },
+    { elements: [{ alt_text: `${'x'.repeat(1_999)}…` }, { text: 'by' }] },
+  ],
   ['a block id', { type: 'divider', block_id: 'x'.repeat(300) }, { block_id: 'x'.repeat(255) }],
   ['markdown', { type: 'markdown', text: 'x'.repeat(12_500) }, { text: `${'x'.repeat(11_999)}…` }],
 ])('%s', (_name, block, expected) => {
@@ -81,6 +104,24 @@ test('fifty blocks, and 13,200 characters over all of them', () => {
     },
   ])
   expect(rich.losses).toEqual(['block 6'])
+})
+
+test('what stands beside a text counts too', () => {
+  const options = Array.from({ length: 40 }, (_, n) => ({
+    text: { type: 'plain_text', text: 'x'.repeat(70) },
+    value: `${n}`,
+  }))
+  const menu = { type: 'overflow', action_id: 'a', options }
+  const beside = (accessory: Json): Json => ({
+    type: 'section',
+    text: { type: 'mrkdwn', text: 'x'.repeat(2_000) },
+    accessory,
+  })
+  const buttons = { type: 'actions', elements: [button('x'.repeat(75))] }
+  const { blocks, losses } = fitBlocks([beside(menu), beside(menu), beside(menu), buttons])
+  expect(problemOf({ text: 'x', blocks })).toBeNull()
+  expect(losses).toEqual(['block 3, accessory'])
+  expect(blocks[2]).not.toHaveProperty('accessory')
 })
 
 test('blocks without a text are left out, since Slack refuses them', () => {
@@ -117,4 +158,62 @@ test('answers that are nothing but markup and as long as can be: always a messag
     const marked = JSON.stringify([message.text, ...(message.blocks ?? []).slice(1, 4)])
     expect(marked).not.toMatch(/<!channel>/)
   }
+})
+
+test('no name that an answer brings makes a mention or a link, nor does a value, in any tag and markup', () => {
+  const nasty = {
+    '<!channel> <https://evil.example|log in>': 1,
+    'a&b': { '[Log in](https://evil.example)': ['<@U1>'] },
+  }
+  const view = viewOf({ data: { a: nasty } })
+  for (const tag of ['{{data.a}}', '{{{data.a}}}', '{{&data.a}}']) {
+    const blocks = [section(tag), { type: 'markdown', text: tag }]
+    const said = JSON.stringify(messageOf({ text: tag, blocks }, view))
+    expect(said).toContain('&lt;!channel&gt;')
+    expect(said).not.toMatch(/[<>]/)
+  }
+})
+
+test('in a markdown block an answer is text, whatever brackets and backslashes it has', () => {
+  const link = 'https://evil.example'
+  const nasty = [
+    `[Log in](${link})`,
+    String.raw`\[Log in](${link})`,
+    String.raw`\\[a\](${link})`,
+    `![x](${link})`,
+    `[a]: ${link}`,
+  ]
+  for (const answer of nasty) {
+    const { blocks } = messageOf(
+      { text: 'x', blocks: [{ type: 'markdown', text: '[mine](https://own.example) {{{data.a}}}' }] },
+      viewOf({ data: { a: answer } }),
+    )
+    const text = String((blocks?.[0] as { text: string } | undefined)?.text)
+    const [, shown = ''] = /^\[mine\]\(https:\/\/own\.example\) (.*)$/.exec(text) ?? []
+    // Each bracket stands behind an odd number of backslashes.
+    expect(shown.replaceAll(/\\[\\[\]()!]/g, '')).not.toMatch(/[\\[\]()!]/)
+    expect(shown.replaceAll(/\\([\\[\]()!])/g, '$1')).toBe(answer)
+  }
+})
+
+test('mrkdwn with an answer in it is taken as it stands, so that no bare address or name becomes a link', () => {
+  const { blocks } = messageOf(
+    {
+      text: 'x',
+      blocks: [
+        section('{{data.a}}'),
+        section('https://own.example'),
+        { type: 'section', text: { type: 'mrkdwn', text: '{{data.a}}', verbatim: false } },
+        { type: 'context', elements: [{ type: 'mrkdwn', text: 'by {{data.a}}' }] },
+      ],
+    },
+    viewOf({ data: { a: 'https://evil.example #general' } }),
+  )
+  expect(JSON.parse(JSON.stringify(blocks))).toMatchObject([
+    { text: { verbatim: true, text: 'https://evil.example #general' } },
+    { text: { text: 'https://own.example' } },
+    { text: { verbatim: false } },
+    { elements: [{ verbatim: true }] },
+  ])
+  expect(blocks?.[1]).not.toHaveProperty('text.verbatim')
 })

@@ -20,11 +20,14 @@ export const SLACK_LIMITS = {
   actionsElements: 25,
   blockIdChars: 255,
   markdownChars: 12_000,
+  buttonChars: 75,
+  altTextChars: 2_000,
+  titleChars: 2_000,
   allBlocksChars: 13_200,
 } as const
 
-/** An entity, a link or mention, or one code point: what is never cut in two. */
-const UNIT = /&(?:amp|lt|gt);|<[^<>\n]*>|[^]/gu
+/** An entity, a link or mention, a backslash with what it escapes, or one code point: what is never cut in two. */
+const UNIT = /&(?:amp|lt|gt);|<[^<>\n]*>|\\[\\[\]()!]|[^]/gu
 const CUT = '…'
 
 /** The text itself, or as much of it as fits with "…" behind. */
@@ -80,7 +83,7 @@ function fitBlock(block: Fields, room: Room, where: string): Json | null {
     case 'actions':
       return withElements(named, { max: SLACK_LIMITS.actionsElements, room, where })
     default:
-      return spent(named, room, where)
+      return fitElement(named, room, where)
   }
 }
 
@@ -104,7 +107,7 @@ function withText(block: Fields, place: Place): Json | null {
 }
 
 function fitSection(block: Fields, room: Room, where: string): Json | null {
-  const { text, fields, ...rest } = block
+  const { text, fields, accessory, ...rest } = block
   const kept = text === undefined ? null : fitText(text, { charsMax: SLACK_LIMITS.sectionChars, room, where })
   const list = (Array.isArray(fields) ? (fields as readonly Json[]) : []).flatMap((field) => {
     const fitted = fitText(field, { charsMax: SLACK_LIMITS.fieldChars, room, where: `${where}, a field` })
@@ -113,18 +116,45 @@ function fitSection(block: Fields, room: Room, where: string): Json | null {
   if (list.length > SLACK_LIMITS.sectionFields) room.losses.push(`${where}: fields after ${SLACK_LIMITS.sectionFields}`)
   if (kept === null && list.length === 0) return null
   const inFields = list.length === 0 ? {} : { fields: list.slice(0, SLACK_LIMITS.sectionFields) }
-  return { ...rest, ...(kept === null ? {} : { text: kept }), ...inFields }
+  const beside = accessory === undefined ? null : fitElement(accessory, room, `${where}, accessory`)
+  return {
+    ...rest,
+    ...(kept === null ? {} : { text: kept }),
+    ...inFields,
+    ...(beside === null ? {} : { accessory: beside }),
+  }
 }
 
 function withElements(block: Fields, { max, room, where }: { max: number; room: Room; where: string }): Json | null {
   const elements = Array.isArray(block['elements']) ? (block['elements'] as readonly Json[]) : []
   const fitted = elements.flatMap((element) => {
     const isText = isFields(element) && (element['type'] === 'mrkdwn' || element['type'] === 'plain_text')
-    const kept = isText ? fitText(element, { charsMax: SLACK_LIMITS.sectionChars, room, where }) : element
+    const kept = isText
+      ? fitText(element, { charsMax: SLACK_LIMITS.sectionChars, room, where })
+      : fitElement(element, room, `${where}, an element`)
     return kept === null ? [] : [kept]
   })
   if (fitted.length > max) room.losses.push(`${where}: elements after ${max}`)
   return fitted.length === 0 ? null : { ...block, elements: fitted.slice(0, max) }
+}
+
+/** A button, an image, or another element; null when nothing of it is left. An image is a block as well. */
+function fitElement(element: Json, room: Room, where: string): Json | null {
+  if (!isFields(element)) return element
+  switch (element['type']) {
+    case 'button': {
+      const text = fitText(element['text'] as Json, { charsMax: SLACK_LIMITS.buttonChars, room, where })
+      return text === null ? null : { ...element, text }
+    }
+    case 'image': {
+      const { alt_text, title, ...rest } = element
+      const alt = typeof alt_text === 'string' ? { alt_text: cut(alt_text, SLACK_LIMITS.altTextChars) } : {}
+      const kept = title === undefined ? null : fitText(title, { charsMax: SLACK_LIMITS.titleChars, room, where })
+      return { ...rest, ...alt, ...(kept === null ? {} : { title: kept }) }
+    }
+    default:
+      return spent(element, room, where)
+  }
 }
 
 /** A text object, or a text; null when it is empty, or there is no room for any of it. */
@@ -138,7 +168,7 @@ function fitText(value: Json, { charsMax, room, where }: Place): Json | null {
   return isFields(value) ? { ...value, text: short } : short
 }
 
-/** A kind of block that is not cut: whole, or not at all. */
+/** A kind of block or element that is not cut: whole, or not at all. */
 function spent(block: Fields, room: Room, where: string): Json | null {
   const chars = textChars(block)
   if (chars > room.chars) {

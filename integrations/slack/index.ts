@@ -29,8 +29,9 @@ export default definePlugin<Plugin>({
     'post-once': { run: async ([item], ctx) => (item === undefined ? undefined : await postOnce(item, ctx)) },
     collect: {
       run: async ([item], ctx) => {
-        const digest = await collect(ctx, Date.now())
-        if (digest === null || item === undefined) return delivered({ responses: 0 })
+        if (item === undefined) return
+        const digest = await collect(item.input, ctx, Date.now())
+        if (digest === null) return delivered({ responses: 0 })
         const channel = channelOf(ctx, viewOf({}))
         ctx.enqueue('post', { channel, digest }, { key: `digest/${item.delivery.id}`, paceBy: paceBy(channel) })
         return delivered({ responses: digest.count })

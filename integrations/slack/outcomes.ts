@@ -7,13 +7,16 @@ import { dead, delivered, retry, unauthorized } from 'manifold/plugin'
 import type { FinalOutcome, HttpResponse, Json } from 'manifold/plugin'
 
 /**
- * `busy`: not posted, tried again. `unknown`: may have been posted. `refused`: not posted, the credential is not accepted.
- * `dead`: not posted, and would not be the next time.
+ * `busy`: not posted, tried again. `unknown`: may have been posted. `refused`: not posted, and nothing will be until an admin
+ * does something. `dead`: not posted, and would not be the next time.
  */
 export type Meaning = 'busy' | 'unknown' | 'refused' | 'dead'
 
-/** Words with another meaning than `dead`. */
-export const MEANINGS: Readonly<Record<string, Meaning>> = {
+/**
+ * Words with another meaning than `dead`. `channel`: nobody may post there, which is `refused` where all messages go to one
+ * channel, and `dead` where each names its own.
+ */
+export const MEANINGS: Readonly<Record<string, Meaning | 'channel'>> = {
   ratelimited: 'busy',
   rate_limited: 'busy',
   service_unavailable: 'busy',
@@ -39,6 +42,15 @@ export const MEANINGS: Readonly<Record<string, Meaning>> = {
   no_team: 'refused',
   team_disabled: 'refused',
   team_access_not_granted: 'refused',
+  channel_not_found: 'channel',
+  not_in_channel: 'channel',
+  is_archived: 'channel',
+  channel_is_archived: 'channel',
+  ekm_access_denied: 'channel',
+  restricted_action: 'channel',
+  restricted_action_read_only_channel: 'channel',
+  posting_to_general_channel_denied: 'channel',
+  action_prohibited: 'channel',
 }
 
 /** What an admin may do about the words that are met most often. */
@@ -52,6 +64,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   msg_blocks_too_long: 'Shorten the blocks.',
 }
 const NEW_CREDENTIAL = 'Put a valid token or webhook URL into the settings, then resume the installation.'
+const NEW_CHANNEL =
+  'Let the app post there, then resume the installation, or put another channel or webhook into the settings.'
 
 const WORD = /^[a-z][a-z0-9_]{2,99}$/
 
@@ -61,22 +75,30 @@ export interface Judged {
   readonly outcome: FinalOutcome
 }
 
-/** Of an answer that came; `webhook` answers plain text. */
-export function judge(answer: HttpResponse, kind: 'api' | 'webhook'): Judged {
+/** What was asked. `webhook` answers plain text; `hasOneChannel`: all messages of the installation go to the same one. */
+export interface Asked {
+  readonly kind: 'api' | 'webhook'
+  readonly hasOneChannel: boolean
+}
+
+/** Of an answer that came. */
+export function judge(answer: HttpResponse, { kind, hasOneChannel }: Asked): Judged {
   const told = kind === 'api' ? toldByApi(answer) : toldByWebhook(answer)
   if (told === 'posted') return { meaning: 'posted', outcome: delivered(kind === 'api' ? postedAs(answer) : undefined) }
   const { word, details } = told
-  const meaning = answer.status === 429 ? 'busy' : word === null ? byStatus(answer.status) : (MEANINGS[word] ?? 'dead')
+  const known = answer.status === 429 ? 'busy' : meaningOf(word, answer.status)
+  const meaning = known === 'channel' ? (hasOneChannel ? 'refused' : 'dead') : known
   const message = [`Slack answered ${word === null ? String(answer.status) : `"${word}"`}.`, ...details]
-    .concat(word === null ? [] : (ADVICE[word] ?? []))
+    .concat((word === null ? undefined : own(ADVICE, word)) ?? [])
     .join(' ')
   const code = word === null ? `http_${answer.status}` : `slack_${word}`
-  return { meaning, outcome: outcomeOf(meaning, { message, code, answer }) }
+  const remedy = known === 'channel' ? NEW_CHANNEL : NEW_CREDENTIAL
+  return { meaning, outcome: outcomeOf(meaning, { message, code, remedy, answer }) }
 }
 
 function outcomeOf(
   meaning: Meaning,
-  { message, code, answer }: { message: string; code: string; answer: HttpResponse },
+  { message, code, remedy, answer }: { message: string; code: string; remedy: string; answer: HttpResponse },
 ): FinalOutcome {
   switch (meaning) {
     case 'busy':
@@ -84,7 +106,7 @@ function outcomeOf(
     case 'unknown':
       return retry(`${message} It may have been posted.`, { code })
     case 'refused':
-      return unauthorized(`${message} ${NEW_CREDENTIAL}`)
+      return unauthorized(`${message} ${remedy}`)
     case 'dead':
       return dead(code, message)
     default: {
@@ -94,8 +116,17 @@ function outcomeOf(
   }
 }
 
-/** Without a word somebody between may have answered: after Slack did it, if it is no refusal. */
-const byStatus = (status: number): Meaning => (status < 300 || status === 408 || status >= 500 ? 'unknown' : 'dead')
+/** Without a word that is known somebody between may have answered: after Slack did it, if it is no refusal. */
+function meaningOf(word: string | null, status: number): Meaning | 'channel' {
+  const known = word === null ? undefined : own(MEANINGS, word)
+  if (known !== undefined) return known
+  const isOpen = status === 408 || status >= 500 || (word === null && status < 300)
+  return isOpen ? 'unknown' : 'dead'
+}
+
+/** A word of Slack may be the name of something that every object has. */
+const own = <T>(table: Readonly<Record<string, T>>, word: string): T | undefined =>
+  Object.hasOwn(table, word) ? table[word] : undefined
 
 type Told = 'posted' | { readonly word: string | null; readonly details: readonly string[] }
 
@@ -114,8 +145,8 @@ function toldByApi(answer: HttpResponse): Told {
 function toldByWebhook({ status, body }: HttpResponse): Told {
   const text = body.trim()
   if (status >= 200 && status < 300 && text === 'ok') return 'posted'
-  const word = /^[a-z0-9_]+/.exec(text)?.[0] ?? ''
-  return { word: WORD.test(word) ? word : null, details: text === word ? [] : [text.slice(0, 500)].filter(Boolean) }
+  // Slack says the word and nothing else; in the words of a proxy the first one means nothing.
+  return WORD.test(text) ? { word: text, details: [] } : { word: null, details: [text.slice(0, 500)].filter(Boolean) }
 }
 
 function postedAs(answer: HttpResponse): Json {

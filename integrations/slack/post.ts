@@ -7,13 +7,12 @@ import type { Message } from './message.ts'
 import { judge } from './outcomes.ts'
 import type { Judged } from './outcomes.ts'
 import type { Plugin } from './types.d.ts'
-import { viewOfEvent } from './view.ts'
+import { viewOf, viewOfEvent } from './view.ts'
 import type { View } from './view.ts'
 
 type Ctx = ContextOf<Plugin>
 type Item = ItemOf<Plugin, 'post'>
 
-const NO_VIEW: View = { plain: {}, mrkdwn: {} }
 /** The request had left, or may have: Slack may have posted the message. The last: its answer was too large. */
 const AFTER_LEAVING: ReadonlySet<unknown> = new Set(['http_timeout', 'http_reset', 'http_protocol', 'capability_limit'])
 
@@ -25,13 +24,16 @@ export async function post(item: Item, ctx: Ctx): Promise<Judged> {
     if ('dead' in written) return { meaning: 'dead', outcome: dead(written.dead, written.message) }
     const { message, view } = written
     if (message.losses.length > 0) ctx.log.warn(`cut to Slack's limits: ${message.losses.join('; ')}`)
-    request = requestOf(message, { channel: item.input.channel, view, ctx })
+    // The channel of the settings is the one they name now: what waited for it to be mended goes there.
+    const channel = hasOneChannel(ctx) ? channelOf(ctx, view) : item.input.channel
+    request = requestOf(message, { channel, view, ctx })
   } catch (error) {
     if (error instanceof TemplateError) return { meaning: 'dead', outcome: dead('config_invalid', error.message) }
     throw error
   }
   try {
-    return judge(await ctx.http(request), ctx.config.token === undefined ? 'webhook' : 'api')
+    const kind = ctx.config.token === undefined ? 'webhook' : 'api'
+    return judge(await ctx.http(request), { kind, hasOneChannel: hasOneChannel(ctx) })
   } catch (error) {
     const { code, message } = error as { code?: unknown; message: string }
     if (!AFTER_LEAVING.has(code)) throw error
@@ -46,7 +48,7 @@ type Written =
 
 async function writtenFor({ input, event, delivery }: Item, ctx: Ctx): Promise<Written> {
   const { config } = ctx
-  if (input.digest !== undefined) return { message: await digestMessage(input.digest, ctx), view: NO_VIEW }
+  if (input.digest !== undefined) return { message: await digestMessage(input.digest, ctx), view: viewOf({}) }
   if (event === undefined) return { dead: 'event_erased', message: 'The event of this delivery is no longer there.' }
   const view = viewOfEvent(event, delivery.id)
   const { text } = config
@@ -80,6 +82,9 @@ function requestOf({ text, blocks }: Message, { channel, view, ctx }: Destinatio
 /** Where a response's message goes; null: the webhook's own channel. */
 export const channelOf = ({ config }: Ctx, view: View): string | null =>
   config.token === undefined || config.channel === undefined ? null : plainText(config.channel, view, 'channel')
+
+/** A webhook has one; the setting names one, unless it is a template. */
+const hasOneChannel = ({ config }: Ctx): boolean => config.token === undefined || !config.channel?.includes('{{')
 
 /** Messages to one channel share a pace. */
 export const paceBy = (channel: string | null): string => channel ?? 'webhook'

@@ -54,7 +54,10 @@ test('with a token: one request to Slack alone, answers escaped, the fallback te
       text: `New response to *Contact*\n*Name*: ${escaped}\n*Topics*: a, b`,
       blocks: [
         { type: 'header', text: { type: 'plain_text', text: NASTY } },
-        { type: 'section', text: { type: 'mrkdwn', text: `*${escaped}* ${escaped} <https://own.example|mine> a, b` } },
+        {
+          type: 'section',
+          text: { type: 'mrkdwn', verbatim: true, text: `*${escaped}* ${escaped} <https://own.example|mine> a, b` },
+        },
       ],
       unfurl_links: false,
       unfurl_media: false,
@@ -101,7 +104,7 @@ test('a webhook: its secret URL, no channel; its words are understood', async ()
 test('ok false at 200 is no delivery; 429 waits as Slack asks', async () => {
   await using plugin = await open()
   plugin.http.on(POST, [
-    { json: { ok: false, error: 'not_in_channel' } },
+    { json: { ok: false, error: 'msg_too_long' } },
     { status: 429, headers: { 'retry-after': '30' }, json: { ok: false, error: 'ratelimited' } },
     OK,
   ])
@@ -110,7 +113,7 @@ test('ok false at 200 is no delivery; 429 waits as Slack asks', async () => {
   await plugin.settle()
   const [ada, bob] = await plugin.advance('20s')
   expect([ada?.errorCode, ada?.state, bob?.state, bob?.errorCode]).toEqual([
-    'slack_not_in_channel',
+    'slack_msg_too_long',
     'dead',
     'retrying',
     'slack_ratelimited',
@@ -131,6 +134,31 @@ test('a credential that is not accepted: nothing is lost, and the installation s
   expect(outcomes).toMatchObject([
     { outcome: 'unauthorized', message: expect.stringContaining('Slack answered "token_revoked". Put a valid token') },
   ])
+})
+
+test('a channel that the settings name and nobody may post to: what waited goes to the one that is named then', async () => {
+  const refused = { json: { ok: false, error: 'is_archived' } }
+  for (const delivery of ['at-least-once', 'at-most-once']) {
+    await using plugin = await open({ delivery })
+    plugin.http.on(POST, [refused, OK])
+    await plugin.submit('contact', { name: 'Ada' })
+    await plugin.settle()
+    await plugin.advance('1h')
+    expect((await plugin.deliveries()).map(({ state }) => state)).not.toContain('dead')
+    expect(plugin.http.requests).toHaveLength(1)
+    const named = { input: { channel: 'C-of-before' }, event: { type: 'response.submitted', data: {} } } as const
+    const action = delivery === 'at-most-once' ? 'post-once' : 'post'
+    expect(await plugin.run(action, [named])).toMatchObject([{ outcome: 'delivered' }])
+    expect(bodies(plugin.http.requests).map(({ channel }) => channel)).toEqual(['C1', 'C1'])
+  }
+})
+
+test('a channel that an answer names is the business of that answer', async () => {
+  await using plugin = await open({ channel: '{{data.to}}' })
+  plugin.http.on(POST, [{ json: { ok: false, error: 'channel_not_found' } }, OK])
+  for (const to of ['C-gone', 'C2']) await plugin.submit('contact', { to })
+  expect(states(await plugin.settle())).toEqual(['post dead', 'post delivered'])
+  expect(bodies(plugin.http.requests).map(({ channel }) => channel)).toEqual(['C-gone', 'C2'])
 })
 
 test('at least once: what may have been posted is posted again', async () => {

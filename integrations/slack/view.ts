@@ -1,14 +1,14 @@
-/** What templates may speak of, in the wire's snake_case: as it is, and escaped for Slack's mrkdwn. */
+/** What templates may speak of, in the wire's snake_case: as it is, and escaped for the two markups that Slack reads. */
 import type { FieldInfo, HubEvent, Json, ResponseInfo } from 'manifold/plugin'
 
 /** Values for templates, of own names only. */
 export type Values = { readonly [name: string]: unknown }
 
-/** The same values twice: for plain text, and for mrkdwn, where no answer can make a mention or a link. */
-export interface View {
-  readonly plain: Values
-  readonly mrkdwn: Values
-}
+/** How the text that a value goes into is read: `markdown` only by blocks of that type. */
+export type Markup = 'plain' | 'mrkdwn' | 'markdown'
+
+/** The values, escaped so that in this markup no answer makes a mention or a link. */
+export type View = (markup: Markup) => Values
 
 type Event = Pick<HubEvent, 'id' | 'type' | 'at' | 'data' | 'form' | 'response' | 'meta'>
 
@@ -36,15 +36,28 @@ export const viewOfResponse = ({ id, formId, status, data, submittedAt }: Respon
     response: { id, status, submitted_at: submittedAt },
   })
 
-/** Of any values. */
-export const viewOf = (values: { readonly [name: string]: Json }): View => ({
-  plain: mapped(values, String) as Values,
-  mrkdwn: mapped(values, escapeMrkdwn) as Values,
-})
+/** Of any values; each markup is made once, and only where a template wants it. */
+export function viewOf(values: { readonly [name: string]: Json }): View {
+  const made = new Map<Markup, Values>()
+  return (markup) => {
+    const found = made.get(markup) ?? (mapped(values, ESCAPES[markup]) as Values)
+    made.set(markup, found)
+    return found
+  }
+}
 
 /** Only these three; Slack shows every other entity as it is written (docs.slack.dev/messaging/formatting-message-text). */
-export const escapeMrkdwn = (text: string): string =>
+const escapeMrkdwn = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+
+/** Markdown makes links and images of brackets too; a backslash before them takes that from them (CommonMark, 2.4). */
+const escapeMarkdown = (text: string): string => escapeMrkdwn(text.replaceAll(/[\\[\]()!]/g, String.raw`\$&`))
+
+const ESCAPES: Readonly<Record<Markup, (text: string) => string>> = {
+  plain: String,
+  mrkdwn: escapeMrkdwn,
+  markdown: escapeMarkdown,
+}
 
 /** The answers in the form's order with their questions. */
 const answersOf = (fields: readonly FieldInfo[], data: { readonly [key: string]: Json }): readonly Json[] =>
@@ -52,12 +65,15 @@ const answersOf = (fields: readonly FieldInfo[], data: { readonly [key: string]:
     .filter(({ key }) => Object.hasOwn(data, key))
     .map(({ key, label, type }) => ({ key, label, type, value: data[key] as Json }))
 
-/** Templates look names up with `in`: objects without a prototype have no names but their own. */
+/**
+ * Templates look names up with `in`: objects without a prototype have no names but their own. Names are escaped like values:
+ * whoever answers with an object says what they are, and a tag for the object shows them.
+ */
 function mapped(value: Json, textOf: (text: string) => string): unknown {
   if (typeof value === 'string') return textOf(value)
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return (value as readonly Json[]).map((item) => mapped(item, textOf))
   const own = Object.create(null) as { [name: string]: unknown }
-  for (const [name, item] of Object.entries(value)) own[name] = mapped(item, textOf)
+  for (const [name, item] of Object.entries(value)) own[textOf(name)] = mapped(item, textOf)
   return own
 }

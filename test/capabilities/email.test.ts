@@ -170,12 +170,21 @@ describe('nothing can be smuggled in', () => {
     '',
     'team',
   ]
-  test.each(['to', 'replyTo'])('into %s', async (name) => {
+  test('into an address: nobody else is written to, and nothing else is named for answers', async () => {
     await using plugin = await open()
     for (const address of ADDRESSES) {
-      const got = await run(plugin, { ...MAIL, [name]: address })
+      const got = await run(plugin, { ...MAIL, to: address })
       expect([address, got.outcome, got.sent]).toEqual([address, 'dead', 0])
+      expect([address, await run(plugin, { ...MAIL, replyTo: address })]).toMatchObject([
+        address,
+        { outcome: 'delivered', sent: 1 },
+      ])
+      expect(plugin.email.sent).toMatchObject([{ to: MAIL.to, replyTo: null }])
     }
+  })
+
+  test.each(['to', 'replyTo'])('into %s by another type', async (name) => {
+    await using plugin = await open()
     for (const value of [['team@example.org', 'eve@evil.example'], { address: 'eve@evil.example' }, 7])
       expect(await run(plugin, { ...MAIL, [name]: value })).toEqual(WRONG)
   })

@@ -107,7 +107,8 @@ describe('what the server says', () => {
   test.each([
     ['a recipient it does not know', { to: { code: 550, text: '5.1.1 no such user' } }, 550, 0],
     ['a greylist', { to: { code: 450, text: '4.7.1 later' } }, 450, 0],
-    ['a sender it does not like', { from: { code: 553, text: '5.7.1 not yours' } }, 553, 0],
+    ['a recipient it does not take from the hub', { to: { code: 554, text: '5.7.1 relay denied' } }, 554, 0],
+    ['a message larger than it takes', { from: { code: 552, text: '5.3.4 too big' } }, 552, 0],
     ['a message it does not like', { data: { code: 554, text: '5.6.0 spam' } }, 554, 1],
     ['a full disk', { data: { code: 452, text: '4.3.1 no room' } }, 452, 1],
     ['good-bye', { from: { code: 421, text: '4.3.2 closing' } }, 421, 0],
@@ -120,6 +121,29 @@ describe('what the server says', () => {
     expect(mail.mails).toHaveLength(came)
     mail.respond({})
     expect(await send(server)).toMatchObject({ accepted: true })
+  })
+
+  test.each([
+    ['a sender that is not its own', { from: { code: 553, text: '5.7.1 not yours' } }],
+    ['a sender whose domain is none', { from: { code: 550, text: '5.1.8 no such domain' } }],
+    ['a sender without a login', { from: { code: 530, text: '5.7.0 log in first' } }],
+    ['a recipient without a login', { to: { code: 530, text: '5.7.1 not authenticated' } }],
+    ['a login that ran out', { to: { code: 535, text: '5.7.8 expired' } }],
+    ['a login that is too weak', { data: { code: 534, text: '5.7.9 too weak' } }],
+  ])('%s is no matter of the message, but of the hub', async (_what, behaviour) => {
+    await using mail = await startMailReceiver()
+    mail.respond(behaviour)
+    using server = open(mail)
+    expect(await failure(send(server))).toBe('email_auth')
+  })
+
+  test('a connection that has lost its login meanwhile costs nothing', async () => {
+    await using mail = await startMailReceiver()
+    mail.respond([{}, { from: { code: 530, text: '5.7.0 log in first' } }, {}])
+    using server = open(mail)
+    await send(server)
+    expect(await send(server)).toMatchObject({ accepted: true })
+    expect([mail.mails.length, mail.connections]).toEqual([2, 2])
   })
 
   test('nothing after the whole message: it may have been taken', async () => {

@@ -39,7 +39,7 @@ function world() {
       },
     },
     capabilities: { open: () => ({ handler: async () => null, mask: (text: string) => text, exchanges: [] }) },
-    kvQuota: { ready: async () => {}, admit: () => {} },
+    memoryQuota: { ready: async () => {}, admit: () => {} },
     inlet: {},
     runs: { record: () => {} },
     meter: { handlerFailed: () => {}, pluginMetric: () => {} },

@@ -35,6 +35,8 @@ export interface MailReceiverOptions {
   /** `none`: offers no TLS; `implicit`: speaks it from the first byte. Default: STARTTLS with the certificate of `TLS_CA`. */
   readonly tls?: 'starttls' | 'implicit' | 'none'
   readonly login?: { readonly user: string; readonly password: string }
+  /** Told of each mail that has come, before its answer leaves. */
+  readonly onMail?: (mail: ReceivedMail) => void
 }
 
 export interface MailReceiver extends AsyncDisposable {
@@ -59,7 +61,11 @@ export const TLS_CA = at('localhost.crt')
 export const TLS_CA_FILE = new URL('../fixtures/tls/localhost.crt', import.meta.url).pathname
 
 /** `await using mail = await startMailReceiver()`; takes everything until told otherwise. */
-export async function startMailReceiver({ tls = 'starttls', login }: MailReceiverOptions = {}): Promise<MailReceiver> {
+export async function startMailReceiver({
+  tls = 'starttls',
+  login,
+  onMail,
+}: MailReceiverOptions = {}): Promise<MailReceiver> {
   const mails: ReceivedMail[] = []
   const sockets = new Set<Socket>()
   let plan: readonly MailBehaviour[] = [{}]
@@ -109,14 +115,16 @@ export async function startMailReceiver({ tls = 'starttls', login }: MailReceive
       stream.on('end', () => {
         underWay -= 1
         const { mailFrom, rcptTo } = session.envelope
-        mails.push({
+        const mail: ReceivedMail = {
           from: mailFrom === false ? '' : mailFrom.address,
           to: rcptTo.map(({ address }) => address),
           ...parsed(Buffer.concat(chunks).toString()),
           secure: session.secure,
           user: (session.user as string | undefined) ?? null,
           connection: session.id,
-        })
+        }
+        mails.push(mail)
+        onMail?.(mail)
         const { data } = now()
         if (data === undefined) next()
         answer(data, done, session.remotePort)

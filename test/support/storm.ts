@@ -26,6 +26,8 @@ export interface StormOptions extends Omit<HubOptions, 'config'> {
   /** The hub is killed at a random moment between the two, again and again; null: never. */
   readonly killEveryMs?: readonly [min: number, max: number] | null
   readonly limits?: Readonly<Record<string, number>>
+  /** What else the file says. */
+  readonly config?: object
 }
 
 export interface StormEnd {
@@ -69,6 +71,7 @@ export async function openStorm(options: StormOptions): Promise<Storm> {
     answersOf = 'thanksgiving-2015',
     killEveryMs = [2_000, 4_000],
     limits = {},
+    config: more = {},
   } = options
   const stack = new AsyncDisposableStack()
   try {
@@ -78,7 +81,7 @@ export async function openStorm(options: StormOptions): Promise<Storm> {
     const ledger = stack.use(openLedger(dir.file('ledger')))
     const key = { key: 'key', label: 'Key', type: 'text', required: true }
     const forms = { [SURVEY]: { name: survey.name, fields: [...survey.fields, key] } }
-    const config = { forms, limits, network: { allow: ['127.0.0.1/32'] }, installations: [installation] }
+    const config = { forms, limits, network: { allow: ['127.0.0.1/32'] }, ...more, installations: [installation] }
     const hub = stack.use(await startHub({ ...options, config }))
     const rows = Array.from({ length: responses }, (_, at) => ({
       key: `r${at}`,

@@ -42,9 +42,24 @@ function wrongIn(block: Fields, at: string): readonly string[] {
   if (type === 'header' && (block['text'] as Fields | undefined)?.['type'] !== 'plain_text')
     wrong.push(`[ERROR] unsupported type: mrkdwn [json-pointer:${at}/text/type]`)
   if (type === 'section') wrong.push(...wrongFields(block, at))
+  if (type === 'image') wrong.push(...wrongElement(block, at))
+  if (type === 'section' && block['accessory'] !== undefined)
+    wrong.push(...wrongElement(block['accessory'], `${at}/accessory`))
+  for (const [n, element] of Array.isArray(block['elements']) ? block['elements'].entries() : [])
+    wrong.push(...wrongElement(element, `${at}/elements/${n}`))
   if (type === 'context') wrong.push(...wrongList(block['elements'], 10, `${at}/elements`))
   if (type === 'actions') wrong.push(...wrongList(block['elements'], 25, `${at}/elements`))
   return wrong
+}
+
+/** Of what stands in a block or is one: a button's text, what is said of an image. */
+function wrongElement(value: unknown, at: string): readonly string[] {
+  if (typeof value !== 'object' || value === null) return [`[ERROR] must be an object [json-pointer:${at}]`]
+  const { type, text, alt_text, title } = value as Fields
+  if (type === 'button') return wrongText(textIn(text), 75, `${at}/text/text`)
+  if (type !== 'image') return []
+  const wrongTitle = title === undefined ? [] : wrongText(textIn(title), 2_000, `${at}/title/text`)
+  return [...wrongText(alt_text, 2_000, `${at}/alt_text`), ...wrongTitle]
 }
 
 function wrongFields(block: Fields, at: string): readonly string[] {

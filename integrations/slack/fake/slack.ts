@@ -22,14 +22,15 @@ export interface Posted {
 }
 
 /**
- * What goes wrong with a request. `word`: Slack refuses with it. `status`: a proxy's answer without a word. `limit`: 429.
+ * What goes wrong with a request. `word`: Slack refuses with it. `status`: a proxy's answer, in
+ * its own words. `limit`: 429.
  * `reset-before`, `reset-after`: the connection breaks before or after the message was taken. `lost`: it was taken, and the
  * answer never comes. `unsure`: it was taken, and the answer is the word all the same.
  */
 export type Trouble =
   | { readonly kind: 'word'; readonly word: string; readonly messages?: readonly string[] }
   | { readonly kind: 'unsure'; readonly word: string }
-  | { readonly kind: 'status'; readonly status: number }
+  | { readonly kind: 'status'; readonly status: number; readonly text?: string }
   | { readonly kind: 'limit'; readonly afterS: number }
   | { readonly kind: 'reset-before' | 'reset-after' | 'lost' }
 
@@ -159,7 +160,7 @@ class Slack {
       case 'word':
         return answer.error(trouble.word, trouble.messages)
       case 'status':
-        return answer.status(trouble.status)
+        return answer.status(trouble.status, trouble.text)
       case 'limit':
         return answer.limited(trouble.afterS)
       case 'reset-before':
@@ -235,8 +236,8 @@ class Answer {
     this.#response.writeHead(429, { ...headers, 'content-type': 'application/json; charset=utf-8' }).end(body)
   }
 
-  status(status: number): void {
-    this.#response.writeHead(status, { 'content-type': 'text/html' }).end('<html>upstream</html>')
+  status(status: number, text = '<html>upstream</html>'): void {
+    this.#text(status, text)
   }
 
   reset(): void {
