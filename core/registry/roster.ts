@@ -4,7 +4,6 @@
  * reason; everything else goes on without noticing.
  */
 import type { Clock } from '../clock.ts'
-import { rfc3339 } from '../clock.ts'
 import type { PlacedInstallation } from '../delivery/ports.ts'
 import { HubError } from '../errors.ts'
 import type { Fleet } from '../fleet/fleet.ts'
@@ -22,6 +21,7 @@ import { isMended, seatState, writeState } from './standing.ts'
 import { canMove, isRunning, moveInstallation } from './states.ts'
 import type { InstallationMove } from './states.ts'
 import { surfaceMismatch } from './surface.ts'
+import { syncRows } from './sync-rows.ts'
 import { unitOf } from './units.ts'
 
 export interface RosterDeps {
@@ -88,7 +88,7 @@ export class Roster {
   async apply(assembly: Assembly): Promise<void> {
     const before = this.#assembly
     await this.#saveForms(assembly, before)
-    const rows = await this.#sync(assembly)
+    const rows = await syncRows(this.#deps, assembly)
     const wanted = new Set(assembly.installations.map(({ key }) => key))
     this.#deps.fleet.want([...wanted])
     const removed = [...this.#members.values()].filter(({ installation }) => !wanted.has(installation.key))
@@ -274,28 +274,6 @@ export class Roster {
   #goOn(member: Member): void {
     this.#tell()
     if (isRunning(member.state) && !this.#isLoaded(member)) this.#loadNext()
-  }
-
-  /** Rows for all, new ones with the cursor their `from` asks for. */
-  async #sync(assembly: Assembly): Promise<ReadonlyMap<string, InstallationRow>> {
-    const { store, clock } = this.#deps
-    const at = rfc3339(clock.nowMs())
-    const head = await store.headSeq()
-    const running = await Promise.all(
-      assembly.installations.map(async ({ workspace, id, plugin, from }) => {
-        const cursor = from === null ? head : from === 'beginning' ? 0 : await store.seqBefore(workspace, from)
-        return { workspace, id, plugin: plugin.manifest.id, cursor, at }
-      }),
-    )
-    const aside = assembly.brokenInstallations.map(({ workspace, id, use }) => ({
-      workspace,
-      id,
-      plugin: use,
-      cursor: head,
-      at,
-    }))
-    const rows = await store.syncInstallations([...running, ...aside])
-    return new Map(rows.map((row) => [`${row.workspace}/${row.id}`, row]))
   }
 
   async #seat(installation: Installation, row: InstallationRow | undefined, running: boolean): Promise<void> {
