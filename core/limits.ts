@@ -43,6 +43,7 @@ export const LIMITS = {
   replayEventsMax: 100,
   deliverySearchRowsMax: 2_000,
   deadGroupRowsMax: 50_000,
+  deadGroupsMax: 200,
   hopsMax: 8,
   sqliteBusyTimeoutMs: 5_000,
   walBytesMax: 67_108_864,

@@ -19,7 +19,10 @@ const groupSchema = z
     installation: z.string(),
     reason: z.enum(DEAD_REASONS).nullable(),
     code: z.string().nullable(),
-    message: z.string().openapi({ description: 'The last error without what differs: ids, numbers, e-mail addresses' }),
+    message: z.string().openapi({
+      description:
+        'The last error without what differs (ids, numbers, e-mail addresses), and no more than its beginning',
+    }),
     count: z.number().int(),
     first_at: z.string(),
     last_at: z.string(),
@@ -86,7 +89,7 @@ const groupRoute = ({ store }: Pick<HttpDeps, 'store'>): Route => ({
     query: groupQuery,
     responses: {
       200: {
-        description: `\`whole\` is false where only the newest ${LIMITS.deadGroupRowsMax} were looked at`,
+        description: `\`whole\` is false where only the newest ${LIMITS.deadGroupRowsMax} were looked at, only the largest ${LIMITS.deadGroupsMax} groups are shown, or what died under an older version is still being sorted`,
         schema: z.object({ items: z.array(groupSchema), whole: z.boolean() }),
       },
     },

@@ -79,7 +79,7 @@ export const deliveryFilters = {
   ...timeQuery,
 }
 
-/** Filters that no index knows: a page is what was found in so many rows. */
+/** What else may be searched for. */
 export const searchFilters = {
   text: z
     .string()
@@ -89,7 +89,7 @@ export const searchFilters = {
     .openapi({
       description: `Stands in ids, last error, code, host or input; with a key that has responses:read, in the answers as well. Letter case does not matter. A page looks through ${LIMITS.deliverySearchRowsMax} deliveries, newest first, so it may be short or empty and have a next_cursor all the same; narrow it down with since, until, installation or form.`,
     }),
-  cause: z.string().max(32).optional().openapi({ description: 'Of a group of dead letters; paged as with `text`' }),
+  cause: z.string().max(32).optional().openapi({ description: 'Of a group of dead letters' }),
 }
 const listQuery = z.object({
   state: z.enum(DELIVERY_STATES).optional(),

@@ -264,20 +264,17 @@ export interface Store {
   }>
   getDelivery(workspace: WorkspaceId, id: string): Promise<Delivery | undefined>
   /**
-   * With `text` or `cause` a page is what was found in so many rows, newest first: it may be short, even empty, and have a
+   * With `text` a page is what was found in so many rows, newest first: it may be short, even empty, and have a
    * `next` all the same.
    */
   listDeliveries(workspace: WorkspaceId, query: DeliveryQuery): Promise<Page<Delivery>>
-  /** The largest first. `whole`: all that match were looked at, not only the newest. */
+  /** The largest first. `whole`: these are all groups of all that match, not only the largest of the newest. */
   groupDead(
     workspace: WorkspaceId,
     query: Omit<DeliveryQuery, 'limit' | 'after' | 'text' | 'cause'>,
   ): Promise<{ readonly groups: readonly DeadGroup[]; readonly whole: boolean }>
   listAttempts(workspace: WorkspaceId, deliveryId: string): Promise<readonly Attempt[]>
-  countDeliveries(
-    workspace: WorkspaceId,
-    query: Omit<DeliveryQuery, 'limit' | 'after' | 'text' | 'cause'>,
-  ): Promise<number>
+  countDeliveries(workspace: WorkspaceId, query: Omit<DeliveryQuery, 'limit' | 'after' | 'text'>): Promise<number>
   laneCounts(): Promise<readonly LaneCounts[]>
   countReplay(query: ReplayQuery): Promise<number>
   /** Makes up to `limit` of them pending and due now; ids and attempt counts stay. Returns them. */
@@ -338,7 +335,7 @@ export interface Store {
   touchKeys(used: readonly { id: string; at: string }[]): Promise<void>
 
   // upkeep
-  /** Drops idempotency keys, expired kv and old runs; returns how many rows went. */
+  /** Drops idempotency keys, expired kv and old runs, and names what older programs let die unnamed; returns how many rows went. */
   purge(nowMs: number): Promise<number>
   /** Deletes what was put into quarantine before this time, as `discard` does but without an event each; returns how many. */
   purgeQuarantine(before: string): Promise<number>

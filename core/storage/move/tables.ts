@@ -155,6 +155,7 @@ export const TABLES: readonly MoveTable[] = [
     host: 'text',
     input: 'text',
     pace_key: 'text',
+    cause: 'text',
   }),
   table('lane_counts', 2, {
     workspace: 'text',

@@ -116,7 +116,7 @@ export function* countDeliveries(input: {
   return Number(row?.n ?? 0)
 }
 
-/** What the filters of a query ask of a row; `text` and `cause` are for `search.ts`. */
+/** What the filters of a query ask of a row; `text` is for `search.ts`. */
 export function* conditions(
   workspace: WorkspaceId,
   query: Omit<DeliveryQuery, 'limit' | 'after'>,
@@ -130,9 +130,14 @@ export function* conditions(
     ...ofState(query.state),
     when('reason = ?', query.reason),
     when('error_code = ?', query.code),
+    ...ofCause(query.cause),
     ...within(query),
   ]
 }
+
+/** Only dead ones have one. */
+const ofCause = (cause: string | undefined): readonly Condition[] =>
+  cause === undefined ? [] : [['cause = ?', cause], ["state = 'dead'"]]
 
 /** Written so that the small indexes of dead and of waiting ones serve where they can. */
 function ofState(state: DeliveryState | undefined): readonly Condition[] {

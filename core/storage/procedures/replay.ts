@@ -12,7 +12,7 @@ import { DELIVERY_COLUMNS } from './deliveries.ts'
 
 /** Due now with a fresh retry schedule; id, key and the count of attempts stay. */
 const REPLAY = `UPDATE deliveries SET state = 'pending', schedule_step = 0, due_at_ms = ?, finished_at = NULL, reason = NULL,
-    error_code = NULL, error = NULL
+    error_code = NULL, error = NULL, cause = NULL
   WHERE workspace = ? AND id = ? RETURNING ${DELIVERY_COLUMNS}`
 
 interface Candidate {

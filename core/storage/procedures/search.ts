@@ -1,10 +1,10 @@
 /**
- * Deliveries by what is said in them, and dead ones by their cause. No index knows either, so a page looks through so many
+ * Deliveries by what is said in them, and dead ones by their cause. No index knows words, so a page looks through so many
  * rows, newest first, and says where it stopped; the other filters say which rows.
  */
-import type { DeadReason, WorkspaceId } from '../../model.ts'
-import { causeOf, wordsOf } from '../cause.ts'
-import { all, allMany } from '../procedure.ts'
+import type { WorkspaceId } from '../../model.ts'
+import { wordsOf } from '../cause.ts'
+import { all, allMany, first } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
 import type { DeliveryRow } from '../rows.ts'
 import type { DeadGroup, DeliveryQuery } from '../store.ts'
@@ -17,13 +17,10 @@ const OF_ITSELF = ['error', 'error_code', 'host', 'input']
 interface Looked {
   readonly id: string
   readonly created_at: string
-  readonly installation: string
-  readonly error_code: string | null
-  readonly error: string | null
   readonly hit: number
 }
 
-/** A page of those that hold the text and died of the cause; shorter than its limit where the looking ended first. */
+/** A page of those that hold the text; shorter than its limit where the looking ended first. */
 export function* searchDeliveries(input: {
   readonly workspace: WorkspaceId
   readonly query: DeliveryQuery
@@ -33,7 +30,7 @@ export function* searchDeliveries(input: {
   const { sql, params } = where([...(yield* conditions(workspace, query)), olderThan(query.after)])
   const hit = holds(query.text)
   const looked = yield* all<Looked>(
-    `SELECT id, created_at, installation, error_code, error, ${hit.sql} AS hit FROM deliveries
+    `SELECT id, created_at, ${hit.sql} AS hit FROM deliveries
       WHERE ${sql} ORDER BY created_at DESC, id DESC LIMIT ?`,
     [...hit.params, ...params, rowsMax + 1],
   )
@@ -42,10 +39,7 @@ export function* searchDeliveries(input: {
   for (const row of looked.slice(0, rowsMax)) {
     if (found.length === query.limit) break
     last = row
-    const isCause =
-      query.cause === undefined ||
-      causeOf({ installation: row.installation, code: row.error_code, error: row.error }) === query.cause
-    if (Number(row.hit) === 1 && isCause) found.push(row)
+    if (Number(row.hit) === 1) found.push(row)
   }
   const rows = yield* allMany<DeliveryRow>(
     GET,
@@ -80,55 +74,62 @@ function holds(text: DeliveryQuery['text']): { readonly sql: string; readonly pa
 }
 
 interface GroupRow {
-  readonly installation: string
-  readonly reason: DeadReason | null
-  readonly error_code: string | null
-  readonly error: string | null
+  readonly cause: string | null
   readonly n: number
   readonly first_at: string
   readonly last_at: string
   readonly example: string
 }
 
-/** The newest `rowsMax` dead letters that match, by cause: the largest groups first. */
+type Example = Pick<DeliveryRow, 'id' | 'installation' | 'reason' | 'error_code' | 'error'>
+
+/**
+ * The newest `rowsMax` dead letters that match, by cause: the largest groups first, so many of them. The index knows the
+ * causes; of rows only the examples are read. What upkeep has not named yet is in no group, and then they are not whole.
+ */
 export function* groupDead(input: {
   readonly workspace: WorkspaceId
   readonly query: Omit<DeliveryQuery, 'limit' | 'after' | 'text' | 'cause'>
   readonly rowsMax: number
+  readonly groupsMax: number
 }): Procedure<{ readonly groups: readonly DeadGroup[]; readonly whole: boolean }> {
-  const { workspace, query, rowsMax } = input
+  const { workspace, query, rowsMax, groupsMax } = input
   const { sql, params } = where(yield* conditions(workspace, { ...query, state: 'dead' }))
-  const rows = yield* all<GroupRow>(
-    `SELECT installation, reason, error_code, error, count(*) AS n, min(created_at) AS first_at,
-        max(created_at) AS last_at, max(id) AS example
-      FROM (SELECT installation, reason, error_code, error, created_at, id FROM deliveries
-        WHERE ${sql} ORDER BY created_at DESC, id DESC LIMIT ?) AS dead
-      GROUP BY installation, reason, error_code, error`,
-    [...params, rowsMax],
+  const dead = `SELECT cause, created_at, id FROM deliveries WHERE ${sql} ORDER BY created_at DESC, id DESC`
+  const more = yield* first(`${dead} LIMIT 1 OFFSET ?`, [...params, rowsMax])
+  const found = yield* all<GroupRow>(
+    `SELECT cause, count(*) AS n, min(created_at) AS first_at, max(created_at) AS last_at, max(id) AS example
+      FROM (${dead} LIMIT ?) AS dead GROUP BY cause ORDER BY n DESC, cause LIMIT ?`,
+    [...params, rowsMax, groupsMax + 2],
   )
-  const groups = new Map<string, DeadGroup>()
-  for (const row of rows) {
-    const { installation, reason, error_code: code, error } = row
-    const cause = causeOf({ installation, code, error })
-    const known = groups.get(cause)
-    // Many die in one millisecond; ids sort by time.
-    const isNewer =
-      known === undefined ||
-      row.last_at > known.lastAt ||
-      (row.last_at === known.lastAt && row.example > known.exampleId)
-    groups.set(cause, {
-      cause,
+  const named = found.filter(({ cause }) => cause !== null)
+  const shown = named.slice(0, groupsMax)
+  const examples = yield* allMany<Example>(
+    'SELECT id, installation, reason, error_code, error FROM deliveries WHERE workspace = ? AND id = ?',
+    shown.map(({ example }): SqlValue[] => [workspace, example]),
+  )
+  const byId = new Map(examples.map((example) => [example.id, example]))
+  return {
+    groups: shown.flatMap((row) => groupOf(row, byId.get(row.example))),
+    whole: more === undefined && shown.length === found.length,
+  }
+}
+
+function groupOf(row: GroupRow, example: Example | undefined): readonly DeadGroup[] {
+  if (row.cause === null || example === undefined) return []
+  const { installation, reason, error_code: code, error } = example
+  return [
+    {
+      cause: row.cause,
       installation,
       reason,
       code,
       message: wordsOf(error),
-      count: (known?.count ?? 0) + Number(row.n),
-      firstAt: known === undefined || row.first_at < known.firstAt ? row.first_at : known.firstAt,
-      lastAt: isNewer ? row.last_at : known.lastAt,
-      exampleId: isNewer ? row.example : known.exampleId,
-      exampleError: isNewer ? error : known.exampleError,
-    })
-  }
-  const seen = rows.reduce((sum, { n }) => sum + Number(n), 0)
-  return { groups: [...groups.values()].toSorted((a, b) => b.count - a.count), whole: seen < rowsMax }
+      count: Number(row.n),
+      firstAt: row.first_at,
+      lastAt: row.last_at,
+      exampleId: row.example,
+      exampleError: error,
+    },
+  ]
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Procedure } from '../procedure.ts'
-import { READS } from '../verbs.ts'
+import { READS, WRITES } from '../verbs.ts'
 import { openWriter } from './connection.ts'
 import type { Connection } from './connection.ts'
 import { migrate } from './migrate.ts'
@@ -104,7 +104,27 @@ describe('query plans', () => {
         READS.searchDeliveries({ workspace, query: { ...page, text: { words: 'w', inAnswers: true } }, rowsMax: 9 }),
       'SEARCH r USING INDEX sqlite_autoindex_responses_1 (workspace=? AND id=?)',
     ],
-    ['dead by cause', () => READS.groupDead({ workspace, query: {}, rowsMax: 9 }), 'deliveries_dead '],
+    [
+      'dead by cause',
+      () => READS.groupDead({ workspace, query: {}, rowsMax: 9, groupsMax: 9 }),
+      'COVERING INDEX deliveries_dead_causes',
+    ],
+    [
+      'dead of a code by cause',
+      () => READS.groupDead({ workspace, query: { code: 'c', form: 'f' }, rowsMax: 9, groupsMax: 9 }),
+      'COVERING INDEX deliveries_dead_causes',
+    ],
+    [
+      'of a cause',
+      () => READS.listDeliveries({ workspace, query: { ...page, cause: 'c' } }),
+      'deliveries_by_cause (cause=? AND workspace=?',
+    ],
+    [
+      'count of a cause',
+      () => READS.countDeliveries({ workspace, query: { cause: 'c' } }),
+      'COVERING INDEX deliveries_by_cause',
+    ],
+    ['what has no cause yet', () => WRITES.purgeSlice({ nowMs: 1, runsBeforeMs: 1 }), 'deliveries_by_cause (cause=?)'],
     ['the event of a response', () => READS.eventOfResponse({ workspace, responseId: 'r' }), 'events_by_response'],
     [
       'of an event alone',

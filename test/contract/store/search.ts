@@ -4,7 +4,7 @@ import { LIMITS } from '../../../core/limits.ts'
 import type { NewDelivery, WorkspaceId } from '../../../core/model.ts'
 import type { Store } from '../../../core/storage/store.ts'
 import type { SharedStore } from '../store.ts'
-import { delivery, died, retried, submission } from './fixtures.ts'
+import { AT_MS, delivery, died, event, retried, submission } from './fixtures.ts'
 import { apply } from './memory.ts'
 
 const ids = (rows: readonly { readonly id: string }[]): string[] => rows.map(({ id }) => id).toSorted()
@@ -111,33 +111,76 @@ export function searchPart(shared: SharedStore): void {
     })
 
     it('groups the newest, and says when there were more', async () => {
-      const { store, workspace } = shared()
-      await buried(store, workspace, [
-        ['http_404', 'old'],
-        ['http_500', 'new'],
-      ])
+      const { workspace } = shared()
       const { READS } = await import('../../../core/storage/verbs.ts')
       // The whole number takes a minute to fill: what is bounded is the statement.
-      const steps = READS.groupDead({ workspace, query: {}, rowsMax: LIMITS.deadGroupRowsMax })
+      const steps = READS.groupDead({ workspace, query: {}, rowsMax: LIMITS.deadGroupRowsMax, groupsMax: 3 })
       const { value } = steps.next()
       expect(value).toMatchObject({ params: [workspace, LIMITS.deadGroupRowsMax] })
-      const full = steps.next({
-        rows: [
-          {
-            installation: 'crm',
-            reason: null,
-            error_code: null,
-            error: null,
-            first_at: '',
-            last_at: '',
-            example: '',
-
-            n: LIMITS.deadGroupRowsMax,
-          },
-        ],
-        changes: 0,
+      expect(steps.next({ rows: [{ id: 'one more' }], changes: 0 })).toMatchObject({
+        value: { params: [workspace, LIMITS.deadGroupRowsMax, 5] },
       })
-      expect(full).toMatchObject({ done: true, value: { whole: false } })
+      expect(steps.next({ rows: [], changes: 0 })).toEqual({ done: true, value: { groups: [], whole: false } })
+    })
+
+    it('shows the largest groups, and says when there were more', async () => {
+      const { store, workspace } = shared()
+      const word = (n: number): string => String.fromCodePoint(0x4e_00 + n)
+      const errors = Array.from({ length: LIMITS.deadGroupsMax }, (_, n) => ['http_400', word(n)] as const)
+      await buried(store, workspace, [...errors, ['http_400', word(7)]])
+      const all = await store.groupDead(workspace, {})
+      expect([all.groups.length, all.whole, all.groups[0]]).toMatchObject([200, true, { message: word(7), count: 2 }])
+      await buried(store, workspace, [['http_400', 'one more']])
+      const { groups, whole } = await store.groupDead(workspace, {})
+      expect([groups.length, whole, groups[0]?.count]).toEqual([LIMITS.deadGroupsMax, false, 2])
+    })
+
+    it('a cause is kept with what died, as long as it is dead', async () => {
+      const { store, workspace } = shared()
+      const handler = delivery({
+        kind: 'handler',
+        failed: {
+          state: 'dead',
+          reason: 'internal_error',
+          errorCode: 'http_404',
+          error: 'There is no contact 17.',
+          scheduleStep: 1,
+          attempt: { ...died('').attempt },
+        },
+      })
+      await apply(store, workspace, { deliveries: [handler] })
+      const [row] = await buried(store, workspace, [['http_404', 'There is no contact 18.']])
+      const [group] = (await store.groupDead(workspace, {})).groups
+      expect(group).toMatchObject({ count: 2, message: 'There is no contact #.' })
+      const listed = async () => ids((await store.listDeliveries(workspace, { limit: 9, cause: group?.cause })).items)
+      expect(await listed()).toEqual(ids([handler, row as NewDelivery]))
+      expect(await store.countDeliveries(workspace, { cause: group?.cause })).toBe(2)
+      await store.replay({ workspace, deliveryIds: [handler.id], states: ['dead'], limit: 1, nowMs: AT_MS })
+      expect(await listed()).toEqual(ids([row as NewDelivery]))
+      await store.finishAttempts([retried(handler.id, { workspace, error: 'There is no contact 19.' })])
+      expect(await listed()).toEqual(ids([row as NewDelivery]))
+      await store.finishAttempts([
+        died(handler.id, { workspace, errorCode: 'http_404', error: 'There is no contact 20.' }),
+      ])
+      expect(await listed()).toEqual(ids([handler, row as NewDelivery]))
+    })
+
+    it('of a response that was deleted only the code is left', async () => {
+      const { store, workspace } = shared()
+      const sent = submission({ workspace })
+      await store.accept([sent])
+      const { responseId } = sent
+      const [dead, waiting] = [delivery({ responseId }), delivery({ responseId })] as [NewDelivery, NewDelivery]
+      await apply(store, workspace, { deliveries: [dead, waiting] })
+      await store.finishAttempts([died(dead.id, { workspace, errorCode: 'http_422', error: 'Ada is no number' })])
+      const deletion = event({ type: 'response.deleted', responseId })
+      await store.deleteResponse(workspace, responseId, deletion)
+      const { groups, whole } = await store.groupDead(workspace, {})
+      expect(whole).toBe(true)
+      expect(groups.map(({ code, message, count }) => [code, message, count]).toSorted()).toEqual([
+        ['event_erased', 'The response was deleted before this was delivered.', 1],
+        ['http_422', '', 1],
+      ])
     })
   })
 

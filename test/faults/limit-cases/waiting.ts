@@ -24,6 +24,7 @@ export const waiting: LimitCases<
   | 'replayEventsMax'
   | 'deliverySearchRowsMax'
   | 'deadGroupRowsMax'
+  | 'deadGroupsMax'
   | 'hopsMax'
   | 'sqliteBusyTimeoutMs'
   | 'walBytesMax'
@@ -76,6 +77,10 @@ export const waiting: LimitCases<
   deadGroupRowsMax: {
     in: 'test/contract/store/search.ts',
     test: 'groups the newest, and says when there were more',
+  },
+  deadGroupsMax: {
+    in: 'test/contract/store/search.ts',
+    test: 'shows the largest groups, and says when there were more',
   },
   hopsMax: {
     in: 'test/faults/20-plugin-floods.test.ts',

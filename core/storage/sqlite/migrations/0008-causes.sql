@@ -1,0 +1,14 @@
+-- 0008: what a dead letter died of, so that those of one cause are found by an index.
+
+-- Set when it dies, null while it is not dead; see `cause.ts`. Upkeep gives one to what died before.
+ALTER TABLE deliveries ADD COLUMN cause TEXT;
+-- The cause is its first column, so that those without one stand together.
+CREATE INDEX deliveries_by_cause ON deliveries (cause, workspace, created_at, id) WHERE state = 'dead';
+-- All that groups and counts of dead ones ask for, so that neither looks at a row.
+CREATE INDEX deliveries_dead_causes ON deliveries (workspace, created_at, id, installation, form_id, reason, error_code, cause)
+  WHERE state = 'dead';
+
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+  ('deliveries', 'deliveries_by_cause', '1000 50 50 2 1'),
+  ('deliveries', 'deliveries_dead_causes', '1000 200 2 1 1 1 1 1 1');
+ANALYZE sqlite_schema;
