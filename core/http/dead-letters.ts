@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi'
 import { LIMITS } from '../limits.ts'
 import { DEAD_REASONS } from '../model.ts'
 import type { DeadGroup } from '../storage/store.ts'
-import { deliveryFilters, deliverySchema, deliveryWire, filtersOf, searchFilters } from './deliveries.ts'
+import { SHORT_PAGES, deliveryFilters, deliverySchema, deliveryWire, filtersOf, searchFilters } from './deliveries.ts'
 import type { HttpDeps } from './deps.ts'
 import { pageOf, pageQuery, toPageQuery, toWirePage } from './paging.ts'
 import { json, readQuery } from './route.ts'
@@ -52,6 +52,7 @@ const listRoute = ({ store }: Pick<HttpDeps, 'store'>): Route => ({
   doc: {
     tag: 'Deliveries',
     summary: 'List dead letters, newest first, with a count per reason',
+    description: SHORT_PAGES,
     query: listQuery,
     responses: {
       200: {

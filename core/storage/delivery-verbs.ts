@@ -28,10 +28,7 @@ export function deliveryVerbs(
     getDelivery: async (workspace, id) => mapped(await driver.read('getDelivery', { workspace, id }), toDelivery),
     listDeliveries: async (workspace, query) => {
       const input = { workspace, query, rowsMax: limits.deliverySearchRowsMax }
-      return mappedPage(
-        await driver.read(query.text !== undefined ? 'searchDeliveries' : 'listDeliveries', input),
-        toDelivery,
-      )
+      return mappedPage(await driver.read('listDeliveries', input), toDelivery)
     },
     groupDead: (workspace, query) =>
       driver.read('groupDead', {

@@ -264,8 +264,8 @@ export interface Store {
   }>
   getDelivery(workspace: WorkspaceId, id: string): Promise<Delivery | undefined>
   /**
-   * With `text` a page is what was found in so many rows, newest first: it may be short, even empty, and have a
-   * `next` all the same.
+   * Where filters are left that no index knows, a page is what was found in so many rows, newest first: it may be short,
+   * even empty, and have a `next` all the same.
    */
   listDeliveries(workspace: WorkspaceId, query: DeliveryQuery): Promise<Page<Delivery>>
   /** The largest first. `whole`: these are all groups of all that match, not only the largest of the newest. */

@@ -4,7 +4,7 @@ import { LIMITS } from '../../../core/limits.ts'
 import type { NewDelivery, WorkspaceId } from '../../../core/model.ts'
 import type { Store } from '../../../core/storage/store.ts'
 import type { SharedStore } from '../store.ts'
-import { AT_MS, delivery, died, event, retried, submission } from './fixtures.ts'
+import { AT, AT_MS, delivery, died, event, finished, retried, submission } from './fixtures.ts'
 import { apply } from './memory.ts'
 
 const ids = (rows: readonly { readonly id: string }[]): string[] => rows.map(({ id }) => id).toSorted()
@@ -62,8 +62,9 @@ export function searchPart(shared: SharedStore): void {
 
     it('looks through so many rows a page, and goes on from there', async () => {
       const { store, workspace } = shared()
-      const old = delivery({ input: '{"text":"needle"}' })
+      const old = delivery({ input: '{"text":"needle"}', formId: 'rare' })
       await apply(store, workspace, { deliveries: [old] })
+      await store.finishAttempts([finished({ workspace, deliveryId: old.id, host: 'old.example' })])
       const rows = Array.from({ length: LIMITS.deliverySearchRowsMax }, () => delivery())
       await apply(store, workspace, { deliveries: rows })
       const query = { limit: 5, text: { words: 'needle', inAnswers: true } }
@@ -72,6 +73,19 @@ export function searchPart(shared: SharedStore): void {
       expect(first.next).not.toBeNull()
       const second = await store.listDeliveries(workspace, { ...query, after: first.next ?? '' })
       expect([ids(second.items), second.next]).toEqual([[old.id], null])
+      // So it is with what else no index knows; a form has one of its own, and what is dead or waits is apart.
+      const pages = async (filter: object) => {
+        const { items, next } = await store.listDeliveries(workspace, { limit: 5, ...filter })
+        if (next === null) return [ids(items)]
+        const then = await store.listDeliveries(workspace, { limit: 5, ...filter, after: next })
+        return [ids(items), ids(then.items), then.next]
+      }
+      for (const filter of [{ state: 'delivered' }, { installation: 'crm', form: 'rare' }])
+        expect([filter, await pages(filter)]).toEqual([filter, [[], [old.id], null]])
+      expect(await pages({ form: 'rare' })).toEqual([[old.id]])
+      expect(await pages({ form: 'rare', state: 'delivered' })).toEqual([[old.id]])
+      expect(await pages({ code: 'none' })).toEqual([[], [], null])
+      expect(await pages({ state: 'dead', code: 'none' })).toEqual([[]])
       const few = await store.listDeliveries(workspace, { limit: 2, text: { words: 'hello', inAnswers: false } })
       expect(few.items).toHaveLength(2)
       const next = await store.listDeliveries(workspace, {
@@ -116,9 +130,10 @@ export function searchPart(shared: SharedStore): void {
       // The whole number takes a minute to fill: what is bounded is the statement.
       const steps = READS.groupDead({ workspace, query: {}, rowsMax: LIMITS.deadGroupRowsMax, groupsMax: 3 })
       const { value } = steps.next()
-      expect(value).toMatchObject({ params: [workspace, LIMITS.deadGroupRowsMax] })
-      expect(steps.next({ rows: [{ id: 'one more' }], changes: 0 })).toMatchObject({
-        value: { params: [workspace, LIMITS.deadGroupRowsMax, 5] },
+      expect(value).toMatchObject({ params: [workspace, LIMITS.deadGroupRowsMax - 1] })
+      const end = { created_at: AT, id: 'dlv_last' }
+      expect(steps.next({ rows: [end, { created_at: AT, id: 'dlv_more' }], changes: 0 })).toMatchObject({
+        value: { params: [workspace, AT, 'dlv_last', LIMITS.deadGroupRowsMax, 5] },
       })
       expect(steps.next({ rows: [], changes: 0 })).toEqual({ done: true, value: { groups: [], whole: false } })
     })

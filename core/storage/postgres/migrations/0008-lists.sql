@@ -1,4 +1,4 @@
--- 0008: what a dead letter died of, so that those of one cause are found by an index.
+-- 0008: what people list and repeat is found by an index: what died of one cause, what is of one form.
 
 -- Set when it dies, null while it is not dead; see `cause.ts`. Upkeep gives one to what died before.
 ALTER TABLE deliveries ADD COLUMN cause text COLLATE "C";
@@ -7,3 +7,5 @@ CREATE INDEX deliveries_by_cause ON deliveries (cause, workspace, created_at, id
 -- All that groups and counts of dead ones ask for, so that neither looks at a row.
 CREATE INDEX deliveries_dead_causes ON deliveries (workspace, created_at, id, installation, form_id, reason, error_code, cause)
   WHERE state = 'dead';
+
+CREATE INDEX deliveries_by_form ON deliveries (workspace, form_id, created_at, id) WHERE form_id IS NOT NULL;

@@ -1,4 +1,4 @@
--- 0008: what a dead letter died of, so that those of one cause are found by an index.
+-- 0008: what people list and repeat is found by an index: what died of one cause, what is of one form.
 
 -- Set when it dies, null while it is not dead; see `cause.ts`. Upkeep gives one to what died before.
 ALTER TABLE deliveries ADD COLUMN cause TEXT;
@@ -8,7 +8,10 @@ CREATE INDEX deliveries_by_cause ON deliveries (cause, workspace, created_at, id
 CREATE INDEX deliveries_dead_causes ON deliveries (workspace, created_at, id, installation, form_id, reason, error_code, cause)
   WHERE state = 'dead';
 
+CREATE INDEX deliveries_by_form ON deliveries (workspace, form_id, created_at, id) WHERE form_id IS NOT NULL;
+
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('deliveries', 'deliveries_by_cause', '1000 50 50 2 1'),
-  ('deliveries', 'deliveries_dead_causes', '1000 200 2 1 1 1 1 1 1');
+  ('deliveries', 'deliveries_dead_causes', '1000 200 2 1 1 1 1 1 1'),
+  ('deliveries', 'deliveries_by_form', '1000000 500000 200000 2 1');
 ANALYZE sqlite_schema;
