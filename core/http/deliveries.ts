@@ -85,7 +85,7 @@ export const SHORT_PAGES = `An index answers since and until together with one o
 /** What else may be searched for. */
 export const searchFilters = {
   text: z.string().min(1).max(200).optional().openapi({
-    description: `Stands in ids, last error, code, host or input; with a key that has responses:read, in the answers as well. Letter case does not matter.`,
+    description: `Stands in ids, last error, code, host or input; with a key that has responses:read, in the answers as well. The case of ASCII letters does not matter.`,
   }),
   cause: z.string().max(32).optional().openapi({ description: 'Of a group of dead letters' }),
 }

@@ -31,7 +31,7 @@ export interface DeliveryQuery extends PageQuery {
   readonly code?: string | undefined
   /** Of `DeadGroup`. */
   readonly cause?: string | undefined
-  /** Stands in the delivery itself (ids, last error, code, host, input), or in the answers of its response as well. */
+  /** Stands in the delivery itself (ids, last error, code, host, input), or in the answers of its response as well; the case of ASCII letters does not matter. */
   readonly text?: { readonly words: string; readonly inAnswers: boolean } | undefined
   /** RFC 3339, on creation time: `since` inclusive, `until` exclusive. */
   readonly since?: string | undefined

@@ -123,14 +123,16 @@ const filterOf = ({ state, ...filter }: Omit<DeliveryQuery, 'limit' | 'after' | 
 
 const OF_ITSELF = ['error', 'error_code', 'host', 'input']
 
-/** That the text stands in the delivery itself or, when asked for, in the answers of its response. Letter case does not matter. */
+/**
+ * That the text stands in the delivery itself or, when asked for, in the answers of its response. The case of ASCII letters
+ * does not matter: columns compare by their bytes in both databases, and `lower` knows no others there. Of what is asked for
+ * the database might make something else, so it comes in small letters already.
+ */
 function holds(text: NonNullable<DeliveryQuery['text']>): Condition {
-  const like = `%${text.words.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`
+  const like = patternOf(text.words)
   // Answers are JSON: quotes and the like stand in them as it writes them.
-  const inJson = `%${JSON.stringify(text.words)
-    .slice(1, -1)
-    .replaceAll(/[\\%_]/g, String.raw`\$&`)}%`
-  const has = (column: string): string => String.raw`lower(${column}) LIKE lower(?) ESCAPE '\'`
+  const inJson = patternOf(JSON.stringify(text.words).slice(1, -1))
+  const has = (column: string): string => String.raw`lower(${column}) LIKE ? ESCAPE '\'`
   const own = OF_ITSELF.map((name) => has(`COALESCE(${name}, '')`)).join(' OR ')
   const answers = ` OR EXISTS (SELECT 1 FROM responses r
     WHERE r.workspace = deliveries.workspace AND r.id = deliveries.response_id AND ${has('r.data')})`
@@ -144,3 +146,6 @@ function holds(text: NonNullable<DeliveryQuery['text']>): Condition {
     ...(text.inAnswers ? [inJson] : []),
   ]
 }
+
+const patternOf = (words: string): string =>
+  `%${words.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase()).replaceAll(/[\\%_]/g, String.raw`\$&`)}%`

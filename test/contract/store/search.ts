@@ -36,7 +36,7 @@ export function searchPart(shared: SharedStore): void {
       const [a, b, c] = [
         delivery({ responseId, eventId: sent.eventId, input: '{"text":"Hello_World"}' }),
         delivery({ input: '{"text":"HelloXWorld"}' }),
-        delivery(),
+        delivery({ input: '{"text":"Ärger"}' }),
       ] as [NewDelivery, NewDelivery, NewDelivery]
       await apply(store, workspace, { deliveries: [a, b, c] })
       await store.finishAttempts([
@@ -53,6 +53,12 @@ export function searchPart(shared: SharedStore): void {
       expect(await found('hello_world')).toEqual([a.id])
       expect(await found('50% "off"')).toEqual([a.id])
       expect(await found('Zürich')).toEqual([a.id])
+      // Of letters outside ASCII the case matters, whatever the database makes of them.
+      expect(await found('50% "OFF" IN ZürICH')).toEqual([a.id])
+      expect(await found('ZÜRICH')).toEqual([])
+      expect(await found('ÄRGER')).toEqual([c.id])
+      expect(await found('Ärger')).toEqual([c.id])
+      expect(await found('ärger')).toEqual([])
       expect(await found('50% "off"', false)).toEqual([])
       expect(await found('51%')).toEqual([])
       const other = { limit: 10, text: { words: 'Zürich', inAnswers: true } }
