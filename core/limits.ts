@@ -40,6 +40,7 @@ export const LIMITS = {
   recentEventsMax: 8_192,
   recentEventsBytesMax: 33_554_432,
   replayRowsPerStepMax: 500,
+  replayStepsPerRequestMax: 10,
   replayEventsMax: 100,
   deliverySearchRowsMax: 2_000,
   deadGroupRowsMax: 50_000,

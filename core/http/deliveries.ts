@@ -204,7 +204,7 @@ export function deliveryRoutes(deps: Pick<HttpDeps, 'store' | 'engine'>): Route[
       handler: async (call) => {
         const delivery = await find(deps, call)
         const { workspace, id, state } = delivery
-        const replayed = await engine.replay({ workspace, deliveryIds: [id], states: ['dead', 'delivered'] })
+        const { replayed } = await engine.replay({ workspace, deliveryIds: [id], states: ['dead', 'delivered'] })
         if (replayed === 0)
           throw new HubError(
             'conflict',

@@ -1,7 +1,7 @@
 /** Reading, counting and repeating deliveries over any driver. */
 import type { Limits } from '../limits.ts'
 import { mapped, mappedPage } from './mapped.ts'
-import { HASTEN_SLICE_ROWS } from './procedures/replay.ts'
+import { COUNT_SLICE_ROWS, HASTEN_SLICE_ROWS } from './procedures/replay.ts'
 import { toAttempt, toDelivery } from './rows.ts'
 import type { Store } from './store.ts'
 import type { Driver } from './verbs.ts'
@@ -40,8 +40,17 @@ export function deliveryVerbs(
     listAttempts: async (workspace, deliveryId) =>
       (await driver.read('listAttempts', { workspace, deliveryId })).map(toAttempt),
     countDeliveries: (workspace, query) => driver.read('countDeliveries', { workspace, query }),
-    countReplay: (query) => driver.read('countReplay', query),
-    replay: async (query) => (await driver.write('replay', query)).map(toDelivery),
+    countReplay: async (query) => {
+      let counted = 0
+      for (let { after } = query; ;) {
+        const slice = await driver.read('countReplaySlice', { ...query, after, rowsMax: COUNT_SLICE_ROWS })
+        counted += slice.n
+        if (slice.next === null) return counted
+        after = slice.next
+      }
+    },
+    replay: async (query) =>
+      mappedPage(await driver.write('replay', { ...query, rowsMax: limits.deliverySearchRowsMax }), toDelivery),
     hasten: async (lane) => {
       let hastened = 0
       for (;;) {

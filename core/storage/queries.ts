@@ -93,9 +93,13 @@ export interface ReplayQuery {
   readonly states: readonly DeliveryState[]
   readonly reason?: DeadReason | undefined
   readonly code?: string | undefined
-  /** Of `DeadGroup`; with `deliveryIds` only. */
+  /** Of `DeadGroup`. */
   readonly cause?: string | undefined
   readonly host?: string | undefined
+  /** RFC 3339; those that ended later are not meant: nor is what dies again of a replay. */
+  readonly endedBy?: string | undefined
   readonly since?: string | undefined
   readonly until?: string | undefined
+  /** The `next` of the step before; oldest first. */
+  readonly after?: string | undefined
 }

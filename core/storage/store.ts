@@ -277,8 +277,11 @@ export interface Store {
   countDeliveries(workspace: WorkspaceId, query: Omit<DeliveryQuery, 'limit' | 'after' | 'text'>): Promise<number>
   laneCounts(): Promise<readonly LaneCounts[]>
   countReplay(query: ReplayQuery): Promise<number>
-  /** Makes up to `limit` of them pending and due now; ids and attempt counts stay. Returns them. */
-  replay(query: ReplayQuery & { limit: number; nowMs: number }): Promise<readonly Delivery[]>
+  /**
+   * Makes up to `limit` of them pending and due now, oldest first; ids and attempt counts stay. Returns them, and where to
+   * go on: as with lists, a step may be short and have a `next` all the same.
+   */
+  replay(query: ReplayQuery & { limit: number; nowMs: number }): Promise<Page<Delivery>>
   /** Makes every waiting one of the installation (and host) due now: a breaker has closed. */
   hasten(lane: { workspace: WorkspaceId; installation: string; host: string | null; nowMs: number }): Promise<number>
 

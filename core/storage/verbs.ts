@@ -19,7 +19,7 @@ import { createKey, keyByHash, listKeys, revokeKey, touchKeys } from './procedur
 import { kvCount, kvGet, kvList, tallies } from './procedures/memory.ts'
 import { countQuarantine, getQuarantined, listQuarantine, quarantineCounts } from './procedures/quarantine.ts'
 import { release } from './procedures/release.ts'
-import { countReplay, hastenSlice, replay } from './procedures/replay.ts'
+import { countReplaySlice, hastenSlice, replay } from './procedures/replay.ts'
 import { countResponses, getResponse, listResponses } from './procedures/responses.ts'
 import { appendRuns, getRun, listRuns } from './procedures/runs.ts'
 import { fireSchedule, schedules } from './procedures/schedules.ts'
@@ -59,7 +59,7 @@ export const WRITES = {
 export const READS = {
   countDeliveries,
   countQuarantine,
-  countReplay,
+  countReplaySlice,
   countResponses,
   erasures,
   eventOfResponse,

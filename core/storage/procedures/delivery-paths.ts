@@ -11,7 +11,7 @@ import type { Condition, Place } from '../where.ts'
 
 /** All that lists, counts and replays can be narrowed down by, but words. */
 export type DeliveryFilter = Omit<DeliveryQuery, 'limit' | 'after' | 'text' | 'state'> &
-  Pick<ReplayQuery, 'host'> & {
+  Pick<ReplayQuery, 'host' | 'endedBy'> & {
     readonly states?: readonly DeliveryState[] | undefined
     /** What was erased has nothing left that could be sent. */
     readonly hasInput?: true
@@ -28,6 +28,13 @@ interface Path {
 
 /** Newest first is for people, oldest first for whoever works them off. */
 export type Order = 'newest' | 'oldest'
+
+/** Those that are named by their ids. */
+export const pathByIds = (workspace: WorkspaceId, filter: DeliveryFilter): Path => ({
+  indexed: [['workspace = ?', workspace]],
+  others: othersOf(filter),
+  isOrdered: false,
+})
 
 /** The index for these filters. */
 export function* pathOf(workspace: WorkspaceId, filter: DeliveryFilter): Procedure<Path> {
@@ -77,6 +84,7 @@ function othersOf({
   code,
   cause,
   host,
+  endedBy,
   hasInput,
 }: DeliveryFilter): readonly Condition[] {
   const others = [
@@ -87,6 +95,7 @@ function othersOf({
     when("error_code || '' = ?", code),
     when("cause || '' = ?", cause),
     when("host || '' = ?", host),
+    when('finished_at <= ?', endedBy),
     hasInput === true ? (['input IS NOT NULL'] as const) : undefined,
   ]
   return others.filter((condition) => condition !== undefined)

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Procedure } from '../procedure.ts'
-import type { DeliveryQuery } from '../store.ts'
+import type { DeliveryQuery, ReplayQuery } from '../store.ts'
 import { READS, WRITES } from '../verbs.ts'
 import { openWriter } from './connection.ts'
 import type { Connection } from './connection.ts'
@@ -45,6 +45,8 @@ const page = { limit: 50, after: '2026-01-02T00:00:00.000Z~id' }
 const since = '2026-01-01T00:00:00Z'
 const lane = { workspace, installation: 'i' }
 const deliveries = (query: DeliveryQuery) => READS.listDeliveries({ workspace, query, rowsMax: 9 })
+const replays = (query: Omit<ReplayQuery, 'workspace'>) =>
+  WRITES.replay({ workspace, after: page.after, limit: 9, nowMs: 1, rowsMax: 9, ...query })
 
 describe('query plans', () => {
   it.each([
@@ -148,13 +150,28 @@ describe('query plans', () => {
     ['of an event alone', () => deliveries({ ...page, event: 'e' }), 'deliveries_of_event_alone'],
     [
       'replay of the dead',
-      () => READS.countReplay({ workspace, states: ['dead'], installation: 'i', since }),
-      'deliveries_dead_of_one',
+      () => replays({ states: ['dead'], installation: 'i', form: 'f', since }),
+      `deliveries_dead_of_one (workspace=? AND installation=? AND ${STRETCH})`,
+    ],
+    [
+      'replay of a cause',
+      () => replays({ states: ['dead', 'dead'], cause: 'c', installation: 'i' }),
+      `deliveries_by_cause (cause=? AND workspace=? AND ${STRETCH})`,
+    ],
+    [
+      'replay of a form',
+      () => replays({ states: ['dead', 'delivered'], form: 'f', host: 'h', endedBy: since }),
+      `deliveries_by_form (workspace=? AND form_id=? AND ${STRETCH})`,
     ],
     [
       'replay by id',
-      () => READS.countReplay({ workspace, states: ['dead'], deliveryIds: ['d'] }),
+      () => replays({ states: ['dead'], deliveryIds: ['d'] }),
       'autoindex_deliveries_1 (workspace=? AND id=?)',
+    ],
+    [
+      'count before a replay',
+      () => READS.countReplaySlice({ workspace, states: ['dead', 'delivered'], since, rowsMax: 9 }),
+      `deliveries_by_time (workspace=? AND created_at>? AND (created_at,id)<(?,?))`,
     ],
     ['lanes', () => READS.laneCounts(), 'COVERING INDEX deliveries_due (workspace=? AND installation=?)'],
     [

@@ -87,7 +87,7 @@ export function erasePart(shared: SharedStore): void {
       })
       const query = { workspace, deliveryIds: [sent.id, waiting.id], states: ['dead', 'delivered'] } as const
       expect(await store.countReplay(query)).toBe(0)
-      expect(await store.replay({ ...query, limit: 9, nowMs: AT_MS })).toEqual([])
+      expect(await store.replay({ ...query, limit: 9, nowMs: AT_MS })).toEqual({ items: [], next: null })
     })
 
     it('lets nothing back in that was under way', async () => {

@@ -21,6 +21,7 @@ export const waiting: LimitCases<
   | 'recentEventsMax'
   | 'recentEventsBytesMax'
   | 'replayRowsPerStepMax'
+  | 'replayStepsPerRequestMax'
   | 'replayEventsMax'
   | 'deliverySearchRowsMax'
   | 'deadGroupRowsMax'
@@ -64,7 +65,11 @@ export const waiting: LimitCases<
   },
   replayRowsPerStepMax: {
     in: 'test/delivery/engine.test.ts',
-    test: 'replay: one, a filter, in steps; what dies again at once is taken only once',
+    test: 'replay: one, a filter, in steps, so many a request; what dies again at once is taken only once',
+  },
+  replayStepsPerRequestMax: {
+    in: 'test/delivery/engine.test.ts',
+    test: 'replay: one, a filter, in steps, so many a request; what dies again at once is taken only once',
   },
   replayEventsMax: {
     in: 'test/flow/75-replay-events.test.ts',
