@@ -186,7 +186,7 @@ export interface Store {
   listResponses(workspace: WorkspaceId, query: ResponseQuery): Promise<Page<StoredResponse>>
   countResponses(workspace: WorkspaceId, form?: string): Promise<number>
   /**
-   * Removes the response and its data from the log, deliveries and attempts, drops its runs, and appends `response.deleted`. Deliveries of
+   * Removes the response and its data from the log, deliveries, attempts and last errors, drops its runs, and appends `response.deleted`. Deliveries of
    * it that still waited are dead with `event_erased`; none of its deliveries can be replayed.
    */
   deleteResponse(workspace: WorkspaceId, id: string, event: NewEvent): Promise<boolean>

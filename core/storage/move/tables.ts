@@ -129,6 +129,7 @@ export const TABLES: readonly MoveTable[] = [
     last_error_code: 'text',
     check_at: 'text',
     check_result: 'text',
+    last_error_delivery: 'text',
   }),
   table('deliveries', 2, {
     workspace: 'text',

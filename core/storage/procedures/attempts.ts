@@ -169,7 +169,13 @@ function noteEnd(notes: LaneNotes, each: Finished): void {
   const { outcome, error, errorCode } = each.attempt
   const ok = outcome === 'delivered'
   const told = ok ? null : (each.error ?? error ?? each.errorCode)
-  noteOutcome(notes, each, { at: each.endedAt, ok, error: told, code: ok ? null : (each.errorCode ?? errorCode) })
+  noteOutcome(notes, each, {
+    at: each.endedAt,
+    ok,
+    error: told,
+    code: ok ? null : (each.errorCode ?? errorCode),
+    deliveryId: each.deliveryId,
+  })
 }
 
 /** The attempts of a delivery, first to last. */

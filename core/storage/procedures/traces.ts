@@ -51,6 +51,12 @@ export function* eraseDeliveries(workspace: WorkspaceId, deliveries: readonly Er
       WHERE workspace = ? AND id = ?`,
     deliveries.map((delivery): SqlValue[] => [causeLeft(delivery), workspace, delivery.id]),
   )
+  // What was said before anybody kept whose words they are may be of any of them. The code stays.
+  yield* runMany(
+    `UPDATE installations SET last_error = NULL, last_error_delivery = NULL
+      WHERE workspace = ? AND id = ? AND last_error IS NOT NULL AND coalesce(last_error_delivery, ?) = ?`,
+    deliveries.map(({ id, installation }): SqlValue[] => [workspace, installation, id, id]),
+  )
   const waiting = deliveries.filter(isWaiting)
   for (const { installation, state } of waiting)
     noteMove(notes, { workspace, installation }, { from: state, to: 'dead' })

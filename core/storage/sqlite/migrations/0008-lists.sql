@@ -1,4 +1,5 @@
--- 0008: what people list and repeat is found by an index: what died of one cause, what is of one form.
+-- 0008: what people list and repeat is found by an index: what died of one cause, what is of one form; and whose words an
+-- installation repeats.
 
 -- Set when it dies, null while it is not dead; see `cause.ts`. Upkeep gives one to what died before.
 ALTER TABLE deliveries ADD COLUMN cause TEXT;
@@ -9,6 +10,9 @@ CREATE INDEX deliveries_dead_causes ON deliveries (workspace, created_at, id, in
   WHERE state = 'dead';
 
 CREATE INDEX deliveries_by_form ON deliveries (workspace, form_id, created_at, id) WHERE form_id IS NOT NULL;
+
+-- Whose words `last_error` are, so that they go with it. Null: it is not known.
+ALTER TABLE installations ADD COLUMN last_error_delivery TEXT;
 
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('deliveries', 'deliveries_by_cause', '1000 50 50 2 1'),

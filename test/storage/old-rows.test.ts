@@ -1,4 +1,4 @@
-/** Causes of dead letters: what they cost, and how what died under an older program gets one. */
+/** What an older program left: dead letters get their cause, and last errors go with any response they may be about. */
 import { mkdirSync } from 'node:fs'
 import { Client } from 'pg'
 import { expect, test } from 'vitest'
@@ -10,6 +10,7 @@ import { databaseFile } from '../../core/storage/sqlite/files.ts'
 import { openSqliteStore } from '../../core/storage/sqlite/open.ts'
 import { migrate } from '../../core/storage/sqlite/migrate.ts'
 import type { Store } from '../../core/storage/store.ts'
+import { event } from '../contract/store/fixtures.ts'
 import { silent } from '../support/full-store.ts'
 import { freshDatabase } from '../support/services.ts'
 import { tempDir } from '../support/temp.ts'
@@ -36,6 +37,19 @@ const rows = Array.from({ length: 1_203 }, (_, n) => {
     '2026-01-01T00:00:01.000Z', NULL, 'http_404', ${error}, '{}')`
 })
 
+const SAID = `INSERT INTO installations (workspace, id, plugin, state, state_since, cursor, last_error, last_error_code)
+  VALUES ('w', 'crm', 'p', 'ready', '2026-01-01T00:00:00.000Z', 0, 'Ada is unknown', 'http_404');
+INSERT INTO responses (workspace, id, form_id, form_version, status, created_at, updated_at, meta, data)
+  VALUES ('w', 'rsp_1', 'f', 1, 'completed', '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z', '{}', '{}');
+UPDATE deliveries SET response_id = 'rsp_1' WHERE id = 'dlv_7'`
+
+async function expectForgotten(store: Store): Promise<void> {
+  const shown = async () => (await store.syncInstallations([]))[0]
+  expect(await shown()).toMatchObject({ lastError: 'Ada is unknown' })
+  await store.deleteResponse('w', 'rsp_1', event({ type: 'response.deleted', responseId: 'rsp_1' }))
+  expect(await shown()).toMatchObject({ lastError: null, lastErrorCode: 'http_404' })
+}
+
 async function expectNamed(store: Store): Promise<void> {
   expect(await store.groupDead('w', {})).toEqual({ groups: [], whole: false })
   // Nothing goes; more than a slice is named.
@@ -49,30 +63,32 @@ async function expectNamed(store: Store): Promise<void> {
   expect(await store.countDeliveries('w', { cause })).toBe(1_202)
 }
 
-test('SQLite: what died before gets its cause from upkeep', async () => {
+test('SQLite: causes come from upkeep, and words whose they are nobody knows go with the first response', async () => {
   await using dir = await tempDir('causes')
   const data = dir.file('data')
   mkdirSync(data)
   const { db } = openWriter(databaseFile(data).path, { busyTimeoutMs: 0, walBytesMax: 0 })
   migrate(db)
-  db.exec(`${OLD} ${rows.join(', ')}`)
+  db.exec(`${OLD} ${rows.join(', ')}; ${SAID}`)
   db.close()
   const store = await openSqliteStore({ dir: data, limits: LIMITS, logger: silent, onFatal: () => {} })
   try {
     await expectNamed(store)
+    await expectForgotten(store)
   } finally {
     await store.close()
   }
 })
 
-test('Postgres: what died before gets its cause from upkeep', async () => {
+test('Postgres: causes come from upkeep, and words whose they are nobody knows go with the first response', async () => {
   await using database = await freshDatabase()
   const store = await openPostgresStore({ url: database.url, connectionsMax: 3, limits: LIMITS, logger: silent })
   const client = new Client({ connectionString: database.url })
   await client.connect()
   try {
-    await client.query(`${OLD} ${rows.join(', ')}`)
+    await client.query(`${OLD} ${rows.join(', ')}; ${SAID}`)
     await expectNamed(store)
+    await expectForgotten(store)
   } finally {
     await client.end()
     await store.close()
