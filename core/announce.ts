@@ -104,11 +104,12 @@ export async function tidy({ store, clock, limits, logger }: TidyDeps): Promise<
   if (dropped > 0) logger.warn({ dropped, before }, 'responses that nobody released in time left the quarantine')
 }
 
-/** Does it every ten minutes; answers what ends that. */
+/** Does it at once and every ten minutes; answers what ends that. */
 function tidyNowAndThen(deps: TidyDeps): () => void {
-  const timer = setInterval(() => {
-    tidy(deps).catch((error: unknown) => deps.logger.warn({ err: error }, 'old rows could not be purged'))
-  }, PURGE_EVERY_MS)
+  const once = (): void =>
+    void tidy(deps).catch((error: unknown) => deps.logger.warn({ err: error }, 'old rows could not be purged'))
+  once()
+  const timer = setInterval(once, PURGE_EVERY_MS)
   timer.unref()
   return () => clearInterval(timer)
 }

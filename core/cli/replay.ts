@@ -5,9 +5,8 @@ import { confirmAtKeyboard } from './confirm.ts'
 import { count } from './count.ts'
 import { CliError } from './exit-codes.ts'
 import { connect } from './hub-client.ts'
-import type { HubClient } from './hub-client.ts'
 import type { EventReplay } from './rows.ts'
-import { deliveryPage, eventReplay, replayed } from './rows.ts'
+import { eventReplay, replayed } from './rows.ts'
 import type { Terminal } from './terminal.ts'
 
 export const run: Run = async (call) => {
@@ -38,47 +37,33 @@ interface ReplayFilter {
   readonly states: readonly ('dead' | 'delivered')[]
 }
 
-/** As many as one request takes. */
-const STEP_IDS = 200
-
 /**
- * Counts, says so, and unless it is a dry run sends, in steps. What is counted is what is sent: the ids are settled before
- * anybody is asked, so what dies meanwhile is not among them.
+ * Counts, says so, and unless it is a dry run sends, request by request. What is counted is what is sent: the count says
+ * where to begin, and what dies after it is not among them.
  */
 export async function replayAll(call: Call, filter: ReplayFilter): Promise<void> {
   const { terminal, options } = call
   const hub = connect(call)
-  if (options['dryRun']) {
-    const counted = await hub.request('POST', '/api/v2/replay', { as: replayed, body: { ...filter, dry_run: true } })
-    return options['json'] ? terminal.json(counted) : terminal.line(`${counted.matched} would be sent again`)
-  }
-  const ids = await matching(hub, filter)
-  if (ids.length > 0)
-    await confirmAtKeyboard(call, `${count(ids.length, 'delivery').replace(/ys$/, 'ies')} will be sent again.`)
-  const bar = terminal.progress(`replaying ${ids.length}`)
+  const ask = (part: object) => hub.request('POST', '/api/v2/replay', { as: replayed, body: { ...filter, ...part } })
+  const { matched, next_cursor: start } = await ask({ dry_run: true })
+  if (options['dryRun'] && options['json']) return terminal.json({ dry_run: true, matched, replayed: 0 })
+  if (options['dryRun']) return terminal.line(`${matched} would be sent again`)
+  if (matched > 0)
+    await confirmAtKeyboard(call, `${count(matched, 'delivery').replace(/ys$/, 'ies')} will be sent again.`)
+  const bar = terminal.progress(`replaying ${matched}`)
   let done = 0
   try {
-    for (let from = 0; from < ids.length; from += STEP_IDS) {
-      bar.set(from / ids.length)
-      const body = { ids: ids.slice(from, from + STEP_IDS), states: filter.states }
-      done += (await hub.request('POST', '/api/v2/replay', { as: replayed, body })).replayed
+    for (let cursor = start; cursor !== null;) {
+      bar.set(Math.min(1, done / matched))
+      const step = await ask({ cursor })
+      done += step.replayed
+      cursor = step.next_cursor
     }
   } finally {
     bar.done()
   }
-  if (options['json']) return terminal.json({ dry_run: false, matched: ids.length, replayed: done })
+  if (options['json']) return terminal.json({ dry_run: false, matched, replayed: done })
   terminal.line(`${done} due now`)
-}
-
-/** Oldest first; ids sort by creation. */
-async function matching(hub: HubClient, { states, ...filter }: ReplayFilter): Promise<readonly string[]> {
-  const ids: string[] = []
-  for (const state of states) {
-    const page = { as: deliveryPage, limit: Number.MAX_SAFE_INTEGER }
-    const { items } = await hub.list('/api/v2/deliveries', { ...filter, state }, page)
-    ids.push(...items.map(({ id }) => id))
-  }
-  return ids.toSorted()
 }
 
 async function replayLast(call: Call): Promise<void> {

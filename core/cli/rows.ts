@@ -260,7 +260,11 @@ export const formFields = z.looseObject({
   fields: z.array(z.looseObject({ key: z.string(), type: z.string() })),
 })
 
-export const replayed = z.looseObject({ matched: z.number(), replayed: z.number() })
+export const replayed = z.looseObject({
+  matched: z.number(),
+  replayed: z.number(),
+  next_cursor: z.string().nullable(),
+})
 
 export const quarantinedRow = z.looseObject({
   id: z.string(),

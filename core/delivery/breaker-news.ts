@@ -12,7 +12,7 @@ import type { Published } from './ports.ts'
 import { replayDeliveries } from './replay.ts'
 
 export interface BreakerNewsDeps {
-  readonly store: Pick<Store, 'appendEvents' | 'hasten' | 'replay' | 'listDeliveries'>
+  readonly store: Pick<Store, 'appendEvents' | 'hasten' | 'replay'>
   readonly published: Published
   /** Resolves when the ends of attempts up to now are on disk: only then are the dead ones dead there too. */
   readonly written: Promise<void>

@@ -9,27 +9,20 @@ import type { Roster } from '../registry/roster.ts'
 import { isRunning } from '../registry/states.ts'
 import type { ReplayQuery, Store } from '../storage/store.ts'
 import type { DeliveryEngine } from './engine.ts'
-import { countReplay, replayDeliveries } from './replay.ts'
+import { replayDeliveries } from './replay.ts'
+import type { Replayed } from './replay.ts'
 import { lastEvents, replayEvents } from './replay-events.ts'
 
 export interface ControlDeps {
   readonly store: Pick<
     Store,
-    | 'replay'
-    | 'countReplay'
-    | 'listDeliveries'
-    | 'getEvent'
-    | 'eventOfResponse'
-    | 'readEvents'
-    | 'headSeq'
-    | 'seqBefore'
-    | 'rewindCursor'
+    'replay' | 'countReplay' | 'getEvent' | 'eventOfResponse' | 'readEvents' | 'headSeq' | 'seqBefore' | 'rewindCursor'
   >
   readonly engine: Pick<DeliveryEngine, 'push'>
   readonly pump: Pick<Pump, 'rewind' | 'runOnce' | 'wants'>
   readonly roster: Pick<Roster, 'find' | 'move'>
   readonly clock: Clock
-  readonly limits: Pick<Limits, 'replayRowsPerStepMax' | 'replayEventsMax' | 'pageItemsMax'>
+  readonly limits: Pick<Limits, 'replayRowsPerStepMax' | 'replayStepsPerRequestMax' | 'replayEventsMax'>
 }
 
 export interface Control {
@@ -51,7 +44,8 @@ export interface Control {
     readonly installation: string
     readonly from: string
   }): Promise<{ readonly cursor: number; readonly events: number }>
-  replay(query: ReplayQuery): Promise<number>
+  /** All that are named, or some of those that match, oldest first. */
+  replay(query: ReplayQuery): Promise<Replayed>
   /** How many that would be now. */
   countReplay(query: ReplayQuery): Promise<number>
   /** Handlers see their last events again, as they are now; see `replay-events.ts`. */
@@ -105,7 +99,7 @@ export function createControl(deps: ControlDeps): Control {
       deps.pump.rewind(installation.key, cursor)
       return { cursor, events: Math.max(0, head - cursor) }
     },
-    countReplay: (query) => countReplay(deps, query),
+    countReplay: (query) => deps.store.countReplay(query),
     replay: (query) => replayDeliveries({ ...deps, push: (made) => deps.engine.push(made) }, query),
     replayEvents: async ({ workspace, installation, last, form }) =>
       replayEvents(

@@ -14,71 +14,39 @@ import type { Delivery } from '../model.ts'
 import type { ReplayQuery, Store } from '../storage/store.ts'
 
 export interface ReplayDeps {
-  readonly store: Pick<Store, 'replay' | 'listDeliveries'>
+  readonly store: Pick<Store, 'replay'>
   /** Hands them to their lanes. */
   readonly push: (deliveries: readonly Delivery[]) => void
   readonly clock: Clock
-  readonly limits: Pick<Limits, 'replayRowsPerStepMax' | 'pageItemsMax'>
+  readonly limits: Pick<Limits, 'replayRowsPerStepMax' | 'replayStepsPerRequestMax'>
 }
 
-/** Told after each step. */
-export type ReplayProgress = (done: number, total: number) => void
+/** How many are due again, and where to go on (`after`) when there may be more; null: that was all. */
+export interface Replayed {
+  readonly replayed: number
+  readonly next: string | null
+}
 
 /**
- * Answers how many are due again. The ids are gathered before the first is replayed: one that dies again at once must
- * not be taken a second time, and those behind it must get their turn.
+ * All that are named, or so many steps of those that match, oldest first. The order is that of their creation, so one that
+ * dies again at once is not taken a second time, and those behind it get their turn.
  */
-export async function replayDeliveries(
-  deps: ReplayDeps,
-  query: ReplayQuery,
-  progress: ReplayProgress = () => {},
-): Promise<number> {
+export async function replayDeliveries(deps: ReplayDeps, query: ReplayQuery): Promise<Replayed> {
   const { store, push, clock, limits } = deps
-  const ids = query.deliveryIds ?? (await matchingIds(deps, query))
+  const { replayRowsPerStepMax: stepMax, replayStepsPerRequestMax: stepsMax } = limits
   let replayed = 0
-  for (let from = 0; from < ids.length; from += limits.replayRowsPerStepMax) {
-    const deliveryIds = ids.slice(from, from + limits.replayRowsPerStepMax)
-    const made = await store.replay({ ...query, deliveryIds, limit: deliveryIds.length, nowMs: clock.nowMs() })
-    replayed += made.length
-    push(made)
-    progress(Math.min(ids.length, from + deliveryIds.length), ids.length)
+  const step = async (part: Pick<ReplayQuery, 'deliveryIds' | 'after'>): Promise<string | null> => {
+    const { items, next } = await store.replay({ ...query, ...part, limit: stepMax, nowMs: clock.nowMs() })
+    replayed += items.length
+    push(items)
+    return next
   }
-  return replayed
-}
-
-/** How many a replay of the same query would take now. */
-export const countReplay = async (
-  deps: Pick<ReplayDeps, 'limits'> & { readonly store: Pick<Store, 'countReplay' | 'listDeliveries'> },
-  query: ReplayQuery,
-): Promise<number> =>
-  query.cause === undefined ? deps.store.countReplay(query) : (await matchingIds(deps, query)).length
-
-/** Oldest first, so that a replay keeps the order of the first run. */
-async function matchingIds(
-  { store, limits }: Pick<ReplayDeps, 'limits'> & { readonly store: Pick<Store, 'listDeliveries'> },
-  query: ReplayQuery,
-): Promise<readonly string[]> {
-  const { workspace, installation, form, reason, code, cause, since, until, host } = query
-  const found: string[] = []
-  for (const state of query.states) {
-    let after: string | undefined
-    do {
-      const page = await store.listDeliveries(workspace, {
-        installation,
-        form,
-        reason,
-        code,
-        cause,
-        since,
-        until,
-        state,
-        limit: limits.pageItemsMax,
-        after,
-      })
-      for (const { id, host: last } of page.items) if (host === undefined || host === last) found.push(id)
-      after = page.next ?? undefined
-    } while (after !== undefined)
+  const ids = query.deliveryIds
+  if (ids !== undefined) {
+    for (let from = 0; from < ids.length; from += stepMax) await step({ deliveryIds: ids.slice(from, from + stepMax) })
+    return { replayed, next: null }
   }
-  // Ids sort by creation.
-  return found.sort()
+  let next = await step({ after: query.after })
+  for (let steps = 1; next !== null && steps < stepsMax; steps += 1) next = await step({ after: next })
+  return { replayed, next }
 }

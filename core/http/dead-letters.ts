@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi'
 import { LIMITS } from '../limits.ts'
 import { DEAD_REASONS } from '../model.ts'
 import type { DeadGroup } from '../storage/store.ts'
-import { deliveryFilters, deliverySchema, deliveryWire, filtersOf, searchFilters } from './deliveries.ts'
+import { SHORT_PAGES, deliveryFilters, deliverySchema, deliveryWire, filtersOf, searchFilters } from './deliveries.ts'
 import type { HttpDeps } from './deps.ts'
 import { pageOf, pageQuery, toPageQuery, toWirePage } from './paging.ts'
 import { json, readQuery } from './route.ts'
@@ -19,7 +19,10 @@ const groupSchema = z
     installation: z.string(),
     reason: z.enum(DEAD_REASONS).nullable(),
     code: z.string().nullable(),
-    message: z.string().openapi({ description: 'The last error without what differs: ids, numbers, e-mail addresses' }),
+    message: z.string().openapi({
+      description:
+        'The last error without what differs (ids, numbers, e-mail addresses), and no more than its beginning',
+    }),
     count: z.number().int(),
     first_at: z.string(),
     last_at: z.string(),
@@ -49,6 +52,7 @@ const listRoute = ({ store }: Pick<HttpDeps, 'store'>): Route => ({
   doc: {
     tag: 'Deliveries',
     summary: 'List dead letters, newest first, with a count per reason',
+    description: SHORT_PAGES,
     query: listQuery,
     responses: {
       200: {
@@ -86,7 +90,7 @@ const groupRoute = ({ store }: Pick<HttpDeps, 'store'>): Route => ({
     query: groupQuery,
     responses: {
       200: {
-        description: `\`whole\` is false where only the newest ${LIMITS.deadGroupRowsMax} were looked at`,
+        description: `\`whole\` is false where only the newest ${LIMITS.deadGroupRowsMax} were looked at, only the largest ${LIMITS.deadGroupsMax} groups are shown, or what died under an older version is still being sorted`,
         schema: z.object({ items: z.array(groupSchema), whole: z.boolean() }),
       },
     },

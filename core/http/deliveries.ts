@@ -79,17 +79,15 @@ export const deliveryFilters = {
   ...timeQuery,
 }
 
-/** Filters that no index knows: a page is what was found in so many rows. */
+/** What a list says of its pages. */
+export const SHORT_PAGES = `An index answers since and until together with one of response, event, cause, installation (also with dead or waiting ones), or form. For what is asked beyond that, a page looks through ${LIMITS.deliverySearchRowsMax} of those, newest first: so it may be short or empty and have a next_cursor all the same.`
+
+/** What else may be searched for. */
 export const searchFilters = {
-  text: z
-    .string()
-    .min(1)
-    .max(200)
-    .optional()
-    .openapi({
-      description: `Stands in ids, last error, code, host or input; with a key that has responses:read, in the answers as well. Letter case does not matter. A page looks through ${LIMITS.deliverySearchRowsMax} deliveries, newest first, so it may be short or empty and have a next_cursor all the same; narrow it down with since, until, installation or form.`,
-    }),
-  cause: z.string().max(32).optional().openapi({ description: 'Of a group of dead letters; paged as with `text`' }),
+  text: z.string().min(1).max(200).optional().openapi({
+    description: `Stands in ids, last error, code, host or input; with a key that has responses:read, in the answers as well. The case of ASCII letters does not matter.`,
+  }),
+  cause: z.string().max(32).optional().openapi({ description: 'Of a group of dead letters' }),
 }
 const listQuery = z.object({
   state: z.enum(DELIVERY_STATES).optional(),
@@ -163,6 +161,7 @@ export function deliveryRoutes(deps: Pick<HttpDeps, 'store' | 'engine'>): Route[
       doc: {
         tag: 'Deliveries',
         summary: 'List deliveries, newest first',
+        description: SHORT_PAGES,
         query: listQuery,
         responses: { 200: { description: 'A page of deliveries', schema: pageOf(deliverySchema) } },
       },
@@ -205,7 +204,7 @@ export function deliveryRoutes(deps: Pick<HttpDeps, 'store' | 'engine'>): Route[
       handler: async (call) => {
         const delivery = await find(deps, call)
         const { workspace, id, state } = delivery
-        const replayed = await engine.replay({ workspace, deliveryIds: [id], states: ['dead', 'delivered'] })
+        const { replayed } = await engine.replay({ workspace, deliveryIds: [id], states: ['dead', 'delivered'] })
         if (replayed === 0)
           throw new HubError(
             'conflict',

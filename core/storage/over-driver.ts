@@ -8,23 +8,15 @@ import type { EffectOwner, EffectsWritten } from './procedures/effects.ts'
 import type { Finished } from './procedures/attempts.ts'
 import { definitionText } from './procedures/forms.ts'
 import type { Released } from './procedures/release.ts'
-import { HASTEN_SLICE_ROWS } from './procedures/replay.ts'
-import {
-  toAttempt,
-  toDelivery,
-  toEvent,
-  toForm,
-  toInstallation,
-  toKey,
-  toLane,
-  toResponse,
-  toSchedule,
-} from './rows.ts'
+import { toDelivery, toEvent, toForm, toInstallation, toKey, toLane, toResponse, toSchedule } from './rows.ts'
 import { toQuarantined } from './quarantine-rows.ts'
 import { runRow, toRun } from './run-rows.ts'
+import { mapped, mappedPage } from './mapped.ts'
 import { newDelivery } from './new-delivery.ts'
-import type { AcceptResult, Effects, FinishedAttempt, Page, Store, Submission } from './store.ts'
+import type { AcceptResult, Effects, FinishedAttempt, Store, Submission } from './store.ts'
 import { submittedEvent } from './submitted-event.ts'
+import { deliveryVerbs } from './delivery-verbs.ts'
+import type { DeliveryLimits } from './delivery-verbs.ts'
 import { memoryVerbs } from './memory-verbs.ts'
 import type { Driver } from './verbs.ts'
 
@@ -33,10 +25,7 @@ export type SharedStore = Omit<Store, 'backup' | 'stats' | 'ping' | 'close'>
 
 /** What the shared part needs beside the driver. */
 export interface OverDriverOptions {
-  readonly limits: Pick<
-    Limits,
-    'idempotencyTtlMs' | 'runsKeptMs' | 'runsKeptPerInstallation' | 'deliverySearchRowsMax' | 'deadGroupRowsMax'
-  >
+  readonly limits: Pick<Limits, 'idempotencyTtlMs' | 'runsKeptMs' | 'runsKeptPerInstallation'> & DeliveryLimits
   readonly nowMs: () => number
 }
 
@@ -48,7 +37,8 @@ export function storeOver(driver: Driver, options: OverDriverOptions): SharedSto
     ...quarantineVerbs(driver),
     ...logVerbs(driver),
     ...installationVerbs(driver, options),
-    ...deliveryVerbs(driver, options),
+    ...laneVerbs(driver),
+    ...deliveryVerbs(driver, options.limits),
     ...runVerbs(driver, options),
     ...memoryVerbs(driver),
     ...keyVerbs(driver),
@@ -232,50 +222,14 @@ function installationVerbs(
   }
 }
 
-function deliveryVerbs(
+function laneVerbs(
   driver: Driver,
-  { limits }: OverDriverOptions,
-): Part<
-  | 'loadDue'
-  | 'nextDue'
-  | 'finishAttempts'
-  | 'getDelivery'
-  | 'listDeliveries'
-  | 'groupDead'
-  | 'listAttempts'
-  | 'countDeliveries'
-  | 'laneCounts'
-  | 'countReplay'
-  | 'replay'
-  | 'hasten'
-  | 'schedules'
-  | 'fireSchedule'
-> {
+): Part<'loadDue' | 'nextDue' | 'finishAttempts' | 'laneCounts' | 'schedules' | 'fireSchedule'> {
   return {
     loadDue: async (query) => (await driver.read('loadDue', query)).map(toDelivery),
     nextDue: (workspace, installation, afterMs = 0) => driver.read('nextDue', { workspace, installation, afterMs }),
     finishAttempts: (finished) => finishAttempts(driver, finished),
-    getDelivery: async (workspace, id) => mapped(await driver.read('getDelivery', { workspace, id }), toDelivery),
-    listDeliveries: async (workspace, query) => {
-      const isSearch = query.text !== undefined || query.cause !== undefined
-      const input = { workspace, query, rowsMax: limits.deliverySearchRowsMax }
-      return mappedPage(await driver.read(isSearch ? 'searchDeliveries' : 'listDeliveries', input), toDelivery)
-    },
-    groupDead: (workspace, query) => driver.read('groupDead', { workspace, query, rowsMax: limits.deadGroupRowsMax }),
-    listAttempts: async (workspace, deliveryId) =>
-      (await driver.read('listAttempts', { workspace, deliveryId })).map(toAttempt),
-    countDeliveries: (workspace, query) => driver.read('countDeliveries', { workspace, query }),
     laneCounts: async () => (await driver.read('laneCounts', undefined)).map(toLane),
-    countReplay: (query) => driver.read('countReplay', query),
-    replay: async (query) => (await driver.write('replay', query)).map(toDelivery),
-    hasten: async (lane) => {
-      let hastened = 0
-      for (;;) {
-        const slice = await driver.write('hastenSlice', lane)
-        hastened += slice
-        if (slice < HASTEN_SLICE_ROWS) return hastened
-      }
-    },
     schedules: async () => (await driver.read('schedules', undefined)).map(toSchedule),
     fireSchedule: async (input) => {
       const fired = await driver.write('fireSchedule', input)
@@ -346,14 +300,6 @@ function keyVerbs(driver: Driver): Part<'createKey' | 'keyByHash' | 'listKeys' |
     },
   }
 }
-
-const mapped = <Row, Item>(row: Row | undefined, map: (row: Row) => Item): Item | undefined =>
-  row === undefined ? undefined : map(row)
-
-const mappedPage = <Row, Item>(
-  page: { readonly rows: readonly Row[]; readonly next: string | null },
-  map: (row: Row) => Item,
-): Page<Item> => ({ items: page.rows.map(map), next: page.next })
 
 /** What the effects became: only what was new and not about a deleted response. */
 function effectsOf(

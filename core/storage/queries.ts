@@ -31,7 +31,7 @@ export interface DeliveryQuery extends PageQuery {
   readonly code?: string | undefined
   /** Of `DeadGroup`. */
   readonly cause?: string | undefined
-  /** Stands in the delivery itself (ids, last error, code, host, input), or in the answers of its response as well. */
+  /** Stands in the delivery itself (ids, last error, code, host, input), or in the answers of its response as well; the case of ASCII letters does not matter. */
   readonly text?: { readonly words: string; readonly inAnswers: boolean } | undefined
   /** RFC 3339, on creation time: `since` inclusive, `until` exclusive. */
   readonly since?: string | undefined
@@ -93,9 +93,13 @@ export interface ReplayQuery {
   readonly states: readonly DeliveryState[]
   readonly reason?: DeadReason | undefined
   readonly code?: string | undefined
-  /** Of `DeadGroup`; with `deliveryIds` only. */
+  /** Of `DeadGroup`. */
   readonly cause?: string | undefined
   readonly host?: string | undefined
+  /** RFC 3339; those that ended later are not meant: nor is what dies again of a replay. */
+  readonly endedBy?: string | undefined
   readonly since?: string | undefined
   readonly until?: string | undefined
+  /** The `next` of the step before; oldest first. */
+  readonly after?: string | undefined
 }

@@ -191,7 +191,7 @@ export interface Store {
   listResponses(workspace: WorkspaceId, query: ResponseQuery): Promise<Page<StoredResponse>>
   countResponses(workspace: WorkspaceId, form?: string): Promise<number>
   /**
-   * Removes the response and its data from the log, deliveries and attempts, drops its runs, and appends `response.deleted`. Deliveries of
+   * Removes the response and its data from the log, deliveries, attempts and last errors, drops its runs, and appends `response.deleted`. Deliveries of
    * it that still waited are dead with `event_erased`; none of its deliveries can be replayed.
    */
   deleteResponse(workspace: WorkspaceId, id: string, event: NewEvent): Promise<boolean>
@@ -272,24 +272,24 @@ export interface Store {
   }>
   getDelivery(workspace: WorkspaceId, id: string): Promise<Delivery | undefined>
   /**
-   * With `text` or `cause` a page is what was found in so many rows, newest first: it may be short, even empty, and have a
-   * `next` all the same.
+   * Where filters are left that no index knows, a page is what was found in so many rows, newest first: it may be short,
+   * even empty, and have a `next` all the same.
    */
   listDeliveries(workspace: WorkspaceId, query: DeliveryQuery): Promise<Page<Delivery>>
-  /** The largest first. `whole`: all that match were looked at, not only the newest. */
+  /** The largest first. `whole`: these are all groups of all that match, not only the largest of the newest. */
   groupDead(
     workspace: WorkspaceId,
     query: Omit<DeliveryQuery, 'limit' | 'after' | 'text' | 'cause'>,
   ): Promise<{ readonly groups: readonly DeadGroup[]; readonly whole: boolean }>
   listAttempts(workspace: WorkspaceId, deliveryId: string): Promise<readonly Attempt[]>
-  countDeliveries(
-    workspace: WorkspaceId,
-    query: Omit<DeliveryQuery, 'limit' | 'after' | 'text' | 'cause'>,
-  ): Promise<number>
+  countDeliveries(workspace: WorkspaceId, query: Omit<DeliveryQuery, 'limit' | 'after' | 'text'>): Promise<number>
   laneCounts(): Promise<readonly LaneCounts[]>
   countReplay(query: ReplayQuery): Promise<number>
-  /** Makes up to `limit` of them pending and due now; ids and attempt counts stay. Returns them. */
-  replay(query: ReplayQuery & { limit: number; nowMs: number }): Promise<readonly Delivery[]>
+  /**
+   * Makes up to `limit` of them pending and due now, oldest first; ids and attempt counts stay. Returns them, and where to
+   * go on: as with lists, a step may be short and have a `next` all the same.
+   */
+  replay(query: ReplayQuery & { limit: number; nowMs: number }): Promise<Page<Delivery>>
   /** Makes every waiting one of the installation (and host) due now: a breaker has closed. */
   hasten(lane: { workspace: WorkspaceId; installation: string; host: string | null; nowMs: number }): Promise<number>
 
@@ -359,7 +359,7 @@ export interface Store {
   touchKeys(used: readonly { id: string; at: string }[]): Promise<void>
 
   // upkeep
-  /** Drops idempotency keys, expired kv and old runs; returns how many rows went. */
+  /** Drops idempotency keys, expired kv and old runs, and names what older programs let die unnamed; returns how many rows went. */
   purge(nowMs: number): Promise<number>
   /** Deletes what was put into quarantine before this time, as `discard` does but without an event each; returns how many. */
   purgeQuarantine(before: string): Promise<number>

@@ -4,6 +4,7 @@ import { finishAttempts, listAttempts } from './procedures/attempts.ts'
 import { laneCounts } from './procedures/lane-notes.ts'
 import { countDeliveries, getDelivery, listDeliveries, loadDue, nextDue } from './procedures/deliveries.ts'
 import { discard, purgeQuarantineSlice } from './procedures/discard.ts'
+import { groupDead } from './procedures/dead-groups.ts'
 import { deleteForm, deleteResponse, erasures, eraseSlice } from './procedures/erase.ts'
 import { appendEvents, eventOfResponse, getEvent, headSeq, readEvents, seqBefore } from './procedures/events.ts'
 import { getForm, listForms, listFormVersions, saveForm } from './procedures/forms.ts'
@@ -18,10 +19,9 @@ import { createKey, keyByHash, listKeys, revokeKey, touchKeys } from './procedur
 import { kvCount, kvGet, kvList, tallies, talliesHeld } from './procedures/memory.ts'
 import { countQuarantine, getQuarantined, listQuarantine, quarantineCounts } from './procedures/quarantine.ts'
 import { release } from './procedures/release.ts'
-import { countReplay, hastenSlice, replay } from './procedures/replay.ts'
+import { countReplaySlice, hastenSlice, replay } from './procedures/replay.ts'
 import { countResponses, getResponse, listResponses } from './procedures/responses.ts'
 import { appendRuns, getRun, listRuns } from './procedures/runs.ts'
-import { groupDead, searchDeliveries } from './procedures/search.ts'
 import { fireSchedule, schedules } from './procedures/schedules.ts'
 import { ping, purgeSlice, totals } from './procedures/upkeep.ts'
 import type { Procedure } from './procedure.ts'
@@ -59,7 +59,7 @@ export const WRITES = {
 export const READS = {
   countDeliveries,
   countQuarantine,
-  countReplay,
+  countReplaySlice,
   countResponses,
   erasures,
   eventOfResponse,
@@ -89,7 +89,6 @@ export const READS = {
   quarantineCounts,
   readEvents,
   schedules,
-  searchDeliveries,
   seqBefore,
   tallies,
   talliesHeld,

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { replayDeliveries } from '../../core/delivery/replay.ts'
 import { systemClock } from '../../core/clock.ts'
 import { HubError } from '../../core/errors.ts'
+import type { Delivery } from '../../core/model.ts'
 import { tempDir } from '../support/temp.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { until } from '../support/wait.ts'
@@ -206,7 +207,7 @@ test('a deleted response is not delivered from memory', async () => {
   expect((await world.deliveries({ state: 'dead' }))[0]).toMatchObject({ errorCode: 'event_erased' })
 })
 
-test('replay: one, a filter, in steps; what dies again at once is taken only once', async () => {
+test('replay: one, a filter, in steps, so many a request; what dies again at once is taken only once', async () => {
   await using receiver = await startReceiver({ status: 400 })
   const code: DoublePlugin = {
     ...sender(receiver.url),
@@ -219,33 +220,43 @@ test('replay: one, a filter, in steps; what dies again at once is taken only onc
   }
   await using world = await openWorld({
     installations: [{ id: 'crm', code }],
-    limits: { replayRowsPerStepMax: 4, pageItemsMax: 3 },
+    limits: { replayRowsPerStepMax: 4, replayStepsPerRequestMax: 2 },
   })
   await world.submit(...answers(10))
   await world.settled()
+  const steps: number[] = []
   const deps = {
     store: world.store,
-    push: world.engine.push.bind(world.engine),
+    push: (made: readonly Delivery[]) => {
+      steps.push(made.length)
+      world.engine.push(made)
+    },
     clock: systemClock,
     limits: world.limits,
   }
   const query = { workspace: 'default', installation: 'crm', states: ['dead'] as const }
   expect(await world.store.countReplay(query)).toBe(10)
-  const steps: number[] = []
-  expect(await replayDeliveries(deps, query, (done) => steps.push(done))).toBe(10)
-  expect(steps).toEqual([4, 8, 10])
+  const { replayed, next } = await replayDeliveries(deps, query)
+  expect([replayed, typeof next, steps]).toEqual([8, 'string', [4, 4]])
+  await receiver.received(18)
+  await world.settled()
+  // All ten are dead again; the rest of them is two.
+  expect(await world.store.countReplay(query)).toBe(10)
+  expect(await replayDeliveries(deps, { ...query, after: next ?? '' })).toEqual({ replayed: 2, next: null })
   await receiver.received(20)
   await world.settled()
   receiver.respond({ status: 200 })
   const [one] = await world.deliveries()
-  expect(await replayDeliveries(deps, { ...query, deliveryIds: [one?.id ?? ''] })).toBe(1)
+  expect(await replayDeliveries(deps, { ...query, deliveryIds: [one?.id ?? ''] })).toMatchObject({ replayed: 1 })
   await world.settled()
   expect(await world.store.getDelivery('default', one?.id ?? '')).toMatchObject({
     state: 'delivered',
     attempts: 3,
     scheduleStep: 1,
   })
-  expect(await replayDeliveries(deps, query)).toBe(9)
+  const rest = await replayDeliveries(deps, query)
+  expect(rest.replayed).toBe(8)
+  expect(await replayDeliveries(deps, { ...query, after: rest.next ?? '' })).toEqual({ replayed: 1, next: null })
   await world.settled()
   expect(await world.store.countReplay(query)).toBe(0)
 })

@@ -153,7 +153,7 @@ test('replay: what was delivered is a repeat', async () => {
   }
   expect(
     await replayDeliveries(deps, { workspace: 'default', since: '2000-01-01T00:00:00.000Z', states: ['delivered'] }),
-  ).toBe(1)
+  ).toEqual({ replayed: 1, next: null })
   await world.settled()
   expect(told.map(({ attempt, repeat }) => [attempt, repeat])).toEqual([
     [1, false],

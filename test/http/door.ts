@@ -145,7 +145,7 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
       resume: record('resume', undefined) as never,
       testSend: record('testSend', { eventId: 'evt_1', deliveries: ['dlv_1'] }) as never,
       backfill: record('backfill', { cursor: 0, events: 3 }) as never,
-      replay: record('replay', 2) as never,
+      replay: record('replay', { replayed: 2, next: 'x~y' }) as never,
       countReplay: (query) => store.countReplay(query),
       replayEvents: record('replayEvents', { events: [], left: 0 }) as never,
       check: record('check', {

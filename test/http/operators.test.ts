@@ -266,19 +266,19 @@ describe('deliveries', () => {
     ])
     const calls = door.engineCalls.length
     const dry = await post('/api/v2/replay', { since: '2020-01-01', installation: 'crm', dry_run: true })
-    expect([dry.status, dry.body]).toEqual([200, { dry_run: true, matched: 2, replayed: 0 }])
+    const start = expect.any(String)
+    expect([dry.status, dry.body]).toEqual([200, { dry_run: true, matched: 2, replayed: 0, next_cursor: start }])
     expect(door.engineCalls).toHaveLength(calls)
     const real = await post('/api/v2/replay', { since: '2020-01-01', reason: 'receiver_failed' })
-    expect([real.status, real.body]).toEqual([202, { dry_run: false, matched: 2, replayed: 2 }])
-    expect(door.engineCalls.at(-1)).toEqual([
-      'replay',
-      expect.objectContaining({
-        workspace: 'default',
-        since: '2020-01-01T00:00:00.000Z',
-        states: ['dead'],
-        reason: 'receiver_failed',
-      }),
-    ])
+    expect([real.status, real.body]).toEqual([202, { dry_run: false, matched: 2, replayed: 2, next_cursor: start }])
+    const since = '2020-01-01T00:00:00.000Z'
+    const asked = { workspace: 'default', since, states: ['dead'], reason: 'receiver_failed', endedBy: start }
+    expect(door.engineCalls.at(-1)).toEqual(['replay', asked])
+    // The next request goes on where that one stopped, and is about what had ended when it came.
+    const query = door.engineCalls.at(-1)?.[1] as { readonly endedBy: string } | undefined
+    await post('/api/v2/replay', { since, reason: 'receiver_failed', cursor: real.body['next_cursor'] })
+    expect(door.engineCalls.at(-1)).toEqual(['replay', { ...asked, endedBy: query?.endedBy, after: 'x~y' }])
+    expect((await post('/api/v2/replay', { since: '2020-01-01', cursor: 'else' })).status).toBe(422)
     expect((await post('/api/v2/replay', { installation: 'crm' })).body['errors']).toEqual([
       expect.objectContaining({ pointer: '/since' }),
     ])

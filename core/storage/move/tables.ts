@@ -129,6 +129,7 @@ export const TABLES: readonly MoveTable[] = [
     last_error_code: 'text',
     check_at: 'text',
     check_result: 'text',
+    last_error_delivery: 'text',
   }),
   table('deliveries', 2, {
     workspace: 'text',
@@ -155,6 +156,7 @@ export const TABLES: readonly MoveTable[] = [
     host: 'text',
     input: 'text',
     pace_key: 'text',
+    cause: 'text',
   }),
   table('lane_counts', 2, {
     workspace: 'text',

@@ -1,6 +1,7 @@
 /** The end of attempts: the delivery moves on, its log row is written, its effects happen. */
 import { HubError } from '../../errors.ts'
 import type { DeliveryState, WorkspaceId } from '../../model.ts'
+import { causeOf } from '../cause.ts'
 import { all, allMany, first, run, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
 import type { AttemptRow, DeliveryRow } from '../rows.ts'
@@ -22,7 +23,7 @@ const NEXT = {
 
 const LOOK = `SELECT state, attempts, event_seq, form_id, response_id FROM deliveries WHERE workspace = ? AND id = ?`
 const MOVE = `UPDATE deliveries SET state = ?, attempts = attempts + 1, schedule_step = ?, due_at_ms = ?, finished_at = ?,
-    reason = ?, error_code = ?, error = ?, host = ?
+    reason = ?, error_code = ?, error = ?, host = ?, cause = ?
   WHERE workspace = ? AND id = ? AND state = ? AND attempts = ?`
 
 const LOOK_MANY = `SELECT id, state, attempts FROM deliveries WHERE workspace = ? AND id = ?`
@@ -150,9 +151,11 @@ type Moved = Pick<DeliveryRow, 'state' | 'attempts'>
 
 /** What `MOVE` takes. */
 function moveOf(each: Finished, before: Moved): SqlValue[] {
-  const { workspace, deliveryId, state, scheduleStep, dueAtMs, endedAt, reason, errorCode, error, host } = each
+  const { workspace, installation, deliveryId, state, scheduleStep, dueAtMs, endedAt, reason, errorCode, error, host } =
+    each
   const finishedAt = state === 'delivered' || state === 'dead' ? endedAt : null
-  const values = [state, scheduleStep, Math.ceil(dueAtMs), finishedAt, reason, errorCode, error, host]
+  const cause = state === 'dead' ? causeOf({ installation, code: errorCode, error }) : null
+  const values = [state, scheduleStep, Math.ceil(dueAtMs), finishedAt, reason, errorCode, error, host, cause]
   return [...values, workspace, deliveryId, before.state, before.attempts]
 }
 
@@ -166,7 +169,13 @@ function noteEnd(notes: LaneNotes, each: Finished): void {
   const { outcome, error, errorCode } = each.attempt
   const ok = outcome === 'delivered'
   const told = ok ? null : (each.error ?? error ?? each.errorCode)
-  noteOutcome(notes, each, { at: each.endedAt, ok, error: told, code: ok ? null : (each.errorCode ?? errorCode) })
+  noteOutcome(notes, each, {
+    at: each.endedAt,
+    ok,
+    error: told,
+    code: ok ? null : (each.errorCode ?? errorCode),
+    deliveryId: each.deliveryId,
+  })
 }
 
 /** The attempts of a delivery, first to last. */

@@ -1,11 +1,13 @@
 /** Reading deliveries: what is due, one, a page, a count. */
-import type { DeliveryState, WorkspaceId } from '../../model.ts'
+import type { WorkspaceId } from '../../model.ts'
 import { all, allMany, first } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
 import type { DeliveryRow } from '../rows.ts'
 import type { DeliveryQuery, DuePlace } from '../store.ts'
-import { newestFirst, olderThan, olderThanAsText, page, when, where, within } from '../where.ts'
+import { where } from '../where.ts'
 import type { Condition } from '../where.ts'
+import { boundsOf, pageOf, pathOf, stretchOf } from './delivery-paths.ts'
+import type { DeliveryFilter } from './delivery-paths.ts'
 
 /** What `toDelivery` needs. */
 export const DELIVERY_COLUMNS = `workspace, id, installation, plugin, kind, name, event_seq, event_id, form_id, response_id,
@@ -99,59 +101,56 @@ export function* getDelivery(input: {
 export function* listDeliveries(input: {
   readonly workspace: WorkspaceId
   readonly query: DeliveryQuery
+  readonly rowsMax: number
 }): Procedure<{ readonly rows: readonly DeliveryRow[]; readonly next: string | null }> {
-  const { workspace, query } = input
-  const waiting = query.state === 'pending' || query.state === 'retrying'
-  const older = waiting ? olderThanAsText(query.after) : olderThan(query.after)
-  const { sql, params } = where([...(yield* conditions(workspace, query)), older])
-  const rows = yield* all<DeliveryRow>(
-    `SELECT ${DELIVERY_COLUMNS} FROM deliveries WHERE ${sql} ORDER BY created_at DESC, id DESC LIMIT ?`,
-    [...params, query.limit + 1],
-  )
-  return page(rows, query.limit, newestFirst)
+  const { workspace, query, rowsMax } = input
+  const { limit, after, since, until, text } = query
+  const path = yield* pathOf(workspace, filterOf(query))
+  const also = text === undefined ? undefined : holds(text)
+  const stretch = yield* stretchOf(path, { order: 'newest', after, since, until, also, rowsMax })
+  return yield* pageOf<DeliveryRow>(DELIVERY_COLUMNS, stretch, limit)
 }
 
 /** How many the same query would list. */
 export function* countDeliveries(input: {
   readonly workspace: WorkspaceId
-  readonly query: Omit<DeliveryQuery, 'limit' | 'after'>
+  readonly query: Omit<DeliveryQuery, 'limit' | 'after' | 'text'>
 }): Procedure<number> {
-  const { sql, params } = where(yield* conditions(input.workspace, input.query))
+  const { since, until } = input.query
+  const path = yield* pathOf(input.workspace, filterOf(input.query))
+  const { sql, params } = where([...path.indexed, ...boundsOf(path, { order: 'newest', since, until }), ...path.others])
   const row = yield* first<{ n: number }>(`SELECT count(*) AS n FROM deliveries WHERE ${sql}`, params)
   return Number(row?.n ?? 0)
 }
 
-/** What the filters of a query ask of a row; `text` and `cause` are for `search.ts`. */
-export function* conditions(
-  workspace: WorkspaceId,
-  query: Omit<DeliveryQuery, 'limit' | 'after'>,
-): Procedure<readonly Condition[]> {
+const filterOf = ({ state, ...filter }: Omit<DeliveryQuery, 'limit' | 'after' | 'text'>): DeliveryFilter =>
+  state === undefined ? filter : { ...filter, states: [state] }
+
+const OF_ITSELF = ['error', 'error_code', 'host', 'input']
+
+/**
+ * That the text stands in the delivery itself or, when asked for, in the answers of its response. The case of ASCII letters
+ * does not matter: columns compare by their bytes in both databases, and `lower` knows no others there. Of what is asked for
+ * the database might make something else, so it comes in small letters already.
+ */
+function holds(text: NonNullable<DeliveryQuery['text']>): Condition {
+  const like = patternOf(text.words)
+  // Answers are JSON: quotes and the like stand in them as it writes them.
+  const inJson = patternOf(JSON.stringify(text.words).slice(1, -1))
+  const has = (column: string): string => String.raw`lower(${column}) LIKE ? ESCAPE '\'`
+  const own = OF_ITSELF.map((name) => has(`COALESCE(${name}, '')`)).join(' OR ')
+  const answers = ` OR EXISTS (SELECT 1 FROM responses r
+    WHERE r.workspace = deliveries.workspace AND r.id = deliveries.response_id AND ${has('r.data')})`
   return [
-    ['workspace = ?', workspace],
-    ...(query.event === undefined ? [] : yield* ofEvent(workspace, query.event)),
-    when('installation = ?', query.installation),
-    when('form_id = ?', query.form),
-    when('response_id = ?', query.response),
-    ...ofState(query.state),
-    when('reason = ?', query.reason),
-    when('error_code = ?', query.code),
-    ...within(query),
+    // An OR alone might be looked up by ids.
+    `CASE WHEN id = ? OR response_id = ? OR event_id = ? OR ${own}${text.inAnswers ? answers : ''} THEN 1 ELSE 0 END = 1`,
+    text.words,
+    text.words,
+    text.words,
+    ...OF_ITSELF.map((name) => (name === 'input' ? inJson : like)),
+    ...(text.inAnswers ? [inJson] : []),
   ]
 }
 
-/** Written so that the small indexes of dead and of waiting ones serve where they can. */
-function ofState(state: DeliveryState | undefined): readonly Condition[] {
-  if (state === undefined) return []
-  if (state === 'dead') return [["state = 'dead'"]]
-  return state === 'delivered' ? [['state = ?', state]] : [['state = ?', state], ['finished_at IS NULL']]
-}
-
-/** Deliveries are indexed by response, or by event when there is none; the event itself says which it is. */
-function* ofEvent(workspace: WorkspaceId, eventId: string): Procedure<readonly Condition[]> {
-  const event = yield* first<{ response_id: string | null }>(
-    'SELECT response_id FROM events WHERE id = ? AND workspace = ?',
-    [eventId, workspace],
-  )
-  const responseId = event?.response_id ?? null
-  return [['event_id = ?', eventId], responseId === null ? ['response_id IS NULL'] : ['response_id = ?', responseId]]
-}
+const patternOf = (words: string): string =>
+  `%${words.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase()).replaceAll(/[\\%_]/g, String.raw`\$&`)}%`

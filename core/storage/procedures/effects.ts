@@ -1,5 +1,6 @@
 /** What a run asked for, written in the transaction that ends the run. */
 import type { DeliveryState, NewDelivery, WorkspaceId } from '../../model.ts'
+import { causeOf } from '../cause.ts'
 import { allMany, first, run, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
 import type { DeliveryRow } from '../rows.ts'
@@ -13,8 +14,8 @@ import type { LaneNotes } from './lane-notes.ts'
 
 const INSERT_DELIVERY = `INSERT INTO deliveries (workspace, id, installation, plugin, kind, name, dedupe_key, event_seq,
     event_id, form_id, response_id, order_key, pace_key, state, attempts, schedule_step, due_at_ms, created_at, finished_at,
-    reason, error_code, error, input)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    reason, error_code, error, cause, input)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (workspace, installation, dedupe_key) DO NOTHING`
 /** One that no attempt was made of yet: what is not named is null. */
 const INSERT_PENDING = `INSERT INTO deliveries (workspace, id, installation, plugin, kind, name, dedupe_key, event_seq,
@@ -34,7 +35,7 @@ const FIND_KEY = `SELECT id, state, attempts FROM deliveries
   WHERE workspace = ? AND installation = ? AND dedupe_key = ? AND input IS NOT NULL`
 /** Id, key and the count of attempts stay; the retry schedule begins anew with the attempt that failed just now. */
 const REOPEN = `UPDATE deliveries SET state = ?, attempts = attempts + 1, schedule_step = ?, due_at_ms = ?, finished_at = ?,
-    reason = ?, error_code = ?, error = ?
+    reason = ?, error_code = ?, error = ?, cause = ?
   WHERE workspace = ? AND id = ? RETURNING ${DELIVERY_COLUMNS}`
 
 /** On whose behalf, and when. */
@@ -165,10 +166,11 @@ function* reopen(
   const ended = found?.state === 'delivered' || found?.state === 'dead'
   if (failed === undefined || found === undefined || !ended) return { rows: [], deaths: [] }
   const { state, reason, errorCode, error } = failed
+  const cause = causeOfFailed(owner, failed)
   const finishedAt = state === 'dead' ? at : null
   const dueAtMs = Math.ceil(delivery.dueAtMs)
   const rows = yield* allMany<DeliveryRow>(REOPEN, [
-    [state, failed.scheduleStep, dueAtMs, finishedAt, reason, errorCode, error, workspace, found.id],
+    [state, failed.scheduleStep, dueAtMs, finishedAt, reason, errorCode, error, cause, workspace, found.id],
   ])
   if (found.state !== state) noteMove(notes, owner, { from: found.state, to: state })
   const deaths = yield* noteFailed(owner, delivery, { id: found.id, n: Number(found.attempts) + 1, notes })
@@ -224,9 +226,15 @@ function rowOf(owner: EffectOwner, delivery: NewDelivery): SqlValue[] {
     failed?.reason ?? null,
     failed?.errorCode ?? null,
     failed?.error ?? null,
+    failed === undefined ? null : causeOfFailed(owner, failed),
     delivery.input,
   ]
 }
+
+const causeOfFailed = (
+  { installation }: EffectOwner,
+  { state, errorCode: code, error }: NonNullable<NewDelivery['failed']>,
+): string | null => (state === 'dead' ? causeOf({ installation, code, error }) : null)
 
 /** The log row of a handler run that failed, its lane's health, and the event when it was the end. */
 function* noteFailed(
@@ -238,7 +246,7 @@ function* noteFailed(
   const { id, n, notes } = attempted
   if (failed === undefined) return []
   const { attempt, state, reason, errorCode, error } = failed
-  noteOutcome(notes, owner, { at: owner.at, ok: false, error: error ?? errorCode, code: errorCode })
+  noteOutcome(notes, owner, { at: owner.at, ok: false, error: error ?? errorCode, code: errorCode, deliveryId: id })
   yield* run(INSERT_ATTEMPT, [
     owner.workspace,
     id,

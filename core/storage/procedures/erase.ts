@@ -6,7 +6,7 @@ import { eraseAside, eraseAsideOf } from './discard.ts'
 import type { AsideKey } from './discard.ts'
 import { append } from './events.ts'
 import { eraseLooseRuns } from './runs.ts'
-import { eraseDeliveries, eraseTraces } from './traces.ts'
+import { ERASED_COLUMNS, eraseDeliveries, eraseTraces } from './traces.ts'
 import type { Erased } from './traces.ts'
 
 /** Rows a slice may touch: small enough that other writers wait a few milliseconds at most. */
@@ -110,7 +110,7 @@ function* eraseLooseEvents(workspace: WorkspaceId, formId: string, beforeSeq: nu
 
 function* eraseLooseDeliveries(workspace: WorkspaceId, formId: string, at: string): Procedure<number> {
   const deliveries = yield* all<Erased>(
-    `SELECT id, installation, state FROM deliveries
+    `SELECT ${ERASED_COLUMNS} FROM deliveries
       WHERE workspace = ? AND form_id = ? AND response_id IS NULL AND input IS NOT NULL LIMIT ?`,
     [workspace, formId, SLICE_ROWS],
   )

@@ -15,6 +15,8 @@ interface LaneNote extends LaneName {
   failureAt: string | null
   error: string | null
   code: string | null
+  /** Whose failure was the last. */
+  deliveryId: string | null
   /** Failures since the last success that was noted here. */
   failuresInARow: number
 }
@@ -38,7 +40,13 @@ export function noteMove(
 export function noteOutcome(
   notes: LaneNotes,
   lane: LaneName,
-  outcome: { readonly at: string; readonly ok: boolean; readonly error: string | null; readonly code: string | null },
+  outcome: {
+    readonly at: string
+    readonly ok: boolean
+    readonly error: string | null
+    readonly code: string | null
+    readonly deliveryId: string
+  },
 ): void {
   const note = noteOf(notes, lane)
   if (outcome.ok) {
@@ -49,6 +57,7 @@ export function noteOutcome(
   note.failureAt = outcome.at
   note.error = outcome.error
   note.code = outcome.code
+  note.deliveryId = outcome.deliveryId
   note.failuresInARow += 1
 }
 
@@ -65,6 +74,7 @@ function noteOf(notes: LaneNotes, { workspace, installation }: LaneName): LaneNo
     failureAt: null,
     error: null,
     code: null,
+    deliveryId: null,
     failuresInARow: 0,
   }
   notes.set(key, note)
@@ -93,14 +103,15 @@ export function* saveLaneNotes(notes: LaneNotes): Procedure<void> {
   yield* runMany(
     `UPDATE installations SET last_success_at = coalesce(?, last_success_at), last_failure_at = coalesce(?, last_failure_at),
       last_error = coalesce(?, last_error), last_error_code = coalesce(?, last_error_code),
-      failure_streak = failure_streak * ? + ? WHERE workspace = ? AND id = ?`,
+      last_error_delivery = coalesce(?, last_error_delivery), failure_streak = failure_streak * ? + ? WHERE workspace = ? AND id = ?`,
     lanes
       .filter(({ successAt, failureAt }) => successAt !== null || failureAt !== null)
-      .map(({ workspace, installation, successAt, failureAt, error, code, failuresInARow }): SqlValue[] => [
+      .map(({ workspace, installation, successAt, failureAt, error, code, deliveryId, failuresInARow }): SqlValue[] => [
         successAt,
         failureAt,
         error,
         code,
+        deliveryId,
         successAt === null ? 1 : 0,
         failuresInARow,
         workspace,

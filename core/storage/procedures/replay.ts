@@ -4,85 +4,77 @@ import { all, allMany, first, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
 import type { DeliveryRow } from '../rows.ts'
 import type { ReplayQuery } from '../store.ts'
-import { when, where, within } from '../where.ts'
-import type { Condition } from '../where.ts'
+import { newestFirst, when, where } from '../where.ts'
+import type { Place } from '../where.ts'
 import { noteMove, saveLaneNotes } from './lane-notes.ts'
 import type { LaneNotes } from './lane-notes.ts'
 import { DELIVERY_COLUMNS } from './deliveries.ts'
+import { boundsOf, pageOf, pathByIds, pathOf, stretchOf } from './delivery-paths.ts'
+import type { DeliveryFilter, Stretch } from './delivery-paths.ts'
 
 /** Due now with a fresh retry schedule; id, key and the count of attempts stay. */
 const REPLAY = `UPDATE deliveries SET state = 'pending', schedule_step = 0, due_at_ms = ?, finished_at = NULL, reason = NULL,
-    error_code = NULL, error = NULL
+    error_code = NULL, error = NULL, cause = NULL
   WHERE workspace = ? AND id = ? RETURNING ${DELIVERY_COLUMNS}`
 
-interface Candidate {
-  readonly id: string
+const CANDIDATE = 'created_at, id, installation, state'
+
+interface Candidate extends Place {
   readonly installation: string
   readonly state: DeliveryState
 }
 
-/** How many the same query would make pending. */
-export function* countReplay(query: ReplayQuery): Procedure<number> {
-  const { sql, params } = where(conditions(query))
-  if (query.deliveryIds === undefined) {
-    const row = yield* first<{ n: number }>(`SELECT count(*) AS n FROM deliveries WHERE ${sql}`, params)
-    return Number(row?.n ?? 0)
-  }
-  return (yield* candidates(query, query.deliveryIds.length)).length
+/** Of those that match: how many may be made pending, and where to go on counting; a slice looks at so many rows. */
+export function* countReplaySlice(
+  query: ReplayQuery & { readonly rowsMax: number },
+): Procedure<{ readonly n: number; readonly next: string | null }> {
+  if (query.deliveryIds !== undefined) return { n: (yield* named(query, query.deliveryIds)).length, next: null }
+  const { conditions, end } = yield* matching({ ...query, isCount: true })
+  const { sql, params } = where(conditions)
+  const row = yield* first<{ n: number }>(`SELECT count(*) AS n FROM deliveries WHERE ${sql}`, params)
+  return { n: Number(row?.n ?? 0), next: end === undefined ? null : newestFirst(end) }
 }
 
 /** Oldest first, so that a replay in steps keeps the order of the first run. */
 export function* replay(
-  query: ReplayQuery & { readonly limit: number; readonly nowMs: number },
-): Procedure<readonly DeliveryRow[]> {
-  const { workspace, nowMs } = query
+  query: ReplayQuery & { readonly limit: number; readonly nowMs: number; readonly rowsMax: number },
+): Procedure<{ readonly rows: readonly DeliveryRow[]; readonly next: string | null }> {
+  const { workspace, nowMs, limit, deliveryIds } = query
   const notes: LaneNotes = new Map()
-  const chosen = yield* candidates(query, query.limit)
-  for (const { installation, state } of chosen) {
+  const chosen =
+    deliveryIds === undefined
+      ? yield* pageOf<Candidate>(CANDIDATE, yield* matching(query), limit)
+      : { rows: (yield* named(query, deliveryIds)).slice(0, limit), next: null }
+  for (const { installation, state } of chosen.rows) {
     if (state !== 'pending') noteMove(notes, { workspace, installation }, { from: state, to: 'pending' })
   }
   yield* saveLaneNotes(notes)
-  return yield* allMany<DeliveryRow>(
+  const rows = yield* allMany<DeliveryRow>(
     REPLAY,
-    chosen.map((candidate): SqlValue[] => [Math.floor(nowMs), workspace, candidate.id]),
+    chosen.rows.map((candidate): SqlValue[] => [Math.floor(nowMs), workspace, candidate.id]),
+  )
+  return { rows, next: chosen.next }
+}
+
+/** What was erased cannot be sent again; `states` says which of the others. Counts and replays ask for no more and no less. */
+const filterOf = (query: ReplayQuery): DeliveryFilter => ({ ...query, hasInput: true })
+
+function* matching(query: ReplayQuery & { readonly rowsMax: number; readonly isCount?: true }): Procedure<Stretch> {
+  return yield* stretchOf(yield* pathOf(query.workspace, filterOf(query)), { ...query, order: 'oldest' })
+}
+
+function* named(query: ReplayQuery, ids: readonly string[]): Procedure<readonly Candidate[]> {
+  const path = pathByIds(query.workspace, filterOf(query))
+  const { since, until } = query
+  const { sql, params } = where([...path.indexed, ...boundsOf(path, { order: 'oldest', since, until }), ...path.others])
+  return yield* allMany<Candidate>(
+    `SELECT ${CANDIDATE} FROM deliveries WHERE ${sql} AND id = ?`,
+    [...new Set(ids)].map((id) => [...params, id]),
   )
 }
 
-function* candidates(query: ReplayQuery, limit: number): Procedure<readonly Candidate[]> {
-  const { sql, params } = where(conditions(query))
-  const select = `SELECT id, installation, state FROM deliveries WHERE ${sql}`
-  if (query.deliveryIds === undefined) {
-    return yield* all<Candidate>(`${select} ORDER BY created_at, id LIMIT ?`, [...params, limit])
-  }
-  const ids = [...new Set(query.deliveryIds)]
-  const rows = yield* allMany<Candidate>(
-    `${select} AND id = ?`,
-    ids.map((id) => [...params, id]),
-  )
-  return rows.slice(0, limit)
-}
-
-/** What was erased cannot be sent again; `states` says which of the others. */
-function conditions(query: ReplayQuery): readonly Condition[] {
-  return [
-    ['workspace = ?', query.workspace],
-    inStates(query.states),
-    ['input IS NOT NULL'],
-    when('installation = ?', query.installation),
-    when('form_id = ?', query.form),
-    when('reason = ?', query.reason),
-    when('error_code = ?', query.code),
-    when('host = ?', query.host),
-    ...within(query),
-  ]
-}
-
-/** Written so that the small index of dead ones serves where it can. */
-function inStates(states: readonly DeliveryState[]): Condition {
-  if (states.length === 0) return ['1 = 0']
-  if (states.length === 1 && states[0] === 'dead') return ["state = 'dead'"]
-  return [`state IN (${states.map(() => '?').join(', ')})`, ...states]
-}
+/** Rows that one `countReplaySlice` looks at: other readers wait some milliseconds at most. */
+export const COUNT_SLICE_ROWS = 10_000
 
 /** Rows of one `hastenSlice`: other writers wait a few milliseconds at most. */
 export const HASTEN_SLICE_ROWS = 1_000

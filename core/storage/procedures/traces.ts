@@ -1,5 +1,6 @@
 /** What the log, deliveries, attempts and the history of runs hold of responses, and its end. */
 import type { DeliveryState, WorkspaceId } from '../../model.ts'
+import { causeOf } from '../cause.ts'
 import { allMany, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
 import { noteMove, saveLaneNotes } from './lane-notes.ts'
@@ -11,7 +12,14 @@ export interface Erased {
   readonly id: string
   readonly installation: string
   readonly state: DeliveryState
+  readonly error_code: string | null
 }
+
+/** What `Erased` is made of. */
+export const ERASED_COLUMNS = 'id, installation, state, error_code'
+
+/** What a delivery says of itself that still waited. */
+const GONE = { code: 'event_erased', error: 'The response was deleted before this was delivered.' } as const
 
 /** Erases all of it, and notes the ids, so that a run that is under way brings nothing of them back. */
 export function* eraseTraces(workspace: WorkspaceId, ids: readonly string[], at: string): Procedure<void> {
@@ -22,7 +30,7 @@ export function* eraseTraces(workspace: WorkspaceId, ids: readonly string[], at:
     keys,
   )
   const deliveries = yield* allMany<Erased>(
-    'SELECT id, installation, state FROM deliveries WHERE workspace = ? AND response_id = ?',
+    `SELECT ${ERASED_COLUMNS} FROM deliveries WHERE workspace = ? AND response_id = ?`,
     keys,
   )
   yield* eraseDeliveries(workspace, deliveries, at)
@@ -39,16 +47,32 @@ export function* eraseDeliveries(workspace: WorkspaceId, deliveries: readonly Er
     keys,
   )
   yield* runMany(
-    'UPDATE deliveries SET input = NULL, error = NULL, order_key = NULL, pace_key = NULL WHERE workspace = ? AND id = ?',
-    keys,
+    `UPDATE deliveries SET input = NULL, error = NULL, order_key = NULL, pace_key = NULL, cause = ?
+      WHERE workspace = ? AND id = ?`,
+    deliveries.map((delivery): SqlValue[] => [causeLeft(delivery), workspace, delivery.id]),
   )
-  const waiting = deliveries.filter(({ state }) => state === 'pending' || state === 'retrying')
+  // What was said before anybody kept whose words they are may be of any of them. The code stays.
+  yield* runMany(
+    `UPDATE installations SET last_error = NULL, last_error_delivery = NULL
+      WHERE workspace = ? AND id = ? AND last_error IS NOT NULL AND coalesce(last_error_delivery, ?) = ?`,
+    deliveries.map(({ id, installation }): SqlValue[] => [workspace, installation, id, id]),
+  )
+  const waiting = deliveries.filter(isWaiting)
   for (const { installation, state } of waiting)
     noteMove(notes, { workspace, installation }, { from: state, to: 'dead' })
   yield* runMany(
-    `UPDATE deliveries SET state = 'dead', finished_at = ?, reason = 'permanent_reject', error_code = 'event_erased',
-      error = 'The response was deleted before this was delivered.' WHERE workspace = ? AND id = ?`,
-    waiting.map(({ id }): SqlValue[] => [at, workspace, id]),
+    `UPDATE deliveries SET state = 'dead', finished_at = ?, reason = 'permanent_reject', error_code = ?, error = ?
+      WHERE workspace = ? AND id = ?`,
+    waiting.map(({ id }): SqlValue[] => [at, GONE.code, GONE.error, workspace, id]),
   )
   yield* saveLaneNotes(notes)
+}
+
+const isWaiting = ({ state }: Erased): boolean => state === 'pending' || state === 'retrying'
+
+/** Of a dead one its code alone is left: its words may have quoted the response. */
+function causeLeft(erased: Erased): string | null {
+  const { installation, error_code: code } = erased
+  if (isWaiting(erased)) return causeOf({ installation, ...GONE })
+  return erased.state === 'dead' ? causeOf({ installation, code, error: null }) : null
 }

@@ -1,11 +1,13 @@
 /** Small duties: expired rows, sizes, proof that a write can be committed. */
-import { first, run } from '../procedure.ts'
-import type { Procedure } from '../procedure.ts'
+import { causeOf } from '../cause.ts'
+import { all, first, run, runMany } from '../procedure.ts'
+import type { Procedure, SqlValue } from '../procedure.ts'
+import type { DeliveryRow } from '../rows.ts'
 import { purgeRuns } from './runs.ts'
 
 const SLICE_ROWS = 500
 
-/** Drops one slice of what expired; `more` says that another is due. */
+/** Drops one slice of what expired, and names causes that are missing; `more` says that another is due. */
 export function* purgeSlice({
   nowMs,
   runsBeforeMs,
@@ -24,8 +26,24 @@ export function* purgeSlice({
     [nowMs, SLICE_ROWS],
   )
   const runs = yield* purgeRuns(runsBeforeMs, SLICE_ROWS)
-  const counts = [keys, values, runs]
+  const counts = [keys, values, runs, yield* nameCauses()]
   return { dropped: keys + values + runs, more: counts.includes(SLICE_ROWS) }
+}
+
+/** Of what died under a program that kept none; as long as a fleet is replaced there are more. */
+function* nameCauses(): Procedure<number> {
+  const dead = yield* all<Pick<DeliveryRow, 'workspace' | 'id' | 'installation' | 'error_code' | 'error'>>(
+    `SELECT workspace, id, installation, error_code, error FROM deliveries WHERE state = 'dead' AND cause IS NULL LIMIT ?`,
+    [SLICE_ROWS],
+  )
+  return yield* runMany(
+    `UPDATE deliveries SET cause = ? WHERE workspace = ? AND id = ? AND state = 'dead'`,
+    dead.map(({ workspace, id, installation, error_code: code, error }): SqlValue[] => [
+      causeOf({ installation, code, error }),
+      workspace,
+      id,
+    ]),
+  )
 }
 
 /** A real write, so that a full or read-only disk shows. */

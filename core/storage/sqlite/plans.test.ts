@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Procedure } from '../procedure.ts'
-import { READS } from '../verbs.ts'
+import type { DeliveryQuery, ReplayQuery } from '../store.ts'
+import { READS, WRITES } from '../verbs.ts'
 import { openWriter } from './connection.ts'
 import type { Connection } from './connection.ts'
 import { migrate } from './migrate.ts'
@@ -21,6 +22,11 @@ afterAll(() => {
   rmSync(dir, { recursive: true, force: true })
 })
 
+/** What every statement is answered with. */
+const ROW = { seq: 1, created_at: '2026-01-01T00:00:00.000Z', id: 'id' }
+/** A page of those looked at: begins where the page before ended, ends at the last of so many rows. */
+const STRETCH = '(created_at,id)>(?,?) AND (created_at,id)<(?,?)'
+
 /** The plan of each statement of a procedure. */
 function plans(procedure: Procedure<unknown>): string {
   const details: string[] = []
@@ -29,7 +35,7 @@ function plans(procedure: Procedure<unknown>): string {
     const params = 'params' in step.value ? step.value.params : (step.value.many[0] ?? [])
     const rows = connection.db.prepare(`EXPLAIN QUERY PLAN ${step.value.sql}`).all(params) as { detail: string }[]
     details.push(...rows.map(({ detail }) => detail))
-    step = procedure.next({ rows: [{ seq: 1 }], changes: 0 })
+    step = procedure.next({ rows: [ROW, ROW], changes: 0 })
   }
   return details.join('\n')
 }
@@ -38,6 +44,9 @@ const workspace = 'w'
 const page = { limit: 50, after: '2026-01-02T00:00:00.000Z~id' }
 const since = '2026-01-01T00:00:00Z'
 const lane = { workspace, installation: 'i' }
+const deliveries = (query: DeliveryQuery) => READS.listDeliveries({ workspace, query, rowsMax: 9 })
+const replays = (query: Omit<ReplayQuery, 'workspace'>) =>
+  WRITES.replay({ workspace, after: page.after, limit: 9, nowMs: 1, rowsMax: 9, ...query })
 
 describe('query plans', () => {
   it.each([
@@ -61,65 +70,108 @@ describe('query plans', () => {
       'quarantine_by_form',
     ],
     ['quarantine by verdict', () => READS.quarantineCounts(), 'COVERING INDEX quarantine_by_verdict'],
-    ['deliveries', () => READS.listDeliveries({ workspace, query: page }), 'deliveries_by_time'],
-    [
-      'deliveries of one',
-      () => READS.listDeliveries({ workspace, query: { ...page, installation: 'i' } }),
-      'deliveries_by_installation',
-    ],
+    ['deliveries', () => deliveries(page), 'deliveries_by_time'],
+    ['deliveries of one', () => deliveries({ ...page, installation: 'i' }), 'deliveries_by_installation'],
     [
       'delivered of one',
-      () => READS.listDeliveries({ workspace, query: { ...page, installation: 'i', state: 'delivered', since } }),
+      () => deliveries({ ...page, installation: 'i', state: 'delivered', since }),
       'deliveries_by_installation',
     ],
-    ['dead', () => READS.listDeliveries({ workspace, query: { ...page, state: 'dead' } }), 'deliveries_dead '],
-    [
-      'dead of one',
-      () => READS.listDeliveries({ workspace, query: { ...page, installation: 'i', state: 'dead' } }),
-      'deliveries_dead_of_one',
-    ],
-    [
-      'waiting of one',
-      () => READS.listDeliveries({ workspace, query: { ...page, installation: 'i', state: 'retrying' } }),
-      'deliveries_due',
-    ],
-    [
-      'of a response',
-      () => READS.listDeliveries({ workspace, query: { ...page, installation: 'i', response: 'r' } }),
-      'deliveries_by_response',
-    ],
+    ['dead', () => deliveries({ ...page, state: 'dead' }), 'deliveries_dead '],
+    ['dead of one', () => deliveries({ ...page, installation: 'i', state: 'dead' }), 'deliveries_dead_of_one'],
+    ['waiting of one', () => deliveries({ ...page, installation: 'i', state: 'retrying' }), 'deliveries_due'],
+    ['of a response', () => deliveries({ ...page, installation: 'i', response: 'r' }), 'deliveries_by_response'],
     [
       'words in those of one',
-      () =>
-        READS.searchDeliveries({
-          workspace,
-          query: { ...page, installation: 'i', text: { words: 'w', inAnswers: true } },
-          rowsMax: 9,
-        }),
-      'deliveries_by_installation',
+      () => deliveries({ ...page, installation: 'i', text: { words: 'w', inAnswers: true } }),
+      `deliveries_by_installation (workspace=? AND installation=? AND ${STRETCH})`,
     ],
     [
       'answers of those',
-      () =>
-        READS.searchDeliveries({ workspace, query: { ...page, text: { words: 'w', inAnswers: true } }, rowsMax: 9 }),
+      () => deliveries({ ...page, text: { words: 'w', inAnswers: true } }),
       'SEARCH r USING INDEX sqlite_autoindex_responses_1 (workspace=? AND id=?)',
     ],
-    ['dead by cause', () => READS.groupDead({ workspace, query: {}, rowsMax: 9 }), 'deliveries_dead '],
-    ['the event of a response', () => READS.eventOfResponse({ workspace, responseId: 'r' }), 'events_by_response'],
     [
-      'of an event alone',
-      () => READS.listDeliveries({ workspace, query: { ...page, event: 'e' } }),
-      'deliveries_of_event_alone',
+      'words since then',
+      () => deliveries({ limit: 9, since, until: since, text: { words: 'w', inAnswers: true } }),
+      'deliveries_by_time (workspace=? AND (created_at,id)>(?,?) AND created_at<?)',
+    ],
+    ['of a form', () => deliveries({ ...page, form: 'f' }), 'deliveries_by_form (workspace=? AND form_id=?'],
+    [
+      'delivered of a form',
+      () => deliveries({ ...page, form: 'f', state: 'delivered', since }),
+      `deliveries_by_form (workspace=? AND form_id=? AND ${STRETCH})`,
     ],
     [
+      'of a form and one',
+      () => deliveries({ ...page, form: 'f', installation: 'i' }),
+      `deliveries_by_installation (workspace=? AND installation=? AND ${STRETCH})`,
+    ],
+    ['of a code', () => deliveries({ ...page, code: 'c', since }), `deliveries_by_time (workspace=? AND ${STRETCH})`],
+    [
+      'dead of a code and form',
+      () => deliveries({ ...page, state: 'dead', code: 'c', form: 'f', since }),
+      `deliveries_dead (workspace=? AND ${STRETCH})`,
+    ],
+    [
+      'of a reason and one',
+      () => deliveries({ ...page, reason: 'config_error', installation: 'i' }),
+      `deliveries_dead_of_one (workspace=? AND installation=? AND ${STRETCH})`,
+    ],
+    [
+      'waiting with words',
+      () => deliveries({ ...page, state: 'pending', text: { words: 'w', inAnswers: true } }),
+      'deliveries_due (workspace=?)',
+    ],
+    [
+      'count by reason',
+      () =>
+        READS.countDeliveries({ workspace, query: { state: 'dead', reason: 'config_error', code: 'c', form: 'f' } }),
+      'COVERING INDEX deliveries_dead_causes',
+    ],
+    [
+      'dead by cause',
+      () => READS.groupDead({ workspace, query: {}, rowsMax: 9, groupsMax: 9 }),
+      'COVERING INDEX deliveries_dead_causes',
+    ],
+    [
+      'dead of a code by cause',
+      () => READS.groupDead({ workspace, query: { code: 'c', form: 'f' }, rowsMax: 9, groupsMax: 9 }),
+      'COVERING INDEX deliveries_dead_causes',
+    ],
+    ['of a cause', () => deliveries({ ...page, cause: 'c' }), 'deliveries_by_cause (cause=? AND workspace=?'],
+    [
+      'count of a cause',
+      () => READS.countDeliveries({ workspace, query: { cause: 'c' } }),
+      'COVERING INDEX deliveries_by_cause',
+    ],
+    ['what has no cause yet', () => WRITES.purgeSlice({ nowMs: 1, runsBeforeMs: 1 }), 'deliveries_by_cause (cause=?)'],
+    ['the event of a response', () => READS.eventOfResponse({ workspace, responseId: 'r' }), 'events_by_response'],
+    ['of an event alone', () => deliveries({ ...page, event: 'e' }), 'deliveries_of_event_alone'],
+    [
       'replay of the dead',
-      () => READS.countReplay({ workspace, states: ['dead'], installation: 'i', since }),
-      'deliveries_dead_of_one',
+      () => replays({ states: ['dead'], installation: 'i', form: 'f', since }),
+      `deliveries_dead_of_one (workspace=? AND installation=? AND ${STRETCH})`,
+    ],
+    [
+      'replay of a cause',
+      () => replays({ states: ['dead', 'dead'], cause: 'c', installation: 'i' }),
+      `deliveries_by_cause (cause=? AND workspace=? AND ${STRETCH})`,
+    ],
+    [
+      'replay of a form',
+      () => replays({ states: ['dead', 'delivered'], form: 'f', host: 'h', endedBy: since }),
+      `deliveries_by_form (workspace=? AND form_id=? AND ${STRETCH})`,
     ],
     [
       'replay by id',
-      () => READS.countReplay({ workspace, states: ['dead'], deliveryIds: ['d'] }),
+      () => replays({ states: ['dead'], deliveryIds: ['d'] }),
       'autoindex_deliveries_1 (workspace=? AND id=?)',
+    ],
+    [
+      'count before a replay',
+      () => READS.countReplaySlice({ workspace, states: ['dead', 'delivered'], since, rowsMax: 9 }),
+      `deliveries_by_time (workspace=? AND created_at>? AND (created_at,id)<(?,?))`,
     ],
     ['lanes', () => READS.laneCounts(), 'COVERING INDEX deliveries_due (workspace=? AND installation=?)'],
     [

@@ -35,6 +35,7 @@ export function erasePart(shared: SharedStore): void {
       await store.readEvents({ workspace, afterSeq: 0, limit: 1_000 }),
       await store.listResponses(workspace, { limit: 100 }),
       await store.listDeliveries(workspace, { limit: 100 }),
+      (await store.syncInstallations([])).filter((row) => row.workspace === workspace),
       await Promise.all(ids.map((id) => store.listAttempts(workspace, id))),
     ])
 
@@ -65,6 +66,44 @@ export function erasePart(shared: SharedStore): void {
       expect(await store.countResponses(workspace)).toBe(0)
     })
 
+    it('takes the last words of its receiver from the installation, and leaves those about others', async () => {
+      const { store, workspace } = shared()
+      const { responseId, waiting } = await scene(store, workspace)
+      const other = delivery()
+      await apply(store, workspace, { deliveries: [other] })
+      const shown = async () => (await store.syncInstallations([])).find((row) => row.workspace === workspace)
+      expect(await shown()).toMatchObject({ lastError: 'secret error' })
+      await store.deleteResponse(workspace, responseId, gone(responseId))
+      expect(await shown()).toMatchObject({ lastError: null, lastErrorCode: 'http_503', failureStreak: 1 })
+      await store.finishAttempts([retried(other.id, { workspace, error: 'about another' })])
+      const again = submission({ workspace })
+      await store.accept([again])
+      const late = delivery({ responseId: again.responseId, formId: 'contact' })
+      await apply(store, workspace, { deliveries: [late] })
+      await store.deleteResponse(workspace, again.responseId, gone(again.responseId))
+      expect(await shown()).toMatchObject({ lastError: 'about another' })
+      // So it is with a handler that failed at the response.
+      const failed = submission({ workspace })
+      await store.accept([failed])
+      const { attempt } = retried(waiting.id)
+      const handler = delivery({
+        kind: 'handler',
+        responseId: failed.responseId,
+        failed: {
+          state: 'retrying',
+          reason: null,
+          errorCode: 'plugin_threw',
+          error: 'secret throw',
+          scheduleStep: 1,
+          attempt,
+        },
+      })
+      await apply(store, workspace, { deliveries: [handler] })
+      expect(await shown()).toMatchObject({ lastError: 'secret throw' })
+      await store.deleteResponse(workspace, failed.responseId, gone(failed.responseId))
+      expect(await shown()).toMatchObject({ lastError: null, lastErrorCode: 'plugin_threw' })
+    })
+
     it('ends what still waited, and lets none of it run again', async () => {
       const { store, workspace } = shared()
       const { responseId, sent, waiting } = await scene(store, workspace)
@@ -87,7 +126,7 @@ export function erasePart(shared: SharedStore): void {
       })
       const query = { workspace, deliveryIds: [sent.id, waiting.id], states: ['dead', 'delivered'] } as const
       expect(await store.countReplay(query)).toBe(0)
-      expect(await store.replay({ ...query, limit: 9, nowMs: AT_MS })).toEqual([])
+      expect(await store.replay({ ...query, limit: 9, nowMs: AT_MS })).toEqual({ items: [], next: null })
     })
 
     it('lets nothing back in that was under way', async () => {

@@ -126,7 +126,7 @@ export function isolationPart(shared: SharedStore): void {
       ])
       const ids = { workspace: mine, deliveryIds: [b.dead.id], states: ['dead'] } as const
       expect(await store.countReplay(ids)).toBe(0)
-      expect(await store.replay({ ...ids, limit: 9, nowMs: AT_MS })).toEqual([])
+      expect(await store.replay({ ...ids, limit: 9, nowMs: AT_MS })).toEqual({ items: [], next: null })
       expect(await store.countReplay({ workspace: mine, states: ['dead'] })).toBe(1)
       expect(await store.hasten({ workspace: mine, installation: 'crm', host: null, nowMs: AT_MS - 1 })).toBe(1)
       expect((await store.getDelivery(other, b.waiting.id))?.dueAtMs).toBe(AT_MS)

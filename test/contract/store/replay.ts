@@ -1,9 +1,11 @@
 /** Replay: what it takes, what it leaves, what stays. */
 import { describe, expect, it } from 'vitest'
+import { LIMITS } from '../../../core/limits.ts'
 import type { NewDelivery } from '../../../core/model.ts'
+import { causeOf } from '../../../core/storage/cause.ts'
 import type { Store } from '../../../core/storage/store.ts'
 import type { SharedStore } from '../store.ts'
-import { AT, AT_MS, delivery, died, finished, retried } from './fixtures.ts'
+import { AT, AT_MS, delivery, died, event, finished, later, retried, submission } from './fixtures.ts'
 import { apply } from './memory.ts'
 
 export function replayPart(shared: SharedStore): void {
@@ -43,7 +45,8 @@ export function replayPart(shared: SharedStore): void {
     it('makes dead ones pending and due, with the same id and growing attempts', async () => {
       const { store, workspace } = shared()
       const { a } = await scene(store, workspace)
-      const [replayed] = await store.replay({ workspace, deliveryIds: [a.id], states: ['dead'], limit: 10, nowMs: NOW })
+      const query = { workspace, deliveryIds: [a.id], states: ['dead'], limit: 10, nowMs: NOW } as const
+      const [replayed] = (await store.replay(query)).items
       expect(replayed).toMatchObject({
         id: a.id,
         state: 'pending',
@@ -70,6 +73,16 @@ export function replayPart(shared: SharedStore): void {
       const filters: [object, (keyof typeof rows)[]][] = [
         [{ states: ['dead'] }, ['a', 'b', 'e']],
         [{ states: ['dead', 'delivered'] }, ['a', 'b', 'c', 'e']],
+        [{ states: ['dead', 'dead'] }, ['a', 'b', 'e']],
+        [
+          {
+            states: ['dead', 'dead'],
+            cause: causeOf({ installation: 'crm', code: 'http_500', error: 'It answered 500.' }),
+          },
+          ['a', 'b'],
+        ],
+        [{ states: ['dead', 'delivered'], endedBy: later(12) }, ['a', 'b', 'c', 'e']],
+        [{ states: ['dead', 'delivered'], endedBy: later(11) }, []],
         [{ states: ['dead'], installation: 'crm' }, ['a', 'b']],
         [{ states: ['dead'], form: 'f1' }, ['a', 'b']],
         [{ states: ['dead'], reason: 'config_error' }, ['b']],
@@ -85,7 +98,7 @@ export function replayPart(shared: SharedStore): void {
         expect([filter, await store.countReplay(query)]).toEqual([filter, wanted.length])
       }
       const replayed = await store.replay({ workspace, states: ['dead'], installation: 'crm', limit: 10, nowMs: NOW })
-      expect(replayed.map(({ id }) => id)).toEqual([rows.a.id, rows.b.id])
+      expect(replayed.items.map(({ id }) => id)).toEqual([rows.a.id, rows.b.id])
       expect(await store.countReplay({ workspace, states: ['dead'] })).toBe(1)
     })
 
@@ -101,7 +114,7 @@ export function replayPart(shared: SharedStore): void {
         await store.replay(query),
         await store.replay(query),
       ]
-      expect(steps.map((step) => step.map(({ id }) => id))).toEqual([
+      expect(steps.map((step) => step.items.map(({ id }) => id))).toEqual([
         [rows[0]?.id, rows[1]?.id],
         [rows[2]?.id, rows[3]?.id],
         [rows[4]?.id],
@@ -109,12 +122,64 @@ export function replayPart(shared: SharedStore): void {
       ])
     })
 
+    it('goes on where a step ended, and takes nothing twice that ended again', async () => {
+      const { store, workspace } = shared()
+      const rows = Array.from({ length: 5 }, () => delivery())
+      await apply(store, workspace, { deliveries: rows })
+      await store.finishAttempts(rows.map(({ id }) => died(id, { workspace })))
+      const query = { workspace, states: ['dead'], limit: 2, nowMs: NOW } as const
+      const took: string[][] = []
+      for (let after: string | undefined; ;) {
+        const { items, next } = await store.replay({ ...query, after })
+        took.push(items.map(({ id }) => id))
+        await store.finishAttempts(items.map(({ id }) => died(id, { workspace })))
+        if (next === null) break
+        after = next
+      }
+      const ids = rows.map(({ id }) => id)
+      expect(took).toEqual([ids.slice(0, 2), ids.slice(2, 4), ids.slice(4)])
+      expect(await store.countReplay({ workspace, states: ['dead'] })).toBe(5)
+    })
+
+    it('looks through so many rows a step, and goes on from there', async () => {
+      const { store, workspace } = shared()
+      const rows = Array.from({ length: LIMITS.deliverySearchRowsMax }, () => delivery())
+      await apply(store, workspace, { deliveries: rows })
+      const last = delivery({ formId: 'rare' })
+      await apply(store, workspace, { deliveries: [last] })
+      await store.finishAttempts([died(last.id, { workspace })])
+      const query = { workspace, installation: 'crm', form: 'rare', states: ['dead', 'delivered'] } as const
+      const first = await store.replay({ ...query, limit: 9, nowMs: NOW })
+      expect([first.items, typeof first.next]).toEqual([[], 'string'])
+      expect(await store.countReplay(query)).toBe(1)
+      const second = await store.replay({ ...query, limit: 9, nowMs: NOW, after: first.next ?? '' })
+      expect([second.items.map(({ id }) => id), second.next]).toEqual([[last.id], null])
+    })
+
+    it('counts and lists no more than it sends: what was erased is not among them', async () => {
+      const { store, workspace } = shared()
+      const sent = submission({ workspace })
+      await store.accept([sent])
+      const { responseId } = sent
+      const [erased, other] = [delivery({ responseId }), delivery()] as [NewDelivery, NewDelivery]
+      await apply(store, workspace, { deliveries: [erased, other] })
+      await store.finishAttempts([erased, other].map(({ id }) => died(id, { workspace, error: null })))
+      await store.deleteResponse(workspace, responseId, event({ type: 'response.deleted', responseId }))
+      const cause = causeOf({ installation: 'crm', code: 'http_500', error: null })
+      for (const filter of [{}, { cause }, { code: 'http_500' }, { deliveryIds: [erased.id, other.id] }]) {
+        const query = { workspace, states: ['dead'], ...filter } as const
+        expect([filter, await store.countReplay(query)]).toEqual([filter, 1])
+      }
+      const { items } = await store.replay({ workspace, states: ['dead'], cause, limit: 9, nowMs: NOW })
+      expect(items.map(({ id }) => id)).toEqual([other.id])
+    })
+
     it('takes retrying ones when asked', async () => {
       const { store, workspace } = shared()
       const one = delivery()
       await apply(store, workspace, { deliveries: [one] })
       await store.finishAttempts([retried(one.id, { workspace, dueAtMs: NOW + 60_000 })])
-      const [replayed] = await store.replay({ workspace, states: ['retrying'], limit: 1, nowMs: NOW })
+      const [replayed] = (await store.replay({ workspace, states: ['retrying'], limit: 1, nowMs: NOW })).items
       expect(replayed).toMatchObject({ id: one.id, state: 'pending', dueAtMs: NOW })
       const [lane] = (await store.laneCounts()).filter((row) => row.workspace === workspace)
       expect(lane).toMatchObject({ pending: 1, retrying: 0 })

@@ -4,7 +4,7 @@ import { LIMITS } from '../../../core/limits.ts'
 import type { NewDelivery, WorkspaceId } from '../../../core/model.ts'
 import type { Store } from '../../../core/storage/store.ts'
 import type { SharedStore } from '../store.ts'
-import { delivery, died, retried, submission } from './fixtures.ts'
+import { AT, AT_MS, delivery, died, event, finished, retried, submission } from './fixtures.ts'
 import { apply } from './memory.ts'
 
 const ids = (rows: readonly { readonly id: string }[]): string[] => rows.map(({ id }) => id).toSorted()
@@ -36,7 +36,7 @@ export function searchPart(shared: SharedStore): void {
       const [a, b, c] = [
         delivery({ responseId, eventId: sent.eventId, input: '{"text":"Hello_World"}' }),
         delivery({ input: '{"text":"HelloXWorld"}' }),
-        delivery(),
+        delivery({ input: '{"text":"Ärger"}' }),
       ] as [NewDelivery, NewDelivery, NewDelivery]
       await apply(store, workspace, { deliveries: [a, b, c] })
       await store.finishAttempts([
@@ -53,6 +53,12 @@ export function searchPart(shared: SharedStore): void {
       expect(await found('hello_world')).toEqual([a.id])
       expect(await found('50% "off"')).toEqual([a.id])
       expect(await found('Zürich')).toEqual([a.id])
+      // Of letters outside ASCII the case matters, whatever the database makes of them.
+      expect(await found('50% "OFF" IN ZürICH')).toEqual([a.id])
+      expect(await found('ZÜRICH')).toEqual([])
+      expect(await found('ÄRGER')).toEqual([c.id])
+      expect(await found('Ärger')).toEqual([c.id])
+      expect(await found('ärger')).toEqual([])
       expect(await found('50% "off"', false)).toEqual([])
       expect(await found('51%')).toEqual([])
       const other = { limit: 10, text: { words: 'Zürich', inAnswers: true } }
@@ -62,8 +68,9 @@ export function searchPart(shared: SharedStore): void {
 
     it('looks through so many rows a page, and goes on from there', async () => {
       const { store, workspace } = shared()
-      const old = delivery({ input: '{"text":"needle"}' })
+      const old = delivery({ input: '{"text":"needle"}', formId: 'rare' })
       await apply(store, workspace, { deliveries: [old] })
+      await store.finishAttempts([finished({ workspace, deliveryId: old.id, host: 'old.example' })])
       const rows = Array.from({ length: LIMITS.deliverySearchRowsMax }, () => delivery())
       await apply(store, workspace, { deliveries: rows })
       const query = { limit: 5, text: { words: 'needle', inAnswers: true } }
@@ -72,6 +79,19 @@ export function searchPart(shared: SharedStore): void {
       expect(first.next).not.toBeNull()
       const second = await store.listDeliveries(workspace, { ...query, after: first.next ?? '' })
       expect([ids(second.items), second.next]).toEqual([[old.id], null])
+      // So it is with what else no index knows; a form has one of its own, and what is dead or waits is apart.
+      const pages = async (filter: object) => {
+        const { items, next } = await store.listDeliveries(workspace, { limit: 5, ...filter })
+        if (next === null) return [ids(items)]
+        const then = await store.listDeliveries(workspace, { limit: 5, ...filter, after: next })
+        return [ids(items), ids(then.items), then.next]
+      }
+      for (const filter of [{ state: 'delivered' }, { installation: 'crm', form: 'rare' }])
+        expect([filter, await pages(filter)]).toEqual([filter, [[], [old.id], null]])
+      expect(await pages({ form: 'rare' })).toEqual([[old.id]])
+      expect(await pages({ form: 'rare', state: 'delivered' })).toEqual([[old.id]])
+      expect(await pages({ code: 'none' })).toEqual([[], [], null])
+      expect(await pages({ state: 'dead', code: 'none' })).toEqual([[]])
       const few = await store.listDeliveries(workspace, { limit: 2, text: { words: 'hello', inAnswers: false } })
       expect(few.items).toHaveLength(2)
       const next = await store.listDeliveries(workspace, {
@@ -111,33 +131,77 @@ export function searchPart(shared: SharedStore): void {
     })
 
     it('groups the newest, and says when there were more', async () => {
-      const { store, workspace } = shared()
-      await buried(store, workspace, [
-        ['http_404', 'old'],
-        ['http_500', 'new'],
-      ])
+      const { workspace } = shared()
       const { READS } = await import('../../../core/storage/verbs.ts')
       // The whole number takes a minute to fill: what is bounded is the statement.
-      const steps = READS.groupDead({ workspace, query: {}, rowsMax: LIMITS.deadGroupRowsMax })
+      const steps = READS.groupDead({ workspace, query: {}, rowsMax: LIMITS.deadGroupRowsMax, groupsMax: 3 })
       const { value } = steps.next()
-      expect(value).toMatchObject({ params: [workspace, LIMITS.deadGroupRowsMax] })
-      const full = steps.next({
-        rows: [
-          {
-            installation: 'crm',
-            reason: null,
-            error_code: null,
-            error: null,
-            first_at: '',
-            last_at: '',
-            example: '',
-
-            n: LIMITS.deadGroupRowsMax,
-          },
-        ],
-        changes: 0,
+      expect(value).toMatchObject({ params: [workspace, LIMITS.deadGroupRowsMax - 1] })
+      const end = { created_at: AT, id: 'dlv_last' }
+      expect(steps.next({ rows: [end, { created_at: AT, id: 'dlv_more' }], changes: 0 })).toMatchObject({
+        value: { params: [workspace, AT, 'dlv_last', LIMITS.deadGroupRowsMax, 5] },
       })
-      expect(full).toMatchObject({ done: true, value: { whole: false } })
+      expect(steps.next({ rows: [], changes: 0 })).toEqual({ done: true, value: { groups: [], whole: false } })
+    })
+
+    it('shows the largest groups, and says when there were more', async () => {
+      const { store, workspace } = shared()
+      const word = (n: number): string => String.fromCodePoint(0x4e_00 + n)
+      const errors = Array.from({ length: LIMITS.deadGroupsMax }, (_, n) => ['http_400', word(n)] as const)
+      await buried(store, workspace, [...errors, ['http_400', word(7)]])
+      const all = await store.groupDead(workspace, {})
+      expect([all.groups.length, all.whole, all.groups[0]]).toMatchObject([200, true, { message: word(7), count: 2 }])
+      await buried(store, workspace, [['http_400', 'one more']])
+      const { groups, whole } = await store.groupDead(workspace, {})
+      expect([groups.length, whole, groups[0]?.count]).toEqual([LIMITS.deadGroupsMax, false, 2])
+    })
+
+    it('a cause is kept with what died, as long as it is dead', async () => {
+      const { store, workspace } = shared()
+      const handler = delivery({
+        kind: 'handler',
+        failed: {
+          state: 'dead',
+          reason: 'internal_error',
+          errorCode: 'http_404',
+          error: 'There is no contact 17.',
+          scheduleStep: 1,
+          attempt: { ...died('').attempt },
+        },
+      })
+      await apply(store, workspace, { deliveries: [handler] })
+      const [row] = await buried(store, workspace, [['http_404', 'There is no contact 18.']])
+      const [group] = (await store.groupDead(workspace, {})).groups
+      expect(group).toMatchObject({ count: 2, message: 'There is no contact #.' })
+      const listed = async () => ids((await store.listDeliveries(workspace, { limit: 9, cause: group?.cause })).items)
+      expect(await listed()).toEqual(ids([handler, row as NewDelivery]))
+      expect(await store.countDeliveries(workspace, { cause: group?.cause })).toBe(2)
+      await store.replay({ workspace, deliveryIds: [handler.id], states: ['dead'], limit: 1, nowMs: AT_MS })
+      expect(await listed()).toEqual(ids([row as NewDelivery]))
+      await store.finishAttempts([retried(handler.id, { workspace, error: 'There is no contact 19.' })])
+      expect(await listed()).toEqual(ids([row as NewDelivery]))
+      await store.finishAttempts([
+        died(handler.id, { workspace, errorCode: 'http_404', error: 'There is no contact 20.' }),
+      ])
+      expect(await listed()).toEqual(ids([handler, row as NewDelivery]))
+    })
+
+    it('of a response that was deleted only the code is left', async () => {
+      const { store, workspace } = shared()
+      const sent = submission({ workspace })
+      await store.accept([sent])
+      const { responseId } = sent
+      const [dead, waiting] = [delivery({ responseId }), delivery({ responseId })] as [NewDelivery, NewDelivery]
+      await apply(store, workspace, { deliveries: [dead, waiting] })
+      await store.finishAttempts([died(dead.id, { workspace, errorCode: 'http_422', error: 'Ada is no number' })])
+      const deletion = event({ type: 'response.deleted', responseId })
+      await store.deleteResponse(workspace, responseId, deletion)
+      const { groups, whole } = await store.groupDead(workspace, {})
+      expect(whole).toBe(true)
+      expect(groups.map(({ code, message, count }) => [code, message, count]).toSorted()).toEqual([
+        ['event_erased', 'The response was deleted before this was delivered.', 1],
+        ['http_422', '', 1],
+      ])
     })
   })
 

@@ -21,9 +21,11 @@ export const waiting: LimitCases<
   | 'recentEventsMax'
   | 'recentEventsBytesMax'
   | 'replayRowsPerStepMax'
+  | 'replayStepsPerRequestMax'
   | 'replayEventsMax'
   | 'deliverySearchRowsMax'
   | 'deadGroupRowsMax'
+  | 'deadGroupsMax'
   | 'hopsMax'
   | 'sqliteBusyTimeoutMs'
   | 'walBytesMax'
@@ -63,7 +65,11 @@ export const waiting: LimitCases<
   },
   replayRowsPerStepMax: {
     in: 'test/delivery/engine.test.ts',
-    test: 'replay: one, a filter, in steps; what dies again at once is taken only once',
+    test: 'replay: one, a filter, in steps, so many a request; what dies again at once is taken only once',
+  },
+  replayStepsPerRequestMax: {
+    in: 'test/delivery/engine.test.ts',
+    test: 'replay: one, a filter, in steps, so many a request; what dies again at once is taken only once',
   },
   replayEventsMax: {
     in: 'test/flow/75-replay-events.test.ts',
@@ -76,6 +82,10 @@ export const waiting: LimitCases<
   deadGroupRowsMax: {
     in: 'test/contract/store/search.ts',
     test: 'groups the newest, and says when there were more',
+  },
+  deadGroupsMax: {
+    in: 'test/contract/store/search.ts',
+    test: 'shows the largest groups, and says when there were more',
   },
   hopsMax: {
     in: 'test/faults/20-plugin-floods.test.ts',

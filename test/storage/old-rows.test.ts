@@ -1,0 +1,96 @@
+/** What an older program left: dead letters get their cause, and last errors go with any response they may be about. */
+import { mkdirSync } from 'node:fs'
+import { Client } from 'pg'
+import { expect, test } from 'vitest'
+import { LIMITS } from '../../core/limits.ts'
+import { causeOf, wordsOf } from '../../core/storage/cause.ts'
+import { openPostgresStore } from '../../core/storage/postgres/open.ts'
+import { openWriter } from '../../core/storage/sqlite/connection.ts'
+import { databaseFile } from '../../core/storage/sqlite/files.ts'
+import { openSqliteStore } from '../../core/storage/sqlite/open.ts'
+import { migrate } from '../../core/storage/sqlite/migrate.ts'
+import type { Store } from '../../core/storage/store.ts'
+import { event } from '../contract/store/fixtures.ts'
+import { silent } from '../support/full-store.ts'
+import { freshDatabase } from '../support/services.ts'
+import { tempDir } from '../support/temp.ts'
+
+test('of an error the beginning counts, whoever wrote it and however long it is', () => {
+  const long = `Contact 17 is unknown. ${'x'.repeat(5_000)}`
+  expect(wordsOf(long)).toHaveLength(300)
+  expect(wordsOf(long)).toBe(wordsOf(`${long.replace('17', '18')} and more`))
+  // An id is not cut in two where the words end.
+  const id = 'dlv_0192f0c4-0000-7000-8000-000000000000'
+  expect(wordsOf(`${'y '.repeat(140)}${id} ${'y '.repeat(90)}`)).toBe(
+    wordsOf(`${'y '.repeat(140)}${id.replace('0192f0c4', 'ffff')} ${'y '.repeat(90)}`),
+  )
+  expect(wordsOf(`😀${'😀'.repeat(400)}`).isWellFormed()).toBe(true)
+})
+
+/** Dead rows as a program before causes left them, and one that lives. */
+const OLD = `INSERT INTO deliveries (workspace, id, installation, plugin, kind, name, dedupe_key, state, attempts, schedule_step,
+  due_at_ms, created_at, finished_at, reason, error_code, error, input) VALUES`
+const rows = Array.from({ length: 1_203 }, (_, n) => {
+  const state = n === 0 ? 'delivered' : 'dead'
+  const error = n === 0 ? 'NULL' : `'There is no contact ${n}.'`
+  return `('w', 'dlv_${n}', 'crm', 'p', 'action', 'post', 'k${n}', '${state}', 1, 1, 0, '2026-01-01T00:00:00.000Z',
+    '2026-01-01T00:00:01.000Z', NULL, 'http_404', ${error}, '{}')`
+})
+
+const SAID = `INSERT INTO installations (workspace, id, plugin, state, state_since, cursor, last_error, last_error_code)
+  VALUES ('w', 'crm', 'p', 'ready', '2026-01-01T00:00:00.000Z', 0, 'Ada is unknown', 'http_404');
+INSERT INTO responses (workspace, id, form_id, form_version, status, created_at, updated_at, meta, data)
+  VALUES ('w', 'rsp_1', 'f', 1, 'completed', '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z', '{}', '{}');
+UPDATE deliveries SET response_id = 'rsp_1' WHERE id = 'dlv_7'`
+
+async function expectForgotten(store: Store): Promise<void> {
+  const shown = async () => (await store.syncInstallations([]))[0]
+  expect(await shown()).toMatchObject({ lastError: 'Ada is unknown' })
+  await store.deleteResponse('w', 'rsp_1', event({ type: 'response.deleted', responseId: 'rsp_1' }))
+  expect(await shown()).toMatchObject({ lastError: null, lastErrorCode: 'http_404' })
+}
+
+async function expectNamed(store: Store): Promise<void> {
+  expect(await store.groupDead('w', {})).toEqual({ groups: [], whole: false })
+  // Nothing goes; more than a slice is named.
+  expect(await store.purge(0)).toBe(0)
+  const cause = causeOf({ installation: 'crm', code: 'http_404', error: 'There is no contact 1.' })
+  const { groups, whole } = await store.groupDead('w', {})
+  expect([groups.map((group) => [group.cause, group.count, group.message]), whole]).toEqual([
+    [[cause, 1_202, 'There is no contact #.']],
+    true,
+  ])
+  expect(await store.countDeliveries('w', { cause })).toBe(1_202)
+}
+
+test('SQLite: causes come from upkeep, and words whose they are nobody knows go with the first response', async () => {
+  await using dir = await tempDir('causes')
+  const data = dir.file('data')
+  mkdirSync(data)
+  const { db } = openWriter(databaseFile(data).path, { busyTimeoutMs: 0, walBytesMax: 0 })
+  migrate(db)
+  db.exec(`${OLD} ${rows.join(', ')}; ${SAID}`)
+  db.close()
+  const store = await openSqliteStore({ dir: data, limits: LIMITS, logger: silent, onFatal: () => {} })
+  try {
+    await expectNamed(store)
+    await expectForgotten(store)
+  } finally {
+    await store.close()
+  }
+})
+
+test('Postgres: causes come from upkeep, and words whose they are nobody knows go with the first response', async () => {
+  await using database = await freshDatabase()
+  const store = await openPostgresStore({ url: database.url, connectionsMax: 3, limits: LIMITS, logger: silent })
+  const client = new Client({ connectionString: database.url })
+  await client.connect()
+  try {
+    await client.query(`${OLD} ${rows.join(', ')}; ${SAID}`)
+    await expectNamed(store)
+    await expectForgotten(store)
+  } finally {
+    await client.end()
+    await store.close()
+  }
+})
