@@ -1,6 +1,6 @@
 /** Plugins and installations as the running hub holds them: resolved, validated, ready to run. */
 import type { InstallationState, WorkspaceId } from '../model.ts'
-import type { Bundle, UnitLimits } from '../sandbox/sandbox.ts'
+import type { Bundle, Unit, UnitLimits } from '../sandbox/sandbox.ts'
 import type { Manifest } from './manifest.ts'
 
 /** A plugin folder that was read and bundled. */
@@ -12,6 +12,10 @@ export interface LoadedPlugin {
   readonly origin: 'builtin' | 'community'
   readonly bundle: Bundle
 }
+
+/** Where the main file of a native plugin is; undefined for one that runs sandboxed. */
+export const nativeOf = ({ manifest, dir }: LoadedPlugin): Unit['native'] =>
+  manifest.runtime === 'native' ? { dir, main: manifest.main } : undefined
 
 /** A plugin folder that cannot run, with what to do about it. */
 export interface BrokenPlugin {

@@ -14,6 +14,7 @@ import type { Sandbox } from '../sandbox/sandbox.ts'
 import type { StateChange, Store } from '../storage/store.ts'
 import type { Assembly } from './assemble.ts'
 import { saveFileForms } from './file-forms.ts'
+import { nativeOf } from './installation.ts'
 import type { Installation } from './installation.ts'
 import { shortHash } from './pinning.ts'
 import type { Sentence, Standing } from './standing.ts'
@@ -319,6 +320,7 @@ export class Roster {
         limits: installation.limits,
         group: installation.group,
         hardened: installation.hardened,
+        native: nativeOf(plugin),
       })
       // From here on the sandbox holds this one, whatever becomes of it: going back to the one before is a load, too.
       this.#loaded.delete(key)
