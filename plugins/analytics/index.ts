@@ -6,7 +6,10 @@ import { defineNative } from 'manifold/plugin'
 import type { RouteResponse } from 'manifold/plugin'
 import { openDatabase } from './engine/database.ts'
 import { openProjection } from './engine/projection.ts'
+import { openReaders } from './engine/readers.ts'
 import { openTail } from './engine/tail.ts'
+import { openMetrics } from './metrics/metrics.ts'
+import { answerMetrics } from './metrics/route.ts'
 import { openAsker } from './query/answer.ts'
 import { answerQuery } from './query/route.ts'
 import type { Plugin } from './types.d.ts'
@@ -16,7 +19,9 @@ export default defineNative<Plugin>(async ({ config, dir, log, say }) => {
   const database = await openDatabase({ dir, memoryMb: config.memoryMb, warn })
   const projection = await openProjection(database)
   const tail = openTail({ log, say }, projection)
-  const asker = await openAsker(database, { timezone: config.timezone, timeoutMs: config.queryTimeoutMs })
+  const readers = await openReaders(database, config.queryTimeoutMs)
+  const asker = openAsker(readers, config)
+  const metrics = openMetrics(readers, config)
   // The projection reads the log itself: an event only says that there is something to read.
   const heard = (): void => tail.poke()
   /** Whoever was told that a response is stored finds it in the next answer. */
@@ -33,10 +38,11 @@ export default defineNative<Plugin>(async ({ config, dir, log, say }) => {
     },
     routes: {
       'POST /query': (request) => route(() => answerQuery(request, { asker, projection })),
+      'GET /forms/{id}/metrics': (request) => route(() => answerMetrics(request, { metrics, projection })),
     },
     close: async () => {
       await tail.close()
-      asker.close()
+      readers.close()
       database.close()
     },
   }

@@ -31,5 +31,5 @@ export interface Plugin {
   }
   readonly actions: {}
   readonly schedules: never
-  readonly routes: 'POST /query'
+  readonly routes: 'POST /query' | 'GET /forms/{id}/metrics'
 }

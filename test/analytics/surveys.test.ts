@@ -2,25 +2,12 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { loadDemoForms } from '../../core/demo/forms.ts'
-import { startHub } from '../support/hub.ts'
 import type { Answer, Hub } from '../support/hub.ts'
+import { openSurveys } from '../support/surveys.ts'
 
-const surveys = loadDemoForms()
-const BATCH_ROWS = 500
 let hub: Hub
 beforeAll(async () => {
-  const forms = Object.fromEntries(surveys.map(({ id, name, fields }) => [id, { name, fields }]))
-  hub = await startHub({ config: { forms, installations: [{ id: 'analytics', use: 'analytics' }] } })
-  for (const { id, answers } of surveys) {
-    for (let from = 0; from < answers.length; from += BATCH_ROWS) {
-      const rows = answers
-        .slice(from, from + BATCH_ROWS)
-        .map(({ respondent, data }) => ({ client_id: respondent, data }))
-      const { body } = await hub.api<{ items: { status: number }[] }>('POST', `/api/v2/forms/${id}/responses/batch`, rows)
-      expect(body.items.filter(({ status }) => status !== 201)).toEqual([])
-    }
-  }
+  hub = await openSurveys()
 })
 afterAll(() => hub?.[Symbol.asyncDispose]())
 

@@ -1,8 +1,8 @@
 /** The DuckDB file of one installation: opened shut in, and thrown away when it cannot be opened, since the log can make it again. */
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DuckDBInstance } from '@duckdb/node-api'
-import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api'
+import { BIGINT, BOOLEAN, DOUBLE, DuckDBInstance, VARCHAR } from '@duckdb/node-api'
+import type { DuckDBConnection } from '@duckdb/node-api'
 
 /** Changes when the tables do; a file of another layout is made anew. */
 const LAYOUT = 1
@@ -47,7 +47,7 @@ async function open(file: string, { memoryMb, dir }: DatabaseOptions): Promise<D
     const writer = await instance.connect()
     await writer.run(
       `CREATE TABLE IF NOT EXISTS progress (layout INTEGER, applied BIGINT);
-       CREATE TABLE IF NOT EXISTS forms (id VARCHAR, number INTEGER, name VARCHAR, version INTEGER);
+       CREATE TABLE IF NOT EXISTS forms (id VARCHAR, number INTEGER, name VARCHAR, version INTEGER, fields VARCHAR);
        CREATE TABLE IF NOT EXISTS columns (form VARCHAR, position INTEGER, path VARCHAR, kind VARCHAR, name VARCHAR)`,
     )
     const [row] = await rowsOf(writer, 'SELECT layout FROM progress')
@@ -69,9 +69,16 @@ async function open(file: string, { memoryMb, dir }: DatabaseOptions): Promise<D
 
 export type Row = { readonly [column: string]: unknown }
 
-/** Rows as JavaScript values: whole numbers as numbers, where they fit. */
-export async function rowsOf(connection: DuckDBConnection, sql: string, values: DuckDBValue[] = []): Promise<Row[]> {
-  const reader = await connection.runAndReadAll(sql, values)
+/** What may stand for a `$n` of a statement. */
+export type Value = string | number | bigint | boolean
+
+/** Said outright: the library would guess another type for each number. */
+const TYPES = { string: VARCHAR, number: DOUBLE, bigint: BIGINT, boolean: BOOLEAN }
+const typeOf = (value: Value) => TYPES[typeof value as keyof typeof TYPES]
+
+/** Rows as JavaScript values; whole numbers beyond 2^53 lose what a number cannot hold. */
+export async function rowsOf(connection: DuckDBConnection, sql: string, values: Value[] = []): Promise<Row[]> {
+  const reader = await connection.runAndReadAll(sql, values, values.map(typeOf))
   return reader.getRowObjectsJS().map((row) =>
     Object.fromEntries(Object.entries(row).map(([name, value]) => [name, typeof value === 'bigint' ? Number(value) : value])),
   )

@@ -13,6 +13,8 @@ export interface FormTable {
   readonly columns: Map<string, Column>
   name: string
   version: number
+  /** Of the newest version, in its order. */
+  fields: Form['fields']
   changedAt: number
   /** What `fitting` saw last: the same object needs no second look. */
   seen: string
@@ -29,9 +31,9 @@ export class FormTables {
 
   static async open(writer: DuckDBConnection): Promise<FormTables> {
     const tables = new Map<string, FormTable>()
-    for (const row of await rowsOf(writer, 'SELECT id, number, name, version FROM forms')) {
-      const { id, number, name, version } = row as { id: string; number: number; name: string; version: number }
-      tables.set(id, newTable({ id, number, name, version }))
+    for (const row of await rowsOf(writer, 'SELECT id, number, name, version, fields FROM forms')) {
+      const { fields, ...form } = row as { id: string; number: number; name: string; version: number; fields: string }
+      tables.set(form.id, newTable({ ...form, fields: JSON.parse(fields) as Form['fields'] }))
     }
     for (const row of await rowsOf(writer, 'SELECT form, path, kind, name FROM columns ORDER BY position')) {
       const { form, path, kind, name } = row as { form: string; path: string; kind: Kind; name: string }
@@ -52,7 +54,13 @@ export class FormTables {
     if (form.version >= table.version) {
       table.version = form.version
       table.name = form.name
-      await this.#writer.run('UPDATE forms SET name = ?, version = ? WHERE id = ?', [form.name, form.version, form.id])
+      table.fields = form.fields
+      await this.#writer.run('UPDATE forms SET name = ?, version = ?, fields = ? WHERE id = ?', [
+        form.name,
+        form.version,
+        JSON.stringify(form.fields),
+        form.id,
+      ])
     }
     for (const field of form.fields) {
       const path = `data.${field.key}`
@@ -74,15 +82,15 @@ export class FormTables {
     this.#tables.delete(id)
   }
 
-  async #add({ id, name, version }: Form): Promise<FormTable> {
+  async #add({ id, name, version, fields }: Form): Promise<FormTable> {
     const [row] = await rowsOf(this.#writer, 'SELECT coalesce(max(number), 0) + 1 AS number FROM forms')
     const number = Number(row?.['number'])
-    const table = newTable({ id, number, name, version })
+    const table = newTable({ id, number, name, version, fields })
     const columns = RESPONSE_COLUMNS.map(({ name: column, kind }) => `${column} ${sqlType(kind)}`)
     await this.#writer.run(
       `CREATE TABLE ${table.table} (${columns.join(', ')}, started_seq BIGINT, submitted_seq BIGINT)`,
     )
-    await this.#writer.run('INSERT INTO forms VALUES (?, ?, ?, ?)', [id, number, name, version])
+    await this.#writer.run('INSERT INTO forms VALUES (?, ?, ?, ?, ?)', [id, number, name, version, JSON.stringify(fields)])
     this.#tables.set(id, table)
     return table
   }
@@ -100,8 +108,8 @@ export class FormTables {
   }
 }
 
-function newTable(form: { id: string; number: number; name: string; version: number }): FormTable {
-  const { id, number, name, version } = form
+function newTable(form: Pick<Form, 'id' | 'name' | 'version' | 'fields'> & { readonly number: number }): FormTable {
+  const { id, number, name, version, fields } = form
   const columns = new Map(RESPONSE_COLUMNS.map((column) => [column.path, column]))
-  return { id, table: `responses_${number}`, columns, name, version, changedAt: 0, seen: '' }
+  return { id, table: `responses_${number}`, columns, name, version, fields, changedAt: 0, seen: '' }
 }

@@ -2,7 +2,7 @@
  * Responses as typed columns, one table a form, kept as the log tells them. Every change and the place in the log that it
  * reaches are one transaction, so a kill at any moment leaves a state that some stretch of the log makes.
  */
-import type { LoggedEvent } from 'manifold/plugin'
+import type { FieldInfo, LoggedEvent } from 'manifold/plugin'
 import type { Column } from './columns.ts'
 import { rowsOf } from './database.ts'
 import type { Database } from './database.ts'
@@ -17,6 +17,8 @@ export interface ProjectedForm {
   /** The newest version seen. */
   readonly version: number
   readonly table: string
+  /** Of the newest version, in its order. */
+  readonly fields: readonly FieldInfo[]
   /** By path: those of responses in general, and one for each field that any version had. */
   readonly columns: ReadonlyMap<string, Column>
   /** Place of the last event that changed it: an answer stays right while this stays. */

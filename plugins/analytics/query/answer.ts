@@ -1,7 +1,8 @@
-/** Runs questions beside the writer, each with a time limit, and keeps answers for as long as nothing changed. */
+/** Answers questions, and keeps the answers for as long as nothing changed. */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { rowsOf } from '../engine/database.ts'
-import type { Database, Row } from '../engine/database.ts'
+import type { Row } from '../engine/database.ts'
+import type { Readers } from '../engine/readers.ts'
 import type { ProjectedForm } from '../engine/projection.ts'
 import { compile } from './compile.ts'
 import type { Statement } from './compile.ts'
@@ -17,54 +18,14 @@ export interface Answer {
   readonly isCached: boolean
 }
 
-export interface AskOptions {
-  readonly timezone: string
-  readonly timeoutMs: number
-}
-
-/** Took longer than it may. */
-export class TooSlow extends Error {
-  override readonly name = 'TooSlow'
-}
-
 const KEPT_MAX = 500
-const CONNECTIONS = 2
 
 export interface Asker {
   ask(question: Question, form: ProjectedForm): Promise<Answer>
-  close(): void
 }
 
-export async function openAsker({ instance }: Database, options: AskOptions): Promise<Asker> {
-  const connections = await Promise.all(Array.from({ length: CONNECTIONS }, () => instance.connect()))
-  const idle: DuckDBConnection[] = [...connections]
-  const line: ((connection: DuckDBConnection) => void)[] = []
+export function openAsker(readers: Readers, { timezone: zone }: { readonly timezone: string }): Asker {
   const kept = new Map<string, Omit<Answer, 'isCached'>>()
-  const take = async (): Promise<DuckDBConnection> => {
-    const free = idle.pop()
-    return free ?? new Promise((resolve) => line.push(resolve))
-  }
-  const give = (connection: DuckDBConnection): void => {
-    const next = line.shift()
-    if (next === undefined) idle.push(connection)
-    else next(connection)
-  }
-  const run = async <T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> => {
-    const connection = await take()
-    let isLate = false
-    const timer = setTimeout(() => {
-      isLate = true
-      connection.interrupt()
-    }, options.timeoutMs)
-    try {
-      return await work(connection)
-    } catch (error) {
-      throw isLate ? new TooSlow(`the question takes longer than ${options.timeoutMs} ms`) : error
-    } finally {
-      clearTimeout(timer)
-      give(connection)
-    }
-  }
   return {
     ask: async (question, form) => {
       const key = `${form.changedAt}:${JSON.stringify(question)}`
@@ -75,8 +36,8 @@ export async function openAsker({ instance }: Database, options: AskOptions): Pr
         return { ...known, isCached: true }
       }
       const startedMs = performance.now()
-      const found = await run(async (connection) => {
-        const timezone = question.timezone ?? options.timezone
+      const found = await readers.run(async (connection) => {
+        const timezone = question.timezone ?? zone
         const span = question.groupBy.some(({ bucket }) => bucket !== undefined)
           ? await spanOf(connection, form)
           : { fromMs: 0, toMs: 0 }
@@ -88,13 +49,11 @@ export async function openAsker({ instance }: Database, options: AskOptions): Pr
       if (kept.size > KEPT_MAX) kept.delete(kept.keys().next().value as string)
       return { ...answer, isCached: false }
     },
-    close: () => {
-      for (const connection of connections) connection.closeSync()
-    },
   }
 }
 
-async function spanOf(connection: DuckDBConnection, { table }: ProjectedForm): Promise<{ fromMs: number; toMs: number }> {
+/** When its responses began and ended, at the ends. */
+export async function spanOf(connection: DuckDBConnection, { table }: ProjectedForm): Promise<{ fromMs: number; toMs: number }> {
   const [row] = await rowsOf(
     connection,
     `SELECT epoch_ms(min(least(submitted_at, started_at))) AS low, epoch_ms(max(greatest(submitted_at, started_at))) AS high FROM ${table}`,

@@ -1,5 +1,5 @@
 /** A question as one statement. Names are ours or checked against the form, values are parameters, operators are from lists. */
-import type { DuckDBValue } from '@duckdb/node-api'
+import type { Value } from '../engine/database.ts'
 import type { Column } from '../engine/columns.ts'
 import type { ProjectedForm } from '../engine/projection.ts'
 import { filterSql } from './filter.ts'
@@ -13,7 +13,7 @@ import type { Cut } from './zone.ts'
 
 export interface Statement {
   readonly sql: string
-  readonly values: DuckDBValue[]
+  readonly values: Value[]
   /** Names of the answer's columns: groups first. */
   readonly groups: readonly string[]
   readonly aggregates: readonly string[]
@@ -63,7 +63,7 @@ export function compile(input: CompileInput): Statement {
 
 function whereSql(question: Question, context: FilterContext): string {
   const { values } = context
-  const time = (ms: number): string => `make_timestamp_ms(${values.add(BigInt(ms))}::BIGINT)`
+  const time = (ms: number): string => `make_timestamp_ms(${values.add(BigInt(ms))})`
   const parts = [question.filter === undefined ? 'true' : filterSql(question.filter, context, '/filter')]
   if (question.include !== 'all') parts.push(`status = '${question.include}'`)
   if (question.from !== undefined) parts.push(`submitted_at >= ${time(question.from)}`)
@@ -133,7 +133,7 @@ function aggregateSql(aggregate: Aggregate, context: FilterContext, pointer: str
   }
   const shown = kind === 'time' ? `strftime(${name}, '%Y-%m-%dT%H:%M:%S.%gZ')` : name
   if (fn === 'median') return `median(${name})${among}`
-  if (fn === 'percentile') return `quantile_cont(${name}, ${context.values.add(q ?? 0.5)}::DOUBLE)${among}`
+  if (fn === 'percentile') return `quantile_cont(${name}, ${context.values.add(q ?? 0.5)})${among}`
   return `${fn}(${shown})${among}`
 }
 

@@ -159,20 +159,20 @@ class Compiler {
   /** The value as SQL for this column; null: it is of another type and can never match. */
   #operand({ kind }: Column, value: unknown, at: string): string | null {
     const { values } = this.#context
-    if (kind === 'number' && typeof value === 'number') return `${values.add(value)}::DOUBLE`
-    if (kind === 'boolean' && typeof value === 'boolean') return `${values.add(value)}::BOOLEAN`
+    if (kind === 'number' && typeof value === 'number') return values.add(value)
+    if (kind === 'boolean' && typeof value === 'boolean') return values.add(value)
     if (kind === 'text' && typeof value === 'string') return this.#text(value)
     if (kind === 'time' && typeof value === 'string') {
       const time = Date.parse(value)
       if (Number.isNaN(time)) this.#refuse(at, 'must be a time such as "2026-11-27T12:00:00Z"')
-      return Number.isNaN(time) ? null : `make_timestamp_ms(${values.add(BigInt(time))}::BIGINT)`
+      return Number.isNaN(time) ? null : `make_timestamp_ms(${values.add(BigInt(time))})`
     }
     this.#scalar(value, at)
     return null
   }
 
   #text(value: string): string {
-    return `${this.#context.values.add(value)}::VARCHAR`
+    return this.#context.values.add(value)
   }
 
   /** Another type than the column's matches nothing; what is no value at all is a mistake. */

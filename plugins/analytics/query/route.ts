@@ -1,7 +1,8 @@
 /** `POST /api/v2/analytics/query`. */
 import type { Json, RouteRequest, RouteResponse } from 'manifold/plugin'
 import type { Projection } from '../engine/projection.ts'
-import { TooSlow } from './answer.ts'
+import { TooSlow } from '../engine/readers.ts'
+import { problem } from './problem.ts'
 import type { Answer, Asker } from './answer.ts'
 import { readQuestion } from './question.ts'
 import type { Question } from './question.ts'
@@ -54,9 +55,3 @@ function answered(question: Question, answer: Answer, asOf: number): RouteRespon
   const meta = { engine: 'duckdb', took_ms: tookMs, cached: isCached, as_of: asOf, next_offset: next }
   return { headers, json: { items: rows as unknown as Json, meta } }
 }
-
-const problem = (status: number, code: string, rest: { readonly [name: string]: Json }): RouteResponse => ({
-  status,
-  headers: { 'content-type': 'application/problem+json' },
-  json: { type: `urn:manifold:problem:${code}`, status, code, ...rest },
-})

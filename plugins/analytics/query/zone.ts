@@ -78,7 +78,7 @@ function changeBetween(zone: string, fromMs: number, toMs: number): Cut {
 /** The column, a TIMESTAMP in UTC, as the zone's wall clock. */
 export function localSql(column: string, cuts: readonly Cut[]): string {
   const shifted = ({ offsetMs: ms }: Cut): string =>
-    ms === 0 ? column : `${column} + INTERVAL ${Math.round(ms / 1_000)} SECOND`
+    ms === 0 ? column : `${column} + to_seconds(${Math.round(ms / 1_000)})`
   const [first, ...rest] = cuts
   if (first === undefined || rest.length === 0) return first === undefined ? column : `(${shifted(first)})`
   const cases = rest
