@@ -4,7 +4,6 @@
  */
 import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { openAccountedSandboxes } from './accounting/open.ts'
 import { ofKeys } from './accounting/usage.ts'
 import { settleIn } from './announce.ts'
@@ -44,8 +43,7 @@ import { openObserve } from './observe/open.ts'
 import type { Observe } from './observe/open.ts'
 import { openSharing } from './redis.ts'
 import type { Sharing } from './redis.ts'
-import { createNative } from './native/host.ts'
-import { openNativeServices } from './native/services.ts'
+import { openNative } from './native/open.ts'
 import { openProbes } from './probes.ts'
 import { createForwarding } from './pump/forwarding.ts'
 import { createPump } from './pump/pump.ts'
@@ -214,17 +212,7 @@ function openRooms(ground: Ground, first: Assembly, authoring: Authoring | undef
   closers.defer(() => http.close())
   const mail = createMailServer({ settings: first.config.email, allow: first.config.network.allow, limits })
   closers.defer(() => mail.close())
-  const native = createNative({
-    logger,
-    dir: join(ground.dataDir, 'native'),
-    service: openNativeServices({
-      store,
-      limits,
-      find: (key) => roster.find(key)?.installation,
-      formOf: (event) => formViews.of(event),
-    }),
-    onRestart: (group, why) => ground.meter.sandboxRestart(group, why),
-  })
+  const native = openNative({ ...ground, find: (key) => roster.find(key)?.installation, formOf: formViews.of })
   const accounted = openAccountedSandboxes({ ...ground, native, roster: () => roster })
   const { sandbox, transformSandbox, usage, parcels } = accounted
   closers.defer(() => accounted.close())

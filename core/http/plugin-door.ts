@@ -59,8 +59,7 @@ async function answerBy(
 ): Promise<Response> {
   if (pluginRoute === undefined) throw new HubError('not_found', 'Nothing is served here.')
   const { incoming } = request
-  const bytes =
-    method === 'GET' ? '' : (await readBytes(incoming, limits.pluginRouteBodyBytesMax)).toString('base64')
+  const bytes = method === 'GET' ? '' : (await readBytes(incoming, limits.pluginRouteBodyBytesMax)).toString('base64')
   const query = Object.fromEntries(new URL(request.url, 'http://hub').searchParams)
   const headers = headersOf(incoming.headers, request.principal !== null)
   const answer = await pluginRoute({ installation, request: { method, path, query, headers, bytes } })

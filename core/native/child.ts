@@ -3,15 +3,7 @@
  * native library that crashes or blocks takes nobody with it. It ends itself when its hub is gone.
  */
 import { mkdir } from 'node:fs/promises'
-import type {
-  ActionItem,
-  HubEvent,
-  Json,
-  LoggedEvent,
-  NativePlugin,
-  Outcome,
-  Plugin,
-} from '../contract/index.ts'
+import type { ActionItem, HubEvent, Json, LoggedEvent, NativePlugin, Outcome, Plugin } from '../contract/index.ts'
 import type { RunInput, RunValue, UnitSurface } from '../sandbox/sandbox.ts'
 import { makeContext, nothingAsked } from './context.ts'
 import type { ErrorText, FromNative, LogRead, NativeResult, NativeRun, ToNative } from './protocol.ts'
@@ -128,7 +120,9 @@ async function valueOf(plugin: Plugin, run: NativeRun, ctx: ReturnType<typeof ma
 
 /** One an item: nothing means delivered, one alone stands for all. */
 const outcomesOf = (value: readonly Outcome[] | Outcome | void, count: number): readonly Outcome[] =>
-  Array.isArray(value) ? value : Array.from({ length: count }, () => (value as Outcome | undefined) ?? { outcome: 'delivered' })
+  Array.isArray(value)
+    ? value
+    : Array.from({ length: count }, () => (value as Outcome | undefined) ?? { outcome: 'delivered' })
 
 async function receive(message: ToNative): Promise<void> {
   if (message.kind === 'answer') {

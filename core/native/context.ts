@@ -30,7 +30,7 @@ export function makeContext(run: NativeRun, { installation, config, asked, call 
     (args: object): Promise<Answer> =>
       call(name, args) as Promise<Answer>
   const log = (level: RunLog['level']) => (message: string, fields?: { readonly [key: string]: Json }) => {
-    asked.logs.push({ level, message, ...(fields === undefined ? {} : { fields }) } as RunLog)
+    asked.logs.push({ level, message, ...(fields === undefined ? {} : { fields }) })
   }
   return {
     config,

@@ -187,7 +187,10 @@ class Host {
     })
   }
 
-  async #serve(child: NativeProcess, { call, key, run, name, args }: Extract<FromNative, { kind: 'call' }>): Promise<void> {
+  async #serve(
+    child: NativeProcess,
+    { call, key, run, name, args }: Extract<FromNative, { kind: 'call' }>,
+  ): Promise<void> {
     try {
       const value = await (run === null ? this.#options.service(key, name, args) : this.#capability(run, name, args))
       child.send({ kind: 'answer', call, value })
@@ -219,8 +222,7 @@ class Host {
     this.#shut.clear()
     const lanes = [...this.#lanes.values()]
     this.#lanes.clear()
-    for (const { unit, run, resolve } of lanes.flat())
-      resolve(failed(unit, run, { code: 'plugin_interrupted', text }))
+    for (const { unit, run, resolve } of lanes.flat()) resolve(failed(unit, run, { code: 'plugin_interrupted', text }))
   }
 }
 

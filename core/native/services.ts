@@ -30,7 +30,8 @@ export function openNativeServices({ store, find, formOf, limits }: ServiceDeps)
     if (known !== undefined) return known
     const types = Object.keys(installation.plugin.manifest.on)
     const result = compileWhen({ when: installation.when, types }, limits)
-    if (!result.ok) throw new HubError('internal', `The filter of "${installation.id}" was taken and cannot be compiled.`)
+    if (!result.ok)
+      throw new HubError('internal', `The filter of "${installation.id}" was taken and cannot be compiled.`)
     compiled.set(installation, result.when)
     return result.when
   }

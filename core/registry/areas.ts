@@ -22,8 +22,7 @@ export const areasOf = (
       scope,
       plugin: id,
       installationIn: (workspace) =>
-        roster
-          .assembly()
-          ?.installations.find((each) => each.workspace === workspace && each.plugin.manifest.id === id)?.id,
+        roster.assembly()?.installations.find((each) => each.workspace === workspace && each.plugin.manifest.id === id)
+          ?.id,
     })),
   )

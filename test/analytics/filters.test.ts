@@ -13,7 +13,13 @@ import { rowsOf } from '../../plugins/analytics/engine/database.ts'
 import { openProjected } from '../support/projected.ts'
 import { seeded } from '../support/seeded.ts'
 
-const field = (key: string, type: FieldInfo['type']): FieldInfo => ({ key, label: key, type, required: false, pii: false })
+const field = (key: string, type: FieldInfo['type']): FieldInfo => ({
+  key,
+  label: key,
+  type,
+  required: false,
+  pii: false,
+})
 const FIELDS = [
   field('city', 'text'),
   field('City', 'select'),
@@ -26,14 +32,33 @@ const RESPONSES = 100
 const FILTERS = 200
 
 /** Values that meet each other often, with those that break things. */
-const TEXTS = ['', 'a', 'A', 'b', 'ab', "o'clock", '"', '%', '_', 'ä', '日本', '2026-01-01', '2026-02-01', '10', '9', 'null', '\\']
+const TEXTS = [
+  '',
+  'a',
+  'A',
+  'b',
+  'ab',
+  "o'clock",
+  '"',
+  '%',
+  '_',
+  'ä',
+  '日本',
+  '2026-01-01',
+  '2026-02-01',
+  '10',
+  '9',
+  'null',
+  '\\',
+]
 const NUMBERS = [0, -0, 1, -1, 0.5, 9, 10, 1e15, -1e300, 2 ** 53 - 1]
 
 test('generated filters over generated responses: no difference', async () => {
   const random = seeded(process.env['MANIFOLD_SEED'])
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random.next() * list.length)] as T
   const chance = (p: number): boolean => random.next() < p
-  const some = (list: readonly string[]): string[] => Array.from({ length: Math.floor(random.next() * 4) }, () => pick(list))
+  const some = (list: readonly string[]): string[] =>
+    Array.from({ length: Math.floor(random.next() * 4) }, () => pick(list))
   const answers = (): { [key: string]: Json } => {
     const data: { [key: string]: Json } = {}
     if (chance(0.8)) data['city'] = pick(TEXTS)
@@ -44,7 +69,8 @@ test('generated filters over generated responses: no difference', async () => {
     if (chance(0.7)) data['day'] = pick(['2026-01-01', '2026-02-01', '2025-12-31'])
     return data
   }
-  const anyValue = (): Json => pick<() => Json>([() => pick(TEXTS), () => pick(NUMBERS), () => chance(0.5), () => null])()
+  const anyValue = (): Json =>
+    pick<() => Json>([() => pick(TEXTS), () => pick(NUMBERS), () => chance(0.5), () => null])()
   const condition = (depth: number): Json => {
     const kind = Math.floor(random.next() * 12)
     if (kind === 0) return anyValue()
@@ -52,7 +78,11 @@ test('generated filters over generated responses: no difference', async () => {
     if (kind === 2) return { $in: Array.from({ length: 3 }, anyValue) }
     if (kind === 3) return { $nin: Array.from({ length: 3 }, anyValue) }
     if (kind === 4) return { $exists: chance(0.5) }
-    if (kind === 5) return { $regex: pick(['^a', 'a', 'B$', '.', '^$', '\\d+', '[äb]', "o'c"]), ...(chance(0.5) ? { $options: 'i' } : {}) }
+    if (kind === 5)
+      return {
+        $regex: pick(['^a', 'a', 'B$', '.', '^$', '\\d+', '[äb]', "o'c"]),
+        ...(chance(0.5) ? { $options: 'i' } : {}),
+      }
     if (kind === 6 && depth > 0) {
       const inner = condition(depth - 1)
       return { $not: typeof inner === 'object' && inner !== null && !Array.isArray(inner) ? inner : { $eq: inner } }
@@ -64,7 +94,11 @@ test('generated filters over generated responses: no difference', async () => {
   }
   const filter = (depth: number): { [key: string]: Json } => {
     if (depth > 0 && chance(0.4))
-      return { [pick(['$and', '$or', '$nor'])]: Array.from({ length: 1 + Math.floor(random.next() * 3) }, () => filter(depth - 1)) }
+      return {
+        [pick(['$and', '$or', '$nor'])]: Array.from({ length: 1 + Math.floor(random.next() * 3) }, () =>
+          filter(depth - 1),
+        ),
+      }
     return Object.fromEntries(
       Array.from({ length: 1 + Math.floor(random.next() * 2) }, () => [`data.${pick(FIELDS).key}`, condition(2)]),
     )

@@ -9,7 +9,13 @@ import { readQuestion } from '../../plugins/analytics/query/question.ts'
 import { openProjected } from '../support/projected.ts'
 import type { Told } from '../support/projected.ts'
 
-const field = (key: string, type: FieldInfo['type']): FieldInfo => ({ key, label: key, type, required: false, pii: false })
+const field = (key: string, type: FieldInfo['type']): FieldInfo => ({
+  key,
+  label: key,
+  type,
+  required: false,
+  pii: false,
+})
 const HOUR_MS = 3_600_000
 
 /** One each 50 minutes through 2026, from New Year's Eve on. */
@@ -77,7 +83,10 @@ test.each<[Bucket, string, string[]]>([
 ])('%s in %s: gaps are filled', async (bucket, timezone, wanted) => {
   await using projected = await openProjected([field('a', 'text')])
   const form = await projected.tell([{ id: 'rsp_1', at: '2025-12-31T22:59:59.999Z' }])
-  const span = bucket === 'hour' ? ['2025-12-31T18:30:00Z', '2025-12-31T20:30:00Z'] : ['2025-12-30T00:00:00Z', '2026-01-15T00:00:00Z']
+  const span =
+    bucket === 'hour'
+      ? ['2025-12-31T18:30:00Z', '2025-12-31T20:30:00Z']
+      : ['2025-12-30T00:00:00Z', '2026-01-15T00:00:00Z']
   const [fromMs = 0, toMs = 0] = span.map((text) => Date.parse(text))
   const points = await projected.readers.run((connection) =>
     seriesOf(connection, form, { timezone, bucket, fromMs, toMs }),
@@ -116,7 +125,13 @@ test('partial responses: completion, how far people came, and what completing on
 test('today, and the same stretch of the weekday a week before, over a change of the clock', async () => {
   await using projected = await openProjected([field('a', 'text')])
   // Sunday 29 March 2026: at 02:00 the clocks of Berlin went to 03:00.
-  const at = ['2026-03-28T23:30:00Z', '2026-03-29T01:30:00Z', '2026-03-21T23:30:00Z', '2026-03-22T09:00:00Z', '2026-03-28T22:30:00Z']
+  const at = [
+    '2026-03-28T23:30:00Z',
+    '2026-03-29T01:30:00Z',
+    '2026-03-21T23:30:00Z',
+    '2026-03-22T09:00:00Z',
+    '2026-03-28T22:30:00Z',
+  ]
   const form = await projected.tell(at.map((time, n) => ({ id: `rsp_${n}`, at: time })))
   const nowMs = Date.parse('2026-03-29T07:00:00Z')
   const query = { timezone: 'Europe/Berlin', bucket: 'day' as const, fromMs: nowMs - 86_400_000, toMs: nowMs }
@@ -127,7 +142,9 @@ test('today, and the same stretch of the weekday a week before, over a change of
 
 test('percentiles are continuous, and numbers are told from texts', async () => {
   await using projected = await openProjected([field('n', 'number'), field('dept', 'select')])
-  const form = await projected.tell([1, 2, 3, 4].map((n) => ({ id: `rsp_${n}`, data: { n, dept: n < 3 ? 'IT' : 'HR' } })))
+  const form = await projected.tell(
+    [1, 2, 3, 4].map((n) => ({ id: `rsp_${n}`, data: { n, dept: n < 3 ? 'IT' : 'HR' } })),
+  )
   const ask = async (question: object) => {
     const read = readQuestion(JSON.stringify({ form_id: 'f', ...question }))
     return (await openAsker(projected.readers, { timezone: 'UTC' }).ask(read, form)).rows
@@ -140,7 +157,7 @@ test('percentiles are continuous, and numbers are told from texts', async () => 
     total: { fn: 'sum', field: 'n', filter: { dept: 'HR' } },
   }
   expect(await ask({ aggregates })).toEqual([{ p95: 3.8499999999999996, median: 2.5, kinds: 2, high: 0.25, total: 7 }])
-  expect(await ask({ aggregates: { first: { fn: 'min', field: 'dept' }, last: { fn: 'max', field: 'dept' } } })).toEqual([
-    { first: 'HR', last: 'IT' },
-  ])
+  expect(
+    await ask({ aggregates: { first: { fn: 'min', field: 'dept' }, last: { fn: 'max', field: 'dept' } } }),
+  ).toEqual([{ first: 'HR', last: 'IT' }])
 })

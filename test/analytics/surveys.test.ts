@@ -33,7 +33,7 @@ test('count by one field, as the first documents ask: a map, the largest first, 
       ['Tofurkey', 20],
       ['Chicken', 12],
       ['Roast beef', 11],
-      ['I don\'t know', 5],
+      ["I don't know", 5],
       ['Turducken', 3],
     ],
   ])
@@ -49,9 +49,9 @@ test('multi-select: a response counts for each of its choices', async () => {
 test('filters, several groups, shares and having', async () => {
   const oxford = "It's important for a person to be honest, kind, and loyal."
   const form_id = 'comma-survey'
-  expect(await itemsOf({ form_id, aggregates: { share: { fn: 'rate', filter: { oxford } }, all: { fn: 'count' } } })).toEqual([
-    { share: 641 / 1129, all: 1129 },
-  ])
+  expect(
+    await itemsOf({ form_id, aggregates: { share: { fn: 'rate', filter: { oxford } }, all: { fn: 'count' } } }),
+  ).toEqual([{ share: 641 / 1129, all: 1129 }])
   const by = { form_id, group_by: 'age', aggregates: { n: { fn: 'count', filter: { oxford } }, of: { fn: 'count' } } }
   expect(await itemsOf({ ...by, filter: { age: { $exists: true } }, order_by: [{ by: 'age' }] })).toEqual([
     { age: '18-29', n: 174, of: 221 },
@@ -59,12 +59,19 @@ test('filters, several groups, shares and having', async () => {
     { age: '45-60', n: 142, of: 290 },
     { age: '> 60', n: 123, of: 272 },
   ])
-  expect(await answerTo({ form_id, aggregate: 'count', group_by: 'heard_of_it', filter: { heard_of_it: { $ne: null } } })).toEqual({
+  expect(
+    await answerTo({ form_id, aggregate: 'count', group_by: 'heard_of_it', filter: { heard_of_it: { $ne: null } } }),
+  ).toEqual({
     Yes: 655,
     No: 444,
   })
   expect(
-    await itemsOf({ form_id, group_by: ['data_is_or_are'], aggregates: { n: { fn: 'count' } }, having: { n: { $gt: 100 } } }),
+    await itemsOf({
+      form_id,
+      group_by: ['data_is_or_are'],
+      aggregates: { n: { fn: 'count' } },
+      having: { n: { $gt: 100 } },
+    }),
   ).toHaveLength(2)
 })
 
@@ -96,7 +103,9 @@ test('a response is in the next answer as soon as it is stored, and gone as soon
   const question = { form_id: 'comma-survey', aggregate: 'count' }
   const count = async (): Promise<unknown> => await itemsOf(question)
   expect(await count()).toEqual([{ value: 1129 }])
-  const { body } = await hub.api<{ id: string }>('POST', '/api/v2/forms/comma-survey/responses', { data: { age: '> 60' } })
+  const { body } = await hub.api<{ id: string }>('POST', '/api/v2/forms/comma-survey/responses', {
+    data: { age: '> 60' },
+  })
   expect(await count()).toEqual([{ value: 1130 }])
   expect((await hub.api('DELETE', `/api/v2/responses/${body.id}`)).status).toBe(204)
   expect(await count()).toEqual([{ value: 1129 }])

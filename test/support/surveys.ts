@@ -9,9 +9,16 @@ const BATCH_ROWS = 500
 export async function openSurveys(forms: object = {}, options: HubOptions = {}): Promise<Hub> {
   const surveys = loadDemoForms()
   const all = { ...forms, ...Object.fromEntries(surveys.map(({ id, name, fields }) => [id, { name, fields }])) }
-  const hub = await startHub({ ...options, config: { forms: all, installations: [{ id: 'analytics', use: 'analytics' }] } })
+  const hub = await startHub({
+    ...options,
+    config: { forms: all, installations: [{ id: 'analytics', use: 'analytics' }] },
+  })
   for (const { id, answers } of surveys)
-    await submitAll(hub, id, answers.map(({ respondent, data }) => ({ client_id: respondent, data })))
+    await submitAll(
+      hub,
+      id,
+      answers.map(({ respondent, data }) => ({ client_id: respondent, data })),
+    )
   return hub
 }
 

@@ -79,7 +79,11 @@ const typeOf = (value: Value) => TYPES[typeof value as keyof typeof TYPES]
 /** Rows as JavaScript values; whole numbers beyond 2^53 lose what a number cannot hold. */
 export async function rowsOf(connection: DuckDBConnection, sql: string, values: Value[] = []): Promise<Row[]> {
   const reader = await connection.runAndReadAll(sql, values, values.map(typeOf))
-  return reader.getRowObjectsJS().map((row) =>
-    Object.fromEntries(Object.entries(row).map(([name, value]) => [name, typeof value === 'bigint' ? Number(value) : value])),
-  )
+  return reader
+    .getRowObjectsJS()
+    .map((row) =>
+      Object.fromEntries(
+        Object.entries(row).map(([name, value]) => [name, typeof value === 'bigint' ? Number(value) : value]),
+      ),
+    )
 }

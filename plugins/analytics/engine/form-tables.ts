@@ -90,7 +90,13 @@ export class FormTables {
     await this.#writer.run(
       `CREATE TABLE ${table.table} (${columns.join(', ')}, started_seq BIGINT, submitted_seq BIGINT)`,
     )
-    await this.#writer.run('INSERT INTO forms VALUES (?, ?, ?, ?, ?)', [id, number, name, version, JSON.stringify(fields)])
+    await this.#writer.run('INSERT INTO forms VALUES (?, ?, ?, ?, ?)', [
+      id,
+      number,
+      name,
+      version,
+      JSON.stringify(fields),
+    ])
     this.#tables.set(id, table)
     return table
   }

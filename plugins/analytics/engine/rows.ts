@@ -58,7 +58,9 @@ async function takeOut(writer: DuckDBConnection, { table }: FormTable, rows: Map
   if (any === undefined) return
   const ids = JSON.stringify([...rows.keys()])
   const among = `id IN (SELECT unnest(from_json(CAST($1 AS JSON), '["VARCHAR"]')))`
-  for (const { id, started_seq } of await rowsOf(writer, `SELECT id, started_seq FROM ${table} WHERE ${among}`, [ids])) {
+  for (const { id, started_seq } of await rowsOf(writer, `SELECT id, started_seq FROM ${table} WHERE ${among}`, [
+    ids,
+  ])) {
     const row = rows.get(id as string)
     if (row !== undefined) row.started_seq = started_seq as number
   }
@@ -89,10 +91,9 @@ export async function eraseRows(
   { table }: FormTable,
   events: readonly LoggedEvent[],
 ): Promise<void> {
-  const ids = events.flatMap(({ type, data }) => (type === 'response.deleted' ? [String(data?.['id'])] : []))
+  const ids = events.flatMap(({ type, data }) => (type === 'response.deleted' ? [data?.['id'] ?? null] : []))
   if (ids.length === 0) return
   await writer.run(`DELETE FROM ${table} WHERE id IN (SELECT unnest(from_json(CAST($1 AS JSON), '["VARCHAR"]')))`, [
     JSON.stringify(ids),
   ])
 }
-

@@ -43,7 +43,10 @@ interface Asked {
   readonly column: Column
 }
 
-export async function fieldMetrics(connection: DuckDBConnection, form: ProjectedForm): Promise<readonly FieldMetrics[]> {
+export async function fieldMetrics(
+  connection: DuckDBConnection,
+  form: ProjectedForm,
+): Promise<readonly FieldMetrics[]> {
   const asked = form.fields.flatMap((field): Asked[] => {
     const column = form.columns.get(`data.${field.key}`)
     return column === undefined ? [] : [{ field, column }]

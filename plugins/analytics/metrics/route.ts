@@ -24,7 +24,10 @@ export interface MetricsParts {
   readonly projection: Projection
 }
 
-export async function answerMetrics(request: RouteRequest, { metrics, projection }: MetricsParts): Promise<RouteResponse> {
+export async function answerMetrics(
+  request: RouteRequest,
+  { metrics, projection }: MetricsParts,
+): Promise<RouteResponse> {
   const read = querySchema.safeParse(request.query)
   if (!read.success) {
     const errors = read.error.issues.map(({ path, message }) => ({ pointer: `/${path.join('/')}`, detail: message }))
@@ -52,7 +55,10 @@ export async function answerMetrics(request: RouteRequest, { metrics, projection
     const answer = await metrics.of(form, { timezone, bucket, fromMs, toMs }, nowMs)
     const tookMs = Math.round(answer.tookMs * 1_000) / 1_000
     const timing = `metrics;dur=${tookMs}, cache;desc=${answer.isCached ? 'hit' : 'miss'}, log;desc="${projection.applied()}"`
-    return { headers: { 'server-timing': timing }, json: wire({ id: form.id, timezone, bucket, metrics: answer.metrics }) }
+    return {
+      headers: { 'server-timing': timing },
+      json: wire({ id: form.id, timezone, bucket, metrics: answer.metrics }),
+    }
   } catch (error) {
     if (!(error instanceof TooSlow)) throw error
     return problem(503, 'query_too_slow', { title: 'The question takes too long', detail: error.message })

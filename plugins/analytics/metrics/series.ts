@@ -42,7 +42,8 @@ export async function seriesOf(
   const isCalendar = bucket === 'day' || bucket === 'week' || bucket === 'month'
   const cuts = isCalendar ? cutsOf(timezone, fromMs, toMs) : momentCut(timezone, fromMs, STEP_MS[bucket])
   const at = (ms: number): string => `make_timestamp_ms(${Math.round(ms)})`
-  const edge = (ms: number): string => `date_trunc('${bucket}', ${at(ms + (isCalendar ? offsetMs(timezone, ms) : (cuts[0]?.offsetMs ?? 0)))})`
+  const edge = (ms: number): string =>
+    `date_trunc('${bucket}', ${at(ms + (isCalendar ? offsetMs(timezone, ms) : (cuts[0]?.offsetMs ?? 0)))})`
   const rows = await rowsOf(
     connection,
     `WITH found AS (

@@ -53,7 +53,10 @@ export function openAsker(readers: Readers, { timezone: zone }: { readonly timez
 }
 
 /** When its responses began and ended, at the ends. */
-export async function spanOf(connection: DuckDBConnection, { table }: ProjectedForm): Promise<{ fromMs: number; toMs: number }> {
+export async function spanOf(
+  connection: DuckDBConnection,
+  { table }: ProjectedForm,
+): Promise<{ fromMs: number; toMs: number }> {
   const [row] = await rowsOf(
     connection,
     `SELECT epoch_ms(min(least(submitted_at, started_at))) AS low, epoch_ms(max(greatest(submitted_at, started_at))) AS high FROM ${table}`,

@@ -46,11 +46,13 @@ export function compile(input: CompileInput): Statement {
   const select = [...groups, ...aggregates].map(({ sql, name }) => `${sql} AS "${name}"`)
   const from = lists.reduce(
     // A response counts for each of its choices, and once where there are none.
-    (table, list) => `${table}, LATERAL (SELECT unnest(CASE WHEN len(${list.column}) > 0 THEN ${list.column} ELSE [NULL]::VARCHAR[] END) AS ${list.as})`,
+    (table, list) =>
+      `${table}, LATERAL (SELECT unnest(CASE WHEN len(${list.column}) > 0 THEN ${list.column} ELSE [NULL]::VARCHAR[] END) AS ${list.as})`,
     form.table,
   )
   const inner = `SELECT ${select.join(', ')} FROM ${from} WHERE ${where}${groups.length === 0 ? '' : ` GROUP BY ${groups.map((_, n) => n + 1).join(', ')}`}`
-  const having = question.having === undefined ? 'true' : havingSql(question.having, [...groups, ...aggregates], context)
+  const having =
+    question.having === undefined ? 'true' : havingSql(question.having, [...groups, ...aggregates], context)
   const order = orderSql(question, { groups: names, aggregates: aggregates.map(({ name }) => name), mistakes })
   if (mistakes.length > 0) throw new Refusal(mistakes)
   return {
@@ -98,10 +100,22 @@ function groupOf(key: GroupKey, input: GroupInput): Group {
   return { name, sql: as, list: { column: column.name, as } }
 }
 
-const FORMATS = { minute: '%Y-%m-%dT%H:%M', hour: '%Y-%m-%dT%H:00', day: '%Y-%m-%d', week: '%Y-%m-%d', month: '%Y-%m', quarter: '%Y-%m', year: '%Y' }
+const FORMATS = {
+  minute: '%Y-%m-%dT%H:%M',
+  hour: '%Y-%m-%dT%H:00',
+  day: '%Y-%m-%d',
+  week: '%Y-%m-%d',
+  month: '%Y-%m',
+  quarter: '%Y-%m',
+  year: '%Y',
+}
 
 /** Beginning of the bucket on the zone's wall clock. Answers that are dates are in no zone. */
-function bucketSql(column: Column, bucket: keyof typeof FORMATS, { context, pointer, timezone, span }: GroupInput): string {
+function bucketSql(
+  column: Column,
+  bucket: keyof typeof FORMATS,
+  { context, pointer, timezone, span }: GroupInput,
+): string {
   const { name, kind } = column
   if (kind !== 'time' && kind !== 'text') {
     context.mistakes.push({ pointer, detail: `"${column.path}" is no time, so it has no buckets` })
@@ -139,7 +153,9 @@ function aggregateSql(aggregate: Aggregate, context: FilterContext, pointer: str
 
 /** Over what was computed: the same filters, on the names of the answer. */
 function havingSql(having: object, columns: readonly { readonly name: string }[], context: FilterContext): string {
-  const known = new Map(columns.map(({ name }): [string, Column] => [name, { path: name, kind: 'number', name: `"${name}"` }]))
+  const known = new Map(
+    columns.map(({ name }): [string, Column] => [name, { path: name, kind: 'number', name: `"${name}"` }]),
+  )
   return filterSql(having, { ...context, column: (path) => known.get(path) }, '/having')
 }
 
@@ -151,7 +167,10 @@ function orderSql(
   if (orderBy === undefined) return [`"${aggregates[0] ?? 'value'}" DESC NULLS LAST`, ...rest].join(', ')
   const asked = orderBy.map(({ by, direction }, n) => {
     if (!groups.includes(by) && !aggregates.includes(by))
-      mistakes.push({ pointer: `/order_by/${n}/by`, detail: `"${by.slice(0, 100)}" is neither a group nor an aggregate` })
+      mistakes.push({
+        pointer: `/order_by/${n}/by`,
+        detail: `"${by.slice(0, 100)}" is neither a group nor an aggregate`,
+      })
     return `"${by.replaceAll('"', '')}" ${direction === 'asc' ? 'ASC' : 'DESC'} NULLS LAST`
   })
   return [...asked, ...rest].join(', ')

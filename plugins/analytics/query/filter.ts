@@ -111,7 +111,9 @@ class Compiler {
     if (value === null) return `(${name} IS NULL)`
     if (kind === 'list') {
       if (Array.isArray(value)) return this.#sameList(column, value, at)
-      return typeof value === 'string' ? `coalesce(list_contains(${name}, ${this.#text(value)}), false)` : this.#scalar(value, at)
+      return typeof value === 'string'
+        ? `coalesce(list_contains(${name}, ${this.#text(value)}), false)`
+        : this.#scalar(value, at)
     }
     const operand = this.#operand(column, value, at)
     return operand === null ? FALSE : `coalesce(${name} = ${operand}, false)`

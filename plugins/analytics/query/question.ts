@@ -103,11 +103,23 @@ export function readQuestion(body: string): Question {
       })),
     )
   }
-  const { aggregate: one, aggregates = {}, field, group_by: by, filter: only, from, to, order_by: orderBy, ...rest } = parsed.data
+  const {
+    aggregate: one,
+    aggregates = {},
+    field,
+    group_by: by,
+    filter: only,
+    from,
+    to,
+    order_by: orderBy,
+    ...rest
+  } = parsed.data
   const single = typeof one === 'string' ? aggregateOf(one, field) : one
   const named = Object.entries(aggregates)
   if (single === undefined && named.length === 0)
-    throw new Refusal([{ pointer: '/aggregate', detail: 'is missing: ask for "count", or for several by name in "aggregates"' }])
+    throw new Refusal([
+      { pointer: '/aggregate', detail: 'is missing: ask for "count", or for several by name in "aggregates"' },
+    ])
   if (single !== undefined && named.length > 0)
     throw new Refusal([{ pointer: '/aggregate', detail: 'stands beside "aggregates"; use one of the two' }])
   const groupBy = by === undefined ? [] : Array.isArray(by) ? by : [by]
@@ -131,5 +143,7 @@ export function readQuestion(body: string): Question {
 function aggregateOf(fn: Aggregate['fn'], field: string | undefined): Aggregate {
   const parsed = aggregate.safeParse(field === undefined ? { fn } : { fn, field })
   if (parsed.success) return parsed.data
-  throw new Refusal(parsed.error.issues.map(({ path: [key], message }) => ({ pointer: `/${String(key)}`, detail: message })))
+  throw new Refusal(
+    parsed.error.issues.map(({ path: [key], message }) => ({ pointer: `/${String(key)}`, detail: message })),
+  )
 }
