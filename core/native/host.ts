@@ -261,7 +261,7 @@ export function createNative(options: NativeOptions): Sandbox {
       if (host !== undefined) await leave(key, host)
     },
     setApart: async () => undefined,
-    runBatch: (key, runs) => hostOf(key).run(key, runs),
+    runBatch: async (key, runs) => hostOf(key).run(key, runs),
     runEach: async (key, run) => (await hostOf(key).run(key, [run]))[0] as RunResult,
     stats: (): SandboxStats => ({
       children: [...hosts.values()].flatMap(({ pid, unitCount: units }) =>

@@ -21,10 +21,10 @@ const COMPOSITION_ROOT: ReadonlySet<string> = new Set([
   'core/testing/rooms.ts',
 ])
 const PLUGIN = /^(plugins|integrations)\/([^/]+)\//
-/** A vendor's double stands beside its connector; only tests start it, and no bundle has it. */
 /** Plugins whose manifest says `"runtime": "native"`; a test holds the list against the manifests. */
 export const NATIVE_PLUGINS = ['plugins/analytics/']
 const isNative = (folder: string): boolean => NATIVE_PLUGINS.includes(folder)
+/** A vendor's double stands beside its connector; only tests start it, and no bundle has it. */
 const DOUBLE = /^integrations\/[^/]+\/fake\//
 const isTest = (path: string) => path.startsWith('test/') || path.endsWith('.test.ts') || DOUBLE.test(path)
 const roomOf = (path: string) => /^core\/([^/]+)\//.exec(path)?.[1] ?? null
