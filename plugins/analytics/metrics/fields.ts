@@ -54,10 +54,12 @@ export async function fieldMetrics(
   if (asked.length === 0) return []
   const [row = {}] = await rowsOf(connection, numbersSql(form, asked))
   const choices = await choicesOf(connection, form, asked)
-  return asked.map(({ field, column: { name, kind } }) => {
+  const last = await lastAnswers(connection, form, asked)
+  return asked.map(({ field, column: { name, kind } }, n) => {
     const answered = Number(row[`${name}_answered`])
-    const reached = Number(row[`${name}_reached`])
-    const left = Number(row[`${name}_left`])
+    // Whoever answered the one before was shown this one; a completed response came to the end.
+    const reached = last.slice(n).reduce((sum, count) => sum + count, Number(row['completed']))
+    const left = last[n] ?? 0
     const counted = choices.get(name)
     return {
       key: field.key,
@@ -73,24 +75,29 @@ export async function fieldMetrics(
   })
 }
 
-/**
- * One pass over the table. The place of the last answer says how far a response came; a completed one came to the end.
- */
+/** Completed responses in one pass. */
 function numbersSql({ table }: ProjectedForm, asked: readonly Asked[]): string {
-  const last = `CASE WHEN status = 'completed' THEN ${asked.length} ELSE greatest(0, ${asked
-    .map(({ column: { name } }, n) => `CASE WHEN ${name} IS NOT NULL THEN ${n + 1} END`)
-    .join(', ')}) END`
-  const done = `FILTER (WHERE status = 'completed')`
-  const parts = asked.flatMap(({ column: { name, kind } }, n) => [
-    `count(${name}) ${done} AS ${name}_answered`,
-    // Whoever answered the one before was shown this one.
-    `count(*) FILTER (WHERE last >= ${n}) AS ${name}_reached`,
-    `count(*) FILTER (WHERE last = ${n}) AS ${name}_left`,
-    ...(kind === 'number'
-      ? ['avg', 'min', 'max', 'median', 'sum'].map((fn) => `${fn}(${name}) ${done} AS ${name}_${fn}`)
-      : []),
+  const parts = asked.flatMap(({ column: { name, kind } }) => [
+    `count(${name}) AS ${name}_answered`,
+    ...(kind === 'number' ? ['avg', 'min', 'max', 'median', 'sum'].map((fn) => `${fn}(${name}) AS ${name}_${fn}`) : []),
   ])
-  return `SELECT ${parts.join(', ')} FROM (SELECT *, ${last} AS last FROM ${table})`
+  return `SELECT ${parts.join(', ')}, count(*) AS completed FROM ${table} WHERE submitted_seq IS NOT NULL`
+}
+
+/** How many partial responses have their last answer at this place; 0: none at all. */
+async function lastAnswers(
+  connection: DuckDBConnection,
+  { table }: ProjectedForm,
+  asked: readonly Asked[],
+): Promise<readonly number[]> {
+  const places = asked.map(({ column: { name } }, n) => `CASE WHEN ${name} IS NOT NULL THEN ${n + 1} END`)
+  const rows = await rowsOf(
+    connection,
+    `SELECT greatest(0, ${places.join(', ')}) AS last, count(*) AS count FROM ${table} WHERE submitted_seq IS NULL GROUP BY 1`,
+  )
+  const counts = Array.from({ length: asked.length + 1 }, () => 0)
+  for (const row of rows) counts[Number(row['last'])] = Number(row['count'])
+  return counts
 }
 
 const summary = (row: Row, name: string): NonNullable<FieldMetrics['numbers']> => ({
@@ -113,7 +120,7 @@ async function choicesOf(
       counted.set(name, new Map())
       const value = kind === 'list' ? `unnest(${name})` : `${name}`
       return `(SELECT '${name}' AS field, CAST(value AS VARCHAR) AS value, count(*) AS count
-        FROM (SELECT ${value} AS value FROM ${table} WHERE status = 'completed') WHERE value IS NOT NULL
+        FROM (SELECT ${value} AS value FROM ${table} WHERE submitted_seq IS NOT NULL) WHERE value IS NOT NULL
         GROUP BY 2 ORDER BY 3 DESC LIMIT ${CHOICES_MAX})`
     })
   if (parts.length === 0) return counted

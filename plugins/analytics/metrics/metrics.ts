@@ -93,7 +93,7 @@ function totalsSql({ table }: ProjectedForm, { timezone, nowMs }: Asked): string
   const now = `make_timestamp_ms(${Math.round(nowMs + offsetMs(timezone, nowMs))})`
   const midnight = `date_trunc('day', ${now})`
   const week = `INTERVAL ${WEEK_DAYS} DAY`
-  const done = `status = 'completed'`
+  const done = 'submitted_seq IS NOT NULL'
   // What is far in the past has another offset, and is not asked about.
   const near = `submitted_at >= make_timestamp_ms(${Math.round(nowMs - weekMs)})`
   return `SELECT count(*) AS started, count(*) FILTER (WHERE ${done}) AS completed,

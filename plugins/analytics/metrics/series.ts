@@ -48,7 +48,7 @@ export async function seriesOf(
     connection,
     `WITH found AS (
        SELECT date_trunc('${bucket}', ${localSql('submitted_at', cuts)}) AS bucket, count(*) AS count FROM ${table}
-       WHERE status = 'completed' AND submitted_at >= ${at(fromMs)} AND submitted_at < ${at(toMs)} GROUP BY 1),
+       WHERE submitted_seq IS NOT NULL AND submitted_at >= ${at(fromMs)} AND submitted_at < ${at(toMs)} GROUP BY 1),
      steps AS (SELECT unnest(generate_series(${edge(fromMs)}, ${edge(toMs - 1)}, INTERVAL 1 ${bucket})) AS bucket)
      SELECT epoch_ms(steps.bucket) AS bucket, coalesce(found.count, 0) AS count
      FROM steps LEFT JOIN found USING (bucket) ORDER BY 1`,

@@ -64,10 +64,9 @@ export function compile(input: CompileInput): Statement {
 }
 
 function whereSql(question: Question, context: FilterContext): string {
-  const { values } = context
-  const time = (ms: number): string => `make_timestamp_ms(${values.add(BigInt(ms))})`
+  const time = (ms: number): string => `make_timestamp_ms(${ms})`
   const parts = [question.filter === undefined ? 'true' : filterSql(question.filter, context, '/filter')]
-  if (question.include !== 'all') parts.push(`status = '${question.include}'`)
+  if (question.include !== 'all') parts.push(`submitted_seq IS ${question.include === 'completed' ? 'NOT ' : ''}NULL`)
   if (question.from !== undefined) parts.push(`submitted_at >= ${time(question.from)}`)
   if (question.to !== undefined) parts.push(`submitted_at < ${time(question.to)}`)
   return parts.join(' AND ')

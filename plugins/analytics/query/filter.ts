@@ -1,7 +1,6 @@
 /**
  * A Mongo-style filter as SQL over typed columns. Missing and null are one (an unanswered field is not stored); values of
- * another type than the column never match; a list matches when any of its elements does; every condition is true or false,
- * never unknown, so that negation means what it says.
+ * another type than the column never match; a list matches when any of its elements does.
  * MongoDB manual, "Query and Projection Operators".
  */
 import type { Column } from '../engine/columns.ts'
@@ -111,18 +110,16 @@ class Compiler {
     if (value === null) return `(${name} IS NULL)`
     if (kind === 'list') {
       if (Array.isArray(value)) return this.#sameList(column, value, at)
-      return typeof value === 'string'
-        ? `coalesce(list_contains(${name}, ${this.#text(value)}), false)`
-        : this.#scalar(value, at)
+      return typeof value === 'string' ? `(list_contains(${name}, ${this.#text(value)}))` : this.#scalar(value, at)
     }
     const operand = this.#operand(column, value, at)
-    return operand === null ? FALSE : `coalesce(${name} = ${operand}, false)`
+    return operand === null ? FALSE : `(${name} = ${operand})`
   }
 
   #sameList({ name }: Column, value: readonly unknown[], at: string): string {
     if (!value.every((each) => typeof each === 'string')) return FALSE
     if (value.length > IN_ITEMS_MAX) return this.#refuse(at, `has more than ${IN_ITEMS_MAX} items`)
-    return `coalesce(${name} = [${value.map((each) => this.#text(each)).join(', ')}]::VARCHAR[], false)`
+    return `(${name} = [${value.map((each) => this.#text(each)).join(', ')}]::VARCHAR[])`
   }
 
   #compares(column: Column, key: keyof typeof SIGNS, { value, at }: { value: unknown; at: string }): string {
@@ -132,10 +129,10 @@ class Compiler {
     const sign = SIGNS[key]
     if (kind === 'list') {
       if (typeof value !== 'string') return this.#scalar(value, at)
-      return `coalesce(len(list_filter(${name}, lambda x: x ${sign} ${this.#text(value)})) > 0, false)`
+      return `(len(list_filter(${name}, lambda x: x ${sign} ${this.#text(value)})) > 0)`
     }
     const operand = this.#operand(column, value, at)
-    return operand === null ? FALSE : `coalesce(${name} ${sign} ${operand}, false)`
+    return operand === null ? FALSE : `(${name} ${sign} ${operand})`
   }
 
   #among(column: Column, value: unknown, at: string): string {
@@ -154,8 +151,8 @@ class Compiler {
     const pattern = this.#text(value)
     // RE2: no pattern takes longer than the text is long.
     const flags = `'${[...new Set(options ?? '')].join('')}'`
-    if (kind === 'text') return `coalesce(regexp_matches(${name}, ${pattern}, ${flags}), false)`
-    return `coalesce(len(list_filter(${name}, lambda x: regexp_matches(x, ${pattern}, ${flags}))) > 0, false)`
+    if (kind === 'text') return `(regexp_matches(${name}, ${pattern}, ${flags}))`
+    return `(len(list_filter(${name}, lambda x: regexp_matches(x, ${pattern}, ${flags}))) > 0)`
   }
 
   /** The value as SQL for this column; null: it is of another type and can never match. */
@@ -167,7 +164,8 @@ class Compiler {
     if (kind === 'time' && typeof value === 'string') {
       const time = Date.parse(value)
       if (Number.isNaN(time)) this.#refuse(at, 'must be a time such as "2026-11-27T12:00:00Z"')
-      return Number.isNaN(time) ? null : `make_timestamp_ms(${values.add(BigInt(time))})`
+      // Written out, so that the engine can pass over what lies outside.
+      return Number.isNaN(time) ? null : `make_timestamp_ms(${time})`
     }
     this.#scalar(value, at)
     return null
@@ -200,6 +198,7 @@ const OPERATORS = ['$eq', '$ne', '$gt', '$gte', '$lt', '$lte', '$in', '$nin', '$
 
 const all = (parts: readonly string[]): string => (parts.length === 0 ? TRUE : `(${parts.join(' AND ')})`)
 const any = (parts: readonly string[]): string => (parts.length === 0 ? FALSE : `(${parts.join(' OR ')})`)
-const not = (part: string): string => `(NOT ${part})`
+/** A condition about an unanswered field is unknown to the engine; what it does not match is what this turns round. */
+const not = (part: string): string => `(NOT coalesce(${part}, false))`
 const isObject = (value: unknown): value is Conditions =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
