@@ -43,6 +43,7 @@ import { openObserve } from './observe/open.ts'
 import type { Observe } from './observe/open.ts'
 import { openSharing } from './redis.ts'
 import type { Sharing } from './redis.ts'
+import { openNative } from './native/open.ts'
 import { openProbes } from './probes.ts'
 import { createForwarding } from './pump/forwarding.ts'
 import { createPump } from './pump/pump.ts'
@@ -51,6 +52,7 @@ import { createEmbeddedQueue } from './queue/embedded/queue.ts'
 import { openApprovalAlerts } from './registry/approval-alerts.ts'
 import { openApprovals } from './registry/approval.ts'
 import { openApiKeys } from './registry/api-keys.ts'
+import { areasOf } from './registry/areas.ts'
 import { openTokens } from './registry/tokens.ts'
 import type { Assembly } from './registry/assemble.ts'
 import { openChecks } from './registry/checks.ts'
@@ -79,6 +81,7 @@ const FATAL_STOP_MS = 500
 
 /** What every room is given. */
 interface Ground {
+  readonly dataDir: string
   readonly clock: Clock
   readonly limits: Limits
   readonly logger: Logger
@@ -127,6 +130,7 @@ async function start(
   const bus = openBus((error) => logger.error({ err: error }, 'a listener of the live bus failed'))
   const log = backend.log(bus, (head) => rooms.pump.reach(head))
   const ground: Ground = {
+    dataDir,
     clock,
     limits,
     logger,
@@ -208,7 +212,8 @@ function openRooms(ground: Ground, first: Assembly, authoring: Authoring | undef
   closers.defer(() => http.close())
   const mail = createMailServer({ settings: first.config.email, allow: first.config.network.allow, limits })
   closers.defer(() => mail.close())
-  const accounted = openAccountedSandboxes({ ...ground, roster: () => roster })
+  const native = openNative({ ...ground, find: (key) => roster.find(key)?.installation, formOf: formViews.of })
+  const accounted = openAccountedSandboxes({ ...ground, native, roster: () => roster })
   const { sandbox, transformSandbox, usage, parcels } = accounted
   closers.defer(() => accounted.close())
   const local = createEmbeddedQueue({ clock, logger, lanes: () => [], drainGraceMs: limits.drainGraceMs })
@@ -361,6 +366,7 @@ function openDoor(ground: Ground, { settings, first, rooms, reloader, health, ob
     onEvents: published,
     trustedProxies: settings.trustedProxies,
     pluginRoute: anywhere.pluginRoute,
+    pluginAreas: areasOf(first.plugins, roster),
     door: { fleet: ground.backend.fleet, key: doorKey, here },
     rateLimit: ground.sharing.rateLimit,
   })

@@ -1,5 +1,6 @@
 /** The sandboxes with accounts kept at their fronts: whatever runs in them is counted and charged to its installation. */
 import type { PlacedInstallation } from '../delivery/ports.ts'
+import { bothRuntimes } from '../native/runtimes.ts'
 import type { Meter } from '../observe/observe.ts'
 import { createSandbox } from '../sandbox/pool.ts'
 import type { Sandbox, UnitStats } from '../sandbox/sandbox.ts'
@@ -23,7 +24,11 @@ export interface AccountedSandboxes {
 }
 
 export function openAccountedSandboxes(
-  deps: Omit<WardenDeps, 'setApart'> & { readonly meter: Pick<Meter, 'sandboxRestart'> },
+  deps: Omit<WardenDeps, 'setApart'> & {
+    readonly meter: Pick<Meter, 'sandboxRestart'>
+    /** Runs plugins of the hub itself that are native; their CPU costs no points. */
+    readonly native: Sandbox
+  },
 ): AccountedSandboxes {
   const { logger, limits, meter } = deps
   // Not its transform: senders wait for that, and what handlers use is not its fault.
@@ -40,15 +45,16 @@ export function openAccountedSandboxes(
   const isolates = open()
   const forTransforms = open()
   const all = [isolates, forTransforms]
+  const everyone = bothRuntimes(isolates, deps.native)
   return {
-    sandbox: watchRuns(isolates, accounting.heard),
+    sandbox: watchRuns(everyone, accounting.heard),
     transformSandbox: watchRuns(forTransforms, accounting.heard),
     setInstallations: (placed) => accounting.setInstallations(placed.map(({ installation }) => installation.key)),
     usage: () => accounting.usage({ units: inBoth(all.flatMap((each) => each.stats().units)) }),
     parcels: accounting,
     close: async () => {
       await accounting.close()
-      await Promise.all(all.map((each) => each.close()))
+      await Promise.all([everyone.close(), forTransforms.close()])
     },
   }
 }

@@ -21,6 +21,7 @@ import type { Finding } from './check.ts'
 import type { EmailAnswer, EmailMessage } from './email.ts'
 import type { AccessToken, HttpRequest, HttpResponse, SecretRef, TokenRequest } from './http.ts'
 import type { Json } from './json.ts'
+import type { NativeServices } from './native.ts'
 import type { Outcome } from './outcome.ts'
 import type {
   FieldInfo,
@@ -48,6 +49,7 @@ export type {
   TokenRequest,
 } from './http.ts'
 export type { Json } from './json.ts'
+export type { LoggedEvent, NativeServices } from './native.ts'
 export { ambiguous, classify, dead, delivered, retry, send, unauthorized } from './outcome.ts'
 export type { FinalOutcome, Outcome, SendOutcome } from './outcome.ts'
 export type {
@@ -372,6 +374,18 @@ export const definePlugin = <T = { readonly [key: string]: Json }>(
   plugin: Definition<NoInfer<T>>,
   // The hub gives each handler what the manifest promises it.
 ): Plugin<ConfigOf<T>> => plugin as Plugin<ConfigOf<T>>
+
+/** A native plugin: what `open` answers are its functions for one installation, and how to end what they share. */
+export type NativePlugin<C = { readonly [key: string]: Json }> = (
+  services: NativeServices<C>,
+) => Awaitable<Plugin<C> & { readonly close?: () => Awaitable<void> }>
+
+/** Marks the default export of a plugin whose manifest says `"runtime": "native"`; `open` is called once for each installation. */
+export const defineNative = <T = { readonly [key: string]: Json }>(
+  open: (
+    services: NativeServices<ConfigOf<T>>,
+  ) => Awaitable<Definition<NoInfer<T>> & { readonly close?: () => Awaitable<void> }>,
+): NativePlugin<ConfigOf<T>> => open as NativePlugin<ConfigOf<T>>
 
 /** Thrown by capabilities; `code` is a row of the hub's error table. Uncaught, the code decides retry or dead. */
 export interface CapabilityError extends Error {

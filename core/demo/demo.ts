@@ -12,12 +12,13 @@ const RETRY_MS = 1_000
 const PLAIN_LINE_EVERY_MS = 10_000
 const REQUEST_TIMEOUT_MS = 10_000
 
-/** Text of a manifold.yaml with the demo's forms, a webhooks installation to the receiver, and the sandboxed `hello`. */
+/** Text of a manifold.yaml with the demo's forms, a webhooks installation to the receiver, the sandboxed `hello`, and analytics. */
 export function demoConfig(receiverUrl: string, secret: string): string {
   const forms = Object.fromEntries(loadDemoForms().map(({ id, name, fields }) => [id, { name, fields }]))
   const installations = [
     { id: 'survey-hook', use: 'webhooks', with: { url: receiverUrl, secret, signatures: ['sha256=hex', 'standard'] } },
     { id: 'hello', use: 'hello', with: { question: 'age' } },
+    { id: 'analytics', use: 'analytics' },
   ]
   // JSON is YAML, and needs no second writer.
   return JSON.stringify({ forms, installations, network: { allow: ['127.0.0.1/32'] } }, null, 2)

@@ -20,7 +20,7 @@ import { htmlFormRoutes } from './html-form.ts'
 import { installationRoutes } from './installations.ts'
 import { keyRoutes } from './keys.ts'
 import { openApiText } from './openapi.ts'
-import { pluginDoorRoutes } from './plugin-door.ts'
+import { pluginApiRoutes, pluginDoorRoutes } from './plugin-door.ts'
 import { pluginRoutes } from './plugins.ts'
 import { answerable, problemResponse } from './problem.ts'
 import { processRoutes } from './processes.ts'
@@ -56,6 +56,7 @@ export function allRoutes(deps: HttpDeps): readonly Route[] {
     ...processRoutes(deps),
     ...healthRoutes(deps),
     ...pluginDoorRoutes(deps),
+    ...pluginApiRoutes(deps),
     ...fleetDoorRoutes(deps),
     ...docsRoutes(deps, () => routes),
   ]

@@ -7,6 +7,7 @@ import type { ByPlugin } from '../ingest/by-plugin.ts'
 import type { Receiver } from '../ingest/receive.ts'
 import type { BoundCalls } from '../fleet/anywhere.ts'
 import type { FleetMember } from '../fleet/fleet.ts'
+import type { Area } from '../registry/areas.ts'
 import type { Limits } from '../limits.ts'
 import type { LogEvent } from '../model.ts'
 import type { Readiness } from '../observe/health.ts'
@@ -64,6 +65,7 @@ export interface HttpDeps {
   /** CIDRs of reverse proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[]
   readonly pluginRoute?: PluginRouteCall | undefined
+  readonly pluginAreas?: readonly Area[] | undefined
   /** The processes of the hub; none where there is only this one. */
   readonly processes?: () => readonly FleetMember[]
   /** Where other processes of the hub ask; absent: there are none. */

@@ -5,38 +5,65 @@ import { leavingHeaders, seenHeaders } from '../registry/route-wire.ts'
 import { readBytes } from './body.ts'
 import type { HttpDeps } from './deps.ts'
 import { API_HEADERS } from './problem.ts'
-import type { Call, Route } from './route.ts'
+import type { Call, KeyedCall, Route } from './route.ts'
 
 const BODILESS_STATUSES: ReadonlySet<number> = new Set([204, 205, 304])
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
 /** One door for all installations; strangers are counted as for public forms, valid keys are not. */
 export function pluginDoorRoutes(deps: Pick<HttpDeps, 'pluginRoute' | 'limits'>): Route[] {
-  const call = deps.pluginRoute
-  if (call === undefined) return []
+  if (deps.pluginRoute === undefined) return []
   return METHODS.map((method) => ({
     method,
     path: '/i/{installation}/{rest+}',
     access: 'stranger' as const,
-    handler: async (request: Call) => {
-      const { incoming } = request
-      const bytes =
-        method === 'GET' ? '' : (await readBytes(incoming, deps.limits.pluginRouteBodyBytesMax)).toString('base64')
-      const url = new URL(request.url, 'http://hub')
-      const installation = request.param('installation')
-      const answer = await call({
-        installation,
-        request: {
-          method,
-          path: `/${url.pathname.split('/').slice(3).join('/')}`,
-          query: Object.fromEntries(url.searchParams),
-          headers: headersOf(incoming.headers, request.principal !== null),
-          bytes,
-        },
-      })
-      return toResponse(answer, request.requestId)
+    handler: (request: Call) => {
+      const path = `/${pathOf(request).split('/').slice(3).join('/')}`
+      return answerBy(deps, request, { method, path, installation: request.param('installation') })
     },
   }))
+}
+
+/** What plugins of the hub itself add to the API. */
+export const pluginApiRoutes = (deps: Pick<HttpDeps, 'pluginRoute' | 'pluginAreas' | 'limits'>): Route[] =>
+  (deps.pluginAreas ?? []).flatMap(({ area, scope, plugin, installationIn }) =>
+    METHODS.map((method) => ({
+      method,
+      path: `/api/v2/${area}/{rest+}`,
+      access: scope,
+      handler: (request: KeyedCall) => {
+        const installation = installationIn(request.principal.workspace)
+        if (installation === undefined) {
+          const why = `"${plugin}" is not installed here; add "- { id: ${plugin}, use: ${plugin} }" to the installations of manifold.yaml.`
+          throw new HubError('not_found', `Nothing answers at /api/v2/${area}: ${why}`)
+        }
+        const path = `/${pathOf(request).split('/').slice(4).join('/')}`
+        return answerBy(deps, request, { method, path, installation })
+      },
+    })),
+  )
+
+const pathOf = (request: Call): string => new URL(request.url, 'http://hub').pathname
+
+interface Addressed {
+  readonly method: (typeof METHODS)[number]
+  /** As the plugin's manifest has it. */
+  readonly path: string
+  readonly installation: string
+}
+
+async function answerBy(
+  { pluginRoute, limits }: Pick<HttpDeps, 'pluginRoute' | 'limits'>,
+  request: Call,
+  { method, path, installation }: Addressed,
+): Promise<Response> {
+  if (pluginRoute === undefined) throw new HubError('not_found', 'Nothing is served here.')
+  const { incoming } = request
+  const bytes = method === 'GET' ? '' : (await readBytes(incoming, limits.pluginRouteBodyBytesMax)).toString('base64')
+  const query = Object.fromEntries(new URL(request.url, 'http://hub').searchParams)
+  const headers = headersOf(incoming.headers, request.principal !== null)
+  const answer = await pluginRoute({ installation, request: { method, path, query, headers, bytes } })
+  return toResponse(answer, request.requestId)
 }
 
 /** A key of the hub is for the hub: the plugin behind the door does not get to see it. */

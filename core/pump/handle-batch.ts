@@ -188,6 +188,7 @@ function prepare(
       input: { kind: 'event', type, eventJson: text },
       capabilities: watched?.handler ?? opened.handler,
       eventId: event.id,
+      seq: event.seq,
     }
     return { event, type, run, opened, reads: watched?.reads ?? null, startedAtMs }
   }

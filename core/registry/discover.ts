@@ -47,6 +47,12 @@ export async function discoverPlugins(roots: readonly Root[]): Promise<Discovery
         continue
       }
       const { id } = result.manifest
+      const reserved = root.origin === 'builtin' ? null : reservedPart(result.manifest)
+      if (reserved !== null) {
+        const why = `only plugins in the hub's own plugins/ and integrations/ may say ${reserved}`
+        broken.push({ id, dir, problems: [`${join(dir, MANIFEST_FILE)}: ${why}`] })
+        continue
+      }
       const first = found.get(id)
       if (first === undefined) found.set(id, { manifest: result.manifest, dir, origin: root.origin })
       else if (first.dir !== dir)
@@ -54,6 +60,12 @@ export async function discoverPlugins(roots: readonly Root[]): Promise<Discovery
     }
   }
   return { found: [...found.values()], broken }
+}
+
+/** What no plugin may say that the hub did not ship. */
+function reservedPart({ runtime, api }: Manifest): string | null {
+  if (runtime === 'native') return '"runtime": "native"'
+  return Object.keys(api).length > 0 ? '"api"' : null
 }
 
 /** Folders of the root that hold a manifest; a root that is one itself counts as its only plugin. */

@@ -244,6 +244,6 @@ const whyNotBundled = (error: unknown): string =>
 /** esbuild is loaded only when something has to be bundled. */
 export async function makeBundle(plugin: Pick<DiscoveredPlugin, 'dir' | 'manifest'>): Promise<Bundle> {
   const { bundlePlugin } = await import('../sandbox/bundle.ts')
-  const { id, version, main } = plugin.manifest
-  return bundlePlugin({ dir: plugin.dir, main, pluginId: id, version, bytesMax: LIMITS.pluginBundleBytesMax })
+  const { id, version, main, runtime } = plugin.manifest
+  return bundlePlugin({ dir: plugin.dir, main, pluginId: id, version, runtime, bytesMax: LIMITS.pluginBundleBytesMax })
 }

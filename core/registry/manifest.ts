@@ -1,6 +1,7 @@
 /** `plugin.json`: static and complete, read without running code. What it leaves out is denied. */
 import { z } from 'zod'
 import { LIMITS } from '../limits.ts'
+import { SCOPES } from '../model.ts'
 
 /** What an event carries into the sandbox beside id, type and time. */
 export const EVENT_DATA_NAMES = ['data', 'form', 'response', 'meta'] as const
@@ -38,7 +39,10 @@ export const manifestSchema = z.strictObject({
   main: z
     .string()
     .regex(/^(?!.*\.\.)[A-Za-z0-9_./-]+\.(ts|js|mjs)$/, 'use a path inside the folder ending in .ts, .js or .mjs'),
-  runtime: z.enum(['sandbox']).default('sandbox'),
+  runtime: z
+    .enum(['sandbox', 'native'])
+    .default('sandbox')
+    .describe('native: without walls, for plugins of the hub itself whose engine is a native library.'),
   isolation: z
     .enum(['shared', 'own'])
     .optional()
@@ -139,6 +143,15 @@ export const manifestSchema = z.strictObject({
       }),
     )
     .default({}),
+  api: z
+    .record(
+      z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'use one segment of a path, such as "analytics"'),
+      z.strictObject({ scope: z.enum(SCOPES).describe('What a key needs that calls it.') }),
+    )
+    .default({})
+    .describe(
+      'Of plugins of the hub itself: areas of the API, "analytics" for /api/v2/analytics/…, where its routes answer, too.',
+    ),
   permissions: z
     .strictObject({
       http: z

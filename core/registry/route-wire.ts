@@ -21,6 +21,7 @@ const ALLOWED: ReadonlySet<string> = new Set([
   'etag',
   'last-modified',
   'vary',
+  'server-timing',
   'www-authenticate',
 ])
 /** Never cookies of the hub's own pages or what concerns the connection alone. */

@@ -10,6 +10,7 @@ export const unitOf = ({ key, plugin, config, limits, group, hardened }: Install
   limits,
   group,
   hardened,
+  native: plugin.manifest.runtime === 'native' ? { dir: plugin.dir, main: plugin.manifest.main } : undefined,
 })
 
 /** Senders wait for it: whoever loops is ended while those who wait behind it still have time. */

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { BuildFailure, BuildResult, Message, PluginBuild } from 'esbuild'
+import type { BuildFailure, BuildOptions, BuildResult, Message, PluginBuild } from 'esbuild'
 import { CONTRACT_NAME, guardSources, oddFile } from './bundle-borders.ts'
 import { withBundler } from './bundler.ts'
 import { NotBundled } from './not-bundled.ts'
@@ -17,12 +17,29 @@ export interface BundleRequest {
   readonly pluginId: string
   readonly version: string
   readonly bytesMax: number
+  /** native: packages stay outside, and the borders of the sandbox are none for it. Default: sandbox. */
+  readonly runtime?: 'sandbox' | 'native'
 }
 
 type Built = BuildResult<{ metafile: true }>
 
 const MESSAGES_MAX = 10
 const LARGEST_INPUTS = 3
+
+const SANDBOXED: BuildOptions = {
+  // The script's completion value is the module; nothing is left behind on the guest's global object.
+  format: 'iife',
+  globalName: 'plugin',
+  banner: { js: '(() => {' },
+  footer: { js: 'return plugin\n})()' },
+  platform: 'neutral',
+  mainFields: ['browser', 'module', 'main'],
+  conditions: ['browser', 'import', 'default'],
+  define: { global: 'globalThis', 'process.env.NODE_ENV': '"production"' },
+}
+
+/** Only to find mistakes and to know when something changed: its process reads the files themselves. */
+const NATIVE: BuildOptions = { format: 'esm', platform: 'node', packages: 'external' }
 
 /** Bundles one plugin. Fails with `plugin_load`, whose message lists every mistake as `file:line:col: what`. */
 export async function bundlePlugin(request: BundleRequest): Promise<Bundle> {
@@ -57,16 +74,8 @@ async function run(request: BundleRequest, dir: string): Promise<Built> {
         bundle: true,
         write: false,
         metafile: true,
-        // The script's completion value is the module; nothing is left behind on the guest's global object.
-        format: 'iife',
-        globalName: 'plugin',
-        banner: { js: '(() => {' },
-        footer: { js: 'return plugin\n})()' },
-        platform: 'neutral',
+        ...(request.runtime === 'native' ? NATIVE : SANDBOXED),
         target: 'es2024',
-        mainFields: ['browser', 'module', 'main'],
-        conditions: ['browser', 'import', 'default'],
-        define: { global: 'globalThis', 'process.env.NODE_ENV': '"production"' },
         sourcemap: 'external',
         sourcesContent: true,
         charset: 'utf8',
@@ -74,7 +83,10 @@ async function run(request: BundleRequest, dir: string): Promise<Built> {
         logLevel: 'silent',
         // A plugin's own tsconfig must not be able to redirect imports.
         tsconfigRaw: '{}',
-        plugins: [{ name: 'manifold-borders', setup: (hook: PluginBuild) => guardSources(hook, dir) }],
+        plugins:
+          request.runtime === 'native'
+            ? []
+            : [{ name: 'manifold-borders', setup: (hook: PluginBuild) => guardSources(hook, dir) }],
       }),
     )
   } catch (error) {

@@ -66,6 +66,8 @@ export interface Unit {
   readonly limits: UnitLimits
   /** Units of one group share a child process; a breach moves the offender to a process of its own. */
   readonly group: 'builtin' | 'community' | 'own'
+  /** Its main file: it runs natively, in a process of its plugin, without isolate and limits. */
+  readonly native?: { readonly dir: string; readonly main: string } | undefined
   /** In a process where V8 makes no machine code while it runs: slower, and out of reach of bugs of its compilers. */
   readonly hardened?: boolean
 }
@@ -112,6 +114,8 @@ export interface Run {
   readonly capabilities: CapabilityHandler
   readonly eventId?: string | undefined
   readonly deliveryId?: string | undefined
+  /** Place of the event in the log; native handlers are told. */
+  readonly seq?: number | undefined
 }
 
 /**

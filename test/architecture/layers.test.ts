@@ -1,10 +1,11 @@
 /** The rules of the house hold in this tree, and each is proven able to fail by a violation planted in another. */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { ROOT } from '../support/hub.ts'
 import { tempDir } from '../support/temp.ts'
-import { RULES } from './rules.ts'
+import { ownManifests } from './made-files.ts'
+import { NATIVE_PLUGINS, RULES } from './rules.ts'
 import { readSources } from './sources.ts'
 
 const sources = readSources(ROOT)
@@ -26,6 +27,14 @@ test('the scan saw the tree, not an empty folder', () => {
         .map(({ file }) => `${path} → ${file}`),
     )
   expect(dangling).toEqual([])
+})
+
+test('what runs natively says so', async () => {
+  const runtimes = await Promise.all(
+    ownManifests().map(async (path) => ({ path, text: await readFile(`${ROOT}/${path}`, 'utf8') })),
+  )
+  const native = runtimes.filter(({ text }) => (JSON.parse(text) as { runtime?: string }).runtime === 'native')
+  expect(native.map(({ path }) => path.replace('plugin.json', ''))).toEqual(NATIVE_PLUGINS)
 })
 
 describe.each(RULES)('$name', (rule) => {

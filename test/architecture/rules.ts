@@ -21,6 +21,9 @@ const COMPOSITION_ROOT: ReadonlySet<string> = new Set([
   'core/testing/rooms.ts',
 ])
 const PLUGIN = /^(plugins|integrations)\/([^/]+)\//
+/** Plugins whose manifest says `"runtime": "native"`; a test holds the list against the manifests. */
+export const NATIVE_PLUGINS = ['plugins/analytics/']
+const isNative = (folder: string): boolean => NATIVE_PLUGINS.includes(folder)
 /** A vendor's double stands beside its connector; only tests start it, and no bundle has it. */
 const DOUBLE = /^integrations\/[^/]+\/fake\//
 const isTest = (path: string) => path.startsWith('test/') || path.endsWith('.test.ts') || DOUBLE.test(path)
@@ -89,7 +92,8 @@ export const RULES: readonly Rule[] = [
     forbidden: (from, to) => {
       const own = PLUGIN.exec(from)?.[0]
       if (own === undefined || isTest(from)) return null
-      if (to.file === null) return to.specifier.startsWith('node:') ? 'a sandbox has no Node built-ins' : null
+      if (to.file === null)
+        return to.specifier.startsWith('node:') && !isNative(own) ? 'a sandbox has no Node built-ins' : null
       if (DOUBLE.test(to.file)) return 'the double of a vendor is for tests'
       return to.file.startsWith(own) ? null : "only 'manifold/plugin', packages and the own folder are open to a plugin"
     },

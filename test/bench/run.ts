@@ -1,5 +1,6 @@
 /** `npm run bench [-- --only throughput,latency] [--quick] [--targets floor,hub] [--check] [--write]`: prints the tables. */
 import { parseArgs } from 'node:util'
+import { analytics } from './analytics.ts'
 import { capacity } from './capacity.ts'
 import { fairness } from './fairness.ts'
 import { dev } from './dev.ts'
@@ -49,6 +50,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   rolling,
   capacity,
   dev,
+  analytics,
 }
 const MAKERS: Readonly<Record<string, TargetMaker>> = { floor: floorTarget, hub: hubTarget(), fleet: fleetTarget }
 

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { conformance } from 'manifold/plugin/testing'
 import type { ConformanceOptions } from 'manifold/plugin/testing'
 import { ownManifests } from '../architecture/made-files.ts'
+import { NATIVE_PLUGINS } from '../architecture/rules.ts'
 import { pluginFiles, PROBE } from './plugins.ts'
 
 const ROOT = new URL('../../', import.meta.url)
@@ -37,7 +38,10 @@ const SETTINGS: Readonly<Record<string, ConformanceOptions>> = {
 }
 
 describe('plugins that conform', () => {
-  const folders = ownManifests().map((path) => path.replace('/plugin.json', ''))
+  // The suite is about the sandbox and what repeats there; those that run natively have tests of their own.
+  const folders = ownManifests()
+    .map((path) => path.replace('/plugin.json', ''))
+    .filter((path) => !NATIVE_PLUGINS.includes(`${path}/`))
 
   test.each([...folders, 'test/fixtures/flow-plugins/tour'])('%s', async (path) => {
     const { transform } = JSON.parse(await readFile(new URL(`${path}/plugin.json`, ROOT), 'utf8')) as Record<

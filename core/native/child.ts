@@ -1,0 +1,166 @@
+/**
+ * Program of the process of one native plugin. It runs with the rights of the hub's user and an empty environment, so that a
+ * native library that crashes or blocks takes nobody with it. It ends itself when its hub is gone.
+ */
+import { mkdir } from 'node:fs/promises'
+import type { ActionItem, HubEvent, Json, LoggedEvent, NativePlugin, Outcome, Plugin } from '../contract/index.ts'
+import type { RunInput, RunValue, UnitSurface } from '../sandbox/sandbox.ts'
+import { makeContext, nothingAsked } from './context.ts'
+import type { ErrorText, FromNative, LogRead, NativeResult, NativeRun, ToNative } from './protocol.ts'
+
+interface Opened {
+  readonly key: string
+  readonly config: { readonly [key: string]: Json }
+  readonly plugin: Awaited<ReturnType<NativePlugin>>
+}
+
+const opened = new Map<string, Opened>()
+const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
+let calls = 0
+
+const send = (message: FromNative): void => void process.send?.(message)
+
+const textOf = (error: unknown): ErrorText => {
+  if (!(error instanceof Error)) return { message: String(error), stack: '' }
+  const { code } = error as { readonly code?: unknown }
+  return { message: error.message, stack: error.stack ?? '', ...(typeof code === 'string' ? { code } : {}) }
+}
+
+/** Asks the hub; rejects with a CapabilityError. */
+function ask(key: string, run: string | null, { name, args }: { name: string; args: object }): Promise<unknown> {
+  calls += 1
+  const call = calls
+  return new Promise((resolve, reject) => {
+    waiting.set(call, { resolve, reject })
+    send({ kind: 'call', call, key, run, name, args: args as Json })
+  })
+}
+
+async function open({ key, main, dir, config: text }: Extract<ToNative, { kind: 'open' }>): Promise<UnitSurface> {
+  const config = JSON.parse(text) as Opened['config']
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  const { default: make } = (await import(main)) as { readonly default?: unknown }
+  if (typeof make !== 'function') throw new Error('its main file has to export defineNative(…) as default')
+  const installation = key.slice(key.indexOf('/') + 1)
+  const plugin = await (make as NativePlugin)({
+    config,
+    installation,
+    dir,
+    log: {
+      read: async (query) => logged((await ask(key, null, { name: 'log.read', args: query })) as LogRead),
+      head: () => ask(key, null, { name: 'log.head', args: {} }) as Promise<number>,
+    },
+    say: (level, message, fields = {}) => send({ kind: 'say', key, level, message, fields }),
+  })
+  opened.set(key, { key, config, plugin })
+  return surfaceOf(plugin)
+}
+
+const logged = ({ texts, seqs, next }: LogRead) => ({
+  events: texts.map((text, n): LoggedEvent => ({ ...(JSON.parse(text) as HubEvent), seq: seqs[n] ?? 0 })),
+  next,
+})
+
+const surfaceOf = (plugin: Plugin): UnitSurface => ({
+  on: Object.keys(plugin.on ?? {}),
+  actions: Object.keys(plugin.actions ?? {}),
+  schedules: Object.keys(plugin.schedules ?? {}),
+  routes: Object.keys(plugin.routes ?? {}),
+  transform: plugin.transform !== undefined,
+  check: plugin.check !== undefined,
+})
+
+async function shut(key: string): Promise<void> {
+  const unit = opened.get(key)
+  opened.delete(key)
+  await unit?.plugin.close?.()
+}
+
+async function runOne(unit: Opened, run: NativeRun): Promise<NativeResult> {
+  const startedMs = performance.now()
+  const cpu = process.cpuUsage()
+  const asked = nothingAsked()
+  const { key, config } = unit
+  const ctx = makeContext(run, {
+    installation: key.slice(key.indexOf('/') + 1),
+    config,
+    asked,
+    call: (name, args) => ask(key, run.id, { name, args }),
+  })
+  const over = (): Pick<NativeResult, 'logs' | 'cpuMs' | 'durationMs'> => {
+    const { user, system } = process.cpuUsage(cpu)
+    return { logs: asked.logs, cpuMs: (user + system) / 1_000, durationMs: performance.now() - startedMs }
+  }
+  try {
+    const value = await valueOf(unit.plugin, run, ctx)
+    return { value, effects: asked.effects, error: null, ...over() }
+  } catch (error) {
+    return { value: null, effects: nothingAsked().effects, error: textOf(error), ...over() }
+  }
+}
+
+async function valueOf(plugin: Plugin, run: NativeRun, ctx: ReturnType<typeof makeContext>): Promise<RunValue> {
+  const { input } = run
+  if (input.kind === 'event') {
+    const event = { ...(JSON.parse(input.eventJson) as HubEvent), seq: run.seq } as LoggedEvent
+    await plugin.on?.[input.type]?.(event, ctx)
+    return null
+  }
+  if (input.kind === 'schedule') {
+    await plugin.schedules?.[input.name]?.(input.tick, ctx)
+    return null
+  }
+  if (input.kind === 'route') return (await plugin.routes?.[input.name]?.(input.request, ctx)) ?? {}
+  if (input.kind === 'action') {
+    const items = input.itemsJson.map((text) => JSON.parse(text) as ActionItem)
+    return outcomesOf(await plugin.actions?.[input.name]?.run(items, ctx), items.length)
+  }
+  throw new Error(`a native plugin has no ${input.kind}`)
+}
+
+/** One an item: nothing means delivered, one alone stands for all. */
+const outcomesOf = (value: readonly Outcome[] | Outcome | void, count: number): readonly Outcome[] =>
+  Array.isArray(value)
+    ? value
+    : Array.from({ length: count }, () => (value as Outcome | undefined) ?? { outcome: 'delivered' })
+
+async function receive(message: ToNative): Promise<void> {
+  if (message.kind === 'answer') {
+    const caller = waiting.get(message.call)
+    waiting.delete(message.call)
+    const { error } = message
+    if (error === undefined) caller?.resolve(message.value)
+    else caller?.reject(Object.assign(new Error(error.message), { name: 'CapabilityError', code: error.code }))
+    return
+  }
+  const { key } = message
+  if (message.kind === 'open') {
+    await open(message).then(
+      (surface) => send({ kind: 'opened', key, surface }),
+      (error: unknown) => send({ kind: 'opened', key, error: textOf(error) }),
+    )
+  } else if (message.kind === 'shut') {
+    await shut(key).catch((error: unknown) =>
+      send({ kind: 'say', key, level: 'warn', message: 'a native plugin did not close', fields: { ...textOf(error) } }),
+    )
+    send({ kind: 'shut', key })
+  } else {
+    const unit = opened.get(key)
+    for (const run of message.runs) {
+      const result = unit === undefined ? notOpen(run.input) : await runOne(unit, run)
+      send({ kind: 'ran', lane: message.lane, result })
+    }
+  }
+}
+
+const notOpen = (input: RunInput): NativeResult => ({
+  value: null,
+  effects: nothingAsked().effects,
+  logs: [],
+  cpuMs: 0,
+  durationMs: 0,
+  error: { message: `the installation is not open, so its ${input.kind} cannot run`, stack: '' },
+})
+
+process.on('message', (message) => void receive(message as ToNative))
+process.on('disconnect', () => process.exit(0))

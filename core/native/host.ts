@@ -1,0 +1,334 @@
+/**
+ * The sandbox's interface for plugins that run natively: one process a plugin version, started with its first installation.
+ * A process that dies is started again by the next run; what was under way in it is told as interrupted and so repeated.
+ */
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { HubError, isErrorCode } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
+import type { Json } from '../contract/index.ts'
+import type { Logger } from '../observe/observe.ts'
+import { NO_EFFECTS } from '../sandbox/report.ts'
+import type { Run, RunResult, Sandbox, SandboxStats, Unit, UnitSurface } from '../sandbox/sandbox.ts'
+import { NativeProcess } from './process.ts'
+import type { ErrorText, FromNative, NativeResult } from './protocol.ts'
+
+/** Answers what an installation asks for outside its runs. */
+export type NativeService = (key: string, name: string, args: Json) => Promise<unknown>
+
+export interface NativeOptions {
+  readonly logger: Logger
+  /** Folder for what native plugins keep. */
+  readonly dir: string
+  readonly service: NativeService
+  readonly onRestart: (group: string, why: string) => void
+}
+
+/** A run that waits for its result. */
+interface Pending {
+  readonly unit: Unit
+  readonly run: Run
+  readonly resolve: (result: RunResult) => void
+}
+
+interface Opening {
+  readonly promise: Promise<UnitSurface>
+  readonly resolve: (surface: UnitSurface) => void
+  readonly reject: (error: HubError) => void
+}
+
+/** One version of one plugin. */
+class Host {
+  readonly #options: NativeOptions
+  readonly #pluginId: string
+  readonly #units = new Map<string, Unit>()
+  readonly #opening = new Map<string, Opening>()
+  readonly #lanes = new Map<number, Pending[]>()
+  readonly #shut = new Map<string, () => void>()
+  #process: NativeProcess | null = null
+  #lane = 0
+
+  constructor(pluginId: string, options: NativeOptions) {
+    this.#pluginId = pluginId
+    this.#options = options
+  }
+
+  get unitCount(): number {
+    return this.#units.size
+  }
+
+  get pid(): number | null {
+    return this.#process?.pid ?? null
+  }
+
+  open(unit: Unit): Promise<UnitSurface> {
+    this.#units.set(unit.key, unit)
+    return this.#ensure(unit)
+  }
+
+  async shut(key: string): Promise<void> {
+    this.#units.delete(key)
+    this.#opening.delete(key)
+    if (this.#process === null) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#shut.set(key, resolve)
+    this.#process.send({ kind: 'shut', key })
+    await promise
+  }
+
+  async run(key: string, runs: readonly Run[]): Promise<readonly RunResult[]> {
+    const unit = this.#units.get(key)
+    if (unit === undefined) throw new HubError('unavailable', `The installation ${key} is not loaded`)
+    try {
+      await this.#ensure(unit)
+    } catch (error) {
+      return runs.map((run) => failed(unit, run, { code: 'plugin_load', text: asText(error) }))
+    }
+    this.#lane += 1
+    const lane = this.#lane
+    const results = runs.map((run) => {
+      const { promise, resolve } = Promise.withResolvers<RunResult>()
+      return { promise, pending: { unit, run, resolve } }
+    })
+    this.#lanes.set(
+      lane,
+      results.map(({ pending }) => pending),
+    )
+    const nowMs = Date.now()
+    this.#process?.send({
+      kind: 'run',
+      key,
+      lane,
+      runs: runs.map((run) => ({
+        id: run.id,
+        attempt: run.attempt,
+        input: run.input,
+        seq: run.seq ?? null,
+        deadlineMs: nowMs + wallMsOf(unit, run),
+      })),
+    })
+    return Promise.all(results.map(({ promise }) => promise))
+  }
+
+  async close(): Promise<void> {
+    const child = this.#process
+    if (child === null) return
+    await Promise.all([...this.#units.keys()].map((key) => this.shut(key)))
+    await child.close()
+  }
+
+  /** Opened in a process that lives; many may wait for it. */
+  #ensure(unit: Unit): Promise<UnitSurface> {
+    const known = this.#opening.get(unit.key)
+    if (known !== undefined) return known.promise
+    const opening = Promise.withResolvers<UnitSurface>()
+    opening.promise.catch(() => undefined)
+    this.#opening.set(unit.key, opening)
+    const { native } = unit
+    if (native === undefined) throw new HubError('internal', `The plugin "${this.#pluginId}" is not native`)
+    this.#process ??= this.#start()
+    this.#process.send({
+      kind: 'open',
+      key: unit.key,
+      main: pathToFileURL(join(native.dir, native.main)).href,
+      dir: join(this.#options.dir, ...unit.key.split('/')),
+      config: unit.config,
+    })
+    return opening.promise
+  }
+
+  #start(): NativeProcess {
+    const child: NativeProcess = new NativeProcess({
+      onMessage: (message) => this.#hear(child, message),
+      onDeath: (why) => this.#died(child, why),
+    })
+    return child
+  }
+
+  #hear(child: NativeProcess, message: FromNative): void {
+    switch (message.kind) {
+      case 'opened': {
+        const opening = this.#opening.get(message.key)
+        if (message.surface !== undefined) return opening?.resolve(message.surface)
+        this.#opening.delete(message.key)
+        const unit = this.#units.get(message.key)
+        const text = message.error ?? { message: 'it said nothing', stack: '' }
+        return opening?.reject(errorOf(unit, null, { code: 'plugin_load', text }))
+      }
+      case 'shut':
+        this.#shut.get(message.key)?.()
+        return void this.#shut.delete(message.key)
+      case 'ran':
+        return this.#ran(message.lane, message.result)
+      case 'say': {
+        const { level, key, fields } = message
+        return this.#options.logger[level]({ installation: key, plugin: this.#pluginId, ...fields }, message.message)
+      }
+      case 'call':
+        return void this.#serve(child, message)
+    }
+  }
+
+  /** They come in the order in which they were sent. */
+  #ran(lane: number, result: NativeResult): void {
+    const [first, ...rest] = this.#lanes.get(lane) ?? []
+    if (rest.length === 0) this.#lanes.delete(lane)
+    else this.#lanes.set(lane, rest)
+    if (first === undefined) return
+    const { unit, run } = first
+    const { error, ...ended } = result
+    first.resolve({
+      ...ended,
+      id: run.id,
+      logsDropped: 0,
+      hostOps: 0,
+      httpCalls: 0,
+      error: error === null ? null : errorOf(unit, run, { code: codeOf(error), text: error }),
+    })
+  }
+
+  async #serve(
+    child: NativeProcess,
+    { call, key, run, name, args }: Extract<FromNative, { kind: 'call' }>,
+  ): Promise<void> {
+    try {
+      const value = await (run === null ? this.#options.service(key, name, args) : this.#capability(run, name, args))
+      child.send({ kind: 'answer', call, value })
+    } catch (error) {
+      const { message, stack = '' } = error instanceof Error ? error : new Error(String(error))
+      const code = error instanceof HubError ? error.code : 'internal'
+      child.send({ kind: 'answer', call, error: { message, stack, code } })
+    }
+  }
+
+  #capability(id: string, name: string, args: Json): Promise<unknown> {
+    for (const lane of this.#lanes.values()) {
+      const found = lane.find(({ run }) => run.id === id)
+      if (found !== undefined) return found.run.capabilities(name, args)
+    }
+    throw new HubError('capability_limit', 'The run has ended; its context can no longer be used')
+  }
+
+  #died(child: NativeProcess, why: string): void {
+    if (this.#process !== child) return
+    this.#process = null
+    if (this.#units.size > 0) this.#options.onRestart('native', why)
+    const text: ErrorText = { message: why, stack: '' }
+    for (const [key, opening] of this.#opening) {
+      this.#opening.delete(key)
+      opening.reject(errorOf(this.#units.get(key), null, { code: 'plugin_load', text }))
+    }
+    for (const done of this.#shut.values()) done()
+    this.#shut.clear()
+    const lanes = [...this.#lanes.values()]
+    this.#lanes.clear()
+    for (const { unit, run, resolve } of lanes.flat()) resolve(failed(unit, run, { code: 'plugin_interrupted', text }))
+  }
+}
+
+/** Opens the native side. Processes start with the first installation of their plugin. */
+export function createNative(options: NativeOptions): Sandbox {
+  /** By plugin and hash of its sources: code that was loaded once cannot be loaded anew in the same process. */
+  const hosts = new Map<string, Host>()
+  const byUnit = new Map<string, Host>()
+  const leave = async (key: string, host: Host): Promise<void> => {
+    await host.shut(key)
+    if (host.unitCount > 0) return
+    for (const [name, each] of hosts) if (each === host) hosts.delete(name)
+    await host.close()
+  }
+  const hostOf = (key: string): Host => {
+    const host = byUnit.get(key)
+    if (host === undefined) throw new HubError('unavailable', `The installation ${key} is not loaded`)
+    return host
+  }
+  return {
+    load: async (unit) => {
+      const { key, bundle } = unit
+      const name = `${bundle.pluginId}@${bundle.hash}`
+      // One keeper of a folder at a time: the old one ends before the new one opens.
+      const before = byUnit.get(key)
+      byUnit.delete(key)
+      if (before !== undefined) await leave(key, before)
+      const host = hosts.get(name) ?? new Host(bundle.pluginId, options)
+      hosts.set(name, host)
+      byUnit.set(key, host)
+      return host.open(unit)
+    },
+    unload: async (key) => {
+      const host = byUnit.get(key)
+      byUnit.delete(key)
+      if (host !== undefined) await leave(key, host)
+    },
+    setApart: async () => undefined,
+    runBatch: async (key, runs) => hostOf(key).run(key, runs),
+    runEach: async (key, run) => (await hostOf(key).run(key, [run]))[0] as RunResult,
+    stats: (): SandboxStats => ({
+      children: [...hosts.values()].flatMap(({ pid, unitCount: units }) =>
+        pid === null ? [] : [{ group: 'native', hardened: false, pid, rssBytes: 0, units }],
+      ),
+      units: [],
+      restarts: 0,
+      kills: 0,
+    }),
+    close: async () => {
+      byUnit.clear()
+      await Promise.all([...hosts.values()].map((host) => host.close()))
+      hosts.clear()
+    },
+  }
+}
+
+const asText = (error: unknown): ErrorText =>
+  error instanceof Error ? { message: error.message, stack: error.stack ?? '' } : { message: String(error), stack: '' }
+
+/** A refusal of a capability that the plugin did not catch keeps its own code. */
+const codeOf = ({ code }: ErrorText): ErrorCode => (isErrorCode(code) ? code : 'plugin_threw')
+
+function failed(
+  unit: Unit,
+  run: Run,
+  { code, text }: { readonly code: ErrorCode; readonly text: ErrorText },
+): RunResult {
+  return {
+    id: run.id,
+    value: null,
+    effects: NO_EFFECTS,
+    logs: [],
+    logsDropped: 0,
+    cpuMs: 0,
+    durationMs: 0,
+    hostOps: 0,
+    httpCalls: 0,
+    error: errorOf(unit, run, { code, text }),
+  }
+}
+
+function errorOf(
+  unit: Unit | undefined,
+  run: Run | null,
+  { code, text }: { readonly code: ErrorCode; readonly text: ErrorText },
+): HubError {
+  const cause = text.stack === '' ? undefined : Object.assign(new Error(text.message), { stack: text.stack })
+  return new HubError(code, text.message, {
+    cause,
+    at: {
+      ...(unit === undefined
+        ? {}
+        : {
+            plugin: unit.bundle.pluginId,
+            version: unit.bundle.version,
+            installation: unit.key.slice(unit.key.indexOf('/') + 1),
+          }),
+      ...(run === null ? {} : { attempt: run.attempt }),
+      ...(run?.eventId === undefined ? {} : { event: run.eventId }),
+      ...(run?.deliveryId === undefined ? {} : { delivery: run.deliveryId }),
+    },
+  })
+}
+
+function wallMsOf({ limits }: Unit, { input }: Run): number {
+  const { eventWallMs, actionWallMs, scheduleWallMs, routeWallMs, transformWallMs } = limits
+  const walls = { event: eventWallMs, action: actionWallMs, schedule: scheduleWallMs, route: routeWallMs }
+  return input.kind in walls ? walls[input.kind as keyof typeof walls] : transformWallMs
+}

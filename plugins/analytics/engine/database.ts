@@ -1,0 +1,89 @@
+/** The DuckDB file of one installation: opened shut in, and thrown away when it cannot be opened, since the log can make it again. */
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { BIGINT, BOOLEAN, DOUBLE, DuckDBInstance, VARCHAR } from '@duckdb/node-api'
+import type { DuckDBConnection } from '@duckdb/node-api'
+
+/** Changes when the tables do; a file of another layout is made anew. */
+const LAYOUT = 1
+
+export interface DatabaseOptions {
+  readonly dir: string
+  readonly memoryMb: number
+  readonly warn: (message: string, fields: { readonly [key: string]: string }) => void
+}
+
+export interface Database {
+  readonly instance: DuckDBInstance
+  /** For everything that changes something; its statements run one after the other. */
+  readonly writer: DuckDBConnection
+  close(): void
+}
+
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const file = join(options.dir, 'analytics.duckdb')
+  await mkdir(options.dir, { recursive: true, mode: 0o700 })
+  try {
+    return await open(file, options)
+  } catch (error) {
+    options.warn('the projection cannot be opened and is made anew', { file, error: String(error) })
+    await Promise.all([file, `${file}.wal`].map((each) => rm(each, { force: true })))
+    return await open(file, options)
+  }
+}
+
+async function open(file: string, { memoryMb, dir }: DatabaseOptions): Promise<Database> {
+  const instance = await DuckDBInstance.create(file, {
+    memory_limit: `${memoryMb}MB`,
+    threads: '2',
+    temp_directory: join(dir, 'spill'),
+    // Nothing of a question may open a socket or load code.
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+    allow_community_extensions: 'false',
+    preserve_insertion_order: 'false',
+  })
+  try {
+    const writer = await instance.connect()
+    await writer.run(
+      `CREATE TABLE IF NOT EXISTS progress (layout INTEGER, applied BIGINT);
+       CREATE TABLE IF NOT EXISTS forms (id VARCHAR, number INTEGER, name VARCHAR, version INTEGER, fields VARCHAR);
+       CREATE TABLE IF NOT EXISTS columns (form VARCHAR, position INTEGER, path VARCHAR, kind VARCHAR, name VARCHAR)`,
+    )
+    const [row] = await rowsOf(writer, 'SELECT layout FROM progress')
+    if (row === undefined) await writer.run('INSERT INTO progress VALUES (?, 0)', [LAYOUT])
+    else if (Number(row['layout']) !== LAYOUT) throw new Error(`its layout is ${String(row['layout'])}, not ${LAYOUT}`)
+    return {
+      instance,
+      writer,
+      close: () => {
+        writer.closeSync()
+        instance.closeSync()
+      },
+    }
+  } catch (error) {
+    instance.closeSync()
+    throw error
+  }
+}
+
+export type Row = { readonly [column: string]: unknown }
+
+/** What may stand for a `$n` of a statement. */
+export type Value = string | number | bigint | boolean
+
+/** Said outright: the library would guess another type for each number. */
+const TYPES = { string: VARCHAR, number: DOUBLE, bigint: BIGINT, boolean: BOOLEAN }
+const typeOf = (value: Value) => TYPES[typeof value as keyof typeof TYPES]
+
+/** Rows as JavaScript values; whole numbers beyond 2^53 lose what a number cannot hold. */
+export async function rowsOf(connection: DuckDBConnection, sql: string, values: Value[] = []): Promise<Row[]> {
+  const reader = await connection.runAndReadAll(sql, values, values.map(typeOf))
+  return reader
+    .getRowObjectsJS()
+    .map((row) =>
+      Object.fromEntries(
+        Object.entries(row).map(([name, value]) => [name, typeof value === 'bigint' ? Number(value) : value]),
+      ),
+    )
+}

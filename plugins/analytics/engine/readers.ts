@@ -1,0 +1,48 @@
+/** Connections that only read, beside the writer: a few, taken in turn, each use with a time limit. */
+import type { DuckDBConnection } from '@duckdb/node-api'
+import type { Database } from './database.ts'
+
+/** Took longer than it may. */
+export class TooSlow extends Error {
+  override readonly name = 'TooSlow'
+}
+
+const CONNECTIONS = 2
+
+export interface Readers {
+  run<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T>
+  close(): void
+}
+
+export async function openReaders({ instance }: Database, timeoutMs: number): Promise<Readers> {
+  const connections = await Promise.all(Array.from({ length: CONNECTIONS }, () => instance.connect()))
+  const idle: DuckDBConnection[] = [...connections]
+  const line: ((connection: DuckDBConnection) => void)[] = []
+  const take = async (): Promise<DuckDBConnection> => idle.pop() ?? new Promise((resolve) => line.push(resolve))
+  const give = (connection: DuckDBConnection): void => {
+    const next = line.shift()
+    if (next === undefined) idle.push(connection)
+    else next(connection)
+  }
+  return {
+    run: async (work) => {
+      const connection = await take()
+      let isLate = false
+      const timer = setTimeout(() => {
+        isLate = true
+        connection.interrupt()
+      }, timeoutMs)
+      try {
+        return await work(connection)
+      } catch (error) {
+        throw isLate ? new TooSlow(`the question takes longer than ${timeoutMs} ms`) : error
+      } finally {
+        clearTimeout(timer)
+        give(connection)
+      }
+    },
+    close: () => {
+      for (const connection of connections) connection.closeSync()
+    },
+  }
+}

@@ -1,0 +1,92 @@
+/** Keeps the projection at the end of the log: woken when something comes, with a look of its own from time to time. */
+import type { NativeServices } from 'manifold/plugin'
+import type { Projection } from './projection.ts'
+
+const READ_MAX = 5_000
+/** Under load, changes are gathered so long: a write of the engine costs little more for many rows than for one. */
+const GATHER_MS = 100
+const LOOK_EVERY_MS = 5_000
+const AGAIN_AFTER_MS = 1_000
+
+export interface Tail {
+  /** Something was written to the log. */
+  poke(): void
+  /** Everything up to this place is in the projection. Rejects when that fails or the tail was closed. */
+  reached(seq: number): Promise<void>
+  close(): Promise<void>
+}
+
+type Services = Pick<NativeServices, 'log' | 'say'>
+
+export function openTail({ log, say }: Services, projection: Projection): Tail {
+  let isClosed = false
+  let wake: (() => void) | null = null
+  let isPoked = true
+  let waiting: { readonly seq: number; readonly resolve: () => void; readonly reject: (error: Error) => void }[] = []
+  const settle = (): void => {
+    const applied = projection.applied()
+    for (const { seq, resolve } of waiting) if (seq <= applied) resolve()
+    waiting = waiting.filter(({ seq }) => seq > applied)
+  }
+  const poke = (): void => {
+    isPoked = true
+    wake?.()
+  }
+  const sleep = (ms: number): Promise<void> =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      timer.unref()
+      wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    }).then(() => void (wake = null))
+  const step = async (): Promise<boolean> => {
+    const after = projection.applied()
+    const { events, next } = await log.read({ after, limit: READ_MAX })
+    if (next === after) return false
+    await projection.apply(events, next)
+    settle()
+    return true
+  }
+  const work = async (): Promise<void> => {
+    while (!isClosed) {
+      isPoked = false
+      try {
+        const startedMs = performance.now()
+        if (await step()) {
+          const restMs = GATHER_MS - (performance.now() - startedMs)
+          // Whoever asks waits for the next write, so it comes at once.
+          if (restMs > 0 && waiting.length === 0 && isPoked) await sleep(restMs)
+          continue
+        }
+        if (!isPoked) await sleep(LOOK_EVERY_MS)
+      } catch (error) {
+        if (isClosed) return
+        say('error', 'the projection cannot follow the log; it tries again', { error: String(error) })
+        for (const { reject } of waiting) reject(error instanceof Error ? error : new Error(String(error)))
+        waiting = []
+        await sleep(AGAIN_AFTER_MS)
+      }
+    }
+  }
+  const working = work()
+  return {
+    poke,
+    reached: (seq) => {
+      if (seq <= projection.applied()) return Promise.resolve()
+      if (isClosed) return Promise.reject(new Error('the projection is closed'))
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      waiting.push({ seq, resolve, reject })
+      poke()
+      return promise
+    },
+    close: async () => {
+      isClosed = true
+      wake?.()
+      for (const { reject } of waiting) reject(new Error('the projection is closed'))
+      waiting = []
+      await working
+    },
+  }
+}

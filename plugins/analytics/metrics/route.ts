@@ -1,0 +1,100 @@
+/** `GET /api/v2/analytics/forms/{id}/metrics`. */
+import { z } from 'zod'
+import type { Json, RouteRequest, RouteResponse } from 'manifold/plugin'
+import type { Projection } from '../engine/projection.ts'
+import { TooSlow } from '../engine/readers.ts'
+import { problem } from '../query/problem.ts'
+import { isZone } from '../query/zone.ts'
+import type { FieldMetrics } from './fields.ts'
+import type { Metrics, MetricsReader } from './metrics.ts'
+import { BUCKETS, POINTS_MAX, pointsIn } from './series.ts'
+
+const DAY_MS = 86_400_000
+const DAYS_DEFAULT = 90
+
+const querySchema = z.strictObject({
+  bucket: z.enum(BUCKETS).default('day'),
+  timezone: z.string().refine(isZone, 'is no time zone; write for example "Europe/Berlin"').optional(),
+  from: z.iso.datetime({ offset: true }).optional(),
+  to: z.iso.datetime({ offset: true }).optional(),
+})
+
+export interface MetricsParts {
+  readonly metrics: MetricsReader
+  readonly projection: Projection
+}
+
+export async function answerMetrics(
+  request: RouteRequest,
+  { metrics, projection }: MetricsParts,
+): Promise<RouteResponse> {
+  const read = querySchema.safeParse(request.query)
+  if (!read.success) {
+    const errors = read.error.issues.map(({ path, message }) => ({ pointer: `/${path.join('/')}`, detail: message }))
+    return problem(422, 'invalid_query', { title: 'A query parameter is not valid', detail: 'See errors.', errors })
+  }
+  const form = projection.form(request.params['id'] ?? '')
+  if (form === undefined)
+    return problem(404, 'not_found', {
+      title: 'There is no such thing',
+      detail: 'There is no form of this id, or nobody has answered it yet.',
+    })
+  const nowMs = Date.now()
+  const { bucket, timezone = metrics.timezone, from, to } = read.data
+  const toMs = to === undefined ? Math.ceil((nowMs + 1) / 60_000) * 60_000 : Date.parse(to)
+  const fromMs = from === undefined ? toMs - DAYS_DEFAULT * DAY_MS : Date.parse(from)
+  const points = pointsIn(bucket, fromMs, toMs)
+  if (!(fromMs < toMs) || points > POINTS_MAX) {
+    const detail =
+      fromMs < toMs
+        ? `A series has ${POINTS_MAX} points at most; from "from" to "to" there are ${points} of a ${bucket}.`
+        : '"from" has to lie before "to".'
+    return problem(422, 'invalid_query', { title: 'A query parameter is not valid', detail })
+  }
+  try {
+    const answer = await metrics.of(form, { timezone, bucket, fromMs, toMs }, nowMs)
+    const tookMs = Math.round(answer.tookMs * 1_000) / 1_000
+    const timing = `metrics;dur=${tookMs}, cache;desc=${answer.isCached ? 'hit' : 'miss'}, log;desc="${projection.applied()}"`
+    return {
+      headers: { 'server-timing': timing },
+      json: wire({ id: form.id, timezone, bucket, metrics: answer.metrics }),
+    }
+  } catch (error) {
+    if (!(error instanceof TooSlow)) throw error
+    return problem(503, 'query_too_slow', { title: 'The question takes too long', detail: error.message })
+  }
+}
+
+interface Shown {
+  readonly id: string
+  readonly timezone: string
+  readonly bucket: string
+  readonly metrics: Metrics
+}
+
+const wire = ({ id, timezone, bucket, metrics: { totals, today, timeToComplete, series, fields } }: Shown): Json => ({
+  form_id: id,
+  timezone,
+  totals: {
+    started: totals.started,
+    completed: totals.completed,
+    partial: totals.partial,
+    completion_rate: totals.completionRate,
+  },
+  today: { completed: today.completed, week_before: today.weekBefore, change: today.change },
+  time_to_complete: { median_s: timeToComplete.medianS, p95_s: timeToComplete.p95S },
+  series: { bucket, points: series.map(({ at, count }) => ({ at, count })) },
+  fields: fields.map(fieldWire),
+})
+
+const fieldWire = ({ key, label, type, answered, reached, left, dropOff, choices, numbers }: FieldMetrics): Json => ({
+  key,
+  label,
+  type,
+  answered,
+  reached,
+  left,
+  drop_off: dropOff,
+  ...(choices === undefined ? {} : { choices: choices.map((choice) => ({ ...choice })) }),
+  ...(numbers === undefined ? {} : { numbers: { ...numbers } }),
+})

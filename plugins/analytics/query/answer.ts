@@ -1,0 +1,73 @@
+/** Answers questions, and keeps the answers for as long as nothing changed. */
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { rowsOf } from '../engine/database.ts'
+import type { Row } from '../engine/database.ts'
+import type { Readers } from '../engine/readers.ts'
+import type { ProjectedForm } from '../engine/projection.ts'
+import { compile } from './compile.ts'
+import type { Statement } from './compile.ts'
+import type { Question } from './question.ts'
+
+export interface Answer {
+  readonly groups: readonly string[]
+  readonly aggregates: readonly string[]
+  readonly rows: readonly Row[]
+  /** There are more behind the limit. */
+  readonly hasMore: boolean
+  readonly tookMs: number
+  readonly isCached: boolean
+}
+
+const KEPT_MAX = 500
+
+export interface Asker {
+  ask(question: Question, form: ProjectedForm): Promise<Answer>
+}
+
+export function openAsker(readers: Readers, { timezone: zone }: { readonly timezone: string }): Asker {
+  const kept = new Map<string, Omit<Answer, 'isCached'>>()
+  return {
+    ask: async (question, form) => {
+      const key = `${form.changedAt}:${JSON.stringify(question)}`
+      const known = kept.get(key)
+      if (known !== undefined) {
+        kept.delete(key)
+        kept.set(key, known)
+        return { ...known, isCached: true }
+      }
+      const startedMs = performance.now()
+      const found = await readers.run(async (connection) => {
+        const timezone = question.timezone ?? zone
+        const span = question.groupBy.some(({ bucket }) => bucket !== undefined)
+          ? await spanOf(connection, form)
+          : { fromMs: 0, toMs: 0 }
+        const statement = compile({ question, form, timezone, span })
+        return { statement, rows: await rowsOf(connection, statement.sql, statement.values) }
+      })
+      const answer = answerOf(found.statement, found.rows, { question, tookMs: performance.now() - startedMs })
+      kept.set(key, answer)
+      if (kept.size > KEPT_MAX) kept.delete(kept.keys().next().value as string)
+      return { ...answer, isCached: false }
+    },
+  }
+}
+
+/** When its responses began and ended, at the ends. */
+export async function spanOf(
+  connection: DuckDBConnection,
+  { table }: ProjectedForm,
+): Promise<{ fromMs: number; toMs: number }> {
+  const [row] = await rowsOf(
+    connection,
+    `SELECT epoch_ms(min(least(submitted_at, started_at))) AS low, epoch_ms(max(greatest(submitted_at, started_at))) AS high FROM ${table}`,
+  )
+  return { fromMs: Number(row?.['low'] ?? 0), toMs: Number(row?.['high'] ?? 0) }
+}
+
+function answerOf(
+  { groups, aggregates }: Statement,
+  rows: readonly Row[],
+  { question, tookMs }: { readonly question: Question; readonly tookMs: number },
+): Omit<Answer, 'isCached'> {
+  return { groups, aggregates, rows: rows.slice(0, question.limit), hasMore: rows.length > question.limit, tookMs }
+}

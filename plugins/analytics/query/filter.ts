@@ -1,0 +1,204 @@
+/**
+ * A Mongo-style filter as SQL over typed columns. Missing and null are one (an unanswered field is not stored); values of
+ * another type than the column never match; a list matches when any of its elements does.
+ * MongoDB manual, "Query and Projection Operators".
+ */
+import type { Column } from '../engine/columns.ts'
+import { below } from './refusal.ts'
+import type { Mistake } from './refusal.ts'
+import type { Values } from './sql.ts'
+
+export interface FilterContext {
+  /** The column of a path; undefined: there is none. */
+  readonly column: (path: string) => Column | undefined
+  readonly values: Values
+  readonly mistakes: Mistake[]
+}
+
+const DEPTH_MAX = 20
+const NODES_MAX = 500
+const IN_ITEMS_MAX = 1_000
+const PATTERN_CHARS_MAX = 500
+
+const FALSE = 'false'
+const TRUE = 'true'
+
+/** One condition of SQL. What is wrong is added to `mistakes`. */
+export function filterSql(filter: unknown, context: FilterContext, pointer: string): string {
+  return new Compiler(context).document(filter, pointer, 0)
+}
+
+class Compiler {
+  readonly #context: FilterContext
+  #nodes = 0
+
+  constructor(context: FilterContext) {
+    this.#context = context
+  }
+
+  document(filter: unknown, pointer: string, depth: number): string {
+    if (!isObject(filter)) return this.#refuse(pointer, 'must be an object of conditions')
+    if (depth > DEPTH_MAX) return this.#refuse(pointer, `is nested more than ${DEPTH_MAX} levels deep`)
+    const parts = Object.entries(filter).map(([key, value]) => {
+      const at = below(pointer, key)
+      if (!key.startsWith('$')) return this.#field(key, value, { at, depth })
+      if (key === '$and' || key === '$or' || key === '$nor') return this.#many(key, value, { at, depth })
+      return this.#refuse(at, `"${key}" is no operator here; use $and, $or, $nor or the name of a field`)
+    })
+    return all(parts)
+  }
+
+  #many(key: '$and' | '$or' | '$nor', value: unknown, { at, depth }: Place): string {
+    if (!Array.isArray(value) || value.length === 0) return this.#refuse(at, 'must be a list of at least one filter')
+    const parts = value.map((each, n) => this.document(each, below(at, n), depth + 1))
+    if (key === '$and') return all(parts)
+    return key === '$or' ? any(parts) : not(any(parts))
+  }
+
+  #field(path: string, value: unknown, place: Place): string {
+    this.#nodes += 1
+    if (this.#nodes > NODES_MAX) return this.#refuse(place.at, `there are more than ${NODES_MAX} conditions`)
+    const column = this.#context.column(path)
+    if (column === undefined) return this.#refuse(place.at, `"${path}" is no field of this form`)
+    return this.#conditions(column, value, place)
+  }
+
+  /** A value alone means equality; an object of operators, all of them. */
+  #conditions(column: Column, value: unknown, { at, depth }: Place): string {
+    if (!isObject(value)) return this.#equals(column, value, at)
+    const keys = Object.keys(value)
+    if (keys.length === 0) return this.#refuse(at, 'must name an operator such as $eq')
+    return all(
+      keys
+        .filter((key) => key !== '$options' || !Object.hasOwn(value, '$regex'))
+        .map((key) => this.#operator(column, key, { value, at: below(at, key), depth: depth + 1 })),
+    )
+  }
+
+  #operator(column: Column, key: string, { value: all, at, depth }: Place & { value: Conditions }): string {
+    const value = all[key]
+    switch (key) {
+      case '$eq':
+        return this.#equals(column, value, at)
+      case '$ne':
+        return not(this.#equals(column, value, at))
+      case '$gt':
+      case '$gte':
+      case '$lt':
+      case '$lte':
+        return this.#compares(column, key, { value, at })
+      case '$in':
+        return this.#among(column, value, at)
+      case '$nin':
+        return not(this.#among(column, value, at))
+      case '$exists':
+        if (typeof value !== 'boolean') return this.#refuse(at, 'must be true or false')
+        return `(${column.name} IS ${value ? 'NOT ' : ''}NULL)`
+      case '$regex':
+        return this.#matches(column, value, { options: all['$options'], at })
+      case '$not':
+        if (depth > DEPTH_MAX) return this.#refuse(at, `is nested more than ${DEPTH_MAX} levels deep`)
+        if (!isObject(value)) return this.#refuse(at, 'must be an object of operators')
+        return not(this.#conditions(column, value, { at, depth }))
+      default:
+        return this.#refuse(at, `"${key}" is no operator; use ${OPERATORS.join(', ')}`)
+    }
+  }
+
+  #equals(column: Column, value: unknown, at: string): string {
+    const { name, kind } = column
+    if (value === null) return `(${name} IS NULL)`
+    if (kind === 'list') {
+      if (Array.isArray(value)) return this.#sameList(column, value, at)
+      return typeof value === 'string' ? `(list_contains(${name}, ${this.#text(value)}))` : this.#scalar(value, at)
+    }
+    const operand = this.#operand(column, value, at)
+    return operand === null ? FALSE : `(${name} = ${operand})`
+  }
+
+  #sameList({ name }: Column, value: readonly unknown[], at: string): string {
+    if (!value.every((each) => typeof each === 'string')) return FALSE
+    if (value.length > IN_ITEMS_MAX) return this.#refuse(at, `has more than ${IN_ITEMS_MAX} items`)
+    return `(${name} = [${value.map((each) => this.#text(each)).join(', ')}]::VARCHAR[])`
+  }
+
+  #compares(column: Column, key: keyof typeof SIGNS, { value, at }: { value: unknown; at: string }): string {
+    const { name, kind } = column
+    // null equals null, and is neither more nor less than anything.
+    if (value === null) return key === '$gte' || key === '$lte' ? `(${name} IS NULL)` : FALSE
+    const sign = SIGNS[key]
+    if (kind === 'list') {
+      if (typeof value !== 'string') return this.#scalar(value, at)
+      return `(len(list_filter(${name}, lambda x: x ${sign} ${this.#text(value)})) > 0)`
+    }
+    const operand = this.#operand(column, value, at)
+    return operand === null ? FALSE : `(${name} ${sign} ${operand})`
+  }
+
+  #among(column: Column, value: unknown, at: string): string {
+    if (!Array.isArray(value)) return this.#refuse(at, 'must be a list')
+    if (value.length > IN_ITEMS_MAX) return this.#refuse(at, `has more than ${IN_ITEMS_MAX} items`)
+    return any(value.map((each, n) => this.#equals(column, each, below(at, n))))
+  }
+
+  #matches(column: Column, value: unknown, { options, at }: { options: unknown; at: string }): string {
+    if (typeof value !== 'string') return this.#refuse(at, 'must be a pattern as text')
+    if (value.length > PATTERN_CHARS_MAX) return this.#refuse(at, `is longer than ${PATTERN_CHARS_MAX} characters`)
+    if (options !== undefined && (typeof options !== 'string' || !/^[ims]*$/.test(options)))
+      return this.#refuse(at, '$options may have i, m and s')
+    const { name, kind } = column
+    if (kind !== 'text' && kind !== 'list') return FALSE
+    const pattern = this.#text(value)
+    // RE2: no pattern takes longer than the text is long.
+    const flags = `'${[...new Set(options ?? '')].join('')}'`
+    if (kind === 'text') return `(regexp_matches(${name}, ${pattern}, ${flags}))`
+    return `(len(list_filter(${name}, lambda x: regexp_matches(x, ${pattern}, ${flags}))) > 0)`
+  }
+
+  /** The value as SQL for this column; null: it is of another type and can never match. */
+  #operand({ kind }: Column, value: unknown, at: string): string | null {
+    const { values } = this.#context
+    if (kind === 'number' && typeof value === 'number') return values.add(value)
+    if (kind === 'boolean' && typeof value === 'boolean') return values.add(value)
+    if (kind === 'text' && typeof value === 'string') return this.#text(value)
+    if (kind === 'time' && typeof value === 'string') {
+      const time = Date.parse(value)
+      if (Number.isNaN(time)) this.#refuse(at, 'must be a time such as "2026-11-27T12:00:00Z"')
+      // Written out, so that the engine can pass over what lies outside.
+      return Number.isNaN(time) ? null : `make_timestamp_ms(${time})`
+    }
+    this.#scalar(value, at)
+    return null
+  }
+
+  #text(value: string): string {
+    return this.#context.values.add(value)
+  }
+
+  /** Another type than the column's matches nothing; what is no value at all is a mistake. */
+  #scalar(value: unknown, at: string): string {
+    if (['string', 'number', 'boolean'].includes(typeof value) || Array.isArray(value)) return FALSE
+    return this.#refuse(at, 'must be a text, a number, true, false or null')
+  }
+
+  #refuse(pointer: string, detail: string): string {
+    this.#context.mistakes.push({ pointer, detail })
+    return FALSE
+  }
+}
+
+interface Place {
+  readonly at: string
+  readonly depth: number
+}
+type Conditions = { readonly [key: string]: unknown }
+
+const SIGNS = { $gt: '>', $gte: '>=', $lt: '<', $lte: '<=' } as const
+const OPERATORS = ['$eq', '$ne', '$gt', '$gte', '$lt', '$lte', '$in', '$nin', '$exists', '$regex', '$not']
+
+const all = (parts: readonly string[]): string => (parts.length === 0 ? TRUE : `(${parts.join(' AND ')})`)
+const any = (parts: readonly string[]): string => (parts.length === 0 ? FALSE : `(${parts.join(' OR ')})`)
+/** A condition about an unanswered field is unknown to the engine; what it does not match is what this turns round. */
+const not = (part: string): string => `(NOT coalesce(${part}, false))`
+const isObject = (value: unknown): value is Conditions =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,0 +1,149 @@
+/** The body of `POST /analytics/query`, read. Short forms of the first questions and the full form come to the same. */
+import { z } from 'zod'
+import { isZone } from './zone.ts'
+import { Refusal } from './refusal.ts'
+
+const FUNCTIONS = ['count', 'count_distinct', 'sum', 'avg', 'min', 'max', 'median', 'percentile', 'rate'] as const
+export const BUCKETS = ['minute', 'hour', 'day', 'week', 'month', 'quarter', 'year'] as const
+
+const name = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, 'use letters, digits and "_", at most 64, not beginning with a digit')
+const path = z.string().min(1).max(200)
+const filter = z.record(z.string(), z.unknown())
+
+const aggregate = z
+  .strictObject({
+    fn: z.enum(FUNCTIONS),
+    field: path.optional(),
+    /** Only rows that it matches; of `rate` what counts as a hit. */
+    filter: filter.optional(),
+    q: z.number().gt(0).lt(1).optional(),
+  })
+  .superRefine(({ fn, field, filter: only, q }, context) => {
+    const wrong = (key: string, message: string): void => context.addIssue({ code: 'custom', path: [key], message })
+    if (fn !== 'count' && fn !== 'rate' && field === undefined) wrong('field', `"${fn}" needs a field`)
+    if (fn === 'rate' && only === undefined) wrong('filter', '"rate" needs a filter: the share of rows that it matches')
+    if (fn === 'percentile' && q === undefined) wrong('q', '"percentile" needs q between 0 and 1, such as 0.95')
+    if (fn !== 'percentile' && q !== undefined) wrong('q', `"${fn}" has no q`)
+  })
+export type Aggregate = z.output<typeof aggregate>
+
+const groupKey = z.union(
+  [
+    path.transform((field) => ({ field })),
+    z.strictObject({
+      field: path,
+      bucket: z.enum(BUCKETS).optional(),
+      as: name.optional(),
+    }),
+  ],
+  { error: 'use the name of a field, or { field, bucket, as }' },
+)
+export interface GroupKey {
+  readonly field: string
+  readonly bucket?: (typeof BUCKETS)[number] | undefined
+  readonly as?: string | undefined
+}
+
+const schema = z.strictObject({
+  form_id: z.string().min(1).max(200),
+  aggregate: z
+    .union([z.enum(FUNCTIONS), aggregate], { error: `use one of ${FUNCTIONS.join(', ')}, or { fn, field, … }` })
+    .optional(),
+  aggregates: z.record(name, aggregate).optional(),
+  field: path.optional(),
+  group_by: z.union([groupKey, z.array(groupKey).max(5)]).optional(),
+  filter: filter.optional(),
+  having: z.record(z.string(), z.unknown()).optional(),
+  /** Partial responses take no part unless they are asked for. */
+  include: z.enum(['completed', 'partial', 'all']).default('completed'),
+  from: z.iso.datetime({ offset: true }).optional(),
+  to: z.iso.datetime({ offset: true }).optional(),
+  timezone: z.string().refine(isZone, 'is no time zone; write for example "Europe/Berlin"').optional(),
+  order_by: z
+    .array(z.strictObject({ by: z.string().min(1).max(200), direction: z.enum(['asc', 'desc']).default('asc') }))
+    .max(5)
+    .optional(),
+  limit: z.number().int().min(1).max(10_000).default(1_000),
+  offset: z.number().int().min(0).max(1_000_000).default(0),
+})
+
+export interface Question {
+  readonly formId: string
+  readonly aggregates: readonly (readonly [name: string, aggregate: Aggregate])[]
+  readonly groupBy: readonly GroupKey[]
+  readonly filter: object | undefined
+  readonly having: object | undefined
+  readonly include: 'completed' | 'partial' | 'all'
+  readonly from: number | undefined
+  readonly to: number | undefined
+  readonly timezone: string | undefined
+  readonly orderBy: readonly { readonly by: string; readonly direction: 'asc' | 'desc' }[] | undefined
+  readonly limit: number
+  readonly offset: number
+  /** The first form of all: one aggregate by one field, answered as `{group: value}`. */
+  readonly isMap: boolean
+}
+
+/** Throws a Refusal that names every mistake. */
+export function readQuestion(body: string): Question {
+  let value: unknown
+  try {
+    value = JSON.parse(body)
+  } catch (error) {
+    throw new Refusal([{ pointer: '', detail: `is not valid JSON: ${(error as Error).message}` }])
+  }
+  const parsed = schema.safeParse(value)
+  if (!parsed.success) {
+    throw new Refusal(
+      parsed.error.issues.map(({ path: at, message }) => ({
+        pointer: at.map((key) => `/${String(key)}`).join(''),
+        detail: message,
+      })),
+    )
+  }
+  const {
+    aggregate: one,
+    aggregates = {},
+    field,
+    group_by: by,
+    filter: only,
+    from,
+    to,
+    order_by: orderBy,
+    ...rest
+  } = parsed.data
+  const single = typeof one === 'string' ? aggregateOf(one, field) : one
+  const named = Object.entries(aggregates)
+  if (single === undefined && named.length === 0)
+    throw new Refusal([
+      { pointer: '/aggregate', detail: 'is missing: ask for "count", or for several by name in "aggregates"' },
+    ])
+  if (single !== undefined && named.length > 0)
+    throw new Refusal([{ pointer: '/aggregate', detail: 'stands beside "aggregates"; use one of the two' }])
+  const groupBy = by === undefined ? [] : Array.isArray(by) ? by : [by]
+  return {
+    formId: rest.form_id,
+    aggregates: single === undefined ? named : [['value', single]],
+    groupBy,
+    filter: only,
+    having: rest.having,
+    include: rest.include,
+    from: from === undefined ? undefined : Date.parse(from),
+    to: to === undefined ? undefined : Date.parse(to),
+    timezone: rest.timezone,
+    orderBy,
+    limit: rest.limit,
+    offset: rest.offset,
+    isMap: typeof one === 'string' && groupBy.length === 1,
+  }
+}
+
+function aggregateOf(fn: Aggregate['fn'], field: string | undefined): Aggregate {
+  const parsed = aggregate.safeParse(field === undefined ? { fn } : { fn, field })
+  if (parsed.success) return parsed.data
+  throw new Refusal(
+    parsed.error.issues.map(({ path: [key], message }) => ({ pointer: `/${String(key)}`, detail: message })),
+  )
+}

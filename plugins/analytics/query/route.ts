@@ -1,0 +1,57 @@
+/** `POST /api/v2/analytics/query`. */
+import type { Json, RouteRequest, RouteResponse } from 'manifold/plugin'
+import type { Projection } from '../engine/projection.ts'
+import { TooSlow } from '../engine/readers.ts'
+import { problem } from './problem.ts'
+import type { Answer, Asker } from './answer.ts'
+import { readQuestion } from './question.ts'
+import type { Question } from './question.ts'
+import { Refusal } from './refusal.ts'
+
+export interface QueryParts {
+  readonly asker: Asker
+  readonly projection: Projection
+}
+
+export async function answerQuery(request: RouteRequest, { asker, projection }: QueryParts): Promise<RouteResponse> {
+  try {
+    const question = readQuestion(request.body)
+    const form = projection.form(question.formId)
+    if (form === undefined) {
+      const why = 'there is no form of this id, or nobody has answered it yet'
+      return problem(404, 'not_found', { title: 'There is no such thing', detail: `/form_id: ${why}` })
+    }
+    return answered(question, await asker.ask(question, form), projection.applied())
+  } catch (error) {
+    if (error instanceof Refusal) {
+      return problem(422, 'invalid_query', {
+        title: 'The question is not valid',
+        detail: error.message,
+        errors: error.mistakes.map(({ pointer, detail }) => ({ pointer, detail })),
+      })
+    }
+    if (error instanceof TooSlow)
+      return problem(422, 'query_too_slow', {
+        title: 'The question takes too long',
+        detail: `${error.message}; narrow it by time or filter, or raise queryTimeoutMs in manifold.yaml.`,
+      })
+    throw error
+  }
+}
+
+/** The first form of a question is answered as `{group: value}`; how it was got stands in a header there. */
+function answered(question: Question, answer: Answer, asOf: number): RouteResponse {
+  const { groups, rows, hasMore, isCached } = answer
+  const tookMs = Math.round(answer.tookMs * 1_000) / 1_000
+  // https://www.w3.org/TR/server-timing/
+  const timing = [`query;dur=${tookMs};desc="duckdb"`, `cache;desc=${isCached ? 'hit' : 'miss'}`, `log;desc="${asOf}"`]
+  const headers = { 'server-timing': timing.join(', ') }
+  if (question.isMap) {
+    const [group = ''] = groups
+    const entries = rows.map((row) => [String(row[group]), row['value'] as Json] as const)
+    return { headers, json: Object.fromEntries(entries) }
+  }
+  const next = hasMore ? question.offset + question.limit : null
+  const meta = { engine: 'duckdb', took_ms: tookMs, cached: isCached, as_of: asOf, next_offset: next }
+  return { headers, json: { items: rows as unknown as Json, meta } }
+}

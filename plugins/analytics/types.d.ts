@@ -1,0 +1,35 @@
+/** Made from plugin.json by `manifold plugin types`; changes are made there. */
+
+/** The settings as the code sees them: defaults filled in, secrets sealed. */
+export interface Config {
+  /** IANA name of the zone that days begin in, where a question names none. */
+  readonly timezone: string
+  /** What the engine may hold in memory; beyond it works from disk. */
+  readonly memoryMb: number
+  /** A question that takes longer is given up. */
+  readonly queryTimeoutMs: number
+}
+
+/** The settings as an admin writes them. */
+export interface Settings {
+  /** IANA name of the zone that days begin in, where a question names none. */
+  readonly timezone?: string
+  /** What the engine may hold in memory; beyond it works from disk. */
+  readonly memoryMb?: number
+  /** A question that takes longer is given up. */
+  readonly queryTimeoutMs?: number
+}
+
+/** For `definePlugin<Plugin>`. */
+export interface Plugin {
+  readonly config: Config
+  readonly on: {
+    readonly 'response.submitted': 'data' | 'form' | 'response'
+    readonly 'response.partial': 'data' | 'form' | 'response'
+    readonly 'response.deleted': 'data' | 'form'
+    readonly 'form.deleted': 'data' | 'form'
+  }
+  readonly actions: {}
+  readonly schedules: never
+  readonly routes: 'POST /query' | 'GET /forms/{id}/metrics'
+}

@@ -1,0 +1,130 @@
+/** The published figures of two real surveys (`../shared/data/README.md`), asked through the API of a real hub. */
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Answer, Hub } from '../support/hub.ts'
+import { openSurveys } from '../support/surveys.ts'
+
+let hub: Hub
+beforeAll(async () => {
+  hub = await openSurveys()
+})
+afterAll(() => hub?.[Symbol.asyncDispose]())
+
+const ask = (question: object): Promise<Answer> => hub.api('POST', '/api/v2/analytics/query', question)
+const answerTo = async (question: object): Promise<unknown> => {
+  const { status, body } = await ask(question)
+  expect([status, body]).toEqual([200, expect.anything()])
+  return body
+}
+const itemsOf = async (question: object): Promise<unknown> =>
+  ((await answerTo(question)) as { readonly items: unknown }).items
+
+test('count by one field, as the first documents ask: a map, the largest first, and how it was got in a header', async () => {
+  const question = { form_id: 'thanksgiving-2015', aggregate: 'count', group_by: 'data.main_dish' }
+  const { status, body, headers } = await ask(question)
+  expect([status, Object.entries(body)]).toEqual([
+    200,
+    [
+      ['Turkey', 859],
+      ['null', 84],
+      ['Other (please specify)', 35],
+      ['Ham/Pork', 29],
+      ['Tofurkey', 20],
+      ['Chicken', 12],
+      ['Roast beef', 11],
+      ["I don't know", 5],
+      ['Turducken', 3],
+    ],
+  ])
+  expect(headers['server-timing']).toMatch(/^query;dur=[\d.]+;desc="duckdb", cache;desc=miss, log;desc="\d+"$/)
+  expect((await ask(question)).headers['server-timing']).toContain('cache;desc=hit')
+})
+
+test('multi-select: a response counts for each of its choices', async () => {
+  const pies = await answerTo({ form_id: 'thanksgiving-2015', aggregate: 'count', group_by: 'pies' })
+  expect(pies).toMatchObject({ Pumpkin: 729, Apple: 514, Pecan: 342, 'Sweet Potato': 152, Chocolate: 133, Cherry: 113 })
+})
+
+test('filters, several groups, shares and having', async () => {
+  const oxford = "It's important for a person to be honest, kind, and loyal."
+  const form_id = 'comma-survey'
+  expect(
+    await itemsOf({ form_id, aggregates: { share: { fn: 'rate', filter: { oxford } }, all: { fn: 'count' } } }),
+  ).toEqual([{ share: 641 / 1129, all: 1129 }])
+  const by = { form_id, group_by: 'age', aggregates: { n: { fn: 'count', filter: { oxford } }, of: { fn: 'count' } } }
+  expect(await itemsOf({ ...by, filter: { age: { $exists: true } }, order_by: [{ by: 'age' }] })).toEqual([
+    { age: '18-29', n: 174, of: 221 },
+    { age: '30-44', n: 155, of: 254 },
+    { age: '45-60', n: 142, of: 290 },
+    { age: '> 60', n: 123, of: 272 },
+  ])
+  expect(
+    await answerTo({ form_id, aggregate: 'count', group_by: 'heard_of_it', filter: { heard_of_it: { $ne: null } } }),
+  ).toEqual({
+    Yes: 655,
+    No: 444,
+  })
+  expect(
+    await itemsOf({
+      form_id,
+      group_by: ['data_is_or_are'],
+      aggregates: { n: { fn: 'count' } },
+      having: { n: { $gt: 100 } },
+    }),
+  ).toHaveLength(2)
+})
+
+test('what cannot be asked is told with every place, and nothing is evaluated', async () => {
+  const { status, body } = await ask({
+    form_id: 'comma-survey',
+    aggregates: { n: { fn: 'avg', field: 'age' }, m: { fn: 'sum', field: 'x"; DROP TABLE forms; --' } },
+    group_by: ['nope'],
+    filter: { $where: 'true', age: { $gt: { a: 1 } } },
+  })
+  expect([status, body]).toEqual([
+    422,
+    expect.objectContaining({
+      code: 'invalid_query',
+      errors: [
+        { pointer: '/group_by/0', detail: '"nope" is no field of this form' },
+        { pointer: '/aggregates/n/field', detail: '"age" is no number, so it has no avg' },
+        { pointer: '/aggregates/m/field', detail: '"x"; DROP TABLE forms; --" is no field of this form' },
+        expect.objectContaining({ pointer: '/filter/$where' }),
+        expect.objectContaining({ pointer: '/filter/age/$gt' }),
+      ],
+    }),
+  ])
+  expect((await ask({ form_id: 'nobody', aggregate: 'count' })).status).toBe(404)
+  expect((await hub.api('POST', '/api/v2/analytics/query', {}, { key: null })).status).toBe(401)
+})
+
+test('a response is in the next answer as soon as it is stored, and gone as soon as it is deleted', async () => {
+  const question = { form_id: 'comma-survey', aggregate: 'count' }
+  const count = async (): Promise<unknown> => await itemsOf(question)
+  expect(await count()).toEqual([{ value: 1129 }])
+  const { body } = await hub.api<{ id: string }>('POST', '/api/v2/forms/comma-survey/responses', {
+    data: { age: '> 60' },
+  })
+  expect(await count()).toEqual([{ value: 1130 }])
+  expect((await hub.api('DELETE', `/api/v2/responses/${body.id}`)).status).toBe(204)
+  expect(await count()).toEqual([{ value: 1129 }])
+})
+
+test('killed, and with its file gone or damaged: the same answers', async () => {
+  const question = { form_id: 'thanksgiving-2015', aggregate: 'count', group_by: 'data.age' }
+  const before = await answerTo(question)
+  expect(before).toEqual({ '45 - 59': 286, '60+': 264, '30 - 44': 259, '18 - 29': 216, null: 33 })
+  await hub.restart()
+  expect(await answerTo(question)).toEqual(before)
+  const file = join(hub.dataDir, 'native', 'default', 'analytics', 'analytics.duckdb')
+  await hub.kill()
+  await writeFile(file, 'this is no database')
+  await hub.restart()
+  expect(await answerTo(question)).toEqual(before)
+  expect(hub.logs.map(({ msg }) => msg)).toContain('the projection cannot be opened and is made anew')
+  await hub.kill()
+  await rm(file)
+  await hub.restart()
+  expect(await answerTo(question)).toEqual(before)
+})

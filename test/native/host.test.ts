@@ -1,0 +1,151 @@
+/** Native plugins in processes of their own: they run, fail and die without taking anything along. */
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { HubError } from '../../core/errors.ts'
+import { LIMITS } from '../../core/limits.ts'
+import { createNative } from '../../core/native/host.ts'
+import type { NativeService } from '../../core/native/host.ts'
+import type { Run, Sandbox, Unit } from '../../core/sandbox/sandbox.ts'
+import { unitLimits } from '../../core/registry/resolve.ts'
+import type { Manifest } from '../../core/registry/manifest.ts'
+import { tempDir } from '../support/temp.ts'
+import { until } from '../support/wait.ts'
+
+const DIR = fileURLToPath(new URL('../fixtures/native-plugins/echo', import.meta.url))
+
+const unit = (key: string, hash = 'one'): Unit => ({
+  key,
+  bundle: { pluginId: 'echo', version: '1.2.3', code: '', sourceMap: '', hash },
+  config: '{}',
+  limits: unitLimits({ limits: {} } as Manifest, LIMITS),
+  group: 'builtin',
+  native: { dir: DIR, main: 'index.ts' },
+})
+
+const event = (wish: string, n = 1): Run => ({
+  id: `run_${n}`,
+  attempt: 1,
+  input: {
+    kind: 'event',
+    type: 'response.submitted',
+    eventJson: JSON.stringify({ id: `evt_${n}`, type: 'response.submitted', v: 1, at: '', data: { do: wish } }),
+  },
+  eventId: `evt_${n}`,
+  seq: n,
+  capabilities: async (name) => {
+    if (name === 'kv.get') throw new HubError('capability_denied', 'no kv for you')
+    return undefined
+  },
+})
+
+interface Scene extends AsyncDisposable {
+  readonly native: Sandbox
+  readonly said: readonly string[]
+  readonly restarts: readonly string[]
+}
+
+async function openScene(service: NativeService = async () => ({ texts: [], seqs: [], next: 0 })): Promise<Scene> {
+  const dir = await tempDir('native')
+  const said: string[] = []
+  const restarts: string[] = []
+  const say = (_fields: unknown, message?: string): void => void said.push(message ?? '')
+  const logger = { debug: say, info: say, warn: say, error: say, child: () => logger }
+  const native = createNative({ logger, dir: dir.path, service, onRestart: (_, why) => void restarts.push(why) })
+  return {
+    native,
+    said,
+    restarts,
+    [Symbol.asyncDispose]: async () => {
+      await native.close()
+      await dir[Symbol.asyncDispose]()
+    },
+  }
+}
+
+test('it is opened once, its runs come back in order with what they asked for and said', async () => {
+  await using scene = await openScene()
+  expect(await scene.native.load(unit('default/a'))).toMatchObject({ on: ['response.submitted'], actions: ['post'] })
+  const results = await scene.native.runBatch('default/a', [event('one', 1), event('two', 2)])
+  expect(results.map(({ id, effects, logs, error }) => [id, effects.tally, logs[0]?.fields, error])).toEqual([
+    ['run_1', [{ name: 'a.one', by: 1 }], { runs: 1 }, null],
+    ['run_2', [{ name: 'a.two', by: 1 }], { runs: 2 }, null],
+  ])
+  const items = ['1', '2'].map((id) => JSON.stringify({ input: null, delivery: { id } }))
+  const action = { ...event(''), input: { kind: 'action' as const, name: 'post', itemsJson: items } }
+  expect((await scene.native.runEach('default/a', action)).value).toEqual([
+    { outcome: 'delivered' },
+    { outcome: 'delivered' },
+  ])
+  await scene.native.unload('default/a')
+  expect(scene.said).toEqual(['opened', 'closed'])
+  await expect(scene.native.runBatch('default/a', [event('one')])).rejects.toThrow('is not loaded')
+})
+
+test('what is thrown, and what a capability refuses, ends the run alone, with coordinates', async () => {
+  await using scene = await openScene()
+  await scene.native.load(unit('default/a'))
+  const [threw, refused, fine] = await scene.native.runBatch('default/a', [
+    event('throw', 1),
+    event('ask', 2),
+    event('x', 3),
+  ])
+  expect(threw?.error).toMatchObject({
+    code: 'plugin_threw',
+    message: 'as I was told',
+    at: { plugin: 'echo', version: '1.2.3', installation: 'a', event: 'evt_1', attempt: 1 },
+  })
+  expect(threw?.error?.cause).toMatchObject({ stack: expect.stringContaining('echo/index.ts:') })
+  expect(threw?.effects.tally).toEqual([])
+  expect(refused?.error).toMatchObject({ code: 'capability_denied', message: 'no kv for you' })
+  expect(fine?.error).toBe(null)
+})
+
+test('it dies: what was under way is told as interrupted, so that it is repeated, and the next run starts it again', async () => {
+  await using scene = await openScene()
+  await scene.native.load(unit('default/a'))
+  const results = await scene.native.runBatch('default/a', [event('one', 1), event('die', 2), event('three', 3)])
+  expect(results.map(({ error }) => error?.code ?? null)).toEqual([null, 'plugin_interrupted', 'plugin_interrupted'])
+  expect(scene.restarts).toEqual([expect.stringContaining('code 7')])
+  const [again] = await scene.native.runBatch('default/a', [event('three', 3)])
+  expect([again?.error, again?.logs[0]?.fields]).toEqual([null, { runs: 1 }])
+  const [{ pid } = { pid: 0 }] = scene.native.stats().children
+  process.kill(pid, 'SIGKILL')
+  await until('its end to be noticed', () => scene.restarts.length === 2)
+  expect((await scene.native.runEach('default/a', event('four', 4))).error).toBe(null)
+})
+
+test('new code is another process, and the old one has closed before', async () => {
+  await using scene = await openScene()
+  await scene.native.load(unit('default/a'))
+  const [{ pid: first } = { pid: 0 }] = scene.native.stats().children
+  await scene.native.load(unit('default/a', 'two'))
+  const children = scene.native.stats().children
+  expect(children.map(({ units }) => units)).toEqual([1])
+  expect(children[0]?.pid).not.toBe(first)
+  expect(scene.said).toEqual(['opened', 'closed', 'opened'])
+})
+
+test('the log is read through the hub, and a service that fails is told where it was asked', async () => {
+  const text = JSON.stringify({ id: 'evt_9', type: 'response.submitted', v: 1, at: '' })
+  await using scene = await openScene(async (key, name) => {
+    if (key !== 'default/a' || name !== 'log.read') throw new HubError('unavailable', 'not now')
+    return { texts: [text], seqs: [9], next: 12 }
+  })
+  await scene.native.load(unit('default/a'))
+  await scene.native.load(unit('default/b'))
+  const route = { ...event(''), input: { kind: 'route' as const, name: 'GET /log', request: {} as never } }
+  expect((await scene.native.runEach('default/a', route)).value).toEqual({
+    json: { events: [{ id: 'evt_9', type: 'response.submitted', v: 1, at: '', seq: 9 }], next: 12 },
+  })
+  expect((await scene.native.runEach('default/b', route)).error).toMatchObject({
+    code: 'unavailable',
+    message: 'not now',
+  })
+})
+
+test('code that cannot be loaded says why, once for each who asks', async () => {
+  await using scene = await openScene()
+  const broken = { ...unit('default/a'), native: { dir: DIR, main: 'missing.ts' } }
+  await expect(scene.native.load(broken)).rejects.toMatchObject({ code: 'plugin_load', at: { plugin: 'echo' } })
+  expect((await scene.native.runEach('default/a', event('x'))).error).toMatchObject({ code: 'plugin_load' })
+})

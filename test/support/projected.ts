@@ -1,0 +1,72 @@
+/** The projection alone, filled with responses of any time, as the log would tell of them. */
+import { openDatabase } from '../../plugins/analytics/engine/database.ts'
+import type { Database } from '../../plugins/analytics/engine/database.ts'
+import { openProjection } from '../../plugins/analytics/engine/projection.ts'
+import type { ProjectedForm, Projection } from '../../plugins/analytics/engine/projection.ts'
+import { openReaders } from '../../plugins/analytics/engine/readers.ts'
+import type { Readers } from '../../plugins/analytics/engine/readers.ts'
+import type { FieldInfo, Json, LoggedEvent } from '../../core/contract/index.ts'
+import { tempDir } from './temp.ts'
+
+export interface Told {
+  readonly id: string
+  readonly data?: { readonly [key: string]: Json }
+  readonly status?: 'partial' | 'completed'
+  /** RFC 3339. */
+  readonly at?: string
+  readonly startedAt?: string
+}
+
+export interface Projected extends AsyncDisposable {
+  readonly database: Database
+  readonly projection: Projection
+  readonly readers: Readers
+  /** Tells of responses in this order, and returns the form as it is then. */
+  tell(responses: readonly Told[]): Promise<ProjectedForm>
+}
+
+const FORM = 'f'
+
+export async function openProjected(fields: readonly FieldInfo[]): Promise<Projected> {
+  const dir = await tempDir('projected')
+  const warn = (message: string): never => {
+    throw new Error(message)
+  }
+  const database = await openDatabase({ dir: dir.path, memoryMb: 512, warn })
+  const projection = await openProjection(database)
+  const readers = await openReaders(database, 60_000)
+  return {
+    database,
+    projection,
+    readers,
+    tell: async (responses) => {
+      const before = projection.applied()
+      const events = responses.map((told, n) => toEvent(told, { seq: before + n + 1, fields }))
+      await projection.apply(events, before + events.length)
+      const form = projection.form(FORM)
+      if (form === undefined) throw new Error('nothing was told')
+      return form
+    },
+    [Symbol.asyncDispose]: async () => {
+      readers.close()
+      database.close()
+      await dir[Symbol.asyncDispose]()
+    },
+  }
+}
+
+function toEvent(
+  { id, data = {}, status = 'completed', at = '2026-11-27T12:00:00.000Z', startedAt }: Told,
+  { seq, fields }: { readonly seq: number; readonly fields: readonly FieldInfo[] },
+): LoggedEvent {
+  return {
+    seq,
+    id: `evt_${seq}`,
+    type: status === 'completed' ? 'response.submitted' : 'response.partial',
+    v: 1,
+    at,
+    data,
+    form: { id: FORM, name: 'A form', version: 1, fields },
+    response: { id, status, startedAt: startedAt ?? null, submittedAt: status === 'completed' ? at : null },
+  }
+}

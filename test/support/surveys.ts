@@ -1,0 +1,37 @@
+/** A hub with analytics and every answer of the two real surveys in it, sent through the API. */
+import { loadDemoForms } from '../../core/demo/forms.ts'
+import { startHub } from './hub.ts'
+import type { Hub, HubOptions } from './hub.ts'
+
+const BATCH_ROWS = 500
+
+/** `forms` are added to the surveys'. */
+export async function openSurveys(forms: object = {}, options: HubOptions = {}): Promise<Hub> {
+  const surveys = loadDemoForms()
+  const all = { ...forms, ...Object.fromEntries(surveys.map(({ id, name, fields }) => [id, { name, fields }])) }
+  const hub = await startHub({
+    ...options,
+    config: { forms: all, installations: [{ id: 'analytics', use: 'analytics' }] },
+  })
+  for (const { id, answers } of surveys)
+    await submitAll(
+      hub,
+      id,
+      answers.map(({ respondent, data }) => ({ client_id: respondent, data })),
+    )
+  return hub
+}
+
+/** Sends rows in batches; fails unless each of them is new and stored. */
+export async function submitAll(hub: Hub, form: string, rows: readonly object[]): Promise<void> {
+  for (let from = 0; from < rows.length; from += BATCH_ROWS) {
+    const { body } = await hub.api<{ items: { status: number }[] }>(
+      'POST',
+      `/api/v2/forms/${form}/responses/batch`,
+      rows.slice(from, from + BATCH_ROWS),
+    )
+    const refused = body.items.filter(({ status }) => status !== 201)
+    if (refused.length > 0 || body.items.length === 0)
+      throw new Error(`${refused.length} rows were not stored: ${JSON.stringify(refused[0])}`)
+  }
+}
