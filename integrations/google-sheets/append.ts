@@ -20,7 +20,7 @@ export async function append(rows: readonly WantedRow[], ctx: RunContext): Promi
   } catch (error) {
     // Those that wait can be had again, so the hub may read the error itself.
     if ([...run.outcomes.values()].every(({ outcome }) => outcome === 'retry')) throw error
-    const { message, code = 'plugin_threw' } = error as CapabilityError
+    const { message, code = 'plugin_threw' } = error as Error & Partial<Pick<CapabilityError, 'code'>>
     run.settle(rows, retry(message, { code, untouched: true }))
   }
   return run.outcomes
