@@ -203,6 +203,11 @@ export interface ActionItem {
      * or the installation moved to another process while it may have been under way. False only when nothing was sent before.
      */
     readonly repeat: boolean
+    /**
+     * Of a repeat: no earlier attempt was under way after this, RFC 3339. A receiver that goes on with a request when nobody
+     * waits for the answer may do so from then on for as long as it takes.
+     */
+    readonly sentBefore?: string
     readonly createdAt: string
   }
 }

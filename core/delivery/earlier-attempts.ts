@@ -1,11 +1,15 @@
 /**
- * What a lane knows of attempts before the next one: `item.delivery.repeat`. Nothing of it is stored. What this lane did
- * not see itself (another process, this one before it died) counts as sent, unless its event came after the lane began.
+ * What a lane knows of attempts before the next one: `item.delivery.repeat` and `sentBefore`. Nothing of it is stored. What
+ * this lane did not see itself (another process, this one before it died) counts as sent until the lane began, unless its
+ * event came after that.
  */
 import type { Delivery } from '../model.ts'
+import { isTerminal } from './states.ts'
 
 /** Ids remembered of each kind; beyond that the lane forgets what it knew, and more counts as sent. */
 const IDS_MAX = 20_000
+/** The usual case. */
+const NO_REPEATS: ReadonlyMap<string, number> = new Map()
 
 export interface EarlierAttempts {
   /** Just committed: nobody can have tried it. */
@@ -14,17 +18,32 @@ export interface EarlierAttempts {
   begunAt(headSeq: number): void
   /** False before `begunAt`. */
   hasBegun(): boolean
-  /** True when an earlier attempt of it may have reached the receiver. */
-  mayRepeat(delivery: Delivery): boolean
+  /** Unix ms after which no earlier attempt of it was under way; null when none can have reached the receiver. */
+  sentBeforeMs(delivery: Delivery): number | null
+  /** That time by id, of those of them that have one. */
+  repeatsIn(deliveries: readonly Delivery[]): ReadonlyMap<string, number>
   /** A run of it is over and its end will not be written: the attempt is made again. `left`: something may have gone out. */
   uncounted(delivery: Delivery, left: boolean): void
-  /** An attempt of it ended. `over`: it is delivered or dead; `written`: false when the store could not take the end. */
-  ended(delivery: Delivery, end: { readonly written: boolean; readonly left: boolean; readonly over: boolean }): void
+  /** An attempt of it ended, with this next state; `written`: false when the store could not take the end. */
+  ended(delivery: Delivery, end: AttemptTrace): void
 }
 
-/** Knows nothing yet: what is read from storage counts as sent. */
-export function createEarlierAttempts(): EarlierAttempts {
+/** What is left of an attempt that ended. */
+export interface AttemptTrace {
+  /** When it ended: its next attempt is not due before the wait that it asked for, counted from here. */
+  readonly atMs: number
+  readonly written: boolean
+  readonly left: boolean
+  readonly state: Delivery['state']
+}
+
+/** Knows nothing yet: what is read from storage counts as sent, just now. */
+export function createEarlierAttempts(nowMs: () => number): EarlierAttempts {
   let begunSeq: number | null = null
+  /** Everything that is not in `leftMs` was sent before. */
+  let restLeftMs = nowMs()
+  /** Id → end of its last attempt that may have gone out. */
+  const leftMs = new Map<string, number>()
   /** Id → attempts it had, none of which left the hub. */
   const clean = new Map<string, number>()
   /** May have gone out in an attempt that was not counted. */
@@ -37,12 +56,22 @@ export function createEarlierAttempts(): EarlierAttempts {
     if (clean.get(delivery.id) === delivery.attempts) return false
     return delivery.attempts > 0 || !isAfterBegin(delivery)
   }
+  const sentBeforeMs = (delivery: Delivery): number | null =>
+    mayRepeat(delivery) ? (leftMs.get(delivery.id) ?? restLeftMs) : null
   const remember = (id: string, attempts: number): void => {
     if (clean.size < IDS_MAX) clean.set(id, attempts)
+  }
+  const noteLeft = (id: string, atMs: number): void => {
+    if (leftMs.size >= IDS_MAX && !leftMs.has(id)) {
+      leftMs.clear()
+      restLeftMs = nowMs()
+    }
+    leftMs.set(id, atMs)
   }
 
   const uncounted = (delivery: Delivery, left: boolean): void => {
     if (!left) return
+    noteLeft(delivery.id, nowMs())
     if (doubtful.size >= IDS_MAX) {
       // Which they were is forgotten, so nothing that this lane knew may be held against them.
       doubtful.clear()
@@ -56,13 +85,28 @@ export function createEarlierAttempts(): EarlierAttempts {
     born: (delivery) => {
       if (delivery.attempts === 0 && !isAfterBegin(delivery)) remember(delivery.id, 0)
     },
-    begunAt: (headSeq) => void (begunSeq ??= headSeq),
+    begunAt: (headSeq) => {
+      if (begunSeq !== null) return
+      begunSeq = headSeq
+      restLeftMs = nowMs()
+    },
     hasBegun: () => begunSeq !== null,
-    mayRepeat,
+    sentBeforeMs,
+    repeatsIn: (deliveries) => {
+      const repeats = deliveries.flatMap((delivery): [string, number][] => {
+        const atMs = sentBeforeMs(delivery)
+        return atMs === null ? [] : [[delivery.id, atMs]]
+      })
+      return repeats.length === 0 ? NO_REPEATS : new Map(repeats)
+    },
     uncounted,
-    ended: (delivery, { written, left, over }) => {
+    ended: (delivery, { written, left, state, atMs }) => {
       if (!written) return uncounted(delivery, left)
       const { id, attempts } = delivery
+      const over = isTerminal(state)
+      // What was taken needs no time: whoever looks for it finds it.
+      if (state === 'delivered') leftMs.delete(id)
+      else if (left) noteLeft(id, atMs)
       if (!over && !left && !mayRepeat(delivery)) return remember(id, attempts + 1)
       clean.delete(id)
       if (over) doubtful.delete(id)

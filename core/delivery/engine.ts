@@ -182,7 +182,7 @@ class Engine implements DeliveryEngine {
       deliveries: [newDelivery(owner, delivery)],
       runId: newId('run', this.#deps.clock.nowMs()),
       // What was just made cannot have been tried.
-      repeats: new Set<string>(),
+      repeats: new Map<string, number>(),
     }
     runAhead(this.#attempts, job, event)
   }
@@ -277,7 +277,7 @@ class Engine implements DeliveryEngine {
         finished,
         committed: (written) => {
           const left = end.left && !isUntouched(verdict)
-          lane.earlier.ended(delivery, { written, left, over: isTerminal(finished.state) })
+          lane.earlier.ended(delivery, { written, left, state: finished.state, atMs: nowMs })
           lane.left(delivery)
           unwritten -= 1
           if (unwritten === 0) lane.written()

@@ -39,8 +39,8 @@ export interface LaneDeps {
 /** A run as the lane starts it. */
 export interface LaneRun {
   readonly id: string
-  /** Ids of deliveries that an earlier attempt may have brought to the receiver. */
-  readonly repeats: ReadonlySet<string>
+  /** Ids of deliveries that an earlier attempt may have brought to the receiver, and until when (Unix ms). */
+  readonly repeats: ReadonlyMap<string, number>
 }
 
 /** Load from storage again when this share of the memory is left. */
@@ -49,14 +49,13 @@ const LOAD_RETRY_MS = 1_000
 const INTERRUPTED_WAIT_MS = 100
 const INTERRUPTED_WAIT_MS_MAX = 5_000
 
-const NO_IDS: ReadonlySet<string> = new Set()
 const ALONE: BatchRule = { max: 1, waitMs: 0 }
 const BLOCKED: BatchRule = { max: 1, waitMs: 0, blocked: true }
 
 export class Lane {
   readonly deps: LaneDeps
   /** What of its deliveries may have been sent before. */
-  readonly earlier: EarlierAttempts = createEarlierAttempts()
+  readonly earlier: EarlierAttempts
   installation: Installation
   state: InstallationState
   /** Counts its settings, and its returns to running: what an attempt of an earlier one learned need not be so any more. */
@@ -87,6 +86,7 @@ export class Lane {
 
   constructor(deps: LaneDeps, installation: Installation, state: InstallationState) {
     this.deps = deps
+    this.earlier = createEarlierAttempts(() => deps.clock.nowMs())
     this.installation = installation
     this.state = state
     this.#memory = createLaneMemory({
@@ -309,9 +309,7 @@ export class Lane {
     this.#bucket?.take(this.deps.clock.monotonicMs())
     this.#running += 1
     if (first?.kind === 'action' && this.#actionOf(first)?.serial === true) this.#busyActions.add(first.name)
-    const repeated = deliveries.filter((delivery) => this.earlier.mayRepeat(delivery))
-    const repeats = repeated.length === 0 ? NO_IDS : new Set(repeated.map(({ id }) => id))
-    this.deps.start(this, deliveries, { id: runId, repeats })
+    this.deps.start(this, deliveries, { id: runId, repeats: this.earlier.repeatsIn(deliveries) })
   }
 
   #batchOf(delivery: Delivery): BatchRule {

@@ -1,4 +1,5 @@
 /** Builds the run of an attempt: what goes into the sandbox for these deliveries, with the events that caused them. */
+import { rfc3339 } from '../clock.ts'
 import { HubError } from '../errors.ts'
 import type { Delivery, LogEvent } from '../model.ts'
 import type { Installation } from '../registry/installation.ts'
@@ -23,8 +24,8 @@ export interface AttemptJob {
   readonly installation: Installation
   readonly deliveries: readonly Delivery[]
   readonly runId: string
-  /** Ids of those that an earlier attempt may have brought to the receiver. */
-  readonly repeats: ReadonlySet<string>
+  /** Ids of those that an earlier attempt may have brought to the receiver, and until when (Unix ms). */
+  readonly repeats: ReadonlyMap<string, number>
 }
 
 export interface Prepared {
@@ -81,7 +82,9 @@ export function prepare(deps: PrepareDeps, job: AttemptJob): Prepared | Promise<
 
 function itemJson({ repeats }: AttemptJob, delivery: Delivery, event: string | null): string {
   const { id, input, attempts, createdAt } = delivery
-  const told = `{"id":"${id}","attempt":${attempts + 1},"repeat":${repeats.has(id)},"createdAt":"${createdAt}"}`
+  const sentBeforeMs = repeats.get(id)
+  const sent = sentBeforeMs === undefined ? '"repeat":false' : `"repeat":true,"sentBefore":"${rfc3339(sentBeforeMs)}"`
+  const told = `{"id":"${id}","attempt":${attempts + 1},${sent},"createdAt":"${createdAt}"}`
   return `{"input":${input},${event === null ? '' : `"event":${event},`}"delivery":${told}}`
 }
 

@@ -62,8 +62,10 @@ async function inputOf(deps: RunReaderDeps, run: RunRecord, installation: Instal
     if (delivery !== undefined) deliveries.push({ ...delivery, attempts: run.attempt - 1 })
   }
   if (deliveries.length === 0) throw new HubError('not_found', 'Its deliveries are gone.')
-  // Whether the first attempt was a repeat is not kept; that later ones were is what they are told in all but rare cases.
-  const repeats = new Set(run.attempt > 1 ? deliveries.map(({ id }) => id) : [])
+  // Whether the first attempt was a repeat is not kept, nor since when; that later ones were is what they are told in all
+  // but rare cases.
+  const startedMs = Date.parse(run.startedAt)
+  const repeats = new Map(run.attempt > 1 ? deliveries.map(({ id }) => [id, startedMs] as const) : [])
   const { input } = await prepare(deps, { installation, deliveries, runId, repeats })
   return theirs(input)
 }

@@ -18,8 +18,16 @@ export interface TestItem {
   readonly input?: Json
   /** The event that caused it; it is put into the log first. */
   readonly event?: RecordedEvent
-  /** `repeat`: an earlier attempt may have reached the receiver; without it, any attempt but the first. */
-  readonly delivery?: { readonly id?: string; readonly attempt?: number; readonly repeat?: boolean }
+  /**
+   * `repeat`: an earlier attempt may have reached the receiver; without it, any attempt but the first. `sentBefore`: when at
+   * the latest, RFC 3339; without it, just now.
+   */
+  readonly delivery?: {
+    readonly id?: string
+    readonly attempt?: number
+    readonly repeat?: boolean
+    readonly sentBefore?: string
+  }
 }
 
 /** What the hub makes of an item's outcome. */
@@ -44,7 +52,12 @@ export async function runDirectly(
   const { installation, clock } = rooms
   const deliveries: Delivery[] = []
   for (const item of run.items) deliveries.push(await deliveryOf(rooms, run, item))
-  const repeats = new Set(deliveries.filter((made, i) => isRepeat(run.items[i], made)).map(({ id }) => id))
+  const repeats = new Map(
+    deliveries.flatMap((made, i): [string, number][] => {
+      const item = run.items[i]
+      return isRepeat(item, made) ? [[made.id, Date.parse(item?.delivery?.sentBefore ?? made.createdAt)]] : []
+    }),
+  )
   const job = { installation, deliveries, runId: newId('run', clock.nowMs()), repeats }
   const end = await new Promise<AttemptEnd>((done) =>
     startAttempt({ ...rooms, sandbox: rooms.recorder.sandbox, ahead: createAheadRuns(clock) }, job, done),

@@ -22,22 +22,25 @@ export function tokenRequest({ credentials }: Pick<Config, 'credentials'>): Toke
 }
 
 export interface Call {
-  readonly method: 'GET' | 'POST' | 'PUT'
+  readonly method: 'GET' | 'POST'
   /** Below `/v4/spreadsheets/{id}`. */
   readonly path: string
   readonly query?: { readonly [name: string]: string }
   /** JSON text. */
   readonly body?: string
+  /** Told as the request is about to leave: with an error before, nothing was sent. */
+  readonly leaving?: () => void
 }
 
 /** One call; a token that is refused is replaced once. Throws what `ctx.http` and `ctx.token` throw. */
-export async function call(ctx: Ctx, { method, path, query = {}, body }: Call): Promise<HttpResponse> {
+export async function call(ctx: Ctx, { method, path, query = {}, body, leaving }: Call): Promise<HttpResponse> {
   const asked = tokenRequest(ctx.config)
   const url = new URL(`/v4/spreadsheets/${spreadsheetId(ctx.config.spreadsheet)}${path}`, ctx.config.apiUrl)
   // Without it the API puts every value on a line of its own.
   url.search = new URLSearchParams({ ...query, prettyPrint: 'false' }).toString()
-  const send = (token: AccessToken): Promise<HttpResponse> =>
-    ctx.http({
+  const send = (token: AccessToken): Promise<HttpResponse> => {
+    leaving?.()
+    return ctx.http({
       method,
       url: url.href,
       headers: {
@@ -46,6 +49,7 @@ export async function call(ctx: Ctx, { method, path, query = {}, body }: Call): 
       },
       ...(body === undefined ? {} : { body }),
     })
+  }
   const token = await ctx.token(asked)
   const answer = await send(token)
   return answer.status === 401 ? send(await ctx.token({ ...asked, instead: token })) : answer
@@ -64,24 +68,6 @@ export function columnName(index: number): string {
     name = String.fromCharCode(65 + (rest % 26)) + name
   return name
 }
-
-export interface Area {
-  readonly firstColumn: number
-  readonly lastColumn: number
-  /** From 1. */
-  readonly firstRow: number
-}
-
-/** `'Tab'!A5:F9` or `Tab!B2`; null when it is no such range. */
-export function areaOf(range: string): Area | null {
-  const match = /(?:^|!)\$?([A-Z]+)\$?(\d+)(?::\$?([A-Z]+)\$?(\d+)?)?$/.exec(range)
-  if (match === null) return null
-  const [, first = '', row = '', last = first] = match
-  return { firstColumn: columnIndex(first), lastColumn: columnIndex(last), firstRow: Number(row) }
-}
-
-const columnIndex = (name: string): number =>
-  Array.from(name).reduce((sum, letter) => sum * 26 + letter.charCodeAt(0) - 64, 0) - 1
 
 /** The body as JSON; undefined when it is cut or none. */
 export function jsonOf<T extends object>(answer: HttpResponse): T | undefined {

@@ -43,18 +43,39 @@ function typed(value: Json, type: CellType, { timeZone }: CellOptions): Cell {
   }
 }
 
+/** As JSON writes numbers: "007" and "0x1F" are text, and so is what a cell would round. */
+const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d{1,3})?$/
+/** A spreadsheet keeps so many, and a double tells no more apart for certain. */
+const DIGITS_MAX = 15
+
 function numberOf(value: Json): number | null {
-  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
-  return typeof number === 'number' && Number.isFinite(number) ? number : null
+  if (typeof value === 'number') return value
+  if (typeof value !== 'string') return null
+  const text = value.trim()
+  const [mantissa = ''] = text.toLowerCase().split('e')
+  const digits = mantissa.replaceAll(/[-.]/g, '').replace(/^0+/, '')
+  if (!NUMBER.test(text) || digits.length > DIGITS_MAX) return null
+  const number = Number(text)
+  return Number.isFinite(number) && (number !== 0 || digits === '') ? number : null
 }
 
-/** Days since 30 December 1899 in that time zone; null when the text is no time. */
+const TIME =
+  /^(\d{4})-(\d{2})-(\d{2})(?:T([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(\.\d{1,9})?)?(Z|[+-](?:0\d|1[0-4]):[0-5]\d)?)?$/
+
+/**
+ * Days since 30 December 1899; null when the text is no time of the calendar. A time in UTC is told in that time zone. Of any
+ * other the day counts that is written; what has no offset is a wall clock's.
+ */
 export function serialOf(text: string, type: 'date' | 'datetime', timeZone: string): number | null {
-  const day = /^(\d{4})-(\d{2})-(\d{2})$/.exec(text)
-  // A date of the calendar is the same day everywhere.
-  const localMs =
-    day === null ? localTimeMs(text, timeZone) : Date.UTC(Number(day[1]), Number(day[2]) - 1, Number(day[3]))
-  if (localMs === null) return null
+  const parts = TIME.exec(text)
+  if (parts === null) return null
+  const [, year, month, day, hour = 0, minute = 0, second = 0, fraction = 0, zone] = parts
+  const dayMs = Date.UTC(Number(year), Number(month) - 1, Number(day))
+  // 31 February is a day of March to Date.
+  if (new Date(dayMs).toISOString().slice(0, 10) !== text.slice(0, 10)) return null
+  const isInstant = zone !== undefined && (zone === 'Z' || type === 'datetime')
+  const wallMs = dayMs + (Number(hour) * 3_600 + Number(minute) * 60 + Number(second) + Number(fraction)) * 1000
+  const localMs = isInstant ? localTimeMs(Date.parse(text), timeZone) : wallMs
   const days = (localMs - EPOCH_MS) / DAY_MS
   return type === 'date' ? Math.floor(days) : days
 }
@@ -62,9 +83,7 @@ export function serialOf(text: string, type: 'date' | 'datetime', timeZone: stri
 const formats = new Map<string, Intl.DateTimeFormat>()
 
 /** Of the wall clock there, as if it were UTC. */
-function localTimeMs(text: string, timeZone: string): number | null {
-  const atMs = Date.parse(text)
-  if (Number.isNaN(atMs) || !/^\d{4}-\d{2}-\d{2}T/.test(text)) return null
+function localTimeMs(atMs: number, timeZone: string): number {
   let format = formats.get(timeZone)
   if (format === undefined) {
     format = new Intl.DateTimeFormat('en-US', {

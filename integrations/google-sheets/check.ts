@@ -6,9 +6,9 @@ import type { CapabilityError, CheckContext, FinalOutcome, Finding } from 'manif
 import { call } from './api.ts'
 import { isTimeZone } from './cells.ts'
 import { columnsOf } from './columns.ts'
-import { isOutcome, planHeader, readSheet } from './header.ts'
+import { planHeader, readSheet } from './header.ts'
 import type { Sheet } from './header.ts'
-import { outcomeOf } from './outcome.ts'
+import { isOutcome, outcomeOf } from './outcome.ts'
 import type { Config } from './types.d.ts'
 
 type Ctx = CheckContext<Config>
@@ -32,7 +32,7 @@ export async function check(ctx: Ctx): Promise<readonly Finding[]> {
   try {
     const sheet = await readSheet(ctx)
     if (isOutcome(sheet)) return [...findings, told(sheet)]
-    const refused = await mayWrite(ctx, sheet)
+    const refused = await mayWrite(ctx)
     if (refused !== null) findings.push(told(refused))
     findings.push(...(await headerFindings(ctx, sheet)))
   } catch (failure) {
@@ -48,12 +48,16 @@ function told(outcome: FinalOutcome): Finding {
   return { level: 'warning', message: 'reason' in outcome ? outcome.reason : 'Google cannot be asked at the moment.' }
 }
 
-/** Gives the tab the name that it has: allowed to editors only, and nothing is different afterwards. */
-async function mayWrite(ctx: Ctx, { sheetId }: Sheet): Promise<FinalOutcome | null> {
+/**
+ * Asks to take away what is not there: who may not edit is refused, and who may is told that there is no such thing. Nothing
+ * is edited, since Google applies no request of which a part is invalid.
+ */
+async function mayWrite(ctx: Ctx): Promise<FinalOutcome | null> {
   const { tab, credentials } = ctx.config
-  const requests = [{ updateSheetProperties: { properties: { sheetId, title: tab }, fields: 'title' } }]
+  const requests = [{ deleteNamedRange: { namedRangeId: 'manifold-none' } }]
   const answer = await call(ctx, { method: 'POST', path: ':batchUpdate', body: JSON.stringify({ requests }) })
-  return answer.status === 200 ? null : outcomeOf(answer, { email: credentials.client_email, tab })
+  const isAllowed = answer.status === 200 || answer.status === 400
+  return isAllowed ? null : outcomeOf(answer, { email: credentials.client_email, tab })
 }
 
 async function headerFindings(ctx: Ctx, { header }: Sheet): Promise<readonly Finding[]> {
@@ -64,18 +68,12 @@ async function headerFindings(ctx: Ctx, { header }: Sheet): Promise<readonly Fin
   const names = new Set(own.map((column) => column.header))
   const before = [...known].filter((text) => !names.has(text)).map((text) => ({ ...own[0]!, header: text }))
   const wanted = config.columns === undefined ? [...own, ...before] : own
-  const { added, missing, gaps } = planHeader({ header, wanted, known, policy: config.missingHeader })
+  const { added, missing } = planHeader({ header, wanted, known, policy: config.missingHeader })
   const list = (texts: readonly string[]): string => texts.map((text) => `"${text}"`).join(', ')
   const fresh = added.map((column) => column.header).filter((text) => !missing.includes(text))
   const findings: Finding[] = []
   if (fresh.length > 0)
     findings.push({ level: 'info', message: `The first row will make the columns ${list(fresh)} at the right end.` })
-  if (gaps.length > 0)
-    findings.push({
-      level: 'warning',
-      message: 'Some of the first cells of row 1 are empty: the first row will put a header there.',
-      at: '/tab',
-    })
   if (missing.length === 0) return findings
   const what = {
     recreate: 'they will be made again',

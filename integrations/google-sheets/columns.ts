@@ -13,10 +13,10 @@ export interface Column {
 }
 
 /** What a row is made of. */
-export type RowEvent = Pick<HubEvent, 'id' | 'at' | 'data' | 'form' | 'response'>
+export type RowEvent = Pick<HubEvent, 'id' | 'at' | 'data' | 'form' | 'response' | 'meta'>
 
 const SUBMITTED_AT = 'Submitted at'
-const ONE_TAG = /^\{\{\{?\s*([\w.-]+)\s*\}?\}\}$/
+const ONE_TAG = /^\s*\{\{\{?&?\s*([\w$-]+(?:\.[\w$-]+)*)\s*\}?\}\}\s*$/
 const TYPES: { readonly [type: string]: CellType | undefined } = {
   number: 'number',
   rating: 'number',
@@ -67,8 +67,10 @@ function valueOf(template: string): Column['value'] {
   return (event) => mustache.render(template, viewOf(event), undefined, { escape: (value: Json) => textOf(value) })
 }
 
-const viewOf = ({ id, at, data, form, response }: RowEvent) => ({
-  data: data ?? {},
+const viewOf = ({ id, at, data = {}, form, response, meta = {} }: RowEvent) => ({
+  data,
+  answers: answersOf(form?.fields ?? [], data),
+  meta,
   event: { id, at },
   form: form === undefined ? {} : { id: form.id, name: form.name, version: form.version },
   response:
@@ -81,6 +83,12 @@ const viewOf = ({ id, at, data, form, response }: RowEvent) => ({
           submitted_at: response.submittedAt,
         },
 })
+
+/** The answers in the form's order with their questions. */
+const answersOf = (fields: readonly FieldInfo[], data: { readonly [key: string]: Json }): readonly Json[] =>
+  fields
+    .filter(({ key }) => Object.hasOwn(data, key))
+    .map(({ key, label, type }) => ({ key, label, type, value: data[key] as Json }))
 
 /** Own properties only. */
 function find(view: unknown, path: readonly string[]): Json | undefined {

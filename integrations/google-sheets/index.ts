@@ -1,6 +1,7 @@
 /**
- * Appends each response as a row of a Google spreadsheet. Google knows no idempotency keys, so each row begins with the
- * event's id; when an attempt may be a repeat, that column is read once and what is there already is left out.
+ * Appends each response as a row of a Google spreadsheet. Google knows no idempotency keys, so each row has the event's id;
+ * when an attempt may be a repeat, that column is read once Google is through with the earlier one, and what is there is left
+ * out.
  */
 import { dead, definePlugin } from 'manifold/plugin'
 import { append } from './append.ts'
@@ -13,8 +14,8 @@ export default definePlugin<Plugin>({
     append: {
       run: async (items, ctx) => {
         const lost = dead('event_erased', 'The response was deleted.')
-        const rows = items.flatMap(({ event, delivery }, place) =>
-          event === undefined ? [] : [{ place, event, repeat: delivery.repeat }],
+        const rows = items.flatMap(({ event, delivery: { repeat, sentBefore } }, place) =>
+          event === undefined ? [] : [{ place, event, sentBeforeMs: repeat ? timeOf(sentBefore) : null }],
         )
         const outcomes = await append(rows, ctx)
         return items.map((_, place) => outcomes.get(place) ?? lost)
@@ -22,3 +23,6 @@ export default definePlugin<Plugin>({
     },
   },
 })
+
+/** Without a time: perhaps just now. */
+const timeOf = (text: string | undefined): number => (text === undefined ? Date.now() : Date.parse(text))

@@ -3,7 +3,7 @@
  * https://developers.google.com/workspace/sheets/api/troubleshoot-api-errors. Google's own words are always told.
  */
 import { classify, dead, retry, unauthorized } from 'manifold/plugin'
-import type { FinalOutcome, HttpResponse } from 'manifold/plugin'
+import type { CapabilityError, FinalOutcome, HttpResponse } from 'manifold/plugin'
 
 /** `{"error":{"code":403,"message":"…","status":"PERMISSION_DENIED","details":[{"reason":"…"}]}}` of an answer. */
 export interface VendorError {
@@ -114,5 +114,44 @@ export function vendorError({ status, body }: Pick<Answer, 'status' | 'body'>): 
     }
   } catch {
     return { http: status, status: '', message: body.slice(0, 200) || `status ${status}`, reasons: [] }
+  }
+}
+
+export const isOutcome = (value: object): value is FinalOutcome => 'outcome' in value
+
+/** Google or the line to it failed, and nobody's settings. Where it is false, the request did not leave. */
+const NO_ANSWER: { readonly [code: string]: { readonly mayHaveArrived: boolean } | undefined } = {
+  token_unavailable: { mayHaveArrived: false },
+  http_dns: { mayHaveArrived: false },
+  http_connect: { mayHaveArrived: false },
+  http_tls: { mayHaveArrived: false },
+  http_timeout: { mayHaveArrived: true },
+  http_reset: { mayHaveArrived: true },
+  http_protocol: { mayHaveArrived: true },
+}
+
+/** What it means that a request got no answer; null when the error is none of these, and is for the hub. */
+export function noAnswer(error: unknown): { readonly outcome: FinalOutcome; readonly mayHaveArrived: boolean } | null {
+  const { code, message } = error as CapabilityError
+  const ruling = Object.hasOwn(NO_ANSWER, code ?? '') ? NO_ANSWER[code] : undefined
+  return ruling === undefined ? null : { outcome: retry(message, { code }), ...ruling }
+}
+
+/** Nothing was written: what comes next is no repeat. */
+export const untouched = (outcome: FinalOutcome): FinalOutcome =>
+  outcome.outcome === 'retry' ? { ...outcome, untouched: true } : outcome
+
+/** A status with which Google says that it did nothing. 408 and 409 may come from on the way, or from half-way. */
+export const didNothing = (status: number): boolean => status >= 300 && status < 500 && status !== 408 && status !== 409
+
+/** For what only reads: whatever goes wrong, nothing was written. */
+export async function look<T extends object>(read: () => Promise<T | FinalOutcome>): Promise<T | FinalOutcome> {
+  try {
+    const value = await read()
+    return isOutcome(value) ? untouched(value) : value
+  } catch (error) {
+    const known = noAnswer(error)
+    if (known === null) throw error
+    return untouched(known.outcome)
   }
 }

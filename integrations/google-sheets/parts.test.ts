@@ -1,8 +1,8 @@
 /** Cells, columns, header plans and outcomes: the parts that need no spreadsheet. */
 import { describe, expect, test } from 'vitest'
-import { areaOf, columnName, rangeOf, spreadsheetId } from './api.ts'
+import { columnName, rangeOf, spreadsheetId } from './api.ts'
 import { cellOf, serialOf } from './cells.ts'
-import { chunksOf } from './chunks.ts'
+import { takeRows } from './chunks.ts'
 import { planHeader } from './header.ts'
 import { outcomeOf } from './outcome.ts'
 
@@ -21,11 +21,31 @@ describe('cells', () => {
     ['number', '1.5', 1.5],
     ['number', '1,5', '1,5'],
     ['number', ' ', ' '],
+    ['number', ' -2e3 ', -2_000],
+    ['number', '0x1F', '0x1F'],
+    ['number', '007', '007'],
+    ['number', '1e999', '1e999'],
+    ['number', '1e-400', '1e-400'],
+    ['number', 'Infinity', 'Infinity'],
+    ['number', '12345678901234567890', '12345678901234567890'],
+    ['number', '0.1234567890123456', '0.1234567890123456'],
+    ['number', '123456789012345', 123_456_789_012_345],
     ['boolean', false, false],
     ['boolean', 'true', true],
     ['boolean', 'yes', 'yes'],
     ['date', '1899-12-31', 1],
     ['date', '2026-02-30T', '2026-02-30T'],
+    ['date', '2026-02-31', '2026-02-31'],
+    ['date', '2026-13-45', '2026-13-45'],
+    ['date', '2026-00-10', '2026-00-10'],
+    ['date', '2024-02-29', 45_351],
+    ['date', '2025-02-29', '2025-02-29'],
+    ['date', '2026-03-01T00:30:00+05:00', 46_082],
+    ['datetime', '2026-02-31T10:00:00Z', '2026-02-31T10:00:00Z'],
+    ['datetime', '2026-03-01T24:00', '2026-03-01T24:00'],
+    // A wall clock's, wherever the hub stands.
+    ['datetime', '2026-03-01T12:00', 46_082.5],
+    ['datetime', '2026-03-01T12:00:00.500-05:00', 46_082 + (18 + 0.5 / 3_600) / 24],
     ['datetime', '2026-01-01T00:00:00Z', 46_023 + 1 / 24],
     ['datetime', '2026-07-01T00:00:00Z', 46_204 + 2 / 24],
     ['datetime', 'tomorrow', 'tomorrow'],
@@ -60,9 +80,6 @@ describe('cells', () => {
 test('names of columns, ranges and spreadsheets', () => {
   expect([0, 25, 26, 51, 701, 702].map(columnName)).toEqual(['A', 'Z', 'AA', 'AZ', 'ZZ', 'AAA'])
   expect(rangeOf("It's", 'A1')).toBe("'It''s'!A1")
-  expect(areaOf("'It''s'!B5:AA9")).toEqual({ firstColumn: 1, lastColumn: 26, firstRow: 5 })
-  expect(areaOf('Tab!C2')).toEqual({ firstColumn: 2, lastColumn: 2, firstRow: 2 })
-  expect(areaOf('nonsense')).toBeNull()
   expect(spreadsheetId('https://docs.google.com/spreadsheets/d/1AbC_d-e/edit#gid=0')).toBe('1AbC_d-e')
   expect(spreadsheetId('1AbC_d-e')).toBe('1AbC_d-e')
 })
@@ -71,19 +88,16 @@ describe('the header', () => {
   const column = (header: string) => ({ header, type: 'text' as const, value: () => null })
   const wanted = ['Id', 'A', 'B'].map(column)
   const plan = (header: string[], known: string[] = [], policy: 'recreate' | 'skip' | 'stop' = 'recreate') => {
-    const { places, added, missing, gaps } = planHeader({ header, wanted, known: new Set(known), policy })
-    return { places: Object.fromEntries(places), added: added.map((each) => each.header), missing, gaps }
+    const { places, added, missing } = planHeader({ header, wanted, known: new Set(known), policy })
+    return { places: Object.fromEntries(places), added: added.map((each) => each.header), missing }
   }
   test.each([
-    [plan([]), { places: { Id: 0, A: 1, B: 2 }, added: ['Id', 'A', 'B'], missing: [], gaps: [] }],
-    [plan(['B', 'x', 'Id']), { places: { B: 0, x: 1, Id: 2, A: 3 }, added: ['A'], missing: [], gaps: [] }],
-    [plan(['', 'Id', 'A', 'A', 'B']), { places: { Id: 1, A: 2, B: 4 }, added: [], missing: [], gaps: [0] }],
-    [plan(['Id', 'B'], ['Id', 'A', 'B'], 'skip'), { places: { Id: 0, B: 1 }, added: [], missing: ['A'], gaps: [] }],
+    [plan([]), { places: { Id: 0, A: 1, B: 2 }, added: ['Id', 'A', 'B'], missing: [] }],
+    [plan(['B', 'x', 'Id']), { places: { B: 0, x: 1, Id: 2, A: 3 }, added: ['A'], missing: [] }],
+    [plan(['', 'Id', 'A', 'A', 'B']), { places: { Id: 1, A: 2, B: 4 }, added: [], missing: [] }],
+    [plan(['Id', 'B'], ['Id', 'A', 'B'], 'skip'), { places: { Id: 0, B: 1 }, added: [], missing: ['A'] }],
     // The id is never left out: rows are recognised by it.
-    [
-      plan(['A', 'B'], ['Id', 'A', 'B'], 'skip'),
-      { places: { A: 0, B: 1, Id: 2 }, added: ['Id'], missing: ['Id'], gaps: [] },
-    ],
+    [plan(['A', 'B'], ['Id', 'A', 'B'], 'skip'), { places: { A: 0, B: 1, Id: 2 }, added: ['Id'], missing: ['Id'] }],
   ])('%#', (got, expected) => expect(got).toEqual(expected))
 })
 
@@ -157,18 +171,37 @@ describe('what the answers mean', () => {
   })
 })
 
-test('pieces of a request: in order, none too large', () => {
-  const row = (place: number, size: number) => ({ place, cells: ['x'.repeat(size)] })
-  const { chunks, tooLarge } = chunksOf([
-    row(0, 500_000),
-    row(1, 300_000),
-    row(2, 300_000),
-    row(3, 2_000_000),
-    row(4, 1),
+test('pieces of a request: in order, none too large, not more than asked for', () => {
+  const bytes = [500_000, 300_000, 2_000_000, 200_000, 1]
+  const take = (from: number, rowsMax = 10) => {
+    const cellsOf = (size: number) => ['x'.repeat(size)]
+    const taken = takeRows(bytes.slice(from), { sheetId: 7, cellsOf, rowsMax, bytesMax: 900_000 })
+    return { rows: taken.rows.map(({ row }) => row), tooLarge: taken.tooLarge }
+  }
+  expect(take(0)).toEqual({ rows: [500_000, 300_000], tooLarge: [2_000_000] })
+  expect(take(3)).toEqual({ rows: [200_000, 1], tooLarge: [] })
+  expect(take(0, 1)).toEqual({ rows: [500_000], tooLarge: [] })
+})
+
+test('cells as the API takes them: text is never a formula', () => {
+  const cells = ['=1+1', null, 1.5, false]
+  const taken = takeRows([0], { sheetId: 7, cellsOf: () => cells, rowsMax: 1, bytesMax: 1_000 })
+  expect(taken.rows.map(({ json }) => JSON.parse(json) as unknown)).toEqual([
+    {
+      appendCells: {
+        sheetId: 7,
+        fields: 'userEnteredValue',
+        rows: [
+          {
+            values: [
+              { userEnteredValue: { stringValue: '=1+1' } },
+              {},
+              { userEnteredValue: { numberValue: 1.5 } },
+              { userEnteredValue: { boolValue: false } },
+            ],
+          },
+        ],
+      },
+    },
   ])
-  expect(chunks.map((chunk) => chunk.map(({ place }) => place))).toEqual([
-    [0, 1],
-    [2, 4],
-  ])
-  expect(tooLarge.map(({ place }) => place)).toEqual([3])
 })

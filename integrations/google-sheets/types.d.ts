@@ -32,6 +32,8 @@ export interface Config {
   readonly csvGuard: boolean
   /** Google allows 60 a minute for a service account, shared by all its installations, unless you asked for more. */
   readonly writesPerMinute: number
+  /** Google works on a request for up to 180 seconds, also when nobody waits for the answer any more. So many seconds after a write without a clear answer its rows are looked for, and written if they are not there. */
+  readonly settleS: number
   /** Where the Sheets API is. */
   readonly apiUrl: string
 }
@@ -67,6 +69,8 @@ export interface Settings {
   readonly csvGuard?: boolean
   /** Google allows 60 a minute for a service account, shared by all its installations, unless you asked for more. */
   readonly writesPerMinute?: number
+  /** Google works on a request for up to 180 seconds, also when nobody waits for the answer any more. So many seconds after a write without a clear answer its rows are looked for, and written if they are not there. */
+  readonly settleS?: number
   /** Where the Sheets API is. */
   readonly apiUrl?: string
 }
@@ -76,7 +80,7 @@ export interface Plugin {
   readonly config: Config
   readonly on: {}
   readonly actions: {
-    readonly append: { readonly input: Json; readonly data: 'data' | 'form' | 'response' }
+    readonly append: { readonly input: Json; readonly data: 'data' | 'form' | 'response' | 'meta' }
   }
   readonly schedules: never
   readonly routes: never

@@ -24,7 +24,8 @@ function teller(told: Told[], url: () => string, hosts: readonly string[]): Doub
     on: { 'response.submitted': (event, ctx) => ctx.enqueue('tell', event.data ?? {}) },
     actions: {
       tell: async ([item], ctx) => {
-        const { attempt, repeat } = item!.delivery
+        const { attempt, repeat, sentBefore } = item!.delivery
+        expect(repeat).toBe(sentBefore !== undefined && Date.parse(sentBefore) <= Date.now())
         told.push({ n: (item!.input as { n: number }).n, attempt, repeat })
         const { status } = await ctx.http({ method: 'POST', url: url() })
         return status < 300 ? { outcome: 'delivered' } : { outcome: 'retry', reason: `answered ${status}` }
@@ -161,15 +162,40 @@ test('replay: what was delivered is a repeat', async () => {
   ])
 })
 
-test('a lane that has to remember too much counts everything as sent, and never the other way round', () => {
-  const earlier = createEarlierAttempts()
+test('a lane that has to remember too much counts everything as sent, just now, and never the other way round', () => {
+  let nowMs = 1_000
+  const earlier = createEarlierAttempts(() => nowMs)
   const delivery = (n: number): Delivery => ({ id: `dlv_${n}`, attempts: 0, eventSeq: n }) as Delivery
+  const told = (n: number) => earlier.sentBeforeMs(delivery(n))
   earlier.begunAt(0)
-  expect(earlier.mayRepeat(delivery(1))).toBe(false)
+  expect(told(1)).toBeNull()
   for (let n = 1; n <= 20_000; n += 1) earlier.uncounted(delivery(n), true)
-  expect(earlier.mayRepeat(delivery(20_001))).toBe(false)
+  nowMs = 2_000
+  expect([1, 20_000, 20_001].map(told)).toEqual([1_000, 1_000, null])
   earlier.uncounted(delivery(20_001), true)
-  for (const n of [1, 20_000, 20_001, 20_002]) expect(earlier.mayRepeat(delivery(n))).toBe(true)
+  expect([1, 20_000, 20_001, 20_002].map(told)).toEqual([2_000, 2_000, 2_000, 2_000])
+})
+
+test('since when nothing of it is under way: its last attempt that went out, and of what this lane did not see, its own beginning', () => {
+  let nowMs = 1_000
+  const earlier = createEarlierAttempts(() => nowMs)
+  const delivery = (eventSeq: number, attempts: number): Delivery =>
+    ({ id: `dlv_${eventSeq}`, attempts, eventSeq }) as Delivery
+  nowMs = 2_000
+  earlier.begunAt(10)
+  nowMs = 2_500
+  earlier.begunAt(20)
+  expect([delivery(5, 0), delivery(5, 3), delivery(11, 1)].map((each) => earlier.sentBeforeMs(each))).toEqual([
+    2_000, 2_000, 2_000,
+  ])
+  earlier.ended(delivery(11, 0), { written: true, left: true, state: 'retrying', atMs: 3_000 })
+  nowMs = 4_000
+  expect(earlier.sentBeforeMs(delivery(11, 1))).toBe(3_000)
+  // Nothing went out the second time, and an admin asks again for what died.
+  earlier.ended(delivery(11, 1), { written: true, left: false, state: 'dead', atMs: 4_000 })
+  expect(earlier.sentBeforeMs(delivery(11, 2))).toBe(3_000)
+  earlier.ended(delivery(12, 0), { written: false, left: true, state: 'delivered', atMs: 3_500 })
+  expect(earlier.sentBeforeMs(delivery(12, 0))).toBe(4_000)
 })
 
 test('an attempt that the receiver is known to have done nothing in makes no repeat', async () => {

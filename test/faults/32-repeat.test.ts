@@ -31,6 +31,7 @@ test('F-32 kill -9 in the middle of an attempt: it is repeated as what may be a 
   expect(await driver.submit('killed')).toBe(201)
   await teller.received(3)
   await hub.kill('SIGKILL')
+  const killedMs = Date.now()
   teller.respond({})
   await hub.restart()
   await teller.received(4)
@@ -38,6 +39,14 @@ test('F-32 kill -9 in the middle of an attempt: it is repeated as what may be a 
   await teller.received(5)
   await settled(hub)
 
+  const sentBeforeMs = teller.requests.map((request) => {
+    const { sentBefore } = request.json<{ sentBefore?: string }>()
+    return sentBefore === undefined ? null : Date.parse(sentBefore)
+  })
+  expect(sentBeforeMs).toEqual([null, expect.any(Number), null, expect.any(Number), null])
+  // What was under way then was so until the kill, at the latest until this hub began.
+  expect(sentBeforeMs[1]).toBeLessThan(killedMs)
+  expect(sentBeforeMs[3]).toBeGreaterThanOrEqual(killedMs)
   expect(told()).toEqual([
     { key: 'refused', attempt: 1, repeat: false },
     { key: 'refused', attempt: 2, repeat: true },

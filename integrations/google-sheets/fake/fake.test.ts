@@ -150,6 +150,71 @@ test('reading, updating, and a batch that is applied as a whole or not at all', 
   expect(read.data.properties?.timeZone).toBe('Europe/Berlin')
 })
 
+test('rows appended by a batch go below everything, columns are inserted, and the answer shows what they met', async () => {
+  await using s = await scene({ tabs: [{ title: 'Answers', columnCount: 3, rowCount: 4 }] })
+  const tab = s.google.spreadsheet.tab('Answers')
+  tab.set(0, 0, 'Id')
+  tab.set(0, 1, 'Name')
+  tab.set(2, 2, 'of a person')
+  const kept: unknown[] = []
+  s.google.kept = (rows) => kept.push(...rows)
+  const text = (stringValue: string): sheets_v4.Schema$CellData => ({ userEnteredValue: { stringValue } })
+  const row = (...values: sheets_v4.Schema$CellData[]): sheets_v4.Schema$Request => ({
+    appendCells: { sheetId: 0, fields: 'userEnteredValue', rows: [{ values }] },
+  })
+  const insert = (startIndex: number): sheets_v4.Schema$Request => ({
+    insertDimension: { range: { sheetId: 0, dimension: 'COLUMNS', startIndex, endIndex: startIndex + 1 } },
+  })
+  const batch = async (requests: sheets_v4.Schema$Request[]) =>
+    s.api.spreadsheets.batchUpdate({
+      spreadsheetId: s.id,
+      requestBody: {
+        requests,
+        includeSpreadsheetInResponse: true,
+        responseIncludeGridData: true,
+        responseRanges: ['Answers!1:1'],
+      },
+    })
+  const { data } = await batch([
+    insert(1),
+    row(text('1'), text('=1+1'), { userEnteredValue: { numberValue: 2 } }),
+    row(text('2'), {}, { userEnteredValue: { formulaValue: '=1+1' } }, { userEnteredValue: { boolValue: true } }),
+  ])
+  expect(tab.rows.slice(2)).toEqual([
+    [null, null, null, 'of a person'],
+    ['1', '=1+1', 2],
+    ['2', null, { formula: '=1+1' }, true],
+  ])
+  expect([tab.rowCount, tab.columnCount, kept.length]).toEqual([5, 4, 2])
+  const [sheet] = data.updatedSpreadsheet?.sheets ?? []
+  const header = sheet?.data?.[0]?.rowData?.[0]?.values?.map(({ formattedValue }) => formattedValue)
+  expect(header).toEqual(['Id', undefined, 'Name'])
+
+  const before = JSON.stringify(tab)
+  const longText = 'x'.repeat(50_001)
+  for (const [requests, words] of [
+    [[row(text('3')), row(text(longText))], /^Invalid requests\[1\].appendCells: .*50000 characters/],
+    [[row({}, {}, {}, {}, text('beyond'))], /^Invalid requests\[0\].appendCells: .*beyond/],
+    [[row(text('3')), insert(4)], /^Invalid requests\[1\].insertDimension: range.startIndex\[4\] is after last column/],
+    [[{ deleteNamedRange: { namedRangeId: 'none' } }], /No NamedRange with id: none/],
+  ] as const)
+    expect(await refusal(batch([...requests]))).toMatchObject({ status: 400, message: expect.stringMatching(words) })
+  s.google.spreadsheet.cellsMax = 20
+  expect((await refusal(batch([row(text('3'))]))).message).toMatch(/above the limit of 20 cells/)
+  expect(JSON.stringify(tab)).toBe(before)
+})
+
+test('what is done late is done when nobody waits for it any more', async () => {
+  await using s = await scene()
+  const rows = () => s.google.spreadsheet.tab('Answers').filledRows().length
+  s.google.fault = ({ kind }) => (kind === 'write' ? { kind: 'late' } : null)
+  expect((await refusal(s.append('Answers!A1', [['x']]))).message).toBeDefined()
+  expect(rows()).toBe(0)
+  s.google.land()
+  s.google.land()
+  expect(rows()).toBe(1)
+})
+
 test('refusals in the shape of Google: range, grid, length of a cell, size, sharing, id', async () => {
   await using s = await scene()
   const { values } = s.api.spreadsheets

@@ -24,11 +24,14 @@ export interface FakeRequest {
 
 /**
  * How one request goes wrong. `before`: the connection is reset and nothing was done. `lost`: it was done, and the answer
- * never arrives. `cut`: it was done, and half of the answer arrives. `hang`: it was done, and nobody answers.
+ * never arrives. `slow`, `until`: it is done later. `cut`: it was done, and half of the answer arrives. `hang`: it was done, and nobody answers. `late`: the
+ * connection is reset, and it is done that much later all the same (without a delay: when `land` is called).
  */
 export type Fault =
   | { readonly kind: 'before' | 'lost' | 'cut' | 'hang' }
   | { readonly kind: 'slow'; readonly delayMs: number }
+  | { readonly kind: 'until'; readonly over: Promise<unknown> }
+  | { readonly kind: 'late'; readonly delayMs?: number }
   | { readonly kind: 'status'; readonly status: number; readonly message?: string; readonly retryAfterS?: number }
 
 export interface FakeSheetsOptions {
@@ -47,13 +50,15 @@ export interface FakeSheets extends AsyncDisposable {
   readonly keyFile: { readonly [name: string]: string }
   /** Asked before each request. */
   fault: (request: FakeRequest) => Fault | null
-  /** Told of the rows that `append` has written, before the answer leaves. */
+  /** Told of the rows that were appended, before the answer leaves. */
   kept: (rows: readonly (readonly FakeCell[])[]) => void
   /** Who may edit, and who may look. */
   readonly editors: Set<string>
   readonly readers: Set<string>
   count(kind: FakeRequest['kind']): number
   forget(): void
+  /** Does now what was to be done late. */
+  land(): void
 }
 
 const ID = '1fakeSpreadsheetIdOfTheDouble'
@@ -77,6 +82,7 @@ export async function startFakeSheets(options: FakeSheetsOptions = {}): Promise<
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   google.listensAt(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
   google.close = async () => {
+    google.forgetLate()
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     for (const socket of sockets) socket.destroy()
     await closed
@@ -98,6 +104,8 @@ class Google implements FakeSheets {
   close: () => Promise<void> = async () => {}
   readonly #quota: FakeSheetsOptions['quota']
   readonly #privateKey: string
+  /** What is done later, and when. */
+  readonly #late = new Map<() => void, NodeJS.Timeout | undefined>()
 
   constructor({ tabs = [{ title: 'Answers' }], timeZone = 'Europe/Berlin', quota = QUOTA }: FakeSheetsOptions) {
     this.spreadsheet = new FakeSpreadsheet(ID, timeZone, tabs)
@@ -133,6 +141,15 @@ class Google implements FakeSheets {
     this.requests.length = 0
   }
 
+  land(): void {
+    for (const done of this.#late.keys()) done()
+  }
+
+  forgetLate(): void {
+    for (const timer of this.#late.values()) clearTimeout(timer)
+    this.#late.clear()
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
@@ -142,7 +159,16 @@ class Google implements FakeSheets {
     this.requests.push(request)
     const fault = this.fault(request)
     if (fault?.kind === 'before') return void incoming.socket.resetAndDestroy()
+    if (fault?.kind === 'late') {
+      const done = (): void => {
+        clearTimeout(this.#late.get(done))
+        if (this.#late.delete(done)) this.#answerOf(request, incoming.headers.authorization)
+      }
+      this.#late.set(done, fault.delayMs === undefined ? undefined : setTimeout(done, fault.delayMs))
+      return void incoming.socket.resetAndDestroy()
+    }
     if (fault?.kind === 'slow') await sleep(fault.delayMs)
+    if (fault?.kind === 'until') await fault.over
     const answer = fault?.kind === 'status' ? refusalOf(fault) : this.#answerOf(request, incoming.headers.authorization)
     if (fault?.kind === 'hang') return
     if (fault?.kind === 'lost') return void incoming.socket.resetAndDestroy()
@@ -180,7 +206,10 @@ class Google implements FakeSheets {
       throw new ApiError(403, 'The caller does not have permission')
     if (rest !== '') return this.#serveValues(request, rest)
     if (verb === 'batchUpdate' && request.method === 'POST')
-      return batchUpdate(this.spreadsheet, JSON.parse(request.body) as UpdateRequest)
+      return batchUpdate(this.spreadsheet, JSON.parse(request.body) as UpdateRequest, {
+        fields: request.query.get('fields'),
+        kept: (rows) => this.kept(rows),
+      })
     if (verb === '' && request.method === 'GET') return getSpreadsheet(this.spreadsheet, request.query)
     throw new ApiError(404, `There is no ${request.method} ${request.path}.`)
   }

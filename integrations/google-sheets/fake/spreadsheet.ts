@@ -96,11 +96,34 @@ export class FakeTab {
   insertColumn(at: number): void {
     for (const cells of this.rows) if (cells !== undefined && cells.length > at) cells.splice(at, 0, null)
     this.columnCount += 1
+    this.#shiftFormats(at, 1)
   }
 
   deleteColumn(at: number): void {
     for (const cells of this.rows) cells?.splice(at, 1)
     this.columnCount -= 1
+    this.#shiftFormats(at, -1)
+  }
+
+  #shiftFormats(at: number, by: 1 | -1): void {
+    const before = [...this.formats].filter(([column]) => by === 1 || column !== at)
+    this.formats.clear()
+    for (const [column, format] of before) this.formats.set(column < at ? column : column + by, format)
+  }
+
+  /** Takes a column to another place, as a person drags it. */
+  moveColumn(from: number, to: number): void {
+    const cells = this.rows.map((row) => row?.[from] ?? null)
+    this.deleteColumn(from)
+    this.insertColumn(to)
+    for (const [row, cell] of cells.entries()) if (cell !== null) this.set(row, to, cell)
+  }
+
+  /** The one after the last that holds anything. */
+  nextRow(): number {
+    for (let row = this.rows.length; row > 0; row -= 1)
+      if (this.rows[row - 1]?.some((cell) => cell !== null && cell !== '') === true) return row
+    return 0
   }
 
   deleteRow(at: number): void {
@@ -240,16 +263,20 @@ export class FakeSpreadsheet {
     const width = Math.max(0, ...values.map((row) => row.length))
     const grown = Math.max(tab.columnCount, at.column + width)
     const lacking = insertRows ? values.length : Math.max(0, at.row + values.length - tab.rowCount)
-    const cells = this.tabs.reduce((sum, each) => sum + each.rowCount * each.columnCount, 0)
-    if (cells + lacking * grown > this.cellsMax) {
-      const limit = `above the limit of ${this.cellsMax} cells`
-      throw invalid(`This action would increase the number of cells in the workbook ${limit}.`)
-    }
+    this.checkRoom(lacking * grown)
     tab.columnCount = grown
     if (insertRows) tab.insertRows(at.row, values.length)
     else tab.rowCount += lacking
     const written = write(tab, { at, values, userEntered })
     return table === null ? written : { tableRange: nameOf(tab, table), ...written }
+  }
+
+  /** Throws when so many more cells are too many. */
+  checkRoom(more: number): void {
+    const cells = this.tabs.reduce((sum, each) => sum + each.rowCount * each.columnCount, 0)
+    if (cells + more <= this.cellsMax) return
+    const limit = `above the limit of ${this.cellsMax} cells`
+    throw invalid(`This action would increase the number of cells in the workbook ${limit}.`)
   }
 }
 
@@ -289,9 +316,14 @@ function entered(value: FakeCell): FakeCell {
 function checkCells(values: readonly (readonly FakeCell[])[]): void {
   for (const value of values.flat()) {
     if (typeof value === 'object' && value !== null) throw invalid('Invalid values: list_value must not be nested')
-    if (typeof value === 'string' && value.length > CELL_CHARS_MAX)
-      throw invalid(`Your input contains more than the maximum of ${CELL_CHARS_MAX} characters in a single cell.`)
+    checkText(value)
   }
+}
+
+/** Throws for more text than a cell takes. */
+export function checkText(value: FakeCell, where = ''): void {
+  if (typeof value === 'string' && value.length > CELL_CHARS_MAX)
+    throw invalid(`${where}Your input contains more than the maximum of ${CELL_CHARS_MAX} characters in a single cell.`)
 }
 
 /** What reading a cell answers: of a formula what it came to. */
