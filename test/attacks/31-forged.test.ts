@@ -5,6 +5,7 @@ import type { RunResult } from '../../core/sandbox/sandbox.ts'
 import { frame } from './frames.ts'
 import { dice, rounds, SEEDED } from './dice.ts'
 import { attributedTo, openStage, type Stage } from './stage.ts'
+import { takeOver } from './take-over.ts'
 
 let stage: Stage
 /** CPU that no run paid for. */
@@ -15,15 +16,6 @@ beforeAll(async () => {
 afterAll(() => stage[Symbol.asyncDispose]())
 
 const LIMITS = { sliceMs: 200, cpuMs: 200, eventWallMs: 300 }
-
-/** From here on whatever leaves the isolate is what `forge` makes of it. */
-const takeOver = (forge: string): string => `
-const join = Array.prototype.join
-const forge = ${forge}
-Array.prototype.join = function (...args) {
-  const honest = Reflect.apply(join, this, args)
-  return typeof this[0] === 'string' && this[0].startsWith('{"l":') ? forge(honest, Number(/"l":(\\d+)/.exec(this[0])[1])) : honest
-}`
 
 const FAILED = { enqueue: [], kv: [], emit: [], tally: [], metric: [] }
 

@@ -13,6 +13,7 @@ import { sceneConfig } from '../support/scene.ts'
 import { freshDatabase } from '../support/services.ts'
 import { dice, SEEDED } from './dice.ts'
 import { SPELLINGS } from './spellings.ts'
+import { takeOver } from './take-over.ts'
 
 const TOKEN = 'qTok3n/of+the=evil~one'
 const PLUGINS = new URL('../fixtures/attack-plugins', import.meta.url).pathname
@@ -47,8 +48,7 @@ async function perform(hub: Hub, who: string, code: string): Promise<string> {
 }
 
 /** The plugin's hand on what leaves its isolate; `t` is the honest text. */
-const FORGE = (text: string): string =>
-  `{ const join = Array.prototype.join; Array.prototype.join = function (...a) { const t = join.apply(this, a); return String(this[0]).startsWith('{"l":') ? ${text} : t } }`
+const FORGE = (text: string): string => `{ ${takeOver(`(t) => ${text}`)} }`
 
 /** Handlers by what they must come to: null when they are taken, else the code of the failure. */
 const DEEDS: readonly (readonly [code: string, comesTo: string | null])[] = [
@@ -75,8 +75,10 @@ const DEEDS: readonly (readonly [code: string, comesTo: string | null])[] = [
   ['const a = []; for (;;) a.push(new Array(1e5).fill(1.5))', 'plugin_(memory|cpu|killed)'],
   ['await ctx.http({ url: "http://127.0.0.1:9/" })', 'capability_denied'],
   [FORGE('t.slice(0, -1) + \',"e":null}\''), 'plugin_invalid_result'],
-  ['Array.prototype.join = () => "nonsense"', 'plugin_invalid_result'],
-  ['Array.prototype.join = function () { return "[".repeat(1e5) }', 'plugin_invalid_result'],
+  [FORGE('"nonsense"'), 'plugin_invalid_result'],
+  [FORGE('"[".repeat(1e5)'), 'plugin_invalid_result'],
+  // What the bridge itself does with texts is not the plugin's to change.
+  ['Array.prototype.join = () => "nonsense"', null],
 ]
 
 async function judgeDeeds(hub: Hub): Promise<void> {
