@@ -10,7 +10,7 @@ import type { RouteResponse } from '../contract/index.ts'
 import type { Control } from '../delivery/control.ts'
 import { HubError, isErrorCode } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
-import { DEFAULT_WORKSPACE } from '../model.ts'
+import type { WorkspaceId } from '../model.ts'
 import type { Checks } from '../registry/checks.ts'
 import type { ArrivedRequest } from '../registry/route-wire.ts'
 import type { Fleet, Neighbour } from './fleet.ts'
@@ -27,6 +27,7 @@ type TestSend = Control['testSend']
 type ReplayEvents = Control['replayEvents']
 type Check = Checks['check']
 type PluginRoute = (input: {
+  readonly workspace: WorkspaceId
   readonly installation: string
   readonly request: ArrivedRequest
 }) => Promise<RouteResponse>
@@ -52,7 +53,7 @@ type OneName = Exclude<CallName, 'usage' | 'takeParcels'>
 const KEY_OF: { readonly [Name in OneName]: (input: Parameters<BoundCalls[Name]>[0]) => string } = {
   testSend: ({ workspace, installation }) => `${workspace}/${installation}`,
   replayEvents: ({ workspace, installation }) => `${workspace}/${installation}`,
-  pluginRoute: ({ installation }) => `${DEFAULT_WORKSPACE}/${installation}`,
+  pluginRoute: ({ workspace, installation }) => `${workspace}/${installation}`,
   check: ({ workspace, installation }) => `${workspace}/${installation}`,
 }
 

@@ -9,7 +9,7 @@ import type { BoundCalls } from '../fleet/anywhere.ts'
 import type { FleetMember } from '../fleet/fleet.ts'
 import type { Area } from '../registry/areas.ts'
 import type { Limits } from '../limits.ts'
-import type { LogEvent } from '../model.ts'
+import type { LogEvent, WorkspaceId } from '../model.ts'
 import type { Readiness } from '../observe/health.ts'
 import type { Logger, Meter } from '../observe/observe.ts'
 import type { ApiKeys } from '../registry/api-keys.ts'
@@ -33,6 +33,7 @@ export type ConfigStatus = ConfigState
 
 /** Answers `/i/{installation}/…` by the plugin's own route; rejects with a HubError (`not_found`, `plugin_wall`, ...). */
 export type PluginRouteCall = (input: {
+  readonly workspace: WorkspaceId
   readonly installation: string
   readonly request: ArrivedRequest
 }) => Promise<RouteResponse>

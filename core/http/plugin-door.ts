@@ -1,6 +1,8 @@
 /** `/i/{installation}/…`: the routes plugins answer themselves. What comes back is checked before it may leave. */
 import type { RouteResponse } from '../contract/index.ts'
 import { HubError } from '../errors.ts'
+import { DEFAULT_WORKSPACE } from '../model.ts'
+import type { WorkspaceId } from '../model.ts'
 import { leavingHeaders, seenHeaders } from '../registry/route-wire.ts'
 import { readBytes } from './body.ts'
 import type { HttpDeps } from './deps.ts'
@@ -19,7 +21,12 @@ export function pluginDoorRoutes(deps: Pick<HttpDeps, 'pluginRoute' | 'limits'>)
     access: 'stranger' as const,
     handler: (request: Call) => {
       const path = `/${pathOf(request).split('/').slice(3).join('/')}`
-      return answerBy(deps, request, { method, path, installation: request.param('installation') })
+      return answerBy(deps, request, {
+        workspace: DEFAULT_WORKSPACE,
+        installation: request.param('installation'),
+        method,
+        path,
+      })
     },
   }))
 }
@@ -32,13 +39,14 @@ export const pluginApiRoutes = (deps: Pick<HttpDeps, 'pluginRoute' | 'pluginArea
       path: `/api/v2/${area}/{rest+}`,
       access: scope,
       handler: (request: KeyedCall) => {
-        const installation = installationIn(request.principal.workspace)
+        const { workspace } = request.principal
+        const installation = installationIn(workspace)
         if (installation === undefined) {
           const why = `"${plugin}" is not installed here; add "- { id: ${plugin}, use: ${plugin} }" to the installations of manifold.yaml.`
           throw new HubError('not_found', `Nothing answers at /api/v2/${area}: ${why}`)
         }
         const path = `/${pathOf(request).split('/').slice(4).join('/')}`
-        return answerBy(deps, request, { method, path, installation })
+        return answerBy(deps, request, { workspace, installation, method, path })
       },
     })),
   )
@@ -46,6 +54,7 @@ export const pluginApiRoutes = (deps: Pick<HttpDeps, 'pluginRoute' | 'pluginArea
 const pathOf = (request: Call): string => new URL(request.url, 'http://hub').pathname
 
 interface Addressed {
+  readonly workspace: WorkspaceId
   readonly method: (typeof METHODS)[number]
   /** As the plugin's manifest has it. */
   readonly path: string
@@ -55,14 +64,14 @@ interface Addressed {
 async function answerBy(
   { pluginRoute, limits }: Pick<HttpDeps, 'pluginRoute' | 'limits'>,
   request: Call,
-  { method, path, installation }: Addressed,
+  { workspace, installation, method, path }: Addressed,
 ): Promise<Response> {
   if (pluginRoute === undefined) throw new HubError('not_found', 'Nothing is served here.')
   const { incoming } = request
   const bytes = method === 'GET' ? '' : (await readBytes(incoming, limits.pluginRouteBodyBytesMax)).toString('base64')
   const query = Object.fromEntries(new URL(request.url, 'http://hub').searchParams)
   const headers = headersOf(incoming.headers, request.principal !== null)
-  const answer = await pluginRoute({ installation, request: { method, path, query, headers, bytes } })
+  const answer = await pluginRoute({ workspace, installation, request: { method, path, query, headers, bytes } })
   return toResponse(answer, request.requestId)
 }
 

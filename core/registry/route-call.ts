@@ -9,8 +9,7 @@ import { asHubError, HubError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { PluginInlet } from '../ingest/by-plugin.ts'
 import type { Limits } from '../limits.ts'
-import { DEFAULT_WORKSPACE } from '../model.ts'
-import type { Delivery, LogEvent } from '../model.ts'
+import type { Delivery, LogEvent, WorkspaceId } from '../model.ts'
 import type { Meter } from '../observe/observe.ts'
 import type { RunRecorder } from '../runs/history.ts'
 import type { RunEnd } from '../runs/record.ts'
@@ -41,9 +40,16 @@ export interface RouteCallDeps {
 
 const LOADED_SOON_MS = 1_000
 
+/** A request and whose it is. */
+interface AddressedRequest {
+  readonly workspace: WorkspaceId
+  readonly installation: string
+  readonly request: ArrivedRequest
+}
+
 /** Rejects with `not_found` for what the manifest does not declare, else with the run's own error. */
 export function openRouteCall(deps: RouteCallDeps) {
-  return async (input: { readonly installation: string; readonly request: ArrivedRequest }): Promise<RouteResponse> => {
+  return async (input: AddressedRequest): Promise<RouteResponse> => {
     const { request } = input
     const { installation, route } = await serving(deps, input)
     const { routes } = installation.plugin.manifest
@@ -90,9 +96,9 @@ interface Serving {
 /** Who answers. While its code is swapped it is waited for, as long as a route may take: no old code meets a new manifest. */
 async function serving(
   { roster, clock }: Pick<RouteCallDeps, 'roster' | 'clock'>,
-  { installation: id, request }: { readonly installation: string; readonly request: ArrivedRequest },
+  { workspace, installation: id, request }: AddressedRequest,
 ): Promise<Serving> {
-  const key = `${DEFAULT_WORKSPACE}/${id}`
+  const key = `${workspace}/${id}`
   const find = (): Serving => {
     const member = roster.find(key)
     const route = matchRoute(member?.installation.plugin.manifest.routes ?? {}, request)

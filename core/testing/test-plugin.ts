@@ -333,7 +333,8 @@ async function askRoute(rooms: TestRooms, route: string, request: TestRequest): 
   if (bytes.length > rooms.limits.pluginRouteBodyBytesMax)
     throw new TypeError(`The body of a request has at most ${rooms.limits.pluginRouteBodyBytesMax} bytes.`)
   const asked = { query, headers, method, path, bytes: bytes.toString('base64') }
-  const answer = await call({ installation: installation.id, request: asked })
+  const { workspace, id } = installation
+  const answer = await call({ workspace, installation: id, request: asked })
   rooms.wakeDeliveries()
   return answer.headers === undefined ? answer : { ...answer, headers: leavingHeaders(answer.headers) }
 }

@@ -1,0 +1,36 @@
+/** Two workspaces with an analytics installation of the same name: each asks its own. */
+import { SignJWT } from 'jose'
+import { expect, test } from 'vitest'
+import { startHub } from '../support/hub.ts'
+
+const SECRET = 'a secret that only this test and its hub know'
+const ISSUER = 'https://id.example'
+
+test('a token of one workspace never gets an answer out of another', async () => {
+  const scopes = ['forms:write', 'responses:write', 'analytics:read']
+  await using hub = await startHub({
+    config: {
+      forms: { contact: { name: 'Contact', fields: [{ key: 'dept', type: 'text' }] } },
+      auth: { jwt: [{ issuer: ISSUER, audience: 'manifold', secret: SECRET, workspace: 'acme', scopes }] },
+      installations: [
+        { id: 'analytics', use: 'analytics' },
+        { id: 'analytics', use: 'analytics', workspace: 'acme' },
+      ],
+    },
+  })
+  const key = await new SignJWT({ scope: scopes.join(' ') })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setIssuer(ISSUER)
+    .setAudience('manifold')
+    .setSubject('ada')
+    .setExpirationTime('5m')
+    .sign(new TextEncoder().encode(SECRET))
+  const form = { id: 'contact', name: 'Contact', fields: [{ key: 'dept', type: 'text' }] }
+  expect((await hub.api('POST', '/api/v2/forms', form, { key })).status).toBe(201)
+  const post = async (dept: string, options: object = {}) =>
+    (await hub.api('POST', '/api/v2/forms/contact/responses', { data: { dept } }, options)).status
+  expect([await post('ours'), await post('theirs', { key })]).toEqual([201, 201])
+  const question = { form_id: 'contact', aggregate: 'count', group_by: 'dept' }
+  const ask = async (options: object = {}) => (await hub.api('POST', '/api/v2/analytics/query', question, options)).body
+  expect([await ask(), await ask({ key })]).toEqual([{ ours: 1 }, { theirs: 1 }])
+})
