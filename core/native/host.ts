@@ -31,6 +31,17 @@ interface Pending {
   readonly resolve: (result: RunResult) => void
 }
 
+/** Runs of one crossing, of which the first is under way. */
+interface Lane {
+  readonly waiting: Pending[]
+  /** Monotonic time. */
+  sinceMs: number
+}
+
+/** How often it is looked whether one takes longer than it may, and how much longer it may: only what hangs is meant. */
+const LOOK_EVERY_MS = 500
+const GRACE_MS = 1_000
+
 interface Opening {
   readonly promise: Promise<UnitSurface>
   readonly resolve: (surface: UnitSurface) => void
@@ -43,8 +54,11 @@ class Host {
   readonly #pluginId: string
   readonly #units = new Map<string, Unit>()
   readonly #opening = new Map<string, Opening>()
-  readonly #lanes = new Map<number, Pending[]>()
+  readonly #lanes = new Map<number, Lane>()
   readonly #shut = new Map<string, () => void>()
+  /** Ids of runs for which the process was killed. */
+  readonly #late = new Set<string>()
+  #watch: NodeJS.Timeout | null = null
   #process: NativeProcess | null = null
   #lane = 0
 
@@ -90,10 +104,8 @@ class Host {
       const { promise, resolve } = Promise.withResolvers<RunResult>()
       return { promise, pending: { unit, run, resolve } }
     })
-    this.#lanes.set(
-      lane,
-      results.map(({ pending }) => pending),
-    )
+    this.#lanes.set(lane, { waiting: results.map(({ pending }) => pending), sinceMs: performance.now() })
+    this.#watch ??= setInterval(() => this.#look(), LOOK_EVERY_MS).unref()
     const nowMs = Date.now()
     this.#process?.send({
       kind: 'run',
@@ -171,10 +183,11 @@ class Host {
 
   /** They come in the order in which they were sent. */
   #ran(lane: number, result: NativeResult): void {
-    const [first, ...rest] = this.#lanes.get(lane) ?? []
-    if (rest.length === 0) this.#lanes.delete(lane)
-    else this.#lanes.set(lane, rest)
-    if (first === undefined) return
+    const under = this.#lanes.get(lane)
+    const first = under?.waiting.shift()
+    if (under === undefined || first === undefined) return
+    under.sinceMs = performance.now()
+    if (under.waiting.length === 0) this.#lanes.delete(lane)
     const { unit, run } = first
     const { error, ...ended } = result
     first.resolve({
@@ -202,11 +215,26 @@ class Host {
   }
 
   #capability(id: string, name: string, args: Json): Promise<unknown> {
-    for (const lane of this.#lanes.values()) {
-      const found = lane.find(({ run }) => run.id === id)
+    for (const { waiting } of this.#lanes.values()) {
+      const found = waiting.find(({ run }) => run.id === id)
       if (found !== undefined) return found.run.capabilities(name, args)
     }
     throw new HubError('capability_limit', 'The run has ended; its context can no longer be used')
+  }
+
+  /** There are no slices to break here: a process that hangs is ended, and its other runs are repeated in the next one. */
+  #look(): void {
+    if (this.#lanes.size === 0 && this.#watch !== null) {
+      clearInterval(this.#watch)
+      this.#watch = null
+    }
+    const nowMs = performance.now()
+    for (const { waiting, sinceMs } of this.#lanes.values()) {
+      const [first] = waiting
+      if (first === undefined || nowMs - sinceMs < wallMsOf(first.unit, first.run) + GRACE_MS) continue
+      this.#late.add(first.run.id)
+      this.#process?.kill()
+    }
   }
 
   #died(child: NativeProcess, why: string): void {
@@ -220,9 +248,13 @@ class Host {
     }
     for (const done of this.#shut.values()) done()
     this.#shut.clear()
-    const lanes = [...this.#lanes.values()]
+    const pending = [...this.#lanes.values()].flatMap(({ waiting }) => waiting)
     this.#lanes.clear()
-    for (const { unit, run, resolve } of lanes.flat()) resolve(failed(unit, run, { code: 'plugin_interrupted', text }))
+    for (const { unit, run, resolve } of pending) {
+      const isLate = this.#late.delete(run.id)
+      const wall = { message: `it took longer than ${wallMsOf(unit, run)} ms, so its process was ended`, stack: '' }
+      resolve(failed(unit, run, isLate ? { code: 'plugin_wall', text: wall } : { code: 'plugin_interrupted', text }))
+    }
   }
 }
 

@@ -11,8 +11,27 @@ import { openTail } from './engine/tail.ts'
 import { openMetrics } from './metrics/metrics.ts'
 import { answerMetrics } from './metrics/route.ts'
 import { openAsker } from './query/answer.ts'
+import { problem } from './query/problem.ts'
 import { answerQuery } from './query/route.ts'
 import type { Plugin } from './types.d.ts'
+
+/** Well within what a route may take. */
+const WAIT_MS = 3_000
+const RETRY_AFTER_S = '2'
+
+/** Whether it came about in time; rejects when it failed. */
+async function within(ms: number, work: Promise<void>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), ms)))
+  return Promise.race([work.then(() => true), late]).finally(() => clearTimeout(timer))
+}
+
+function behind(applied: number, head: number): RouteResponse {
+  const share = Math.floor((applied / Math.max(head, 1)) * 100)
+  const detail = `The log is being read: ${applied} of ${head} entries, ${share} %. Ask again in a moment.`
+  const { headers = {}, ...rest } = problem(503, 'unavailable', { title: 'The hub cannot do this right now', detail })
+  return { ...rest, headers: { ...headers, 'retry-after': RETRY_AFTER_S } }
+}
 
 export default defineNative<Plugin>(async ({ config, dir, log, say }) => {
   const warn = (message: string, fields: { readonly [key: string]: string }): void => say('warn', message, fields)
@@ -24,10 +43,11 @@ export default defineNative<Plugin>(async ({ config, dir, log, say }) => {
   const metrics = openMetrics(readers, config)
   // The projection reads the log itself: an event only says that there is something to read.
   const heard = (): void => tail.poke()
-  /** Whoever was told that a response is stored finds it in the next answer. */
+  /** Whoever was told that a response is stored finds it in the next answer, or is told that it is too early to ask. */
   const route = async (answer: () => Promise<RouteResponse>): Promise<RouteResponse> => {
-    await tail.reached(await log.head())
-    return answer()
+    const head = await log.head()
+    const isThere = await within(WAIT_MS, tail.reached(head))
+    return isThere ? answer() : behind(projection.applied(), head)
   }
   return {
     on: {

@@ -114,6 +114,24 @@ test('it dies: what was under way is told as interrupted, so that it is repeated
   expect((await scene.native.runEach('default/a', event('four', 4))).error).toBe(null)
 })
 
+test.each(['hang', 'block'])(
+  '%s: its process is ended, the guilty run has failed, the others are repeated',
+  async (wish) => {
+    await using scene = await openScene()
+    const quick = { ...unit('default/a'), limits: { ...unit('default/a').limits, eventWallMs: 100 } }
+    await scene.native.load(quick)
+    await scene.native.load(unit('default/b'))
+    const [guilty, beside] = await Promise.all([
+      scene.native.runBatch('default/a', [event('one', 1), event(wish, 2), event('three', 3)]),
+      scene.native.runBatch('default/b', [event('hang', 4)]),
+    ])
+    expect(guilty.map(({ error }) => error?.code ?? null)).toEqual([null, 'plugin_wall', 'plugin_interrupted'])
+    expect(guilty[1]?.error).toMatchObject({ at: { event: 'evt_2' }, message: expect.stringContaining('100 ms') })
+    expect(beside[0]?.error).toMatchObject({ code: 'plugin_interrupted' })
+    expect((await scene.native.runEach('default/a', event('three', 3))).error).toBe(null)
+  },
+)
+
 test('new code is another process, and the old one has closed before', async () => {
   await using scene = await openScene()
   await scene.native.load(unit('default/a'))
