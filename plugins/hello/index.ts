@@ -10,7 +10,10 @@ export default definePlugin<Plugin>({
       const answer = event.data[ctx.config.question] ?? 'no answer'
       const first = (await ctx.kv.get('first-response')) === undefined // memory of this installation; reads wait
       if (first) ctx.kv.set('first-response', event.id) // writes are only noted down, so there is nothing to wait for
-      ctx.tally(`answer:${JSON.stringify(answer)}`) // a counter; read it back with `await ctx.tallies('answer:')`
+      // A counter; read it back with `await ctx.tallies('answer:')`. Its name is never what a sender writes freely: names
+      // are kept, and there is an end to how many.
+      const choices = event.form?.fields.find(({ key }) => key === ctx.config.question)?.options ?? []
+      ctx.tally(`answer:${choices.find(({ value }) => value === answer)?.value ?? 'another'}`)
       ctx.log.info(`Hello ${first ? 'first ' : ''}response to ${event.form?.name}`, { answer })
     },
   },
