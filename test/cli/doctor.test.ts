@@ -80,7 +80,7 @@ test('tries the mail server without a message: greeting, TLS, login', async () =
     `ok: localhost:${mail.port} answers, over TLS (STARTTLS), logged in as hub`,
   ])
   expect(await look(mail, 'hush-wrong')).toEqual([
-    expect.stringMatching(/^fail: The mail server localhost refuses the login/),
+    expect.stringMatching(/^fail: The mail server localhost does not let the hub send \(Invalid login/),
   ])
   expect(await look({ port: 1 }, 'hush-hush')).toEqual([
     expect.stringMatching(/^fail: The mail server localhost cannot be reached/),
