@@ -29,6 +29,7 @@ type Check = Checks['check']
 type PluginRoute = (input: {
   readonly workspace: WorkspaceId
   readonly installation: string
+  readonly area: string | null
   readonly request: ArrivedRequest
 }) => Promise<RouteResponse>
 

@@ -34,6 +34,7 @@ export type ConfigStatus = ConfigState
 /** Answers `/i/{installation}/…` by the plugin's own route; rejects with a HubError (`not_found`, `plugin_wall`, ...). */
 export type PluginRouteCall = (input: {
   readonly workspace: WorkspaceId
+  readonly area: string | null
   readonly installation: string
   readonly request: ArrivedRequest
 }) => Promise<RouteResponse>

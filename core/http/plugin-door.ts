@@ -23,6 +23,7 @@ export function pluginDoorRoutes(deps: Pick<HttpDeps, 'pluginRoute' | 'limits'>)
       const path = `/${pathOf(request).split('/').slice(3).join('/')}`
       return answerBy(deps, request, {
         workspace: DEFAULT_WORKSPACE,
+        area: null,
         installation: request.param('installation'),
         method,
         path,
@@ -46,7 +47,7 @@ export const pluginApiRoutes = (deps: Pick<HttpDeps, 'pluginRoute' | 'pluginArea
           throw new HubError('not_found', `Nothing answers at /api/v2/${area}: ${why}`)
         }
         const path = `/${pathOf(request).split('/').slice(4).join('/')}`
-        return answerBy(deps, request, { workspace, installation, method, path })
+        return answerBy(deps, request, { workspace, area, installation, method, path })
       },
     })),
   )
@@ -55,6 +56,7 @@ const pathOf = (request: Call): string => new URL(request.url, 'http://hub').pat
 
 interface Addressed {
   readonly workspace: WorkspaceId
+  readonly area: string | null
   readonly method: (typeof METHODS)[number]
   /** As the plugin's manifest has it. */
   readonly path: string
@@ -64,14 +66,14 @@ interface Addressed {
 async function answerBy(
   { pluginRoute, limits }: Pick<HttpDeps, 'pluginRoute' | 'limits'>,
   request: Call,
-  { workspace, installation, method, path }: Addressed,
+  { workspace, area, installation, method, path }: Addressed,
 ): Promise<Response> {
   if (pluginRoute === undefined) throw new HubError('not_found', 'Nothing is served here.')
   const { incoming } = request
   const bytes = method === 'GET' ? '' : (await readBytes(incoming, limits.pluginRouteBodyBytesMax)).toString('base64')
   const query = Object.fromEntries(new URL(request.url, 'http://hub').searchParams)
   const headers = headersOf(incoming.headers, request.principal !== null)
-  const answer = await pluginRoute({ workspace, installation, request: { method, path, query, headers, bytes } })
+  const answer = await pluginRoute({ workspace, area, installation, request: { method, path, query, headers, bytes } })
   return toResponse(answer, request.requestId)
 }
 

@@ -150,7 +150,7 @@ export const manifestSchema = z.strictObject({
     )
     .default({})
     .describe(
-      'Of plugins of the hub itself: areas of the API, "analytics" for /api/v2/analytics/…, where its routes answer, too.',
+      'Of plugins of the hub itself: areas of the API, "analytics" for /api/v2/analytics/…, where its routes answer, and nowhere else.',
     ),
   permissions: z
     .strictObject({

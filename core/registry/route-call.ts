@@ -44,6 +44,8 @@ const LOADED_SOON_MS = 1_000
 interface AddressedRequest {
   readonly workspace: WorkspaceId
   readonly installation: string
+  /** The area of the API that it came by, with a key of that area's scope; null: the open door of all plugins. */
+  readonly area: string | null
   readonly request: ArrivedRequest
 }
 
@@ -96,13 +98,17 @@ interface Serving {
 /** Who answers. While its code is swapped it is waited for, as long as a route may take: no old code meets a new manifest. */
 async function serving(
   { roster, clock }: Pick<RouteCallDeps, 'roster' | 'clock'>,
-  { workspace, installation: id, request }: AddressedRequest,
+  { workspace, installation: id, area, request }: AddressedRequest,
 ): Promise<Serving> {
   const key = `${workspace}/${id}`
   const find = (): Serving => {
     const member = roster.find(key)
-    const route = matchRoute(member?.installation.plugin.manifest.routes ?? {}, request)
-    if (member === undefined || route === undefined) throw new HubError('not_found', 'Nothing is served here.')
+    const { routes = {}, api = {} } = member?.installation.plugin.manifest ?? {}
+    const route = matchRoute(routes, request)
+    // What asks for a key in the API is not open to everybody by another door.
+    const isItsDoor = area === null ? Object.keys(api).length === 0 : Object.hasOwn(api, area)
+    if (member === undefined || route === undefined || !isItsDoor)
+      throw new HubError('not_found', 'Nothing is served here.')
     if (isRunning(member.state)) return { installation: member.installation, route }
     throw new HubError('unavailable', `The installation "${id}" does not run at the moment.`)
   }

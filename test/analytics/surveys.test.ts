@@ -3,7 +3,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Answer, Hub } from '../support/hub.ts'
-import { openSurveys } from '../support/surveys.ts'
+import { caughtUp, openSurveys } from '../support/surveys.ts'
 
 let hub: Hub
 beforeAll(async () => {
@@ -97,6 +97,11 @@ test('what cannot be asked is told with every place, and nothing is evaluated', 
   ])
   expect((await ask({ form_id: 'nobody', aggregate: 'count' })).status).toBe(404)
   expect((await hub.api('POST', '/api/v2/analytics/query', {}, { key: null })).status).toBe(401)
+  // The door that is open for other plugins is none to this one, and a key alone is not enough.
+  const open = await hub.api('POST', '/i/analytics/query', { form_id: 'comma-survey', aggregate: 'count' }, { key: null })
+  expect(open.status).toBe(404)
+  const made = await hub.api<{ key: string }>('POST', '/api/v2/keys', { name: 'other', scopes: ['forms:read'] })
+  expect((await hub.api('POST', '/api/v2/analytics/query', {}, { key: made.body.key })).status).toBe(403)
 })
 
 test('a response is in the next answer as soon as it is stored, and gone as soon as it is deleted', async () => {
@@ -116,15 +121,18 @@ test('killed, and with its file gone or damaged: the same answers', async () => 
   const before = await answerTo(question)
   expect(before).toEqual({ '45 - 59': 286, '60+': 264, '30 - 44': 259, '18 - 29': 216, null: 33 })
   await hub.restart()
+  await caughtUp(hub)
   expect(await answerTo(question)).toEqual(before)
   const file = join(hub.dataDir, 'native', 'default', 'analytics', 'analytics.duckdb')
   await hub.kill()
   await writeFile(file, 'this is no database')
   await hub.restart()
+  await caughtUp(hub)
   expect(await answerTo(question)).toEqual(before)
   expect(hub.logs.map(({ msg }) => msg)).toContain('the projection cannot be opened and is made anew')
   await hub.kill()
   await rm(file)
   await hub.restart()
+  await caughtUp(hub)
   expect(await answerTo(question)).toEqual(before)
 })

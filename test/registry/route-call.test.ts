@@ -51,7 +51,7 @@ function world() {
 
 test('it is answered by the new code once that is up', async () => {
   const { is, load, call } = world()
-  const answering = call({ workspace: 'default', installation: 'one', request })
+  const answering = call({ workspace: 'default', area: null, installation: 'one', request })
   await sleep(5)
   expect(is.runs).toBe(0)
   load()
@@ -60,14 +60,14 @@ test('it is answered by the new code once that is up', async () => {
 
 test('nobody waits longer than a route may take, nor for one that stands still or is not there', async () => {
   const { is, pass, call } = world()
-  const waiting = call({ workspace: 'default', installation: 'one', request })
+  const waiting = call({ workspace: 'default', area: null, installation: 'one', request })
   pass(5_000)
   await expect(waiting).rejects.toMatchObject({ code: 'unavailable', retryAfterMs: 1_000 })
   is.state = 'paused'
-  await expect(call({ workspace: 'default', installation: 'one', request })).rejects.toMatchObject({
+  await expect(call({ workspace: 'default', area: null, installation: 'one', request })).rejects.toMatchObject({
     code: 'unavailable',
   })
-  await expect(call({ workspace: 'default', installation: 'two', request })).rejects.toMatchObject({
+  await expect(call({ workspace: 'default', area: null, installation: 'two', request })).rejects.toMatchObject({
     code: 'not_found',
   })
   expect(is.runs).toBe(0)
