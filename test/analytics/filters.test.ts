@@ -9,7 +9,6 @@ import type { FieldInfo, Json } from '../../core/contract/index.ts'
 import { filterSql } from '../../plugins/analytics/query/filter.ts'
 import type { Mistake } from '../../plugins/analytics/query/refusal.ts'
 import { Values } from '../../plugins/analytics/query/sql.ts'
-import { rowsOf } from '../../plugins/analytics/engine/database.ts'
 import { openProjected } from '../support/projected.ts'
 import { seeded } from '../support/seeded.ts'
 
@@ -114,9 +113,7 @@ test('generated filters over generated responses: no difference', async () => {
     const mistakes: Mistake[] = []
     const values = new Values()
     const sql = filterSql(asked, { column: (path) => form.columns.get(path), values, mistakes }, '')
-    const rows = await projected.readers.run((connection) =>
-      rowsOf(connection, `SELECT id FROM ${form.table} WHERE ${sql}`, values.list),
-    )
+    const rows = await projected.readers.run((ask) => ask(`SELECT id FROM ${form.table} WHERE ${sql}`, values.list))
     const found = new Set(rows.map((row) => String(row['id'])))
     const about = `seed ${random.seed}: ${JSON.stringify(asked)}`
     expect(mistakes, about).toEqual([])

@@ -39,8 +39,8 @@ test.each(ZONES)('%s: days as the calendar of the runtime has them, none missing
     days.set(day, (days.get(day) ?? 0) + 1)
   }
   const fromMs = Date.UTC(2025, 11, 31)
-  const series = await projected.readers.run((connection) =>
-    seriesOf(connection, form, { timezone: zone, bucket: 'day', fromMs, toMs: Date.UTC(2027, 0, 2) }),
+  const series = await projected.readers.run((ask) =>
+    seriesOf(ask, form, { timezone: zone, bucket: 'day', fromMs, toMs: Date.UTC(2027, 0, 2) }),
   )
   expect(series.map(({ at, count }) => [at, count])).toEqual([...days])
   const asked = readQuestion(
@@ -62,8 +62,8 @@ test.each([
 ])('the day from %s has its hours, each a moment of its own', async (from, to, hours) => {
   await using projected = await openProjected([field('a', 'text')])
   const form = await projected.tell(throughTheYear())
-  const points = await projected.readers.run((connection) =>
-    seriesOf(connection, form, {
+  const points = await projected.readers.run((ask) =>
+    seriesOf(ask, form, {
       timezone: 'Europe/Berlin',
       bucket: 'hour',
       fromMs: Date.parse(from),
@@ -88,9 +88,7 @@ test.each<[Bucket, string, string[]]>([
       ? ['2025-12-31T18:30:00Z', '2025-12-31T20:30:00Z']
       : ['2025-12-30T00:00:00Z', '2026-01-15T00:00:00Z']
   const [fromMs = 0, toMs = 0] = span.map((text) => Date.parse(text))
-  const points = await projected.readers.run((connection) =>
-    seriesOf(connection, form, { timezone, bucket, fromMs, toMs }),
-  )
+  const points = await projected.readers.run((ask) => seriesOf(ask, form, { timezone, bucket, fromMs, toMs }))
   expect(points.map(({ at }) => at)).toEqual(wanted)
 })
 

@@ -98,7 +98,12 @@ test('what cannot be asked is told with every place, and nothing is evaluated', 
   expect((await ask({ form_id: 'nobody', aggregate: 'count' })).status).toBe(404)
   expect((await hub.api('POST', '/api/v2/analytics/query', {}, { key: null })).status).toBe(401)
   // The door that is open for other plugins is none to this one, and a key alone is not enough.
-  const open = await hub.api('POST', '/i/analytics/query', { form_id: 'comma-survey', aggregate: 'count' }, { key: null })
+  const open = await hub.api(
+    'POST',
+    '/i/analytics/query',
+    { form_id: 'comma-survey', aggregate: 'count' },
+    { key: null },
+  )
   expect(open.status).toBe(404)
   const made = await hub.api<{ key: string }>('POST', '/api/v2/keys', { name: 'other', scopes: ['forms:read'] })
   expect((await hub.api('POST', '/api/v2/analytics/query', {}, { key: made.body.key })).status).toBe(403)

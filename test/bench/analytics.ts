@@ -5,7 +5,6 @@
 import Database from 'better-sqlite3'
 import { join } from 'node:path'
 import type { FieldInfo } from '../../core/contract/index.ts'
-import { rowsOf } from '../../plugins/analytics/engine/database.ts'
 import { openMetrics } from '../../plugins/analytics/metrics/metrics.ts'
 import { openAsker } from '../../plugins/analytics/query/answer.ts'
 import { readQuestion } from '../../plugins/analytics/query/question.ts'
@@ -95,7 +94,7 @@ export const analytics: Scenario = async ({ quick }) => {
   const asked = { timezone: 'Europe/Berlin', bucket: 'day' as const, fromMs: nowMs - 90 * 86_400_000, toMs: nowMs }
   const ways = {
     'question engine': () => openAsker(projected.readers, { timezone: 'UTC' }).ask(question, form),
-    'the same by hand, DuckDB': () => projected.readers.run((connection) => rowsOf(connection, rawSql)),
+    'the same by hand, DuckDB': () => projected.readers.run((ask) => ask(rawSql)),
     'json_extract, SQLite': async () => plain.all(since),
     'headline numbers, computed': () => openMetrics(projected.readers, asked).of(form, asked, nowMs),
     'headline numbers, kept': () => metrics.of(form, asked, nowMs),

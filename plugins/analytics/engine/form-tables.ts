@@ -1,23 +1,65 @@
-/** Which table and columns hold a form's responses. Columns are only added: answers of old versions stay askable. */
+/**
+ * Which table and columns hold a form's responses. A field has a column for each type that it ever had, and columns are only
+ * added: what was answered under another type stays in its own, so that reading the log again comes to the same.
+ */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { LoggedEvent } from 'manifold/plugin'
 import { kindOf, RESPONSE_COLUMNS, sqlType } from './columns.ts'
 import type { Column, Kind } from './columns.ts'
 import { rowsOf } from './database.ts'
 
-type Form = NonNullable<LoggedEvent['form']>
+export type Form = NonNullable<LoggedEvent['form']>
 
-export interface FormTable {
+const place = (path: string, kind: Kind): string => `${kind} ${path}`
+
+export class FormTable {
   readonly id: string
   readonly table: string
-  readonly columns: Map<string, Column>
   name: string
   version: number
   /** Of the newest version, in its order. */
   fields: Form['fields']
-  changedAt: number
-  /** What `fitting` saw last: the same object needs no second look. */
-  seen: string
+  /** By kind and path. */
+  readonly byPlace = new Map<string, Column>()
+  /** Version and fields that were fitted last: the same need no second look. */
+  fitted = ''
+
+  constructor({
+    id,
+    number,
+    name,
+    version,
+    fields,
+  }: Pick<Form, 'id' | 'name' | 'version' | 'fields'> & { number: number }) {
+    this.id = id
+    this.table = `responses_${number}`
+    this.name = name
+    this.version = version
+    this.fields = fields
+  }
+
+  /** Columns for the answers of this version, by key of the field. */
+  columnsOf({ fields }: Form): ReadonlyMap<string, Column> {
+    const columns = fields.flatMap((field): [string, Column][] => {
+      const column = this.byPlace.get(place(`data.${field.key}`, kindOf(field)))
+      return column === undefined ? [] : [[field.key, column]]
+    })
+    return new Map(columns)
+  }
+
+  /** What questions may name: the newest type of each field, and fields that are no more as they were last. */
+  columns(): ReadonlyMap<string, Column> {
+    const columns = new Map(RESPONSE_COLUMNS.map((column) => [column.path, column]))
+    for (const column of this.byPlace.values()) columns.set(column.path, column)
+    for (const [key, column] of this.columnsOf({
+      id: this.id,
+      name: this.name,
+      version: this.version,
+      fields: this.fields,
+    }))
+      columns.set(`data.${key}`, column)
+    return columns
+  }
 }
 
 export class FormTables {
@@ -33,11 +75,11 @@ export class FormTables {
     const tables = new Map<string, FormTable>()
     for (const row of await rowsOf(writer, 'SELECT id, number, name, version, fields FROM forms')) {
       const { fields, ...form } = row as { id: string; number: number; name: string; version: number; fields: string }
-      tables.set(form.id, newTable({ ...form, fields: JSON.parse(fields) as Form['fields'] }))
+      tables.set(form.id, new FormTable({ ...form, fields: JSON.parse(fields) as Form['fields'] }))
     }
     for (const row of await rowsOf(writer, 'SELECT form, path, kind, name FROM columns ORDER BY position')) {
       const { form, path, kind, name } = row as { form: string; path: string; kind: Kind; name: string }
-      tables.get(form)?.columns.set(path, { path, kind, name })
+      tables.get(form)?.byPlace.set(place(path, kind), { path, kind, name })
     }
     return new FormTables(writer, tables)
   }
@@ -46,31 +88,29 @@ export class FormTables {
     return this.#tables.get(id)
   }
 
-  /** The table, with a column for each field of this version. */
-  async fitting(form: Form): Promise<FormTable> {
+  all(): Iterable<FormTable> {
+    return this.#tables.values()
+  }
+
+  /** Makes the table, and a column for each field of this version. Each step is whole by itself and may be repeated. */
+  async fit(form: Form): Promise<void> {
     const table = this.#tables.get(form.id) ?? (await this.#add(form))
-    const seen = `${form.version}:${form.fields.length}`
-    if (table.seen === seen) return table
+    const fitting = `${form.version} ${JSON.stringify(form.fields.map((field) => [field.key, field.type]))}`
+    if (table.fitted === fitting) return
+    for (const field of form.fields) await this.#fitColumn(table, { path: `data.${field.key}`, kind: kindOf(field) })
     if (form.version >= table.version) {
       table.version = form.version
       table.name = form.name
       table.fields = form.fields
+      const { id, name, version, fields } = form
       await this.#writer.run('UPDATE forms SET name = ?, version = ?, fields = ? WHERE id = ?', [
-        form.name,
-        form.version,
-        JSON.stringify(form.fields),
-        form.id,
+        name,
+        version,
+        JSON.stringify(fields),
+        id,
       ])
     }
-    for (const field of form.fields) {
-      const path = `data.${field.key}`
-      const kind = kindOf(field)
-      const known = table.columns.get(path)
-      if (known === undefined) await this.#addColumn(table, { path, kind })
-      else if (known.kind !== kind && form.version >= table.version) await this.#addColumn(table, { path, kind }, known)
-    }
-    table.seen = seen
-    return table
+    table.fitted = fitting
   }
 
   async drop(id: string): Promise<void> {
@@ -85,37 +125,25 @@ export class FormTables {
   async #add({ id, name, version, fields }: Form): Promise<FormTable> {
     const [row] = await rowsOf(this.#writer, 'SELECT coalesce(max(number), 0) + 1 AS number FROM forms')
     const number = Number(row?.['number'])
-    const table = newTable({ id, number, name, version, fields })
+    const table = new FormTable({ id, number, name, version, fields })
     const columns = RESPONSE_COLUMNS.map(({ name: column, kind }) => `${column} ${sqlType(kind)}`)
+    await this.#writer.run(`DROP TABLE IF EXISTS ${table.table}`)
     await this.#writer.run(
       `CREATE TABLE ${table.table} (${columns.join(', ')}, started_seq BIGINT, submitted_seq BIGINT)`,
     )
-    await this.#writer.run('INSERT INTO forms VALUES (?, ?, ?, ?, ?)', [
-      id,
-      number,
-      name,
-      version,
-      JSON.stringify(fields),
-    ])
+    const values = [id, number, name, version, JSON.stringify(fields)]
+    await this.#writer.run('INSERT INTO forms VALUES (?, ?, ?, ?, ?)', values)
     this.#tables.set(id, table)
     return table
   }
 
-  /** Where the field had another type before, what of its answers can be read as the new one is kept. */
-  async #addColumn(table: FormTable, { path, kind }: Omit<Column, 'name'>, before?: Column): Promise<void> {
-    const [row] = await rowsOf(this.#writer, 'SELECT count(*) AS count FROM columns WHERE form = ?', [table.id])
-    const position = Number(row?.['count']) + 1
+  async #fitColumn(table: FormTable, { path, kind }: Omit<Column, 'name'>): Promise<void> {
+    if (table.byPlace.has(place(path, kind))) return
+    const position = table.byPlace.size + 1
     const name = `f${position}`
+    await this.#writer.run(`ALTER TABLE ${table.table} DROP COLUMN IF EXISTS ${name}`)
     await this.#writer.run(`ALTER TABLE ${table.table} ADD COLUMN ${name} ${sqlType(kind)}`)
-    if (before !== undefined)
-      await this.#writer.run(`UPDATE ${table.table} SET ${name} = TRY_CAST(${before.name} AS ${sqlType(kind)})`)
     await this.#writer.run('INSERT INTO columns VALUES (?, ?, ?, ?, ?)', [table.id, position, path, kind, name])
-    table.columns.set(path, { path, kind, name })
+    table.byPlace.set(place(path, kind), { path, kind, name })
   }
-}
-
-function newTable(form: Pick<Form, 'id' | 'name' | 'version' | 'fields'> & { readonly number: number }): FormTable {
-  const { id, number, name, version, fields } = form
-  const columns = new Map(RESPONSE_COLUMNS.map((column) => [column.path, column]))
-  return { id, table: `responses_${number}`, columns, name, version, fields, changedAt: 0, seen: '' }
 }

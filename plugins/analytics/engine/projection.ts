@@ -10,7 +10,7 @@ import { FormTables } from './form-tables.ts'
 import type { FormTable } from './form-tables.ts'
 import { eraseRows, writeRows } from './rows.ts'
 
-/** A form as questions see it. */
+/** A form as questions see it: as it was after the last commit. */
 export interface ProjectedForm {
   readonly id: string
   readonly name: string
@@ -21,7 +21,7 @@ export interface ProjectedForm {
   readonly fields: readonly FieldInfo[]
   /** By path: those of responses in general, and one for each field that any version had. */
   readonly columns: ReadonlyMap<string, Column>
-  /** Place of the last event that changed it: an answer stays right while this stays. */
+  /** Place up to which it was told when it last changed: an answer stays right while this stays. */
   readonly changedAt: number
 }
 
@@ -37,45 +37,101 @@ export async function openProjection({ writer }: Database): Promise<Projection> 
   let tables = await FormTables.open(writer)
   const [progress] = await rowsOf(writer, 'SELECT applied FROM progress')
   let applied = Number(progress?.['applied'] ?? 0)
-  const write = async (events: readonly LoggedEvent[], reached: number): Promise<void> => {
-    for (const [form, list] of await byForm(tables, events)) {
-      await writeRows(writer, form, list)
-      await eraseRows(writer, form, list)
-      form.changedAt = list.at(-1)?.seq ?? form.changedAt
+  const published = new Map<string, ProjectedForm>()
+  for (const table of tables.all()) published.set(table.id, seenFrom(table, applied))
+  const write = async (events: readonly LoggedEvent[], reached: number): Promise<ReadonlySet<string>> => {
+    const changed = new Set<string>()
+    for (const part of stretchesOf(events)) {
+      const form = part.form === undefined ? undefined : tables.find(part.form.id)
+      if (part.deleted !== null) {
+        await tables.drop(part.deleted)
+        changed.add(part.deleted)
+      } else if (form !== undefined && part.form !== undefined) {
+        await writeRows(writer, { table: form, columns: form.columnsOf(part.form) }, part.events)
+        await eraseRows(writer, form, part.events)
+        changed.add(form.id)
+      }
     }
-    for (const { type, form } of events) if (type === 'form.deleted' && form !== undefined) await tables.drop(form.id)
     await writer.run('UPDATE progress SET applied = ?', [BigInt(reached)])
+    return changed
+  }
+  const applyPart = async (events: readonly LoggedEvent[], reached: number): Promise<void> => {
+    // Tables and columns come first and by themselves: the engine alters no table that a transaction has written to.
+    for (const { form } of stretchesOf(events)) if (form !== undefined) await tables.fit(form)
+    await writer.run('BEGIN')
+    let changed: ReadonlySet<string>
+    try {
+      changed = await write(events, reached)
+      await writer.run('COMMIT')
+    } catch (error) {
+      await writer.run('ROLLBACK').catch(() => undefined)
+      // What it knew of tables may be of those that were taken back.
+      tables = await FormTables.open(writer)
+      throw error
+    }
+    applied = reached
+    for (const id of changed) {
+      const table = tables.find(id)
+      if (table === undefined) published.delete(id)
+      else published.set(id, seenFrom(table, reached))
+    }
   }
   return {
     applied: () => applied,
-    form: (id) => tables.find(id),
+    form: (id) => published.get(id),
     apply: async (events, reached) => {
-      await writer.run('BEGIN')
-      try {
-        await write(events, reached)
-        await writer.run('COMMIT')
-      } catch (error) {
-        await writer.run('ROLLBACK').catch(() => undefined)
-        // What it knew of tables may be of those that were taken back.
-        tables = await FormTables.open(writer)
-        throw error
+      // A form that is deleted and made again is another one: nothing of the two shares a transaction.
+      let from = 0
+      for (const [n, { type, seq }] of events.entries()) {
+        if (type !== 'form.deleted') continue
+        await applyPart(events.slice(from, n), seq - 1)
+        await applyPart([events[n] as LoggedEvent], seq)
+        from = n + 1
       }
-      applied = reached
+      await applyPart(events.slice(from), reached)
     },
   }
 }
 
-async function byForm(
-  tables: FormTables,
-  events: readonly LoggedEvent[],
-): Promise<ReadonlyMap<FormTable, LoggedEvent[]>> {
-  const lists = new Map<FormTable, LoggedEvent[]>()
+const seenFrom = (table: FormTable, changedAt: number): ProjectedForm => ({
+  id: table.id,
+  name: table.name,
+  version: table.version,
+  table: table.table,
+  fields: table.fields,
+  columns: table.columns(),
+  changedAt,
+})
+
+/** Events of one version of one form, in order; or the deletion of a form, which stands alone. */
+interface Stretch {
+  readonly form: LoggedEvent['form']
+  readonly deleted: string | null
+  readonly events: LoggedEvent[]
+}
+
+/** What follows each other of one form stays together, whatever other forms' events lie between; a deletion parts the two sides. */
+function stretchesOf(events: readonly LoggedEvent[]): readonly Stretch[] {
+  const all: Stretch[] = []
+  const open = new Map<string, Stretch>()
   for (const event of events) {
-    const table = event.form === undefined ? undefined : await tables.fitting(event.form)
-    if (table === undefined) continue
-    const list = lists.get(table)
-    if (list === undefined) lists.set(table, [event])
-    else list.push(event)
+    const { form, type, data } = event
+    if (type === 'form.deleted') {
+      const id = form?.id ?? data?.['id']
+      if (typeof id !== 'string') continue
+      open.delete(id)
+      all.push({ form: undefined, deleted: id, events: [event] })
+      continue
+    }
+    if (form === undefined) continue
+    const last = open.get(form.id)
+    if (last?.form?.version === form.version) {
+      last.events.push(event)
+      continue
+    }
+    const next: Stretch = { form, deleted: null, events: [event] }
+    open.set(form.id, next)
+    all.push(next)
   }
-  return lists
+  return all
 }

@@ -1,6 +1,7 @@
 /** Connections that only read, beside the writer: a few, taken in turn, each use with a time limit. */
 import type { DuckDBConnection } from '@duckdb/node-api'
-import type { Database } from './database.ts'
+import { rowsOf } from './database.ts'
+import type { Database, Row, Value } from './database.ts'
 
 /** Took longer than it may. */
 export class TooSlow extends Error {
@@ -9,8 +10,11 @@ export class TooSlow extends Error {
 
 const CONNECTIONS = 2
 
+/** One statement; throws TooSlow once the time is up, between statements as well. */
+export type Ask = (sql: string, values?: Value[]) => Promise<Row[]>
+
 export interface Readers {
-  run<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T>
+  run<T>(work: (ask: Ask) => Promise<T>): Promise<T>
   close(): void
 }
 
@@ -32,10 +36,14 @@ export async function openReaders({ instance }: Database, timeoutMs: number): Pr
         isLate = true
         connection.interrupt()
       }, timeoutMs)
+      const tooSlow = (): TooSlow => new TooSlow(`the question takes longer than ${timeoutMs} ms`)
       try {
-        return await work(connection)
+        return await work(async (sql, values = []) => {
+          if (isLate) throw tooSlow()
+          return rowsOf(connection, sql, values)
+        })
       } catch (error) {
-        throw isLate ? new TooSlow(`the question takes longer than ${timeoutMs} ms`) : error
+        throw isLate ? tooSlow() : error
       } finally {
         clearTimeout(timer)
         give(connection)

@@ -1,7 +1,8 @@
 /** Events as rows: written many at once, as one JSON text that the engine takes apart by its columns. */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Json, LoggedEvent } from 'manifold/plugin'
-import { sqlType } from './columns.ts'
+import { RESPONSE_COLUMNS, sqlType } from './columns.ts'
+import type { Column } from './columns.ts'
 import type { FormTable } from './form-tables.ts'
 import { rowsOf } from './database.ts'
 
@@ -17,24 +18,30 @@ interface Row {
   readonly [field: string]: Json
 }
 
+/** A table, and which of its columns take the answers of one version, by key of the field. */
+export interface Target {
+  readonly table: Pick<FormTable, 'table'>
+  readonly columns: ReadonlyMap<string, Column>
+}
+
 /** Writes what became of each response; of those that were there before, the row is replaced. */
 export async function writeRows(
   writer: DuckDBConnection,
-  form: FormTable,
+  target: Target,
   events: readonly LoggedEvent[],
 ): Promise<void> {
   const rows = new Map<string, Row>()
   for (const event of events) {
     const { response } = event
     if (response === undefined || event.type === 'response.deleted') continue
-    rows.set(response.id, toRow(event, form, rows.get(response.id)))
+    rows.set(response.id, toRow(event, target, rows.get(response.id)))
   }
   if (rows.size === 0) return
-  await takeOut(writer, form, rows)
-  await insert(writer, form, [...rows.values()])
+  await takeOut(writer, target.table, rows)
+  await insert(writer, target, [...rows.values()])
 }
 
-function toRow(event: LoggedEvent, form: FormTable, before: Row | undefined): Row {
+function toRow(event: LoggedEvent, { columns }: Target, before: Row | undefined): Row {
   const { response, data = {}, seq } = event
   const row: { [name: string]: Json } = {
     id: response?.id ?? '',
@@ -46,14 +53,20 @@ function toRow(event: LoggedEvent, form: FormTable, before: Row | undefined): Ro
     submitted_seq: event.type === 'response.submitted' ? seq : null,
   }
   for (const [key, value] of Object.entries(data)) {
-    const column = form.columns.get(`data.${key}`)
-    if (column !== undefined) row[column.name] = value
+    const column = columns.get(key)
+    if (column !== undefined) row[column.name] = wellFormed(value)
   }
   return row as unknown as Row
 }
 
+/** Half a character, which JSON may carry, is none to the engine. */
+const wellFormed = (value: Json): Json => {
+  if (typeof value === 'string') return value.toWellFormed()
+  return Array.isArray(value) ? value.map(wellFormed) : value
+}
+
 /** A response that came in parts is there already; where it began is remembered. */
-async function takeOut(writer: DuckDBConnection, { table }: FormTable, rows: Map<string, Row>): Promise<void> {
+async function takeOut(writer: DuckDBConnection, { table }: Target['table'], rows: Map<string, Row>): Promise<void> {
   const [any] = await rowsOf(writer, `SELECT 1 AS found FROM ${table} WHERE submitted_seq IS NULL LIMIT 1`)
   if (any === undefined) return
   const ids = JSON.stringify([...rows.keys()])
@@ -67,8 +80,12 @@ async function takeOut(writer: DuckDBConnection, { table }: FormTable, rows: Map
   await writer.run(`DELETE FROM ${table} WHERE ${among}`, [ids])
 }
 
-async function insert(writer: DuckDBConnection, form: FormTable, rows: readonly Row[]): Promise<void> {
-  const columns = [...form.columns.values()].filter(({ path }) => path !== 'response.duration_s')
+async function insert(
+  writer: DuckDBConnection,
+  { table, columns: answers }: Target,
+  rows: readonly Row[],
+): Promise<void> {
+  const columns = [...RESPONSE_COLUMNS, ...answers.values()].filter(({ path }) => path !== 'response.duration_s')
   const typed = [
     ...columns.map(({ name, kind }) => [name, sqlType(kind)] as const),
     ['started_seq', 'BIGINT'] as const,
@@ -77,7 +94,7 @@ async function insert(writer: DuckDBConnection, form: FormTable, rows: readonly 
   const shape = JSON.stringify([Object.fromEntries(typed)])
   const names = typed.map(([name]) => name)
   await writer.run(
-    `INSERT INTO ${form.table} (${names.join(', ')}, duration_s)
+    `INSERT INTO ${table.table} (${names.join(', ')}, duration_s)
      SELECT ${names.map((name) => `r.${name}`).join(', ')},
        CASE WHEN r.started_at <= r.submitted_at THEN epoch_ms(r.submitted_at - r.started_at) / 1000 END
      FROM (SELECT unnest(from_json(CAST($1 AS JSON), '${shape}')) AS r)`,

@@ -1,10 +1,9 @@
 /** What was answered, field by field: shares of choices, summaries of numbers, and where people left. */
-import type { DuckDBConnection } from '@duckdb/node-api'
 import type { FieldInfo } from 'manifold/plugin'
 import type { Column } from '../engine/columns.ts'
-import { rowsOf } from '../engine/database.ts'
 import type { Row } from '../engine/database.ts'
 import type { ProjectedForm } from '../engine/projection.ts'
+import type { Ask } from '../engine/readers.ts'
 import { numberOf, share } from './numbers.ts'
 
 export interface Choice {
@@ -43,18 +42,15 @@ interface Asked {
   readonly column: Column
 }
 
-export async function fieldMetrics(
-  connection: DuckDBConnection,
-  form: ProjectedForm,
-): Promise<readonly FieldMetrics[]> {
+export async function fieldMetrics(ask: Ask, form: ProjectedForm): Promise<readonly FieldMetrics[]> {
   const asked = form.fields.flatMap((field): Asked[] => {
     const column = form.columns.get(`data.${field.key}`)
     return column === undefined ? [] : [{ field, column }]
   })
   if (asked.length === 0) return []
-  const [row = {}] = await rowsOf(connection, numbersSql(form, asked))
-  const choices = await choicesOf(connection, form, asked)
-  const last = await lastAnswers(connection, form, asked)
+  const [row = {}] = await ask(numbersSql(form, asked))
+  const choices = await choicesOf(ask, form, asked)
+  const last = await lastAnswers(ask, form, asked)
   return asked.map(({ field, column: { name, kind } }, n) => {
     const answered = Number(row[`${name}_answered`])
     // Whoever answered the one before was shown this one; a completed response came to the end.
@@ -85,14 +81,9 @@ function numbersSql({ table }: ProjectedForm, asked: readonly Asked[]): string {
 }
 
 /** How many partial responses have their last answer at this place; 0: none at all. */
-async function lastAnswers(
-  connection: DuckDBConnection,
-  { table }: ProjectedForm,
-  asked: readonly Asked[],
-): Promise<readonly number[]> {
+async function lastAnswers(ask: Ask, { table }: ProjectedForm, asked: readonly Asked[]): Promise<readonly number[]> {
   const places = asked.map(({ column: { name } }, n) => `CASE WHEN ${name} IS NOT NULL THEN ${n + 1} END`)
-  const rows = await rowsOf(
-    connection,
+  const rows = await ask(
     `SELECT greatest(0, ${places.join(', ')}) AS last, count(*) AS count FROM ${table} WHERE submitted_seq IS NULL GROUP BY 1`,
   )
   const counts = Array.from({ length: asked.length + 1 }, () => 0)
@@ -109,7 +100,7 @@ const summary = (row: Row, name: string): NonNullable<FieldMetrics['numbers']> =
 })
 
 async function choicesOf(
-  connection: DuckDBConnection,
+  ask: Ask,
   { table }: ProjectedForm,
   asked: readonly Asked[],
 ): Promise<ReadonlyMap<string, ReadonlyMap<string, number>>> {
@@ -124,7 +115,7 @@ async function choicesOf(
         GROUP BY 2 ORDER BY 3 DESC LIMIT ${CHOICES_MAX})`
     })
   if (parts.length === 0) return counted
-  for (const row of await rowsOf(connection, parts.join(' UNION ALL ')))
+  for (const row of await ask(parts.join(' UNION ALL ')))
     counted.get(String(row['field']))?.set(plain(String(row['value'])), Number(row['count']))
   return counted
 }

@@ -1,8 +1,6 @@
 /** The headline numbers of a form: computed from its rows when something changed, else as they were. */
-import type { DuckDBConnection } from '@duckdb/node-api'
-import { rowsOf } from '../engine/database.ts'
 import type { ProjectedForm } from '../engine/projection.ts'
-import type { Readers } from '../engine/readers.ts'
+import type { Ask, Readers } from '../engine/readers.ts'
 import { cutsOf, localSql, offsetMs } from '../query/zone.ts'
 import { fieldMetrics } from './fields.ts'
 import type { FieldMetrics } from './fields.ts'
@@ -57,7 +55,7 @@ export function openMetrics(readers: Readers, { timezone }: { readonly timezone:
       const key = [form.id, form.changedAt, minute, query.timezone, bucket, fromMs, toMs].join(' ')
       const startedMs = performance.now()
       const known = kept.get(key)
-      const metrics = known ?? (await readers.run((connection) => compute(connection, form, { ...query, nowMs })))
+      const metrics = known ?? (await readers.run((ask) => compute(ask, form, { ...query, nowMs })))
       kept.delete(key)
       kept.set(key, metrics)
       if (kept.size > KEPT_MAX) kept.delete(kept.keys().next().value as string)
@@ -68,8 +66,8 @@ export function openMetrics(readers: Readers, { timezone }: { readonly timezone:
 
 type Asked = MetricsQuery & { readonly nowMs: number }
 
-async function compute(connection: DuckDBConnection, form: ProjectedForm, asked: Asked): Promise<Metrics> {
-  const [row = {}] = await rowsOf(connection, totalsSql(form, asked))
+async function compute(ask: Ask, form: ProjectedForm, asked: Asked): Promise<Metrics> {
+  const [row = {}] = await ask(totalsSql(form, asked))
   const n = (name: string): number => Number(row[name] ?? 0)
   const started = n('started')
   const completed = n('completed')
@@ -79,8 +77,8 @@ async function compute(connection: DuckDBConnection, form: ProjectedForm, asked:
     totals: { started, completed, partial: started - completed, completionRate: share(completed, started) },
     today: { completed: todays, weekBefore, change: weekBefore === 0 ? null : (todays - weekBefore) / weekBefore },
     timeToComplete: { medianS: numberOf(row, 'median_s'), p95S: numberOf(row, 'p95_s') },
-    series: await seriesOf(connection, form, asked),
-    fields: await fieldMetrics(connection, form),
+    series: await seriesOf(ask, form, asked),
+    fields: await fieldMetrics(ask, form),
   }
 }
 

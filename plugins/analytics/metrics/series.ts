@@ -1,7 +1,6 @@
 /** Completed responses over time, without gaps. Days and longer are of the zone's calendar, shorter ones are moments. */
-import type { DuckDBConnection } from '@duckdb/node-api'
-import { rowsOf } from '../engine/database.ts'
 import type { ProjectedForm } from '../engine/projection.ts'
+import type { Ask } from '../engine/readers.ts'
 import { cutsOf, localSql, offsetMs } from '../query/zone.ts'
 
 export const BUCKETS = ['minute', 'hour', 'day', 'week', 'month'] as const
@@ -35,7 +34,7 @@ export interface SeriesQuery {
 }
 
 export async function seriesOf(
-  connection: DuckDBConnection,
+  ask: Ask,
   { table }: ProjectedForm,
   { timezone, bucket, fromMs, toMs }: SeriesQuery,
 ): Promise<readonly Point[]> {
@@ -44,15 +43,12 @@ export async function seriesOf(
   const at = (ms: number): string => `make_timestamp_ms(${Math.round(ms)})`
   const edge = (ms: number): string =>
     `date_trunc('${bucket}', ${at(ms + (isCalendar ? offsetMs(timezone, ms) : (cuts[0]?.offsetMs ?? 0)))})`
-  const rows = await rowsOf(
-    connection,
-    `WITH found AS (
+  const rows = await ask(`WITH found AS (
        SELECT date_trunc('${bucket}', ${localSql('submitted_at', cuts)}) AS bucket, count(*) AS count FROM ${table}
        WHERE submitted_seq IS NOT NULL AND submitted_at >= ${at(fromMs)} AND submitted_at < ${at(toMs)} GROUP BY 1),
      steps AS (SELECT unnest(generate_series(${edge(fromMs)}, ${edge(toMs - 1)}, INTERVAL 1 ${bucket})) AS bucket)
      SELECT epoch_ms(steps.bucket) AS bucket, coalesce(found.count, 0) AS count
-     FROM steps LEFT JOIN found USING (bucket) ORDER BY 1`,
-  )
+     FROM steps LEFT JOIN found USING (bucket) ORDER BY 1`)
   const back = isCalendar ? 0 : (cuts[0]?.offsetMs ?? 0)
   return rows.map((row) => ({
     at: shown(new Date(Number(row['bucket']) - back), bucket),

@@ -1,8 +1,6 @@
 /** Answers questions, and keeps the answers for as long as nothing changed. */
-import type { DuckDBConnection } from '@duckdb/node-api'
-import { rowsOf } from '../engine/database.ts'
 import type { Row } from '../engine/database.ts'
-import type { Readers } from '../engine/readers.ts'
+import type { Ask, Readers } from '../engine/readers.ts'
 import type { ProjectedForm } from '../engine/projection.ts'
 import { compile } from './compile.ts'
 import type { Statement } from './compile.ts'
@@ -36,13 +34,13 @@ export function openAsker(readers: Readers, { timezone: zone }: { readonly timez
         return { ...known, isCached: true }
       }
       const startedMs = performance.now()
-      const found = await readers.run(async (connection) => {
+      const found = await readers.run(async (ask) => {
         const timezone = question.timezone ?? zone
         const span = question.groupBy.some(({ bucket }) => bucket !== undefined)
-          ? await spanOf(connection, form)
+          ? await spanOf(ask, form)
           : { fromMs: 0, toMs: 0 }
         const statement = compile({ question, form, timezone, span })
-        return { statement, rows: await rowsOf(connection, statement.sql, statement.values) }
+        return { statement, rows: await ask(statement.sql, statement.values) }
       })
       const answer = answerOf(found.statement, found.rows, { question, tookMs: performance.now() - startedMs })
       kept.set(key, answer)
@@ -53,12 +51,8 @@ export function openAsker(readers: Readers, { timezone: zone }: { readonly timez
 }
 
 /** When its responses began and ended, at the ends. */
-export async function spanOf(
-  connection: DuckDBConnection,
-  { table }: ProjectedForm,
-): Promise<{ fromMs: number; toMs: number }> {
-  const [row] = await rowsOf(
-    connection,
+export async function spanOf(ask: Ask, { table }: ProjectedForm): Promise<{ fromMs: number; toMs: number }> {
+  const [row] = await ask(
     `SELECT epoch_ms(min(least(submitted_at, started_at))) AS low, epoch_ms(max(greatest(submitted_at, started_at))) AS high FROM ${table}`,
   )
   return { fromMs: Number(row?.['low'] ?? 0), toMs: Number(row?.['high'] ?? 0) }
