@@ -228,7 +228,7 @@ function openRooms(ground: Ground, first: Assembly, authoring: Authoring | undef
     breakers: { check: (key, host) => breakers.check(key, host, clock.nowMs()) },
     formOf: (workspace, id) => formViews.newest(workspace, id),
   })
-  const runs = createRunHistory(ground)
+  const runs = createRunHistory({ ...ground, isWatched: authoring !== undefined })
   closers.defer(() => runs.written())
   const running = {
     ...ground,

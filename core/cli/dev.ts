@@ -57,7 +57,7 @@ export const run: Run = async (call) => {
 }
 
 const KEYS_HELP =
-  'keys: r last event again, through what was saved last (or every plugin of yours) · Ctrl-C end · ? this'
+  'keys: r the last event (--replay N: the last N) again, through what was saved last (or every plugin of yours) · Ctrl-C end · ? this'
 
 /** Has the last events seen again by what was saved. */
 class Replayer {

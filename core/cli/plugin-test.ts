@@ -55,7 +55,7 @@ async function checkCode(steps: Steps, dir: string, manifest: Manifest): Promise
   if (bundle) await steps.run('names in code and manifest', () => loadOnce(manifest, bundle))
   const types = await readFile(join(dir, TYPES_FILE), 'utf8').catch(() => null)
   if (types === null) return
-  await steps.run('types', async () => {
+  await steps.run(`${TYPES_FILE} up to date`, async () => {
     if (types !== pluginTypes(manifest))
       throw new Error(
         `${TYPES_FILE} is not what plugin.json says; run: manifold plugin types ${relative('.', dir) || '.'}`,

@@ -29,6 +29,8 @@ export interface RunHistoryDeps {
   readonly clock: Clock
   readonly logger: Logger
   readonly limits: Limits
+  /** Somebody watches the log to see what becomes of each delivery: those that went well are told as well. */
+  readonly isWatched?: boolean
 }
 
 const WRITE_AFTER_MS = 1_000
@@ -180,8 +182,9 @@ class History implements RunHistory {
   }
 
   /** What the plugin said and how it failed, for whoever watches the hub's log; `manifold runs show` has the rest. */
-  #tell({ id, installation, plugin, kind, name, attempt, items, errorCode, error, logs }: RunRecord): void {
-    const { logger } = this.#deps
+  #tell(run: RunRecord): void {
+    const { id, installation, plugin, kind, name, attempt, items, errorCode, error, logs } = run
+    const { logger, isWatched } = this.#deps
     const [item] = items
     const at = {
       installation,
@@ -199,6 +202,10 @@ class History implements RunHistory {
     // Of a transform whoever asks it tells, since some that fail are never asked.
     if (error !== null && kind !== 'transform')
       logger.warn({ ...at, name, attempt, code: errorCode, error }, TOLD[kind])
+    else if (isWatched === true && kind === 'action') {
+      const delivered = items.filter(({ outcome }) => outcome === 'delivered').length
+      if (delivered > 0) logger.info({ ...at, name, attempt, delivered, ms: run.durationMs }, 'an action delivered')
+    }
   }
 }
 

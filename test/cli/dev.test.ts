@@ -209,6 +209,8 @@ it.skipIf(process.platform !== 'linux')(
       await until('it to be told', () => screen, {
         accept: (text) => text.includes(`fresh: ${event} again: ${again?.headers['idempotency-key']}`),
       })
+      // What went well is told as well, to somebody who watches.
+      await until('the delivery to be told', () => screen, { accept: (text) => text.includes('an action delivered') })
       // oxlint-disable-next-line no-control-regex -- colours
       expect(screen.replaceAll(/\u001b\[\d+m/g, '')).toMatch(/\d\d:\d\d:\d\d\.\d{3} info {2}serving \{"url":/)
       child.stdin.write('\u0003')

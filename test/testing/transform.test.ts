@@ -57,7 +57,12 @@ test('it is loaded as in the hub: under the limits of a transform, and with modu
   expect((await gate.submit('hello', { name: 'Ada' })).response.meta).toMatchObject({ seen: 1 })
   expect(gate.logs().map(({ message }) => message)).toEqual(['seen 0'])
   const limits = { cpuMs: 500, sliceMs: 100, transformWallMs: 250 }
-  const installation = { key: 'default/gate', plugin: { bundle: {}, manifest: {} }, config: {}, limits } as unknown as Installation
+  const installation = {
+    key: 'default/gate',
+    plugin: { bundle: {}, manifest: {} },
+    config: {},
+    limits,
+  } as unknown as Installation
   expect(transformUnitOf(installation, { ...LIMITS, pluginTransformCpuMs: 20 }).limits).toEqual({
     ...limits,
     cpuMs: 20,

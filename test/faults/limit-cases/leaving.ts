@@ -73,7 +73,7 @@ export const leaving: LimitCases<
   emailConnectTimeoutMs: { in: MAIL_SERVER, test: 'one that %s has not taken it' },
   emailConnectionsMax: {
     in: MAIL_SERVER,
-    test: 'there are only so many at a time; the others wait for their turn, or give up',
+    test: 'there are only so many at a time; the others wait for their turn, which no time of theirs goes into',
   },
   emailIdleMs: { in: MAIL_SERVER, test: 'are closed when nothing was sent for a while, and with the server' },
   attemptBodyBytesMax: HUGE,
