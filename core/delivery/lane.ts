@@ -30,6 +30,8 @@ export interface LaneDeps {
   readonly logger: Logger
   /** Deliveries of events with a lesser id are not fresh: the log had them before this process began. */
   readonly freshFrom: string
+  /** So long after it begins another process may go on with what that one started. */
+  readonly overlapMs: number
   /** Runs the deliveries; the engine calls `ended` and `left` when they are through. */
   readonly start: (lane: Lane, deliveries: readonly Delivery[], run: LaneRun) => void
   /** Calls `turn` again at that time, at the latest. */
@@ -86,7 +88,7 @@ export class Lane {
 
   constructor(deps: LaneDeps, installation: Installation, state: InstallationState) {
     this.deps = deps
-    this.earlier = createEarlierAttempts(() => deps.clock.nowMs())
+    this.earlier = createEarlierAttempts(() => deps.clock.nowMs(), deps.overlapMs)
     this.installation = installation
     this.state = state
     this.#memory = createLaneMemory({

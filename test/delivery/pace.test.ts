@@ -56,6 +56,7 @@ function openLane(manifest: object = PACED, limits: Partial<LaneDeps['limits']> 
     limits: { ...LIMITS, ...limits },
     logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => deps.logger },
     freshFrom: '',
+    overlapMs: 0,
     start: (_lane, deliveries) => {
       const [{ name, paceKey } = { name: '', paceKey: null }] = deliveries
       started.push({ ids: deliveries.map(({ id }) => id), name, paceKey, atMs: clock.nowMs() })
