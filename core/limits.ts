@@ -129,6 +129,7 @@ export const LIMITS = {
   deliveryConcurrency: 64,
   retryAfterMsMax: 86_400_000,
   retryJitterFraction: 0.2,
+  untouchedAgeMsMax: 259_200_000,
   breakerFailuresMax: 5,
   breakerProbeMs: 30_000,
   breakerProbeMsMax: 600_000,

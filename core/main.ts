@@ -242,7 +242,7 @@ function openRooms(ground: Ground, first: Assembly, authoring: Authoring | undef
     random: Math.random,
     ...openStops({ roster: () => roster, clock, logger }),
   }
-  const engine = createDeliveryEngine({ ...running, breakers })
+  const engine = createDeliveryEngine({ ...running, breakers, alone: ground.backend.fleet.alone })
   closers.defer(async () => {
     const { released } = await engine.stop(limits.drainGraceMs)
     logger.info({ released }, 'deliveries stopped')

@@ -205,7 +205,8 @@ export interface ActionItem {
     readonly repeat: boolean
     /**
      * Of a repeat: no earlier attempt was under way after this, RFC 3339. A receiver that goes on with a request when nobody
-     * waits for the answer may do so from then on for as long as it takes.
+     * waits for the answer may do so from then on for as long as it takes. It may lie some seconds ahead: until then a process
+     * that had the installation before may be at an attempt.
      */
     readonly sentBefore?: string
     readonly createdAt: string

@@ -22,7 +22,7 @@ export type FinalOutcome =
       readonly reason: string
       readonly afterMs?: number
       readonly code?: string
-      /** The receiver said that it did nothing: this attempt is no reason for `item.delivery.repeat`. */
+      /** Nothing was sent, or the receiver said that it did nothing: no reason for `item.delivery.repeat`. */
       readonly untouched?: boolean
     }
   | {
@@ -40,8 +40,9 @@ export const delivered = (detail?: Json): FinalOutcome =>
   detail === undefined ? { outcome: 'delivered' } : { outcome: 'delivered', detail }
 
 /**
- * Try again by the installation's schedule, but not before `afterMs` (clamped by the host). `untouched`: the receiver said
- * that it did nothing (a rate limit), so what comes next is no repeat.
+ * Try again by the installation's schedule, but not before `afterMs` (clamped by the host). `untouched`: nothing of it was
+ * sent, or the receiver said that it did nothing (a rate limit). What comes next is no repeat, and for three days after the
+ * delivery was made such an attempt uses up nothing of the schedule.
  */
 export const retry = (
   reason: string,

@@ -1,7 +1,7 @@
 /**
  * What a lane knows of attempts before the next one: `item.delivery.repeat` and `sentBefore`. Nothing of it is stored. What
- * this lane did not see itself (another process, this one before it died) counts as sent until the lane began, unless its
- * event came after that.
+ * this lane did not see itself (another process, this one before it died) counts as sent until the lane began, and in a fleet
+ * until what another process was at is over, unless its event came after that.
  */
 import type { Delivery } from '../model.ts'
 import { isTerminal } from './states.ts'
@@ -18,7 +18,7 @@ export interface EarlierAttempts {
   begunAt(headSeq: number): void
   /** False before `begunAt`. */
   hasBegun(): boolean
-  /** Unix ms after which no earlier attempt of it was under way; null when none can have reached the receiver. */
+  /** Unix ms after which no earlier attempt of it was or will be under way; null when none can have reached the receiver. */
   sentBeforeMs(delivery: Delivery): number | null
   /** That time by id, of those of them that have one. */
   repeatsIn(deliveries: readonly Delivery[]): ReadonlyMap<string, number>
@@ -37,8 +37,11 @@ export interface AttemptTrace {
   readonly state: Delivery['state']
 }
 
-/** Knows nothing yet: what is read from storage counts as sent, just now. */
-export function createEarlierAttempts(nowMs: () => number): EarlierAttempts {
+/**
+ * Knows nothing yet: what is read from storage counts as sent, just now. `overlapMs`: so long after the lane began another
+ * process may be at an attempt that it started while it had the lane.
+ */
+export function createEarlierAttempts(nowMs: () => number, overlapMs = 0): EarlierAttempts {
   let begunSeq: number | null = null
   /** Everything that is not in `leftMs` was sent before. */
   let restLeftMs = nowMs()
@@ -64,7 +67,7 @@ export function createEarlierAttempts(nowMs: () => number): EarlierAttempts {
   const noteLeft = (id: string, atMs: number): void => {
     if (leftMs.size >= IDS_MAX && !leftMs.has(id)) {
       leftMs.clear()
-      restLeftMs = nowMs()
+      restLeftMs = Math.max(restLeftMs, nowMs())
     }
     leftMs.set(id, atMs)
   }
@@ -88,7 +91,7 @@ export function createEarlierAttempts(nowMs: () => number): EarlierAttempts {
     begunAt: (headSeq) => {
       if (begunSeq !== null) return
       begunSeq = headSeq
-      restLeftMs = nowMs()
+      restLeftMs = nowMs() + overlapMs
     },
     hasBegun: () => begunSeq !== null,
     sentBeforeMs,

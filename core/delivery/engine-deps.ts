@@ -21,6 +21,8 @@ import type {
 import type { LanePressure } from './pressure.ts'
 
 export interface DeliveryEngineDeps {
+  /** No other process can have had its lanes, or it is dead. */
+  readonly alone: boolean
   readonly store: Pick<
     Store,
     | 'loadDue'

@@ -125,6 +125,7 @@ class Engine implements DeliveryEngine {
     return {
       ...this.#deps,
       freshFrom: this.#freshFrom,
+      overlapMs: this.#deps.alone ? 0 : this.#deps.limits.pluginActionWallMs,
       start: (of: Lane, deliveries: readonly Delivery[], run: LaneRun) => this.#start(of, deliveries, run),
       wakeAt: (atMs: number) => this.#deps.queue.wake(lane, atMs),
     }

@@ -7,6 +7,7 @@ import { maskedLines } from '../runs/record.ts'
 import type { FinishedAttempt } from '../storage/store.ts'
 import type { AttemptEnd } from './attempt.ts'
 import { backoffMs } from './backoff.ts'
+import { isUntouched } from './outcome.ts'
 import type { Verdict } from './outcome.ts'
 import { transition } from './states.ts'
 
@@ -35,7 +36,7 @@ export function finishedAttempt(input: FinishedAttemptInput): FinishedAttempt {
     plugin: installation.plugin.manifest.id,
     attemptsBefore: delivery.attempts,
     ...nextOf(input),
-    scheduleStep: delivery.scheduleStep + (verdict.kind === 'refused' ? 0 : 1),
+    scheduleStep: delivery.scheduleStep + (verdict.kind === 'refused' || isFree(input) ? 0 : 1),
     errorCode: failed?.code ?? null,
     error: failed?.error ?? null,
     host: end.host ?? delivery.host,
@@ -55,7 +56,19 @@ export function finishedAttempt(input: FinishedAttemptInput): FinishedAttempt {
 
 type Next = Pick<FinishedAttempt, 'state' | 'dueAtMs' | 'reason'>
 
-function nextOf({ installation, delivery, verdict, nowMs, limits, random }: FinishedAttemptInput): Next {
+/** It takes no step of the schedule, which is there for what was tried; but not for ever. */
+const isFree = ({ delivery, verdict, nowMs, limits }: FinishedAttemptInput): boolean =>
+  isUntouched(verdict) && nowMs - Date.parse(delivery.createdAt) < limits.untouchedAgeMsMax
+
+/** The delay it waits for. What takes no step waits longer each time all the same, at last always as long as the schedule's last. */
+function stepOf(input: FinishedAttemptInput): number {
+  const { delivery, installation } = input
+  if (!isFree(input)) return delivery.scheduleStep + 1
+  return Math.min(Math.max(delivery.scheduleStep, delivery.attempts) + 1, installation.retry.delaysMs.length)
+}
+
+function nextOf(input: FinishedAttemptInput): Next {
+  const { installation, delivery, verdict, nowMs, limits, random } = input
   const buried = (reason: DeadReason): Next => ({
     state: transition(delivery.state, 'bury'),
     dueAtMs: delivery.dueAtMs,
@@ -70,8 +83,13 @@ function nextOf({ installation, delivery, verdict, nowMs, limits, random }: Fini
       // Due at once: the installation stands still, and it is first when that ends.
       return { state: transition(delivery.state, 'hold'), dueAtMs: delivery.dueAtMs, reason: null }
     case 'retry': {
-      const step = delivery.scheduleStep + 1
-      const delayMs = backoffMs({ retry: installation.retry, step, afterMs: verdict.afterMs, limits, random })
+      const delayMs = backoffMs({
+        retry: installation.retry,
+        step: stepOf(input),
+        afterMs: verdict.afterMs,
+        limits,
+        random,
+      })
       if (delayMs === null) return buried(verdict.reason)
       return { state: transition(delivery.state, 'retry'), dueAtMs: nowMs + delayMs, reason: null }
     }

@@ -82,11 +82,15 @@ export class LaneLines {
     if (!line.isPaced) return false
     const key = keyOf(delivery, this.#deps.paceOf(delivery))
     const passed = this.#passed.get(key)
-    if (onward && passed !== undefined) return true
+    const { dueAtMs, id } = delivery
+    if (onward && passed !== undefined) {
+      // The head of an order key may be older than others that were left.
+      if (isAfter(passed, delivery)) this.#passed.set(key, { dueAtMs, id })
+      return true
+    }
     const isBehind = [this.#away.firstOf(key), passed].some((place) => place !== undefined && isAfter(delivery, place))
     const isFull = line.length > 0 && (line.length >= PACED_PER_KEY_MAX || this.#pacedCount >= PACED_MAX)
     if (!isBehind && !isFull) return false
-    const { dueAtMs, id } = delivery
     const isAway = this.#away.add(key, { dueAtMs, id })
     // Of those known by their place alone this was the first.
     if (isAway ? passed !== undefined && isAfter(delivery, passed) : passed === undefined)

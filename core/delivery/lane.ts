@@ -30,6 +30,8 @@ export interface LaneDeps {
   readonly logger: Logger
   /** Deliveries of events with a lesser id are not fresh: the log had them before this process began. */
   readonly freshFrom: string
+  /** So long after it begins another process may go on with what that one started. */
+  readonly overlapMs: number
   /** Runs the deliveries; the engine calls `ended` and `left` when they are through. */
   readonly start: (lane: Lane, deliveries: readonly Delivery[], run: LaneRun) => void
   /** Calls `turn` again at that time, at the latest. */
@@ -86,7 +88,7 @@ export class Lane {
 
   constructor(deps: LaneDeps, installation: Installation, state: InstallationState) {
     this.deps = deps
-    this.earlier = createEarlierAttempts(() => deps.clock.nowMs())
+    this.earlier = createEarlierAttempts(() => deps.clock.nowMs(), deps.overlapMs)
     this.installation = installation
     this.state = state
     this.#memory = createLaneMemory({
@@ -122,8 +124,8 @@ export class Lane {
   /** Takes those out of line; what else waits for company or for its pace has waited all the same. */
   forgetDeleted(isDeleted: (delivery: Delivery) => boolean): void {
     if (this.#loading) this.#deletedMeanwhile.push(isDeleted)
-    // A form's go bit by bit: storage says which are left. And the next of its key could not be loaded before.
-    if (this.#memory.remove(isDeleted)) this.noteMore()
+    // A form's go bit by bit: storage says which are left.
+    if (this.#memory.remove(isDeleted)) this.noteMore({ ofKeys: true })
   }
 
   /** Starts nothing any more, whatever is still under way; what runs goes on and what waits is left to storage. */
@@ -155,8 +157,9 @@ export class Lane {
     this.deps.wakeAt(atMs)
   }
 
-  /** Storage has due deliveries that this lane was not given (replay, hasten). */
-  noteMore(): void {
+  /** Storage has due ones that this lane was not given (replay, hasten); `ofKeys`: the next of an order key could not be. */
+  noteMore({ ofKeys = false } = {}): void {
+    if (ofKeys) this.#onward.lookAgain()
     this.#more = true
     this.#declined = true
   }
@@ -197,8 +200,7 @@ export class Lane {
   left(delivery: Delivery): void {
     this.#memory.forget(delivery.id)
     if (this.#loading) this.#leftMeanwhile.add(delivery.id)
-    // The next of its key could not be loaded before.
-    if (this.installation.order === 'fifo' && delivery.orderKey !== null) this.noteMore()
+    if (this.installation.order === 'fifo' && delivery.orderKey !== null) this.noteMore({ ofKeys: true })
   }
 
   /** Its host must not be asked now: it waits, uncounted, in memory or (when many do) in storage. */
@@ -347,7 +349,7 @@ export class Lane {
         untilMs,
         limit,
         exceptIds: this.#memory.ids(),
-        ...(order === 'fifo' ? { heads: true } : {}),
+        heads: order === 'fifo',
       })
       const nextDueMs = rows.length === limit ? null : await store.nextDue(workspace, id, untilMs)
       if (this.#stopped) return
@@ -355,7 +357,7 @@ export class Lane {
       // What is left of a full page for its pace is left again: the rest lies behind it.
       const passed = this.#memory.hasPassed()
       const last = rows.length === limit ? rows.at(-1) : undefined
-      if (passed && last !== undefined && order !== 'fifo') this.#onward.begin(last)
+      if (passed && last !== undefined) this.#onward.begin(last)
       await this.#lookOnward(untilMs)
       if (this.#stopped) return
       this.#more = (last !== undefined && !passed) || this.#declined || !isRunnable(this.state)
@@ -378,8 +380,8 @@ export class Lane {
   /** One page more of what lies behind those that wait for their pace. */
   async #lookOnward(untilMs: number): Promise<void> {
     const { store, clock } = this.deps
-    const { workspace, id } = this.installation
-    const lane = { workspace, installation: id, untilMs, exceptIds: [] }
+    const { workspace, id, order } = this.installation
+    const lane = { workspace, installation: id, untilMs, exceptIds: [], heads: order === 'fifo' }
     const { rows, againAtMs } = await this.#onward.page((page) => store.loadDue({ ...lane, ...page }), clock.nowMs)
     if (this.#stopped) return
     this.#take(rows, { onward: true })

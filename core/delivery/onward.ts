@@ -1,6 +1,7 @@
 /**
  * How far a lane has looked through storage behind what waits there for its pace, when that is more than it knows the ids of:
- * page by page, with a rest between, so that a long line costs the others a moment and the store little.
+ * page by page, with a rest between, so that a long line costs the others a moment and the store little: a page of heads of
+ * order keys costs as much as there are keys.
  */
 import type { Delivery } from '../model.ts'
 import type { DuePlace } from '../storage/store.ts'
@@ -15,7 +16,9 @@ export const isAfter = (one: DuePlace, other: DuePlace): boolean =>
 export interface Onward {
   /** What lies from there on is not known: it is looked at, also when it was before. */
   lookFrom(place: DuePlace): void
-  /** Unless it is looking somewhere already. */
+  /** What lies anywhere may be another than it was: it looks once more, after it has looked to the end. */
+  lookAgain(): void
+  /** The lane knows all up to there. Looks from there, or once more from there, unless it is looking already. */
   begin(place: DuePlace): void
   forget(): void
   isDue(nowMs: number): boolean
@@ -30,23 +33,37 @@ export interface Onward {
 export function createOnward(): Onward {
   let from: DuePlace | null = null
   let atMs = 0
+  let isStale = false
+  /** Where to look once more. */
+  let again: DuePlace | null = null
   return {
     lookFrom: ({ dueAtMs, id }) => {
       if (from === null || isAfter(from, { dueAtMs, id })) from = { dueAtMs, id }
     },
-    begin: ({ dueAtMs, id }) => void (from ??= { dueAtMs, id }),
+    lookAgain: () => {
+      isStale = true
+    },
+    begin: ({ dueAtMs, id }) => {
+      if (from === null) from = { dueAtMs, id }
+      else if (isStale) again = { dueAtMs, id }
+      isStale = false
+    },
     forget: () => {
       from = null
+      again = null
+      isStale = false
     },
     isDue: (nowMs) => from !== null && nowMs >= atMs,
     page: async (load, nowMs) => {
       const asked = from
       if (asked === null) return { rows: [], againAtMs: null }
+      const askedMs = nowMs()
       const rows = await load({ from: asked, limit: PAGE_ROWS })
       const last = rows.length === PAGE_ROWS ? rows.at(-1) : undefined
       // Otherwise something before it was left meanwhile, and it looks from there.
       if (from === asked) from = last === undefined ? null : { dueAtMs: last.dueAtMs, id: last.id }
-      atMs = nowMs() + REST_MS
+      if (from === null) [from, again] = [again, null]
+      atMs = nowMs() + Math.max(REST_MS, nowMs() - askedMs)
       return { rows, againAtMs: from === null ? null : atMs }
     },
   }

@@ -85,7 +85,7 @@ export type Verdict =
       readonly code: string
       readonly error: string
       readonly afterMs: number | undefined
-      /** The plugin knows that the receiver did nothing. */
+      /** The plugin knows that the receiver did nothing, or that nothing was sent. */
       readonly untouched?: boolean
     }
   | {
@@ -205,7 +205,7 @@ const exhaustedReason = (code: string): DeadReason => {
 const isTransientStatus = (status: number): boolean =>
   status === 408 || status === 425 || status === 429 || status >= 500
 
-/** The receiver said that it did nothing: what comes next is no repeat. */
+/** Nothing was done: what comes next is no repeat. */
 export const isUntouched = (verdict: Verdict): boolean => verdict.kind === 'retry' && verdict.untouched === true
 
 const SMTP_CLOSING = 421

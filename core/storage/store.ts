@@ -255,7 +255,7 @@ export interface Store {
     exceptIds: readonly string[]
     /** Of those sharing an order key only the oldest waiting one, and only when that one is due: what a FIFO lane may run. */
     heads?: boolean
-    /** None before this one; not together with `heads`. */
+    /** None before this one. */
     from?: DuePlace
   }): Promise<readonly Delivery[]>
   /** Unix ms at which the next waiting one is due, of those due later than `afterMs` (default: of all); null when none is. */

@@ -184,7 +184,7 @@ async function cursorOf(store: Store, { workspace, id, plugin }: Installation, c
 }
 
 type LaneDeps = Omit<Parameters<typeof createPump>[0], 'refused'> &
-  Omit<Parameters<typeof createDeliveryEngine>[0], 'disable' | 'refused'> & { readonly store: Store }
+  Omit<Parameters<typeof createDeliveryEngine>[0], 'disable' | 'refused' | 'alone'> & { readonly store: Store }
 
 /** What moves events and deliveries, with the one installation in it. */
 function openLanes(deps: LaneDeps, installation: Installation) {
@@ -203,7 +203,7 @@ function openLanes(deps: LaneDeps, installation: Installation) {
     place('disabled')
   }
   const refused: RefuseCredential = (_of, message) => disable(`${CREDENTIAL_REASON}${message}`)
-  const engine = createDeliveryEngine({ ...deps, refused, disable: (_key, why) => disable(why) })
+  const engine = createDeliveryEngine({ ...deps, alone: true, refused, disable: (_key, why) => disable(why) })
   const pump = createPump({ ...deps, refused })
   const scheduler = createScheduler(deps)
   const { forwarding, stored } = createForwarding({

@@ -336,6 +336,7 @@ test('while more is read from storage, what would be a smaller batch waits for i
     limits: { ...LIMITS, laneMemoryDeliveriesMax: 13 },
     logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => deps.logger },
     freshFrom: '',
+    overlapMs: 0,
     start: (_lane, deliveries) => started.push(deliveries),
     wakeAt: () => {},
   }
@@ -376,6 +377,7 @@ test('a load that was under way when the lane was stopped starts nothing', async
     limits: LIMITS,
     logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => deps.logger },
     freshFrom: '',
+    overlapMs: 0,
     start: (_lane, deliveries) => started.push(...deliveries.map(({ id }) => id)),
     wakeAt: () => {},
   }

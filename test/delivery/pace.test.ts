@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { createBreakers } from '../../core/delivery/breaker.ts'
 import { Lane } from '../../core/delivery/lane.ts'
 import type { LaneDeps } from '../../core/delivery/lane.ts'
+import { isAfter } from '../../core/delivery/onward.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { Delivery } from '../../core/model.ts'
 import type { Installation } from '../../core/registry/installation.ts'
@@ -18,8 +19,16 @@ interface Started {
   readonly atMs: number
 }
 
+/** Of each order key the oldest, and all without one. */
+function headsOf(all: readonly Delivery[]): readonly Delivery[] {
+  const first = new Map<string, string>()
+  for (const { id, orderKey } of all)
+    if (orderKey !== null && id < (first.get(orderKey) ?? '~')) first.set(orderKey, id)
+  return all.filter(({ id, orderKey }) => orderKey === null || first.get(orderKey) === id)
+}
+
 /** A lane over a list that stands for storage; runs end as soon as the test looks. */
-function openLane(manifest: object = PACED, limits: Partial<LaneDeps['limits']> = {}) {
+function openLane(manifest: object = PACED, limits: Partial<LaneDeps['limits']> = {}, order: 'none' | 'fifo' = 'none') {
   const clock = createManualClock(1_000_000)
   const stored = new Map<string, Delivery>()
   const started: Started[] = []
@@ -27,12 +36,17 @@ function openLane(manifest: object = PACED, limits: Partial<LaneDeps['limits']> 
   const wakes: number[] = []
   let made = 0
   const spec = (more: object): Installation =>
-    installation({ id: 'crm', code: {}, concurrency: 1_000, manifest: { ...manifest, ...more } })
+    installation({ id: 'crm', code: {}, concurrency: 1_000, order, manifest: { ...manifest, ...more } })
   const deps: LaneDeps = {
     store: {
-      loadDue: async ({ limit, exceptIds, from }) => {
+      loadDue: async ({ limit, exceptIds, from, heads, untilMs }) => {
         const except = new Set(exceptIds)
-        return [...stored.values()].filter(({ id }) => !except.has(id) && !(id < (from?.id ?? ''))).slice(0, limit)
+        const all = [...stored.values()].toSorted((a, b) => a.dueAtMs - b.dueAtMs || (a.id < b.id ? -1 : 1))
+        const eligible = heads === true ? headsOf(all) : all
+        const isFrom = (place: Delivery): boolean => from === undefined || !isAfter(from, place)
+        return eligible
+          .filter((each) => each.dueAtMs <= untilMs && !except.has(each.id) && isFrom(each))
+          .slice(0, limit)
       },
       nextDue: async () => null,
       headSeq: async () => 0,
@@ -42,6 +56,7 @@ function openLane(manifest: object = PACED, limits: Partial<LaneDeps['limits']> 
     limits: { ...LIMITS, ...limits },
     logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => deps.logger },
     freshFrom: '',
+    overlapMs: 0,
     start: (_lane, deliveries) => {
       const [{ name, paceKey } = { name: '', paceKey: null }] = deliveries
       started.push({ ids: deliveries.map(({ id }) => id), name, paceKey, atMs: clock.nowMs() })
@@ -65,14 +80,22 @@ function openLane(manifest: object = PACED, limits: Partial<LaneDeps['limits']> 
     lane,
     started,
     keys: (paceKey: string | null) => started.filter((each) => each.paceKey === paceKey),
-    add: (name: string, paceKey: string | null = null, count = 1): void => {
+    /** Each with an order key of its own, or all with that one. */
+    add: (name: string, paceKey: string | null = null, count = 1, orderKey?: string): void => {
       for (let n = 0; n < count; n += 1) {
         made += 1
         const id = `dlv_${String(made).padStart(6, '0')}`
         const one = { id, kind: 'action', name, paceKey, dueAtMs: 0, attempts: 0, eventId: null, host: null }
-        stored.set(id, one as Delivery)
-        lane.push(one as Delivery)
+        const keyed = { ...one, orderKey: orderKey ?? `key of ${id}` } as Delivery
+        stored.set(id, keyed)
+        lane.push(keyed)
       }
+    },
+    /** Its last attempt failed, as storage has it: it waits for that time. */
+    retryAt: (orderKey: string, dueAtMs: number): void => {
+      const head = headsOf([...stored.values()]).find((each) => each.orderKey === orderKey)
+      if (head === undefined) throw new Error(`Nothing waits for ${orderKey}.`)
+      stored.set(head.id, { ...head, attempts: 1, dueAtMs })
     },
     reconfigure: (more: object) => lane.reconfigure(spec(more), 'ready'),
     /** Moves from one wake-up to the next, as the queue would call, until that time has passed. */
@@ -172,6 +195,30 @@ test('a key with more due than the memory has ids for leaves room for all others
   await world.run(0)
   expect(world.started.slice(before).map(({ paceKey }) => paceKey)).toEqual(['new'])
 })
+
+test('fifo: however long a paced line is, what shares an order key waits for its head, and nothing else for the line', async () => {
+  const world = openLane(PACED, {}, 'fifo')
+  world.add('free', null, 1, 'K')
+  world.retryAt('K', 1_000_000 + 12_000)
+  world.add('post', 'slow', 25_000)
+  await world.run(3_000)
+  expect(world.keys('slow').length).toBeGreaterThan(5)
+  const others = (...names: string[]) =>
+    world.started.filter(({ name, paceKey }) => names.includes(paceKey ?? name)).map(({ ids }) => ids[0])
+  world.add('free', null, 2, 'K')
+  await world.run(3_000)
+  expect(others('free', 'quick')).toEqual([])
+  // Another key waits neither for it nor for the line.
+  world.add('free', null, 3, 'L')
+  world.add('post', 'quick', 2)
+  await world.run(3_000)
+  expect(others('free')).toEqual(['dlv_025004', 'dlv_025005', 'dlv_025006'])
+  expect(others('quick')).toEqual(['dlv_025007', 'dlv_025008'])
+  world.lane.noteDue(1_000_000 + 12_000)
+  await world.run(5_000)
+  expect(others('free').slice(3)).toEqual(['dlv_000001', 'dlv_025002', 'dlv_025003'])
+  expect(new Set(gaps(world.keys('slow')))).toEqual(new Set([500]))
+}, 60_000)
 
 test('hundreds of keys at once: each at its pace', async () => {
   const world = openLane(PACED, { laneMemoryDeliveriesMax: 100 })

@@ -4,6 +4,7 @@ import { systemClock } from '../../core/clock.ts'
 import { createEarlierAttempts } from '../../core/delivery/earlier-attempts.ts'
 import { replayDeliveries } from '../../core/delivery/replay.ts'
 import { HubError } from '../../core/errors.ts'
+import { LIMITS } from '../../core/limits.ts'
 import type { Delivery } from '../../core/model.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { tempDir } from '../support/temp.ts'
@@ -220,4 +221,33 @@ test('an attempt that the receiver is known to have done nothing in makes no rep
   await world.submit({ n: 0 })
   await world.settled()
   expect(told).toEqual([false, false, false, true])
+})
+
+test('in a fleet the process before may be at an attempt for as long as an action may take', async () => {
+  for (const alone of [true, false]) {
+    await using dir = await tempDir('overlap')
+    const told: number[] = []
+    const code: DoublePlugin = {
+      on: { 'response.submitted': (event, ctx) => ctx.enqueue('tell', event.data ?? {}) },
+      actions: {
+        tell: async ([item]) => {
+          const { sentBefore } = item!.delivery
+          if (sentBefore === undefined) return { outcome: 'retry', reason: 'again', afterMs: 50 }
+          told.push(Date.parse(sentBefore))
+          return { outcome: 'delivered' }
+        },
+      },
+    }
+    const options = { dir: dir.path, alone, installations: [{ id: 'crm', code, retry: { delaysMs: [200] } }] }
+    const before = await openWorld(options)
+    await before.submit({ n: 0 })
+    await until('the first attempt', async () => (await before.deliveries({ state: 'retrying' })).length === 1)
+    await before.stop(0)
+    const beganMs = Date.now()
+    await using world = await openWorld(options)
+    await world.settled()
+    const aheadMs = (told[0] ?? 0) - beganMs
+    expect(aheadMs).toBeGreaterThanOrEqual(alone ? 0 : LIMITS.pluginActionWallMs)
+    expect(aheadMs).toBeLessThan(alone ? 5_000 : LIMITS.pluginActionWallMs + 5_000)
+  }
 })

@@ -50,6 +50,7 @@ export interface WorldOptions {
   /** The same folder again: a restart. */
   readonly dir?: string
   readonly clock?: Clock
+  readonly alone?: boolean
 }
 
 /** What the machinery had to say; shown when a test fails for a reason nobody expected. */
@@ -159,7 +160,6 @@ export async function openWorld(options: WorldOptions) {
   const limits: Limits = { ...LIMITS, ...options.limits }
   const clock = options.clock ?? systemClock
   const counts = new Map<string, number>()
-  const meter = countingMeter(counts)
   const store = await openSqliteStore({
     dir,
     limits,
@@ -204,7 +204,7 @@ export async function openWorld(options: WorldOptions) {
     published,
     runs: { record: (end: RunEnd) => void runs.push(end) },
     logger: silent,
-    meter,
+    meter: countingMeter(counts),
     clock,
     limits,
     random: () => 0.5,
@@ -224,6 +224,7 @@ export async function openWorld(options: WorldOptions) {
   }
   const engine = createDeliveryEngine({
     ...shared,
+    alone: options.alone ?? true,
     breakers,
     eventInMemory: recent.byId,
     disable: (key, reason) => {

@@ -22,6 +22,9 @@ const DUE_FROM = `SELECT id FROM deliveries
   WHERE workspace = ? AND installation = ? AND finished_at IS NULL AND due_at_ms <= ? AND (due_at_ms, id) >= (?, ?)
   ORDER BY due_at_ms, id LIMIT ?`
 
+/** No delivery comes before it. */
+const BEGINNING: DuePlace = { dueAtMs: 0, id: '' }
+
 /**
  * Walks from one order key to the next and takes the oldest of each, so that a long queue behind one key costs nothing;
  * deliveries without a key stand in no queue.
@@ -45,7 +48,7 @@ const DUE_HEADS = `WITH RECURSIVE lane (workspace, installation) AS (SELECT ?, ?
     UNION ALL
     SELECT d.id, d.due_at_ms FROM lane, deliveries d WHERE d.workspace = lane.workspace
       AND d.installation = lane.installation AND d.finished_at IS NULL AND d.order_key IS NULL
-  ) AS eligible WHERE due_at_ms <= ? ORDER BY due_at_ms, id LIMIT ?`
+  ) AS eligible WHERE due_at_ms <= ? AND (due_at_ms, id) >= (?, ?) ORDER BY due_at_ms, id LIMIT ?`
 
 /**
  * Those due, oldest due first. The ids come from the index alone, so the ones the caller holds already cost no row; the
@@ -60,13 +63,19 @@ export function* loadDue(query: {
   readonly heads?: boolean
   readonly from?: DuePlace
 }): Procedure<readonly DeliveryRow[]> {
-  const { workspace, installation, limit, from } = query
+  const { workspace, installation, limit } = query
   const countMax = limit + query.exceptIds.length
   const lane = [workspace, installation, Math.floor(query.untilMs)]
+  const from = query.from ?? (query.heads === true ? BEGINNING : undefined)
   const due =
     from === undefined
-      ? yield* all<{ id: string }>(query.heads === true ? DUE_HEADS : DUE, [...lane, countMax])
-      : yield* all<{ id: string }>(DUE_FROM, [...lane, from.dueAtMs, from.id, countMax])
+      ? yield* all<{ id: string }>(DUE, [...lane, countMax])
+      : yield* all<{ id: string }>(query.heads === true ? DUE_HEADS : DUE_FROM, [
+          ...lane,
+          from.dueAtMs,
+          from.id,
+          countMax,
+        ])
   const except = new Set(query.exceptIds)
   const wanted = due.filter((row) => !except.has(row.id)).slice(0, limit)
   return yield* allMany<DeliveryRow>(

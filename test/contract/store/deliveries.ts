@@ -83,6 +83,9 @@ export function deliveriesPart(shared: SharedStore): void {
       expect(ids(await store.loadDue(due(workspace, { heads: true, exceptIds: [free2.id], limit: 1 })))).toEqual([
         free1.id,
       ])
+      const from = { dueAtMs: free1.dueAtMs, id: free1.id }
+      expect(ids(await store.loadDue(due(workspace, { heads: true, from })))).toEqual([free1.id, a1.id])
+      expect(ids(await store.loadDue(due(workspace, { heads: true, from, limit: 1 })))).toEqual([free1.id])
       await store.finishAttempts([retried(a1.id, { workspace })])
       expect(ids(await store.loadDue(due(workspace, { heads: true })))).toEqual([free2.id, free1.id])
       await store.finishAttempts([died(a1.id, { workspace }), finished({ workspace, deliveryId: b1.id })])

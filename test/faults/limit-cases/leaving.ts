@@ -49,6 +49,7 @@ export const leaving: LimitCases<
   | 'attemptBodyBytesMax'
   | 'deliveryConcurrency'
   | 'retryAfterMsMax'
+  | 'untouchedAgeMsMax'
   | 'retryJitterFraction'
   | 'breakerFailuresMax'
   | 'breakerProbeMs'
@@ -85,6 +86,10 @@ export const leaving: LimitCases<
     const wait = (random: number) =>
       backoffMs({ retry: { delaysMs: [10_000] }, step: 1, limits: LIMITS, random: () => random })
     expect([wait(0), wait(0.5), wait(0.999_999_999)]).toEqual([8_000, 10_000, 12_000])
+  },
+  untouchedAgeMsMax: {
+    in: 'test/delivery/untouched.test.ts',
+    test: 'an attempt in which nothing was done takes no step of the schedule, until the delivery is three days old',
   },
   breakerFailuresMax: BREAKER,
   breakerProbeMs: BREAKER,
