@@ -49,6 +49,7 @@ const TEXTS = [
   '9',
   'null',
   '\\',
+  'a\nb',
 ]
 const NUMBERS = [0, -0, 1, -1, 0.5, 9, 10, 1e15, -1e300, 2 ** 53 - 1]
 
@@ -79,8 +80,8 @@ test('generated filters over generated responses: no difference', async () => {
     if (kind === 4) return { $exists: chance(0.5) }
     if (kind === 5)
       return {
-        $regex: pick(['^a', 'a', 'B$', '.', '^$', '\\d+', '[äb]', "o'c"]),
-        ...(chance(0.5) ? { $options: 'i' } : {}),
+        $regex: pick(['^a', 'a', 'B$', '.', '^$', '\\d+', '[äb]', "o'c", '^b']),
+        ...(chance(0.5) ? { $options: pick(['i', 'm', 's', 'im', '']) } : {}),
       }
     if (kind === 6 && depth > 0) {
       const inner = condition(depth - 1)

@@ -95,6 +95,8 @@ test('what cannot be asked is told with every place, and nothing is evaluated', 
       ],
     }),
   ])
+  const pattern = await ask({ form_id: 'comma-survey', aggregate: 'count', filter: { age: { $regex: '(' } } })
+  expect([pattern.status, pattern.text]).toEqual([422, expect.stringContaining('that is no pattern: missing )')])
   expect((await ask({ form_id: 'nobody', aggregate: 'count' })).status).toBe(404)
   expect((await hub.api('POST', '/api/v2/analytics/query', {}, { key: null })).status).toBe(401)
   // The door that is open for other plugins is none to this one, and a key alone is not enough.

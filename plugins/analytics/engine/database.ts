@@ -1,11 +1,15 @@
 /** The DuckDB file of one installation: opened shut in, and thrown away when it cannot be opened, since the log can make it again. */
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { BIGINT, BOOLEAN, DOUBLE, DuckDBInstance, VARCHAR } from '@duckdb/node-api'
 import type { DuckDBConnection } from '@duckdb/node-api'
 
+/** What a question may put on disk, in memories. */
+const SPILL_FACTOR = 4
+
 /** Changes when the tables do; a file of another layout is made anew. */
-const LAYOUT = 1
+const LAYOUT = 2
 
 export interface DatabaseOptions {
   readonly dir: string
@@ -23,12 +27,35 @@ export interface Database {
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const file = join(options.dir, 'analytics.duckdb')
   await mkdir(options.dir, { recursive: true, mode: 0o700 })
+  // What a kill has left of questions that went to disk.
+  await rm(join(options.dir, SPILL), { recursive: true, force: true })
   try {
-    return await open(file, options)
+    return await openInTurn(file, options)
   } catch (error) {
+    // It is whole, and somebody's, or there is no room for it: nothing that a new file would mend.
+    if (!isDamage(error)) throw error
     options.warn('the projection cannot be opened and is made anew', { file, error: String(error) })
     await Promise.all([file, `${file}.wal`].map((each) => rm(each, { force: true })))
     return await open(file, options)
+  }
+}
+
+const SPILL = 'spill'
+const LOCK_TRIES_MAX = 40
+const LOCK_WAIT_MS = 250
+const isLock = (error: unknown): boolean => /could not set lock|conflicting lock/i.test(String(error))
+const isDamage = (error: unknown): boolean =>
+  !isLock(error) && !/no space|permission denied|too many open files|out of memory/i.test(String(error))
+
+/** The process that had it may be on its way out still. */
+async function openInTurn(file: string, options: DatabaseOptions): Promise<Database> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await open(file, options)
+    } catch (error) {
+      if (!isLock(error) || tries >= LOCK_TRIES_MAX) throw error
+      await sleep(LOCK_WAIT_MS)
+    }
   }
 }
 
@@ -36,7 +63,8 @@ async function open(file: string, { memoryMb, dir }: DatabaseOptions): Promise<D
   const instance = await DuckDBInstance.create(file, {
     memory_limit: `${memoryMb}MB`,
     threads: '2',
-    temp_directory: join(dir, 'spill'),
+    temp_directory: join(dir, SPILL),
+    max_temp_directory_size: `${memoryMb * SPILL_FACTOR}MB`,
     // Nothing of a question may open a socket or load code.
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',

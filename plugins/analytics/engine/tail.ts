@@ -1,5 +1,5 @@
 /** Keeps the projection at the end of the log: woken when something comes, with a look of its own from time to time. */
-import type { NativeServices } from 'manifold/plugin'
+import type { LoggedEvent, NativeServices } from 'manifold/plugin'
 import type { Projection } from './projection.ts'
 
 const READ_MAX = 5_000
@@ -45,9 +45,28 @@ export function openTail({ log, say }: Services, projection: Projection): Tail {
     const after = projection.applied()
     const { events, next } = await log.read({ after, limit: READ_MAX })
     if (next === after) return false
-    await projection.apply(events, next)
+    await applyAll(events, next)
     settle()
     return true
+  }
+  /** One that the engine does not take is found by halves and left out: it must not stand in the way of all behind it. */
+  const applyAll = async (given: readonly LoggedEvent[], reached: number): Promise<void> => {
+    // Of a batch that failed half-way the first half may be there.
+    const events = given.filter(({ seq }) => seq > projection.applied())
+    try {
+      return await projection.apply(events, reached)
+    } catch (error) {
+      const [first] = events
+      // Not for what was in it.
+      if (first === undefined) throw error
+      if (events.length === 1) {
+        await projection.apply([], reached)
+        return say('error', 'an event is left out of the projection: the engine does not take it', { seq: first.seq })
+      }
+      const half = Math.floor(events.length / 2)
+      await applyAll(events.slice(0, half), events[half - 1]?.seq ?? reached)
+      await applyAll(events.slice(half), reached)
+    }
   }
   const work = async (): Promise<void> => {
     while (!isClosed) {

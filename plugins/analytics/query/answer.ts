@@ -5,6 +5,7 @@ import type { ProjectedForm } from '../engine/projection.ts'
 import { compile } from './compile.ts'
 import type { Statement } from './compile.ts'
 import type { Question } from './question.ts'
+import { Refusal } from './refusal.ts'
 
 export interface Answer {
   readonly groups: readonly string[]
@@ -40,7 +41,7 @@ export function openAsker(readers: Readers, { timezone: zone }: { readonly timez
           ? await spanOf(ask, form)
           : { fromMs: 0, toMs: 0 }
         const statement = compile({ question, form, timezone, span })
-        return { statement, rows: await ask(statement.sql, statement.values) }
+        return { statement, rows: await ask(statement.sql, statement.values).catch(unreadable) }
       })
       const answer = answerOf(found.statement, found.rows, { question, tookMs: performance.now() - startedMs })
       kept.set(key, answer)
@@ -48,6 +49,13 @@ export function openAsker(readers: Readers, { timezone: zone }: { readonly timez
       return { ...answer, isCached: false }
     },
   }
+}
+
+/** What only the engine can tell of a question: a pattern that is none. */
+function unreadable(error: unknown): never {
+  const words = /Invalid Input Error: (.*)/.exec(String(error))?.[1]
+  if (words === undefined) throw error
+  throw new Refusal([{ pointer: '/filter', detail: `has a $regex that is no pattern: ${words}` }])
 }
 
 /** When its responses began and ended, at the ends. */

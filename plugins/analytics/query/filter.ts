@@ -148,11 +148,11 @@ class Compiler {
       return this.#refuse(at, '$options may have i, m and s')
     const { name, kind } = column
     if (kind !== 'text' && kind !== 'list') return FALSE
-    const pattern = this.#text(value)
-    // RE2: no pattern takes longer than the text is long.
-    const flags = `'${[...new Set(options ?? '')].join('')}'`
-    if (kind === 'text') return `(regexp_matches(${name}, ${pattern}, ${flags}))`
-    return `(len(list_filter(${name}, lambda x: regexp_matches(x, ${pattern}, ${flags}))) > 0)`
+    // RE2: no pattern takes longer than the text is long. Its own flags mean what MongoDB's do; the engine's do not.
+    const flags = [...new Set(options ?? '')].join('')
+    const pattern = this.#text(flags === '' ? value : `(?${flags})${value}`)
+    if (kind === 'text') return `(regexp_matches(${name}, ${pattern}))`
+    return `(len(list_filter(${name}, lambda x: regexp_matches(x, ${pattern}))) > 0)`
   }
 
   /** The value as SQL for this column; null: it is of another type and can never match. */
