@@ -5,12 +5,15 @@ import type { MailOrder, MailServer } from '../../core/capabilities/mail-server.
 import { createRunCapabilities } from '../../core/capabilities/run-capabilities.ts'
 import type { MailSettings } from '../../core/config/config.ts'
 import { mailPrint } from '../../core/config/mail-settings.ts'
+import { receiverEvidence, rulingOf } from '../../core/delivery/outcome.ts'
 import { HubError } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
 import { maskedAddress, mailAddress } from '../../core/capabilities/mail-address.ts'
 import { testPlugin } from '../../core/testing/index.ts'
 import type { TestPlugin, TestPluginOptions } from '../../core/testing/index.ts'
 import { installation } from '../delivery/world.ts'
+import { startReceiver } from '../support/receiver.ts'
+import type { Receiver } from '../support/receiver.ts'
 import { pluginFiles } from '../testing/plugins.ts'
 
 const field = (key: string, type: 'email' | 'text', pii: boolean) => ({ key, type, pii })
@@ -296,6 +299,7 @@ describe('in line for the mail server', () => {
     send: MailServer['send'],
     breakerMs: () => number | null = () => null,
     mailOf?: MailSettings | null,
+    receiver?: Receiver,
   ) => {
     const from = { name: '', address: 'hub@manifold.example' }
     const settings = { host: 'mail', port: 25, tls: 'none', user: null, password: null, from } as const
@@ -304,7 +308,7 @@ describe('in line for the mail server', () => {
     }
     const capabilities = createRunCapabilities({
       store: { kvGet: none, kvList: none, tallies: none, getResponse: none, listResponses: none },
-      http: createGuardedHttp({ allow: [], limits: LIMITS }),
+      http: createGuardedHttp({ allow: ['127.0.0.1'], limits: LIMITS }),
       mail: { settings: () => settings, send, configure: none, close: none },
       clock: { nowMs: () => 0, monotonicMs: () => 0 },
       limits: LIMITS,
@@ -312,10 +316,14 @@ describe('in line for the mail server', () => {
       formOf: none,
     })
     const email = { addresses: [MAIL.to], fields: [], server: mailPrint(mailOf === undefined ? settings : mailOf) }
-    return capabilities.open(installation({ id: 'mail', code: {}, email }), {
-      deadlineMs: 20_000,
-      actFor: { deliveryId: 'dlv_1', responseId: null },
-    })
+    const http = { hosts: receiver === undefined ? [] : [`127.0.0.1:${receiver.port}`], methods: ['POST'] }
+    return capabilities.open(
+      { ...installation({ id: 'mail', code: {}, email }), http },
+      {
+        deadlineMs: 20_000,
+        actFor: { deliveryId: 'dlv_1', responseId: null },
+      },
+    )
   }
   const failureOf = (run: ReturnType<typeof openRun>): Promise<unknown> =>
     run.handler('email', MAIL).then(
@@ -335,6 +343,32 @@ describe('in line for the mail server', () => {
     expect(orders[0]?.lineMs).toBe(10_000)
     expect(orders[0]?.begins()).toBe(LIMITS.emailTimeoutMs)
   })
+
+  test.each([
+    ['the line', undefined],
+    ['another mail server', null],
+  ] as const)(
+    '%s interrupts no run that has sent something: it is counted, and says nothing of hosts',
+    async (_, of) => {
+      await using receiver = await startReceiver()
+      const run = openRun(
+        () => Promise.reject(new HubError('plugin_interrupted', 'no turn')),
+        () => null,
+        of,
+        receiver,
+      )
+      await run.handler('http', { method: 'POST', url: `${receiver.url}/`, body: 'x' })
+      const failure = await run.handler('email', MAIL).catch((error: unknown) => error as HubError)
+      expect(failure).toMatchObject({ code: 'email_timeout' })
+      const verdict = rulingOf(failure as HubError)
+      expect(verdict).toMatchObject({ kind: 'retry', code: 'email_timeout' })
+      expect(receiver.requests).toHaveLength(1)
+      const { exchanges, hosts } = run
+      expect([...receiverEvidence(verdict, { exchanges, hosts, host: run.lastHost() })]).toEqual([
+        [`127.0.0.1:${receiver.port}`, 'works'],
+      ])
+    },
+  )
 
   test('what a run was made for goes by no other mail server', async () => {
     const run = openRun(
