@@ -49,7 +49,10 @@ export async function sendEmail(args: Args, scope: EmailScope): Promise<Json> {
   if (mail === undefined || settings === null) throw unconfigured()
   // A new file is being put to work: what this one says of a login would be held against the other's.
   if (grant.server !== mailPrint(settings))
-    throw new HubError('plugin_interrupted', 'The mail server is being changed; the e-mail is for another run.')
+    throw counted(
+      new HubError('plugin_interrupted', 'The mail server is being changed; the e-mail is for another run.'),
+      trace,
+    )
   const email = emailOf(withoutOddReplyTo(args), { deliveryId: actFor.deliveryId, from: settings.from })
   await checkRecipient(email.to, grant, { ...scope, actFor })
   const host = `${settings.host}:${settings.port}`
@@ -89,12 +92,22 @@ export async function sendEmail(args: Args, scope: EmailScope): Promise<Json> {
         ? error
         : new HubError('internal', 'The e-mail failed inside the hub.', { cause: error })
     record(failure)
-    throw failure
+    throw counted(failure, trace)
   }
 }
 
 /** Of the run's time; the rest is for the message, so that none is begun that would be cut off between its end and the answer. */
 const LINE_FRACTION = 0.5
+
+/**
+ * A run that the hub interrupts is repeated at once and counts for nothing, which is right only while it has begun nothing:
+ * whatever it had sent before would go out with each repeat. It says nothing of the mail server either way.
+ */
+function counted(failure: HubError, trace: HttpTrace): HubError {
+  if (failure.code !== 'plugin_interrupted' || trace.begun === 0) return failure
+  trace.lastHost = null
+  return new HubError('email_timeout', failure.message, { cause: failure })
+}
 
 function checkBreaker(host: string, { breakerOpenMs }: EmailScope): void {
   const openMs = breakerOpenMs(host)

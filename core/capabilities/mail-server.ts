@@ -124,7 +124,7 @@ export function createMailServer(options: MailServerOptions): MailServer {
 
 const ends = (afterMs: number): AbortSignal => AbortSignal.timeout(Math.max(1, Math.ceil(afterMs)))
 
-/** No fault of the message or of the server: its delivery is next again, uncounted. */
+/** No fault of the message or of the server: the delivery of a run that has begun nothing is next again, uncounted. */
 const noTurn = (host: string): HubError =>
   new HubError(
     'plugin_interrupted',

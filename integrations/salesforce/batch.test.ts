@@ -164,6 +164,23 @@ test('an API version that is retired stops the installation at the first answer'
   expect(plugin.reason()).toContain('UNSUPPORTED_API_VERSION')
 })
 
+test('404 is of the rows in its call: those of later calls were not sent, and go out once it is mended', async () => {
+  await using plugin = await open({ batchSize: 10, apiVersion: '29.0' })
+  const outcomes = await plugin.run(
+    'upsert',
+    Array.from({ length: 30 }, (_, n) => ({ event: person(n) })),
+  )
+  expect(collections().length).toBe(1)
+  for (const dead of outcomes.slice(0, 10))
+    expect(dead).toMatchObject({ outcome: 'dead', code: 'config_invalid', disable: true })
+  for (const later of outcomes.slice(10))
+    expect(later).toMatchObject({
+      outcome: 'retry',
+      code: 'left_over',
+      message: expect.stringContaining('UNSUPPORTED_API_VERSION'),
+    })
+})
+
 test('80 % of the calls of a day are told once, and counted', async () => {
   await using plugin = await open()
   fake.callsUsed = 79_998

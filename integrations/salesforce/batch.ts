@@ -93,14 +93,14 @@ function openCalls(ctx: RunCtx): Calls {
   let callsLeft = CALLS_MAX
   let again: Row[] = []
   const wereAgain = new Set<Row>()
-  /** What holds for every call to come. */
+  /** What becomes of every call to come; none is made. */
   let closed: FinalOutcome | null = null
 
   const settle = (rows: readonly Row[], outcome: FinalOutcome): void => {
     for (const { place } of rows) outcomes.set(place, outcome)
   }
   const failed = (rows: readonly Row[], outcome: FinalOutcome): 'failed' => {
-    if (isForAll(outcome)) closed = outcome
+    closed ??= forTheRest(outcome)
     settle(rows, outcome)
     return 'failed'
   }
@@ -147,12 +147,24 @@ function openCalls(ctx: RunCtx): Calls {
   }
 }
 
-const isForAll = (outcome: FinalOutcome): boolean =>
-  outcome.outcome === 'unauthorized' || (outcome.outcome === 'dead' && outcome.disable === true)
+/**
+ * What an answer that stops the installation means for the rows of later calls; null: nothing. Only those in the call that
+ * was answered are dead: the others were never sent, and go out once it is resumed.
+ */
+function forTheRest(outcome: FinalOutcome): FinalOutcome | null {
+  if (outcome.outcome === 'unauthorized') return outcome
+  if (outcome.outcome !== 'dead' || outcome.disable !== true) return null
+  return retry(`Not sent, since another call of the run stopped the installation: ${outcome.message}`, {
+    code: LEFT_OVER_CODE,
+    untouched: true,
+  })
+}
+
+const LEFT_OVER_CODE = 'left_over'
 
 /** Nothing of it was sent. */
 const LEFT_OVER = retry('The run had no time or no request left for this record.', {
-  code: 'left_over',
+  code: LEFT_OVER_CODE,
   untouched: true,
 })
 
