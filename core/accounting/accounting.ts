@@ -10,6 +10,7 @@ import type { Run, RunResult, Sandbox } from '../sandbox/sandbox.ts'
 import type { CpuPlace, Offence } from '../sandbox/options.ts'
 import { Account } from './account.ts'
 import { costBeside, costOf, offenceCost } from './cost.ts'
+import type { Cost } from './cost.ts'
 import { Handover } from './handover.ts'
 import type { TakeParcels } from './handover.ts'
 import type { Usage } from './usage.ts'
@@ -23,6 +24,8 @@ export interface Accounting {
   spent(key: string, cpuMs: number, where: CpuPlace): void
   /** What one did beside breaking a limit of its own. */
   offended(key: string, what: Offence): void
+  /** The same where transforms run, whose input a stranger chooses: all of it counts, and only loading costs points. */
+  readonly besideTransforms: Pick<Accounting, 'spent' | 'offended'>
   /** From now on other processes are told what ran here of what they have the accounts of. */
   handTo(take: TakeParcels): void
   /** Hands over what is left, when this process is about to end. */
@@ -42,6 +45,18 @@ export function createAccounting(deps: WardenDeps & { readonly clock: Clock; rea
   const accounts = new Map<string, Account>()
   const warden = new Warden(deps)
   const handover = new Handover({ ...deps, known: (key) => deps.roster().find(key) !== undefined })
+  const spent = (key: string, cpuMs: number, cost: Cost | null): void => {
+    const account = accounts.get(key)
+    if (account === undefined) return handover.spent(key, cpuMs, cost)
+    account.spent(cpuMs, clock.monotonicMs())
+    if (cost !== null) warden.charge(key, cost)
+  }
+  const offended = (key: string, what: Offence, cost: Cost | null): void => {
+    const account = accounts.get(key)
+    if (account === undefined) return handover.offended(key, what, cost)
+    account.offended(what)
+    if (cost !== null) warden.charge(key, cost)
+  }
   return {
     heard: (key, run, result) => {
       const cost = costOf(run.input, result, limits)
@@ -51,19 +66,11 @@ export function createAccounting(deps: WardenDeps & { readonly clock: Clock; rea
       warden.ran(key, result.cpuMs)
       if (cost !== null) warden.charge(key, cost)
     },
-    spent: (key, cpuMs, where) => {
-      const cost = costBeside(cpuMs, where, limits)
-      const account = accounts.get(key)
-      if (account === undefined) return handover.spent(key, cpuMs, cost)
-      account.spent(cpuMs, clock.monotonicMs())
-      if (cost !== null) warden.charge(key, cost)
-    },
-    offended: (key, what) => {
-      const cost = offenceCost(what, limits)
-      const account = accounts.get(key)
-      if (account === undefined) return handover.offended(key, what, cost)
-      account.offended(what)
-      warden.charge(key, cost)
+    spent: (key, cpuMs, where) => spent(key, cpuMs, costBeside(cpuMs, where, limits)),
+    offended: (key, what) => offended(key, what, offenceCost(what, limits)),
+    besideTransforms: {
+      spent: (key, cpuMs, where) => spent(key, cpuMs, where === 'loading' ? costBeside(cpuMs, where, limits) : null),
+      offended: (key, what) => offended(key, what, null),
     },
     handTo: (take) => handover.to(take),
     handOver: () => handover.flush(),

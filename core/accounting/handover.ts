@@ -82,10 +82,10 @@ export class Handover {
     if (cost !== null) spend(open, cost)
   }
 
-  offended(key: string, what: Offence, cost: Cost): void {
+  offended(key: string, what: Offence, cost: Cost | null): void {
     const open = this.#open(key)
     open.tally.offended(what)
-    spend(open, cost)
+    if (cost !== null) spend(open, cost)
   }
 
   /** Hands over what there is by then, one after the other; never rejects. */

@@ -34,16 +34,16 @@ export function openAccountedSandboxes(
   // Not its transform: senders wait for that, and what handlers use is not its fault.
   const setApart = (key: string, isApart: boolean): Promise<void> => isolates.setApart(key, isApart)
   const accounting = createAccounting({ ...deps, setApart })
-  const open = (): Sandbox =>
+  const open = (beside: Accounting['besideTransforms']): Sandbox =>
     createSandbox({
       logger,
       limits,
       onRestart: (group, why) => meter.sandboxRestart(group, why),
-      onOffence: (key, what) => accounting.offended(key, what),
-      onCpu: (key, cpuMs, where) => accounting.spent(key, cpuMs, where),
+      onOffence: (key, what) => beside.offended(key, what),
+      onCpu: (key, cpuMs, where) => beside.spent(key, cpuMs, where),
     })
-  const isolates = open()
-  const forTransforms = open()
+  const isolates = open(accounting)
+  const forTransforms = open(accounting.besideTransforms)
   const all = [isolates, forTransforms]
   const everyone = bothRuntimes(isolates, deps.native)
   return {

@@ -115,6 +115,21 @@ describe('no points left', () => {
     expect(world.accounting.usage({ units: [] }).get(KEY)).toMatchObject({ breaches: { killed: 6 }, points: 0 })
   })
 
+  it('what a stranger can make a transform do costs it no points, and is counted', async () => {
+    await using world = await openWorld(dir)
+    const { besideTransforms } = world.accounting
+    for (let n = 0; n < 20; n += 1) {
+      besideTransforms.offended(KEY, 'killed')
+      besideTransforms.offended(KEY, 'bridge')
+      besideTransforms.spent(KEY, 10_000, 'broken runs')
+    }
+    const used = world.accounting.usage({ units: [] }).get(KEY)
+    expect(used).toMatchObject({ breaches: { killed: 20, bridge: 20 }, cpuMs: 200_000, points: LIMITS.pluginPointsMax })
+    // Its own code, which no stranger chooses.
+    besideTransforms.spent(KEY, 550, 'loading')
+    expect(world.points()).toBeLessThan(LIMITS.pluginPointsMax)
+  })
+
   it('the third time within a day it stays out, until a person lets it in, with all its points', async () => {
     await using world = await openWorld(dir)
     for (const _ of [1, 2]) {
