@@ -52,20 +52,10 @@ interface AddressedRequest {
 /** Rejects with `not_found` for what the manifest does not declare, else with the run's own error. */
 export function openRouteCall(deps: RouteCallDeps) {
   return async (input: AddressedRequest): Promise<RouteResponse> => {
-    const { request } = input
-    const { installation, route } = await serving(deps, input)
-    const { routes } = installation.plugin.manifest
-    const { name, params } = route
-    const nowMs = deps.clock.nowMs()
-    const run = { id: newId('run', nowMs), name, startedAtMs: nowMs, startedMonoMs: deps.clock.monotonicMs() }
-    const { headers, query } = request
-    const arrival = { headers, query, params, bytes: Buffer.from(request.bytes, 'base64') }
-    const opened = deps.capabilities.open(installation, {
-      deadlineMs: nowMs + installation.limits.routeWallMs,
-      route: { arrival, ...deps.inlet },
-    })
-    const { limits } = deps
-    const seen = await seenRequest({ request, route, arrival, body: routes[name]?.body, mask: opened.mask, limits })
+    let ready = await prepare(deps, input)
+    // A swap that ended while the body was read: nothing of the old one meets new code.
+    while (!isStill(deps.roster, ready.installation)) ready = await prepare(deps, input)
+    const { installation, opened, run, seen, name, nowMs } = ready
     const result = await deps.sandbox.runEach(installation.key, {
       id: run.id,
       attempt: 1,
@@ -89,6 +79,27 @@ export function openRouteCall(deps: RouteCallDeps) {
     }
   }
 }
+
+/** Who answers, and the request as it gets to see it. */
+async function prepare(deps: RouteCallDeps, input: AddressedRequest) {
+  const { request } = input
+  const { installation, route } = await serving(deps, input)
+  const { name, params } = route
+  const nowMs = deps.clock.nowMs()
+  const run = { id: newId('run', nowMs), name, startedAtMs: nowMs, startedMonoMs: deps.clock.monotonicMs() }
+  const { headers, query } = request
+  const arrival = { headers, query, params, bytes: Buffer.from(request.bytes, 'base64') }
+  const opened = deps.capabilities.open(installation, {
+    deadlineMs: nowMs + installation.limits.routeWallMs,
+    route: { arrival, ...deps.inlet },
+  })
+  const { body } = installation.plugin.manifest.routes[name] ?? {}
+  const seen = await seenRequest({ request, route, arrival, body, mask: opened.mask, limits: deps.limits })
+  return { installation, opened, run, seen, name, nowMs }
+}
+
+const isStill = (roster: RouteCallDeps['roster'], { key, hash }: Installation): boolean =>
+  roster.find(key)?.installation.hash === hash && roster.isUp(key)
 
 interface Serving {
   readonly installation: Installation

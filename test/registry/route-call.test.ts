@@ -11,7 +11,7 @@ const request = { method: 'GET', path: '/new', query: {}, headers: {}, bytes: ''
 /** An installation whose new manifest has the route; what is loaded is the test's to say. */
 function world() {
   const clock = createManualClock(0)
-  const is = { up: false, state: 'ready', runs: 0 }
+  const is = { up: false, state: 'ready', runs: 0, hash: 'old', opened: [] as string[] }
   let load = (): void => {}
   const loading = new Promise<void>((resolve) => {
     load = () => {
@@ -20,7 +20,13 @@ function world() {
     }
   })
   const manifest = { id: 'p', routes: { 'GET /new': { body: 'text' } } }
-  const installation = { id: 'one', key: 'default/one', plugin: { manifest }, limits: { routeWallMs: 5_000 } }
+  const of = (hash: string) => ({
+    id: 'one',
+    key: 'default/one',
+    hash,
+    plugin: { manifest },
+    limits: { routeWallMs: 5_000 },
+  })
   const result = {
     error: null,
     value: { body: 'new' },
@@ -28,7 +34,7 @@ function world() {
   }
   const call = openRouteCall({
     roster: {
-      find: (key: string) => (key === 'default/one' ? { installation, state: is.state } : undefined),
+      find: (key: string) => (key === 'default/one' ? { installation: of(is.hash), state: is.state } : undefined),
       isUp: () => is.up,
       loaded: () => loading,
     },
@@ -38,7 +44,12 @@ function world() {
         return result
       },
     },
-    capabilities: { open: () => ({ handler: async () => null, mask: (text: string) => text, exchanges: [] }) },
+    capabilities: {
+      open: ({ hash }: { hash: string }) => {
+        is.opened.push(hash)
+        return { handler: async () => null, mask: (text: string) => text, exchanges: [] }
+      },
+    },
     memoryQuota: { ready: async () => {}, admit: () => {} },
     inlet: {},
     runs: { record: () => {} },
@@ -71,4 +82,13 @@ test('nobody waits longer than a route may take, nor for one that stands still o
     code: 'not_found',
   })
   expect(is.runs).toBe(0)
+})
+
+test('a swap that ends while the body is read: the new code gets the request, with what it was granted', async () => {
+  const { is, load, call } = world()
+  load()
+  const answering = call({ workspace: 'default', area: null, installation: 'one', request })
+  is.hash = 'new'
+  expect(await answering).toEqual({ body: 'new' })
+  expect([is.opened, is.runs]).toEqual([['old', 'new'], 1])
 })
