@@ -291,6 +291,7 @@ export class Roster {
       isJudged: known?.installation.hash === hash && known.isJudged,
     }
     this.#members.set(key, member)
+    if (this.#isLoaded(member)) this.#again.forget(key)
     if (!this.#deps.fleet.holds(key)) return
     const next = seatState({ ...member, hash, paused, settingsChanged })
     if (next.state !== member.state || next.reason !== member.reason)
@@ -383,6 +384,7 @@ export class Roster {
     member.returnsAtMs = returnsAtMs
     member.pausesAtMs = pausesAtMs
     member.refusedHash = refusedHash
+    if (!isRunning(state)) this.#again.forget(member.installation.key)
     return true
   }
 

@@ -121,6 +121,23 @@ it('a unit that could not be loaded by chance stands still, says so, and comes u
   expect(await handles()).toBe(true)
 })
 
+it('what is to be loaded again is forgotten once it is what runs, or stands still', async () => {
+  let isDown = false
+  const load = (unit: Unit) =>
+    isDown ? Promise.reject(new HubError('plugin_interrupted', 'a neighbour died')) : sandbox.load(unit)
+  open({ load, unload: (key) => sandbox.unload(key) }, createManualClock(Date.now()))
+  await save(CODE)
+  isDown = true
+  await save(`${CODE}\nglobalThis.other = 1`)
+  expect(roster.summary()).toBe('standing still: one not loaded yet')
+  // The code is put back: the sandbox holds just that.
+  await save(CODE)
+  expect(roster.summary()).toBe('1 installations run')
+  await save(`${CODE}\nglobalThis.other = 1`)
+  await roster.move(KEY, 'pause', 'by hand')
+  expect(roster.summary()).toBe('standing still: one paused')
+})
+
 it.each([
   ['does not define what it declares', CODE.replace("'response.submitted'", "'response.submited'")],
   ['cannot be loaded', `throw new Error('not today')\n${CODE}`],
