@@ -86,7 +86,7 @@ async function submit(arrival: Arrival, ctx: Ctx): Promise<Submitted> {
   const form = await formFor(ctx, id, { arrival, answers })
   const { data, left } = fitted(answers, form, forms)
   if (left.length > 0)
-    ctx.log.info('answers without a field were left out', { form: id, response: arrival.id, keys: left.join(', ') })
+    ctx.log.info('answers without a field were left out', { form: id, response: arrival.id, unknown: left.join(', ') })
   const { startedAt, submittedAt, status } = arrival
   return await ctx.submit({
     form: id,
