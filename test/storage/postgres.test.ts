@@ -193,6 +193,41 @@ test('a step that has to wait for a table lets the others use it meanwhile', asy
   expect((await pool.query('SELECT colour FROM responses')).rows).toEqual([])
 })
 
+test('an index is built beside those who read and write, by one of many; one that was cut off is begun anew', async () => {
+  const { pool } = await database()
+  await migrate(pool)
+  const { latest } = await migrationStatus(pool)
+  await using dir = await tempDir('steps')
+  const folder = pathToFileURL(`${dir.file('steps')}/`)
+  await mkdir(folder)
+  const name = `${String(latest + 1).padStart(4, '0')}-index.sql`
+  const index = 'CREATE INDEX CONCURRENTLY IF NOT EXISTS forms_by_time ON forms (workspace, created_at)'
+  await writeFile(new URL(name, folder), `-- outside a transaction\n${index};\n`)
+  // What a killed build leaves: an index of that name that nothing is looked up by.
+  await pool.query('CREATE INDEX forms_by_time ON forms (workspace)')
+  await pool.query("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'forms_by_time'::regclass")
+  // The build waits for this one, and nobody for the build.
+  const report = await pool.connect()
+  await report.query('BEGIN')
+  await report.query('LOCK TABLE forms IN ROW EXCLUSIVE MODE')
+  const migrating = [migrate(pool, folder), migrate(pool, folder)]
+  const building =
+    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'"
+  await until('the build to wait', async () => (await pool.query(building)).rowCount)
+  await pool.query(
+    "INSERT INTO forms (workspace, id, version, definition, managed_by, created_at, updated_at) VALUES ('w', 'f', 1, '{}', 'api', '', '')",
+  )
+  expect((await pool.query('SELECT id FROM forms')).rows).toEqual([{ id: 'f' }])
+  await report.query('COMMIT')
+  report.release()
+  expect((await Promise.all(migrating)).flat()).toContain(name)
+  const { rows } = await pool.query(
+    "SELECT indisvalid, indnatts FROM pg_index WHERE indexrelid = 'forms_by_time'::regclass",
+  )
+  expect(rows).toEqual([{ indisvalid: true, indnatts: 2 }])
+  expect(await migrationStatus(pool, folder)).toMatchObject({ current: latest + 1, pending: [] })
+})
+
 test('several processes that migrate at once do it once; a program too old for the schema refuses', async () => {
   const { pool } = await database()
   const ran = await Promise.all([migrate(pool), migrate(pool), migrate(pool)])

@@ -1,7 +1,8 @@
 /**
  * The schema's numbered steps. Processes of two versions work on one database while a fleet is replaced, so a step only
  * adds what the version before can live with (expand); what nobody uses any more goes in a later one (contract), which
- * says with a first line `-- needs: N` that programs must know step N to go on working.
+ * says with a first line `-- needs: N` that programs must know step N to go on working. An index on a table that is in use
+ * is a step of its own with a first line `-- outside a transaction`: built so that others read and write meanwhile.
  */
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -23,6 +24,8 @@ const STEP_TIMEOUT_MS = 3_600_000
 const STEP_LOCK_TIMEOUT_MS = 1_000
 const STEP_TRIES_MAX = 600
 const LOCK_NOT_AVAILABLE = '55P03'
+const TURN_TRY_EVERY_MS = 100
+const OUTSIDE = /^-- outside a transaction$/m
 
 interface Migration extends Step {
   readonly sql: string
@@ -46,7 +49,7 @@ export async function migrate(pool: Pool, folder = MIGRATIONS): Promise<readonly
   const migrations = known(folder)
   return await withClient(pool, async (client) => {
     await client.query(`SET lock_timeout = 0; SET statement_timeout = ${STEP_TIMEOUT_MS}`)
-    await client.query(slow('SELECT pg_advisory_lock($1)', [LOCK]))
+    await takeTurn(client)
     try {
       const { current, needs } = await schemaOf(client)
       const { latest, pending } = statusAmong(migrations, current)
@@ -64,6 +67,15 @@ export async function migrate(pool: Pool, folder = MIGRATIONS): Promise<readonly
       await client.query('RESET lock_timeout; RESET statement_timeout')
     }
   })
+}
+
+/** Asked again and again: one that waits in the database is a transaction, and an index built beside others waits for all of them. */
+async function takeTurn(client: PoolClient): Promise<void> {
+  for (;;) {
+    const { rows } = await client.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [LOCK])
+    if (rows[0]?.mine === true) return
+    await sleep(TURN_TRY_EVERY_MS)
+  }
 }
 
 /** Our own limit for an answer is far below what a step may take, and so is what another process's step takes. */
@@ -93,7 +105,12 @@ async function runStep(client: PoolClient, migration: Migration): Promise<void> 
   }
 }
 
-async function tryStep(client: PoolClient, { version, name, sql, needs }: Migration): Promise<void> {
+async function tryStep(client: PoolClient, migration: Migration): Promise<void> {
+  const { sql } = migration
+  if (OUTSIDE.test(sql)) {
+    for (const statement of sql.split(/;\s*$/m)) if (/\S/.test(statement)) await buildIndex(client, statement)
+    return note(client, migration)
+  }
   await client.query('BEGIN')
   try {
     await client.query(`SET LOCAL lock_timeout = ${STEP_LOCK_TIMEOUT_MS}`)
@@ -101,16 +118,33 @@ async function tryStep(client: PoolClient, { version, name, sql, needs }: Migrat
       'CREATE TABLE IF NOT EXISTS schema_steps (version integer PRIMARY KEY, name text NOT NULL, needs integer NOT NULL, ran_at timestamptz NOT NULL)',
     )
     await client.query(slow(sql))
-    await client.query('INSERT INTO schema_steps (version, name, needs, ran_at) VALUES ($1, $2, $3, now())', [
-      version,
-      name,
-      needs,
-    ])
+    await note(client, migration)
     await client.query('COMMIT')
   } catch (error) {
     await client.query('ROLLBACK')
     throw error
   }
+}
+
+async function note(client: PoolClient, { version, name, needs }: Migration): Promise<void> {
+  await client.query('INSERT INTO schema_steps (version, name, needs, ran_at) VALUES ($1, $2, $3, now())', [
+    version,
+    name,
+    needs,
+  ])
+}
+
+const INDEX_NAME = /CREATE INDEX CONCURRENTLY IF NOT EXISTS (\w+)/
+
+/** What a build that was cut off has left is no index, and stands in the way of one. */
+async function buildIndex(client: PoolClient, statement: string): Promise<void> {
+  const index = INDEX_NAME.exec(statement)?.[1]
+  if (index === undefined) throw new HubError('internal', `No index that can be built beside others: ${statement}`)
+  const { rows } = await client.query('SELECT 1 FROM pg_index WHERE indexrelid = to_regclass($1) AND NOT indisvalid', [
+    index,
+  ])
+  if (rows.length > 0) await client.query(slow(`DROP INDEX CONCURRENTLY ${index}`))
+  await client.query(slow(statement))
 }
 
 async function schemaOf(client: PoolClient): Promise<{ readonly current: number; readonly needs: number }> {
