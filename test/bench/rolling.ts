@@ -3,6 +3,7 @@ import { openFleetScene } from '../support/fleet-scene.ts'
 import { carriedPerSecond, roll } from '../support/rolling.ts'
 import type { Carried } from '../support/rolling.ts'
 import { sleep } from '../support/wait.ts'
+import { benchDatabase } from './fleet-target.ts'
 import { figure, printTable } from './report.ts'
 import type { Scenario } from './run.ts'
 
@@ -12,7 +13,8 @@ const CLIENTS = 16
 const WARM = 500
 
 export const rolling: Scenario = async ({ quick }) => {
-  await using scene = await openFleetScene({ apis: 2, workers: 3 })
+  await using database = await benchDatabase()
+  await using scene = await openFleetScene({ apis: 2, workers: 3, database: { url: database.url } })
   const { fleet, driver, receiver } = scene
   driver.startClosed(CLIENTS)
   await receiver.received(WARM)
