@@ -326,7 +326,7 @@ function openDoor(ground: Ground, { settings, first, rooms, reloader, health, ob
     limits,
     lanes: () => [...lanesBehind(rooms), ...ground.backend.fleet.pace()],
   })
-  const control = createControl({ ...ground, engine, pump, roster })
+  const control = createControl({ ...ground, engine, pump, roster, probe: (input) => anywhere.probe(input) })
   const { forwarding, stored } = createForwarding({ pump, engine, published })
   const { transforms, forms } = rooms
   const inlet = openInlet({ ...ground, forms, admission: admission.wait, transforms, forwarding, onAccepted: stored })
@@ -336,6 +336,7 @@ function openDoor(ground: Ground, { settings, first, rooms, reloader, health, ob
     pluginRoute: openRouteCall({ ...rooms, inlet: inlet.ofPlugins }),
     usage: async ({ keys }) => ofKeys(rooms.usage(), keys),
     check: rooms.checks.check,
+    probe: ({ workspace, installation }) => engine.probe(`${workspace}/${installation}`),
     takeParcels: rooms.parcels.take,
   }
   const known = (key: string): boolean => roster.find(key) !== undefined

@@ -33,20 +33,29 @@ export const show: Run = async (call) => {
   }
 }
 
-export const pause: Run = (call) => {
+export const pause: Run = async (call) => {
   const reason = textOption(call, 'reason')
-  return move(call, 'pause', reason === undefined ? {} : { reason })
+  const body = reason === undefined ? {} : { reason }
+  const row = await connect(call).request('POST', `${pathOf(call)}/pause`, { as: installationRow, body })
+  if (call.options['json']) return call.terminal.json(row)
+  sayState(call.terminal, { ...row, breakers: [] })
 }
 
-export const resume: Run = (call) => move(call, 'resume', undefined)
+/** All that are named, one after the other. As JSON: the one, or `items` of several. */
+export const resume: Run = async (call) => {
+  const hub = connect(call)
+  const rows: InstallationRow[] = []
+  for (const id of call.args) {
+    const row = await hub.request('POST', `${pathOf({ args: [id] })}/resume`, { as: installationRow })
+    rows.push(row)
+    if (!call.options['json']) sayState(call.terminal, row)
+  }
+  if (call.options['json']) call.terminal.json(rows.length === 1 ? rows[0] : { items: rows })
+}
 
-async function move(call: Call, verb: 'pause' | 'resume', body: object | undefined): Promise<void> {
-  const row = await connect(call).request('POST', `${pathOf(call)}/${verb}`, {
-    as: installationRow,
-    ...(body === undefined ? {} : { body }),
-  })
-  if (call.options['json']) return call.terminal.json(row)
-  call.terminal.say(`${row.id} is ${row.state}${row.reason === null ? '' : `: ${row.reason}`}`)
+function sayState(terminal: Terminal, { id, state, reason, breakers }: InstallationRow): void {
+  terminal.say(`${id} is ${state}${reason === null ? '' : `: ${reason}`}`)
+  for (const { host } of breakers) terminal.say(`${host} is tried with the next delivery`)
 }
 
 export const test: Run = async (call) => {
@@ -74,8 +83,8 @@ export const backfill: Run = async (call) => {
   call.terminal.say(`Reads the log again from ${done.cursor} on; ${done.events} events lie ahead.`)
 }
 
-function pathOf(call: Call): string {
-  const [id = ''] = call.args
+function pathOf({ args }: Pick<Call, 'args'>): string {
+  const [id = ''] = args
   if (id === '') throw new CliError('usage', 'Name an installation.', 'there are: manifold installations')
   return `/api/v2/installations/${encodeURIComponent(id)}`
 }
@@ -116,7 +125,9 @@ export function troubles(item: InstallationRow): readonly string[] {
   for (const finding of check?.findings ?? [])
     if (finding.level !== 'info') lines.push(`its check of ${check?.at ?? ''} found: ${placed(finding)}`)
   for (const { host, until } of item.breakers)
-    lines.push(`${host} failed repeatedly; deliveries wait, next probe ${until ?? 'under way'}`)
+    lines.push(
+      `${host} failed repeatedly; deliveries wait, next probe ${until ?? 'under way'}; now: manifold installations resume ${id}`,
+    )
   const failedAt = item.last_failure_at ?? ''
   if (failedAt > (item.last_success_at ?? '')) {
     const code = item.last_error_code === null ? '' : `${item.last_error_code}: `

@@ -105,8 +105,8 @@ export const INSTALLATIONS: Group = {
       options: [{ flags: '--reason <text>', help: 'shown wherever it is listed' }],
     },
     {
-      usage: 'resume <id>',
-      summary: 'go on where it stood; enables one that was disabled',
+      usage: 'resume <id...>',
+      summary: 'go on where they stood; enables one that was disabled, and tries hosts that failed repeatedly at once',
       load: async () => (await import('./installations.ts')).resume,
       ...ASK,
     },

@@ -56,6 +56,8 @@ export interface Breakers {
   /** A delivery died of this host while it was failing. */
   buried(key: BreakerKey, deliveryId: string): void
   isOpen(installation: string): boolean
+  /** Somebody says that they may work again: the next run goes at once as the probe. Answers the hosts; of one under way nothing changes. */
+  hasten(installation: string, nowMs: number): readonly string[]
   isClosed(key: BreakerKey): boolean
   list(): readonly {
     readonly key: BreakerKey
@@ -138,6 +140,14 @@ export function createBreakers(limits: BreakerLimits): Breakers {
       const breaker = find(key)
       if (breaker !== undefined && breaker.dead.length < DEAD_IDS_MAX) breaker.dead.push(deliveryId)
     },
+    hasten: (installation, nowMs) =>
+      [...(all.get(installation) ?? [])].flatMap(([host, breaker]) => {
+        if (breaker.state !== 'open') return []
+        // Should it fail, the waits begin anew.
+        breaker.probeWaitMs = limits.breakerProbeMs / 2
+        breaker.probeAtMs = Math.min(breaker.probeAtMs, nowMs)
+        return [host]
+      }),
     isOpen: (installation) => [...(all.get(installation)?.values() ?? [])].some(({ state }) => state !== 'closed'),
     isClosed: (key) => (find(key)?.state ?? 'closed') === 'closed',
     list: () =>

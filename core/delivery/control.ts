@@ -21,13 +21,15 @@ export interface ControlDeps {
   readonly engine: Pick<DeliveryEngine, 'push'>
   readonly pump: Pick<Pump, 'rewind' | 'runOnce' | 'wants'>
   readonly roster: Pick<Roster, 'find' | 'move'>
+  /** Of one that runs, wherever it does: hosts that are left alone are tried now. */
+  readonly probe: (input: { readonly workspace: WorkspaceId; readonly installation: string }) => Promise<unknown>
   readonly clock: Clock
   readonly limits: Pick<Limits, 'replayRowsPerStepMax' | 'replayStepsPerRequestMax' | 'replayEventsMax'>
 }
 
 export interface Control {
   pause(workspace: WorkspaceId, installation: string, reason: string): Promise<void>
-  /** Also enables what was disabled: the operator says it may try again. */
+  /** Also enables what was disabled, and tries hosts that are left alone: the operator says it may try again. */
   resume(workspace: WorkspaceId, installation: string): Promise<void>
   /** Sends a real event once more down the live path, under a new delivery id; answers what it made. */
   testSend(input: {
@@ -76,8 +78,9 @@ export function createControl(deps: ControlDeps): Control {
     },
     resume: async (workspace, id) => {
       const { state } = memberOf(workspace, id)
-      if (isRunning(state)) return
-      await deps.roster.move(`${workspace}/${id}`, state === 'disabled' ? 'enable' : 'resume', null)
+      if (!isRunning(state))
+        await deps.roster.move(`${workspace}/${id}`, state === 'disabled' ? 'enable' : 'resume', null)
+      await deps.probe({ workspace, installation: id })
     },
     testSend: async ({ workspace, installation: id, eventId, responseId, form }) => {
       const installation = runningOf(workspace, id)

@@ -67,6 +67,8 @@ export interface DeliveryEngine {
   aheadOver(eventId: string): void
   /** Queue worker of `deliver` lanes. */
   work(key: string): Promise<number | null>
+  /** Hosts that are left alone are tried now, with whatever waits for them. Answers the hosts. */
+  probe(key: string): Promise<readonly string[]>
   pressure(): readonly LanePressure[]
   /** Resolves when nothing runs any more for an installation that was taken off the list, and its ends are written. */
   drained(key: string): Promise<void>

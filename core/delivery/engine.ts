@@ -340,6 +340,21 @@ class Engine implements DeliveryEngine {
     )
   }
 
+  async probe(key: string): Promise<readonly string[]> {
+    const { breakers, clock, store } = this.#deps
+    const lane = this.#lanes.get(key)?.lane
+    if (lane === undefined) return []
+    const hosts = breakers.hasten(key, clock.nowMs())
+    const { workspace, id: installation } = lane.installation
+    // What waits for its own time is the next one, where nothing waits for the host alone.
+    for (const host of hosts) await store.hasten({ workspace, installation, host, nowMs: clock.nowMs() })
+    if (hosts.length > 0 && !this.#stopped) {
+      lane.noteMore()
+      lane.turn()
+    }
+    return hosts
+  }
+
   pressure(): readonly LanePressure[] {
     return pressureOf(this.#lanes, this.#deps.breakers, this.#deps.clock.monotonicMs())
   }

@@ -26,6 +26,8 @@ const LOOK_MS_MAX = 2_000
 type TestSend = Control['testSend']
 type ReplayEvents = Control['replayEvents']
 type Check = Checks['check']
+/** Hosts that are left alone are tried now; answers which. What nobody runs leaves none alone. */
+type Probe = (input: { readonly workspace: WorkspaceId; readonly installation: string }) => Promise<readonly string[]>
 type PluginRoute = (input: {
   readonly workspace: WorkspaceId
   readonly installation: string
@@ -42,6 +44,7 @@ export interface BoundCalls {
   readonly replayEvents: ReplayEvents
   readonly pluginRoute: PluginRoute
   readonly check: Check
+  readonly probe: Probe
   readonly usage: UsageOf
   /** What transforms used in processes that do not run their installations. */
   readonly takeParcels: TakeParcels
@@ -56,6 +59,7 @@ const KEY_OF: { readonly [Name in OneName]: (input: Parameters<BoundCalls[Name]>
   replayEvents: ({ workspace, installation }) => `${workspace}/${installation}`,
   pluginRoute: ({ workspace, installation }) => `${workspace}/${installation}`,
   check: ({ workspace, installation }) => `${workspace}/${installation}`,
+  probe: ({ workspace, installation }) => `${workspace}/${installation}`,
 }
 
 /** As it goes back through the door. */
@@ -105,6 +109,12 @@ export function openAnywhere({ fleet, known, here }: AnywhereDeps): BoundCalls {
     check: async (input) => {
       const neighbour = await where('check', input)
       return neighbour === null ? here.check(input) : ((await ask(neighbour, 'check', input)) as ReturnType<Check>)
+    },
+    probe: async (input) => {
+      const key = KEY_OF.probe(input)
+      if (fleet.holds(key)) return here.probe(input)
+      const hosts = (await byOwner(fleet, [key])).map(({ neighbour }) => ask(neighbour, 'probe', input))
+      return (await Promise.all(hosts)).flat() as Awaited<ReturnType<Probe>>
     },
     usage: async ({ keys }) => {
       const far = await byOwner(

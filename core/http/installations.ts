@@ -56,7 +56,8 @@ const installationSchema = z
       .object({ at: z.string(), findings: z.array(findingSchema) })
       .nullable()
       .openapi({
-        description: 'What the check of its plugin found of these settings; null: it has none, or none has run yet',
+        description:
+          'What the check of its plugin found of these settings, without what a later success has disproved: that the receiver does not answer, or refuses the credential. null: it has none, or none has run yet',
       }),
     deliveries: z.object({ pending: z.number(), retrying: z.number(), dead: z.number(), delivered: z.number() }),
     oldest_waiting_at: z
@@ -175,7 +176,13 @@ function stateRoutes(deps: Needs): Route[] {
       method: 'POST',
       path: '/api/v2/installations/{id}/resume',
       access: 'admin',
-      doc: { tag: 'Installations', summary: 'Resume', description: 'Goes on where it stood.', responses: one },
+      doc: {
+        tag: 'Installations',
+        summary: 'Resume',
+        description:
+          'Goes on where it stood. Of one that runs, hosts that failed repeatedly are tried at once: the next delivery goes out as the probe.',
+        responses: one,
+      },
       handler: async (call) => {
         const { id } = await find(deps, call)
         await engine.resume(call.principal.workspace, id)

@@ -1,5 +1,6 @@
 /** Whether the receiver accepts what an installation proves itself with, as far as its row tells. Pure. */
-import type { InstallationRow } from '../model.ts'
+import { ERRORS, isErrorCode } from '../errors.ts'
+import type { Checked, CheckFinding, InstallationRow } from '../model.ts'
 
 /** How the reason of an installation begins that stands still since its credential was refused. */
 export const CREDENTIAL_REASON = 'credential: '
@@ -29,3 +30,39 @@ export function credentialOf({ state, reason, stateSince, lastSuccessAt, check }
 /** True when it stands still since its credential was refused. */
 export const isRefused = ({ state, reason }: Pick<InstallationRow, 'state' | 'reason'>): boolean =>
   state === 'disabled' && reason?.startsWith(CREDENTIAL_REASON) === true
+
+/** A check beside what came after it; `config`: the settings it looked at, secrets as references. */
+interface Looked {
+  readonly check: Pick<Checked, 'at' | 'findings'>
+  readonly lastSuccessAt: string | null
+  readonly config: unknown
+}
+
+/**
+ * What still stands of it: something that went well later shows that the receiver answers, and accepts the credential. What it
+ * found of other settings stands.
+ */
+export function standingFindings({ check, lastSuccessAt, config }: Looked): readonly CheckFinding[] {
+  if ((lastSuccessAt ?? '') <= check.at) return check.findings
+  return check.findings.filter((finding) => finding.level === 'info' || !isDisproved(finding, config))
+}
+
+const isDisproved = ({ code, at }: CheckFinding, config: unknown): boolean =>
+  code === 'credential_refused' ||
+  (isErrorCode(code) && ERRORS[code].act === 'vendor') ||
+  (at !== undefined && holdsSecret(atPointer(config, at)))
+
+/** RFC 6901; undefined where there is nothing. */
+function atPointer(value: unknown, pointer: string): unknown {
+  let inner = value
+  for (const part of pointer.split('/').slice(1)) {
+    if (typeof inner !== 'object' || inner === null) return undefined
+    inner = (inner as Readonly<Record<string, unknown>>)[part.replaceAll('~1', '/').replaceAll('~0', '~')]
+  }
+  return inner
+}
+
+function holdsSecret(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return Object.hasOwn(value, '$secret') || Object.values(value).some(holdsSecret)
+}

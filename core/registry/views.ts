@@ -10,7 +10,7 @@ import type { Fleet } from '../fleet/fleet.ts'
 import type { Checked, InstallationRow, InstallationState, WorkspaceId } from '../model.ts'
 import type { LaneCounts, Store } from '../storage/store.ts'
 import type { Assembly } from './assemble.ts'
-import { credentialOf } from './credential.ts'
+import { credentialOf, standingFindings } from './credential.ts'
 import type { CredentialView } from './credential.ts'
 import type { DiscoveredPlugin } from './discover.ts'
 import { grantsOf } from './grants.ts'
@@ -90,7 +90,7 @@ export interface InstallationView {
   readonly lastErrorCode: string | null
   readonly failureStreak: number
   readonly credential: CredentialView
-  /** What its check found of the settings it has now; null: it has none, or none has run yet. */
+  /** What its check found of the settings it has now and nothing has disproved since; null: it has none, or none has run yet. */
   readonly check: Pick<Checked, 'at' | 'findings'> | null
   readonly deliveries: {
     readonly pending: number
@@ -250,7 +250,10 @@ interface ViewInput extends Listed {
 
 function installationView({ deps, row, installation, reason, count, head, usage }: ViewInput): InstallationView {
   const key = `${row.workspace}/${row.id}`
-  const check = row.check !== null && row.check.hash === installation?.hash ? row.check : null
+  const isOfThese = row.check !== null && row.check.hash === installation?.hash
+  const check = isOfThese
+    ? { ...row.check, findings: standingFindings({ ...row, check: row.check, config: installation.config }) }
+    : null
   const cursor = Math.max(row.cursor, deps.cursorOf(key) ?? 0)
   return {
     id: row.id,

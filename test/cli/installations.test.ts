@@ -44,6 +44,15 @@ test('pause lets events wait, resume goes on with them', async () => {
   expect(keysAt('/one')).toEqual(['a'])
 })
 
+test('several are resumed at once', async () => {
+  await cli('pause', 'one')
+  await cli('pause', 'two')
+  const { stderr } = await cli('resume', 'one', 'two')
+  expect(stderr).toBe('one is ready\ntwo is ready\n')
+  expect((await cli('resume', 'one', 'two', '--json')).json()).toMatchObject({ items: [{ id: 'one' }, { id: 'two' }] })
+  expect((await cli('resume')).code).toBe(2)
+})
+
 test('test sends the newest event once more, backfill reads what was there before', async () => {
   const sent = await cli('test', 'one', '--form', DECK)
   expect([sent.code, sent.stdout]).toEqual([0, expect.stringMatching(/^evt_\S+: dlv_\S+\n$/)])

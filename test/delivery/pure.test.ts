@@ -221,6 +221,25 @@ describe('breakers', () => {
     expect(breakers.works(key, 2_100)).toEqual({ kind: 'closed', openMs: 2_000, deadIds: ['dlv_1'] })
     expect(breakers.list()).toEqual([])
   })
+
+  test('somebody who says that a host may work again has it probed at once; if it does not, the waits begin anew', () => {
+    const breakers = createBreakers(limits)
+    expect(breakers.hasten(key.installation, 0)).toEqual([])
+    for (let n = 0; n < 3; n++) breakers.fails(key, 'r', 0)
+    for (const atMs of [1_000, 3_000]) {
+      breakers.admit(key, `p${atMs}`, atMs)
+      breakers.fails(key, `p${atMs}`, atMs)
+    }
+    expect(breakers.admit(key, 'early', 3_100).kind).toBe('wait')
+    expect(breakers.hasten('default/other', 3_100)).toEqual([])
+    expect(breakers.hasten(key.installation, 3_100)).toEqual([key.host])
+    expect(breakers.admit(key, 'asked for', 3_100)).toEqual({ kind: 'go' })
+    expect(breakers.admit(key, 'another', 3_100).kind).toBe('wait')
+    expect(breakers.hasten(key.installation, 3_100)).toEqual([])
+    breakers.fails(key, 'asked for', 3_100)
+    expect(breakers.admit(key, 'next', 4_099)).toEqual({ kind: 'wait', untilMs: 4_100 })
+    expect(breakers.admit(key, 'next', 4_100)).toEqual({ kind: 'go' })
+  })
 })
 
 test('the token bucket never gives more than its rate', () => {

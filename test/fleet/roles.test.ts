@@ -199,3 +199,18 @@ test('without a worker submissions are taken and said to wait; a worker that com
   await fleet.add('worker')
   await arrived('Finn')
 })
+
+test('a host that failed repeatedly is tried at once by whoever runs it when any process is asked to resume', async () => {
+  const hookOf = (hub: Hub) =>
+    hub.api<{ breakers: readonly { host: string; until: string | null }[] }>('GET', '/api/v2/installations/hook')
+  receiver.respond({ status: 500 })
+  for (let n = 0; n < 8; n++) await greet(api(), `late ${n}`)
+  await until('the breaker to open', () => hookOf(api()), { accept: ({ body }) => body.breakers.length > 0 })
+  receiver.respond({ status: 200 })
+  const before = names().length
+  expect((await otherApi().api('POST', '/api/v2/installations/hook/resume')).status).toBe(200)
+  // The first probe by itself would come half a minute later.
+  for (let n = 0; n < 8; n++)
+    await until(`late ${n} to arrive`, () => names().lastIndexOf(`late ${n}`) >= before || undefined)
+  await until('the breaker to close', () => hookOf(api()), { accept: ({ body }) => body.breakers.length === 0 })
+})
