@@ -2,9 +2,10 @@
 import type { Call } from './call.ts'
 import { CliError } from './exit-codes.ts'
 
-/** For what can be undone or repeated: asks whoever sits at a keyboard; a script that calls it means it. */
+/** For what can be undone or repeated: tells whoever watches, and asks at a keyboard; a script that calls it means it. */
 export async function confirmAtKeyboard(call: Call, what: string): Promise<void> {
   if (call.terminal.interactive && process.stdin.isTTY) await confirm(call, what)
+  else if (!call.options['yes']) call.terminal.say(what)
 }
 
 /** Tells what would be done; goes on with --yes, or a yes at the keyboard. */

@@ -1,6 +1,8 @@
 /** `manifold installations list|show|pause|resume|test|backfill`; `check` is in `installations-check.ts`. */
 import type { Call, Run } from './call.ts'
 import { textOption, timeOption } from './call.ts'
+import { confirmAtKeyboard } from './confirm.ts'
+import { count } from './count.ts'
 import { CliError } from './exit-codes.ts'
 import { connect } from './hub-client.ts'
 import { placed } from './installations-check.ts'
@@ -62,23 +64,37 @@ export const test: Run = async (call) => {
   const [event, response, form] = ['event', 'response', 'form'].map((name) => textOption(call, name))
   if ([event, response, call.options['last']].filter((named) => named !== undefined).length > 1)
     throw new CliError('usage', 'Name one of --event, --response and --last.')
-  const sent = await connect(call).request('POST', `${pathOf(call)}/test-send`, {
-    as: testSent,
-    body: {
-      ...(event === undefined ? {} : { event_id: event }),
-      ...(response === undefined ? {} : { response_id: response }),
-      ...(form === undefined ? {} : { form }),
-    },
-  })
+  const hub = connect(call)
+  const send = (body: object) => hub.request('POST', `${pathOf(call)}/test-send`, { as: testSent, body })
+  const asked = { event_id: event, response_id: response, form }
+  const { event_id: id, why_not: whyNot } = await send({ ...asked, dry_run: true })
+  if (whyNot === null)
+    await confirmAtKeyboard(
+      call,
+      `${call.args[0]} will handle ${id} now as if it had just come. What it does is real: deliveries go to their destination, counters count.`,
+    )
+  // The very event that was told.
+  const sent = await send({ event_id: id })
   if (call.options['json']) return call.terminal.json(sent)
   const { deliveries } = sent
-  call.terminal.line(`${sent.event_id}: ${deliveries.length === 0 ? 'no delivery' : deliveries.join(' ')}`)
+  const none = `no delivery: ${sent.why_not ?? `its plugin asked for none, see: manifold runs --event ${id}`}`
+  call.terminal.line(`${id}: ${deliveries.length === 0 ? none : deliveries.join(' ')}`)
   if (deliveries[0] !== undefined) call.terminal.say(`What came of it: manifold deliveries show ${deliveries[0]}`)
 }
 
 export const backfill: Run = async (call) => {
   const from = textOption(call, 'from') === 'beginning' ? 'beginning' : timeOption(call, 'from', Date.now())
-  const done = await connect(call).request('POST', `${pathOf(call)}/backfill`, { as: backfilled, body: { from } })
+  const hub = connect(call)
+  const ask = (body: object) => hub.request('POST', `${pathOf(call)}/backfill`, { as: backfilled, body })
+  const would = await ask({ from, dry_run: true })
+  if (call.options['dryRun'] && call.options['json']) return call.terminal.json(would)
+  const events = count(would.events, 'event')
+  if (call.options['dryRun']) return call.terminal.line(`${events} would be read again, from ${would.cursor} on`)
+  await confirmAtKeyboard(
+    call,
+    `${events} of the log will be read again. ${call.args[0]} handles those that it gets: counters count again, and what has no delivery with the same key is sent.`,
+  )
+  const done = await ask({ from })
   if (call.options['json']) return call.terminal.json(done)
   call.terminal.say(`Reads the log again from ${done.cursor} on; ${done.events} events lie ahead.`)
 }

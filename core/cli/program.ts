@@ -99,6 +99,9 @@ export function buildProgram(): Command {
     }
     const group = program.command(row.group).summary(row.summary).exitOverride()
     for (const verb of row.verbs) addVerb(group, verb)
+    // What the group means alone takes options, too.
+    const [alone] = row.verbs.flatMap(({ isDefault }, n) => (isDefault ? (group.commands[n] ?? []) : []))
+    if (alone !== undefined) group.addHelpText('after', () => `\nAlone it is:\n\n${alone.helpInformation()}`)
   }
   return program
 }

@@ -50,10 +50,7 @@ export const release: Run = async (call) => {
   const { terminal, args, options } = call
   if (args.length > 0) {
     if (isFiltered(call)) throw new CliError('usage', 'Name ids, or filter: not both.')
-    const ids: string[] = []
-    for (const id of args) ids.push((await hub.request('POST', `${of(id)}/release`, { as: storedResponse })).id)
-    if (options['json']) return terminal.json({ released: ids.length, ids })
-    return terminal.say(`${ids.length} stored`)
+    return releaseEach(call, hub)
   }
   const body = filtered(call)
   const counted = await hub.request('POST', `${PATH}/release`, { as: released, body: { ...body, dry_run: true } })
@@ -66,6 +63,24 @@ export const release: Run = async (call) => {
   if (options['json']) terminal.json(done)
   else terminal.line(`${done.released} stored`)
   if (done.stopped !== undefined) throw new CliError('failed', `The rest still waits: ${done.stopped.detail}`)
+}
+
+async function releaseEach({ args, options, terminal }: Call, hub: HubClient): Promise<void> {
+  const rows: { readonly id: string; readonly storedAs: string; readonly released: 'now' | 'before' }[] = []
+  for (const id of args) {
+    const { id: storedAs, released: when } = await hub.request('POST', `${of(id)}/release`, { as: storedResponse })
+    rows.push({ id, storedAs, released: when })
+  }
+  const before = rows.filter(({ released: when }) => when === 'before')
+  const stored = rows.length - before.length
+  if (options['json'])
+    return terminal.json({
+      released: stored,
+      ids: rows.map(({ storedAs }) => storedAs),
+      before: before.map(({ id, storedAs }) => ({ id, stored_as: storedAs })),
+    })
+  for (const { id, storedAs } of before) terminal.say(`${id} was released before, and is stored as ${storedAs}`)
+  terminal.say(`${stored} stored`)
 }
 
 export const discard: Run = async (call) => {

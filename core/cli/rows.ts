@@ -84,7 +84,7 @@ export type InstallationRow = z.output<typeof installationRow>
 
 export const installationList = z.looseObject({ items: z.array(installationRow) })
 
-export const testSent = z.looseObject({ event_id: z.string(), deliveries: z.array(z.string()) })
+export const testSent = z.looseObject({ event_id: z.string(), deliveries: z.array(z.string()), why_not: text })
 
 export const backfilled = z.looseObject({ cursor: z.number(), events: z.number() })
 
@@ -287,7 +287,8 @@ export const released = z.looseObject({
   stopped: z.looseObject({ detail: z.string() }).optional(),
 })
 
-export const storedResponse = z.looseObject({ id: z.string() })
+export const storedResponse = z.looseObject({ id: z.string(), released: z.enum(['now', 'before']) })
+
 export const eventReplay = z.looseObject({
   events: z.array(
     z.looseObject({

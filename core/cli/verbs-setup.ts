@@ -1,5 +1,5 @@
 /** Commands about what is there: plugins and their uses, the file, keys, the database. */
-import { ASK, DATA, FILES, LOOK, only, YES } from './verb.ts'
+import { ASK, DATA, DRY_RUN, FILES, LOOK, only, YES } from './verb.ts'
 import type { Group } from './verb.ts'
 
 export const CONFIG: Group = {
@@ -119,7 +119,7 @@ export const INSTALLATIONS: Group = {
     },
     {
       usage: 'test <id>',
-      summary: 'send a real event once more down the live path',
+      summary: 'send a real event once more down the live path: what its plugin does is real',
       load: async () => (await import('./installations.ts')).test,
       ...ASK,
       options: [
@@ -127,14 +127,19 @@ export const INSTALLATIONS: Group = {
         { flags: '--response <id>', help: 'the event with the answers of this response' },
         { flags: '--last', help: 'the newest it would get; what is done when none is named' },
         ...only('form'),
+        YES,
       ],
     },
     {
       usage: 'backfill <id>',
-      summary: 'read the log again from a point in the past; skips nothing',
+      summary: 'read the log again from a point in the past, after saying how much that is; skips nothing',
       load: async () => (await import('./installations.ts')).backfill,
       ...ASK,
-      options: [{ flags: '--from <time>', help: 'beginning, 2026-01-31, a full time, or 2h', required: true }],
+      options: [
+        { flags: '--from <time>', help: 'beginning, 2026-01-31, a full time, or 2h', required: true },
+        DRY_RUN,
+        YES,
+      ],
     },
   ],
 }

@@ -16,10 +16,18 @@ import { lastEvents, replayEvents } from './replay-events.ts'
 export interface ControlDeps {
   readonly store: Pick<
     Store,
-    'replay' | 'countReplay' | 'getEvent' | 'eventOfResponse' | 'readEvents' | 'headSeq' | 'seqBefore' | 'rewindCursor'
+    | 'replay'
+    | 'countReplay'
+    | 'getEvent'
+    | 'eventOfResponse'
+    | 'readEvents'
+    | 'headSeq'
+    | 'seqBefore'
+    | 'rewindCursor'
+    | 'syncInstallations'
   >
   readonly engine: Pick<DeliveryEngine, 'push'>
-  readonly pump: Pick<Pump, 'rewind' | 'runOnce' | 'wants'>
+  readonly pump: Pick<Pump, 'rewind' | 'runOnce' | 'wants' | 'whyNot'>
   readonly roster: Pick<Roster, 'find' | 'move'>
   /** Of one that runs, wherever it does: hosts that are left alone are tried now. */
   readonly probe: (input: { readonly workspace: WorkspaceId; readonly installation: string }) => Promise<unknown>
@@ -31,7 +39,10 @@ export interface Control {
   pause(workspace: WorkspaceId, installation: string, reason: string): Promise<void>
   /** Also enables what was disabled, and tries hosts that are left alone: the operator says it may try again. */
   resume(workspace: WorkspaceId, installation: string): Promise<void>
-  /** Sends a real event once more down the live path, under a new delivery id; answers what it made. */
+  /**
+   * Sends a real event once more down the live path, under a new delivery id; answers what it made, or which part of `when`
+   * keeps it out (`whyNot`). `dryRun`: only which event that would be.
+   */
   testSend(input: {
     readonly workspace: WorkspaceId
     readonly installation: string
@@ -39,12 +50,21 @@ export interface Control {
     /** Instead: the event with the answers of this response. */
     readonly responseId?: string | undefined
     readonly form?: string | undefined
-  }): Promise<{ readonly eventId: string; readonly deliveries: readonly string[] }>
-  /** Nothing is skipped: where the installation stands before that time, it goes on from where it stands. */
+    readonly dryRun?: boolean | undefined
+  }): Promise<{
+    readonly eventId: string
+    readonly deliveries: readonly string[]
+    readonly whyNot: string | null
+  }>
+  /**
+   * Nothing is skipped: where the installation stands before that time, it goes on from where it stands. `events`: how many
+   * entries of the log lie ahead of it then. `dryRun`: only tells.
+   */
   backfill(input: {
     readonly workspace: WorkspaceId
     readonly installation: string
     readonly from: string
+    readonly dryRun?: boolean | undefined
   }): Promise<{ readonly cursor: number; readonly events: number }>
   /** All that are named, or some of those that match, oldest first. */
   replay(query: ReplayQuery): Promise<Replayed>
@@ -82,7 +102,7 @@ export function createControl(deps: ControlDeps): Control {
         await deps.roster.move(`${workspace}/${id}`, state === 'disabled' ? 'enable' : 'resume', null)
       await deps.probe({ workspace, installation: id })
     },
-    testSend: async ({ workspace, installation: id, eventId, responseId, form }) => {
+    testSend: async ({ workspace, installation: id, eventId, responseId, form, dryRun = false }) => {
       const installation = runningOf(workspace, id)
       const event =
         eventId !== undefined
@@ -91,15 +111,19 @@ export function createControl(deps: ControlDeps): Control {
             ? await deps.store.eventOfResponse(workspace, responseId)
             : (await lastEvents(deps, installation, { count: 1, form }))[0]
       if (event === undefined || event.data === null) throw new HubError('not_found', noSuch({ eventId, responseId }))
-      const made = await deps.pump.runOnce(installation.key, event)
-      return { eventId: event.id, deliveries: made.map(({ id: deliveryId }) => deliveryId) }
+      const whyNot = await deps.pump.whyNot(installation.key, event)
+      const made = dryRun || whyNot !== null ? [] : await deps.pump.runOnce(installation.key, event)
+      return { eventId: event.id, deliveries: made.map(({ id: deliveryId }) => deliveryId), whyNot }
     },
-    backfill: async ({ workspace, installation: id, from }) => {
+    backfill: async ({ workspace, installation: id, from, dryRun = false }) => {
       const { installation } = memberOf(workspace, id)
-      const wanted = from === 'beginning' ? 0 : await deps.store.seqBefore(workspace, from)
-      const cursor = await deps.store.rewindCursor(workspace, id, wanted)
-      const head = await deps.store.headSeq()
-      deps.pump.rewind(installation.key, cursor)
+      const { store, pump } = deps
+      const wanted = from === 'beginning' ? 0 : await store.seqBefore(workspace, from)
+      const cursor = dryRun
+        ? Math.min(wanted, await cursorOf(store, installation))
+        : await store.rewindCursor(workspace, id, wanted)
+      const head = await store.headSeq()
+      if (!dryRun) pump.rewind(installation.key, cursor)
       return { cursor, events: Math.max(0, head - cursor) }
     },
     countReplay: (query) => deps.store.countReplay(query),
@@ -111,6 +135,15 @@ export function createControl(deps: ControlDeps): Control {
         { last, form },
       ),
   }
+}
+
+/** As it is stored. */
+async function cursorOf(
+  store: Pick<Store, 'syncInstallations'>,
+  { workspace, id }: Pick<Installation, 'workspace' | 'id'>,
+): Promise<number> {
+  const rows = await store.syncInstallations([])
+  return rows.find((row) => row.workspace === workspace && row.id === id)?.cursor ?? 0
 }
 
 const noSuch = ({

@@ -140,10 +140,13 @@ interface Failure {
 function failed(input: Failure & { incoming?: IncomingMessage; route?: Route }): Response {
   const error = answerable(input.error)
   if (error.status >= 500) {
-    input.deps.logger.error(
-      { err: error.code === 'internal' ? (error.cause ?? error) : error, request: input.requestId, path: input.path },
-      'A request failed',
-    )
+    const { logger } = input.deps
+    const fields = { request: input.requestId, path: input.path }
+    // A refusal of the hub's own, such as that of an installation that is paused, has nothing behind it to look for.
+    if (error.code === 'unavailable' && error.cause === undefined)
+      logger.warn({ code: error.code, why: error.message, ...fields }, 'A request was refused')
+    else
+      logger.error({ err: error.code === 'internal' ? (error.cause ?? error) : error, ...fields }, 'A request failed')
   }
   const { incoming, route, requestId } = input
   if (incoming !== undefined && route?.refusal !== undefined) return route.refusal({ incoming, error, requestId })

@@ -107,9 +107,27 @@ const testBody = z.strictObject({
   event_id: z.string().optional(),
   response_id: z.string().optional(),
   form: z.string().optional(),
+  dry_run: z.boolean().default(false).openapi({ description: 'Only say which event that would be' }),
 })
 const replayBody = z.strictObject({ last: z.number().int().min(1), form: z.string().optional() })
-const backfillBody = z.strictObject({ from: z.union([z.literal('beginning'), instant]) })
+const backfillBody = z.strictObject({
+  from: z.union([z.literal('beginning'), instant]),
+  dry_run: z.boolean().default(false).openapi({ description: 'Only say how many events that would be' }),
+})
+const dryOr = <Schema extends z.ZodType>(done: string, schema: Schema) => ({
+  200: { description: 'Dry run: what it would be', schema },
+  202: { description: done, schema },
+})
+const sentSchema = z.object({
+  dry_run: z.boolean(),
+  event_id: z.string(),
+  deliveries: z.array(z.string()),
+  why_not: z
+    .string()
+    .nullable()
+    .openapi({ description: 'Which part of `when` keeps the event out, so that nothing runs; null: none does' }),
+})
+const backfilledSchema = z.object({ dry_run: z.boolean(), cursor: z.number().int(), events: z.number().int() })
 
 type Needs = Pick<HttpDeps, 'registry' | 'engine' | 'limits'>
 
@@ -228,21 +246,20 @@ function runRoutes(deps: Needs): Route[] {
         tag: 'Installations',
         summary: 'Send a test down the live path',
         description:
-          'With the answers of `response_id`, with the event `event_id`, or with the newest event (of the form) that it would get.',
+          'With the answers of `response_id`, with the event `event_id`, or with the newest event (of the form) that it would get. What its plugin does then is real: deliveries go to their destination, counters count.',
         body: { required: false, schema: testBody, example: { form: 'contact' } },
-        responses: {
-          202: {
-            description: 'What the test caused',
-            schema: z.object({ event_id: z.string(), deliveries: z.array(z.string()) }),
-          },
-        },
+        responses: dryOr('What the test caused', sentSchema),
       },
       handler: async (call) => {
-        const { event_id: eventId, response_id: responseId, form } = await bodyOf(deps, call, testBody)
+        const { event_id: eventId, response_id: responseId, form, dry_run: dryRun } = await bodyOf(deps, call, testBody)
         const { id } = await find(deps, call)
         const { workspace } = call.principal
-        const sent = await engine.testSend({ workspace, installation: id, eventId, responseId, form })
-        return json(call, { event_id: sent.eventId, deliveries: sent.deliveries }, { status: 202 })
+        const sent = await engine.testSend({ workspace, installation: id, eventId, responseId, form, dryRun })
+        return json(
+          call,
+          { dry_run: dryRun, event_id: sent.eventId, deliveries: sent.deliveries, why_not: sent.whyNot },
+          { status: dryRun ? 200 : 202 },
+        )
       },
     },
     {
@@ -294,20 +311,20 @@ const backfillRoute = (deps: Needs): Route => ({
   doc: {
     tag: 'Installations',
     summary: 'Read the log again from a point in the past; what was not read yet is never skipped',
-    body: { schema: backfillBody, example: { from: '2026-05-31T00:00:00Z' } },
-    responses: {
-      202: {
-        description: 'Where it starts, which is no later than where it stood, and how many events lie ahead',
-        schema: z.object({ cursor: z.number().int(), events: z.number().int() }),
-      },
-    },
+    description:
+      'It handles them again: counters count again, and what has no delivery with the same key is sent. A dry run says how many events lie ahead.',
+    body: { schema: backfillBody, example: { from: '2026-05-31T00:00:00Z', dry_run: true } },
+    responses: dryOr(
+      'Where it starts, which is no later than where it stood, and how many events lie ahead',
+      backfilledSchema,
+    ),
   },
   handler: async (call) => {
-    const { from } = await bodyOf(deps, call, backfillBody)
+    const { from, dry_run: dryRun } = await bodyOf(deps, call, backfillBody)
     const { id } = await find(deps, call)
-    return json(call, await deps.engine.backfill({ workspace: call.principal.workspace, installation: id, from }), {
-      status: 202,
-    })
+    const { workspace } = call.principal
+    const filled = await deps.engine.backfill({ workspace, installation: id, from, dryRun })
+    return json(call, { dry_run: dryRun, ...filled }, { status: dryRun ? 200 : 202 })
   },
 })
 

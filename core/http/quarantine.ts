@@ -55,6 +55,13 @@ const releaseBody = z.strictObject({
   until: instant.optional(),
   dry_run: z.boolean().default(false),
 })
+const releasedOne = responseSchema
+  .extend({
+    released: z
+      .enum(['now', 'before'])
+      .openapi({ description: '`before`: it was stored already, and nothing changed' }),
+  })
+  .openapi('ReleasedResponse')
 const releasedSchema = z.object({
   dry_run: z.boolean(),
   matched: z.number().int(),
@@ -164,14 +171,15 @@ function actRoutes(deps: Deps): Route[] {
         summary: 'Release one: it is stored, and the plugins get it',
         description:
           'No transform is asked again. What its form did not take (`form-mismatch`) is held against it again, and shown to the transforms, which had not seen it; it stays when it still does not fit, or when one of them puts it aside (409, or 422 where it refuses), and is stored when it is released once more. What was released already is answered as it is stored; when its client completed the response meanwhile, or sent newer answers, that one is.',
-        responses: { 200: { description: 'The response', schema: responseSchema } },
+        responses: { 200: { description: 'The response', schema: releasedOne } },
       },
       handler: async (call) => {
         const { workspace } = call.principal
         const id = call.param('id')
-        const stored = await store.getResponse(workspace, (await releaseOne(deps, workspace, id)) ?? id)
+        const { responseId, isNew } = await releaseOne(deps, workspace, id)
+        const stored = await store.getResponse(workspace, responseId)
         if (stored === undefined) throw notThere(call)
-        return json(call, responseWire(stored))
+        return json(call, { ...responseWire(stored), released: isNew ? 'now' : 'before' })
       },
     },
     {

@@ -35,19 +35,28 @@ export async function releaseAll(
   }
 }
 
-/** Answers what it is stored under; undefined: it does not wait there. */
-export async function releaseOne(deps: ReleaseDeps, workspace: WorkspaceId, id: string): Promise<string | undefined> {
+export interface OneReleased {
+  /** What it is stored under, if it is. */
+  readonly responseId: string
+  /** False: nothing was stored now; it does not wait there any more, or gave way to newer answers. */
+  readonly isNew: boolean
+}
+
+/** Stores it, unless that was done before. */
+export async function releaseOne(deps: ReleaseDeps, workspace: WorkspaceId, id: string): Promise<OneReleased> {
   const { store, retake } = deps
   const aside = await store.getQuarantined(workspace, id)
   if (aside?.code === FORM_MISMATCH) {
-    const { isHeld, responseId } = await retake(aside)
-    if (isHeld !== true) return responseId
+    const { kind, isHeld, responseId } = await retake(aside)
+    if (isHeld !== true) return { responseId, isNew: kind !== 'duplicate' }
     const { installation, message, code } = (await store.getQuarantined(workspace, id)) ?? aside
     const why = `"${installation}" has put it aside: ${message ?? code}`
     throw new HubError('conflict', `${why}. Release it once more to store it all the same.`)
   }
   const [result] = await release(deps, { workspace, filter: { id }, limit: 1 })
-  return result !== undefined && 'responseId' in result ? result.responseId : undefined
+  if (result !== undefined && 'responseId' in result)
+    return { responseId: result.responseId, isNew: result.kind !== 'duplicate' }
+  return { responseId: (await store.releasedInto(workspace, id)) ?? id, isNew: false }
 }
 
 /** How many each step has stored. */

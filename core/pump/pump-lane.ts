@@ -152,6 +152,11 @@ export class PumpLane {
     return this.#when.matches === null || this.#when.matches(event, await this.#deps.formOf(event))
   }
 
+  /** Which part of `when` keeps the event out, for people; null: none does. */
+  async whyNot(event: LogEvent): Promise<string | null> {
+    return this.#when === null ? null : this.#when.whyNot(event, await this.#deps.formOf(event))
+  }
+
   /** The handler for one event, now; its deliveries get keys of their own, so they are made whatever was made before. */
   async runOnce(event: LogEvent): Promise<readonly Delivery[]> {
     const { installation } = this

@@ -66,6 +66,8 @@ export interface Pump {
   runOnce(key: string, event: LogEvent): Promise<readonly Delivery[]>
   /** Would the installation get this event? */
   wants(key: string, event: LogEvent): Promise<boolean>
+  /** Which part of its `when` keeps the event out, for people; null: none does. */
+  whyNot(key: string, event: LogEvent): Promise<string | null>
   stop(): Promise<void>
 }
 
@@ -150,6 +152,7 @@ export function createPump(deps: PumpDeps): Pump {
     catchingUp: (key) => lanes.get(key)?.catchingUp() ?? false,
     runOnce: (key, event) => laneOf(key).runOnce(event),
     wants: async (key, event) => laneOf(key).wants(event),
+    whyNot: async (key, event) => laneOf(key).whyNot(event),
     stop: async () => {
       stopped = true
       await settle(deps, working, lanes.values())

@@ -11,6 +11,8 @@ export interface CompiledWhen {
   readonly wants: (event: LogEvent) => boolean
   /** Null when there is no filter: `wants` has the last word then. */
   readonly matches: ((event: LogEvent, view: FormView | undefined) => boolean) | null
+  /** Which part of `when` keeps the event out, for people; null: none does. */
+  readonly whyNot: (event: LogEvent, view: FormView | undefined) => string | null
 }
 
 export type CompileWhenResult =
@@ -34,7 +36,9 @@ export function compileWhen({ when, types }: CompileWhenInput, limits: FilterLim
     if (narrowed !== null && !narrowed.has(event.type)) return false
     return forms === null || (event.formId !== null && forms.has(event.formId))
   }
-  if (when.filter === null || when.filter === undefined) return { ok: true, when: { wants, matches: null } }
+  const whyNot = (event: LogEvent, view: FormView | undefined): string | null =>
+    keptOutBy(when, { event, subject: filterSubject(event, view), limits })
+  if (when.filter === null || when.filter === undefined) return { ok: true, when: { wants, matches: null, whyNot } }
   const filter = compileFilter(when.filter, limits)
   if (!filter.ok) {
     return {
@@ -42,7 +46,28 @@ export function compileWhen({ when, types }: CompileWhenInput, limits: FilterLim
       problems: filter.problems.map((problem) => ({ ...problem, pointer: `/filter${problem.pointer}` })),
     }
   }
-  return { ok: true, when: { wants, matches: (event, view) => filter.match(filterSubject(event, view)) } }
+  return { ok: true, when: { wants, matches: (event, view) => filter.match(filterSubject(event, view)), whyNot } }
+}
+
+interface KeptOut {
+  readonly event: LogEvent
+  readonly subject: FilterSubject
+  readonly limits: FilterLimits
+}
+
+/** The conditions of a filter are told as they are written, never what the event holds: that may be an answer. */
+function keptOutBy(when: When, { event, subject, limits }: KeptOut): string | null {
+  const { events, forms } = when
+  if (events !== null && !events.includes(event.type))
+    return `when.event is ${events.join(', ')}, and the event is ${event.type}`
+  if (forms !== null && (event.formId === null || !forms.includes(event.formId)))
+    return `when.form is ${forms.join(', ')}, and the event is of ${event.formId ?? 'no form'}`
+  for (const [key, condition] of Object.entries(when.filter ?? {})) {
+    const part = { [key]: condition as unknown }
+    const compiled = compileFilter(part, limits)
+    if (compiled.ok && !compiled.match(subject)) return `when.filter ${JSON.stringify(part)} does not hold`
+  }
+  return null
 }
 
 /** Finds the handler of an event: its own type first, then the one for every type. */

@@ -137,7 +137,9 @@ function responseVerbs(
 
 function quarantineVerbs(
   driver: Driver,
-): Part<'getQuarantined' | 'listQuarantine' | 'countQuarantine' | 'quarantineCounts' | 'release' | 'discard'> {
+): Part<
+  'getQuarantined' | 'listQuarantine' | 'countQuarantine' | 'quarantineCounts' | 'release' | 'releasedInto' | 'discard'
+> {
   return {
     getQuarantined: async (workspace, id) =>
       mapped(await driver.read('getQuarantined', { workspace, id }), toQuarantined),
@@ -150,6 +152,7 @@ function quarantineVerbs(
       return counts
     },
     release: async (input) => (await driver.write('release', input)).map(releaseResult),
+    releasedInto: (workspace, id) => driver.read('releasedInto', { workspace, id }),
     discard: async (workspace, id, event) => (await driver.write('discard', { workspace, id, event })) !== null,
   }
 }

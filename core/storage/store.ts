@@ -214,6 +214,8 @@ export interface Store {
     limit: number
     at: string
   }): Promise<readonly AcceptResult[]>
+  /** The other id under which a release stored it; null: its own, or not at all. */
+  releasedInto(workspace: WorkspaceId, id: string): Promise<string | null>
   /**
    * Deletes it for good with every copy of it, as `deleteResponse` does, and appends `response.discarded`; false when it is
    * not there.

@@ -18,7 +18,7 @@ import {
 import { createKey, keyByHash, listKeys, revokeKey, touchKeys } from './procedures/keys.ts'
 import { kvCount, kvGet, kvList, tallies, talliesHeld } from './procedures/memory.ts'
 import { countQuarantine, getQuarantined, listQuarantine, quarantineCounts } from './procedures/quarantine.ts'
-import { release } from './procedures/release.ts'
+import { release, releasedInto } from './procedures/release.ts'
 import { countReplaySlice, hastenSlice, replay } from './procedures/replay.ts'
 import { countResponses, getResponse, listResponses } from './procedures/responses.ts'
 import { appendRuns, getRun, listRuns } from './procedures/runs.ts'
@@ -88,6 +88,7 @@ export const READS = {
   nextDue,
   quarantineCounts,
   readEvents,
+  releasedInto,
   schedules,
   seqBefore,
   tallies,

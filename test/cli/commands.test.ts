@@ -21,6 +21,17 @@ const cli = (...args: string[]): Promise<Ended> => runCli(temp.path, args)
 const json = (ended: Ended): Record<string, unknown> => JSON.parse(ended.stdout) as Record<string, unknown>
 
 describe('the command line', () => {
+  it('help of a group shows what its own verb takes', async () => {
+    for (const [group, option] of [
+      ['deliveries', '--text <words>'],
+      ['runs', '--failed'],
+      ['quarantine', '--verdict <verdict>'],
+      ['dead-letters', '--group'],
+    ] as const)
+      expect((await cli(group, '--help')).stdout).toContain(option)
+    expect((await cli('keys', 'create', '--help')).stdout).not.toContain('Alone it is')
+  })
+
   it('help names every verb and exit code, and goes to stdout', async () => {
     const { code, stdout, stderr } = await cli('--help')
     expect([code, stderr]).toEqual([0, ''])

@@ -56,10 +56,26 @@ test('several are resumed at once', async () => {
 test('test sends the newest event once more, backfill reads what was there before', async () => {
   const sent = await cli('test', 'one', '--form', DECK)
   expect([sent.code, sent.stdout]).toEqual([0, expect.stringMatching(/^evt_\S+: dlv_\S+\n$/)])
+  expect(sent.stderr).toMatch(/^one will handle evt_\S+ now as if it had just come\. What it does is real: /)
   await settled(hub)
   expect(keysAt('/one')).toEqual(['a', 'a'])
-  const filled = await cli('backfill', 'one', '--from', 'beginning', '--json')
-  expect([filled.code, filled.json()]).toEqual([0, { cursor: 0, events: expect.any(Number) as number }])
+  const { cursor } = (await cli('show', 'one', '--json')).json() as { cursor: number }
+  const would = await cli('backfill', 'one', '--from', 'beginning', '--dry-run')
+  expect(would.stdout).toMatch(/^\d+ events would be read again, from 0 on\n$/)
+  expect((await cli('show', 'one', '--json')).json()).toMatchObject({ cursor, lag: 0 })
+  const filled = await cli('backfill', 'one', '--from', 'beginning')
+  expect([filled.code, filled.stderr]).toEqual([
+    0,
+    expect.stringMatching(
+      /^\d+ events of the log will be read again\. one handles [^]*\nReads the log again from 0 on; /,
+    ),
+  ])
+  const asked = await cli('backfill', 'one', '--from', 'beginning', '--yes', '--json')
+  expect([asked.code, asked.stderr, asked.json()]).toEqual([
+    0,
+    '',
+    { dry_run: false, cursor: 0, events: expect.any(Number) as number },
+  ])
   await settled(hub)
   // What it had delivered is not delivered again.
   expect(keysAt('/one')).toEqual(['a', 'a'])

@@ -238,7 +238,14 @@ test('the command line: list, show, release and discard, after counting; status 
   }
   expect((await run('list', '--verdict', 'flagged')).items.map(({ id }) => id)).toEqual(ids.toReversed())
   expect(await run('show', ids[0] ?? '')).toMatchObject({ verdict: 'flagged', data: { text: 'spam 1' } })
-  expect(await run('release', ids[0] ?? '')).toEqual({ released: 1, ids: [ids[0]] })
+  expect(await run('release', ids[0] ?? '')).toEqual({ released: 1, ids: [ids[0]], before: [] })
+  expect(await run('release', ids[0] ?? '')).toEqual({
+    released: 0,
+    ids: [ids[0]],
+    before: [{ id: ids[0], stored_as: ids[0] }],
+  })
+  const again = await manifold(hub, ['quarantine', 'release', ids[0] ?? ''])
+  expect(again.stderr).toBe(`${ids[0]} was released before, and is stored as ${ids[0]}\n0 stored\n`)
   expect(await run('release', '--installation', 'flags', '--dry-run')).toMatchObject({ matched: 3, released: 0 })
   expect((await manifold(hub, ['status'])).stdout).toContain('4 responses in quarantine')
   expect(await run('discard', ids[1] ?? '', '--yes')).toMatchObject({ discarded: 1 })

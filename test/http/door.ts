@@ -143,7 +143,7 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
     engine: {
       pause: record('pause', undefined) as never,
       resume: record('resume', undefined) as never,
-      testSend: record('testSend', { eventId: 'evt_1', deliveries: ['dlv_1'] }) as never,
+      testSend: record('testSend', { eventId: 'evt_1', deliveries: ['dlv_1'], whyNot: null }) as never,
       backfill: record('backfill', { cursor: 0, events: 3 }) as never,
       replay: record('replay', { replayed: 2, next: 'x~y' }) as never,
       countReplay: (query) => store.countReplay(query),

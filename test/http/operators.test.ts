@@ -317,11 +317,10 @@ test('installations are shown, paused, resumed, tested and backfilled', async ()
   expect((await door.call('POST', '/api/v2/installations/crm/resume')).status).toBe(200)
   expect((await door.call('POST', '/api/v2/installations/crm/pause')).status).toBe(200)
   const sent = await post('/api/v2/installations/crm/test-send', { form: 'many' })
-  expect([sent.status, sent.body]).toEqual([202, { event_id: 'evt_1', deliveries: ['dlv_1'] }])
-  expect((await post('/api/v2/installations/crm/backfill', { from: 'beginning' })).body).toEqual({
-    cursor: 0,
-    events: 3,
-  })
+  const done = { dry_run: false, event_id: 'evt_1', deliveries: ['dlv_1'], why_not: null }
+  expect([sent.status, sent.body]).toEqual([202, done])
+  const filled = await post('/api/v2/installations/crm/backfill', { from: 'beginning' })
+  expect([filled.status, filled.body]).toEqual([202, { dry_run: false, cursor: 0, events: 3 }])
   expect((await post('/api/v2/installations/crm/backfill', { from: 'last week' })).status).toBe(400)
   expect((await post('/api/v2/installations/nix/pause', {})).status).toBe(404)
 })

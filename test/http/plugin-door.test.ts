@@ -74,6 +74,18 @@ test("an impossible status is the plugin's mistake, and the hub's errors keep th
     throw new HubError('not_found', 'There is no such route.')
   }
   expect((await door.call('GET', '/i/nix/x', { key: null })).status).toBe(404)
+  const logged = door.errors.length
+  next = () => {
+    throw new HubError('unavailable', 'The installation "crm" does not run at the moment.')
+  }
+  expect((await door.call('GET', '/i/crm/x', { key: null })).status).toBe(503)
+  // Refusing is not failing: nobody has to look into it.
+  expect(door.errors).toHaveLength(logged)
+  next = () => {
+    throw new HubError('unavailable', 'The worker does not answer.', { cause: new Error('ECONNRESET') })
+  }
+  expect((await door.call('GET', '/i/crm/x', { key: null })).status).toBe(503)
+  expect(door.errors).toHaveLength(logged + 1)
   next = () => ({ status: 204, body: 'ignored' })
   expect((await door.call('DELETE', '/i/crm/x', { key: null })).status).toBe(204)
 })

@@ -159,6 +159,25 @@ describe('which events an installation gets', () => {
     expect(wants({ filter: { 'data.n': { $gt: 2 } } }, ['*'], event())).toBe(false)
   })
 
+  test('what keeps an event out is told: its type, its form, or the first condition that does not hold, as it is written', () => {
+    const whyNot = (when: { forms?: string[]; events?: string[]; filter?: unknown }, of = event()): string | null => {
+      const all = { forms: null, events: null, filter: null, ...when }
+      const compiled = compileWhen({ when: all, types: ['*'] }, LIMITS)
+      return compiled.ok ? compiled.when.whyNot(of, view) : 'does not compile'
+    }
+    expect(whyNot({ forms: ['contact'], events: ['response.submitted'], filter: { 'data.email': 'a@b.c' } })).toBeNull()
+    expect(whyNot({ events: ['form.changed', 'track.page'] })).toBe(
+      'when.event is form.changed, track.page, and the event is response.submitted',
+    )
+    expect(whyNot({ forms: ['other'] })).toBe('when.form is other, and the event is of contact')
+    expect(whyNot({ forms: ['other'] }, event({ formId: null }))).toBe(
+      'when.form is other, and the event is of no form',
+    )
+    expect(whyNot({ filter: { 'data.email': 'a@b.c', 'data.n': { $gt: 2, $lt: 9 }, 'form.id': 'other' } })).toBe(
+      'when.filter {"data.n":{"$gt":2,"$lt":9}} does not hold',
+    )
+  })
+
   test('a filter that does not look at the answers does not parse them', () => {
     expect(wants({ filter: { 'form.id': 'contact' } }, ['*'], event({ data: 'not JSON at all' }))).toBe(true)
   })

@@ -32,6 +32,18 @@ interface StoredRow extends KnownResponse {
   readonly event_id: string | null
 }
 
+/** The other id under which it was stored; null: its own, or not at all. */
+export function* releasedInto(input: {
+  readonly workspace: WorkspaceId
+  readonly id: string
+}): Procedure<string | null> {
+  const row = yield* first<{ response_id: string }>(
+    'SELECT response_id FROM released_into WHERE workspace = ? AND id = ?',
+    [input.workspace, input.id],
+  )
+  return row?.response_id ?? null
+}
+
 /** Oldest first. No transform is asked again. */
 export function* release(input: {
   readonly workspace: WorkspaceId

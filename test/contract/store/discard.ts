@@ -113,6 +113,8 @@ export function discardPart(shared: SharedStore): void {
       const made = await traces(store, sent)
       const released = await store.release({ workspace, ...EVERYTHING })
       expect(released).toMatchObject([{ kind: 'completed', responseId: partial.responseId }])
+      expect(await store.releasedInto(workspace, sent.responseId)).toBe(partial.responseId)
+      expect(await store.releasedInto(workspace, partial.responseId)).toBeNull()
       // Nothing is lost by a release.
       expect(await store.getRun(workspace, made.entry.id)).toMatchObject({ id: made.entry.id })
       const gone = event({ type: 'response.deleted', formId: 'contact', responseId: partial.responseId })
