@@ -36,6 +36,7 @@ import type {
 import type { Verdict } from './transform.ts'
 
 export type { Finding } from './check.ts'
+export { collectDigest, countForDigest, type Digest } from './digest.ts'
 export type { EmailAnswer, EmailMessage } from './email.ts'
 export type {
   AccessToken,

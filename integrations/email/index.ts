@@ -3,9 +3,9 @@
  * one message a recipient, so that an address that is refused is no reason to write to the others again; the `Message-ID` is
  * made of the delivery's id, so a repeat is the same message.
  */
-import { classify, dead, definePlugin, delivered } from 'manifold/plugin'
+import { classify, collectDigest, countForDigest, dead, definePlugin, delivered } from 'manifold/plugin'
 import type { CapabilityError, ContextOf, EmailMessage, ItemOf, Outcome } from 'manifold/plugin'
-import { collect, count, digestText } from './digest.ts'
+import { digestText } from './digest.ts'
 import { asHtml, asLine, asText, TemplateError, viewOfEvent } from './templates.ts'
 import type { View } from './templates.ts'
 import type { Plugin } from './types.d.ts'
@@ -17,7 +17,8 @@ export default definePlugin<Plugin>({
   on: {
     'response.submitted': async (event, ctx) => {
       const { to, digest, respondent } = ctx.config
-      if (digest !== undefined) await count(event, ctx, Date.now())
+      if (digest !== undefined)
+        await countForDigest(event, ctx, { ...digest, responsesMax: digest.lines, nowMs: Date.now() })
       else for (const each of to) ctx.enqueue('send', { to: each }, { key: `${event.id} ${each}` })
       if (respondent !== undefined) ctx.enqueue('send', { to: null }, { key: `${event.id} respondent` })
     },
@@ -27,7 +28,8 @@ export default definePlugin<Plugin>({
     collect: {
       run: async ([item], ctx) => {
         if (item === undefined) return
-        const digest = await collect(item.input, ctx, Date.now())
+        const { everyMinutes } = ctx.config.digest ?? DIGEST
+        const digest = await collectDigest(item.input, ctx, { everyMinutes, nowMs: Date.now() })
         if (digest === null) return delivered({ responses: 0 })
         for (const to of ctx.config.to) ctx.enqueue('send', { to, digest }, { key: `digest/${item.delivery.id} ${to}` })
         return delivered({ responses: digest.count })
@@ -90,4 +92,4 @@ const written = ({ subject, text, html, replyTo }: Templates, view: View) => ({
 })
 
 /** Of a digest that waited while it was taken out of the settings. */
-const DIGEST = { subject: '{{count}} new responses', line: '{{#answers}}{{value}} {{/answers}}' }
+const DIGEST = { everyMinutes: 1, subject: '{{count}} new responses', line: '{{#answers}}{{value}} {{/answers}}' }
