@@ -29,6 +29,7 @@ export const ERRORS = {
   unsupported_media_type: { status: 415, retryable: false, act: 'sender', title: 'This content type is not read here' },
   invalid_response: { status: 422, retryable: false, act: 'sender', title: 'The answers do not fit the form' },
   response_rejected: { status: 422, retryable: false, act: 'sender', title: 'The response was refused' },
+  invalid_event: { status: 422, retryable: false, act: 'sender', title: 'The event does not fit its family' },
   invalid_form: { status: 422, retryable: false, act: 'sender', title: 'The form definition is not valid' },
   invalid_query: { status: 422, retryable: false, act: 'sender', title: 'A query parameter is not valid' },
   idempotency_mismatch: {

@@ -26,6 +26,13 @@ export const LIMITS = {
   publicRatePerSecond: 20,
   publicRateBurst: 200,
   quarantineKeepMs: 7_776_000_000,
+  eventBytesMax: 32_768,
+  eventPropertiesMax: 100,
+  eventPropertyDepthMax: 4,
+  eventPropertyCharsMax: 4_096,
+  eventAheadMsMax: 300_000,
+  publicEventRowsMax: 50,
+  publicEventAgeMsMax: 86_400_000,
   pageItemsMax: 200,
   pageItemsDefault: 50,
 

@@ -5,6 +5,7 @@ import type { ConfigTree, Path } from './document.ts'
 import { formatPath } from './document.ts'
 import { valueAt } from './explain.ts'
 import { checkFilter } from './filter-problems.ts'
+import { handlerType } from '../routing/match.ts'
 import { didYouMean } from './suggest.ts'
 
 export interface CheckInput {
@@ -100,10 +101,11 @@ function checkEvents({ tree, value, plugin, index }: CheckOne): ConfigProblem[] 
   const { events } = plugin
   const at: Path = ['installations', index, 'when', 'event']
   const wanted = valueAt(value, at)
-  if (!events || events.includes('*') || wanted === undefined) return []
+  if (!events || wanted === undefined) return []
+  const on = Object.fromEntries(events.map((type) => [type, true]))
   const list: [Path, unknown][] = Array.isArray(wanted) ? wanted.map((type, n) => [[...at, n], type]) : [[at, wanted]]
   return list.flatMap(([path, type]) => {
-    if (typeof type !== 'string' || events.includes(type)) return []
+    if (typeof type !== 'string' || handlerType(on, type) !== undefined) return []
     const hidden = tree.isExpanded(path)
     const hint =
       (hidden ? null : didYouMean(type, events)) ??

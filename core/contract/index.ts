@@ -281,7 +281,7 @@ type TransformPart = Exclude<EventPart, 'response'>
 
 /** An event as a handler or action gets it whose manifest entry names these parts; the others are not there. */
 export type EventWith<Type extends string, Parts extends EventPart> = Pick<HubEvent, 'id' | 'v' | 'at'> & {
-  readonly type: Type extends '*' ? string : Type
+  readonly type: Type extends `${string}*` ? string : Type
 } & { readonly [Part in Parts & ('data' | 'meta')]: NonNullable<HubEvent[Part]> } & (Type extends `response.${string}`
     ? { readonly [Part in Parts & 'response']: NonNullable<HubEvent[Part]> }
     : { readonly [Part in Parts & 'response']?: NonNullable<HubEvent[Part]> }) & {

@@ -30,6 +30,7 @@ import { runRoutes } from './runs.ts'
 import { responseRoutes } from './responses.ts'
 import type { Call, KeyedCall, Route } from './route.ts'
 import { submitRoutes } from './submit.ts'
+import { trackRoutes } from './track.ts'
 
 /** What @hono/node-server puts beside the request. */
 export interface HttpEnv {
@@ -46,6 +47,7 @@ export function allRoutes(deps: HttpDeps): readonly Route[] {
     ...htmlFormRoutes(deps, addresses),
     ...formRoutes(deps),
     ...eventRoutes(deps),
+    ...trackRoutes(deps),
     ...deliveryRoutes(deps),
     ...deadLetterRoutes(deps),
     ...replayRoutes(deps),

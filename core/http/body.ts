@@ -46,6 +46,9 @@ export async function readJson(
 /** Media types that are JSON. */
 export const JSON_TYPES = /^application\/(?:[\w.+-]+\+)?json$/
 
+/** Media types that are JSON a line. */
+export const NDJSON_TYPES = /^application\/(?:x-ndjson|ndjson|jsonl|x-jsonlines|json-?seq)$/
+
 /** The media type without parameters, lower-case; empty when there is none. */
 export function mediaType(incoming: IncomingMessage): string {
   const value = incoming.headers['content-type']

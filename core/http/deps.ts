@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.ts'
 import type { RouteResponse } from '../contract/index.ts'
 import type { Control } from '../delivery/control.ts'
+import type { Collector } from '../ingest/events/collector.ts'
 import type { FormCache } from '../ingest/form-cache.ts'
 import type { ByPlugin } from '../ingest/by-plugin.ts'
 import type { Receiver } from '../ingest/receive.ts'
@@ -52,6 +53,7 @@ export interface HttpDeps {
   readonly credentials: Credentials
   readonly forms: FormCache
   readonly receiver: Receiver
+  readonly collector: Collector
   /** Takes what a plugin submitted and its form did not take. */
   readonly retake: ByPlugin['retake']
   readonly registry: RegistryView

@@ -7,7 +7,7 @@ import type { CompiledForm } from '../ingest/validate.ts'
 import type { Incoming, Origin, Receipt, RowReceipt } from '../ingest/receive.ts'
 import { DEFAULT_WORKSPACE } from '../model.ts'
 import type { AddressBook } from './address.ts'
-import { JSON_TYPES, mediaType, readBytes, readJson, requireType } from './body.ts'
+import { JSON_TYPES, mediaType, NDJSON_TYPES, readBytes, readJson, requireType } from './body.ts'
 import type { HttpDeps } from './deps.ts'
 import { noForm } from './forms.ts'
 import { API_HEADERS, toProblem } from './problem.ts'
@@ -73,7 +73,6 @@ const SUBMIT_RESPONSES = {
     schema: receiptSchema,
   },
 }
-const NDJSON_TYPES = /^application\/(?:x-ndjson|ndjson|jsonl|x-jsonlines|json-?seq)$/
 
 /** Headers prebuilt: these answers are the many. */
 const ANSWER_HEADERS = { ...API_HEADERS, 'content-type': 'application/json' }

@@ -46,6 +46,7 @@ export function openMeter(registry: Registry): Meter {
     ['kind'],
   )
   const rejected = counter('manifold_responses_rejected_total', 'Responses refused, by error code', ['code'])
+  const tracked = counter('manifold_events_tracked_total', 'Behaviour events by what became of them', ['kind'])
   const transformed = counter(
     'manifold_transforms_total',
     'Responses that a transform looked at, by what it made of them',
@@ -92,6 +93,9 @@ export function openMeter(registry: Registry): Meter {
   return {
     responseAccepted: (kind, count = 1) => accepted.add(count, kind),
     responseRejected: (code) => rejected.add(1, code),
+    eventTracked: (kind, count) => {
+      if (count > 0) tracked.add(count, kind)
+    },
     transformed: (installation, outcome) => transformed.add(1, installation, outcome),
     eventsHandled: (installation, count) => handled.add(count, installation),
     attempt: (installation, outcome, durationMs) => {

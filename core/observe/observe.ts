@@ -14,6 +14,8 @@ export interface Logger {
 export interface Meter {
   responseAccepted(kind: 'stored' | 'completed' | 'duplicate' | 'quarantined', count?: number): void
   responseRejected(code: string): void
+  /** `denied`: its sender did not want it stored. */
+  eventTracked(kind: 'stored' | 'duplicate' | 'denied' | 'refused', count: number): void
   transformed(installation: string, outcome: TransformOutcome): void
   eventsHandled(installation: string, count: number): void
   attempt(installation: string, outcome: string, durationMs: number): void

@@ -26,7 +26,10 @@ const name = z
   .regex(/^[a-z][a-z0-9-]{0,63}$/, 'use lower-case letters, digits and "-", starting with a letter')
 const eventType = z
   .string()
-  .regex(/^[a-z][a-z0-9_]*(\.[a-z0-9_-]+)+$|^\*$/, 'use an event type such as "response.submitted"')
+  .regex(
+    /^[a-z][a-z0-9_]*((\.[a-z0-9_-]+)+|\.\*)$|^\*$/,
+    'use an event type such as "response.submitted", or all that begin alike, such as "track.*"',
+  )
 const ceiling = (max: number) => z.number().int().positive().max(max).optional()
 
 export const manifestSchema = z.strictObject({

@@ -76,7 +76,9 @@ const fieldInfo = (field: Field): object => ({
 /** The payload text without the private fields that the installation may not see. */
 function dataText(event: LogEvent, view: FormView | undefined, pii: PiiGrant): string {
   const text = event.data ?? '{}'
-  if (!carriesAnswers(event.type) || event.formId === null) return text
+  if (event.formId === null) return text
+  if (event.type.startsWith('track.')) return trackedText(text, view, pii)
+  if (!carriesAnswers(event.type)) return text
   // Without its form nobody can say which answers are private, so none leave without a grant for all of them.
   if (view === undefined) return pii === true ? text : '{}'
   const hidden = hiddenKeys(view, pii)
@@ -96,5 +98,16 @@ export const hiddenKeys = ({ piiKeys }: FormView, pii: PiiGrant): readonly strin
   pii === true ? [] : piiKeys.filter((key) => !(Array.isArray(pii) && pii.includes(key)))
 
 /** Payloads that hold answers under their fields' keys; the rest (`form.changed`, `delivery.dead`, ...) hold the hub's own words. */
-const carriesAnswers = (type: string): boolean =>
-  type.startsWith('response.') || type.startsWith('plugin.') || type.startsWith('track.')
+const carriesAnswers = (type: string): boolean => type.startsWith('response.') || type.startsWith('plugin.')
+
+/** A behaviour event may carry answers of its form among its properties; the rest of it are words of the hub. */
+function trackedText(text: string, view: FormView | undefined, pii: PiiGrant): string {
+  if (pii === true || !text.includes('"properties"')) return text
+  const hidden = view === undefined ? null : hiddenKeys(view, pii)
+  if (hidden?.length === 0) return text
+  const { properties, ...data } = JSON.parse(text) as { readonly properties?: object }
+  if (properties === undefined) return text
+  if (hidden === null) return JSON.stringify(data)
+  const shown = Object.entries(properties).filter(([key]) => !hidden.includes(key))
+  return JSON.stringify({ ...data, properties: Object.fromEntries(shown) })
+}

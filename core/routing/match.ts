@@ -19,7 +19,7 @@ export type CompileWhenResult =
   | { readonly ok: true; readonly when: CompiledWhen }
   | { readonly ok: false; readonly problems: readonly FieldProblem[] }
 
-/** The event types a plugin subscribes to (`*` is every type) and what the admin narrowed them to. */
+/** The event types a plugin subscribes to (`*` is every type, `track.*` all that begin so) and what the admin narrowed them to. */
 export interface CompileWhenInput {
   readonly when: When
   readonly types: readonly string[]
@@ -27,12 +27,12 @@ export interface CompileWhenInput {
 
 /** Compiles `when`; problems carry pointers below `/filter`. */
 export function compileWhen({ when, types }: CompileWhenInput, limits: FilterLimits): CompileWhenResult {
-  const subscribed = types.includes('*') ? null : new Set(types)
+  const subscribed = types.includes('*') ? null : Object.fromEntries(types.map((type) => [type, true]))
   const narrowed = when.events === null ? null : new Set(when.events)
   const forms = when.forms === null ? null : new Set(when.forms)
   const wants = (event: LogEvent): boolean => {
     if (event.data === null) return false
-    if (subscribed !== null && !subscribed.has(event.type)) return false
+    if (subscribed !== null && handlerType(subscribed, event.type) === undefined) return false
     if (narrowed !== null && !narrowed.has(event.type)) return false
     return forms === null || (event.formId !== null && forms.has(event.formId))
   }
@@ -70,9 +70,13 @@ function keptOutBy(when: When, { event, subject, limits }: KeptOut): string | nu
   return null
 }
 
-/** Finds the handler of an event: its own type first, then the one for every type. */
-export const handlerType = (on: Readonly<Record<string, unknown>>, type: string): string | undefined =>
-  Object.hasOwn(on, type) ? type : Object.hasOwn(on, '*') ? '*' : undefined
+/** Finds the handler of an event: its own type first, then the one for all that begin alike, then the one for every type. */
+export function handlerType(on: Readonly<Record<string, unknown>>, type: string): string | undefined {
+  if (Object.hasOwn(on, type)) return type
+  const alike = `${type.slice(0, type.indexOf('.'))}.*`
+  if (Object.hasOwn(on, alike)) return alike
+  return Object.hasOwn(on, '*') ? '*' : undefined
+}
 
 /** What a filter looks at. Parts are read on demand, so `form.id` alone never parses the payload. */
 export function filterSubject(event: LogEvent, view: FormView | undefined): FilterSubject {

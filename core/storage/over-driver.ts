@@ -18,6 +18,7 @@ import { submittedEvent } from './submitted-event.ts'
 import { deliveryVerbs } from './delivery-verbs.ts'
 import type { DeliveryLimits } from './delivery-verbs.ts'
 import { memoryVerbs } from './memory-verbs.ts'
+import { trackVerbs } from './track-verbs.ts'
 import type { Driver } from './verbs.ts'
 
 /** The part of a store that is SQL; the rest is the backend's own. */
@@ -36,6 +37,7 @@ export function storeOver(driver: Driver, options: OverDriverOptions): SharedSto
     ...responseVerbs(driver, options),
     ...quarantineVerbs(driver),
     ...logVerbs(driver),
+    ...trackVerbs(driver),
     ...installationVerbs(driver, options),
     ...laneVerbs(driver),
     ...deliveryVerbs(driver, options.limits),

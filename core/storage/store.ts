@@ -36,6 +36,7 @@ import type {
   RunQuery,
 } from './queries.ts'
 import type { AcceptResult, Submission } from './submission.ts'
+import type { TrackedEvent, TrackResult } from './tracked.ts'
 
 export type {
   DeadGroup,
@@ -48,6 +49,7 @@ export type {
   RunQuery,
 } from './queries.ts'
 export type { AcceptResult, Aside, Forward, Rejection, Submission } from './submission.ts'
+export type { TrackedEvent, TrackResult } from './tracked.ts'
 
 /** What a run asked for, committed at once or not at all. */
 export interface Effects {
@@ -229,6 +231,8 @@ export interface Store {
   /** The newest `response.*` event that carries the answers of this response; undefined for one that is not there. */
   eventOfResponse(workspace: WorkspaceId, responseId: string): Promise<LogEvent | undefined>
   appendEvents(workspace: WorkspaceId, events: readonly NewEvent[]): Promise<readonly LogEvent[]>
+  /** Behaviour events, in order; each is written unless its sender's id was here before. */
+  track(events: readonly TrackedEvent[]): Promise<readonly TrackResult[]>
   /** Highest sequence, 0 when empty. */
   headSeq(): Promise<number>
   /** The last sequence committed before this time: where a backfill starts. */

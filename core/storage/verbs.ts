@@ -23,6 +23,7 @@ import { countReplaySlice, hastenSlice, replay } from './procedures/replay.ts'
 import { countResponses, getResponse, listResponses } from './procedures/responses.ts'
 import { appendRuns, getRun, listRuns } from './procedures/runs.ts'
 import { fireSchedule, schedules } from './procedures/schedules.ts'
+import { track } from './procedures/track.ts'
 import { ping, purgeSlice, totals } from './procedures/upkeep.ts'
 import type { Procedure } from './procedure.ts'
 import { isPlain } from './submitted-event.ts'
@@ -53,6 +54,7 @@ export const WRITES = {
   setInstallationState,
   syncInstallations,
   touchKeys,
+  track,
 } as const
 
 /** Procedures that only read. They see everything that was committed before they were asked for. */
@@ -115,6 +117,14 @@ export const MERGES: { readonly [V in WriteVerb]?: Merge<InputOf<V>, ResultOf<V>
     split: (accepted, inputs) => {
       let from = 0
       return inputs.map(({ submissions }) => accepted.slice(from, (from += submissions.length)))
+    },
+  },
+  track: {
+    mayJoin: () => true,
+    join: (inputs) => ({ events: inputs.flatMap(({ events }) => events) }),
+    split: (tracked, inputs) => {
+      let from = 0
+      return inputs.map(({ events }) => tracked.slice(from, (from += events.length)))
     },
   },
 }

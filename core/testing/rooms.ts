@@ -53,6 +53,7 @@ const nothing = (): void => {}
 const unmetered: Meter = {
   responseAccepted: nothing,
   responseRejected: nothing,
+  eventTracked: nothing,
   transformed: nothing,
   eventsHandled: nothing,
   attempt: nothing,

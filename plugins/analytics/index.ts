@@ -55,6 +55,7 @@ export default defineNative<Plugin>(async ({ config, dir, log, say }) => {
       'response.partial': heard,
       'response.deleted': heard,
       'form.deleted': heard,
+      'track.*': heard,
     },
     routes: {
       'POST /query': (request) => route(() => answerQuery(request, { asker, projection })),

@@ -28,6 +28,7 @@ export interface Plugin {
     readonly 'response.partial': 'data' | 'form' | 'response'
     readonly 'response.deleted': 'data' | 'form'
     readonly 'form.deleted': 'data' | 'form'
+    readonly 'track.*': 'data' | 'meta'
   }
   readonly actions: {}
   readonly schedules: never

@@ -16,6 +16,7 @@ import { quarantinePart } from './store/quarantine.ts'
 import { replayPart } from './store/replay.ts'
 import { runsPart } from './store/runs.ts'
 import { searchPart } from './store/search.ts'
+import { trackPart } from './store/track.ts'
 
 /** A place that outlives a store: what is opened there again finds what was left. */
 export interface StorePlace {
@@ -45,6 +46,7 @@ export function storeContract(backend: StoreBackend): void {
       quarantinePart,
       discardPart,
       logPart,
+      trackPart,
       memoryPart,
       deliveriesPart,
       attemptsPart,

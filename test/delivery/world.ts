@@ -18,7 +18,7 @@ import { takeIn } from '../../core/ingest/take-in.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { Limits } from '../../core/limits.ts'
 import type { Delivery, FormDefinition, InstallationState, LogEvent } from '../../core/model.ts'
-import type { Logger, Meter } from '../../core/observe/observe.ts'
+import type { Logger } from '../../core/observe/observe.ts'
 import { createForwarding } from '../../core/pump/forwarding.ts'
 import { createPump } from '../../core/pump/pump.ts'
 import { createRecentEvents } from '../../core/pump/recent-events.ts'
@@ -30,6 +30,7 @@ import { openSqliteStore } from '../../core/storage/sqlite/open.ts'
 import type { DeliveryQuery, Submission } from '../../core/storage/store.ts'
 import { tempDir } from '../support/temp.ts'
 import { until } from '../support/wait.ts'
+import { countingMeter } from './counting-meter.ts'
 import { DoubleSandbox } from './double-sandbox.ts'
 import type { DoublePlugin } from './double-sandbox.ts'
 
@@ -57,24 +58,6 @@ export interface WorldOptions {
 export const said: { readonly level: string; readonly fields: object; readonly message: string }[] = []
 const say = (level: string) => (fields: object, message: string) => void said.push({ level, fields, message })
 const silent: Logger = { debug: () => {}, info: () => {}, warn: say('warn'), error: say('error'), child: () => silent }
-
-/** A meter that only counts. */
-function countingMeter(counts: Map<string, number>): Meter {
-  const count = (name: string, by = 1): void => void counts.set(name, (counts.get(name) ?? 0) + by)
-  return {
-    responseAccepted: (kind, by) => count(`accepted ${kind}`, by),
-    responseRejected: (code) => count(`rejected ${code}`),
-    transformed: (installation, outcome) => count(`transformed ${installation} ${outcome}`),
-    eventsHandled: (installation, by) => count(`handled ${installation}`, by),
-    attempt: (installation, outcome) => count(`attempt ${installation} ${outcome}`),
-    handlerFailed: (installation, code) => count(`handler ${installation} ${code}`),
-    sandboxRestart: () => count('restart'),
-    pluginMetric: (installation, name, by) => count(`metric ${installation} ${name}`, by),
-    endToEnd: (installation) => count(`end to end ${installation}`),
-    breaker: (installation, state) => count(`breaker ${installation} ${state}`),
-    configReload: () => count('reload'),
-  }
-}
 
 export const CONTACT: FormDefinition = {
   name: 'Contact',

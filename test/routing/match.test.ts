@@ -194,3 +194,22 @@ describe('which events an installation gets', () => {
     expect(handlerType({}, 'constructor')).toBeUndefined()
   })
 })
+
+test('all types that begin alike can be subscribed to at once', () => {
+  const result = compileWhen({ when: { forms: null, events: null, filter: null }, types: ['track.*'] }, LIMITS)
+  if (!result.ok) throw new Error(JSON.stringify(result.problems))
+  const types = ['track.click', 'track.page_view', 'tracker.click', 'response.submitted', 'track']
+  expect(types.filter((type) => result.when.wants(event({ type })))).toEqual(['track.click', 'track.page_view'])
+  const on = { '*': {}, 'track.*': {}, 'track.click': {} }
+  expect(types.map((type) => handlerType(on, type))).toEqual(['track.click', 'track.*', '*', '*', '*'])
+})
+
+test('answers among the properties of a behaviour event are private like those of a response', () => {
+  const data = { name: 'form_field', email: 'x', properties: { email: 'ada@example.com', color: 'r' } }
+  const sent = event({ type: 'track.form_field', response: null, data: JSON.stringify(data) })
+  const seen = (pii: boolean, known: FormView | undefined) =>
+    (JSON.parse(eventJson({ event: sent, view: known, parts: ['data'], pii })) as HubEvent).data
+  expect(seen(true, view)).toEqual(data)
+  expect(seen(false, view)).toEqual({ ...data, properties: { color: 'r' } })
+  expect(seen(false, undefined)).toEqual({ name: 'form_field', email: 'x' })
+})

@@ -110,6 +110,7 @@ export const TABLES: readonly MoveTable[] = [
     started_at: 'text',
     meta: 'text',
     data: 'text',
+    client_id: 'text',
   }),
   table('installations', 2, {
     workspace: 'text',

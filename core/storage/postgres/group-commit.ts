@@ -10,6 +10,7 @@ import { HubError } from '../../errors.ts'
 import { joinable } from '../join.ts'
 import type { Procedure, SqlValue, StepResult } from '../procedure.ts'
 import type { AcceptInput } from '../procedures/accept.ts'
+import type { TrackInput } from '../procedures/track.ts'
 import { WRITES } from '../verbs.ts'
 import { withClient } from './connect.ts'
 import { sendAll } from './pipeline.ts'
@@ -130,9 +131,10 @@ async function transaction(
   return outcomes
 }
 
-/** What a lane's owner writes of it, new responses, and the history of runs. */
+/** What a lane's owner writes of it, new responses and behaviour events, and the history of runs. */
 const mayShare = ({ verb }: WriteCall): boolean =>
   verb === 'accept' ||
+  verb === 'track' ||
   verb === 'appendRuns' ||
   verb === 'finishAttempts' ||
   verb === 'commitHandled' ||
@@ -141,11 +143,15 @@ const mayShare = ({ verb }: WriteCall): boolean =>
 
 /**
  * Under what names responses come that have to be compared with stored ones: two of one name must not be compared at the
- * same time. Numbers that some names may share, which only costs them a wait; in one order, so that nobody waits in a circle.
+ * same time. Behaviour events come by the thousand, so those of a workspace that have an id share one name. Numbers that some names may share, which only costs them a wait; in one order, so that nobody waits in a circle.
  */
 function namesOf(calls: readonly WriteCall[]): readonly number[] {
   const names = new Set<number>()
   for (const { verb, input } of calls) {
+    if (verb === 'track') {
+      for (const { workspace, clientId } of (input as TrackInput).events)
+        if (clientId !== null) names.add(crc32(`track\0${workspace}`) | 0)
+    }
     if (verb !== 'accept') continue
     for (const { workspace, formId, idempotency, clientId } of (input as AcceptInput).submissions) {
       if (idempotency !== null) names.add(crc32(`key\0${workspace}\0${idempotency.key}`) | 0)

@@ -134,7 +134,7 @@ async function note(client: PoolClient, { version, name, needs }: Migration): Pr
   ])
 }
 
-const INDEX_NAME = /CREATE INDEX CONCURRENTLY IF NOT EXISTS (\w+)/
+const INDEX_NAME = /CREATE (?:UNIQUE )?INDEX CONCURRENTLY IF NOT EXISTS (\w+)/
 
 /** What a build that was cut off has left is no index, and stands in the way of one. */
 async function buildIndex(client: PoolClient, statement: string): Promise<void> {

@@ -2,12 +2,18 @@
 import type { Pool } from 'pg'
 import { HubError } from '../../errors.ts'
 import type { AcceptInput } from '../procedures/accept.ts'
+import type { TrackInput } from '../procedures/track.ts'
 import { commitGroup } from './group-commit.ts'
 import type { Companion, WriteCall } from './group-commit.ts'
 
 /** Of one transaction, so that it ends within what a caller waits. */
 const GROUP_CALLS_MAX = 1_000
 const GROUP_ROWS_MAX = 5_000
+
+function rowsOf(verb: string, input: unknown): number {
+  if (verb === 'accept') return (input as AcceptInput).submissions.length
+  return verb === 'track' ? (input as TrackInput).events.length : 1
+}
 
 interface Waiting extends WriteCall {
   readonly resolve: (value: unknown) => void
@@ -44,7 +50,7 @@ export class Writer {
   #nextCount(): number {
     let rows = 0
     const full = this.#waiting.slice(0, GROUP_CALLS_MAX).findIndex(({ verb, input }, i) => {
-      rows += verb === 'accept' ? (input as AcceptInput).submissions.length : 1
+      rows += rowsOf(verb, input)
       return i > 0 && rows > GROUP_ROWS_MAX
     })
     return full === -1 ? GROUP_CALLS_MAX : full

@@ -102,7 +102,7 @@ function* eraseLooseEvents(workspace: WorkspaceId, formId: string, beforeSeq: nu
     [workspace, formId, beforeSeq, SLICE_ROWS],
   )
   yield* runMany(
-    'UPDATE events SET data = NULL, meta = NULL WHERE seq = ?',
+    'UPDATE events SET data = NULL, meta = NULL, client_id = NULL WHERE seq = ?',
     events.map(({ seq }) => [seq]),
   )
   return events.length

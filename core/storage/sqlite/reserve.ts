@@ -7,7 +7,8 @@ const RESERVE_BYTES_MAX = 8 * 1_048_576
 const RESERVE_FRACTION = 1 / 16
 
 /** True for verbs that bring new work in, ask whether it could be, or can be done without; everything else may use the reserve. */
-export const bringsWork = ({ verb }: Call): boolean => verb === 'accept' || verb === 'ping' || verb === 'appendRuns'
+export const bringsWork = ({ verb }: Call): boolean =>
+  verb === 'accept' || verb === 'track' || verb === 'ping' || verb === 'appendRuns'
 
 /** True when only the reserve is left. Asked once for a group of calls; it costs some microseconds. */
 export function reserveOnly(dir: string): boolean {

@@ -4,12 +4,13 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BIGINT, BOOLEAN, DOUBLE, DuckDBInstance, VARCHAR } from '@duckdb/node-api'
 import type { DuckDBConnection } from '@duckdb/node-api'
+import { CREATE_EVENTS } from './event-table.ts'
 
 /** What a question may put on disk, in memories. */
 const SPILL_FACTOR = 4
 
 /** Changes when the tables do; a file of another layout is made anew. */
-const LAYOUT = 2
+const LAYOUT = 3
 
 export interface DatabaseOptions {
   readonly dir: string
@@ -76,7 +77,8 @@ async function open(file: string, { memoryMb, dir }: DatabaseOptions): Promise<D
     await writer.run(
       `CREATE TABLE IF NOT EXISTS progress (layout INTEGER, applied BIGINT);
        CREATE TABLE IF NOT EXISTS forms (id VARCHAR, number INTEGER, name VARCHAR, version INTEGER, fields VARCHAR);
-       CREATE TABLE IF NOT EXISTS columns (form VARCHAR, position INTEGER, path VARCHAR, kind VARCHAR, name VARCHAR)`,
+       CREATE TABLE IF NOT EXISTS columns (form VARCHAR, position INTEGER, path VARCHAR, kind VARCHAR, name VARCHAR);
+       ${CREATE_EVENTS}`,
     )
     const [row] = await rowsOf(writer, 'SELECT layout FROM progress')
     if (row === undefined) await writer.run('INSERT INTO progress VALUES (?, 0)', [LAYOUT])

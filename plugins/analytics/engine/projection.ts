@@ -1,9 +1,11 @@
 /**
- * Responses as typed columns, one table a form, kept as the log tells them. Every change and the place in the log that it
+ * Responses as typed columns, one table a form, and behaviour events in one of their own, kept as the log tells them. Every change and the place in the log that it
  * reaches are one transaction, so a kill at any moment leaves a state that some stretch of the log makes.
  */
 import type { FieldInfo, LoggedEvent } from 'manifold/plugin'
 import type { Column } from './columns.ts'
+import { isTracked } from './event-columns.ts'
+import { dropEventsOf, writeEvents } from './event-table.ts'
 import { rowsOf } from './database.ts'
 import type { Database } from './database.ts'
 import { FormTables } from './form-tables.ts'
@@ -45,6 +47,7 @@ export async function openProjection({ writer }: Database): Promise<Projection> 
       const form = part.form === undefined ? undefined : tables.find(part.form.id)
       if (part.deleted !== null) {
         await tables.drop(part.deleted)
+        await dropEventsOf(writer, part.deleted)
         changed.add(part.deleted)
       } else if (form !== undefined && part.form !== undefined) {
         await writeRows(writer, { table: form, columns: form.columnsOf(part.form) }, part.events)
@@ -52,6 +55,7 @@ export async function openProjection({ writer }: Database): Promise<Projection> 
         changed.add(form.id)
       }
     }
+    await writeEvents(writer, events.filter(isTracked))
     await writer.run('UPDATE progress SET applied = ?', [BigInt(reached)])
     return changed
   }
@@ -123,7 +127,7 @@ function stretchesOf(events: readonly LoggedEvent[]): readonly Stretch[] {
       all.push({ form: undefined, deleted: id, events: [event] })
       continue
     }
-    if (form === undefined) continue
+    if (form === undefined || isTracked(event)) continue
     const last = open.get(form.id)
     if (last?.form?.version === form.version) {
       last.events.push(event)

@@ -5,6 +5,7 @@ import { RESPONSE_COLUMNS, sqlType } from './columns.ts'
 import type { Column } from './columns.ts'
 import type { FormTable } from './form-tables.ts'
 import { rowsOf } from './database.ts'
+import { wellFormed } from './well-formed.ts'
 
 interface Row {
   readonly id: string
@@ -57,12 +58,6 @@ function toRow(event: LoggedEvent, { columns }: Target, before: Row | undefined)
     if (column !== undefined) row[column.name] = wellFormed(value)
   }
   return row as unknown as Row
-}
-
-/** Half a character, which JSON may carry, is none to the engine. */
-const wellFormed = (value: Json): Json => {
-  if (typeof value === 'string') return value.toWellFormed()
-  return Array.isArray(value) ? value.map(wellFormed) : value
 }
 
 /** A response that came in parts is there already; where it began is remembered. */

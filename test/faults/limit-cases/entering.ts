@@ -11,6 +11,10 @@ import type { LimitCases } from './world.ts'
 const field = (n: number) => ({ key: `f${n}`, type: 'text' })
 const many = <T>(count: number, make: (n: number) => T): T[] => Array.from({ length: count }, (_, n) => make(n))
 const SLOW = 'F-15 300 slow-loris sockets: honest clients are served, every slow one is cut'
+const TRACK = 'test/http/track.test.ts'
+const PROPERTIES = { in: TRACK, test: 'properties: how many, how deep, how long' }
+const ROWS = { in: TRACK, test: 'bytes of an event, rows of a batch, rows without a key' }
+const CLOCK = { in: TRACK, test: 'a clock that runs ahead is told the time, and strangers cannot write history' }
 const BATCH = `${PATH}/batch`
 
 export const entering: LimitCases<
@@ -34,6 +38,13 @@ export const entering: LimitCases<
   | 'idempotencyTtlMs'
   | 'publicRatePerSecond'
   | 'publicRateBurst'
+  | 'eventBytesMax'
+  | 'eventPropertiesMax'
+  | 'eventPropertyDepthMax'
+  | 'eventPropertyCharsMax'
+  | 'eventAheadMsMax'
+  | 'publicEventRowsMax'
+  | 'publicEventAgeMsMax'
   | 'pageItemsMax'
   | 'pageItemsDefault'
 > = {
@@ -73,6 +84,13 @@ export const entering: LimitCases<
     const answer = await plain.api('GET', '/api/v2/forms', undefined, { key: 'b'.repeat(LIMITS.bearerCharsMax + 1) })
     expect([answer.status, answer.text]).toEqual([401, expect.stringContaining('must be \\"Bearer')])
   },
+  eventBytesMax: ROWS,
+  eventPropertiesMax: PROPERTIES,
+  eventPropertyDepthMax: PROPERTIES,
+  eventPropertyCharsMax: PROPERTIES,
+  eventAheadMsMax: CLOCK,
+  publicEventRowsMax: ROWS,
+  publicEventAgeMsMax: CLOCK,
   headersTimeoutMs: { in: 'test/faults/15-slow-clients.test.ts', test: SLOW },
   requestTimeoutMs: { in: 'test/faults/15-slow-clients.test.ts', test: SLOW },
   keepAliveTimeoutMs: async ({ plain }) => {

@@ -1,0 +1,117 @@
+/**
+ * The table `events`: behaviour events (`track.*` of the log) as typed columns, a row each. What questions, funnels, cohorts,
+ * sessions and journeys are written against:
+ *
+ * | column | type | what it holds |
+ * | --- | --- | --- |
+ * | `seq` | BIGINT, not null | place in the log: unique, grows in the order of receipt; the order of events of one moment |
+ * | `event_id` | VARCHAR, not null | the sender's own id, else the hub's (`evt_…`); unique in the workspace |
+ * | `occurred_at` | TIMESTAMP (UTC, ms), not null | when it happened by the sender's clock, never later than `received_at`. Not sorted: events come late. Order by `occurred_at, seq` |
+ * | `received_at` | TIMESTAMP (UTC, ms), not null | when the hub took it |
+ * | `type` | VARCHAR, not null | the family without `track.`: `page_view`, `click`, `conversion`, `custom`, `search`, ... |
+ * | `name` | VARCHAR, not null | what happened in the sender's words; the family where they said none |
+ * | `user_id`, `anonymous_id` | VARCHAR | whom the sender knows, which browser or device it was |
+ * | `visitor` | VARCHAR | `user_id`, else `anonymous_id`, else `session_id`: who counts as one. NULL: nobody can say; such rows belong to no visitor |
+ * | `session_id` | VARCHAR | the sender's own session, where it has one |
+ * | `path`, `url`, `title` | VARCHAR | the page; `url` without query and fragment |
+ * | `referrer_host` | VARCHAR | host of the page before |
+ * | `source`, `medium`, `campaign` | VARCHAR | the campaign (`utm_source`, `utm_medium`, `utm_campaign`, or as the sender says) |
+ * | `channel` | VARCHAR, not null | `web`, `mobile` or `api` |
+ * | `device`, `browser`, `os` | VARCHAR | of the user agent: `desktop`, `mobile`, `tablet`, `bot`, ...; `Firefox`; `Windows` |
+ * | `country` | VARCHAR | two capitals (ISO 3166) |
+ * | `form_id` | VARCHAR | the form it is about |
+ * | `organizer`, `organizer_event` | VARCHAR | for whom, and for which of their events |
+ * | `value`, `currency` | DOUBLE, VARCHAR | what it was worth |
+ * | `properties` | JSON | an object as it was sent, `{}` when there was none: `properties->>'$.status'` |
+ * | `consent` | VARCHAR, not null | `granted` or `minimal` |
+ *
+ * Rows are added at the end, and taken out with their form or by age; nothing in a row ever changes.
+ */
+import type { Json, LoggedEvent } from 'manifold/plugin'
+
+/** Columns in the table's order, with the engine's type of each. */
+export const EVENT_COLUMNS = {
+  seq: 'BIGINT',
+  event_id: 'VARCHAR',
+  occurred_at: 'TIMESTAMP',
+  received_at: 'TIMESTAMP',
+  type: 'VARCHAR',
+  name: 'VARCHAR',
+  user_id: 'VARCHAR',
+  anonymous_id: 'VARCHAR',
+  visitor: 'VARCHAR',
+  session_id: 'VARCHAR',
+  path: 'VARCHAR',
+  url: 'VARCHAR',
+  title: 'VARCHAR',
+  referrer_host: 'VARCHAR',
+  source: 'VARCHAR',
+  medium: 'VARCHAR',
+  campaign: 'VARCHAR',
+  channel: 'VARCHAR',
+  device: 'VARCHAR',
+  browser: 'VARCHAR',
+  os: 'VARCHAR',
+  country: 'VARCHAR',
+  form_id: 'VARCHAR',
+  organizer: 'VARCHAR',
+  organizer_event: 'VARCHAR',
+  value: 'DOUBLE',
+  currency: 'VARCHAR',
+  properties: 'JSON',
+  consent: 'VARCHAR',
+} as const
+export type EventColumn = keyof typeof EVENT_COLUMNS
+
+/** What the types of behaviour events begin with in the log. */
+const PREFIX = 'track.'
+
+export const isTracked = ({ type }: Pick<LoggedEvent, 'type'>): boolean => type.startsWith(PREFIX)
+
+type Part = { readonly [key: string]: Json }
+
+/** One event as a row; times are texts that the engine reads. */
+export function eventRow({
+  seq,
+  id,
+  type,
+  at,
+  data = {},
+  meta = {},
+}: LoggedEvent): Readonly<Record<EventColumn, Json>> {
+  const family = type.slice(PREFIX.length)
+  const part = (name: string): Part => (data[name] ?? {}) as Part
+  const [page, context, campaign] = [part('page'), part('context'), part('campaign')]
+  const of = (from: Part, key: string): Json => from[key] ?? null
+  return {
+    seq,
+    event_id: data['event_id'] ?? id,
+    occurred_at: data['occurred_at'] ?? at,
+    received_at: at,
+    type: family,
+    name: data['name'] ?? family,
+    user_id: of(data, 'user_id'),
+    anonymous_id: of(data, 'anonymous_id'),
+    visitor: data['user_id'] ?? data['anonymous_id'] ?? of(data, 'session_id'),
+    session_id: of(data, 'session_id'),
+    path: of(page, 'path'),
+    url: of(page, 'url'),
+    title: of(page, 'title'),
+    referrer_host: of(page, 'referrer_host'),
+    source: of(campaign, 'source'),
+    medium: of(campaign, 'medium'),
+    campaign: of(campaign, 'name'),
+    channel: context['channel'] ?? 'api',
+    device: of(meta, 'device'),
+    browser: of(meta, 'browser'),
+    os: of(meta, 'os'),
+    country: of(meta, 'country'),
+    form_id: of(data, 'form_id'),
+    organizer: of(context, 'organizer'),
+    organizer_event: of(context, 'event'),
+    value: of(data, 'value'),
+    currency: of(data, 'currency'),
+    properties: data['properties'] ?? {},
+    consent: data['consent'] ?? 'granted',
+  }
+}

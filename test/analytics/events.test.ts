@@ -1,0 +1,99 @@
+/** Behaviour events in the engine: a row each, typed, whatever was sent. */
+import { expect, test } from 'vitest'
+import type { Json, LoggedEvent } from '../../core/contract/index.ts'
+import { rowsOf } from '../../plugins/analytics/engine/database.ts'
+import { openProjected } from '../support/projected.ts'
+
+const AT = '2026-11-27T12:00:00.000Z'
+const tracked = (
+  seq: number,
+  type: string,
+  parts: { data?: { [key: string]: Json }; meta?: { [key: string]: Json } } = {},
+): LoggedEvent => ({
+  seq,
+  id: `evt_${seq}`,
+  type: `track.${type}`,
+  v: 1,
+  at: AT,
+  data: { name: type, occurred_at: AT, consent: 'granted', ...parts.data },
+  meta: parts.meta ?? {},
+})
+
+test('a row holds what the event says in columns of its own, and who counts as one visitor', async () => {
+  await using projected = await openProjected([])
+  const { projection, database } = projected
+  await projection.apply(
+    [
+      tracked(1, 'page_view', {
+        data: {
+          event_id: 'e-1',
+          occurred_at: '2015-05-17T10:05:00.123Z',
+          user_id: 'u',
+          anonymous_id: 'a',
+          session_id: 's',
+          form_id: 'f',
+          page: { url: 'https://x.example/p', path: '/p', title: 'half \ud800', referrer_host: 'r.example' },
+          context: { channel: 'web', organizer: 'o', event: 'gig' },
+          campaign: { source: 'news', medium: 'mail', name: 'may' },
+          value: 1.5,
+          currency: 'EUR',
+          properties: { status: 200, 'half \ud800': ['\ud800'], of: { a: null } },
+        },
+        meta: { device: 'desktop', browser: 'Firefox', os: 'Linux', country: 'DE' },
+      }),
+      tracked(2, 'click', { data: { anonymous_id: 'a' } }),
+      tracked(3, 'click', { data: { session_id: 's' } }),
+      tracked(4, 'custom', { data: { name: 'export' } }),
+    ],
+    4,
+  )
+  const rows = await rowsOf(database.writer, 'SELECT * FROM events ORDER BY seq')
+  expect(rows[0]).toEqual({
+    seq: 1,
+    event_id: 'e-1',
+    occurred_at: new Date('2015-05-17T10:05:00.123Z'),
+    received_at: new Date(AT),
+    type: 'page_view',
+    name: 'page_view',
+    user_id: 'u',
+    anonymous_id: 'a',
+    visitor: 'u',
+    session_id: 's',
+    path: '/p',
+    url: 'https://x.example/p',
+    title: 'half \ufffd',
+    referrer_host: 'r.example',
+    source: 'news',
+    medium: 'mail',
+    campaign: 'may',
+    channel: 'web',
+    device: 'desktop',
+    browser: 'Firefox',
+    os: 'Linux',
+    country: 'DE',
+    form_id: 'f',
+    organizer: 'o',
+    organizer_event: 'gig',
+    value: 1.5,
+    currency: 'EUR',
+    properties: '{"status":200,"half \ufffd":["\ufffd"],"of":{"a":null}}',
+    consent: 'granted',
+  })
+  expect(rows.map(({ event_id, name, visitor, properties }) => [event_id, name, visitor, properties]).slice(1)).toEqual(
+    [
+      ['evt_2', 'click', 'a', '{}'],
+      ['evt_3', 'click', 's', '{}'],
+      ['evt_4', 'export', null, '{}'],
+    ],
+  )
+  expect(projection.form('f')).toBeUndefined()
+})
+
+test('those about a form go with it, and those that come after stay', async () => {
+  await using projected = await openProjected([])
+  const { projection, database } = projected
+  const about = { data: { form_id: 'f' } }
+  const gone: LoggedEvent = { seq: 3, id: 'evt_3', type: 'form.deleted', v: 1, at: AT, data: { id: 'f' } }
+  await projection.apply([tracked(1, 'click', about), tracked(2, 'click'), gone, tracked(4, 'click', about)], 4)
+  expect(await rowsOf(database.writer, 'SELECT seq FROM events ORDER BY seq')).toEqual([{ seq: 2 }, { seq: 4 }])
+})

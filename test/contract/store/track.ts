@@ -1,0 +1,97 @@
+/** Behaviour events: each once under its sender's id, in the order of the log, gone with their form. */
+import { describe, expect, it } from 'vitest'
+import { newId } from '../../../core/ids.ts'
+import type { TrackedEvent } from '../../../core/storage/store.ts'
+import type { SharedStore } from '../store.ts'
+import { AT, definition, event, later, submission } from './fixtures.ts'
+
+const tracked = (workspace: string, changes: Partial<TrackedEvent> = {}): TrackedEvent => ({
+  workspace,
+  id: newId('event'),
+  type: 'track.click',
+  at: AT,
+  formId: null,
+  clientId: null,
+  data: '{"name":"click"}',
+  meta: '{"device":"desktop"}',
+  ...changes,
+})
+
+export function trackPart(shared: SharedStore): void {
+  describe('behaviour events', () => {
+    it('are entries of the log, in order, with what the connection said', async () => {
+      const { store, workspace } = shared()
+      const before = await store.headSeq()
+      const events = [tracked(workspace), tracked(workspace, { type: 'track.page_view', formId: 'contact' })]
+      const results = await store.track(events)
+      const expected = events.map(({ clientId: _, ...each }, i) => ({
+        ...each,
+        seq: before + 1 + i,
+        responseId: null,
+        hops: 0,
+        response: null,
+      }))
+      expect(results).toEqual(expected.map((each) => ({ kind: 'stored', event: each })))
+      expect(await store.readEvents({ workspace, afterSeq: before, limit: 9 })).toEqual(expected)
+      expect(await store.track([])).toEqual([])
+    })
+
+    it('are written once under the id of their sender, in one call, in many at once, and later', async () => {
+      const { store, workspace } = shared()
+      const { workspace: other } = shared()
+      const before = await store.headSeq()
+      const first = tracked(workspace, { clientId: 'e-1' })
+      const results = await store.track([
+        first,
+        tracked(workspace, { clientId: 'e-1', at: later(1) }),
+        tracked(workspace),
+      ])
+      const repeat = { kind: 'duplicate', id: first.id, type: 'track.click', at: AT }
+      expect(results.map(({ kind }) => kind)).toEqual(['stored', 'duplicate', 'stored'])
+      expect(results[1]).toEqual(repeat)
+      expect(await store.track([tracked(workspace, { clientId: 'e-1', type: 'track.custom' })])).toEqual([repeat])
+      const many = await Promise.all(
+        Array.from({ length: 8 }, () => store.track([tracked(workspace, { clientId: 'e-2' })])),
+      )
+      expect(many.flat().filter(({ kind }) => kind === 'stored')).toHaveLength(1)
+      // The same id elsewhere is another event.
+      expect((await store.track([tracked(other, { clientId: 'e-1' })]))[0]?.kind).toBe('stored')
+      expect(await store.readEvents({ workspace, afterSeq: before, limit: 99 })).toHaveLength(3)
+      expect(await store.headSeq()).toBe(before + 4)
+    })
+
+    it('share commits with responses, without a gap', async () => {
+      const { store, workspace } = shared()
+      const before = await store.headSeq()
+      await Promise.all(
+        Array.from({ length: 20 }, async (_, n): Promise<unknown> =>
+          n % 2 === 0
+            ? store.accept([submission({ workspace })])
+            : store.track([tracked(workspace), tracked(workspace)]),
+        ),
+      )
+      const log = await store.readEvents({ afterSeq: before, limit: 100 })
+      expect(log.map(({ seq }) => seq)).toEqual(Array.from({ length: 30 }, (_, n) => before + 1 + n))
+    })
+
+    it('lose all they say with the form they are about', async () => {
+      const { store, workspace } = shared()
+      await store.saveForm({
+        workspace,
+        id: 'contact',
+        definition: definition(),
+        managedBy: 'api',
+        at: AT,
+        eventId: newId('event'),
+        mode: 'create',
+      })
+      const [about, apart] = [tracked(workspace, { formId: 'contact', clientId: 'e-1' }), tracked(workspace)]
+      await store.track([about, apart])
+      expect(await store.deleteForm(workspace, 'contact', event({ type: 'form.deleted', formId: 'contact' }))).toBe(
+        true,
+      )
+      expect(await store.getEvent(workspace, about.id)).toMatchObject({ data: null, meta: '{}' })
+      expect(await store.getEvent(workspace, apart.id)).toMatchObject({ data: apart.data })
+    })
+  })
+}

@@ -1,0 +1,190 @@
+/** Behaviour events at their doors: one or many, from servers and from browsers, each once, and only what may be known. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { LIMITS } from '../../core/limits.ts'
+import { openDoor } from './door.ts'
+import type { Answer, CallOptions, Door } from './door.ts'
+
+let door: Door
+beforeAll(async () => {
+  door = await openDoor({ limits: { batchRowsMax: 60, publicRateBurst: 1_000 } })
+  await door.saveForm('contact', { fields: [{ key: 'email', type: 'email', pii: true }] })
+  await door.saveForm('inner', { access: 'key', fields: [] })
+})
+afterAll(() => door[Symbol.asyncDispose]())
+beforeEach(() => void (door.heard.length = 0))
+
+const BROWSER = 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0'
+const send = (path: string, json: unknown, how: CallOptions = {}): Promise<Answer> =>
+  door.call('POST', `/api/v2/events/${path}`, { json, ...how })
+const asBrowser = (path: string, json: unknown): Promise<Answer> =>
+  send(path, json, { key: null, headers: { 'user-agent': BROWSER, origin: 'https://example.org' } })
+const told = () =>
+  door.heard.map(({ type, data, meta }) => ({ type, data: JSON.parse(data ?? ''), meta: JSON.parse(meta) }))
+const errorsOf = ({ body }: Answer) => body['errors'] as { pointer: string; detail: string }[]
+
+test('one event of each door is stored as its family, with what it says and no more', async () => {
+  const url = 'https://example.org/pricing?utm_source=news&utm_medium=mail&utm_campaign=may&token=secret#buy'
+  const page = await send('page', { user_id: 'u-1', page: { url, title: 'Prices', referrer: 'https://t.example/x?y' } })
+  expect([page.status, page.body]).toEqual([
+    201,
+    { id: expect.stringMatching(/^evt_/), type: 'page_view', received_at: expect.stringMatching(/Z$/) },
+  ])
+  await send('conversion', { name: 'order', value: 49.9, currency: 'EUR', anonymous_id: 'v-1' })
+  await send('custom', { name: 'export', properties: { pages: 3, of: { kind: 'pdf' } } })
+  await send('track', { type: 'search', context: { channel: 'mobile', organizer: 'o', event: 'gig', country: 'DE' } })
+  expect(told().map(({ type }) => type)).toEqual([
+    'track.page_view',
+    'track.conversion',
+    'track.custom',
+    'track.search',
+  ])
+  expect(told()[0]?.data).toEqual({
+    name: 'page_view',
+    occurred_at: page.body['received_at'],
+    user_id: 'u-1',
+    consent: 'granted',
+    page: { url: 'https://example.org/pricing', path: '/pricing', title: 'Prices', referrer_host: 't.example' },
+    context: { channel: 'api' },
+    campaign: { source: 'news', medium: 'mail', name: 'may' },
+  })
+  expect(told()[1]?.data).toMatchObject({ name: 'order', value: 49.9, currency: 'EUR', anonymous_id: 'v-1' })
+  expect(told()[2]?.data).toMatchObject({ name: 'export', properties: { pages: 3, of: { kind: 'pdf' } } })
+  expect(told()[3]).toMatchObject({
+    data: { context: { channel: 'mobile', organizer: 'o', event: 'gig' } },
+    meta: { country: 'DE' },
+  })
+})
+
+test('sent again under its id it is the same event, and strangers cannot use up the ids of others', async () => {
+  const event = { event_id: 'once', form_id: 'contact', type: 'click' }
+  const first = await send('track', event)
+  const again = await send('track', { ...event, type: 'search' })
+  expect([again.status, again.body, again.headers['idempotency-replayed']]).toEqual([200, first.body, 'true'])
+  const stranger = await asBrowser('track', event)
+  expect([stranger.status, stranger.body['id'] === first.body['id']]).toEqual([201, false])
+  expect(told()).toHaveLength(2)
+})
+
+test('many: an object of events, an array or lines; each stands alone', async () => {
+  const rows = [
+    { event_id: 'm-1', type: 'click' },
+    { type: 'no such' },
+    { event_id: 'm-1', type: 'click' },
+    { consent: 'denied', type: 'click', user_id: 'nobody' },
+    { type: 'quiz' },
+  ]
+  const statuses = ({ body }: Answer) =>
+    (body['items'] as { line: number; status: number }[]).map(({ line, status }) => [line, status])
+  const expected = [1, 2, 3, 4, 5].map((line, i) => [line, [201, 422, 200, 204, 422][i]])
+  const wrapped = await send('track', { events: rows })
+  expect([wrapped.status, statuses(wrapped)]).toEqual([200, expected])
+  expect(wrapped.body).toMatchObject({ stored: 1, duplicates: 1, denied: 1, failed: 2 })
+  expect(told()).toHaveLength(1)
+  const array = await send('track', rows)
+  expect(array.body).toMatchObject({ stored: 0, duplicates: 2, denied: 1, failed: 2 })
+  const lines = await send('track', undefined, {
+    body: rows.map((row) => JSON.stringify(row)).join('\n\n'),
+    headers: { 'content-type': 'application/x-ndjson' },
+  })
+  expect(statuses(lines)).toEqual([1, 3, 5, 7, 9].map((line, i) => [line, [200, 422, 200, 204, 422][i]]))
+  expect(
+    (await send('track', undefined, { body: ' { "events" : [ ] } ', headers: { 'content-type': 'application/json' } }))
+      .body,
+  ).toMatchObject({ items: [] })
+})
+
+test('who denies consent leaves no trace', async () => {
+  const before = await door.store.headSeq()
+  const answer = await send('track', { type: 'click', consent: 'denied', user_id: 'u-1' })
+  expect([answer.status, answer.text]).toEqual([204, ''])
+  expect(await door.store.headSeq()).toBe(before)
+})
+
+test('a browser sends without a key about public forms alone, as a beacon may, and says nothing of others', async () => {
+  const view = { form_id: 'contact', type: 'form_view', anonymous_id: 'v-1' }
+  const beacon = await send('track', undefined, {
+    key: null,
+    body: JSON.stringify(view),
+    headers: { 'content-type': 'text/plain;charset=UTF-8', 'user-agent': BROWSER, origin: 'https://example.org' },
+  })
+  expect([beacon.status, beacon.headers['access-control-allow-origin']]).toEqual([201, '*'])
+  expect(told()).toMatchObject([
+    { data: { form_id: 'contact', context: { channel: 'web' } }, meta: { user_agent: BROWSER } },
+  ])
+  for (const event of [{ type: 'click' }, { type: 'click', form_id: 'inner' }]) {
+    const refused = await asBrowser('track', event)
+    expect([refused.status, errorsOf(refused)[0]?.pointer]).toEqual([422, '/form_id'])
+  }
+  const posing = await asBrowser('track', { ...view, context: { country: 'DE', user_agent: 'x' } })
+  expect(errorsOf(posing).map(({ pointer }) => pointer)).toEqual(['/context/user_agent', '/context/country'])
+  const reader = await door.key(['analytics:read'])
+  expect((await send('track', view, { key: reader })).status).toBe(403)
+})
+
+test.each<[string, unknown, string]>([
+  ['track', { type: 'Page View' }, '/type'],
+  ['track', { type: 'unheard_of' }, '/type'],
+  ['page', { type: 'click', page: { path: '/' } }, '/type'],
+  ['page', {}, '/page'],
+  ['page', { page: { path: 'pricing' } }, '/page/path'],
+  ['page', { page: { url: 'javascript:alert(1)' } }, '/page/url'],
+  ['custom', {}, '/name'],
+  ['custom', { name: ' ' }, '/name'],
+  ['conversion', { value: '3' }, '/value'],
+  ['conversion', { currency: 'euro' }, '/currency'],
+  ['track', { occurred_at: 'yesterday' }, '/occurred_at'],
+  ['track', { form_id: 'nothing', type: 'click' }, '/form_id'],
+  ['track', { type: 'click', element: 'buy' }, '/element'],
+  ['track', 'click', ''],
+])('%s refuses %j and says where', async (path, event, pointer) => {
+  const answer = await send(path, event)
+  expect([answer.status, answer.body['code'], errorsOf(answer)[0]?.pointer]).toEqual([422, 'invalid_event', pointer])
+  expect(told()).toEqual([])
+})
+
+describe('limits', () => {
+  const nested = (depth: number): unknown => (depth === 0 ? 1 : { a: nested(depth - 1) })
+  const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, n]))
+  const { eventBytesMax, eventPropertiesMax, eventPropertyDepthMax, eventPropertyCharsMax } = LIMITS
+
+  test('properties: how many, how deep, how long', async () => {
+    for (const [within, beyond] of [
+      [many(eventPropertiesMax), many(eventPropertiesMax + 1)],
+      [nested(eventPropertyDepthMax), nested(eventPropertyDepthMax + 1)],
+      [{ a: 'x'.repeat(eventPropertyCharsMax) }, { a: 'x'.repeat(eventPropertyCharsMax + 1) }],
+    ]) {
+      expect((await send('track', { type: 'click', properties: within })).status).toBe(201)
+      const answer = await send('track', { type: 'click', properties: beyond })
+      expect([answer.status, errorsOf(answer)[0]?.pointer]).toEqual([422, '/properties'])
+    }
+  })
+
+  test('bytes of an event, rows of a batch, rows without a key', async () => {
+    const long = await send('track', { type: 'click', properties: many(90), name: 'x' }, { headers: { 'x-pad': '1' } })
+    expect(long.status).toBe(201)
+    const huge = await send('track', undefined, {
+      body: `{"type":"click"${' '.repeat(eventBytesMax)}}`,
+      headers: { 'content-type': 'application/json' },
+    })
+    expect([huge.status, huge.body['code']]).toEqual([413, 'body_too_large'])
+    const rows = (count: number) => Array.from({ length: count }, () => ({ type: 'form_view', form_id: 'contact' }))
+    expect((await send('track', rows(60))).body).toMatchObject({ stored: 60 })
+    expect((await send('track', rows(61))).status).toBe(413)
+    expect((await asBrowser('track', rows(LIMITS.publicEventRowsMax))).body).toMatchObject({ failed: 0 })
+    expect((await asBrowser('track', { events: rows(LIMITS.publicEventRowsMax + 1) })).status).toBe(413)
+  })
+
+  test('a clock that runs ahead is told the time, and strangers cannot write history', async () => {
+    const about = { type: 'form_view', form_id: 'contact' }
+    const from = (ms: number) => new Date(Date.now() + ms).toISOString()
+    const occurred = async (answer: Promise<Answer>) => {
+      const { body } = await answer
+      return Date.parse(String(told().at(-1)?.data.occurred_at)) - Date.parse(String(body['received_at']))
+    }
+    expect(await occurred(send('track', { ...about, occurred_at: from(LIMITS.eventAheadMsMax + 60_000) }))).toBe(0)
+    const old = '2015-05-17T10:05:00.000Z'
+    await send('track', { ...about, occurred_at: '2015-05-17T12:05:00+02:00' })
+    expect(told().at(-1)?.data.occurred_at).toBe(old)
+    expect(await occurred(asBrowser('track', { ...about, occurred_at: old }))).toBe(-LIMITS.publicEventAgeMsMax)
+  })
+})
