@@ -147,7 +147,9 @@ export function troubles(item: InstallationRow): readonly string[] {
   const failedAt = item.last_failure_at ?? ''
   if (failedAt > (item.last_success_at ?? '')) {
     const code = item.last_error_code === null ? '' : `${item.last_error_code}: `
-    lines.push(`failed ${item.failure_streak} in a row, last ${failedAt}: ${code}${item.last_error ?? ''}`)
+    lines.push(
+      `failed ${item.failure_streak} in a row, last ${failedAt}: ${code}${item.last_error ?? ''} (manifold runs --failed --installation ${id})`,
+    )
   }
   if (deliveries.dead > 0)
     lines.push(`${deliveries.dead} dead, see: manifold dead-letters --group --installation ${id}`)

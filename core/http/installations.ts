@@ -41,11 +41,16 @@ const installationSchema = z
     last_success_at: z
       .string()
       .nullable()
-      .describe('When an attempt last ended well; where the plugin has handlers alone, when one of them did.'),
+      .describe(
+        'When an attempt, or the look of a transform at a response, last ended well; where the plugin has handlers alone, when one of them did.',
+      ),
     last_failure_at: z.string().nullable(),
     last_error: z.string().nullable(),
     last_error_code: z.string().nullable(),
-    failure_streak: z.number().int().openapi({ description: 'Attempts that failed since the last one that went well' }),
+    failure_streak: z
+      .number()
+      .int()
+      .openapi({ description: 'Attempts (and looks of a transform) that failed since the last one that went well' }),
     credential: z
       .object({ state: z.enum(['ok', 'refused', 'unknown']), since: z.string(), message: z.string().nullable() })
       .openapi({

@@ -229,12 +229,13 @@ function installationVerbs(
 
 function laneVerbs(
   driver: Driver,
-): Part<'loadDue' | 'nextDue' | 'finishAttempts' | 'laneCounts' | 'schedules' | 'fireSchedule'> {
+): Part<'loadDue' | 'nextDue' | 'finishAttempts' | 'laneCounts' | 'noteLooks' | 'schedules' | 'fireSchedule'> {
   return {
     loadDue: async (query) => (await driver.read('loadDue', query)).map(toDelivery),
     nextDue: (workspace, installation, afterMs = 0) => driver.read('nextDue', { workspace, installation, afterMs }),
     finishAttempts: (finished) => finishAttempts(driver, finished),
     laneCounts: async () => (await driver.read('laneCounts', undefined)).map(toLane),
+    noteLooks: (looks) => driver.write('noteLooks', looks),
     schedules: async () => (await driver.read('schedules', undefined)).map(toSchedule),
     fireSchedule: async (input) => {
       const fired = await driver.write('fireSchedule', input)

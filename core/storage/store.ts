@@ -25,6 +25,7 @@ import type {
   StoredResponse,
   WorkspaceId,
 } from '../model.ts'
+import type { LaneHealth } from './lane-health.ts'
 import type {
   DeadGroup,
   DeliveryQuery,
@@ -48,6 +49,7 @@ export type {
   ResponseQuery,
   RunQuery,
 } from './queries.ts'
+export type { LaneHealth } from './lane-health.ts'
 export type { AcceptResult, Aside, Forward, Rejection, Submission } from './submission.ts'
 export type { TrackedEvent, TrackResult } from './tracked.ts'
 
@@ -290,6 +292,8 @@ export interface Store {
   listAttempts(workspace: WorkspaceId, deliveryId: string): Promise<readonly Attempt[]>
   countDeliveries(workspace: WorkspaceId, query: Omit<DeliveryQuery, 'limit' | 'after' | 'text'>): Promise<number>
   laneCounts(): Promise<readonly LaneCounts[]>
+  /** Writes how looks of transforms ended beside how attempts did. */
+  noteLooks(looks: readonly LaneHealth[]): Promise<void>
   countReplay(query: ReplayQuery): Promise<number>
   /**
    * Makes up to `limit` of them pending and due now, oldest first; ids and attempt counts stay. Returns them, and where to

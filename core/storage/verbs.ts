@@ -1,7 +1,7 @@
 /** Every procedure by name: what a driver can be asked to run, and on which side of it. */
 import { accept } from './procedures/accept.ts'
 import { finishAttempts, listAttempts } from './procedures/attempts.ts'
-import { laneCounts } from './procedures/lane-notes.ts'
+import { laneCounts, noteLooks } from './procedures/lane-notes.ts'
 import { countDeliveries, getDelivery, listDeliveries, loadDue, nextDue } from './procedures/deliveries.ts'
 import { discard, purgeQuarantineSlice } from './procedures/discard.ts'
 import { groupDead } from './procedures/dead-groups.ts'
@@ -42,6 +42,7 @@ export const WRITES = {
   finishAttempts,
   fireSchedule,
   hastenSlice,
+  noteLooks,
   ping,
   purgeQuarantineSlice,
   purgeSlice,

@@ -12,12 +12,14 @@ import type { Limits } from '../limits.ts'
 import type { TransformOutcome } from '../model.ts'
 import type { Logger } from '../observe/observe.ts'
 import type { RunRecorder } from '../runs/history.ts'
-import type { Aside, Submission } from '../storage/store.ts'
+import type { Aside, Store, Submission } from '../storage/store.ts'
 import { changed, withFailure, withoutFailures } from './changes.ts'
 import { cross, eventOf } from './crossing.ts'
 import type { CrossingDeps, Ending, Link, Row, Seen } from './crossing.ts'
 import { openFailureNews } from './failure-news.ts'
 import type { FailureNews } from './failure-news.ts'
+import { openTransformHealth } from './health.ts'
+import type { TransformHealth } from './health.ts'
 import { Look } from './looks.ts'
 import type { Member } from './members.ts'
 
@@ -25,6 +27,7 @@ export interface TransformsDeps extends CrossingDeps {
   readonly members: { of(form: { readonly workspace: string; readonly id: string }): readonly Member[] }
   readonly formOf: FormOf
   readonly runs: RunRecorder
+  readonly store: Pick<Store, 'noteLooks'>
   readonly limits: Limits
   readonly logger: Logger
 }
@@ -32,16 +35,20 @@ export interface TransformsDeps extends CrossingDeps {
 /** So many runs cross at once; behind those the clock is looked at again. */
 const CROSSING_RUNS_MAX = 50
 
-type Deps = TransformsDeps & { readonly news: FailureNews }
+type Deps = TransformsDeps & { readonly news: FailureNews; readonly health: TransformHealth }
 
 /** The chains of all forms, and an end that tells what is still to be told. */
-export function openTransforms(given: TransformsDeps): Transforms & { close(): void } {
+export function openTransforms(given: TransformsDeps): Transforms & { close(): Promise<void> } {
   const news = openFailureNews(given)
-  const deps: Deps = { ...given, news }
+  const health = openTransformHealth(given)
+  const deps: Deps = { ...given, news, health }
   return {
     wants: (form) => deps.members.of(form).length > 0,
     apply: (input) => passAll(deps, input),
-    close: () => news.close(),
+    close: () => {
+      news.close()
+      return health.close()
+    },
   }
 }
 
@@ -65,7 +72,11 @@ async function passAll(deps: Deps, { compiled, headers, submissions }: Untransfo
       for (const [index, { looks }] of rows.entries()) {
         const became = all[index]
         if (became == null) continue
-        for (const { look, installation } of looks) look.tell(deps.runs, { installation, formId: form.id, became })
+        for (const { look, installation } of looks) {
+          const { workspace, id } = installation
+          look.tell(deps.runs, { installation, formId: form.id, became })
+          deps.health.note({ workspace, installation: id, responseId: became.responseId, error: look.error })
+        }
       }
     },
   }

@@ -60,6 +60,11 @@ export class Look {
     this.#end = end
   }
 
+  /** Why it failed; null: it did not. */
+  get error(): HubError | null {
+    return this.#end?.error ?? null
+  }
+
   /** Tells the history, now or when its run is over. */
   tell(
     runs: RunRecorder,

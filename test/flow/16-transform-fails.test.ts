@@ -1,5 +1,6 @@
 /** Transforms that fail, are late, stand still or cannot run: no response is lost, and no sender waits for long. */
 import { expect, test } from 'vitest'
+import { manifold } from '../support/cli.ts'
 import { startHub } from '../support/hub.ts'
 import { config, judge, send, stored, waiting } from '../support/transforms.ts'
 import type { Quarantined } from '../support/transforms.ts'
@@ -68,6 +69,38 @@ test('a transform that stands still is one that fails, by its own policy', async
   await until('the file to be taken over', async () => (await stored(hub, (await send(hub, 'again')).body.id)).data, {
     accept: (data) => data?.['email'] === 'ada@example.com',
   })
+})
+
+test('a transform that fails again and again shows in its health, in words that go with the response', async () => {
+  await using hub = await startHub({ config: config([judge('throws')]) })
+  interface Health {
+    readonly failure_streak: number
+    readonly last_success_at: string | null
+    readonly last_failure_at: string | null
+    readonly last_error: string | null
+    readonly last_error_code: string | null
+  }
+  const health = (accept: (shown: Health) => boolean) =>
+    until('its health', async () => (await hub.api<Health>('GET', '/api/v2/installations/throws')).body, { accept })
+  await send(hub, 'throw')
+  const { id } = (await send(hub, 'throw')).body
+  expect(await health(({ failure_streak: streak }) => streak === 2)).toMatchObject({
+    last_success_at: null,
+    last_failure_at: expect.stringMatching(/^20/) as string,
+    last_error: expect.stringContaining('no idea') as string,
+    last_error_code: 'plugin_threw',
+  })
+  const { stdout } = await manifold(hub, ['status'])
+  expect(stdout).toMatch(/throws: failed 2 in a row, last .+: plugin_threw: .*no idea/)
+  await hub.api('DELETE', `/api/v2/responses/${id}`)
+  expect(await health(() => true)).toMatchObject({
+    failure_streak: 2,
+    last_error: null,
+    last_error_code: 'plugin_threw',
+  })
+  await send(hub, 'hello')
+  const well = await health(({ failure_streak: streak }) => streak === 0)
+  expect((well.last_success_at ?? '') > (well.last_failure_at ?? '')).toBe(true)
 })
 
 test('one whose settings are wrong looks at nothing, and its plugin has said what that means', async () => {

@@ -1,24 +1,12 @@
 /** What a transaction changes of its lanes: the counters of states and the installations' health, written once at its end. */
-import type { DeliveryState, WorkspaceId } from '../../model.ts'
-import { all, runMany } from '../procedure.ts'
+import type { DeliveryState } from '../../model.ts'
+import { all, allMany, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
+import type { LaneHealth, LaneName } from '../lane-health.ts'
 import type { LaneRow } from '../rows.ts'
 
-interface LaneName {
-  readonly workspace: WorkspaceId
-  readonly installation: string
-}
-
-interface LaneNote extends LaneName {
+type LaneNote = { -readonly [Part in keyof LaneHealth]: LaneHealth[Part] } & {
   readonly moves: Record<DeliveryState, number>
-  successAt: string | null
-  failureAt: string | null
-  error: string | null
-  code: string | null
-  /** Whose failure was the last. */
-  deliveryId: string | null
-  /** Failures since the last success that was noted here. */
-  failuresInARow: number
 }
 
 /** By lane; one for each transaction. */
@@ -57,7 +45,7 @@ export function noteOutcome(
   note.failureAt = outcome.at
   note.error = outcome.error
   note.code = outcome.code
-  note.deliveryId = outcome.deliveryId
+  note.aboutId = outcome.deliveryId
   note.failuresInARow += 1
 }
 
@@ -74,7 +62,7 @@ function noteOf(notes: LaneNotes, { workspace, installation }: LaneName): LaneNo
     failureAt: null,
     error: null,
     code: null,
-    deliveryId: null,
+    aboutId: null,
     failuresInARow: 0,
   }
   notes.set(key, note)
@@ -100,18 +88,37 @@ export function* saveLaneNotes(notes: LaneNotes): Procedure<void> {
         moves.dead,
       ]),
   )
+  yield* saveHealth(lanes)
+}
+
+/** How looks of transforms ended. Words about a response that was erased meanwhile may be its own: they are not kept. */
+export function* noteLooks(looks: readonly LaneHealth[]): Procedure<void> {
+  const about = looks.flatMap(({ workspace, aboutId }): SqlValue[][] =>
+    aboutId === null ? [] : [[workspace, aboutId]],
+  )
+  const erased = yield* allMany<{ id: string }>(
+    'SELECT response_id AS id FROM erased_responses WHERE workspace = ? AND response_id = ?',
+    about,
+  )
+  const gone = new Set(erased.map(({ id }) => id))
+  yield* saveHealth(looks.map((look) => (gone.has(look.aboutId ?? '') ? { ...look, error: RESPONSE_GONE } : look)))
+}
+
+const RESPONSE_GONE = 'The response that it was about is deleted.'
+
+function* saveHealth(lanes: readonly LaneHealth[]): Procedure<void> {
   yield* runMany(
     `UPDATE installations SET last_success_at = coalesce(?, last_success_at), last_failure_at = coalesce(?, last_failure_at),
       last_error = coalesce(?, last_error), last_error_code = coalesce(?, last_error_code),
       last_error_delivery = coalesce(?, last_error_delivery), failure_streak = failure_streak * ? + ? WHERE workspace = ? AND id = ?`,
     lanes
       .filter(({ successAt, failureAt }) => successAt !== null || failureAt !== null)
-      .map(({ workspace, installation, successAt, failureAt, error, code, deliveryId, failuresInARow }): SqlValue[] => [
+      .map(({ workspace, installation, successAt, failureAt, error, code, aboutId, failuresInARow }): SqlValue[] => [
         successAt,
         failureAt,
         error,
         code,
-        deliveryId,
+        aboutId,
         successAt === null ? 1 : 0,
         failuresInARow,
         workspace,

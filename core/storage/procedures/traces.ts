@@ -34,6 +34,10 @@ export function* eraseTraces(workspace: WorkspaceId, ids: readonly string[], at:
     keys,
   )
   yield* eraseDeliveries(workspace, deliveries, at)
+  yield* runMany(
+    'UPDATE installations SET last_error = NULL, last_error_delivery = NULL WHERE workspace = ? AND last_error_delivery = ?',
+    keys,
+  )
   yield* eraseRunsOf(keys)
   yield* runMany('INSERT INTO erased_responses (workspace, response_id) VALUES (?, ?) ON CONFLICT DO NOTHING', keys)
 }

@@ -102,6 +102,20 @@ export function erasePart(shared: SharedStore): void {
       expect(await shown()).toMatchObject({ lastError: 'secret throw' })
       await store.deleteResponse(workspace, failed.responseId, gone(failed.responseId))
       expect(await shown()).toMatchObject({ lastError: null, lastErrorCode: 'plugin_threw' })
+      // And with a transform that failed at it, however late that is noted.
+      const seen = submission({ workspace })
+      await store.accept([seen])
+      const look = { workspace, installation: 'crm', successAt: null, failureAt: later(90), failuresInARow: 2 }
+      const about = { ...look, error: 'secret look', code: 'plugin_wall', aboutId: seen.responseId }
+      const before = (await shown())?.failureStreak ?? 0
+      await store.noteLooks([about])
+      expect(await shown()).toMatchObject({ lastError: 'secret look', failureStreak: before + 2 })
+      await store.deleteResponse(workspace, seen.responseId, gone(seen.responseId))
+      expect(await shown()).toMatchObject({ lastError: null, lastErrorCode: 'plugin_wall' })
+      await store.noteLooks([about])
+      expect(await shown()).toMatchObject({ lastError: 'The response that it was about is deleted.' })
+      await store.noteLooks([{ ...about, successAt: later(95), failuresInARow: 0 }])
+      expect(await shown()).toMatchObject({ lastSuccessAt: later(95), failureStreak: 0 })
     })
 
     it('ends what still waited, and lets none of it run again', async () => {
