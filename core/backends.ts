@@ -12,6 +12,7 @@ import { HubError } from './errors.ts'
 import { newId } from './ids.ts'
 import type { Limits } from './limits.ts'
 import type { Bus } from './live/bus.ts'
+import type { Live } from './live/live.ts'
 import type { LogEvent } from './model.ts'
 import type { Logger } from './observe/observe.ts'
 import { createTail } from './pump/tail.ts'
@@ -82,6 +83,23 @@ async function openAlone({ settings, limits, logger, onFatal, closers }: Backend
     fleet: createFleetOfOne(),
     queue: (local) => local,
     log: ownEventsOnly,
+  }
+}
+
+/** Live connections hear how far the log reaches also in a process that runs no lanes and so does not read it. */
+export function openLogLine(to: {
+  readonly backend: Backend
+  readonly bus: Bus
+  readonly pump: () => { reach(head: number): void }
+  readonly live: () => Pick<Live, 'feed'>
+}): LogLine {
+  const line = to.backend.log(to.bus, (head) => to.pump().reach(head))
+  return {
+    ...line,
+    reach: (head) => {
+      line.reach(head)
+      to.live().feed.grown(head)
+    },
   }
 }
 

@@ -143,6 +143,14 @@ export const LIMITS = {
   drainGraceMs: 10_000,
   drainNoticeMs: 300,
 
+  // following
+  liveConnectionsMax: 2_000,
+  liveConnectionsPerKeyMax: 50,
+  liveNamesMax: 50,
+  liveReadEventsMax: 32,
+  liveHeartbeatMs: 30_000,
+  liveStalledMsMax: 60_000,
+
   // the history of runs
   runsKeptPerInstallation: 1_000,
   runsKeptMs: 604_800_000,

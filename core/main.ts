@@ -8,7 +8,7 @@ import { openAccountedSandboxes } from './accounting/open.ts'
 import { ofKeys } from './accounting/usage.ts'
 import { settleIn } from './announce.ts'
 import type { Authoring } from './authoring.ts'
-import { openBackend } from './backends.ts'
+import { openBackend, openLogLine } from './backends.ts'
 import type { Backend, LogLine } from './backends.ts'
 import { createGuardedHttp } from './capabilities/guarded-http.ts'
 import { createMailServer } from './capabilities/mail-server.ts'
@@ -34,6 +34,7 @@ import { openFormViews } from './ingest/form-views.ts'
 import { openInlet } from './ingest/inlet.ts'
 import { openBus } from './live/bus.ts'
 import type { Bus } from './live/bus.ts'
+import { openLive } from './live/live.ts'
 import type { Limits } from './limits.ts'
 import { DEFAULT_WORKSPACE } from './model.ts'
 import type { Delivery, LogEvent } from './model.ts'
@@ -128,7 +129,7 @@ async function start(
   const { store, fleet } = backend
   const sharing = await openSharing({ settings, limits, clock, logger, closers })
   const bus = openBus((error) => logger.error({ err: error }, 'a listener of the live bus failed'))
-  const log = backend.log(bus, (head) => rooms.pump.reach(head))
+  const log = openLogLine({ backend, bus, pump: () => rooms.pump, live: () => door.live })
   const ground: Ground = {
     dataDir,
     clock,
@@ -175,7 +176,7 @@ async function start(
     if (lane.kind === 'pump') return pump.work(key)
     return lane.kind === 'deliver' ? engine.work(key) : rooms.scheduler.work(key)
   })
-  const serving = await serveHttp({ app: door.app, host: settings.host, port: settings.port, limits, logger })
+  const serving = await serveHttp({ ...door, host: settings.host, port: settings.port, limits, logger })
   closers.defer(() => serving.close(limits.drainGraceMs))
   await ground.log.start()
   await fleet.start(fleetDuties({ ...ground, ...rooms, fleet, approvals, keys: door.keys }), {
@@ -234,6 +235,7 @@ function openRooms(ground: Ground, first: Assembly, authoring: Authoring | undef
     ...ground,
     sandbox,
     runs,
+    recent,
     capabilities,
     memoryQuota: createMemoryQuota(store, limits),
     queue,
@@ -316,6 +318,8 @@ function openDoor(ground: Ground, { settings, first, rooms, reloader, health, ob
   closers.defer(() => keys.close())
   const credentials = openTokens({ ...ground, keys, http: rooms.http })
   credentials.setIssuers(first.config.auth.jwt)
+  const live = openLive({ ...ground, recent: rooms.recent, credentials })
+  ground.bus.subscribe((events) => live.feed.grown(events.at(-1)?.seq ?? 0))
   /** Only once everything else has come up: it can be shown a single time. */
   const firstAdminKey = async (): Promise<string | null> => {
     if (settings.adminKey !== null || (await store.listKeys(null)).length > 0) return null
@@ -348,6 +352,7 @@ function openDoor(ground: Ground, { settings, first, rooms, reloader, health, ob
     version: HUB_VERSION,
     keys,
     credentials,
+    live,
     forms,
     ...inlet,
     registry: openRegistryView({ ...rooms, ...ground.backend, cursorOf: pump.cursorOf, usageOf: anywhere.usage }),
@@ -371,5 +376,5 @@ function openDoor(ground: Ground, { settings, first, rooms, reloader, health, ob
     door: { fleet: ground.backend.fleet, key: doorKey, here },
     rateLimit: ground.sharing.rateLimit,
   })
-  return { app, keys, credentials, operatorKey, doorKey, firstAdminKey }
+  return { app, keys, credentials, live, operatorKey, doorKey, firstAdminKey }
 }

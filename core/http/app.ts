@@ -29,6 +29,7 @@ import { replayRoutes } from './replay.ts'
 import { runRoutes } from './runs.ts'
 import { responseRoutes } from './responses.ts'
 import type { Call, KeyedCall, Route } from './route.ts'
+import { streamRoutes } from './stream.ts'
 import { submitRoutes } from './submit.ts'
 import { trackRoutes } from './track.ts'
 
@@ -48,6 +49,7 @@ export function allRoutes(deps: HttpDeps): readonly Route[] {
     ...formRoutes(deps),
     ...eventRoutes(deps),
     ...trackRoutes(deps),
+    ...streamRoutes(deps),
     ...deliveryRoutes(deps),
     ...deadLetterRoutes(deps),
     ...replayRoutes(deps),

@@ -10,6 +10,7 @@ import type { BoundCalls } from '../fleet/anywhere.ts'
 import type { FleetMember } from '../fleet/fleet.ts'
 import type { Area } from '../registry/areas.ts'
 import type { Limits } from '../limits.ts'
+import type { Live } from '../live/live.ts'
 import type { LogEvent, WorkspaceId } from '../model.ts'
 import type { Readiness } from '../observe/health.ts'
 import type { Logger, Meter } from '../observe/observe.ts'
@@ -51,6 +52,8 @@ export interface HttpDeps {
   readonly keys: ApiKeys
   /** Who a bearer is: by a key of ours, or a token of somebody the file trusts. */
   readonly credentials: Credentials
+  /** The log for those who follow it. */
+  readonly live: Live
   readonly forms: FormCache
   readonly receiver: Receiver
   readonly collector: Collector

@@ -27,6 +27,10 @@ export interface GateDeps {
 
 const BEARER = /^Bearer +(\S+)$/i
 
+/** The key or token that was shown; undefined where the header is another or missing. */
+export const bearerOf = ({ headers }: IncomingMessage): string | undefined =>
+  BEARER.exec(headers.authorization ?? '')?.[1]
+
 export function openGate(deps: GateDeps): Gate {
   const { publicRatePerSecond, publicRateBurst } = deps.limits
   const rate = deps.rateLimit ?? openRateLimit({ ratePerSecond: publicRatePerSecond, burst: publicRateBurst })
@@ -73,7 +77,7 @@ export function openGate(deps: GateDeps): Gate {
         'Send an API key: "Authorization: Bearer mfk_...". Keys are made with `manifold keys create`.',
       )
     }
-    const key = BEARER.exec(header)?.[1]
+    const key = bearerOf(incoming)
     if (key === undefined || key.length > deps.limits.bearerCharsMax) {
       // Of a plugin's route the header may be the plugin's business.
       if (access === 'stranger') return countStranger(incoming)

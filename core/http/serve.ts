@@ -9,12 +9,14 @@ import { HubError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { Limits } from '../limits.ts'
+import type { Live } from '../live/live.ts'
 import type { Logger } from '../observe/observe.ts'
 import type { HttpEnv } from './app.ts'
 import { answerable, problemResponse, toProblem } from './problem.ts'
 
 export interface ServeOptions {
   readonly app: Hono<HttpEnv>
+  readonly live: Pick<Live, 'seats'>
   readonly host: string
   /** 0: any free port. */
   readonly port: number
@@ -83,7 +85,11 @@ export function serveHttp(options: ServeOptions): Promise<Serving> {
         boundUrl: `http://${urlHost(options.host || '0.0.0.0')}:${port}`,
         port,
         server,
-        close: (graceMs) => closeServer(server, graceMs),
+        close: (graceMs) => {
+          // They would never end by themselves.
+          options.live.seats.close()
+          return closeServer(server, graceMs)
+        },
       })
     })
   })

@@ -8,6 +8,7 @@ import { entering } from './limit-cases/entering.ts'
 import { filters } from './limit-cases/filters.ts'
 import { history } from './limit-cases/history.ts'
 import { leaving } from './limit-cases/leaving.ts'
+import { live } from './limit-cases/live.ts'
 import { fixturesAreWhole, plugins } from './limit-cases/plugins.ts'
 import { transforms } from './limit-cases/transforms.ts'
 import { waiting } from './limit-cases/waiting.ts'
@@ -21,6 +22,7 @@ const CASES: Readonly<Record<LimitName, LimitCase>> = {
   ...plugins,
   ...transforms,
   ...leaving,
+  ...live,
   ...history,
 }
 

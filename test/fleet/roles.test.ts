@@ -5,6 +5,7 @@ import type { Fleet } from '../support/fleet.ts'
 import type { Hub } from '../support/hub.ts'
 import { startReceiver } from '../support/receiver.ts'
 import type { Receiver } from '../support/receiver.ts'
+import { openStream } from '../support/stream.ts'
 import { until } from '../support/wait.ts'
 
 const PLUGINS = new URL('../fixtures/flow-plugins', import.meta.url).pathname
@@ -49,6 +50,13 @@ test('an API process runs no installation and no sandbox; the workers share them
   expect(await api().metric('manifold_sandbox_children')).toBe(0)
   await greet(api(), 'Ada')
   await arrived('Ada')
+})
+
+test('whoever follows the log at one API process hears of what another took in, in its order', async () => {
+  await using stream = await openStream(api().url, { key: api().adminKey, query: '?type=response.submitted' })
+  const ids = [await greet(otherApi(), 'Bea'), await greet(api(), 'Cy'), await greet(otherApi(), 'Dot')]
+  const seen = await stream.reached(ids.length)
+  expect(seen.map(({ data }) => data['id'])).toEqual(ids)
 })
 
 test("a plugin's route answers at every process, and an unknown one at none", async () => {

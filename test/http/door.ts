@@ -17,6 +17,7 @@ import { openInlet } from '../../core/ingest/inlet.ts'
 import type { Transforms } from '../../core/ingest/transforms.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { Limits } from '../../core/limits.ts'
+import { openLive } from '../../core/live/live.ts'
 import type { Form, LogEvent, Scope, WorkspaceId } from '../../core/model.ts'
 import type { Logger, Meter } from '../../core/observe/observe.ts'
 import { createRunHistory } from '../../core/runs/history.ts'
@@ -105,6 +106,11 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
   const credentials = openTokens({ keys, http, clock: systemClock, logger })
   credentials.setIssuers(options.issuers ?? [])
   const forms = openFormCache({ store, clock: systemClock, stringCharsMax: limits.stringCharsMax })
+  const live = openLive({ store, credentials, clock: systemClock, limits, recent: { after: () => undefined } })
+  const tell = (events: readonly LogEvent[]): void => {
+    heard.push(...events)
+    live.feed.grown(events.at(-1)?.seq ?? 0)
+  }
   const inlet = openInlet({
     store,
     clock: systemClock,
@@ -114,8 +120,8 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
     admission: options.admission ?? (() => {}),
     forwarding: { wanted: () => [], storing: () => {}, refused: () => {} },
     transforms: options.transforms ?? NOBODY,
-    published: (events) => void heard.push(...events),
-    onAccepted: (stored) => void heard.push(...stored.map(({ event }) => event)),
+    published: tell,
+    onAccepted: (stored) => tell(stored.map(({ event }) => event)),
     forms,
   })
   const record =
@@ -133,6 +139,7 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
     meter,
     keys,
     credentials,
+    live,
     forms,
     ...inlet,
     registry: {
@@ -171,12 +178,12 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
       loadedAt: '2026-01-01T00:00:00.000Z',
       problems: [],
     }),
-    onEvents: (events) => void heard.push(...events),
+    onEvents: tell,
     trustedProxies: options.trustedProxies ?? [],
     ...options.deps,
   }
   const app = createHttpApp(deps)
-  const serving = await serveHttp({ app, host: '127.0.0.1', port: 0, limits, logger })
+  const serving = await serveHttp({ app, live, host: '127.0.0.1', port: 0, limits, logger })
   return {
     url: serving.url,
     port: serving.port,
@@ -312,8 +319,14 @@ function ask(port: number, call: CallOptions & { method: string; path: string })
       { port, host: '127.0.0.1', method: call.method, path: call.path, headers, agent: false },
       (response) => {
         const chunks: Buffer[] = []
-        response.on('data', (chunk: Buffer) => chunks.push(chunk))
-        response.on('end', () => {
+        // Of what does not end the beginning is enough.
+        const isEndless = response.headers['content-type']?.startsWith('text/event-stream') === true
+        response.on('data', (chunk: Buffer) => {
+          chunks.push(chunk)
+          if (isEndless) response.destroy()
+        })
+        response.on('error', () => {})
+        response.on('close', () => {
           const text = Buffer.concat(chunks).toString('utf8')
           resolve({
             status: response.statusCode ?? 0,
