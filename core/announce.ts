@@ -17,7 +17,7 @@ export interface Settling {
   readonly store: TidyDeps['store']
   readonly fleet: Pick<Fleet, 'drain'>
   readonly health: Pick<Health, 'drain'>
-  readonly settings: Pick<Settings, 'dataDir' | 'role'>
+  readonly settings: Pick<Settings, 'dataDir' | 'role' | 'production'>
   readonly limits: Pick<Limits, 'drainNoticeMs'> & TidyDeps['limits']
   readonly clock: Clock
   readonly logger: Logger
@@ -53,11 +53,13 @@ function announce(hub: {
   readonly url: string
   /** Opens everything, while this process lives. */
   readonly key: string
+  readonly settings: Pick<Settings, 'production'>
   readonly clock: Clock
 }): () => void {
   const { dataDir, url, key, clock } = hub
+  const { production } = hub.settings
   const file = join(dataDir, 'hub.json')
-  const text = JSON.stringify({ url, pid: process.pid, key, startedAt: rfc3339(clock.nowMs()) })
+  const text = JSON.stringify({ url, pid: process.pid, key, production, startedAt: rfc3339(clock.nowMs()) })
   const claim = (): void => {
     if (!namesLiving(file)) writeFileSync(file, text, { mode: 0o600 })
   }

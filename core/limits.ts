@@ -88,6 +88,7 @@ export const LIMITS = {
   pluginHttpResponseBytesMax: 1_048_576,
   pluginResultBytesMax: 262_144,
   pluginBundleBytesMax: 1_048_576,
+  pluginDiffBytesMax: 65_536,
   pluginTimersMax: 100,
   pluginKvKeyCharsMax: 512,
   pluginKvValueBytesMax: 65_536,

@@ -11,8 +11,12 @@ import type { Call, Run } from './call.ts'
 import { settingsOf } from './call.ts'
 import { count } from './count.ts'
 import { CliError } from './exit-codes.ts'
+import { runningHub } from './hub-client.ts'
 
-/** Everything the file leads to, or its mistakes; nothing is granted or written but the bundle cache. */
+/**
+ * Everything the file leads to, or its mistakes; nothing is granted or written but the bundle cache. A hub that runs on the
+ * data folder says how strict that is: what it refuses is not called ready here.
+ */
 export async function assembled(call: Call): Promise<Assembly | { readonly problems: readonly ConfigProblem[] }> {
   const { configFile, dataDir, production } = settingsOf(call)
   return assemble({
@@ -20,7 +24,7 @@ export async function assembled(call: Call): Promise<Assembly | { readonly probl
     env: call.env,
     dataDir,
     record: false,
-    pinned: production,
+    pinned: production || runningHub(dataDir)?.production === true,
     nowMs: Date.now(),
   })
 }

@@ -9,7 +9,13 @@ import { CliError } from './exit-codes.ts'
 const TIMEOUT_MS = 30_000
 const PAGE_ITEMS_MAX = 200
 
-const hubFileSchema = z.object({ url: z.string(), pid: z.number(), key: z.string(), startedAt: z.string() })
+const hubFileSchema = z.object({
+  url: z.string(),
+  pid: z.number(),
+  key: z.string(),
+  production: z.boolean().default(false),
+  startedAt: z.string(),
+})
 
 /** What `hub.json` says; written by the hub when it serves, readable by its user only. */
 export type RunningHub = z.infer<typeof hubFileSchema>

@@ -110,7 +110,9 @@ export const info: Run = async (call) => {
   if (granted !== null)
     terminal.line(`\ngranted: version ${granted.version}, ${granted.grantedAt}, code ${shortHash(granted.hash)}`)
   if (pending)
-    terminal.line(`\nwaits for approval (${pending.running ?? 'nothing'} runs):\n${pending.diff.replace(/^/gm, '  ')}`)
+    terminal.line(
+      `\nwaits for approval (${pending.running ?? 'nothing'} runs):\n${pending.diff.replace(/^/gm, '  ')}\n  hash: ${pending.hash ?? 'none, it cannot be bundled'}`,
+    )
   const actions = Object.keys(manifest.actions)
   if (actions.length > 0) terminal.line(`\nactions: ${actions.join(', ')}`)
   for (const [name, { cron, timezone }] of Object.entries(manifest.schedules))

@@ -1,6 +1,7 @@
 /** `/api/v2/plugins`: what could run here. */
 import { z } from '@hono/zod-openapi'
 import { HubError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
 import { DEFAULT_WORKSPACE } from '../model.ts'
 import type { HttpDeps, PluginView } from './deps.ts'
 import { pageOf } from './paging.ts'
@@ -8,6 +9,21 @@ import { readJson } from './body.ts'
 import { json, readBodyAs } from './route.ts'
 import type { KeyedCall, Route } from './route.ts'
 import { usageSchema, usageWire } from './usage.ts'
+
+const sourcesSchema = z.object({
+  files: z
+    .array(
+      z.object({
+        path: z.string(),
+        change: z.enum(['added', 'removed', 'changed']),
+        added: z.number().int(),
+        removed: z.number().int(),
+      }),
+    )
+    .openapi({ description: 'With how many lines are new and gone. None: the same sources, bundled otherwise' }),
+  diff: z.string().openapi({ description: `Unified; ${LIMITS.pluginDiffBytesMax} bytes at most` }),
+  whole: z.boolean().openapi({ description: 'False: files or lines were left out' }),
+})
 
 const pluginSchema = z
   .object({
@@ -56,6 +72,10 @@ const pluginSchema = z
         diff: z
           .array(z.string())
           .openapi({ description: 'A line each: `+` asked for and not granted, `-` given up, `!` other files.' }),
+        sources: sourcesSchema.nullable().openapi({
+          description:
+            'What changed in the sources that are bundled, and in the manifest; null: what was granted is not kept, or what is on disk cannot be read.',
+        }),
       })
       .nullable()
       .openapi({ description: 'Set while the version on disk is not what was granted (`from`) and waits.' }),
@@ -90,11 +110,13 @@ const waitingWire = ({
   to,
   running,
   diff,
+  sources,
 }: NonNullable<PluginView['needsApproval']>): z.output<typeof pluginSchema>['needs_approval'] => ({
   from: { version: from.version, code: from.code, grants: [...from.grants], granted_at: from.grantedAt },
   to: { ...to, grants: [...to.grants] },
   running,
   diff: [...diff],
+  sources: sources === null ? null : { files: [...sources.files], diff: sources.text, whole: sources.isWhole },
 })
 
 const approveBody = z.strictObject({ hash: z.string().regex(/^[0-9a-f]{64}$/) })

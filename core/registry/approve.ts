@@ -2,14 +2,17 @@
 import { mkdir } from 'node:fs/promises'
 import type { DiscoveredPlugin } from './discover.ts'
 import { grantsOf } from './grants.ts'
-import { bundleCacheOf, entryFor, makeBundle } from './loading.ts'
+import { bundleCacheOf, changedSources, entryFor, makeBundle } from './loading.ts'
 import { holdLock, readLock } from './lock.ts'
 import { approvalHash, changes } from './pinning.ts'
+import type { SourceDiff } from './source-diff.ts'
 
 /** What would be granted. Files that change after it was shown are not what `grant` writes down. */
 export interface Approval {
   /** `+ http host …`: new; `- kv`: given up; `! code: …`: other files than the ones that were granted. */
   readonly lines: readonly string[]
+  /** What changed in the sources; null: it is new here, or what was granted is not kept. */
+  readonly sources: SourceDiff | null
   /** Of what is on disk: manifest and code. */
   readonly hash: string
   grant(nowMs: number): Promise<void>
@@ -29,6 +32,7 @@ export async function planApproval(dataDir: string, plugin: DiscoveredPlugin): P
   if (entry !== undefined && lines.length === 0) return null
   return {
     lines,
+    sources: kept === null ? null : changedSources(kept, { manifest, bundle }),
     hash: approvalHash({ manifest, bundle }),
     grant: async (nowMs) => {
       await mkdir(dataDir, { recursive: true, mode: 0o700 })

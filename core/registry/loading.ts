@@ -13,8 +13,10 @@ import type { BrokenPlugin, LoadedPlugin } from './installation.ts'
 import type { Lock, LockEntry } from './lock.ts'
 import { holdLock } from './lock.ts'
 import type { Manifest } from './manifest.ts'
-import type { PendingApproval } from './pinning.ts'
+import type { OnDisk, PendingApproval } from './pinning.ts'
 import { approvalHash, changes, widening } from './pinning.ts'
+import { sourceDiff } from './source-diff.ts'
+import type { SourceDiff } from './source-diff.ts'
 
 /** New code for the same grants or fewer: it runs without being asked for, and leaves this trace. */
 export interface ReplacedCode {
@@ -110,6 +112,7 @@ export class Loading {
         version: manifest.version,
         running: old?.manifest.version ?? null,
         diff,
+        sources: old === null || bundle === null ? null : changedSources(old, { manifest, bundle }),
         code: bundle?.hash ?? null,
         hash: bundle === null ? null : approvalHash({ manifest, bundle }),
       })
@@ -134,7 +137,7 @@ export class Loading {
     const { version } = standIn.plugin.manifest
     this.loaded.set(id, standIn.plugin)
     const diff = `! plugin.json: ${standIn.why}`
-    this.pending.set(id, { id, version, running: version, diff, code: null, hash: null })
+    this.pending.set(id, { id, version, running: version, diff, sources: null, code: null, hash: null })
   }
 
   /** Why the files on disk wait for approval, as text for people; null when they may run. */
@@ -228,6 +231,10 @@ export class Loading {
     })
   }
 }
+
+/** What changed between what was granted and what is on disk. */
+export const changedSources = (granted: OnDisk, onDisk: OnDisk): SourceDiff =>
+  sourceDiff(granted, onDisk, LIMITS.pluginDiffBytesMax)
 
 /** The lock's line for a plugin as it is on disk. */
 export const entryFor = ({ manifest }: DiscoveredPlugin, bundle: Bundle, nowMs: number): LockEntry => ({

@@ -5,6 +5,7 @@ import type { GrantDiff } from './grants.ts'
 import { diffGrants, formatGrantDiff, grantsOf } from './grants.ts'
 import type { LockEntry } from './lock.ts'
 import type { Manifest } from './manifest.ts'
+import type { SourceDiff } from './source-diff.ts'
 
 /** A plugin whose files on disk are not what was granted, and which therefore waits. */
 export interface PendingApproval {
@@ -17,6 +18,8 @@ export interface PendingApproval {
   readonly running: string | null
   /** Lines such as `+ http host evil.example` and, in production, `! code: 3f2a… was granted, 90b1… is on disk`. */
   readonly diff: string
+  /** What changed in the sources; null: what was granted is not kept, or what is on disk cannot be read. */
+  readonly sources: SourceDiff | null
   /** What is on disk: SHA-256 of its bundle, and of manifest and bundle together, which an approval names; null: it cannot be bundled. */
   readonly code: string | null
   readonly hash: string | null

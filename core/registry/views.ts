@@ -19,6 +19,7 @@ import type { LockEntry } from './lock.ts'
 import type { Manifest } from './manifest.ts'
 import type { PendingApproval } from './pinning.ts'
 import type { Roster } from './roster.ts'
+import type { SourceDiff } from './source-diff.ts'
 
 /** A plugin folder as the API shows it. A broken one has `problems` and no version. */
 export interface PluginView {
@@ -67,6 +68,8 @@ export interface NeedsApproval {
   readonly running: string | null
   /** A line each: `+` asked for and not granted, `-` given up, `!` other files. */
   readonly diff: readonly string[]
+  /** What changed in the sources; null: what was granted is not kept, or what is on disk cannot be read. */
+  readonly sources: SourceDiff | null
 }
 
 /** One installation with what an operator wants to know at a glance. */
@@ -214,6 +217,7 @@ const needsApproval = (
   to: { version: manifest.version, grants: grantsOf(manifest), code: waits.code, hash: waits.hash },
   running: waits.running,
   diff: waits.diff.split('\n'),
+  sources: waits.sources,
 })
 
 interface Listed {

@@ -19,6 +19,7 @@ interface PluginRow {
     readonly to: { readonly version: string; readonly code: string; readonly hash: string }
     readonly running: string | null
     readonly diff: readonly string[]
+    readonly sources: { readonly files: readonly object[]; readonly diff: string; readonly whole: boolean } | null
   } | null
 }
 
@@ -35,7 +36,7 @@ test('changed files wait in the API, in status and in the list, until they are a
   const read = async () => (await hub.api<PluginRow>('GET', '/api/v2/plugins/hey')).body
   const cli = (...args: string[]) =>
     runCli(temp.path, [...args, '--data', hub.dataDir], {
-      env: { MANIFOLD_CONFIG: hub.configFile, MANIFOLD_PRODUCTION: 'true' },
+      env: { MANIFOLD_CONFIG: hub.configFile },
     })
   const before = await read()
   expect(before).toMatchObject({ state: 'loaded', needs_approval: null })
@@ -49,7 +50,11 @@ test('changed files wait in the API, in status and in the list, until they are a
     to: { version: '1.0.0', grants: before.granted },
     running: '1.0.0',
     diff: [expect.stringMatching(new RegExp(`^! code: ${before.code?.slice(0, 12)} was granted`))],
+    sources: { files: [{ path: 'index.ts', change: 'changed', added: 1, removed: 1 }], whole: true },
   })
+  expect(waiting.needs_approval?.sources?.diff).toMatch(
+    /^--- granted\/index\.ts\n\+\+\+ index\.ts\n@@ [^]*\n-.*event\.id.*\n\+.*"v2".*\n/,
+  )
   const status = await cli('status')
   expect([status.code, status.stdout]).toEqual([
     0,
@@ -58,6 +63,14 @@ test('changed files wait in the API, in status and in the list, until they are a
   expect((await cli('plugin', 'list')).stdout).toMatch(/hey +1\.0\.0 +community +needs-approval/)
   expect((await cli('plugin', 'info', 'hey')).stdout).toMatch(/granted: version 1\.0\.0[^]*waits for approval/)
 
+  // What the hub refuses is not called ready beside it, though nobody told this command how strict the hub is.
+  const unmeant = await cli('plugin', 'approve', 'hey')
+  expect([unmeant.code, unmeant.stderr]).toEqual([
+    2,
+    expect.stringMatching(/changed files:\n {2}~ index\.ts \(\+1 -1\)\n[^]*\n\+.*"v2"[^]*\nhash, .*: [0-9a-f]{64}\n/),
+  ])
+  expect(unmeant.stderr).toContain(waiting.needs_approval?.to.hash)
+  expect((await cli('plugin', 'info', 'hey')).stdout).toContain(waiting.needs_approval?.to.hash)
   const approved = await cli('plugin', 'approve', 'hey', '--yes')
   expect([approved.code, approved.stderr]).toEqual([
     0,

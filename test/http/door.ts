@@ -247,6 +247,7 @@ const PLUGIN = {
     to: { version: '1.0.0', code: 'b'.repeat(64), grants: ['kv'], hash: 'c'.repeat(64) },
     running: '0.9.0',
     diff: ['+ kv'],
+    sources: null,
   },
 } as const
 

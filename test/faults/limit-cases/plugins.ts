@@ -121,6 +121,10 @@ export const plugins: LimitCases<PluginLimit> = {
     in: 'test/sandbox/breach.test.ts',
     test: 'too large an answer and what is no JSON are invalid results',
   },
+  pluginDiffBytesMax: {
+    in: 'test/registry/source-diff.test.ts',
+    test: 'a diff is cut at a line and says so, however much has changed',
+  },
   pluginBundleBytesMax: async () => {
     await using dir = await tempDir('bundle')
     const bundle = async (chars: number) => {
