@@ -109,6 +109,7 @@ export const LIMITS = {
   pluginMemoryBreachPoints: 200,
   pluginKilledPoints: 2_000,
   pluginBridgePoints: 2_000,
+  pluginLoadBreachPoints: 100,
   pluginPauseMs: 600_000,
   pluginPausesMax: 3,
   pluginPausesWindowMs: 86_400_000,

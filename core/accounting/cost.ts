@@ -5,7 +5,7 @@ import type { CpuPlace, Offence } from '../sandbox/options.ts'
 import type { RunInput, RunResult } from '../sandbox/sandbox.ts'
 
 /** A limit that a run broke, or an offence: it is told apart from the runs that took part, see `offenceCost`. */
-export const BREACHES = ['cpu', 'memory', 'wall', 'killed', 'bridge'] as const
+export const BREACHES = ['cpu', 'memory', 'wall', 'killed', 'bridge', 'load'] as const
 export type Breach = (typeof BREACHES)[number]
 
 /** Points, and for what: `CPU in handler response.submitted`. */
@@ -56,7 +56,9 @@ export function costBeside(cpuMs: number, where: CpuPlace, limits: Limits): Cost
 
 /** What it costs beside the runs that took part. */
 export const offenceCost = (what: Offence, limits: Limits): Cost => ({
-  points: what === 'killed' ? limits.pluginKilledPoints : limits.pluginBridgePoints,
+  points: { killed: limits.pluginKilledPoints, bridge: limits.pluginBridgePoints, load: limits.pluginLoadBreachPoints }[
+    what
+  ],
   cause: WORDS[what],
 })
 
@@ -66,6 +68,7 @@ const WORDS = {
   wall: 'endless waiting',
   killed: 'processes that had to be killed',
   bridge: 'tampering with the sandbox',
+  load: 'code that could not be loaded',
 } as const satisfies Record<Breach, string>
 
 /** What is free is free for each event: many that cross together are no worse than one after the other. */

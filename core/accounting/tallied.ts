@@ -33,7 +33,7 @@ export class Tally {
     check: noRuns(),
   }
   readonly #failedByCode = new Map<string, number>()
-  readonly #breaches: Record<Breach, number> = { cpu: 0, memory: 0, wall: 0, killed: 0, bridge: 0 }
+  readonly #breaches: Record<Breach, number> = { cpu: 0, memory: 0, wall: 0, killed: 0, bridge: 0, load: 0 }
   readonly #sums = { cpuMs: 0, wallMs: 0, hostOps: 0, httpCalls: 0 }
 
   /** One run; answers what it adds to sums over time. */

@@ -1,7 +1,8 @@
 /** The run of an attempt for the history: which deliveries, what came of each, why it failed. Pure. */
-import type { Delivery } from '../model.ts'
+import type { Delivery, RunItem } from '../model.ts'
 import type { Installation } from '../registry/installation.ts'
 import { handlerType } from '../routing/match.ts'
+import { wasCutOff } from '../runs/record.ts'
 import type { RunEnd, RunFailure } from '../runs/record.ts'
 import type { AttemptEnd } from './attempt.ts'
 import type { Verdict } from './outcome.ts'
@@ -14,21 +15,24 @@ export interface EndedRun {
 }
 
 type Counted = Extract<Verdict, { kind: 'delivered' | 'retry' | 'dead' | 'refused' }>
+/** Of a run that was cut off: it is made again, and this one counts as no attempt. */
+type Told = Counted | Extract<Verdict, { kind: 'repeat' }>
 
 /** A delivery that was in the run. */
 interface Item {
   readonly delivery: Delivery
-  readonly verdict: Counted
+  readonly verdict: Told
 }
 
 /**
- * What the history is told. Null for a run that is no attempt, since it is made again (held back, or interrupted), and
+ * What the history is told. Null for a run that is no attempt, since it was held back or interrupted before it began, and
  * where nothing was left to run, since the response was deleted.
  */
 export function attemptRunEnd({ installation, deliveries, runId, end }: EndedRun): RunEnd | null {
   const items = deliveries.flatMap((delivery, place): readonly Item[] => {
     const verdict = end.verdicts[place]
-    return verdict !== undefined && isCounted(verdict) && !end.erased.has(place) ? [{ delivery, verdict }] : []
+    const isTold = verdict !== undefined && (isCounted(verdict) || (verdict.kind === 'repeat' && wasCutOff(end.result)))
+    return isTold && !end.erased.has(place) ? [{ delivery, verdict }] : []
   })
   const failure = failureOf(items, end)
   const [first] = items
@@ -48,7 +52,7 @@ export function attemptRunEnd({ installation, deliveries, runId, end }: EndedRun
       deliveryId: id,
       formId,
       responseId,
-      outcome: kind !== 'action' ? null : verdict.kind === 'delivered' ? 'delivered' : verdict.outcome,
+      outcome: kind === 'action' ? outcomeOf(verdict) : null,
     })),
     result: end.result,
     effects: end.effects,
@@ -64,10 +68,14 @@ const isCounted = (verdict: Verdict): verdict is Counted => verdict.kind !== 'he
 const nameOf = ({ plugin }: Installation, { kind, name }: Delivery): string =>
   kind === 'handler' ? (handlerType(plugin.manifest.on, name) ?? name) : name
 
+const outcomeOf = (verdict: Told): RunItem['outcome'] =>
+  verdict.kind === 'repeat' ? null : verdict.kind === 'delivered' ? 'delivered' : verdict.outcome
+
 /** Of a batch the first that failed speaks for the run; each item has its own outcome. */
 function failureOf(items: readonly Item[], { result }: AttemptEnd): RunFailure | null {
   for (const { verdict } of items) {
     if (verdict.kind === 'delivered') continue
+    if (verdict.kind === 'repeat') return { code: 'plugin_interrupted', error: result?.error?.message ?? '' }
     return { code: verdict.code, error: verdict.error, cause: result?.error?.cause }
   }
   return null

@@ -40,7 +40,7 @@ export const usageSchema = z
     wall_ms: z.number(),
     host_ops: count.openapi({ description: 'Calls of capabilities, without those for http' }),
     http_calls: count.openapi({ description: 'Requests asked for: `ctx.http`, `fetch`, `send()`' }),
-    breaches: z.object({ cpu: count, memory: count, wall: count, killed: count, bridge: count }),
+    breaches: z.object({ cpu: count, memory: count, wall: count, killed: count, bridge: count, load: count }),
     heap_bytes: count.openapi({ description: 'Of its isolate when it was measured last, between two runs' }),
     heap_peak_bytes: count,
     process_rss_bytes: count.openapi({ description: 'Of the process its isolate lives in, neighbours included' }),

@@ -12,7 +12,7 @@ import type { Delivery, FailedFirst, LogEvent, NewDelivery, NewEvent } from '../
 import type { Installation } from '../registry/installation.ts'
 import { eventJson } from '../routing/event-json.ts'
 import { handlerType } from '../routing/match.ts'
-import { maskedLines } from '../runs/record.ts'
+import { maskedLines, wasCutOff } from '../runs/record.ts'
 import type { GuestEffects, Run, RunResult } from '../sandbox/sandbox.ts'
 import type { Effects } from '../storage/store.ts'
 import { noteWrites, overlayKv, readAny } from './kv-overlay.ts'
@@ -144,7 +144,10 @@ async function crossOnce(
       continue
     }
     const result = results[ran++]
-    if (result === undefined || result.error?.code === 'plugin_interrupted') return { count: index, why: 'interrupted' }
+    if (result === undefined || result.error?.code === 'plugin_interrupted') {
+      if (result !== undefined && wasCutOff(result)) tellCutOff(input, each, result)
+      return { count: index, why: 'interrupted' }
+    }
     if (each.reads !== null && written.size > 0 && readAny(each.reads, written))
       return { count: index, why: 'conflict' }
     // What was refused here took no effect, so later runs must not build on it.
@@ -301,6 +304,12 @@ function tell({ deps, installation }: HandleInput, each: Prepared, end: HandlerE
   else for (const { name, by } of end.result.effects.metric) meter.pluginMetric(installation.id, name, by)
   runs.record(handlerRunEnd(installation, each, end))
 }
+
+/** It is made again, as a run of its own; what is known of this one is told all the same. */
+const tellCutOff = ({ deps, installation }: HandleInput, each: Prepared, result: RunResult): void =>
+  deps.runs.record(
+    handlerRunEnd(installation, each, { result, effects: NO_EFFECTS, error: result.error, deliveryId: null }),
+  )
 
 /** One run outside the cursor's way. */
 export interface OneRun {

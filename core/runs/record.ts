@@ -40,6 +40,10 @@ export interface RunEnd {
   readonly mask: (text: string) => string
 }
 
+/** It was under way when it was interrupted, as where its process was killed; the others of its batch had not begun. */
+export const wasCutOff = (result: RunResult | null): boolean =>
+  result !== null && result.error?.code === 'plugin_interrupted' && result.durationMs > 0
+
 const BUNDLE_CHARS = 12
 const STACK_CHARS_MAX = 2_000
 

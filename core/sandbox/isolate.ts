@@ -12,6 +12,7 @@ import {
   GUEST_FILE,
   GUEST_SPLIT,
   type GuestErrorText,
+  type LastSlice,
   type LoadOrder,
   NO_LANE,
   PLUGIN_FILE,
@@ -193,25 +194,29 @@ export class GuestIsolate {
   async #slice(commands: string): Promise<void> {
     const timeout = this.#order.sliceMs
     const watch = this.#watch(timeout, 'stepping')
+    let draining: Promise<Drained> | null = null
     try {
       // Both are queued at once: one wake-up of the isolate's thread. Its microtasks run at the end of the first.
       const stepping = (this.#step as GuestFunction).apply(undefined, [commands], { timeout, result: { copy: true } })
-      let draining = this.#drainOnce(false)
+      draining = this.#drainText(false)
       draining.catch(() => undefined)
       await stepping.catch((error: unknown) => this.#judge(error))
       for (let tries = 1; ; tries++) {
-        const isMore = await draining.catch((error: unknown) => {
-          this.#judge(error)
-          if (tries >= DRAIN_TRIES_MAX) throw error
-          return 'again' as const
-        })
+        const isMore = await draining
+          .then((text) => this.#handOn(text))
+          .catch((error: unknown) => {
+            this.#judge(error)
+            if (tries >= DRAIN_TRIES_MAX) throw error
+            return 'again' as const
+          })
         if (isMore === 'done') break
         if (isMore === 'more') tries = 0
-        draining = this.#drainOnce(isMore === 'again')
+        draining = this.#drainText(isMore === 'again')
         draining.catch(() => undefined)
       }
     } catch (error) {
-      this.#breach(error instanceof Breach ? error.kind : 'oversize')
+      const { kind, trace } = error instanceof Breach ? error : new Breach('oversize')
+      this.#breach(kind, { stack: trace, reports: kind === 'slice' ? await lastWords(draining) : '' })
     } finally {
       watch()
     }
@@ -223,13 +228,14 @@ export class GuestIsolate {
   /** A termination ends the slice; anything else is an error that nobody in the guest handles, and life goes on. */
   #judge(error: unknown): void {
     if (error instanceof Breach) throw error
-    const { message } = textOf(error)
+    const { message, stack } = textOf(error)
     if (this.#isolate.isDisposed) throw new Breach(this.#state === 'gone' ? 'slice' : 'memory')
-    if (/execution timed out/.test(message)) throw new Breach('slice')
+    // The library looks at the stack as it ends the script.
+    if (/execution timed out/.test(message)) throw new Breach('slice', stack)
     this.#send(['stray', this.#unit, this.#lanes, textOf(error)])
   }
 
-  async #drainOnce(again: boolean): Promise<'done' | 'more'> {
+  async #drainText(again: boolean): Promise<Drained> {
     const drain = this.#drain as GuestFunction
     const text: unknown = await drain.apply(undefined, [again], {
       timeout: this.#order.sliceMs,
@@ -238,9 +244,12 @@ export class GuestIsolate {
     if (typeof text !== 'string' || isOver(text, this.#order.drainBytesMax)) throw new Breach('oversize')
     const headerEnd = text.indexOf('\n')
     if (headerEnd < 0 || headerEnd > HEADER_CHARS_MAX) throw new Breach('oversize')
-    const header = headerEnd === 0 ? {} : readHeader(text.slice(0, headerEnd))
+    return { header: headerEnd === 0 ? {} : readHeader(text.slice(0, headerEnd)), reports: text.slice(headerEnd + 1) }
+  }
+
+  #handOn({ header, reports }: Drained): 'done' | 'more' {
     this.#wake(header.w ?? [])
-    this.#send(['out', this.#unit, this.#lanes, this.#takeCpuUs(), text.slice(headerEnd + 1)])
+    this.#send(['out', this.#unit, this.#lanes, this.#takeCpuUs(), reports])
     return header.m === 1 ? 'more' : 'done'
   }
 
@@ -296,15 +305,15 @@ export class GuestIsolate {
     }
   }
 
-  #breach(kind: BreachKind): void {
+  #breach(kind: BreachKind, last: Pick<LastSlice, 'stack' | 'reports'> = { stack: '', reports: '' }): void {
     if (this.#state === 'gone') return
-    this.#send(['breach', this.#unit, kind, this.#lanes, this.#takeCpuUs()])
+    this.#send(['breach', this.#unit, kind, this.#lanes, { cpuUs: this.#takeCpuUs(), ...last }])
     this.#leave()
     this.#expectEnd()
   }
 
   #refuse(error: GuestErrorText): void {
-    this.#send(['refused', this.#unit, error])
+    this.#send(['refused', this.#unit, this.#takeCpuUs(), error])
     this.#leave()
     this.#expectEnd()
   }
@@ -333,12 +342,29 @@ const isOver = (text: string, bytesMax: number): boolean =>
 
 class Breach extends Error {
   readonly kind: BreachKind
+  /** Where the guest's code stood. */
+  readonly trace: string
 
-  constructor(kind: BreachKind) {
+  constructor(kind: BreachKind, trace = '') {
     super(kind)
     this.kind = kind
+    this.trace = trace
   }
 }
+
+interface Drained {
+  readonly header: DrainHeader
+  readonly reports: string
+}
+
+/** The slice was ended, the realm was not: what was asked for after the slice is still answered, within its own time. */
+const lastWords = (draining: Promise<Drained> | null): Promise<string> =>
+  draining === null
+    ? Promise.resolve('')
+    : draining.then(
+        ({ reports }) => reports,
+        () => '',
+      )
 
 function readHeader(text: string): DrainHeader {
   try {

@@ -12,21 +12,13 @@ import { Fleet } from './fleet.ts'
 import { Lane, type LaneEnd } from './lane.ts'
 import type { CpuPlace, SandboxOptions } from './options.ts'
 import { type BreachNews, breachError, hostile, loadError, loadOrder, shareOut } from './plan.ts'
-import type { FromChild, GuestErrorText } from './protocol.ts'
+import type { BreachKind, FromChild, GuestErrorText, LastSlice } from './protocol.ts'
 import { readingUs } from './reading.ts'
 import { parseReports, readError, readSurface } from './report.ts'
 import type { Run, SandboxStats, UnitSurface } from './sandbox.ts'
 import type { Slot } from './slot.ts'
-import { traceOf } from './trace.ts'
-import {
-  aloneSlot,
-  type Instance,
-  isStrayTooMuch,
-  newInstance,
-  noteHeap,
-  type UnitState,
-  unitStats,
-} from './unit-state.ts'
+import { aloneSlot, isStrayTooMuch, newInstance, noteHeap, placeOf, unitStats } from './unit-state.ts'
+import type { Instance, UnitState } from './unit-state.ts'
 
 const SWEEP_MS = 100
 /** The hub itself stood still this long: silence of the children proves nothing. */
@@ -172,7 +164,7 @@ export class Keeper {
     const isCulprit = only?.remaining === 1
     if (!isCulprit) state.cautiousUntilMs = performance.now() + CAUTION_MS
     // What fails a run is told with the run.
-    if (!isCulprit) this.#warn(state, what.message, { code: what.code })
+    if (!isCulprit) this.#warn(state, what.message, { code: what.code, at: placeOf(state, what.stack) })
     if (!isCulprit) this.#spent(instance, what.cpuUs ?? 0, suspects.length === 0 ? 'ended runs' : 'broken runs')
     const wasGone = instance.isGone
     if (what.isHostile === true) this.#options.onOffence?.(state.unit.key, 'bridge')
@@ -210,6 +202,7 @@ export class Keeper {
         if (!instance.isGone) slot.child?.send(['step', number, id, text])
       },
       onHostile: (message) => this.#breach(instance, [id], hostile(message)),
+      onOver: (end) => this.#breach(instance, [id], { code: 'plugin_cpu', ...end }),
     })
     instance.lanes.set(id, lane)
     return lane
@@ -236,21 +229,28 @@ export class Keeper {
         instance.settle = null
         return
       case 'refused':
-        return this.#onRefused(instance, message[2])
+        this.#spent(instance, message[2], 'loading')
+        this.#options.onOffence?.(instance.state.unit.key, 'load')
+        return this.#onRefused(instance, message[3])
       case 'out':
         return this.#onReports(instance, message[2], { cpuUs: message[3], text: message[4] })
       case 'stray':
         return this.#onStray(instance, message[2], message[3])
       case 'breach':
-        return this.#breach(instance, message[3], {
-          ...breachError(message[2], instance.state.unit),
-          cpuUs: message[4],
-        })
+        return this.#onBreach(instance, message[3], { kind: message[2], last: message[4] })
       case 'stuck':
         return this.#onStuck(instance, message[2], message[3])
       default:
         message satisfies never
     }
+  }
+
+  #onBreach(instance: Instance, lanes: readonly number[], what: { kind: BreachKind; last: LastSlice }): void {
+    if (instance.isGone) return
+    for (const report of parseReports(what.last.reports) ?? [])
+      if (lanes.includes(report.l)) instance.lanes.get(report.l)?.hear(report)
+    const { cpuUs, stack } = what.last
+    this.#breach(instance, lanes, { ...breachError(what.kind, instance.state.unit), cpuUs, stack })
   }
 
   #onRefused(instance: Instance, raw: GuestErrorText): void {
@@ -266,7 +266,7 @@ export class Keeper {
   #onReports(instance: Instance, lanes: readonly number[], out: { cpuUs: number; text: string }): void {
     if (instance.isGone) return
     const startMs = performance.now()
-    const reports = out.text === '' ? [] : parseReports(out.text)
+    const reports = parseReports(out.text)
     const cpuUs = out.cpuUs + readingUs(startMs, out.text.length)
     if (reports === null)
       return this.#breach(instance, lanes, { ...hostile('the guest sent something unreadable'), cpuUs })
@@ -279,11 +279,8 @@ export class Keeper {
     const { byLane, cpu } = shareOut({ reports, lanes, cpuUs, open: instance.lanes })
     for (const [id, list] of byLane) {
       if (instance.isGone) return
-      if (instance.lanes.get(id)?.take(list, { ...cpu, chars: out.text.length }) !== 'over') continue
-      if (cpu.isAlone) {
-        const message = `the run used more than ${instance.state.unit.limits.cpuMs} ms of CPU`
-        this.#breach(instance, [id], { code: 'plugin_cpu', message })
-      } else this.#beCautious(instance)
+      const taken = instance.lanes.get(id)?.take(list, { ...cpu, chars: out.text.length })
+      if (taken === 'over') this.#beCautious(instance)
     }
   }
 
@@ -305,7 +302,7 @@ export class Keeper {
     const [only] = suspects
     // What was said is told with the runs it concerns, where secrets are taken out of it.
     if (only === undefined) {
-      const { place: at } = traceOf(instance.state.unit.bundle, thrown.stack)
+      const at = placeOf(instance.state, thrown.stack)
       return this.#warn(instance.state, 'a promise of a run that is over was rejected, and nothing handled it', { at })
     }
     const message = `unhandled rejection: ${thrown.message}`

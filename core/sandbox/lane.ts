@@ -4,9 +4,19 @@ import type { Limits } from '../limits.ts'
 import type { Logger } from '../observe/observe.ts'
 import type { GuestErrorText, GuestReport } from './protocol.ts'
 import { readingUs } from './reading.ts'
-import { isCapability, isFitArgument, NO_EFFECTS, readError, readLogs, readResult } from './report.ts'
+import {
+  isCapability,
+  isEnd,
+  isFitArgument,
+  NO_EFFECTS,
+  readError,
+  readLogs,
+  readResult,
+  readWhereabouts,
+} from './report.ts'
+import type { LogSoFar } from './report.ts'
 import type { Run, RunInput, RunResult, Unit } from './sandbox.ts'
-import { traceOf } from './trace.ts'
+import { errorOf } from './run-error.ts'
 
 /**
  * How a lane ended. `breach`: its isolate broke a limit while it took part; `isCulprit` when nobody else can have done
@@ -21,22 +31,33 @@ export type LaneEnd =
       readonly isCulprit: boolean
       /** What the broken slice used, where that is known. */
       readonly cpuUs?: number | undefined
+      /** Where its code stood, as the guest's own stack. */
+      readonly stack?: string | undefined
     }
   | { readonly why: 'interrupted'; readonly message: string }
 
 /** Codes a guest may give its own error; every other must have been raised by the hub in the same run. */
 const GUEST_CODES: ReadonlySet<string> = new Set<ErrorCode>([
+  'capability_denied',
   'capability_limit',
   'capability_input',
   'plugin_invalid_result',
 ])
-/** In a transform the guest itself says that a capability is not for it: there is nothing to be asked of the hub. */
-const DENIED: ErrorCode = 'capability_denied'
-/** Runs without effects: the guest itself refuses what would be one. */
-const LOOKING: ReadonlySet<RunInput['kind']> = new Set(['transform', 'check'])
 
 /** Calls this far over the limit are no mistake: the guest's half of the bridge, which counts too, was tampered with. */
 const FLOOD_FACTOR = 4
+/** A guest that is told to end a run says at once where that stands; one that says nothing is not waited for. */
+const ENDING_GRACE_MS = 500
+
+/** A limit that a run went over, before the guest has said where it stands. */
+interface Ending {
+  readonly code: 'plugin_wall' | 'plugin_cpu'
+  readonly message: string
+  readonly sinceMs: number
+}
+
+/** What a run without a result has used and said so far; `durationMs` is 0 where none has begun. */
+export type Unfinished = Pick<RunResult, 'logs' | 'logsDropped' | 'cpuMs' | 'durationMs' | 'hostOps' | 'httpCalls'>
 
 interface RunState {
   readonly run: Run
@@ -45,6 +66,8 @@ interface RunState {
   cpuUs: number
   ops: number
   httpCalls: number
+  log: LogSoFar
+  ending: Ending | null
   /** Made when the run calls for the first time: most never do. */
   calls: Set<number> | null
   raised: Set<string> | null
@@ -60,6 +83,8 @@ export interface LaneOptions {
   readonly command: (text: string) => void
   /** The guest is hostile beyond doubt: end the isolate. */
   readonly onHostile: (message: string) => void
+  /** Its current run used too much CPU time, in more slices than one: end the isolate. */
+  readonly onOver: (end: { readonly message: string; readonly stack: string }) => void
 }
 
 export class Lane {
@@ -82,6 +107,8 @@ export class Lane {
       cpuUs: 0,
       ops: 0,
       httpCalls: 0,
+      log: NO_LOG,
+      ending: null,
       calls: null,
       raised: null,
     }))
@@ -100,9 +127,10 @@ export class Lane {
     return this.#states.length - this.#results.length
   }
 
-  /** CPU time of the run that has no result yet. */
-  get unfinishedMs(): number {
-    return (this.#current?.cpuUs ?? 0) / 1_000
+  /** Of the run that has no result yet. */
+  get unfinished(): Unfinished {
+    const state = this.#current
+    return state === undefined ? NOTHING : usedBy(state)
   }
 
   /** Sends the runs; their JSON is spliced in unread. */
@@ -119,6 +147,7 @@ export class Lane {
   /**
    * Takes what one slice reported about this lane. `shareUs` is the CPU time of one of the runs that the slice executed;
    * `isAlone` says that it executed only one, so that the time is certainly its own. `chars`: of all that was reported.
+   * `over`: too much was used, and it is not certain by whom.
    */
   take(reports: readonly GuestReport[], slice: { shareUs: number; isAlone: boolean; chars: number }): 'ok' | 'over' {
     const { cpuMs } = this.#options.unit.limits
@@ -127,6 +156,7 @@ export class Lane {
       const state = this.#states[report.r]
       if (state === undefined || report.r !== this.#results.length) continue
       if (report.c !== undefined) this.#call(state, report, slice.chars)
+      else if (!isEnd(report)) this.#note(state, report)
       else {
         state.cpuUs += slice.shareUs
         this.#finish(state, report, slice)
@@ -135,19 +165,48 @@ export class Lane {
     const current = this.#current
     if (current === undefined || this.#isEnded) return 'ok'
     current.cpuUs += slice.shareUs
-    return current.cpuUs > cpuMs * 1_000 ? 'over' : 'ok'
+    if (current.cpuUs <= cpuMs * 1_000) return 'ok'
+    if (!slice.isAlone) return 'over'
+    if (current.ending === null) this.#ask(current, 'plugin_cpu', overCpu(cpuMs))
+    return 'ok'
+  }
+
+  /** Lines of what it runs, said after its isolate had broken a limit. */
+  hear(report: GuestReport): void {
+    const state = this.#current
+    if (state !== undefined && !this.#isEnded && report.o === 1 && report.r === this.#results.length)
+      this.#note(state, report)
   }
 
   /** Ends the current run when its wall time is over. */
   sweep(nowMs: number): void {
     const state = this.#current
-    if (state === undefined || this.#isEnded || nowMs - state.startedMs < state.wallMs) return
-    const index = this.#results.length
-    this.#push(state, {
-      error: this.#error(state, { code: 'plugin_wall', message: `the run was not over after ${state.wallMs} ms` }),
-    })
-    if (!this.#isEnded) this.#options.command(`{"k":"skip","l":${this.id},"r":${index}}`)
-    else this.#options.command(`{"k":"drop","l":${this.id}}`)
+    if (state === undefined || this.#isEnded) return
+    const { ending, startedMs, wallMs } = state
+    if (ending === null) {
+      if (nowMs - startedMs >= wallMs) this.#ask(state, 'plugin_wall', `the run was not over after ${wallMs} ms`)
+      return
+    }
+    if (nowMs - ending.sinceMs < ENDING_GRACE_MS) return
+    this.#endLate(state, ending, { words: '', stack: '' })
+    if (this.#isEnded) this.#options.command(`{"k":"drop","l":${this.id}}`)
+  }
+
+  /** Has the guest end the run and say where it stands. */
+  #ask(state: RunState, code: Ending['code'], message: string): void {
+    state.ending = { code, message, sinceMs: performance.now() }
+    this.#options.command(`{"k":"skip","l":${this.id},"r":${this.#results.length}}`)
+  }
+
+  #endLate(state: RunState, { code, message }: Ending, where: { words: string; stack: string }): void {
+    const end = { message: `${message}${where.words}`, stack: where.stack }
+    if (code === 'plugin_cpu') this.#options.onOver(end)
+    else this.#push(state, { error: this.#error(state, { code, ...end }) })
+  }
+
+  #note(state: RunState, report: GuestReport): void {
+    const { unit, bounds } = this.#options
+    state.log = readLogs(report, { limits: unit.limits, bounds, bundle: unit.bundle, before: state.log })
   }
 
   /** Fails the current run for something that happened beside its handler, such as an unhandled rejection. */
@@ -176,49 +235,33 @@ export class Lane {
 
   #finish(state: RunState, report: GuestReport, { isAlone, chars }: { isAlone: boolean; chars: number }): void {
     const { unit, bounds } = this.#options
-    const { logs, dropped } = readLogs(report, { limits: unit.limits, bounds, bundle: unit.bundle })
-    const parts = { logs, logsDropped: dropped }
+    this.#note(state, report)
+    if (state.ending !== null) return this.#endLate(state, state.ending, readWhereabouts(report.w))
     const thrown = readError(report.x)
-    if (thrown !== null) return this.#push(state, { ...parts, error: this.#thrown(state, thrown) })
+    if (thrown !== null) return this.#push(state, { error: this.#thrown(state, thrown) })
     if (isAlone && state.cpuUs > unit.limits.cpuMs * 1_000) {
-      return this.#push(state, {
-        ...parts,
-        error: this.#error(state, {
-          code: 'plugin_cpu',
-          message: `the run used more than ${unit.limits.cpuMs} ms of CPU`,
-        }),
-      })
+      const message = overCpu(unit.limits.cpuMs)
+      return this.#push(state, { error: this.#error(state, { code: 'plugin_cpu', message }) })
     }
     try {
       const scope = { input: state.run.input, limits: unit.limits, bounds, opsBefore: state.ops, chars }
       const startMs = performance.now()
       const read = readResult(report, scope)
       state.cpuUs += readingUs(startMs, chars)
-      this.#push(state, { ...parts, ...read, error: null })
+      this.#push(state, { ...read, error: null })
     } catch (error) {
       if (!(error instanceof HubError))
         this.#options.logger.error({ err: error, unit: unit.key }, 'a report was not read')
       // What nobody foresaw is the guest's doing as well, and must not end the hub.
       const told =
         error instanceof HubError ? error : new HubError('plugin_invalid_result', 'the report of the run is unreadable')
-      this.#push(state, { ...parts, error: this.#error(state, { code: told.code, message: told.message }) })
+      this.#push(state, { error: this.#error(state, { code: told.code, message: told.message }) })
     }
   }
 
   #push(state: RunState, parts: Partial<RunResult> & { error: HubError | null }): void {
     const nowMs = performance.now()
-    const result = {
-      id: state.run.id,
-      value: null,
-      effects: NO_EFFECTS,
-      logs: [],
-      logsDropped: 0,
-      cpuMs: state.cpuUs / 1_000,
-      durationMs: nowMs - state.startedMs,
-      hostOps: state.ops - state.httpCalls,
-      httpCalls: state.httpCalls,
-    }
-    this.#results.push({ ...result, ...parts })
+    this.#results.push({ id: state.run.id, value: null, effects: NO_EFFECTS, ...usedBy(state), ...parts })
     const next = this.#current
     if (next !== undefined) next.startedMs = nowMs
     else {
@@ -283,11 +326,7 @@ export class Lane {
   #thrown(state: RunState, thrown: GuestErrorText, prefix = ''): HubError {
     const { code, name, message } = thrown
     const isKnown =
-      code !== undefined &&
-      isErrorCode(code) &&
-      (GUEST_CODES.has(code) ||
-        state.raised?.has(code) === true ||
-        (code === DENIED && LOOKING.has(state.run.input.kind)))
+      code !== undefined && isErrorCode(code) && (GUEST_CODES.has(code) || state.raised?.has(code) === true)
     const words = name === 'Error' || name === 'CapabilityError' || name === '' ? message : `${name}: ${message}`
     const text = `${prefix}${words === '' ? 'an error without a message' : words}`
     return this.#error(state, {
@@ -297,29 +336,24 @@ export class Lane {
     })
   }
 
-  #error(state: RunState, what: { code: ErrorCode; message: string; stack?: string }): HubError {
+  #error(state: RunState, what: { code: ErrorCode; message: string; stack?: string | undefined }): HubError {
     return errorOf({ unit: this.#options.unit, run: state.run, ...what })
   }
 }
 
-/** A HubError with the coordinates of unit and run, and with the plugin's own place in the message. */
-export function errorOf(parts: { unit: Unit; run?: Run; code: ErrorCode; message: string; stack?: string }): HubError {
-  const { unit, run, code, message, stack = '' } = parts
-  const trace = traceOf(unit.bundle, stack)
-  const cause =
-    trace.stack === '' ? undefined : Object.assign(new Error(message), { stack: `${message}\n${trace.stack}` })
-  return new HubError(code, trace.place === null ? message : `${message} (${trace.place})`, {
-    cause,
-    at: {
-      plugin: unit.bundle.pluginId,
-      version: unit.bundle.version,
-      installation: unit.key.slice(unit.key.indexOf('/') + 1),
-      ...(run === undefined ? {} : { attempt: run.attempt }),
-      ...(run?.eventId === undefined ? {} : { event: run.eventId }),
-      ...(run?.deliveryId === undefined ? {} : { delivery: run.deliveryId }),
-    },
-  })
-}
+const NO_LOG: LogSoFar = { logs: [], dropped: 0 }
+export const NOTHING: Unfinished = { logs: [], logsDropped: 0, cpuMs: 0, durationMs: 0, hostOps: 0, httpCalls: 0 }
+
+const usedBy = ({ log, cpuUs, startedMs, ops, httpCalls }: RunState): Unfinished => ({
+  logs: log.logs,
+  logsDropped: log.dropped,
+  cpuMs: cpuUs / 1_000,
+  durationMs: performance.now() - startedMs,
+  hostOps: ops - httpCalls,
+  httpCalls,
+})
+
+const overCpu = (cpuMs: number): string => `the run used more than ${cpuMs} ms of CPU`
 
 function wallMsOf(input: RunInput, unit: Unit): number {
   const { eventWallMs, actionWallMs, scheduleWallMs, routeWallMs, transformWallMs } = unit.limits

@@ -6,10 +6,10 @@ import type { Logger } from '../observe/observe.ts'
 export type CpuPlace = 'loading' | 'ended runs' | 'broken runs'
 
 /**
- * What a unit did beside breaking a limit of its own: a process had to be killed for it, or died again and again; or it
- * tampered with its half of the bridge.
+ * What a unit did beside breaking a limit of its own: a process had to be killed for it, or died again and again; it
+ * tampered with its half of the bridge; or it was built and its code could not be loaded.
  */
-export type Offence = 'killed' | 'bridge'
+export type Offence = 'killed' | 'bridge' | 'load'
 
 export interface SandboxOptions {
   readonly logger: Logger

@@ -1,9 +1,9 @@
 /** Small decisions of the sandbox as pure functions: what goes together, what the guest is told, what a breach is called. */
 import type { ErrorCode, HubError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import { errorOf } from './lane.ts'
+import { errorOf } from './run-error.ts'
 import type { BreachKind, GuestErrorText, GuestReport, GuestSettings, LoadOrder } from './protocol.ts'
-import { readError } from './report.ts'
+import { isEnd, readError } from './report.ts'
 import type { Run, Unit } from './sandbox.ts'
 
 const BATCH_CHARS_MAX = 1_048_576
@@ -14,6 +14,8 @@ export interface BreachNews {
   readonly code: ErrorCode
   readonly message: string
   readonly cpuUs?: number
+  /** Where its code stood, as the guest's own stack; empty or absent where nobody knows. */
+  readonly stack?: string
   /** No honest code does this: its half of the bridge was tampered with. */
   readonly isHostile?: boolean
 }
@@ -75,6 +77,7 @@ function settingsOf(unit: Unit, bounds: Limits): GuestSettings {
   const { hostOpsMax, httpCallsMax, logLinesMax, sliceMs } = unit.limits
   return {
     installation: unit.key.slice(unit.key.indexOf('/') + 1),
+    asks: unit.asks ?? null,
     hostOpsMax,
     httpCallsMax,
     logLinesMax,
@@ -112,7 +115,7 @@ export function shareOut(slice: {
     const list = byLane.get(report.l)
     if (list === undefined) byLane.set(report.l, [report])
     else list.push(report)
-    if (report.c === undefined) endedByLane.set(report.l, (endedByLane.get(report.l) ?? 0) + 1)
+    if (isEnd(report)) endedByLane.set(report.l, (endedByLane.get(report.l) ?? 0) + 1)
   }
   let executed = 0
   for (const id of byLane.keys()) {

@@ -1,10 +1,11 @@
 /** The sandbox of the hub: units, and runs in lanes. Which isolate and which process they live in is the keeper's business. */
 import { asHubError, type ErrorCode, HubError } from '../errors.ts'
 import { Keeper, UNCLEAR_TRIES_MAX } from './keeper.ts'
-import { errorOf, type LaneEnd } from './lane.ts'
+import { type LaneEnd, NOTHING, type Unfinished } from './lane.ts'
 import type { SandboxOptions } from './options.ts'
 import { nextPart } from './plan.ts'
 import { NO_EFFECTS } from './report.ts'
+import { errorOf } from './run-error.ts'
 import { aloneSlot, elsewhere, homeSlot, type Instance, isApartSlot, newState, type UnitState } from './unit-state.ts'
 import type { Run, RunResult, Sandbox, SandboxStats, Unit, UnitSurface } from './sandbox.ts'
 
@@ -18,8 +19,8 @@ interface Ended {
   readonly end: LaneEnd
   readonly results: readonly RunResult[]
   readonly remaining: number
-  /** CPU time of the first that has no result. */
-  readonly unfinishedMs: number
+  /** Of the first that has no result. */
+  readonly unfinished: Unfinished
 }
 
 class Pool implements Sandbox {
@@ -74,19 +75,18 @@ class Pool implements Sandbox {
     let owedMs = 0
     while (results.length < runs.length) {
       const part = nextPart(runs, results.length, isSolo)
-      const { end, results: found, remaining, unfinishedMs } = await this.#runLane(key, part)
+      const { end, results: found, remaining, unfinished } = await this.#runLane(key, part)
       results.push(...withOwed(found, owedMs))
-      owedMs = found.length === 0 ? owedMs + unfinishedMs : unfinishedMs
+      owedMs = (found.length === 0 ? owedMs : 0) + unfinished.cpuMs
       if (end.why === 'done') {
         unclear = 0
         continue
       }
       if (end.why === 'interrupted') {
-        results.push(
-          ...runs
-            .slice(results.length)
-            .map((run, n) => this.#failed(key, run, { ...interrupted(end.message), cpuMs: n === 0 ? owedMs : 0 })),
-        )
+        const [begun, ...others] = runs.slice(results.length) as [Run, ...Run[]]
+        const why = interrupted(end.message)
+        results.push(this.#failed(key, begun, { why, used: { ...unfinished, cpuMs: owedMs } }))
+        results.push(...others.map((run) => this.#failed(key, run, { why, used: NOTHING })))
         break
       }
       // Nothing of what the broken isolate did is trusted: what has no result yet is run again, one by one.
@@ -95,7 +95,7 @@ class Pool implements Sandbox {
       unclear += 1
       const run = runs[results.length]
       if (unclear >= UNCLEAR_TRIES_MAX && run !== undefined) {
-        results.push(this.#failed(key, run, { ...end, cpuMs: owedMs }))
+        results.push(this.#failed(key, run, { why: end, used: { ...unfinished, cpuMs: owedMs } }))
         unclear = 0
         owedMs = 0
       }
@@ -104,11 +104,11 @@ class Pool implements Sandbox {
   }
 
   async runEach(key: string, run: Run): Promise<RunResult> {
-    const { end, results, unfinishedMs } = await this.#runLane(key, [run])
+    const { end, results, unfinished } = await this.#runLane(key, [run])
     const [result] = results
     if (result !== undefined) return result
     const message = end.why === 'done' ? 'the run ended without a result' : end.message
-    return this.#failed(key, run, { ...interrupted(message), cpuMs: unfinishedMs })
+    return this.#failed(key, run, { why: interrupted(message), used: unfinished })
   }
 
   stats(): SandboxStats {
@@ -131,7 +131,7 @@ class Pool implements Sandbox {
     const end = await lane.ended
     if (end.why === 'done') state.deaths = 0
     this.#keeper.leave(instance, lane)
-    return { end, results: lane.results, remaining: lane.remaining, unfinishedMs: lane.unfinishedMs }
+    return { end, results: lane.results, remaining: lane.remaining, unfinished: lane.unfinished }
   }
 
   /** The isolate could not be rebuilt: either somebody else was in the way, or the plugin itself fails every run. */
@@ -141,30 +141,18 @@ class Pool implements Sandbox {
         end: { why: 'interrupted', message: error.message },
         results: [],
         remaining: runs.length,
-        unfinishedMs: 0,
+        unfinished: NOTHING,
       }
-    const results = runs.map((run) => this.#failed(key, run, { code: error.code, message: error.message, cpuMs: 0 }))
-    return { end: { why: 'done' }, results, remaining: 0, unfinishedMs: 0 }
+    const { code, message } = error
+    const results = runs.map((run) => this.#failed(key, run, { why: { code, message }, used: NOTHING }))
+    return { end: { why: 'done' }, results, remaining: 0, unfinished: NOTHING }
   }
 
-  #failed(key: string, run: Run, parts: { code: ErrorCode; message: string; cpuMs: number }): RunResult {
+  #failed(key: string, run: Run, { why, used }: { why: Failed; used: Unfinished }): RunResult {
     const unit = this.#units.get(key)?.unit
-    const error =
-      unit === undefined
-        ? new HubError(parts.code, parts.message)
-        : errorOf({ unit, run, code: parts.code, message: parts.message })
-    return {
-      id: run.id,
-      value: null,
-      effects: NO_EFFECTS,
-      logs: [],
-      logsDropped: 0,
-      cpuMs: parts.cpuMs,
-      durationMs: 0,
-      hostOps: 0,
-      httpCalls: 0,
-      error,
-    }
+    const { code, message, stack = '' } = why
+    const error = unit === undefined ? new HubError(code, message) : errorOf({ unit, run, code, message, stack })
+    return { id: run.id, value: null, effects: NO_EFFECTS, ...used, error }
   }
 
   /** The first build of a unit: a neighbour's fault is tried again, its own is the caller's to hear. */
@@ -178,6 +166,13 @@ class Pool implements Sandbox {
       }
     }
   }
+}
+
+interface Failed {
+  readonly code: ErrorCode
+  readonly message: string
+  /** The guest's own. */
+  readonly stack?: string | undefined
 }
 
 const interrupted = (message: string) => ({ code: 'plugin_interrupted', message }) as const

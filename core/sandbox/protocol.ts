@@ -3,6 +3,7 @@
  * loop and write them at once (frames.ts). Run and report texts are JSON that the child passes on unread; only the guest and
  * the hub look inside.
  */
+import type { AskedEffects } from './sandbox.ts'
 
 /** The child's end of the pipe to its hub. */
 export const CHANNEL_FD = 3
@@ -49,15 +50,26 @@ export type FromChild =
     ]
   /** `cpuUs`: what the plugin's top level and the guest's own code took. */
   | readonly ['loaded', unit: number, cpuUs: number, surface: string]
-  | readonly ['refused', unit: number, error: GuestErrorText]
+  /** `cpuUs`: what it took until then. */
+  | readonly ['refused', unit: number, cpuUs: number, error: GuestErrorText]
   /** `lanes` took part in the slice that used `cpuUs`. `reports` is a JSON array of GuestReports. */
   | readonly ['out', unit: number, lanes: readonly number[], cpuUs: number, reports: string]
   /** A rejection nobody handles or an error outside any run; the isolate lives on. */
   | readonly ['stray', unit: number, lanes: readonly number[], error: GuestErrorText]
-  /** The isolate is gone; `lanes` took part in its last slice, which used `cpuUs` that no report has told. */
-  | readonly ['breach', unit: number, kind: BreachKind, lanes: readonly number[], cpuUs: number]
+  /** The isolate is gone; `lanes` took part in its last slice. */
+  | readonly ['breach', unit: number, kind: BreachKind, lanes: readonly number[], last: LastSlice]
   /** The isolate cannot be ended: only killing this process helps. */
   | readonly ['stuck', unit: number, lanes: readonly number[], why: string]
+
+/** What is known of the slice in which an isolate broke a limit. */
+export interface LastSlice {
+  /** Used by it, and told by no report. */
+  readonly cpuUs: number
+  /** Where its code stood when the time was over; empty where nobody knows, as when V8 has taken the memory away. */
+  readonly stack: string
+  /** What the guest had to say after it, as in `out`; empty when it can no longer speak. Only lines are taken from it. */
+  readonly reports: string
+}
 
 /** What a child sent in one turn, or null when it is not what an honest one sends: then it is no longer ours. */
 export function readFrame(value: unknown): readonly FromChild[] | null {
@@ -83,15 +95,19 @@ const isError = (part: unknown): boolean => {
 const isHeap = (part: unknown): boolean =>
   Array.isArray(part) && part.length === 2 && isNumber(part[0]) && isAmount(part[1])
 const isBreach = (part: unknown): boolean => part === 'slice' || part === 'memory' || part === 'oversize'
+const isLastSlice = (part: unknown): boolean => {
+  const { cpuUs, stack, reports } = (part ?? {}) as { readonly [name: string]: unknown }
+  return isAmount(cpuUs) && isText(stack) && isText(reports)
+}
 
 const SHAPES: Readonly<Record<FromChild[0], readonly ((part: unknown) => boolean)[]>> = {
   ready: [isListOf(isText)],
   beat: [isAmount, isNumbers, isListOf(isHeap)],
   loaded: [isNumber, isAmount, isText],
-  refused: [isNumber, isError],
+  refused: [isNumber, isAmount, isError],
   out: [isNumber, isNumbers, isAmount, isText],
   stray: [isNumber, isNumbers, isError],
-  breach: [isNumber, isBreach, isNumbers, isAmount],
+  breach: [isNumber, isBreach, isNumbers, isLastSlice],
   stuck: [isNumber, isNumbers, isText],
 }
 
@@ -106,6 +122,8 @@ export interface GuestErrorText {
 /** What the guest's own code is told when it starts. */
 export interface GuestSettings {
   readonly installation: string
+  /** What would be buffered beyond it is refused at once, where it is asked for; null: the hub does that alone. */
+  readonly asks: AskedEffects | null
   readonly hostOpsMax: number
   readonly httpCallsMax: number
   readonly logLinesMax: number
@@ -141,7 +159,7 @@ export type GuestCommand =
       readonly v?: unknown
       readonly e?: { code: string; message: string }
     }
-  /** Run `r` is over for the hub (wall limit); the lane goes on with the next. */
+  /** Run `r` is to end for the hub (a limit); it says where it stands, and the lane goes on with the next. */
   | { readonly k: 'skip'; readonly l: number; readonly r: number }
   /** The lane is over for the hub. */
   | { readonly k: 'drop'; readonly l: number }
@@ -156,7 +174,10 @@ export interface DrainHeader {
   readonly m?: 1
 }
 
-/** A capability call (`c`, `n`, `a`) or the end of run `r` (the rest). Read by `report.ts`, which trusts nothing. */
+/**
+ * A capability call (`c`, `n`, `a`), lines of a run that goes on (`o`, `g`) or the end of run `r` (the rest). Read by
+ * `report.ts`, which trusts nothing.
+ */
 export interface GuestReport {
   readonly l: number
   readonly r: number
@@ -171,8 +192,11 @@ export interface GuestReport {
     readonly t?: unknown
     readonly p?: unknown
   }
+  readonly o?: 1
   readonly g?: readonly unknown[]
   readonly d?: number
+  /** Of a run that was skipped: the last call it made, whether that was answered, and the stack of whoever made it. */
+  readonly w?: readonly [name: string, isAnswered: boolean, stack: string]
   readonly x?: GuestErrorText
 }
 

@@ -30,6 +30,7 @@ const CAPABILITIES: ReadonlySet<string> = new Set<keyof CapabilityCalls>([
 const LOG_LEVELS: ReadonlySet<unknown> = new Set(['debug', 'info', 'warn', 'error'])
 const FIELDS_CHARS_MAX = 4_096
 const PLACE_CHARS_MAX = 1_000
+const STACK_CHARS_MAX = 8_000
 const NAME_CHARS_MAX = 200
 const KEY_CHARS_MAX = 512
 const SURFACE_NAMES_MAX = 1_000
@@ -43,11 +44,15 @@ const isText = (value: unknown, charsMax: number): value is string =>
 const isOptionalText = (value: unknown, charsMax: number): boolean => value === undefined || isText(value, charsMax)
 const isAmount = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
 
+/** It tells how a run ended, and not what one that goes on asks for or has logged. */
+export const isEnd = ({ c, o }: GuestReport): boolean => c === undefined && o !== 1
+
 export const isCapability = (name: unknown): name is keyof CapabilityCalls =>
   typeof name === 'string' && CAPABILITIES.has(name)
 
-/** Parses one drained text into reports; null when it is not what an honest guest sends. */
+/** Parses one drained text, empty where there is nothing to tell, into reports; null when no honest guest sends it. */
 export function parseReports(text: string): readonly GuestReport[] | null {
+  if (text === '') return []
   if (isTooDear(text)) return null
   let items: unknown
   try {
@@ -296,14 +301,30 @@ function readVerdict(value: unknown, bounds: Limits): Verdict {
 
 const VERDICT_WORDS = 'a verdict is made with keep(), flag() or reject()'
 
-/** The run's log, cut to its limits once more, with the places of its lines in the plugin's own files. */
+/** Where a run stood that had to end: in words that go on the message, and as a stack. */
+export function readWhereabouts(value: unknown): { words: string; stack: string } {
+  const [name, isAnswered, stack] = Array.isArray(value) ? (value as unknown[]) : []
+  if (!isCapability(name) || typeof stack !== 'string') return { words: '', stack: '' }
+  const words = isAnswered === true ? `, after the answer of ctx.${name}` : `, waiting for the answer of ctx.${name}`
+  return { words, stack: stack.slice(0, STACK_CHARS_MAX) }
+}
+
+/** The run's log so far. */
+export interface LogSoFar {
+  readonly logs: readonly RunLog[]
+  readonly dropped: number
+}
+
+/** The log with what the report adds, cut to its limits once more, with the places of its lines in the plugin's own files. */
 export function readLogs(
   report: GuestReport,
-  scope: Pick<ReportScope, 'limits' | 'bounds'> & { readonly bundle: Bundle },
-): { logs: readonly RunLog[]; dropped: number } {
+  scope: Pick<ReportScope, 'limits' | 'bounds'> & { readonly bundle: Bundle; readonly before: LogSoFar },
+): LogSoFar {
+  const { before } = scope
   const raw = Array.isArray(report.g) ? report.g : []
-  const logs: RunLog[] = []
-  for (const line of raw.slice(0, scope.limits.logLinesMax)) {
+  const room = Math.max(0, scope.limits.logLinesMax - before.logs.length)
+  const logs: RunLog[] = [...before.logs]
+  for (const line of raw.slice(0, room)) {
     if (!isObject(line) || !LOG_LEVELS.has(line['level']) || typeof line['message'] !== 'string') continue
     // One more for the guest's own mark of a cut.
     const charsMax = scope.bounds.pluginLogLineCharsMax + 1
@@ -323,7 +344,7 @@ export function readLogs(
     })
   }
   const told = Number.isSafeInteger(report.d) && (report.d as number) > 0 ? (report.d as number) : 0
-  return { logs, dropped: told + Math.max(0, raw.length - scope.limits.logLinesMax) }
+  return { logs, dropped: before.dropped + told + Math.max(0, raw.length - room) }
 }
 
 /** Texts may be stacks. A path is longer than what stands for it; a text stays within what all of them may have. */

@@ -64,12 +64,22 @@ export interface Unit {
   /** Validated `with`; secret fields are `{"$secret": "config.<field>"}`. JSON text. */
   readonly config: string
   readonly limits: UnitLimits
+  /** Its own code is told where it goes beyond this; the hub looks again in any case. Default: the hub alone. */
+  readonly asks?: AskedEffects
   /** Units of one group share a child process; a breach moves the offender to a process of its own. */
   readonly group: 'builtin' | 'community' | 'own'
   /** Its main file: it runs natively, in a process of its plugin, without isolate and limits. */
   readonly native?: { readonly dir: string; readonly main: string } | undefined
   /** In a process where V8 makes no machine code while it runs: slower, and out of reach of bugs of its compilers. */
   readonly hardened?: boolean
+}
+
+/** What of the effects that a run leaves behind the manifest asks for. */
+export interface AskedEffects {
+  readonly kv: boolean
+  readonly emit: boolean
+  /** Names of its actions. */
+  readonly actions: readonly string[]
 }
 
 /** Names of what the code defines, to compare with the manifest. */

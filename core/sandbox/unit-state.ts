@@ -3,6 +3,7 @@ import type { HubError } from '../errors.ts'
 import type { Lane } from './lane.ts'
 import type { Unit, UnitStats, UnitSurface } from './sandbox.ts'
 import type { Slot } from './slot.ts'
+import { traceOf } from './trace.ts'
 
 /** A loaded unit. Its instance goes and comes back; the unit stays until it is replaced or unloaded. */
 export interface UnitState {
@@ -76,6 +77,10 @@ export function noteHeap(teller: Slot, instance: Instance | undefined, bytes: nu
   heap.lastBytes = bytes
   heap.peakBytes = Math.max(heap.peakBytes, bytes)
 }
+
+/** Where in the plugin's own files that is, for a line of the log. */
+export const placeOf = ({ unit }: UnitState, stack = ''): string | undefined =>
+  traceOf(unit.bundle, stack).place ?? undefined
 
 /** As an operator sees it. */
 export const unitStats = ({ unit, heap, instance }: UnitState): UnitStats => ({

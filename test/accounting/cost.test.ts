@@ -51,6 +51,10 @@ describe('broken limits', () => {
       points: 7,
       cause: 'tampering with the sandbox',
     })
+    expect(offenceCost('load', { ...LIMITS, pluginLoadBreachPoints: 3 })).toEqual({
+      points: 3,
+      cause: 'code that could not be loaded',
+    })
   })
 
   it('of a transform cost nothing: whoever sends responses must not have it paused', () => {

@@ -61,6 +61,7 @@ function openLane(id: number, inputs: readonly RunInput[]): Open {
       logger,
       command: (text) => void JSON.parse(text),
       onHostile: () => (open.isGuilty = true),
+      onOver: () => (open.isGuilty = true),
     }),
   }
   return open

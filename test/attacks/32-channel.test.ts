@@ -183,7 +183,7 @@ test('frames come out as they went in, however they are cut on the way', () => {
     ['beat', 1.5, [1, 2], [[1, 2]]],
     ['out', 7, [1], 12.25, '[{"l":1,"r":0,"v":"é😀\\n"}]'],
     ['out', 7, [], 0, ''],
-    ['refused', 3, { name: 'E', message: 'm"', stack: '\n' }],
+    ['refused', 3, 0.5, { name: 'E', message: 'm"', stack: '\n' }],
     ['loaded', 3, 1, 'x'.repeat(70_000)],
     ['ready', []],
   ] as const

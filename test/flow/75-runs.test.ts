@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { settled, startHub } from '../support/hub.ts'
 import type { Hub } from '../support/hub.ts'
 import { allItems } from '../support/pages.ts'
+import { childrenOf } from '../support/processes.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { until } from '../support/wait.ts'
 import { runCli } from '../cli/run-cli.ts'
@@ -135,6 +136,25 @@ test('a run that worked, and the action it asked for: effects as keys and sizes,
       delivery: expect.objectContaining({ id: delivery?.id, attempt: 1 }),
     },
   ])
+  // One that is killed under way is made again; what is known of it is told all the same.
+  receiver.respond([{ hang: true }, {}])
+  const { event: cutOff } = await answer(hub, 'Eve')
+  await until('the action to wait for its receiver', () =>
+    receiver.requests.some(({ path }) => path.startsWith('/Eve')),
+  )
+  for (const pid of await childrenOf(hub.pid)) process.kill(pid, 'SIGKILL')
+  await settled(hub)
+  const [again, killed] = await runsOf(hub, `event=${cutOff}&kind=action`)
+  expect(again).toMatchObject({ attempt: 1, outcome: 'ok', items: [{ outcome: 'delivered' }] })
+  expect(killed).toMatchObject({
+    attempt: 1,
+    outcome: 'failed',
+    error_code: 'plugin_interrupted',
+    items: [{ event_id: cutOff, outcome: null }],
+    logs: [{ level: 'warn', message: 'posting' }],
+    requests: [],
+  })
+  expect(killed?.error).toMatch(/the sandbox process ended: .*SIGKILL/)
 })
 
 test('actions that fail: one that throws with its line, one that says no, one whose receiver fails', async () => {

@@ -272,7 +272,7 @@ export const USAGE: Usage = {
   wallMs: 700,
   hostOps: 8,
   httpCalls: 9,
-  breaches: { cpu: 1, memory: 0, wall: 0, killed: 0, bridge: 0 },
+  breaches: { cpu: 1, memory: 0, wall: 0, killed: 0, bridge: 0, load: 0 },
   heapBytes: 1_000_000,
   heapPeakBytes: 2_000_000,
   processRssBytes: 90_000_000,

@@ -207,6 +207,57 @@ test('a promise that never settles ends at the wall limit, and the batch goes on
   expect(results[2]?.logs[0]?.message).toBe('fine')
 })
 
+test('a broken limit names the place in the code, and what the run had said by then is kept', async () => {
+  const source = onEvent(`const busy = (ms: number) => { const end = Date.now() + ms; while (Date.now() < end); }
+    ctx.log.info('begun')
+    if (event.data.how === 'slice') {
+      for (;;) {} // the loop
+    }
+    if (event.data.how === 'cpu') {
+      await ctx.kv.get('x') // the call before
+      for (;;) { busy(60); await new Promise((r) => setTimeout(r, 1)) }
+    }
+    if (event.data.how === 'wall') await ctx.kv.list('never') // the wait
+    if (event.data.how === 'nowhere') await new Promise(() => {})
+    const all = []
+    await ctx.kv.get('x')
+    for (;;) all.push(new Array(1000).fill(all.length))`)
+  await bench.plugin('places', source, { limits: { eventWallMs: 700 } })
+  const at = (mark: string): string => {
+    const line = source.split('\n').findIndex((text) => text.includes(mark)) + 1
+    return `(index.ts:${line}:`
+  }
+  const fails = async (how: string) => {
+    const capabilities = (name: string) => (name === 'kv.get' ? Promise.resolve(1) : new Promise<never>(() => {}))
+    const { error, logs } = await untilRun(bench.sandbox, 'default/places', () => eventRun({ how }, capabilities))
+    expect(logs.map(({ message }) => message)).toEqual(['begun'])
+    return error
+  }
+  const slice = await fails('slice')
+  expect(slice).toMatchObject({ code: 'plugin_cpu', message: expect.stringContaining(at('// the loop')) })
+  expect(slice?.cause).toMatchObject({ stack: expect.stringContaining('    at index.ts:') })
+  const cpu = await fails('cpu')
+  expect(cpu).toMatchObject({ code: 'plugin_cpu', message: expect.stringContaining(at('// the call before')) })
+  expect(cpu?.message).toMatch(/more than 500 ms of CPU, after the answer of ctx\.kv\.get/)
+  const wall = await fails('wall')
+  expect(wall).toMatchObject({ code: 'plugin_wall', message: expect.stringContaining(at('// the wait')) })
+  expect(wall?.message).toMatch(/not over after 700 ms, waiting for the answer of ctx\.kv\.list/)
+  expect((await fails('nowhere'))?.message).toBe('the run was not over after 700 ms')
+  expect(['plugin_memory', 'plugin_cpu', 'plugin_killed']).toContain((await fails('memory'))?.code)
+})
+
+test('an effect that the manifest does not ask for is refused where it is asked for', async () => {
+  const bodies = { kv: `ctx.kv.set('a', 1)`, emit: `ctx.emit('a', {})`, enqueue: `ctx.enqueue('other', {})` }
+  for (const [what, body] of Object.entries(bodies)) {
+    const asks = { kv: false, emit: false, actions: ['post'] }
+    const unit = { ...(await bench.unit('denied', onEvent(`ctx.enqueue('post', 1)\n${body}`))), asks }
+    await bench.sandbox.load(unit)
+    const { error } = await untilRun(bench.sandbox, unit.key, () => eventRun())
+    expect([what, error?.code]).toEqual([what, 'capability_denied'])
+    expect(error?.message).toMatch(/manifest.* \(index\.ts:6:\d+\)$/)
+  }
+})
+
 test('log lines over the limit are counted, long lines are cut', async () => {
   await bench.plugin(
     'chatty',

@@ -115,7 +115,8 @@ test('logs are cut, counted and cleaned', () => {
     { level: 'warn', message: 'm', at: "a place of the plugin's making" },
     ...Array.from({ length: 199 }, () => ({ level: 'warn', message: 'm', fields: { a: 1 } })),
   ]
-  const { logs, dropped } = readLogs({ l: 1, r: 0, g, d: -7 }, { limits: UNIT_LIMITS, bounds: LIMITS, bundle: BUNDLE })
+  const scope = { limits: UNIT_LIMITS, bounds: LIMITS, bundle: BUNDLE, before: { logs: [], dropped: 0 } }
+  const { logs, dropped } = readLogs({ l: 1, r: 0, g, d: -7 }, scope)
   expect(logs).toHaveLength(99)
   expect(logs[0]?.message.length).toBeLessThan(2_100)
   expect(logs[0]).not.toHaveProperty('fields')

@@ -47,6 +47,29 @@ test('CPU of a run that was cut off is told with its failure', async () => {
   expect(result.cpuMs).toBeGreaterThan(20)
 })
 
+test('code that cannot be loaded is told of its installation each time, with what it took', async () => {
+  const told: unknown[] = []
+  await using bench = await openBench(
+    {},
+    {
+      onCpu: (key, cpuMs, where) => void told.push([key, where, cpuMs > 20]),
+      onOffence: (key, what) => void told.push([key, what]),
+    },
+  )
+  const loads = `const end = Date.now() + 60; while (Date.now() < end);\nthrow new Error('not today')`
+  const unit = await bench.unit('throws', onEvent('', loads))
+  for (const _ of [1, 2])
+    await expect(bench.sandbox.load(unit)).rejects.toMatchObject({
+      code: 'plugin_load',
+      message: expect.stringContaining('not today'),
+    })
+  const once = [
+    ['default/throws', 'loading', true],
+    ['default/throws', 'load'],
+  ]
+  expect(told).toEqual([...once, ...once])
+})
+
 describe('CPU of a slice that broke a limit', () => {
   const open = async () => {
     const beside: { key: string; cpuMs: number; where: string }[] = []

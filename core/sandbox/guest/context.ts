@@ -33,6 +33,10 @@ export function makeContext(run: GuestRun, parts: ContextParts): Context {
     const why = order.kind === 'transform' ? NOT_IN_TRANSFORM : order.kind === 'check' ? NOT_IN_CHECK : null
     if (why !== null) throw capabilityError('capability_denied', `ctx.${what} ${why}`)
   }
+  const askedFor = (permission: 'kv' | 'emit'): void => {
+    if (settings.asks?.[permission] === false)
+      throw capabilityError('capability_denied', `The manifest does not ask for permissions.${permission}.`)
+  }
   let signal: Context['signal'] | undefined
   const log = (level: string) => (message: string, fields?: { readonly [key: string]: Json }) =>
     logLine(run, settings, { level, message, fields })
@@ -49,20 +53,11 @@ export function makeContext(run: GuestRun, parts: ContextParts): Context {
     enqueue: (action, input, options = {}) => {
       forLater('enqueue')
       countOp(run, settings)
-      needText(action, 'The action of enqueue')
-      const { key, orderBy, paceBy, delayMs } = options
-      if (key !== undefined) needText(key, 'The key of enqueue')
-      if (orderBy !== undefined) needText(orderBy, 'orderBy of enqueue')
-      if (paceBy !== undefined) needText(paceBy, 'paceBy of enqueue')
-      if (delayMs !== undefined && !(Number.isFinite(delayMs) && delayMs >= 0))
-        refuse('delayMs of enqueue must be 0 or more')
-      // Spliced, so that a large input is turned into text once.
-      const rest = jsonOf({ action, key, orderBy, paceBy, delayMs }, 'The options of enqueue')
-      buffer(run, 'q', `${rest.slice(0, -1)},"input":${jsonOf(input, 'The input of enqueue')}}`)
+      enqueue(run, settings, { action, input, options })
     },
     http: (request) => http(run, parts, request),
     email: (message) => call('email', message) as ReturnType<Context['email']>,
-    kv: kvOf(run, settings, { call, forLater }),
+    kv: kvOf(run, settings, { call, forLater, askedFor }),
     secret: (name) => ({ $secret: needText(name, 'The name of a secret') }),
     hmac: ({ key, alg = 'sha256', data, encoding = 'hex', keyFormat = 'utf8' }) =>
       call('hmac', { key, alg, data, encoding, keyFormat }) as Promise<string>,
@@ -95,6 +90,7 @@ export function makeContext(run: GuestRun, parts: ContextParts): Context {
     },
     emit: (name, data) => {
       forLater('emit')
+      askedFor('emit')
       countOp(run, settings)
       needText(name, 'The name of emit')
       if (typeof data !== 'object' || data === null || isArray(data)) refuse('The data of emit must be an object')
@@ -108,6 +104,27 @@ export function makeContext(run: GuestRun, parts: ContextParts): Context {
     log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
     metric: (name, by = 1) => count(run, settings, { kind: 'p', name, by }),
   }
+}
+
+interface Wish {
+  readonly action: string
+  readonly input: Json
+  readonly options: NonNullable<Parameters<Context['enqueue']>[2]>
+}
+
+function enqueue(run: GuestRun, settings: GuestSettings, { action, input, options }: Wish): void {
+  needText(action, 'The action of enqueue')
+  if (settings.asks?.actions.includes(action) === false)
+    throw capabilityError('capability_denied', `"${action}" is no action of the manifest.`)
+  const { key, orderBy, paceBy, delayMs } = options
+  if (key !== undefined) needText(key, 'The key of enqueue')
+  if (orderBy !== undefined) needText(orderBy, 'orderBy of enqueue')
+  if (paceBy !== undefined) needText(paceBy, 'paceBy of enqueue')
+  if (delayMs !== undefined && !(Number.isFinite(delayMs) && delayMs >= 0))
+    refuse('delayMs of enqueue must be 0 or more')
+  // Spliced, so that a large input is turned into text once.
+  const rest = jsonOf({ action, key, orderBy, paceBy, delayMs }, 'The options of enqueue')
+  buffer(run, 'q', `${rest.slice(0, -1)},"input":${jsonOf(input, 'The input of enqueue')}}`)
 }
 
 /** Calls the hub for this run, counted. */
@@ -158,9 +175,11 @@ function kvOf(
   {
     call,
     forLater,
+    askedFor,
   }: {
     readonly call: (name: string, args: unknown) => Promise<unknown>
     readonly forLater: (what: string) => void
+    readonly askedFor: (permission: 'kv') => void
   },
 ): Context['kv'] {
   const checkKey = (key: unknown): string => {
@@ -183,6 +202,7 @@ function kvOf(
     },
     set: (key, value, options = {}) => {
       forLater('kv.set')
+      askedFor('kv')
       countOp(run, settings)
       const { ttlMs } = options
       if (ttlMs !== undefined && !(Number.isFinite(ttlMs) && ttlMs > 0)) refuse('ttlMs must be more than 0')
@@ -192,6 +212,7 @@ function kvOf(
     },
     delete: (key) => {
       forLater('kv.delete')
+      askedFor('kv')
       countOp(run, settings)
       write(key, jsonOf({ key: checkKey(key) }, 'A kv key'), null)
     },

@@ -30,7 +30,7 @@ import {
   toJson,
 } from './natives.ts'
 import { addCrypto } from './random.ts'
-import { capabilityError, countOp, type GuestRun, logLine, newRun, reportOf, type RunEnd } from './run.ts'
+import { capabilityError, countOp, type GuestRun, linesSoFar, logLine, newRun, reportOf, type RunEnd } from './run.ts'
 import type { KeyService } from './subtle.ts'
 import { addText } from './text.ts'
 import {
@@ -178,11 +178,11 @@ async function runLane(id: number, orders: readonly GuestRunOrder[]): Promise<vo
     lane.run = run
     flushEarly(run, settings)
     const end = await execute(run)
-    tellOfTimers(run)
+    if (end.why !== 'skipped') tellOfTimers(run)
     if (end.why === 'done') tellOfCalls(run)
-    const report = end.why === 'skipped' ? '' : reportOf(run, end, settings)
+    const report = lane.dropped ? '' : reportOf(run, end, settings)
     run.ended = true
-    if (report !== '' && !lane.dropped) push(report)
+    if (report !== '') push(report)
   }
   lanes.delete(id)
   if (lanes.size === 0) clearTimers()
@@ -255,6 +255,7 @@ function call(run: GuestRun, name: string, args: string): Promise<unknown> {
   const answer = new Promise<unknown>((resolve, reject) => {
     run.calls ??= new Map()
     run.calls.set(id, { caller, resolve, reject })
+    run.lastCall = { id, name, caller }
   })
   // First in line: whatever the plugin does after its await belongs to this run again.
   const enter = (): void => {
@@ -286,6 +287,10 @@ function push(report: string): void {
 /** What has happened since the last call: header line, then reports. `again`: the last answer was lost on its way. */
 function drain(again: boolean): string {
   if (again && lastDrain !== '') return lastDrain
+  for (const { run } of lanes.values()) {
+    const lines = run === null ? '' : linesSoFar(run)
+    if (lines !== '') push(lines)
+  }
   let count = 0
   let chars = 0
   while (count < outbox.length && chars < DRAIN_CHARS_SOFT) chars += (outbox[count++] as string).length

@@ -37,6 +37,8 @@ export interface GuestRun {
   logCount: number
   logsDropped: number
   calls: Map<number, Waiting> | null
+  /** The call it made last. */
+  lastCall: { readonly id: number; readonly name: string; readonly caller: Error } | null
   nextCall: number
   /** Calls for whose answer nobody waits any more, on purpose. */
   givenUp: number
@@ -64,6 +66,7 @@ export const newRun = (lane: number, index: number, order: GuestRunOrder): Guest
   logCount: 0,
   logsDropped: 0,
   calls: null,
+  lastCall: null,
   nextCall: 1,
   givenUp: 0,
   stop: null,
@@ -239,16 +242,38 @@ const cut = (text: string, charsMax: number): string => (text.length > charsMax 
 
 /** The end of a run as report text. */
 export function reportOf(run: GuestRun, end: RunEnd, settings: GuestSettings): string {
-  let text = `{"l":${run.lane},"r":${run.index}`
+  let text = headOf(run)
   const failed = (error: GuestErrorText): string => `,"x":${toJson(error)}`
   if (end.why === 'failed') text += failed(describe(end.error))
+  else if (end.why === 'skipped') text += whereabouts(run)
   else {
-    const body = end.why === 'done' ? resultOf(run, end.value, settings) : { text: '' }
+    const body = resultOf(run, end.value, settings)
     text += 'error' in body ? failed(body.error) : body.text
   }
+  return `${text}${linesOf(run)}}`
+}
+
+const headOf = (run: GuestRun): string => `{"l":${run.lane},"r":${run.index}`
+
+/** What it has logged and nobody was told. */
+function linesOf(run: GuestRun): string {
+  let text = ''
   if (run.logs !== null) text += `,"g":[${joined(run.logs)}]`
   if (run.logsDropped > 0) text += `,"d":${run.logsDropped}`
-  return `${text}}`
+  run.logs = null
+  run.logsDropped = 0
+  return text
+}
+
+/** Its lines so far as report text, so that they are not lost with the isolate; empty when there are none. */
+export function linesSoFar(run: GuestRun): string {
+  return run.ended || run.logs === null ? '' : `${headOf(run)},"o":1${linesOf(run)}}`
+}
+
+function whereabouts({ lastCall, calls }: GuestRun): string {
+  if (lastCall === null) return ''
+  const { id, name, caller } = lastCall
+  return `,"w":${toJson([name, calls?.has(id) !== true, part(caller, 'stack', STACK_CHARS_MAX)])}`
 }
 
 /**

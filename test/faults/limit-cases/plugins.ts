@@ -193,6 +193,7 @@ export const plugins: LimitCases<PluginLimit> = {
     test: 'a killed process costs most: some of them are a pause',
   },
   pluginBridgePoints: BREACH_COST,
+  pluginLoadBreachPoints: BREACH_COST,
   pluginPauseMs: {
     in: 'test/accounting/warden.test.ts',
     test: 'a pause with its reason and its end; then one at a time, then as before',
