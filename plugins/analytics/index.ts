@@ -8,6 +8,7 @@ import { openDatabase } from './engine/database.ts'
 import { openProjection } from './engine/projection.ts'
 import { openReaders } from './engine/readers.ts'
 import { openTail } from './engine/tail.ts'
+import { Keeper } from './metrics/keeper.ts'
 import { openMetrics } from './metrics/metrics.ts'
 import { answerMetrics } from './metrics/route.ts'
 import { openAsker } from './query/answer.ts'
@@ -18,6 +19,7 @@ import type { Plugin } from './types.d.ts'
 /** Well within what a route may take. */
 const WAIT_MS = 3_000
 const RETRY_AFTER_S = '2'
+const BYTES_PER_MB = 2 ** 20
 
 /** Whether it came about in time; rejects when it failed. */
 async function within(ms: number, work: Promise<void>): Promise<boolean> {
@@ -36,11 +38,17 @@ function behind(applied: number, head: number): RouteResponse {
 export default defineNative<Plugin>(async ({ config, dir, log, say }) => {
   const warn = (message: string, fields: { readonly [key: string]: string }): void => say('warn', message, fields)
   const database = await openDatabase({ dir, memoryMb: config.memoryMb, warn })
-  const projection = await openProjection(database)
+  const keeper = new Keeper({ bytesMax: config.countsMb * BYTES_PER_MB, warn })
+  const projection = await openProjection(database, keeper)
+  const counting = await database.instance.connect()
+  keeper.begin({ connection: counting, settled: projection.settled })
+  const warming = keeper.warm(projection.forms()).catch((error: unknown) => {
+    warn('forms could not be counted beforehand', { error: String(error) })
+  })
   const tail = openTail({ log, say }, projection)
   const readers = await openReaders(database, config.queryTimeoutMs)
   const asker = openAsker(readers, config)
-  const metrics = openMetrics(readers, config)
+  const metrics = openMetrics({ readers, keeper, timezone: config.timezone })
   // The projection reads the log itself: an event only says that there is something to read.
   const heard = (): void => tail.poke()
   /** Whoever was told that a response is stored finds it in the next answer, or is told that it is too early to ask. */
@@ -63,6 +71,9 @@ export default defineNative<Plugin>(async ({ config, dir, log, say }) => {
     },
     close: async () => {
       await tail.close()
+      await keeper.close()
+      await warming
+      counting.closeSync()
       readers.close()
       database.close()
     },

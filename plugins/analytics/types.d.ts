@@ -6,6 +6,8 @@ export interface Config {
   readonly timezone: string
   /** What the engine may hold in memory; beyond it works from disk. */
   readonly memoryMb: number
+  /** What counts for headline numbers may take in memory, about 12 bytes a response and number; forms beyond it are answered from rows. */
+  readonly countsMb: number
   /** A question that takes longer is given up. */
   readonly queryTimeoutMs: number
 }
@@ -16,6 +18,8 @@ export interface Settings {
   readonly timezone?: string
   /** What the engine may hold in memory; beyond it works from disk. */
   readonly memoryMb?: number
+  /** What counts for headline numbers may take in memory, about 12 bytes a response and number; forms beyond it are answered from rows. */
+  readonly countsMb?: number
   /** A question that takes longer is given up. */
   readonly queryTimeoutMs?: number
 }

@@ -35,11 +35,13 @@ const formDeleted = (seq: number): LoggedEvent => ({
   data: { id: 'f' },
 })
 
+const NOBODY = { wants: () => false, changed: () => {} }
+
 /** What there is to know after the log was read in stretches of this size. */
 async function answers(log: readonly LoggedEvent[], size: number): Promise<unknown> {
   await using dir = await tempDir('projection')
   const database = await openDatabase({ dir: dir.path, memoryMb: 256, warn: () => {} })
-  const projection = await openProjection(database)
+  const projection = await openProjection(database, NOBODY)
   const readers = await openReaders(database, 10_000)
   for (let at = 0; at < log.length; at += size) {
     const part = log.slice(at, at + size)
@@ -120,7 +122,7 @@ test.each<[string, LoggedEvent[], unknown]>([
 test('a file that another process has open is waited for, never thrown away', async () => {
   await using dir = await tempDir('projection-lock')
   const first = await openDatabase({ dir: dir.path, memoryMb: 256, warn: () => {} })
-  const projection = await openProjection(first)
+  const projection = await openProjection(first, NOBODY)
   await projection.apply([submitted(1, 1, [TEXT, { x: 'a' }])], 1)
   const { execFile } = await import('node:child_process')
   const { promisify } = await import('node:util')

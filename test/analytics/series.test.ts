@@ -1,8 +1,6 @@
 /** Time: buckets of a zone's calendar over both changes of its clock, and headline numbers that depend on what day it is. */
 import { expect, test } from 'vitest'
 import type { FieldInfo } from '../../core/contract/index.ts'
-import { openMetrics } from '../../plugins/analytics/metrics/metrics.ts'
-import { seriesOf } from '../../plugins/analytics/metrics/series.ts'
 import type { Bucket } from '../../plugins/analytics/metrics/series.ts'
 import { openAsker } from '../../plugins/analytics/query/answer.ts'
 import { readQuestion } from '../../plugins/analytics/query/question.ts'
@@ -39,9 +37,8 @@ test.each(ZONES)('%s: days as the calendar of the runtime has them, none missing
     days.set(day, (days.get(day) ?? 0) + 1)
   }
   const fromMs = Date.UTC(2025, 11, 31)
-  const series = await projected.readers.run((ask) =>
-    seriesOf(ask, form, { timezone: zone, bucket: 'day', fromMs, toMs: Date.UTC(2027, 0, 2) }),
-  )
+  const toMs = Date.UTC(2027, 0, 2)
+  const { series } = await projected.metrics({ timezone: zone, bucket: 'day', fromMs, toMs }, toMs)
   expect(series.map(({ at, count }) => [at, count])).toEqual([...days])
   const asked = readQuestion(
     JSON.stringify({
@@ -61,14 +58,11 @@ test.each([
   ['2026-10-24T22:00:00Z', '2026-10-25T23:00:00Z', 25],
 ])('the day from %s has its hours, each a moment of its own', async (from, to, hours) => {
   await using projected = await openProjected([field('a', 'text')])
-  const form = await projected.tell(throughTheYear())
-  const points = await projected.readers.run((ask) =>
-    seriesOf(ask, form, {
-      timezone: 'Europe/Berlin',
-      bucket: 'hour',
-      fromMs: Date.parse(from),
-      toMs: Date.parse(to),
-    }),
+  await projected.tell(throughTheYear())
+  const toMs = Date.parse(to)
+  const { series: points } = await projected.metrics(
+    { timezone: 'Europe/Berlin', bucket: 'hour', fromMs: Date.parse(from), toMs },
+    toMs,
   )
   expect(points.map(({ at }) => at)).toEqual(
     Array.from({ length: hours }, (_, n) => new Date(Date.parse(from) + n * HOUR_MS).toISOString()),
@@ -82,13 +76,13 @@ test.each<[Bucket, string, string[]]>([
   ['hour', 'Asia/Kolkata', ['2025-12-31T18:30:00.000Z', '2025-12-31T19:30:00.000Z']],
 ])('%s in %s: gaps are filled', async (bucket, timezone, wanted) => {
   await using projected = await openProjected([field('a', 'text')])
-  const form = await projected.tell([{ id: 'rsp_1', at: '2025-12-31T22:59:59.999Z' }])
+  await projected.tell([{ id: 'rsp_1', at: '2025-12-31T22:59:59.999Z' }])
   const span =
     bucket === 'hour'
       ? ['2025-12-31T18:30:00Z', '2025-12-31T20:30:00Z']
       : ['2025-12-30T00:00:00Z', '2026-01-15T00:00:00Z']
   const [fromMs = 0, toMs = 0] = span.map((text) => Date.parse(text))
-  const points = await projected.readers.run((ask) => seriesOf(ask, form, { timezone, bucket, fromMs, toMs }))
+  const { series: points } = await projected.metrics({ timezone, bucket, fromMs, toMs }, toMs)
   expect(points.map(({ at }) => at)).toEqual(wanted)
 })
 
@@ -102,8 +96,10 @@ test('partial responses: completion, how far people came, and what completing on
   ])
   const nowMs = Date.parse('2026-11-27T15:00:00Z')
   const query = { timezone: 'UTC', bucket: 'day' as const, fromMs: nowMs - 86_400_000, toMs: nowMs }
-  const metricsOf = async (told: readonly Told[]) =>
-    (await openMetrics(projected.readers, { timezone: 'UTC' }).of(await projected.tell(told), query, nowMs)).metrics
+  const metricsOf = async (told: readonly Told[]) => {
+    await projected.tell(told)
+    return projected.metrics(query, nowMs)
+  }
   const before = await metricsOf([])
   expect(before).toMatchObject({
     totals: { started: 4, completed: 1, partial: 3, completionRate: 0.25 },
@@ -130,10 +126,10 @@ test('today, and the same stretch of the weekday a week before, over a change of
     '2026-03-22T09:00:00Z',
     '2026-03-28T22:30:00Z',
   ]
-  const form = await projected.tell(at.map((time, n) => ({ id: `rsp_${n}`, at: time })))
+  await projected.tell(at.map((time, n) => ({ id: `rsp_${n}`, at: time })))
   const nowMs = Date.parse('2026-03-29T07:00:00Z')
   const query = { timezone: 'Europe/Berlin', bucket: 'day' as const, fromMs: nowMs - 86_400_000, toMs: nowMs }
-  const { metrics } = await openMetrics(projected.readers, query).of(form, query, nowMs)
+  const metrics = await projected.metrics(query, nowMs)
   // It is nine o'clock; a week before, one came at 00:30 and one at ten.
   expect(metrics.today).toEqual({ completed: 2, weekBefore: 1, change: 1 })
 })

@@ -19,7 +19,6 @@ test('an event that is not taken is left out alone, and named', async () => {
     },
     {
       applied: () => applied,
-      form: () => undefined,
       apply: async (events, reached) => {
         if (events.some(({ seq }) => seq === 4 || seq === 9)) throw new Error('not this one')
         taken.push(...events.map(({ seq }) => seq))
@@ -45,7 +44,6 @@ test('where nothing is taken at all, whoever waits is told, and it is tried agai
     },
     {
       applied: () => 0,
-      form: () => undefined,
       apply: async () => {
         tries += 1
         throw new Error('the disk is full')

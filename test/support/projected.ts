@@ -1,10 +1,15 @@
 /** The projection alone, filled with responses of any time, as the log would tell of them. */
+import { deepStrictEqual } from 'node:assert'
 import { openDatabase } from '../../plugins/analytics/engine/database.ts'
 import type { Database } from '../../plugins/analytics/engine/database.ts'
 import { openProjection } from '../../plugins/analytics/engine/projection.ts'
 import type { ProjectedForm, Projection } from '../../plugins/analytics/engine/projection.ts'
 import { openReaders } from '../../plugins/analytics/engine/readers.ts'
 import type { Readers } from '../../plugins/analytics/engine/readers.ts'
+import { Keeper } from '../../plugins/analytics/metrics/keeper.ts'
+import { openMetrics } from '../../plugins/analytics/metrics/metrics.ts'
+import type { Metrics } from '../../plugins/analytics/metrics/metrics.ts'
+import type { SeriesQuery } from '../../plugins/analytics/metrics/series.ts'
 import type { FieldInfo, Json, LoggedEvent } from '../../core/contract/index.ts'
 import { tempDir } from './temp.ts'
 
@@ -21,24 +26,48 @@ export interface Projected extends AsyncDisposable {
   readonly database: Database
   readonly projection: Projection
   readonly readers: Readers
+  /** Counts in memory, as those of the plugin. */
+  readonly keeper: Keeper
+  /** Tells of whatever happened, `seq` as it was given. */
+  hear(events: readonly LoggedEvent[]): Promise<void>
   /** Tells of responses in this order, and returns the form as it is then. */
   tell(responses: readonly Told[]): Promise<ProjectedForm>
+  /** The headline numbers of the form, which have to be the same from its counts and from its rows. */
+  metrics(query: SeriesQuery, nowMs: number): Promise<Metrics>
 }
 
 const FORM = 'f'
 
 export async function openProjected(fields: readonly FieldInfo[]): Promise<Projected> {
   const dir = await tempDir('projected')
-  const warn = (message: string): never => {
-    throw new Error(message)
+  const warn = (message: string, fields: { readonly [key: string]: string }): never => {
+    throw new Error(`${message}: ${JSON.stringify(fields)}`)
   }
   const database = await openDatabase({ dir: dir.path, memoryMb: 512, warn })
-  const projection = await openProjection(database)
+  const keeper = new Keeper({ bytesMax: 2 ** 30, warn })
+  const projection = await openProjection(database, keeper)
+  const counting = await database.instance.connect()
+  keeper.begin({ connection: counting, settled: projection.settled })
   const readers = await openReaders(database, 60_000)
   return {
     database,
     projection,
     readers,
+    keeper,
+    metrics: async (query, nowMs) => {
+      const form = projection.form(FORM)
+      if (form === undefined) throw new Error('nothing was told')
+      await keeper.counted(form)
+      // One that never begins to count.
+      const idle = new Keeper({ bytesMax: 0, warn })
+      const { timezone } = query
+      const counted = await openMetrics({ readers, keeper, timezone }).of(form, query, nowMs)
+      const computed = await openMetrics({ readers, keeper: idle, timezone }).of(form, query, nowMs)
+      deepStrictEqual([counted.source, computed.source], ['counts', 'rows'])
+      deepStrictEqual(counted.metrics, computed.metrics)
+      return counted.metrics
+    },
+    hear: (events) => projection.apply(events, events.at(-1)?.seq ?? projection.applied()),
     tell: async (responses) => {
       const before = projection.applied()
       const events = responses.map((told, n) => toEvent(told, { seq: before + n + 1, fields }))
@@ -48,6 +77,8 @@ export async function openProjected(fields: readonly FieldInfo[]): Promise<Proje
       return form
     },
     [Symbol.asyncDispose]: async () => {
+      await keeper.close()
+      counting.closeSync()
       readers.close()
       database.close()
       await dir[Symbol.asyncDispose]()

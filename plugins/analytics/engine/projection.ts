@@ -1,6 +1,7 @@
 /**
- * Responses as typed columns, one table a form, and behaviour events in one of their own, kept as the log tells them. Every change and the place in the log that it
- * reaches are one transaction, so a kill at any moment leaves a state that some stretch of the log makes.
+ * Responses as typed columns, one table a form, and behaviour events in one of their own, kept as the log tells them. Every
+ * change and the place in the log that it reaches are one transaction, so a kill at any moment leaves a state that some stretch
+ * of the log makes.
  */
 import type { FieldInfo, LoggedEvent } from 'manifold/plugin'
 import type { Column } from './columns.ts'
@@ -11,6 +12,7 @@ import type { Database } from './database.ts'
 import { FormTables } from './form-tables.ts'
 import type { FormTable } from './form-tables.ts'
 import { eraseRows, writeRows } from './rows.ts'
+import type { Rewrite } from './rows.ts'
 
 /** A form as questions see it: as it was after the last commit. */
 export interface ProjectedForm {
@@ -27,45 +29,66 @@ export interface ProjectedForm {
   readonly changedAt: number
 }
 
+/** What one commit did to the rows of a form; those of one commit follow each other. */
+export interface Change extends Rewrite {
+  readonly form: string
+  readonly isDropped: boolean
+  /** Place of the log that the commit reached. */
+  readonly reached: number
+}
+
+/** Is told of each change, right after its commit. */
+export interface Watcher {
+  /** Whether it has to know of this form's rows. */
+  wants(form: string): boolean
+  changed(changes: readonly Change[]): void
+}
+
 export interface Projection {
   /** Up to which place of the log it holds everything. */
   readonly applied: () => number
   readonly form: (id: string) => ProjectedForm | undefined
+  readonly forms: () => Iterable<ProjectedForm>
   /** Events in order, all after `applied`; `reached` may lie behind the last of them. */
   apply(events: readonly LoggedEvent[], reached: number): Promise<void>
+  /** Resolves once what is being applied now is there, or was taken back. */
+  settled(): Promise<void>
 }
 
-export async function openProjection({ writer }: Database): Promise<Projection> {
+export async function openProjection({ writer }: Database, watcher: Watcher): Promise<Projection> {
   let tables = await FormTables.open(writer)
   const [progress] = await rowsOf(writer, 'SELECT applied FROM progress')
   let applied = Number(progress?.['applied'] ?? 0)
   const published = new Map<string, ProjectedForm>()
   for (const table of tables.all()) published.set(table.id, seenFrom(table, applied))
-  const write = async (events: readonly LoggedEvent[], reached: number): Promise<ReadonlySet<string>> => {
-    const changed = new Set<string>()
+  let underWay: Promise<void> = Promise.resolve()
+  const write = async (events: readonly LoggedEvent[], reached: number): Promise<readonly Change[]> => {
+    const changes: Change[] = []
+    const changed = (form: string, { removed, added }: Rewrite, isDropped = false): void =>
+      void changes.push({ form, removed, added, isDropped, reached })
     for (const part of stretchesOf(events)) {
       const form = part.form === undefined ? undefined : tables.find(part.form.id)
       if (part.deleted !== null) {
         await tables.drop(part.deleted)
         await dropEventsOf(writer, part.deleted)
-        changed.add(part.deleted)
+        changed(part.deleted, { removed: [], added: [] }, true)
       } else if (form !== undefined && part.form !== undefined) {
-        await writeRows(writer, { table: form, columns: form.columnsOf(part.form) }, part.events)
-        await eraseRows(writer, form, part.events)
-        changed.add(form.id)
+        const target = { table: form, columns: form.columnsOf(part.form), isWatched: watcher.wants(form.id) }
+        changed(form.id, await writeRows(writer, target, part.events))
+        changed(form.id, await eraseRows(writer, target, part.events))
       }
     }
     await writeEvents(writer, events.filter(isTracked))
     await writer.run('UPDATE progress SET applied = ?', [BigInt(reached)])
-    return changed
+    return changes
   }
   const applyPart = async (events: readonly LoggedEvent[], reached: number): Promise<void> => {
     // Tables and columns come first and by themselves: the engine alters no table that a transaction has written to.
     for (const { form } of stretchesOf(events)) if (form !== undefined) await tables.fit(form)
     await writer.run('BEGIN')
-    let changed: ReadonlySet<string>
+    let changes: readonly Change[]
     try {
-      changed = await write(events, reached)
+      changes = await write(events, reached)
       await writer.run('COMMIT')
     } catch (error) {
       await writer.run('ROLLBACK').catch(() => undefined)
@@ -74,26 +97,34 @@ export async function openProjection({ writer }: Database): Promise<Projection> 
       throw error
     }
     applied = reached
-    for (const id of changed) {
+    watcher.changed(changes)
+    for (const id of new Set(changes.map(({ form }) => form))) {
       const table = tables.find(id)
       if (table === undefined) published.delete(id)
       else published.set(id, seenFrom(table, reached))
     }
   }
+  const applyAll = async (events: readonly LoggedEvent[], reached: number): Promise<void> => {
+    // A form that is deleted and made again is another one: nothing of the two shares a transaction.
+    let from = 0
+    for (const [n, { type, seq }] of events.entries()) {
+      if (type !== 'form.deleted') continue
+      await applyPart(events.slice(from, n), seq - 1)
+      await applyPart([events[n] as LoggedEvent], seq)
+      from = n + 1
+    }
+    await applyPart(events.slice(from), reached)
+  }
   return {
     applied: () => applied,
     form: (id) => published.get(id),
-    apply: async (events, reached) => {
-      // A form that is deleted and made again is another one: nothing of the two shares a transaction.
-      let from = 0
-      for (const [n, { type, seq }] of events.entries()) {
-        if (type !== 'form.deleted') continue
-        await applyPart(events.slice(from, n), seq - 1)
-        await applyPart([events[n] as LoggedEvent], seq)
-        from = n + 1
-      }
-      await applyPart(events.slice(from), reached)
+    forms: () => published.values(),
+    apply: (events, reached) => {
+      const applying = applyAll(events, reached)
+      underWay = applying.catch(() => undefined)
+      return applying
     },
+    settled: () => underWay,
   }
 }
 

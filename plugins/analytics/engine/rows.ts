@@ -5,6 +5,7 @@ import { RESPONSE_COLUMNS, sqlType } from './columns.ts'
 import type { Column } from './columns.ts'
 import type { FormTable } from './form-tables.ts'
 import { rowsOf } from './database.ts'
+import type { Row as DatabaseRow } from './database.ts'
 import { wellFormed } from './well-formed.ts'
 
 interface Row {
@@ -23,6 +24,23 @@ interface Row {
 export interface Target {
   readonly table: Pick<FormTable, 'table'>
   readonly columns: ReadonlyMap<string, Column>
+  /** Whether it has to be told what was there before. */
+  readonly isWatched: boolean
+}
+
+/** A response as it stands in its table. */
+export interface StoredRow {
+  readonly isCompleted: boolean
+  readonly submittedMs: number | null
+  readonly durationS: number | null
+  /** By name of the column; null or missing: unanswered. */
+  readonly answers: { readonly [column: string]: unknown }
+}
+
+/** Rows that went, then rows that came. Of a table that nobody watches, nothing. */
+export interface Rewrite {
+  readonly removed: readonly StoredRow[]
+  readonly added: readonly StoredRow[]
 }
 
 /** Writes what became of each response; of those that were there before, the row is replaced. */
@@ -30,16 +48,30 @@ export async function writeRows(
   writer: DuckDBConnection,
   target: Target,
   events: readonly LoggedEvent[],
-): Promise<void> {
+): Promise<Rewrite> {
   const rows = new Map<string, Row>()
   for (const event of events) {
     const { response } = event
     if (response === undefined || event.type === 'response.deleted') continue
     rows.set(response.id, toRow(event, target, rows.get(response.id)))
   }
-  if (rows.size === 0) return
-  await takeOut(writer, target.table, rows)
-  await insert(writer, target, [...rows.values()])
+  if (rows.size === 0) return { removed: [], added: [] }
+  const removed = await takeOut(writer, target, rows)
+  const added = [...rows.values()]
+  await insert(writer, target, added)
+  return { removed, added: target.isWatched ? added.map(storedOf) : [] }
+}
+
+/** As the engine reads it. */
+function storedOf(row: Row): StoredRow {
+  const startedMs = row.started_at === null ? NaN : Date.parse(row.started_at)
+  const submittedMs = row.submitted_at === null ? NaN : Date.parse(row.submitted_at)
+  return {
+    isCompleted: row.submitted_seq !== null,
+    submittedMs: Number.isNaN(submittedMs) ? null : submittedMs,
+    durationS: startedMs <= submittedMs ? (submittedMs - startedMs) / 1_000 : null,
+    answers: row,
+  }
 }
 
 function toRow(event: LoggedEvent, { columns }: Target, before: Row | undefined): Row {
@@ -47,8 +79,8 @@ function toRow(event: LoggedEvent, { columns }: Target, before: Row | undefined)
   const row: { [name: string]: Json } = {
     id: response?.id ?? '',
     status: response?.status ?? 'completed',
-    started_at: response?.startedAt ?? null,
-    submitted_at: response?.submittedAt ?? null,
+    started_at: timeOf(response?.startedAt),
+    submitted_at: timeOf(response?.submittedAt),
     version: event.form?.version ?? null,
     started_seq: before?.started_seq ?? seq,
     submitted_seq: event.type === 'response.submitted' ? seq : null,
@@ -60,20 +92,37 @@ function toRow(event: LoggedEvent, { columns }: Target, before: Row | undefined)
   return row as unknown as Row
 }
 
+/** To the millisecond and in UTC, however it was written. */
+const timeOf = (text: string | null | undefined): string | null => {
+  const ms = Date.parse(text ?? '')
+  return Number.isNaN(ms) ? null : new Date(ms).toISOString()
+}
+
 /** A response that came in parts is there already; where it began is remembered. */
-async function takeOut(writer: DuckDBConnection, { table }: Target['table'], rows: Map<string, Row>): Promise<void> {
+async function takeOut(writer: DuckDBConnection, target: Target, rows: Map<string, Row>): Promise<StoredRow[]> {
+  const { table } = target.table
   const [any] = await rowsOf(writer, `SELECT 1 AS found FROM ${table} WHERE submitted_seq IS NULL LIMIT 1`)
-  if (any === undefined) return
+  if (any === undefined) return []
   const ids = JSON.stringify([...rows.keys()])
-  const among = `id IN (SELECT unnest(from_json(CAST($1 AS JSON), '["VARCHAR"]')))`
-  for (const { id, started_seq } of await rowsOf(writer, `SELECT id, started_seq FROM ${table} WHERE ${among}`, [
-    ids,
-  ])) {
+  const found = await rowsOf(writer, `SELECT ${seenOf(target, 'id, started_seq')} FROM ${table} WHERE ${AMONG}`, [ids])
+  for (const { id, started_seq } of found) {
     const row = rows.get(id as string)
     if (row !== undefined) row.started_seq = started_seq as number
   }
-  await writer.run(`DELETE FROM ${table} WHERE ${among}`, [ids])
+  if (found.length > 0) await writer.run(`DELETE FROM ${table} WHERE ${AMONG}`, [ids])
+  return target.isWatched ? found.map(readBack) : []
 }
+
+const AMONG = `id IN (SELECT unnest(from_json(CAST($1 AS JSON), '["VARCHAR"]')))`
+const seenOf = ({ isWatched }: Target, least: string): string =>
+  isWatched ? '*, epoch_ms(submitted_at) AS submitted_ms' : least
+
+const readBack = (row: DatabaseRow): StoredRow => ({
+  isCompleted: row['submitted_seq'] !== null,
+  submittedMs: row['submitted_ms'] as number | null,
+  durationS: row['duration_s'] as number | null,
+  answers: row,
+})
 
 async function insert(
   writer: DuckDBConnection,
@@ -100,12 +149,16 @@ async function insert(
 /** Takes away what was erased. */
 export async function eraseRows(
   writer: DuckDBConnection,
-  { table }: FormTable,
+  target: Target,
   events: readonly LoggedEvent[],
-): Promise<void> {
+): Promise<Rewrite> {
   const ids = events.flatMap(({ type, data }) => (type === 'response.deleted' ? [data?.['id'] ?? null] : []))
-  if (ids.length === 0) return
-  await writer.run(`DELETE FROM ${table} WHERE id IN (SELECT unnest(from_json(CAST($1 AS JSON), '["VARCHAR"]')))`, [
-    JSON.stringify(ids),
-  ])
+  if (ids.length === 0) return { removed: [], added: [] }
+  const { table } = target.table
+  const among = [JSON.stringify(ids)]
+  const found = target.isWatched
+    ? await rowsOf(writer, `SELECT ${seenOf(target, 'id')} FROM ${table} WHERE ${AMONG}`, among)
+    : []
+  await writer.run(`DELETE FROM ${table} WHERE ${AMONG}`, among)
+  return { removed: found.map(readBack), added: [] }
 }

@@ -18,7 +18,7 @@ export interface Tail {
 
 type Services = Pick<NativeServices, 'log' | 'say'>
 
-export function openTail({ log, say }: Services, projection: Projection): Tail {
+export function openTail({ log, say }: Services, projection: Pick<Projection, 'applied' | 'apply'>): Tail {
   let isClosed = false
   let wake: (() => void) | null = null
   let isPoked = true

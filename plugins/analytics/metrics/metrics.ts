@@ -1,19 +1,15 @@
-/** The headline numbers of a form: computed from its rows when something changed, else as they were. */
+/** The headline numbers of a form: from counts in memory, from its rows where those are not there; kept while nothing changes. */
 import type { ProjectedForm } from '../engine/projection.ts'
 import type { Ask, Readers } from '../engine/readers.ts'
-import { cutsOf, localSql, offsetMs } from '../query/zone.ts'
-import { fieldMetrics } from './fields.ts'
-import type { FieldMetrics } from './fields.ts'
-import { numberOf, share } from './numbers.ts'
-import { seriesOf } from './series.ts'
-import type { Bucket, Point } from './series.ts'
-
-export interface MetricsQuery {
-  readonly timezone: string
-  readonly bucket: Bucket
-  readonly fromMs: number
-  readonly toMs: number
-}
+import { askedOf, fieldMetrics } from './fields.ts'
+import type { AnswerFacts, FieldMetrics } from './fields.ts'
+import type { FormCounts } from './form-counts.ts'
+import { bucketsFromCounts, totalsFromCounts } from './from-counts.ts'
+import { answersFromRows, totalsFromRows } from './from-rows.ts'
+import type { Keeper } from './keeper.ts'
+import { share } from './numbers.ts'
+import { bucketsFromRows, pointsOf } from './series.ts'
+import type { Point, SeriesQuery } from './series.ts'
 
 export interface Metrics {
   readonly totals: {
@@ -23,81 +19,102 @@ export interface Metrics {
     /** Of those started; null while there are none. */
     readonly completionRate: number | null
   }
-  /** Completed since midnight in the zone, and in the same stretch of the same weekday a week before. */
+  /** Completed since midnight in the zone, and in the same stretch of the same weekday a week before, in whole minutes. */
   readonly today: { readonly completed: number; readonly weekBefore: number; readonly change: number | null }
   readonly timeToComplete: { readonly medianS: number | null; readonly p95S: number | null }
   readonly series: readonly Point[]
   readonly fields: readonly FieldMetrics[]
 }
 
+export type Source = 'kept' | 'counts' | 'rows'
+
 export interface MetricsAnswer {
   readonly metrics: Metrics
   readonly tookMs: number
-  readonly isCached: boolean
+  readonly source: Source
+}
+
+/** What "today" is asked at: the end of the minute. */
+export interface Moment {
+  readonly timezone: string
+  readonly untilMs: number
+}
+
+export interface Totals {
+  readonly started: number
+  readonly completed: number
+  readonly medianS: number | null
+  readonly p95S: number | null
+  readonly today: number
+  readonly weekBefore: number
 }
 
 const KEPT_MAX = 500
-/** What "today" is moves on by itself. */
 const MINUTE_MS = 60_000
 
 export interface MetricsReader {
   readonly timezone: string
-  of(form: ProjectedForm, query: MetricsQuery, nowMs: number): Promise<MetricsAnswer>
+  of(form: ProjectedForm, query: SeriesQuery, nowMs: number): Promise<MetricsAnswer>
 }
 
-export function openMetrics(readers: Readers, { timezone }: { readonly timezone: string }): MetricsReader {
+export interface MetricsParts {
+  readonly readers: Readers
+  readonly keeper: Keeper
+  /** Of questions that name none. */
+  readonly timezone: string
+}
+
+export function openMetrics({ readers, keeper, timezone }: MetricsParts): MetricsReader {
   const kept = new Map<string, Metrics>()
+  const made = async (form: ProjectedForm, asked: Asked): Promise<readonly [Metrics, Source]> => {
+    const counts = keeper.of(form)
+    if (counts !== null) return [fromCounts(counts, form, asked), 'counts']
+    return [await readers.run((ask) => fromRows(ask, form, asked)), 'rows']
+  }
   return {
     timezone,
     of: async (form, query, nowMs) => {
       const { bucket, fromMs, toMs } = query
-      const minute = Math.floor(nowMs / MINUTE_MS)
-      const key = [form.id, form.changedAt, minute, query.timezone, bucket, fromMs, toMs].join(' ')
+      const untilMs = (Math.floor(nowMs / MINUTE_MS) + 1) * MINUTE_MS
+      const key = [form.id, form.changedAt, untilMs, query.timezone, bucket, fromMs, toMs].join(' ')
       const startedMs = performance.now()
       const known = kept.get(key)
-      const metrics = known ?? (await readers.run((ask) => compute(ask, form, { ...query, nowMs })))
+      const [metrics, source] =
+        known === undefined ? await made(form, { ...query, untilMs }) : ([known, 'kept'] as const)
       kept.delete(key)
       kept.set(key, metrics)
       if (kept.size > KEPT_MAX) kept.delete(kept.keys().next().value as string)
-      return { metrics, tookMs: performance.now() - startedMs, isCached: known !== undefined }
+      return { metrics, tookMs: performance.now() - startedMs, source }
     },
   }
 }
 
-type Asked = MetricsQuery & { readonly nowMs: number }
+type Asked = SeriesQuery & Moment
 
-async function compute(ask: Ask, form: ProjectedForm, asked: Asked): Promise<Metrics> {
-  const [row = {}] = await ask(totalsSql(form, asked))
-  const n = (name: string): number => Number(row[name] ?? 0)
-  const started = n('started')
-  const completed = n('completed')
-  const weekBefore = n('week_before')
-  const todays = n('today')
-  return {
-    totals: { started, completed, partial: started - completed, completionRate: share(completed, started) },
-    today: { completed: todays, weekBefore, change: weekBefore === 0 ? null : (todays - weekBefore) / weekBefore },
-    timeToComplete: { medianS: numberOf(row, 'median_s'), p95S: numberOf(row, 'p95_s') },
-    series: await seriesOf(ask, form, asked),
-    fields: await fieldMetrics(ask, form),
-  }
+function fromCounts(counts: FormCounts, form: ProjectedForm, asked: Asked): Metrics {
+  const series = pointsOf(bucketsFromCounts(counts, asked), asked)
+  return metricsOf(form, { totals: totalsFromCounts(counts, asked), series, answers: counts })
 }
 
-const WEEK_DAYS = 7
+async function fromRows(ask: Ask, form: ProjectedForm, asked: Asked): Promise<Metrics> {
+  const totals = await totalsFromRows(ask, form, asked)
+  const series = pointsOf(await bucketsFromRows(ask, form, asked), asked)
+  return metricsOf(form, { totals, series, answers: await answersFromRows(ask, form) })
+}
 
-/** The same weekday a week before, by the wall clock: a change of the zone's offset between the two shifts nothing. */
-function totalsSql({ table }: ProjectedForm, { timezone, nowMs }: Asked): string {
-  const weekMs = (WEEK_DAYS + 1) * 86_400_000
-  const local = localSql('submitted_at', cutsOf(timezone, nowMs - weekMs, nowMs))
-  const now = `make_timestamp_ms(${Math.round(nowMs + offsetMs(timezone, nowMs))})`
-  const midnight = `date_trunc('day', ${now})`
-  const week = `INTERVAL ${WEEK_DAYS} DAY`
-  const done = 'submitted_seq IS NOT NULL'
-  // What is far in the past has another offset, and is not asked about.
-  const near = `submitted_at >= make_timestamp_ms(${Math.round(nowMs - weekMs)})`
-  return `SELECT count(*) AS started, count(*) FILTER (WHERE ${done}) AS completed,
-    median(duration_s) FILTER (WHERE ${done}) AS median_s,
-    quantile_cont(duration_s, 0.95) FILTER (WHERE ${done}) AS p95_s,
-    count(*) FILTER (WHERE ${done} AND ${near} AND ${local} >= ${midnight} AND ${local} <= ${now}) AS today,
-    count(*) FILTER (WHERE ${done} AND ${near} AND ${local} >= ${midnight} - ${week} AND ${local} <= ${now} - ${week}) AS week_before
-    FROM ${table}`
+interface Facts {
+  readonly totals: Totals
+  readonly series: readonly Point[]
+  readonly answers: AnswerFacts
+}
+
+function metricsOf(form: ProjectedForm, { totals, series, answers }: Facts): Metrics {
+  const { started, completed, today, weekBefore, medianS, p95S } = totals
+  return {
+    totals: { started, completed, partial: started - completed, completionRate: share(completed, started) },
+    today: { completed: today, weekBefore, change: weekBefore === 0 ? null : (today - weekBefore) / weekBefore },
+    timeToComplete: { medianS, p95S },
+    series,
+    fields: fieldMetrics(askedOf(form), answers),
+  }
 }

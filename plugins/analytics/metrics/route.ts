@@ -54,7 +54,7 @@ export async function answerMetrics(
   try {
     const answer = await metrics.of(form, { timezone, bucket, fromMs, toMs }, nowMs)
     const tookMs = Math.round(answer.tookMs * 1_000) / 1_000
-    const timing = `metrics;dur=${tookMs}, cache;desc=${answer.isCached ? 'hit' : 'miss'}, log;desc="${projection.applied()}"`
+    const timing = `metrics;dur=${tookMs};desc="${answer.source}", cache;desc=${answer.source === 'kept' ? 'hit' : 'miss'}, log;desc="${projection.applied()}"`
     return {
       headers: { 'server-timing': timing },
       json: wire({ id: form.id, timezone, bucket, metrics: answer.metrics }),

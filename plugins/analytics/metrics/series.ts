@@ -15,12 +15,13 @@ export interface Point {
 /** What a series may have; a longer one is refused before it is computed. */
 export const POINTS_MAX = 5_000
 
+const DAY_MS = 86_400_000
 const STEP_MS: { readonly [bucket in Bucket]: number } = {
   minute: 60_000,
   hour: 3_600_000,
-  day: 86_400_000,
-  week: 7 * 86_400_000,
-  month: 28 * 86_400_000,
+  day: DAY_MS,
+  week: 7 * DAY_MS,
+  month: 28 * DAY_MS,
 }
 
 export const pointsIn = (bucket: Bucket, fromMs: number, toMs: number): number =>
@@ -33,32 +34,55 @@ export interface SeriesQuery {
   readonly toMs: number
 }
 
-export async function seriesOf(
-  ask: Ask,
-  { table }: ProjectedForm,
-  { timezone, bucket, fromMs, toMs }: SeriesQuery,
-): Promise<readonly Point[]> {
-  const isCalendar = bucket === 'day' || bucket === 'week' || bucket === 'month'
-  const cuts = isCalendar ? cutsOf(timezone, fromMs, toMs) : momentCut(timezone, fromMs, STEP_MS[bucket])
-  const at = (ms: number): string => `make_timestamp_ms(${Math.round(ms)})`
-  const edge = (ms: number): string =>
-    `date_trunc('${bucket}', ${at(ms + (isCalendar ? offsetMs(timezone, ms) : (cuts[0]?.offsetMs ?? 0)))})`
-  const rows = await ask(`WITH found AS (
-       SELECT date_trunc('${bucket}', ${localSql('submitted_at', cuts)}) AS bucket, count(*) AS count FROM ${table}
-       WHERE submitted_seq IS NOT NULL AND submitted_at >= ${at(fromMs)} AND submitted_at < ${at(toMs)} GROUP BY 1),
-     steps AS (SELECT unnest(generate_series(${edge(fromMs)}, ${edge(toMs - 1)}, INTERVAL 1 ${bucket})) AS bucket)
-     SELECT epoch_ms(steps.bucket) AS bucket, coalesce(found.count, 0) AS count
-     FROM steps LEFT JOIN found USING (bucket) ORDER BY 1`)
-  const back = isCalendar ? 0 : (cuts[0]?.offsetMs ?? 0)
-  return rows.map((row) => ({
-    at: shown(new Date(Number(row['bucket']) - back), bucket),
-    count: Number(row['count']),
-  }))
+/** Hours of a zone that is off by half an hour begin at half past. An hour that is lived twice is two hours. Null: calendar. */
+export function momentOffset({ timezone, bucket, fromMs }: Omit<SeriesQuery, 'toMs'>): number | null {
+  if (bucket !== 'minute' && bucket !== 'hour') return null
+  return offsetMs(timezone, fromMs) % STEP_MS[bucket]
 }
 
-/** Hours of a zone that is off by half an hour begin at half past. An hour that is lived twice is two hours. */
-function momentCut(timezone: string, fromMs: number, stepMs: number): readonly { fromMs: number; offsetMs: number }[] {
-  return [{ fromMs, offsetMs: offsetMs(timezone, fromMs) % stepMs }]
+/** Where the bucket of a time on the wall clock begins; both as if they were UTC. Weeks begin on Mondays. */
+export function localStart(localMs: number, bucket: Bucket): number {
+  if (bucket === 'month') {
+    const date = new Date(localMs)
+    return Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1)
+  }
+  // The first of January 1970 was a Thursday.
+  const origin = bucket === 'week' ? -3 * DAY_MS : 0
+  return Math.floor((localMs - origin) / STEP_MS[bucket]) * STEP_MS[bucket] + origin
+}
+
+export function nextStart(startMs: number, bucket: Bucket): number {
+  if (bucket !== 'month') return startMs + STEP_MS[bucket]
+  const date = new Date(startMs)
+  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1)
+}
+
+/** The points of a series out of what was found for each beginning of a bucket. */
+export function pointsOf(found: ReadonlyMap<number, number>, query: SeriesQuery): readonly Point[] {
+  const { timezone, bucket, fromMs, toMs } = query
+  const moment = momentOffset(query)
+  const local = (ms: number): number => ms + (moment ?? offsetMs(timezone, ms))
+  const last = localStart(local(toMs - 1), bucket)
+  const points: Point[] = []
+  for (let start = localStart(local(fromMs), bucket); start <= last; start = nextStart(start, bucket))
+    points.push({ at: shown(new Date(start - (moment ?? 0)), bucket), count: found.get(start) ?? 0 })
+  return points
+}
+
+/** From a form's rows: how many were completed, by the beginning of the bucket on the wall clock. */
+export async function bucketsFromRows(
+  ask: Ask,
+  { table }: ProjectedForm,
+  query: SeriesQuery,
+): Promise<ReadonlyMap<number, number>> {
+  const { timezone, bucket, fromMs, toMs } = query
+  const moment = momentOffset(query)
+  const cuts = moment === null ? cutsOf(timezone, fromMs, toMs) : [{ fromMs, offsetMs: moment }]
+  const at = (ms: number): string => `make_timestamp_ms(${Math.round(ms)})`
+  const rows = await ask(`SELECT epoch_ms(date_trunc('${bucket}', ${localSql('submitted_at', cuts)})) AS bucket,
+     count(*) AS count FROM ${table}
+     WHERE submitted_seq IS NOT NULL AND submitted_at >= ${at(fromMs)} AND submitted_at < ${at(toMs)} GROUP BY 1`)
+  return new Map(rows.map((row) => [Number(row['bucket']), Number(row['count'])]))
 }
 
 function shown(date: Date, bucket: Bucket): string {

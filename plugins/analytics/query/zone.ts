@@ -62,6 +62,17 @@ export function cutsOf(zone: string, fromMs: number, toMs: number): readonly Cut
   return cuts
 }
 
+export interface Piece extends Cut {
+  /** Where the next begins. */
+  readonly toMs: number
+}
+
+/** Stretches of one offset each, from the one time up to the other. */
+export function piecesOf(zone: string, fromMs: number, toMs: number): readonly Piece[] {
+  const cuts = cutsOf(zone, fromMs, toMs)
+  return cuts.map((cut, n) => ({ ...cut, toMs: cuts[n + 1]?.fromMs ?? toMs }))
+}
+
 function changeBetween(zone: string, fromMs: number, toMs: number): Cut {
   const before = offsetMs(zone, fromMs)
   let low = fromMs
