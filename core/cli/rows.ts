@@ -266,6 +266,22 @@ export const replayed = z.looseObject({
   next_cursor: z.string().nullable(),
 })
 
+export const discarded = z.looseObject({
+  matched: z.number(),
+  discarded: z.number(),
+  next_cursor: z.string().nullable(),
+})
+
+export const kvPage = z.looseObject({
+  items: z.array(z.looseObject({ key: z.string(), bytes: z.number(), value: z.unknown().optional() })),
+  next_cursor: text,
+})
+
+export const counterPage = z.looseObject({
+  items: z.array(z.looseObject({ name: z.string(), value: z.number() })),
+  next_cursor: text,
+})
+
 export const quarantinedRow = z.looseObject({
   id: z.string(),
   form_id: z.string(),

@@ -2,6 +2,15 @@
 import { ASK, DRY_RUN, LISTING, only, YES } from './verb.ts'
 import type { Group, OptionRow } from './verb.ts'
 
+/** Filters of what is done with many at once, and `--dry-run`. */
+const ENDED: readonly OptionRow[] = [
+  ...only('installation', 'form', 'reason', 'code', 'cause'),
+  { flags: '--since <time>', help: 'created at or after' },
+  { flags: '--until <time>', help: 'created before' },
+  { flags: '--all', help: 'every dead letter' },
+  DRY_RUN,
+]
+
 export const DELIVERIES: Group = {
   group: 'deliveries',
   summary: 'what left, what waits, and every attempt',
@@ -25,6 +34,13 @@ export const DELIVERIES: Group = {
       summary: 'send these again',
       load: async () => (await import('./deliveries.ts')).replay,
       ...ASK,
+    },
+    {
+      usage: 'discard [id...]',
+      summary: 'delete for good what is dead, and what waits of an installation that manifold.yaml has no more',
+      load: async () => (await import('./discard.ts')).deliveries,
+      ...ASK,
+      options: [{ flags: '--state <state>', help: 'only dead, pending or retrying ones' }, ...ENDED, YES],
     },
   ],
 }
@@ -74,14 +90,14 @@ export const DEAD_LETTERS: Group = {
       summary: 'send these again, or all that the filters match',
       load: async () => (await import('./dead-letters.ts')).replay,
       ...ASK,
-      options: [
-        ...only('installation', 'form', 'reason', 'code', 'cause'),
-        { flags: '--since <time>', help: 'created at or after' },
-        { flags: '--until <time>', help: 'created before' },
-        { flags: '--all', help: 'every dead letter' },
-        DRY_RUN,
-        YES,
-      ],
+      options: [...ENDED, YES],
+    },
+    {
+      usage: 'discard [id...]',
+      summary: 'delete these for good, or all that the filters match',
+      load: async () => (await import('./discard.ts')).deadLetters,
+      ...ASK,
+      options: [...ENDED, YES],
     },
   ],
 }

@@ -98,6 +98,17 @@ export const INSTALLATIONS: Group = {
       ...ASK,
     },
     {
+      usage: 'kv <id>',
+      summary: 'what its plugin remembers: counters, and the keys it keeps with their sizes',
+      load: async () => (await import('./installations-kv.ts')).run,
+      ...ASK,
+      options: [
+        { flags: '--prefix <text>', help: 'only names that begin with this' },
+        { flags: '--values', help: 'the values, too; they may hold answers' },
+        { flags: '--limit <n>', help: 'at most so many', fallback: '50' },
+      ],
+    },
+    {
       usage: 'pause <id>',
       summary: 'let its events and deliveries wait; nothing is lost',
       load: async () => (await import('./installations.ts')).pause,

@@ -8,6 +8,7 @@ import { LIMITS } from '../limits.ts'
 import { openAddressBook } from './address.ts'
 import { deadLetterRoutes } from './dead-letters.ts'
 import { deliveryRoutes } from './deliveries.ts'
+import { discardRoutes } from './discard.ts'
 import type { HttpDeps } from './deps.ts'
 import { docsRoutes } from './docs.ts'
 import { eventRoutes } from './events.ts'
@@ -25,6 +26,7 @@ import { pluginRoutes } from './plugins.ts'
 import { answerable, problemResponse } from './problem.ts'
 import { processRoutes } from './processes.ts'
 import { quarantineRoutes } from './quarantine.ts'
+import { memoryRoutes } from './memory.ts'
 import { replayRoutes } from './replay.ts'
 import { runRoutes } from './runs.ts'
 import { responseRoutes } from './responses.ts'
@@ -53,6 +55,8 @@ export function allRoutes(deps: HttpDeps): readonly Route[] {
     ...deliveryRoutes(deps),
     ...deadLetterRoutes(deps),
     ...replayRoutes(deps),
+    ...discardRoutes(deps),
+    ...memoryRoutes(deps),
     ...runRoutes(deps),
     ...installationRoutes(deps),
     ...pluginRoutes(deps),

@@ -22,6 +22,7 @@ export function deliveryVerbs(
   | 'countDeliveries'
   | 'countReplay'
   | 'replay'
+  | 'discardDeliveries'
   | 'hasten'
 > {
   return {
@@ -51,6 +52,8 @@ export function deliveryVerbs(
     },
     replay: async (query) =>
       mappedPage(await driver.write('replay', { ...query, rowsMax: limits.deliverySearchRowsMax }), toDelivery),
+    discardDeliveries: (query) =>
+      driver.write('discardDeliveries', { ...query, rowsMax: limits.deliverySearchRowsMax }),
     hasten: async (lane) => {
       let hastened = 0
       for (;;) {

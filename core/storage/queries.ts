@@ -91,6 +91,8 @@ export interface ReplayQuery {
   readonly installation?: string | undefined
   readonly form?: string | undefined
   readonly states: readonly DeliveryState[]
+  /** Also what was erased, and has nothing left that could be sent. */
+  readonly erasedToo?: true | undefined
   readonly reason?: DeadReason | undefined
   readonly code?: string | undefined
   /** Of `DeadGroup`. */

@@ -300,6 +300,8 @@ export interface Store {
    * go on: as with lists, a step may be short and have a `next` all the same.
    */
   replay(query: ReplayQuery & { limit: number; nowMs: number }): Promise<Page<Delivery>>
+  /** Deletes up to `limit` of them for good, oldest first; as with `replay`, a step may be short and have a `next`. */
+  discardDeliveries(query: ReplayQuery & { limit: number }): Promise<{ n: number; next: string | null }>
   /** Makes every waiting one of the installation (and host) due now: a breaker has closed. */
   hasten(lane: { workspace: WorkspaceId; installation: string; host: string | null; nowMs: number }): Promise<number>
 

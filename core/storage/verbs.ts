@@ -19,7 +19,7 @@ import { createKey, keyByHash, listKeys, revokeKey, touchKeys } from './procedur
 import { kvCount, kvGet, kvList, tallies, talliesHeld } from './procedures/memory.ts'
 import { countQuarantine, getQuarantined, listQuarantine, quarantineCounts } from './procedures/quarantine.ts'
 import { release, releasedInto } from './procedures/release.ts'
-import { countReplaySlice, hastenSlice, replay } from './procedures/replay.ts'
+import { countReplaySlice, discardDeliveries, hastenSlice, replay } from './procedures/replay.ts'
 import { countResponses, getResponse, listResponses } from './procedures/responses.ts'
 import { appendRuns, getRun, listRuns } from './procedures/runs.ts'
 import { fireSchedule, schedules } from './procedures/schedules.ts'
@@ -38,6 +38,7 @@ export const WRITES = {
   deleteForm,
   deleteResponse,
   discard,
+  discardDeliveries,
   eraseSlice,
   finishAttempts,
   fireSchedule,

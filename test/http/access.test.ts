@@ -101,6 +101,7 @@ const bodyOf = (route: Route): object | undefined => {
   if (route.path === '/api/v2/installations/{id}/replay') return { last: 1 }
   if (route.path.endsWith('/approve')) return { hash: 'c'.repeat(64) }
   if (route.path.endsWith('/backfill')) return { from: 'beginning' }
+  if (route.path.endsWith('/discard')) return { installation: 'crm' }
   if (route.path.endsWith('/keys')) return { name: 'x', scopes: ['admin'] }
   return route.path.includes('/forms') ? { name: 'x', fields: [] } : {}
 }

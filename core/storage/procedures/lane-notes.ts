@@ -12,16 +12,16 @@ type LaneNote = { -readonly [Part in keyof LaneHealth]: LaneHealth[Part] } & {
 /** By lane; one for each transaction. */
 export type LaneNotes = Map<string, LaneNote>
 
-/** Notes that `by` deliveries left the one state (null: they are new) and entered the other. */
+/** Notes that `by` deliveries left the one state (null: they are new) and entered the other (null: they are gone). */
 export function noteMove(
   notes: LaneNotes,
   lane: LaneName,
-  move: { readonly from: DeliveryState | null; readonly to: DeliveryState; readonly by?: number },
+  move: { readonly from: DeliveryState | null; readonly to: DeliveryState | null; readonly by?: number },
 ): void {
   const { moves } = noteOf(notes, lane)
   const by = move.by ?? 1
   if (move.from !== null) moves[move.from] -= by
-  moves[move.to] += by
+  if (move.to !== null) moves[move.to] += by
 }
 
 /** Notes how an attempt ended; `error` null means well. */

@@ -1,4 +1,4 @@
-/** Making ended deliveries run again, and waiting ones run now. */
+/** Making ended deliveries run again, and waiting ones run now; or deleting them. */
 import type { DeliveryState, WorkspaceId } from '../../model.ts'
 import { all, allMany, first, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
@@ -35,16 +35,31 @@ export function* countReplaySlice(
   return { n: Number(row?.n ?? 0), next: end === undefined ? null : newestFirst(end) }
 }
 
+const DISCARD_ATTEMPTS = 'DELETE FROM attempts WHERE workspace = ? AND delivery_id = ?'
+const DISCARD = 'DELETE FROM deliveries WHERE workspace = ? AND id = ?'
+
+/** Deletes some of those that match with their attempts, oldest first; nothing is left that keeps their keys from others. */
+export function* discardDeliveries(
+  query: ReplayQuery & { readonly limit: number; readonly rowsMax: number },
+): Procedure<{ readonly n: number; readonly next: string | null }> {
+  const { workspace } = query
+  const notes: LaneNotes = new Map()
+  const { rows, next } = yield* chosenBy(query)
+  for (const { installation, state } of rows) noteMove(notes, { workspace, installation }, { from: state, to: null })
+  yield* saveLaneNotes(notes)
+  const keys = rows.map(({ id }): SqlValue[] => [workspace, id])
+  yield* runMany(DISCARD_ATTEMPTS, keys)
+  yield* runMany(DISCARD, keys)
+  return { n: rows.length, next }
+}
+
 /** Oldest first, so that a replay in steps keeps the order of the first run. */
 export function* replay(
   query: ReplayQuery & { readonly limit: number; readonly nowMs: number; readonly rowsMax: number },
 ): Procedure<{ readonly rows: readonly DeliveryRow[]; readonly next: string | null }> {
-  const { workspace, nowMs, limit, deliveryIds } = query
+  const { workspace, nowMs } = query
   const notes: LaneNotes = new Map()
-  const chosen =
-    deliveryIds === undefined
-      ? yield* pageOf<Candidate>(CANDIDATE, yield* matching(query), limit)
-      : { rows: (yield* named(query, deliveryIds)).slice(0, limit), next: null }
+  const chosen = yield* chosenBy(query)
   for (const { installation, state } of chosen.rows) {
     if (state !== 'pending') noteMove(notes, { workspace, installation }, { from: state, to: 'pending' })
   }
@@ -57,7 +72,16 @@ export function* replay(
 }
 
 /** What was erased cannot be sent again; `states` says which of the others. Counts and replays ask for no more and no less. */
-const filterOf = (query: ReplayQuery): DeliveryFilter => ({ ...query, hasInput: true })
+const filterOf = (query: ReplayQuery): DeliveryFilter =>
+  query.erasedToo === true ? query : { ...query, hasInput: true }
+
+function* chosenBy(
+  query: ReplayQuery & { readonly limit: number; readonly rowsMax: number },
+): Procedure<{ readonly rows: readonly Candidate[]; readonly next: string | null }> {
+  const { deliveryIds, limit } = query
+  if (deliveryIds !== undefined) return { rows: (yield* named(query, deliveryIds)).slice(0, limit), next: null }
+  return yield* pageOf<Candidate>(CANDIDATE, yield* matching(query), limit)
+}
 
 function* matching(query: ReplayQuery & { readonly rowsMax: number; readonly isCount?: true }): Procedure<Stretch> {
   return yield* stretchOf(yield* pathOf(query.workspace, filterOf(query)), { ...query, order: 'oldest' })

@@ -41,6 +41,31 @@ export function replayPart(shared: SharedStore): void {
     expect(await stands()).toBe(3)
   })
 
+  it('a discard deletes what matches with its attempts, erased ones too, and the counters follow', async () => {
+    const { store, workspace } = shared()
+    const { a, b, c, d, e } = await scene(store, workspace)
+    const query = { workspace, installation: 'crm', states: ['dead', 'pending'], erasedToo: true } as const
+    expect(await store.countReplay(query)).toBe(3)
+    expect(await store.discardDeliveries({ ...query, until: AT, limit: 9 })).toMatchObject({ n: 0 })
+    const first = await store.discardDeliveries({ ...query, limit: 2 })
+    expect(first).toEqual({ n: 2, next: expect.any(String) as string })
+    expect(await store.discardDeliveries({ ...query, limit: 2 })).toEqual({ n: 1, next: null })
+    for (const { id } of [a, b, d]) {
+      expect(await store.getDelivery(workspace, id)).toBeUndefined()
+      expect(await store.listAttempts(workspace, id)).toEqual([])
+    }
+    expect([
+      (await store.getDelivery(workspace, c.id))?.state,
+      (await store.getDelivery(workspace, e.id))?.state,
+    ]).toEqual(['delivered', 'dead'])
+    const lane = (await store.laneCounts()).find((each) => each.workspace === workspace && each.installation === 'crm')
+    expect(lane).toMatchObject({ pending: 0, retrying: 0, dead: 0, delivered: 1, oldestAt: null })
+    // Another tenant's are not named by their ids.
+    const named = { states: ['dead'], deliveryIds: [e.id], limit: 9 } as const
+    expect(await store.discardDeliveries({ ...named, workspace: 'elsewhere' })).toEqual({ n: 0, next: null })
+    expect(await store.discardDeliveries({ ...named, workspace })).toEqual({ n: 1, next: null })
+  })
+
   describe('replay', () => {
     it('makes dead ones pending and due, with the same id and growing attempts', async () => {
       const { store, workspace } = shared()
