@@ -6,6 +6,7 @@ import { rfc3339 } from './clock.ts'
 import type { Clock } from './clock.ts'
 import type { Settings } from './config/config.ts'
 import type { Fleet } from './fleet/fleet.ts'
+import type { Collector } from './ingest/events/collector.ts'
 import type { Limits } from './limits.ts'
 import type { Health } from './observe/health.ts'
 import type { Logger } from './observe/observe.ts'
@@ -15,6 +16,7 @@ import { HUB_VERSION } from './version.ts'
 export interface Settling {
   readonly closers: Pick<AsyncDisposableStack, 'defer'>
   readonly store: TidyDeps['store']
+  readonly collector: TidyDeps['collector']
   readonly fleet: Pick<Fleet, 'drain'>
   readonly health: Pick<Health, 'drain'>
   readonly settings: Pick<Settings, 'dataDir' | 'role' | 'production'>
@@ -92,17 +94,20 @@ function namesLiving(file: string): boolean {
 
 export interface TidyDeps {
   readonly store: Pick<Store, 'purge' | 'purgeQuarantine'>
+  readonly collector: Pick<Collector, 'expire'>
   readonly clock: Pick<Clock, 'nowMs'>
   readonly limits: Pick<Limits, 'quarantineKeepMs'>
   readonly logger: Logger
 }
 
 /** Drops what has expired, and says so of responses. */
-export async function tidy({ store, clock, limits, logger }: TidyDeps): Promise<void> {
+export async function tidy({ store, collector, clock, limits, logger }: TidyDeps): Promise<void> {
   const nowMs = clock.nowMs()
   await store.purge(nowMs)
   const before = rfc3339(nowMs - limits.quarantineKeepMs)
   const dropped = await store.purgeQuarantine(before)
+  const expired = await collector.expire()
+  if (expired > 0) logger.info({ expired }, 'behaviour events are older than they are kept')
   if (dropped > 0) logger.warn({ dropped, before }, 'responses that nobody released in time left the quarantine')
 }
 

@@ -30,7 +30,6 @@ export const LIMITS = {
   eventPropertiesMax: 100,
   eventPropertyDepthMax: 4,
   eventPropertyCharsMax: 4_096,
-  eventAheadMsMax: 300_000,
   publicEventRowsMax: 50,
   publicEventAgeMsMax: 86_400_000,
   pageItemsMax: 200,

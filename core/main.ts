@@ -187,7 +187,7 @@ async function start(
   approvals.applied(first)
   authoring?.applied(first)
   closers.defer(() => reloader.close())
-  settleIn({ ...ground, fleet, settings, health, url: serving.url, key: door.operatorKey })
+  settleIn({ ...ground, ...door, fleet, settings, health, url: serving.url, key: door.operatorKey })
   void failed.then(() => {
     health.drain('the database failed')
     return serving.close(FATAL_STOP_MS)
@@ -296,6 +296,7 @@ function putToWork(rooms: Rooms, door: ReturnType<typeof openDoor>, { config }: 
   rooms.http.setAllow(config.network.allow)
   rooms.mail.configure(config.email, config.network.allow)
   door.credentials.setIssuers(config.auth.jwt)
+  door.collector.configure(config.events)
 }
 
 interface DoorParts {
@@ -333,7 +334,16 @@ function openDoor(ground: Ground, { settings, first, rooms, reloader, health, ob
   const control = createControl({ ...ground, engine, pump, roster, probe: (input) => anywhere.probe(input) })
   const { forwarding, stored } = createForwarding({ pump, engine, published })
   const { transforms, forms } = rooms
-  const inlet = openInlet({ ...ground, forms, admission: admission.wait, transforms, forwarding, onAccepted: stored })
+  const { events } = first.config
+  const inlet = openInlet({
+    ...ground,
+    events,
+    forms,
+    admission: admission.wait,
+    transforms,
+    forwarding,
+    onAccepted: stored,
+  })
   const here: BoundCalls = {
     testSend: control.testSend,
     replayEvents: control.replayEvents,
@@ -376,5 +386,6 @@ function openDoor(ground: Ground, { settings, first, rooms, reloader, health, ob
     door: { fleet: ground.backend.fleet, key: doorKey, here },
     rateLimit: ground.sharing.rateLimit,
   })
-  return { app, keys, credentials, live, operatorKey, doorKey, firstAdminKey }
+  const { collector } = inlet
+  return { app, keys, credentials, live, collector, operatorKey, doorKey, firstAdminKey }
 }

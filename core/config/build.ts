@@ -7,6 +7,7 @@ import type { ConfigProblem, FormConfig, HubConfig, InstallationConfig, TokenIss
 import type { ConfigTree } from './document.ts'
 import { parseDurationMs, parseRatePerSecond } from './durations.ts'
 import type { FileConfig, FileInstallation, FileTokenIssuer } from './file-schema.ts'
+import { eventSettings } from './event-settings.ts'
 import { mailSettings } from './mail-settings.ts'
 import { presetDelaysMs } from './retry-presets.ts'
 
@@ -40,6 +41,7 @@ export function buildConfig({ tree, data, file, checksum, pluginDirs, definition
     pluginDirs: [...pluginDirs],
     network: { allow: data.network?.allow ?? [] },
     auth: { jwt: (data.auth?.jwt ?? []).map(toIssuer) },
+    events: eventSettings(data.events),
     email: data.email === undefined ? null : mailSettings(data.email),
     sandbox: { hardened: data.sandbox?.hardened ?? [] },
     limits: { ...LIMITS, ...withoutUndefined(data.limits ?? {}) } as Limits,

@@ -1,5 +1,6 @@
 /** The configuration as the hub runs it: `manifold.yaml`, environment and flags, parsed once, frozen, trusted inside. */
 import type { FormDefinition, Scope, WorkspaceId } from '../model.ts'
+import type { EventSettings } from '../ingest/events/families.ts'
 import type { Limits } from '../limits.ts'
 
 /** Where a value stands in the file, for messages. Lines and columns count from 1. */
@@ -118,6 +119,7 @@ export interface HubConfig {
   readonly pluginDirs: readonly string[]
   readonly network: { readonly allow: readonly string[] }
   readonly auth: { readonly jwt: readonly TokenIssuer[] }
+  readonly events: EventSettings
   /** Null: this hub sends no e-mail. */
   readonly email: MailSettings | null
   readonly sandbox: { readonly hardened: readonly ('builtin' | 'community')[] }

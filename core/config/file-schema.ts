@@ -5,6 +5,7 @@ import { formWireSchema } from '../ingest/form-definition.ts'
 import { SCOPES } from '../model.ts'
 import type { Path } from './document.ts'
 import { DURATION_SHAPE, RATE_SHAPE } from './durations.ts'
+import { eventsSchema } from './event-settings.ts'
 import { isOpen, MAIL_URL_HELP, parseFrom, parseMailUrl } from './mail-settings.ts'
 import type { OverridableLimit } from './overridable-limits.ts'
 import { OVERRIDABLE_LIMITS } from './overridable-limits.ts'
@@ -132,6 +133,9 @@ export const fileSchema = z.strictObject({
     .strictObject({ allow: z.array(text(64)).optional().describe('Private addresses (CIDR) that plugins may reach.') })
     .optional(),
   auth: z.strictObject({ jwt: z.array(tokenIssuer).optional().describe('Whose tokens count as API keys.') }).optional(),
+  events: eventsSchema
+    .optional()
+    .describe('Behaviour events: who may send them, how long they are kept, more families.'),
   email: z
     .strictObject({
       url: z

@@ -8,12 +8,28 @@ import type { EventDoor } from '../ingest/events/families.ts'
 import { HubError } from '../errors.ts'
 import { DEFAULT_WORKSPACE } from '../model.ts'
 import { mediaType, NDJSON_TYPES, readBytes, requireType } from './body.ts'
+import type { AddressBook } from './address.ts'
 import type { HttpDeps } from './deps.ts'
 import { toProblem } from './problem.ts'
 import { json, noContent } from './route.ts'
 import type { Call, Route } from './route.ts'
 
 const receiptSchema = z.object({ id: z.string(), type: z.string(), received_at: z.string() }).openapi('EventReceipt')
+
+const familySchema = z
+  .object({
+    name: z.string(),
+    version: z.number().int(),
+    description: z.string(),
+    needs: z.array(z.string()),
+    properties: z.record(z.string(), z.record(z.string(), z.unknown())),
+    required: z.array(z.string()),
+    renamed: z.record(z.string(), z.string()),
+    subject: z.string().optional(),
+    action: z.string().optional(),
+    measure: z.string().optional(),
+  })
+  .openapi('EventFamily')
 
 const batchSchema = z.object({
   items: z.array(
@@ -54,10 +70,15 @@ const EXAMPLES: Readonly<Record<EventDoor, unknown>> = {
 /** What a beacon may send to another site without asking first. */
 const EVENT_TYPES = /^(?:application\/(?:[\w.+-]+\+)?json|text\/plain)$/
 
-/** The four doors. */
-export function trackRoutes(deps: HttpDeps): Route[] {
+interface Parts {
+  readonly deps: HttpDeps
+  readonly addresses: AddressBook
+}
+
+/** The four doors, and what may come in by them. */
+export function trackRoutes(deps: HttpDeps, addresses: AddressBook): Route[] {
   const { batchRowsMax, publicEventRowsMax } = deps.limits
-  return (Object.keys(DOORS) as EventDoor[]).map((door) => ({
+  const doors = (Object.keys(DOORS) as EventDoor[]).map((door): Route => ({
     method: 'POST',
     path: `/api/v2/events/${door}`,
     access: 'submit',
@@ -75,11 +96,26 @@ export function trackRoutes(deps: HttpDeps): Route[] {
         204: { description: 'Its consent is "denied": nothing was stored' },
       },
     },
-    handler: (call) => take(deps, call, door),
+    handler: (call) => take({ deps, addresses }, call, door),
   }))
+  return [...doors, familiesRoute(deps)]
 }
 
-async function take(deps: HttpDeps, call: Call, door: EventDoor): Promise<Response> {
+const familiesRoute = ({ collector }: HttpDeps): Route => ({
+  method: 'GET',
+  path: '/api/v2/events/families',
+  access: 'any-key',
+  doc: {
+    tag: 'Events',
+    summary: 'Families of behaviour events',
+    description: 'What each must say, and which of its properties become columns of their own.',
+    responses: { 200: { description: 'By name', schema: z.object({ items: z.array(familySchema) }) } },
+  },
+  handler: (call) =>
+    json(call, { items: Object.entries(collector.families()).map(([name, family]) => ({ name, ...family })) }),
+})
+
+async function take({ deps, addresses }: Parts, call: Call, door: EventDoor): Promise<Response> {
   const { limits } = deps
   const { incoming, principal } = call
   const keyed = principal !== null
@@ -92,11 +128,12 @@ async function take(deps: HttpDeps, call: Call, door: EventDoor): Promise<Respon
       'body_too_large',
       `Without an API key a request may bring ${limits.publicEventRowsMax} events; send the rest in another one.`,
     )
-  const { 'user-agent': userAgent = null, referer: referrer = null } = incoming.headers
+  const { headers } = incoming
+  const ip = addresses.clientOf(incoming)
   const results = await deps.collector.collect({
     workspace: principal?.workspace ?? DEFAULT_WORKSPACE,
     door,
-    origin: { userAgent, referrer, keyed },
+    origin: { ip: ip === 'unknown' ? null : ip, userAgent: headers['user-agent'] ?? null, headers, keyed },
     rows,
   })
   const [only] = results

@@ -235,6 +235,10 @@ export interface Store {
   appendEvents(workspace: WorkspaceId, events: readonly NewEvent[]): Promise<readonly LogEvent[]>
   /** Behaviour events, in order; each is written unless its sender's id was here before. */
   track(events: readonly TrackedEvent[]): Promise<readonly TrackResult[]>
+  /** Forgets what behaviour events received before this time say; how many of which workspaces. */
+  expireTracked(before: string): Promise<{ readonly dropped: number; readonly workspaces: readonly WorkspaceId[] }>
+  /** The salt of a day: `fresh`, unless another process brought one before. */
+  daySalt(input: { day: string; fresh: string; expiresAtMs: number }): Promise<string>
   /** Highest sequence, 0 when empty. */
   headSeq(): Promise<number>
   /** The last sequence committed before this time: where a backfill starts. */

@@ -4,7 +4,7 @@ import type { Store } from './store.ts'
 import type { Driver } from './verbs.ts'
 
 /** The store's verbs of behaviour events. */
-export function trackVerbs(driver: Driver): Pick<Store, 'track'> {
+export function trackVerbs(driver: Driver): Pick<Store, 'track' | 'expireTracked' | 'daySalt'> {
   return {
     track: async (events) => {
       if (events.length === 0) return []
@@ -13,6 +13,16 @@ export function trackVerbs(driver: Driver): Pick<Store, 'track'> {
         result.kind === 'stored' ? stored(events[i] as TrackedEvent, result.seq) : result,
       )
     },
+    expireTracked: async (before) => {
+      const workspaces = new Set<string>()
+      for (let dropped = 0; ;) {
+        const slice = await driver.write('expireTrackedSlice', { before })
+        dropped += slice.dropped
+        for (const workspace of slice.workspaces) workspaces.add(workspace)
+        if (!slice.more) return { dropped, workspaces: [...workspaces] }
+      }
+    },
+    daySalt: (input) => driver.write('daySalt', input),
   }
 }
 

@@ -15,6 +15,8 @@ import {
   setInstallationState,
   syncInstallations,
 } from './procedures/installations.ts'
+import { daySalt } from './procedures/day-salt.ts'
+import { expireTrackedSlice } from './procedures/expire-tracked.ts'
 import { createKey, keyByHash, listKeys, revokeKey, touchKeys } from './procedures/keys.ts'
 import { kvCount, kvGet, kvList, tallies, talliesHeld } from './procedures/memory.ts'
 import { countQuarantine, getQuarantined, listQuarantine, quarantineCounts } from './procedures/quarantine.ts'
@@ -35,11 +37,13 @@ export const WRITES = {
   appendRuns,
   commitHandled,
   createKey,
+  daySalt,
   deleteForm,
   deleteResponse,
   discard,
   discardDeliveries,
   eraseSlice,
+  expireTrackedSlice,
   finishAttempts,
   fireSchedule,
   hastenSlice,

@@ -13,6 +13,7 @@ import type {
   RunLog,
   StoredResponse,
 } from '../model.ts'
+import { eventSettings } from '../config/event-settings.ts'
 import { openInlet } from '../ingest/inlet.ts'
 import { runCheck } from '../registry/check-call.ts'
 import type { Manifest } from '../registry/manifest.ts'
@@ -324,7 +325,12 @@ async function askRoute(rooms: TestRooms, route: string, request: TestRequest): 
     pausesAtMs: [],
     refusedHash: null,
   }
-  const inlet = openInlet({ ...rooms, admission: () => {}, onAccepted: rooms.stored }).ofPlugins
+  const inlet = openInlet({
+    ...rooms,
+    events: eventSettings(),
+    admission: () => {},
+    onAccepted: rooms.stored,
+  }).ofPlugins
   const roster = { find: () => member, isUp: () => true, loaded: async () => {} }
   const call = openRouteCall({ ...rooms, inlet, sandbox: rooms.recorder.sandbox, roster })
   const query = { ...Object.fromEntries(new URLSearchParams(search)), ...request.query }

@@ -63,6 +63,7 @@ export default defineNative<Plugin>(async ({ config, dir, log, say }) => {
       'response.partial': heard,
       'response.deleted': heard,
       'form.deleted': heard,
+      'events.expired': heard,
       'track.*': heard,
     },
     routes: {

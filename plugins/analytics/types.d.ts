@@ -32,6 +32,7 @@ export interface Plugin {
     readonly 'response.partial': 'data' | 'form' | 'response'
     readonly 'response.deleted': 'data' | 'form'
     readonly 'form.deleted': 'data' | 'form'
+    readonly 'events.expired': 'data'
     readonly 'track.*': 'data' | 'meta'
   }
   readonly actions: {}

@@ -37,6 +37,8 @@ test('a row holds what the event says in columns of its own, and who counts as o
           campaign: { source: 'news', medium: 'mail', name: 'may' },
           value: 1.5,
           currency: 'EUR',
+          subject: 'buy',
+          measure: 3,
           properties: { status: 200, 'half \ud800': ['\ud800'], of: { a: null } },
         },
         meta: { device: 'desktop', browser: 'Firefox', os: 'Linux', country: 'DE' },
@@ -44,8 +46,9 @@ test('a row holds what the event says in columns of its own, and who counts as o
       tracked(2, 'click', { data: { anonymous_id: 'a' } }),
       tracked(3, 'click', { data: { session_id: 's' } }),
       tracked(4, 'custom', { data: { name: 'export' } }),
+      tracked(5, 'custom', { meta: { ip_hash: 'h' } }),
     ],
-    4,
+    5,
   )
   const rows = await rowsOf(database.writer, 'SELECT * FROM events ORDER BY seq')
   expect(rows[0]).toEqual({
@@ -76,6 +79,9 @@ test('a row holds what the event says in columns of its own, and who counts as o
     organizer_event: 'gig',
     value: 1.5,
     currency: 'EUR',
+    subject: 'buy',
+    action: null,
+    measure: 3,
     properties: '{"status":200,"half \ufffd":["\ufffd"],"of":{"a":null}}',
     consent: 'granted',
   })
@@ -84,6 +90,7 @@ test('a row holds what the event says in columns of its own, and who counts as o
       ['evt_2', 'click', 'a', '{}'],
       ['evt_3', 'click', 's', '{}'],
       ['evt_4', 'export', null, '{}'],
+      ['evt_5', 'custom', 'h', '{}'],
     ],
   )
   expect(projection.form('f')).toBeUndefined()
@@ -96,4 +103,23 @@ test('those about a form go with it, and those that come after stay', async () =
   const gone: LoggedEvent = { seq: 3, id: 'evt_3', type: 'form.deleted', v: 1, at: AT, data: { id: 'f' } }
   await projection.apply([tracked(1, 'click', about), tracked(2, 'click'), gone, tracked(4, 'click', about)], 4)
   expect(await rowsOf(database.writer, 'SELECT seq FROM events ORDER BY seq')).toEqual([{ seq: 2 }, { seq: 4 }])
+})
+
+test('what the hub keeps no longer goes', async () => {
+  await using projected = await openProjected([])
+  const { projection, database } = projected
+  const at = (seq: number, ms: number): LoggedEvent => ({ ...tracked(seq, 'click'), at: new Date(ms).toISOString() })
+  const expired = (seq: number, ms: number): LoggedEvent => ({
+    seq,
+    id: `evt_${seq}`,
+    type: 'events.expired',
+    v: 1,
+    at: AT,
+    data: { before: new Date(ms).toISOString() },
+  })
+  await projection.apply(
+    [at(1, 1_000), at(2, 2_000), at(3, 3_000), expired(4, 1_500), expired(5, 2_001), at(6, 9_000)],
+    6,
+  )
+  expect(await rowsOf(database.writer, 'SELECT seq FROM events ORDER BY seq')).toEqual([{ seq: 3 }, { seq: 6 }])
 })

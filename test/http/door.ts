@@ -5,6 +5,7 @@ import type { Hono } from 'hono'
 import { createGuardedHttp } from '../../core/capabilities/guarded-http.ts'
 import { systemClock } from '../../core/clock.ts'
 import type { TokenIssuer } from '../../core/config/config.ts'
+import { eventSettings } from '../../core/config/event-settings.ts'
 import { createHttpApp } from '../../core/http/app.ts'
 import type { HttpEnv } from '../../core/http/app.ts'
 import type { HttpDeps, InstallationView } from '../../core/http/deps.ts'
@@ -71,6 +72,8 @@ export interface CallOptions {
 export interface DoorOptions {
   readonly issuers?: readonly TokenIssuer[]
   readonly limits?: Partial<Limits>
+  /** `events:` of the file. */
+  readonly events?: Parameters<typeof eventSettings>[0]
   readonly trustedProxies?: readonly string[]
   readonly admission?: () => Promise<void> | void
   /** Default: nobody looks at responses. */
@@ -118,6 +121,7 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
     meter,
     logger,
     admission: options.admission ?? (() => {}),
+    events: eventSettings(options.events),
     forwarding: { wanted: () => [], storing: () => {}, refused: () => {} },
     transforms: options.transforms ?? NOBODY,
     published: tell,

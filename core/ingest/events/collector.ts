@@ -4,6 +4,7 @@
  */
 import { rfc3339 } from '../../clock.ts'
 import type { Clock } from '../../clock.ts'
+import type { Json } from '../../contract/index.ts'
 import { HubError } from '../../errors.ts'
 import type { FieldProblem } from '../../errors.ts'
 import { newId } from '../../ids.ts'
@@ -16,9 +17,13 @@ import type { FormCache } from '../form-cache.ts'
 import { parseJson } from '../json-scan.ts'
 import { readEvent } from './event-shape.ts'
 import type { EventInput } from './event-shape.ts'
+import { openAddressHash } from './address-hash.ts'
+import type { AddressHash } from './address-hash.ts'
+import { expireEvents } from './expire.ts'
 import { DOORS, FAMILIES, TRACK_PREFIX } from './families.ts'
-import type { EventDoor } from './families.ts'
-import { normalise } from './normalise.ts'
+import type { EventDoor, EventSettings, Family } from './families.ts'
+import { checkFamily, effectsOf } from './family-check.ts'
+import { dataOf, metaOf } from './normalise.ts'
 import type { EventOrigin } from './normalise.ts'
 
 /** One event as it came. `line` counts from 1: lines of NDJSON, places of an array. */
@@ -50,12 +55,20 @@ export type EventRowReceipt =
   | { readonly line: number; readonly error: HubError }
 
 export interface Collector {
+  /** By name, those of the hub first. */
+  families(): Readonly<Record<string, Family>>
+  /** What counts from the next request on. */
+  configure(settings: EventSettings): void
+  /** Forgets what is older than it is to be kept. Answers how many. */
+  expire(): Promise<number>
   /** In order. Rejects with what concerns all: `overloaded`, `storage_…`. */
   collect(input: EventsIn): Promise<readonly EventRowReceipt[]>
 }
 
 export interface CollectorDeps {
-  readonly store: Pick<Store, 'track'>
+  readonly store: Pick<Store, 'track' | 'daySalt' | 'expireTracked' | 'appendEvents'>
+  /** What counts first. */
+  readonly events: EventSettings
   readonly forms: Pick<FormCache, 'peek' | 'get'>
   readonly clock: Clock
   readonly limits: Limits
@@ -67,15 +80,30 @@ export interface CollectorDeps {
   readonly published: (events: readonly LogEvent[]) => void
 }
 
+/** What a row is looked at with. */
+interface World {
+  readonly deps: CollectorDeps
+  readonly settings: EventSettings
+  readonly addressHash: AddressHash
+}
+
 export function openCollector(deps: CollectorDeps): Collector {
+  const addressHash = openAddressHash(deps)
+  let settings = deps.events
   return {
+    families: () => ({ ...FAMILIES, ...settings.families }),
+    configure: (next) => {
+      settings = next
+    },
+    expire: () => expireEvents({ ...deps, nowMs: deps.clock.nowMs(), keepMs: settings.keepMs }),
     collect: async (input) => {
+      const world = { deps, settings, addressHash }
       const nowMs = deps.clock.nowMs()
       const results: EventRowReceipt[] = []
       const good: { readonly line: number; readonly event: TrackedEvent }[] = []
       for (const row of input.rows) {
         try {
-          const event = await toTracked(deps, input, { row, nowMs })
+          const event = await toTracked(world, input, { row, nowMs })
           if (event === null) results.push({ line: row.line, denied: true })
           else good.push({ line: row.line, event })
         } catch (error) {
@@ -122,52 +150,93 @@ function count({ meter }: CollectorDeps, results: readonly EventRowReceipt[]): v
 
 /** Null: its sender does not want it stored. */
 async function toTracked(
-  deps: CollectorDeps,
+  { deps, settings, addressHash }: World,
   { workspace, door, origin }: EventsIn,
   { row, nowMs }: { readonly row: EventRow; readonly nowMs: number },
 ): Promise<TrackedEvent | null> {
   const { limits } = deps
   if (row.bytes.length > limits.eventBytesMax)
     throw new HubError('body_too_large', `An event may have at most ${limits.eventBytesMax} bytes.`)
-  const read = readEvent(parseJson(row.bytes, limits), limits)
+  const body = parseJson(row.bytes, limits)
+  if (isDenied(body)) return null
+  const read = readEvent(body, limits)
   if (!read.ok) throw invalidEvent(read.problems)
   const { event } = read
-  if (event.consent === 'denied') return null
-  const family = familyOf(event, door)
-  const problems = [...family.problems, ...(await standingProblems(deps, event, { workspace, origin }))]
+  const named = familyNamed(event, { door, settings })
+  if ('problem' in named) throw invalidEvent([named.problem])
+  const { name, family } = named
+  const { properties, problems: wrong } = checkFamily(family, event)
+  const problems = [...wrong, ...(await standingProblems(deps, event, { workspace, origin, settings }))]
   if (problems.length > 0) throw invalidEvent(problems)
-  const { event_id: clientId, form_id: formId } = event
+  const { event_id: clientId, form_id: formId, consent, context = {} } = event
+  const checked = {
+    event,
+    family: { name, version: family.version },
+    properties,
+    effects: effectsOf(family, properties),
+  }
+  // Of a server with a key the connection says nothing about whom it speaks for.
+  const ip = origin.keyed ? (context.ip ?? null) : origin.ip
   return {
     id: newId('event', nowMs),
     workspace,
-    type: `${TRACK_PREFIX}${family.name}`,
+    type: `${TRACK_PREFIX}${name}`,
     at: rfc3339(nowMs),
     formId: formId ?? null,
     clientId: clientId === undefined ? null : storedClientId(clientId, origin.keyed),
-    ...normalise(event, { family: family.name, origin, nowMs, limits }),
+    data: dataOf(checked, { keyed: origin.keyed, nowMs, limits }),
+    meta: metaOf(consent, {
+      userAgent: origin.keyed ? (context.user_agent ?? null) : origin.userAgent,
+      country: origin.keyed ? (context.country ?? null) : countryOf(origin, settings),
+      ipHash: ip === null || consent === 'minimal' ? null : await addressHash(workspace, ip),
+    }),
   }
 }
 
-function familyOf(event: EventInput, door: EventDoor): { readonly name: string; readonly problems: FieldProblem[] } {
+/** Looked at before anything else of it is. */
+const isDenied = (body: Json): boolean =>
+  typeof body === 'object' && body !== null && 'consent' in body && body['consent'] === 'denied'
+
+const COUNTRY = /^[A-Za-z]{2}$/
+/** What those who know countries say of addresses of which they do not. */
+const NO_COUNTRY = 'XX'
+
+function countryOf({ headers }: EventOrigin, { countryHeader }: EventSettings): string | null {
+  const country = countryHeader === null ? undefined : headers[countryHeader]
+  if (typeof country !== 'string' || !COUNTRY.test(country)) return null
+  return country.toUpperCase() === NO_COUNTRY ? null : country.toUpperCase()
+}
+
+type Named = { readonly name: string; readonly family: Family } | { readonly problem: FieldProblem }
+
+function familyNamed(
+  event: EventInput,
+  { door, settings }: { readonly door: EventDoor; readonly settings: EventSettings },
+): Named {
   const own = DOORS[door]
   const name = event.type ?? own ?? 'custom'
-  const problems: FieldProblem[] = []
   if (own !== null && name !== own)
-    problems.push({ pointer: '/type', detail: `must be "${own}" here; send other families to /api/v2/events/track` })
-  else if (!(FAMILIES as readonly string[]).includes(name))
-    problems.push({ pointer: '/type', detail: `is no family of events here; there are ${FAMILIES.join(', ')}` })
-  if (name === 'custom' && event.name === undefined)
-    problems.push({ pointer: '/name', detail: 'is required: what happened, such as "invoice downloaded"' })
-  if (name === 'page_view' && event.page?.url === undefined && event.page?.path === undefined)
-    problems.push({ pointer: '/page', detail: 'must have a "url" or a "path"' })
-  return { name, problems }
+    return {
+      problem: { pointer: '/type', detail: `must be "${own}" here; send other families to /api/v2/events/track` },
+    }
+  const families: Readonly<Record<string, Family>> = { ...settings.families, ...FAMILIES }
+  const family = Object.hasOwn(families, name) ? families[name] : undefined
+  if (family !== undefined) return { name, family }
+  const known = Object.keys(families).join(', ')
+  return { problem: { pointer: '/type', detail: `is no family of events here; there are ${known}` } }
+}
+
+interface Standing {
+  readonly workspace: WorkspaceId
+  readonly origin: EventOrigin
+  readonly settings: EventSettings
 }
 
 /** What a form, and a sender without a key, may not. */
 async function standingProblems(
   { forms }: CollectorDeps,
   event: EventInput,
-  { workspace, origin }: { readonly workspace: WorkspaceId; readonly origin: EventOrigin },
+  { workspace, origin, settings }: Standing,
 ): Promise<readonly FieldProblem[]> {
   const { form_id: formId, context = {} } = event
   const problems: FieldProblem[] = []
@@ -176,13 +245,14 @@ async function standingProblems(
   if (typeof formId === 'string' && form === undefined)
     problems.push({ pointer: '/form_id', detail: 'is no form here' })
   if (origin.keyed) return problems
-  if (form?.form.access !== 'public')
+  const isOpen = typeof formId === 'string' ? form?.form.access === 'public' : settings.access === 'public'
+  if (!isOpen)
     problems.push({
       pointer: '/form_id',
       detail:
         'must name a public form: other events are taken only with an API key that has the scope "responses:write"',
     })
-  for (const key of ['user_agent', 'country'] as const)
+  for (const key of ['user_agent', 'ip', 'country'] as const)
     if (context[key] !== undefined)
       problems.push({ pointer: `/context/${key}`, detail: 'is taken only from senders with an API key' })
   return problems

@@ -41,6 +41,7 @@ const context = z.strictObject({
   event: word.optional(),
   campaign: campaign.optional(),
   user_agent: longText.optional(),
+  ip: z.union([z.ipv4(), z.ipv6()], { error: 'must be an IP address' }).optional(),
   country: z
     .string()
     .regex(/^[A-Z]{2}$/, 'must be a country code of two capitals (ISO 3166), such as DE')
@@ -54,7 +55,9 @@ export const eventShape = z.strictObject({
     .string()
     .regex(/^[a-z][a-z0-9_]{0,49}$/, 'must be lower-case letters, digits and "_", such as page_view')
     .optional()
-    .describe('The family: page_view, click, search, … Absent: what the path says, else custom.'),
+    .describe(
+      'The family: page_view, click, search, … (GET /api/v2/events/families). Absent: what the path says, else custom.',
+    ),
   name: word.optional().describe('What happened, in your own words. Absent: the family.'),
   occurred_at: time.optional().describe('When it happened (RFC 3339). Absent: now.'),
   user_id: word.nullish(),
@@ -69,6 +72,12 @@ export const eventShape = z.strictObject({
     .string()
     .regex(/^[A-Z]{3}$/, 'must be a currency code of three capitals (ISO 4217), such as EUR')
     .optional(),
+  schema_version: z
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe('The version of the family that it was written for. Absent: the newest.'),
   properties: z.record(z.string(), z.unknown()).optional(),
 })
 

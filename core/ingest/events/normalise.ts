@@ -1,44 +1,53 @@
-/** An event that was read, as it is stored: what it says, and what the connection says of its sender. Pure. */
+/** An event that was checked, as it is stored: what it says, and what is known of its sender. Pure. */
 import type { Json } from '../../contract/index.ts'
 import type { Limits } from '../../limits.ts'
 import type { EventInput } from './event-shape.ts'
+import { readAgent } from './user-agent.ts'
 
-/** What the connection and the sender's standing say. */
+/** What is known of the sender beside what it says. */
 export interface EventOrigin {
+  /** The address that it came from. It is hashed, never kept. */
+  readonly ip: string | null
   readonly userAgent: string | null
-  readonly referrer: string | null
+  /** Of the request, by lower-case name. */
+  readonly headers: { readonly [name: string]: string | readonly string[] | undefined }
   /** The sender showed an API key: it may speak for others, and of long ago. */
   readonly keyed: boolean
 }
 
-export type AgeLimits = Pick<Limits, 'eventAheadMsMax' | 'publicEventAgeMsMax'>
-
-export interface Normalised {
-  /** JSON object texts. */
-  readonly data: string
-  readonly meta: string
+export interface Checked {
+  readonly event: EventInput
+  readonly family: { readonly name: string; readonly version: number }
+  /** As the family takes them. */
+  readonly properties: { readonly [key: string]: Json }
+  /** `subject`, `action` and `measure`, where there are any. */
+  readonly effects: { readonly [key: string]: Json }
 }
 
-/** `data` and `meta` of the log's entry; what is not known is left out. */
-export function normalise(
-  event: EventInput,
-  { family, origin, nowMs, limits }: { family: string; origin: EventOrigin; nowMs: number; limits: AgeLimits },
-): Normalised {
-  const { page = {}, context = {} } = event
+export interface Surroundings {
+  readonly keyed: boolean
+  readonly nowMs: number
+  readonly limits: Pick<Limits, 'publicEventAgeMsMax'>
+}
+
+/** JSON object text of what it says; what is not known is left out. */
+export function dataOf({ event, family, properties, effects }: Checked, around: Surroundings): string {
+  const { page = {}, context = {}, consent } = event
   const place = placeOf(page)
   const named = context.campaign ?? {}
-  const data = {
+  return JSON.stringify({
     event_id: event.event_id,
-    name: event.name ?? family,
-    occurred_at: new Date(clamp(event.occurred_at, { keyed: origin.keyed, nowMs, limits })).toISOString(),
-    user_id: event.user_id ?? undefined,
+    name: event.name ?? family.name,
+    schema_version: family.version,
+    occurred_at: new Date(clamp(event.occurred_at, around)).toISOString(),
+    user_id: consent === 'minimal' ? undefined : (event.user_id ?? undefined),
     anonymous_id: event.anonymous_id ?? undefined,
     session_id: event.session_id ?? undefined,
-    consent: event.consent,
+    consent,
     form_id: event.form_id ?? undefined,
     page: some({ url: place.url, path: place.path, title: page.title, referrer_host: hostOf(page.referrer) }),
     context: some({
-      channel: context.channel ?? (origin.keyed ? 'api' : 'web'),
+      channel: context.channel ?? (around.keyed ? 'api' : 'web'),
       organizer: context.organizer,
       event: context.event,
     }),
@@ -49,28 +58,35 @@ export function normalise(
     }),
     value: event.value,
     currency: event.currency,
-    properties: event.properties as Json | undefined,
-  }
-  const userAgent = origin.keyed ? context.user_agent : origin.userAgent
-  return {
-    data: JSON.stringify(data),
-    meta: JSON.stringify({
-      user_agent: userAgent?.slice(0, USER_AGENT_CHARS_MAX) ?? undefined,
-      country: context.country,
-    }),
-  }
+    ...effects,
+    properties: Object.keys(properties).length === 0 ? undefined : properties,
+  })
 }
 
 const USER_AGENT_CHARS_MAX = 512
 
+/** JSON object text of what its sender's connection says, as far as its consent goes. */
+export function metaOf(
+  consent: EventInput['consent'],
+  { userAgent, country, ipHash }: { userAgent: string | null; country: string | null; ipHash: string | null },
+): string {
+  const agent = userAgent === null ? null : readAgent(userAgent)
+  const least = { device: agent?.device, country: country ?? undefined }
+  if (consent === 'minimal') return JSON.stringify(least)
+  return JSON.stringify({
+    ...least,
+    browser: agent?.browser ?? undefined,
+    os: agent?.os ?? undefined,
+    ip_hash: ipHash ?? undefined,
+    user_agent: userAgent?.slice(0, USER_AGENT_CHARS_MAX),
+  })
+}
+
 /** A clock that runs ahead is told the time; strangers cannot write history. */
-function clamp(
-  at: string | undefined,
-  { keyed, nowMs, limits }: { keyed: boolean; nowMs: number; limits: AgeLimits },
-): number {
+function clamp(at: string | undefined, { keyed, nowMs, limits }: Surroundings): number {
   if (at === undefined) return nowMs
   const atMs = Date.parse(at)
-  if (atMs > nowMs + limits.eventAheadMsMax) return nowMs
+  if (atMs > nowMs) return nowMs
   return keyed ? atMs : Math.max(atMs, nowMs - limits.publicEventAgeMsMax)
 }
 

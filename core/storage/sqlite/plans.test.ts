@@ -41,6 +41,16 @@ function plans(procedure: Procedure<unknown>): string {
 }
 
 const workspace = 'w'
+const TRACKED = {
+  workspace,
+  id: 'e',
+  type: 'track.click',
+  at: 't',
+  formId: null,
+  clientId: 'c',
+  data: '{}',
+  meta: '{}',
+}
 const page = { limit: 50, after: '2026-01-02T00:00:00.000Z~id' }
 const since = '2026-01-01T00:00:00Z'
 const lane = { workspace, installation: 'i' }
@@ -146,6 +156,12 @@ describe('query plans', () => {
       'COVERING INDEX deliveries_by_cause',
     ],
     ['what has no cause yet', () => WRITES.purgeSlice({ nowMs: 1, runsBeforeMs: 1 }), 'deliveries_by_cause (cause=?)'],
+    ['behaviour events by age', () => WRITES.expireTrackedSlice({ before: since }), 'events_tracked_by_age (at<?)'],
+    [
+      'a behaviour event by its id',
+      () => WRITES.track({ events: [TRACKED] }),
+      'events_by_client (workspace=? AND client_id=?)',
+    ],
     ['the event of a response', () => READS.eventOfResponse({ workspace, responseId: 'r' }), 'events_by_response'],
     ['of an event alone', () => deliveries({ ...page, event: 'e' }), 'deliveries_of_event_alone'],
     [

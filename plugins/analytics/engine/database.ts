@@ -10,7 +10,7 @@ import { CREATE_EVENTS } from './event-table.ts'
 const SPILL_FACTOR = 4
 
 /** Changes when the tables do; a file of another layout is made anew. */
-const LAYOUT = 3
+const LAYOUT = 4
 
 export interface DatabaseOptions {
   readonly dir: string

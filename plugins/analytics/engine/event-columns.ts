@@ -11,7 +11,7 @@
  * | `type` | VARCHAR, not null | the family without `track.`: `page_view`, `click`, `conversion`, `custom`, `search`, ... |
  * | `name` | VARCHAR, not null | what happened in the sender's words; the family where they said none |
  * | `user_id`, `anonymous_id` | VARCHAR | whom the sender knows, which browser or device it was |
- * | `visitor` | VARCHAR | `user_id`, else `anonymous_id`, else `session_id`: who counts as one. NULL: nobody can say; such rows belong to no visitor |
+ * | `visitor` | VARCHAR | `user_id`, else `anonymous_id`, else `session_id`, else the day's hash of the address: who counts as one. NULL: nobody can say; such rows belong to no visitor |
  * | `session_id` | VARCHAR | the sender's own session, where it has one |
  * | `path`, `url`, `title` | VARCHAR | the page; `url` without query and fragment |
  * | `referrer_host` | VARCHAR | host of the page before |
@@ -22,6 +22,7 @@
  * | `form_id` | VARCHAR | the form it is about |
  * | `organizer`, `organizer_event` | VARCHAR | for whom, and for which of their events |
  * | `value`, `currency` | DOUBLE, VARCHAR | what it was worth |
+ * | `subject`, `action`, `measure` | VARCHAR, VARCHAR, DOUBLE | what the family says it was about (a course, a field, a query), what was done, how much (`GET /api/v2/events/families`) |
  * | `properties` | JSON | an object as it was sent, `{}` when there was none: `properties->>'$.status'` |
  * | `consent` | VARCHAR, not null | `granted` or `minimal` |
  *
@@ -58,6 +59,9 @@ export const EVENT_COLUMNS = {
   organizer_event: 'VARCHAR',
   value: 'DOUBLE',
   currency: 'VARCHAR',
+  subject: 'VARCHAR',
+  action: 'VARCHAR',
+  measure: 'DOUBLE',
   properties: 'JSON',
   consent: 'VARCHAR',
 } as const
@@ -92,7 +96,7 @@ export function eventRow({
     name: data['name'] ?? family,
     user_id: of(data, 'user_id'),
     anonymous_id: of(data, 'anonymous_id'),
-    visitor: data['user_id'] ?? data['anonymous_id'] ?? of(data, 'session_id'),
+    visitor: data['user_id'] ?? data['anonymous_id'] ?? data['session_id'] ?? of(meta, 'ip_hash'),
     session_id: of(data, 'session_id'),
     path: of(page, 'path'),
     url: of(page, 'url'),
@@ -111,6 +115,9 @@ export function eventRow({
     organizer_event: of(context, 'event'),
     value: of(data, 'value'),
     currency: of(data, 'currency'),
+    subject: of(data, 'subject'),
+    action: of(data, 'action'),
+    measure: of(data, 'measure'),
     properties: data['properties'] ?? {},
     consent: data['consent'] ?? 'granted',
   }

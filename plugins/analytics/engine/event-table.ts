@@ -20,3 +20,16 @@ export async function writeEvents(writer: DuckDBConnection, events: readonly Log
 /** Those about a form that is gone. */
 export const dropEventsOf = async (writer: DuckDBConnection, form: string): Promise<void> =>
   void (await writer.run('DELETE FROM events WHERE form_id = $1', [form]))
+
+/** What the hub keeps no longer. */
+export async function dropExpired(writer: DuckDBConnection, events: readonly LoggedEvent[]): Promise<void> {
+  const times = events.flatMap(({ type, data }) => (type === 'events.expired' ? [data?.['before']] : []))
+  const before = times
+    .filter((time) => typeof time === 'string')
+    .toSorted()
+    .at(-1)
+  if (before !== undefined)
+    await writer.run('DELETE FROM events WHERE received_at < epoch_ms(CAST($1 AS BIGINT))', [
+      String(Date.parse(before)),
+    ])
+}

@@ -6,7 +6,7 @@
 import type { FieldInfo, LoggedEvent } from 'manifold/plugin'
 import type { Column } from './columns.ts'
 import { isTracked } from './event-columns.ts'
-import { dropEventsOf, writeEvents } from './event-table.ts'
+import { dropEventsOf, dropExpired, writeEvents } from './event-table.ts'
 import { rowsOf } from './database.ts'
 import type { Database } from './database.ts'
 import { FormTables } from './form-tables.ts'
@@ -79,6 +79,7 @@ export async function openProjection({ writer }: Database, watcher: Watcher): Pr
       }
     }
     await writeEvents(writer, events.filter(isTracked))
+    await dropExpired(writer, events)
     await writer.run('UPDATE progress SET applied = ?', [BigInt(reached)])
     return changes
   }

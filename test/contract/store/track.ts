@@ -74,6 +74,33 @@ export function trackPart(shared: SharedStore): void {
       expect(log.map(({ seq }) => seq)).toEqual(Array.from({ length: 30 }, (_, n) => before + 1 + n))
     })
 
+    it('are forgotten by age, and their id with them', async () => {
+      const { store, workspace } = shared()
+      const [old, young] = [
+        tracked(workspace, { clientId: 'e-1', at: later(-2) }),
+        tracked(workspace, { at: later(5) }),
+      ]
+      await store.track([old, young])
+      await store.accept([submission({ workspace, at: later(-2) })])
+      const expired = await store.expireTracked(later(0))
+      expect([expired.workspaces.includes(workspace), expired.dropped >= 1]).toEqual([true, true])
+      const log = await store.readEvents({ workspace, afterSeq: 0, limit: 9 })
+      expect(log.map(({ data, meta }) => [data === null, meta === '{}'])).toEqual([
+        [true, true],
+        [false, false],
+        [false, false],
+      ])
+      expect((await store.track([tracked(workspace, { clientId: 'e-1' })]))[0]?.kind).toBe('stored')
+    })
+
+    it('are salted alike by all for a day', async () => {
+      const { store, workspace: day } = shared()
+      const salts = ['one', 'two', 'three'].map((fresh) => store.daySalt({ day, fresh, expiresAtMs: 5 }))
+      expect(new Set(await Promise.all(salts)).size).toBe(1)
+      await store.purge(6)
+      expect(await store.daySalt({ day, fresh: 'four', expiresAtMs: 5 })).toBe('four')
+    })
+
     it('lose all they say with the form they are about', async () => {
       const { store, workspace } = shared()
       await store.saveForm({

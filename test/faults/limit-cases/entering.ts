@@ -42,7 +42,6 @@ export const entering: LimitCases<
   | 'eventPropertiesMax'
   | 'eventPropertyDepthMax'
   | 'eventPropertyCharsMax'
-  | 'eventAheadMsMax'
   | 'publicEventRowsMax'
   | 'publicEventAgeMsMax'
   | 'pageItemsMax'
@@ -88,7 +87,6 @@ export const entering: LimitCases<
   eventPropertiesMax: PROPERTIES,
   eventPropertyDepthMax: PROPERTIES,
   eventPropertyCharsMax: PROPERTIES,
-  eventAheadMsMax: CLOCK,
   publicEventRowsMax: ROWS,
   publicEventAgeMsMax: CLOCK,
   headersTimeoutMs: { in: 'test/faults/15-slow-clients.test.ts', test: SLOW },

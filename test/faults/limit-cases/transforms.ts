@@ -102,7 +102,7 @@ export const transforms: LimitCases<
     }
     const rows = [put(LIMITS.quarantineKeepMs - 1), put(LIMITS.quarantineKeepMs + 1)]
     await store.accept(rows)
-    await tidy({ store, clock: { nowMs: () => nowMs }, limits: LIMITS, logger })
+    await tidy({ store, collector: { expire: async () => 0 }, clock: { nowMs: () => nowMs }, limits: LIMITS, logger })
     const { items } = await store.listQuarantine('default', { limit: 9 })
     await store.close()
     expect(items.map(({ id }) => id)).toEqual([rows[0]?.responseId])
