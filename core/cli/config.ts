@@ -57,7 +57,7 @@ export const check: Run = async (call) => {
       `${aside} of ${count(result.installations.length + aside, 'installation')} would be set aside; the rest would run.`,
     )
   terminal.say(
-    `${configFile ?? '(no file)'} is right: ${count(result.config.forms.length, 'form')}, ${count(result.installations.length, 'installation')}`,
+    `${configFile ?? '(no file)'} ${doubts.length === 0 ? 'is right' : `would run, with ${count(doubts.length, 'warning')}`}: ${count(result.config.forms.length, 'form')}, ${count(result.installations.length, 'installation')}`,
   )
 }
 

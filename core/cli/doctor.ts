@@ -167,6 +167,9 @@ async function checkConfig(call: Call): Promise<Finding[]> {
       'configuration',
       `${file ?? 'no file, defaults'}: ${count(forms.length, 'form')}, ${count(result.installations.length, 'installation')}`,
     ),
+    ...result.doubts.map((doubt) =>
+      warn('configuration', formatProblem({ ...doubt, hint: null }, process.cwd()), doubt.hint ?? 'look at this place'),
+    ),
     ...findings,
   ]
 }

@@ -10,21 +10,23 @@ export const readiness = z.looseObject({
   checks: z.array(z.looseObject({ name: z.string(), ok: z.boolean(), detail: text })),
 })
 
+const configProblem = z.looseObject({
+  file: z.string(),
+  line: z.number(),
+  column: z.number(),
+  path: z.string(),
+  message: z.string(),
+  hint: text,
+})
+
 export const configStatus = z.looseObject({
   file: text,
   in_step: z.boolean(),
   loaded_at: z.string(),
-  problems: z.array(
-    z.looseObject({
-      file: z.string(),
-      line: z.number(),
-      column: z.number(),
-      path: z.string(),
-      message: z.string(),
-      hint: text,
-    }),
-  ),
+  problems: z.array(configProblem),
+  warnings: z.array(configProblem),
 })
+export type ConfigProblemRow = z.output<typeof configProblem>
 
 const usageRow = z.looseObject({
   runs: z.number(),

@@ -13,7 +13,7 @@ import {
   quarantinePage,
   readiness,
 } from './rows.ts'
-import type { ProcessRow } from './rows.ts'
+import type { ConfigProblemRow, ProcessRow } from './rows.ts'
 import type { Terminal } from './terminal.ts'
 
 export const run: Run = async (call) => {
@@ -60,10 +60,8 @@ export const run: Run = async (call) => {
           : 'the file on disk is not what runs',
       ),
     )
-  for (const { file, line, column, ...problem } of config.problems)
-    terminal.line(
-      terminal.paint('red', `  ${formatProblem({ ...problem, place: { file, line, column } }, process.cwd())}`),
-    )
+  for (const problem of config.problems) terminal.line(terminal.paint('red', `  ${placed(problem)}`))
+  for (const warning of config.warnings) terminal.line(terminal.paint('yellow', `  warning: ${placed(warning)}`))
   for (const { id, version, running, diff } of approvals) {
     const meanwhile = running === null ? 'its installations stand still' : `${running} as it was granted runs on`
     terminal.line(terminal.paint('yellow', `${id} ${version ?? ''} waits for approval, ${meanwhile}:`))
@@ -79,6 +77,9 @@ export const run: Run = async (call) => {
     terminal.line(`${count(quarantine.total, 'response')} in quarantine, see: manifold quarantine`)
   showProcesses(terminal, processes.items)
 }
+
+const placed = ({ file, line, column, ...problem }: ConfigProblemRow): string =>
+  formatProblem({ ...problem, place: { file, line, column } }, process.cwd())
 
 /** Nothing where there is one process. What differs from the one that was asked stands out: a fleet runs one file. */
 function showProcesses(terminal: Terminal, processes: readonly ProcessRow[]): void {

@@ -81,11 +81,33 @@ export interface WithProblem {
   readonly wants?: Wanted | undefined
 }
 
+/** A setting, or the key of one, that names something. */
+export interface NamedSetting {
+  readonly path: readonly (string | number)[]
+  readonly name: string
+  /** The key at the path is what names it. */
+  readonly onKey: boolean
+}
+
+/** What the values of an installation's settings lead to, defaults and all; paths begin in `with`. */
+export interface SettingsSurvey {
+  /** Fields of the forms it sees, or of `forms`. */
+  readonly fields: readonly NamedSetting[]
+  /** Forms that the settings name themselves. */
+  readonly forms: readonly NamedSetting[]
+  /** Settings that were typed and do nothing beside the one that is named. */
+  readonly ignored: readonly NamedSetting[]
+  /** Hosts, with their port if one was typed. */
+  readonly hosts: readonly NamedSetting[]
+}
+
 /** A plugin as far as the file's check needs it; the registry makes these. */
 export interface KnownPlugin {
   readonly id: string
   /** Event types it handles, `*` for all; absent: not checked. */
   readonly events?: readonly string[]
+  /** Names of its settings, as far as its schema lists them. */
+  readonly settings?: readonly string[]
   /** Why it cannot be used at all. */
   readonly broken?: readonly string[]
   /** What stands at a hidden path (of the settings) is not quoted in a problem. */
@@ -93,6 +115,10 @@ export interface KnownPlugin {
     value: Readonly<Record<string, unknown>>,
     isHidden?: (path: readonly (string | number)[]) => boolean,
   ): readonly WithProblem[]
+  /** For settings that fit. */
+  survey?(value: Readonly<Record<string, unknown>>): SettingsSurvey
+  /** It is there to send e-mail. */
+  readonly sendsMail?: boolean
   /** Where secrets stand in these settings. */
   secretPaths?(value: Readonly<Record<string, unknown>>): readonly (readonly (string | number)[])[]
 }

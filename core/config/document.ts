@@ -4,6 +4,7 @@ import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, Scalar } f
 import type { LIMITS } from '../limits.ts'
 import { expand } from './expand.ts'
 import type { ConfigProblem, Place } from './config.ts'
+import { explainYaml } from './yaml-mistakes.ts'
 
 export type Path = readonly (string | number)[]
 
@@ -55,9 +56,13 @@ export function readDocument(input: DocumentInput): ConfigTree {
     return { file: input.file, line: Math.max(1, line), column: Math.max(1, col) }
   }
   const walk = new Walk(document, input, placeAt)
-  for (const problem of [...document.errors, ...document.warnings]) {
-    walk.fatal.push({ place: placeAt(problem.pos[0]), path: '', ...explainYaml(problem.code, problem.message) })
-  }
+  const complaints = [...document.errors, ...document.warnings].map(({ code, message, pos: [offset] }) => ({
+    code,
+    message,
+    offset,
+  }))
+  for (const { offset, message, hint } of explainYaml(input.text, complaints))
+    walk.fatal.push({ place: placeAt(offset), path: '', message, hint })
   const value =
     walk.fatal.length === 0 && document.contents
       ? walk.visit(document.contents, { path: [], depth: 0, at: undefined })
@@ -177,29 +182,5 @@ class Walk {
     this.#full = true
     this.fatal.push({ place: this.#placeAt(at), path: formatPath(path), message: `the file has ${what}`, hint })
     return null
-  }
-}
-
-/** YAML's own complaints in words for somebody who does not know its grammar. */
-function explainYaml(code: string, message: string): { message: string; hint: string | null } {
-  const first = (message.split('\n')[0] as string).replace(/\.$/, '')
-  switch (code) {
-    case 'DUPLICATE_KEY':
-      return { message: 'the same key is written twice', hint: 'keep one of the two' }
-    case 'TAB_AS_INDENT':
-      return { message: 'a tab is used to indent', hint: 'indent with spaces' }
-    case 'BAD_INDENT':
-      return { message: first, hint: 'check the spaces at the start of this line and of the one before' }
-    case 'MISSING_CHAR':
-    case 'BLOCK_IN_FLOW':
-      return { message: first, hint: 'a quote, bracket or brace before this place is not closed, or a ":" is missing' }
-    case 'MULTIPLE_DOCS':
-      return { message: 'there is a second document after "---"', hint: 'keep one document in the file' }
-    case 'NON_STRING_KEY':
-      return { message: 'keys must be plain text', hint: null }
-    case 'TAG_RESOLVE_FAILED':
-      return { message: first, hint: 'leave the "!tag" out' }
-    default:
-      return { message: first, hint: null }
   }
 }

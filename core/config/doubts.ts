@@ -1,12 +1,16 @@
 /**
- * What is allowed and yet most likely a slip: an installation that asks for a form or a field the file does not have. Forms
- * may also be made over the API, and answers that are no field may be kept, so these only warn.
+ * What is allowed and yet most likely a slip: an installation that asks for a form or a field the file does not have, or for
+ * an answer that it may not see. Forms may also be made over the API, and answers that are no field may be kept, so these
+ * only warn.
  */
 import type { FormDefinition } from '../model.ts'
-import type { ConfigProblem } from './config.ts'
+import type { ConfigProblem, KnownPlugin, NamedSetting } from './config.ts'
 import type { ConfigTree, Path } from './document.ts'
 import { formatPath } from './document.ts'
+import { reachDoubts } from './doubts-of-reach.ts'
 import { valueAt } from './explain.ts'
+import { valueDoubts } from './filter-values.ts'
+import type { FieldsOfForms } from './filter-values.ts'
 import { didYouMean } from './suggest.ts'
 
 export interface DoubtInput {
@@ -14,6 +18,7 @@ export interface DoubtInput {
   /** The parsed file. */
   readonly value: unknown
   readonly forms: ReadonlyMap<string, Pick<FormDefinition, 'fields'>>
+  readonly plugins: readonly KnownPlugin[]
 }
 
 /** `{{data.email}}`, `{{#data.topics}}` and the like. */
@@ -25,46 +30,107 @@ export function doubtsOf(input: DoubtInput): readonly ConfigProblem[] {
   const list = valueAt(input.value, ['installations'])
   return (Array.isArray(list) ? list : [])
     .flatMap((_, index) => ofInstallation(input, ['installations', index]))
+    .concat(reachDoubts(input))
     .toSorted(({ place: a }, { place: b }) => a.line - b.line || a.column - b.column)
 }
 
-interface Named {
-  readonly name: string
-  readonly path: Path
-  /** It is the key at the path. */
-  readonly onKey: boolean
-}
+/** Says it at the setting, or at its key. */
+type Say = (named: NamedSetting, message: string, hint: string | null) => ConfigProblem
+
+const sayIn =
+  (tree: ConfigTree): Say =>
+  ({ path, onKey }, message, hint) => ({
+    place: onKey ? tree.keyPlaceOf(path) : tree.placeOf(path),
+    path: formatPath(path),
+    message,
+    hint,
+  })
 
 function ofInstallation(input: DoubtInput, at: Path): ConfigProblem[] {
   const { tree, value, forms } = input
-  const ids = [...forms.keys()]
-  const wanted = namesAt(valueAt(value, [...at, 'when', 'form']), [...at, 'when', 'form'])
-  const filter = valueAt(value, [...at, 'when', 'filter'])
+  const say = sayIn(tree)
+  const inWhen = namesAt(valueAt(value, [...at, 'when', 'form']), [...at, 'when', 'form'])
   const inFilter: Filtered = { fields: [], forms: [] }
-  walkFilter(filter, [...at, 'when', 'filter'], inFilter)
-  const say = (named: Named, message: string, candidates: readonly string[]): ConfigProblem => ({
-    place: named.onKey ? tree.keyPlaceOf(named.path) : tree.placeOf(named.path),
-    path: formatPath(named.path),
-    message,
-    hint: didYouMean(named.name, candidates),
+  walkFilter(valueAt(value, [...at, 'when', 'filter']), [...at, 'when', 'filter'], inFilter)
+  const settings = namedInSettings(input, at)
+  const found = [...inWhen, ...inFilter.forms, ...settings.forms].flatMap((named) => {
+    if (forms.has(named.name) || tree.isExpanded(named.path)) return []
+    const hint = didYouMean(named.name, forms.keys())
+    // A plugin that is told of a form may be there to make it.
+    if (hint === null && settings.forms.includes(named)) return []
+    return [say(named, `the file has no form "${named.name}"`, hint)]
   })
-  const unknownForms = [...wanted, ...inFilter.forms].filter(
-    ({ name, path }) => !forms.has(name) && !tree.isExpanded(path),
-  )
-  const found = unknownForms.map((named) => say(named, `the file has no form "${named.name}"`, ids))
-  // What the fields of a form from elsewhere are is not known here.
-  if (ids.length === 0 || wanted.some(({ name }) => !forms.has(name))) return found
-  const mine = wanted.length === 0 ? ids : wanted.map(({ name }) => name)
-  const fields = new Set(mine.flatMap((id) => (forms.get(id)?.fields ?? []).map(({ key }) => key)))
-  const whose = mine.length === 1 ? `the form "${mine[0]}" has` : 'none of its forms has'
-  const named = [...inFilter.fields, ...tagsIn(valueAt(value, [...at, 'with']), [...at, 'with'])]
-  for (const each of named)
-    if (!fields.has(each.name))
-      found.push(say(each, `${whose} ${mine.length === 1 ? 'no' : 'a'} field "${each.name}"`, [...fields]))
-  return found
+  const about = (names: readonly NamedSetting[]): Scope | null => scopeOf(forms, names)
+  const seen = about(inWhen)
+  if (seen !== null && handsOverAnswers(valueAt(value, [...at, 'when', 'event']))) {
+    found.push(...unknownFields(seen, inFilter.fields, say), ...valueDoubts(inFilter.fields, { ...seen, tree, value }))
+    const pii = valueAt(value, [...at, 'pii'])
+    found.push(...unknownFields(seen, namesAt(pii, [...at, 'pii']), say))
+    const named = settings.forms.length === 0 ? settings.fields : settings.tags
+    found.push(...unknownFields(seen, named, say), ...withheldFields(seen, { named, pii }, say))
+  }
+  const own = settings.forms.length === 0 ? null : about(settings.forms)
+  return own === null ? found : [...found, ...unknownFields(own, settings.fields, say)]
 }
 
-const namesAt = (value: unknown, path: Path): readonly Named[] =>
+/** Forms an installation is about, all of them in the file, and their fields. */
+interface Scope {
+  readonly ids: readonly string[]
+  readonly fields: FieldsOfForms
+}
+
+/** Null: not all is known of them here. */
+function scopeOf(forms: DoubtInput['forms'], names: readonly NamedSetting[]): Scope | null {
+  if (forms.size === 0 || names.some(({ name }) => !forms.has(name))) return null
+  const ids = names.length === 0 ? [...forms.keys()] : names.map(({ name }) => name)
+  const all = ids.flatMap((form) => (forms.get(form)?.fields ?? []).map((field) => ({ form, field })))
+  return { ids, fields: Map.groupBy(all, ({ field }) => field.key) }
+}
+
+function unknownFields({ ids, fields }: Scope, named: readonly NamedSetting[], say: Say): ConfigProblem[] {
+  const whose = ids.length === 1 ? `the form "${ids[0]}" has no` : 'none of its forms has a'
+  return named
+    .filter(({ name }) => !fields.has(name))
+    .map((each) => say(each, `${whose} field "${each.name}"`, didYouMean(each.name, fields.keys())))
+}
+
+function withheldFields(
+  { fields }: Scope,
+  { named, pii }: { readonly named: readonly NamedSetting[]; readonly pii: unknown },
+  say: Say,
+): ConfigProblem[] {
+  const granted: readonly unknown[] = Array.isArray(pii) ? pii : []
+  if (pii === true) return []
+  return named.flatMap((each) => {
+    const form = granted.includes(each.name) ? undefined : fields.get(each.name)?.find(({ field }) => field.pii)?.form
+    if (form === undefined) return []
+    const message = `"${each.name}" is marked pii in the form "${form}", and this installation may not see it`
+    return [say(each, message, `grant it in the installation: pii: [${[...granted, each.name].join(', ')}]`)]
+  })
+}
+
+/** Of other events `data` holds the hub's own words. */
+const handsOverAnswers = (events: unknown): boolean =>
+  events === undefined || [events].flat().some((type) => typeof type !== 'string' || /^(response|track)\./.test(type))
+
+interface InSettings {
+  /** By tags and by what the plugin's schema calls a field. */
+  readonly fields: readonly NamedSetting[]
+  readonly tags: readonly NamedSetting[]
+  readonly forms: readonly NamedSetting[]
+}
+
+function namedInSettings({ value, plugins }: DoubtInput, at: Path): InSettings {
+  const use = valueAt(value, [...at, 'use'])
+  const plugin = plugins.find(({ id }) => id === use)
+  const settings = (valueAt(value, [...at, 'with']) ?? {}) as Readonly<Record<string, unknown>>
+  const survey = plugin?.survey?.(settings)
+  const inFile = (named: NamedSetting): NamedSetting => ({ ...named, path: [...at, 'with', ...named.path] })
+  const tags = tagsIn(settings, [...at, 'with'])
+  return { tags, fields: [...tags, ...(survey?.fields ?? []).map(inFile)], forms: (survey?.forms ?? []).map(inFile) }
+}
+
+const namesAt = (value: unknown, path: Path): readonly NamedSetting[] =>
   Array.isArray(value)
     ? value.flatMap((each, index) => namesAt(each, [...path, index]))
     : typeof value === 'string'
@@ -72,8 +138,8 @@ const namesAt = (value: unknown, path: Path): readonly Named[] =>
       : []
 
 interface Filtered {
-  readonly fields: Named[]
-  readonly forms: Named[]
+  readonly fields: NamedSetting[]
+  readonly forms: NamedSetting[]
 }
 
 /** Keys such as `data.topic`, however deep below `$and`, `$or` and `$nor`, and what is compared with `form.id`. */
@@ -88,13 +154,13 @@ function walkFilter(filter: unknown, path: Path, found: Filtered): void {
   }
 }
 
-function comparedWith(value: unknown, path: Path): readonly Named[] {
+function comparedWith(value: unknown, path: Path): readonly NamedSetting[] {
   if (typeof value !== 'object' || value === null) return namesAt(value, path)
   return ['$eq', '$in'].flatMap((name) => namesAt((value as Record<string, unknown>)[name], [...path, name]))
 }
 
 /** Tags in any text of the settings, each name once a text. */
-function tagsIn(value: unknown, path: Path): readonly Named[] {
+function tagsIn(value: unknown, path: Path): readonly NamedSetting[] {
   if (path.length > NESTING_MAX) return []
   if (typeof value === 'string')
     return [...new Set([...value.matchAll(TAG)].map(([, name = '']) => name))].map((name) => ({

@@ -58,7 +58,8 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     ...tree.missing.filter((problem) => !problem.path.startsWith('installations[')),
   ]
   const mistakes = 'mistakes' in checked ? checked.mistakes : []
-  structural.push(...mistakes.map((mistake) => toProblem(tree, mistake)), ...crossCheck(tree, value))
+  const { told: sorted, empty } = outOfWith(mistakes, { value, plugins })
+  structural.push(...sorted.map((mistake) => toProblem(tree, mistake)), ...crossCheck(tree, value))
   const forms = readForms(tree, value)
   const missing = new Set(tree.missing.map((problem) => problem.path))
   // Of a form whose shape is wrong the rules of the API would tell the same once more.
@@ -66,7 +67,8 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
   for (const { form, problem } of forms.problems)
     if (!missing.has(problem.path) && !told.has(form)) structural.push(problem)
   if (structural.length > 0 || 'mistakes' in checked) {
-    return { problems: inFileOrder([...structural, ...[...aside.values()].flat()]) }
+    const others = [...aside.values()].flat().filter(({ path }) => !empty.has(path))
+    return { problems: inFileOrder([...structural, ...others]) }
   }
   const checksum = createHash('sha256').update(read).digest('hex')
   return {
@@ -79,7 +81,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
       definitions: forms.definitions,
       aside,
     }),
-    doubts: doubtsOf({ tree, value, forms: forms.definitions }),
+    doubts: doubtsOf({ tree, value, forms: forms.definitions, plugins }),
   }
 }
 
@@ -99,6 +101,34 @@ function inspectExpanded(tree: ConfigTree, value: unknown): { data: FileConfig }
     const missing = new Set(tree.missing.map((problem) => problem.path))
     return { mistakes: result.mistakes.filter((mistake) => !missing.has(formatPath(mistake.path))) }
   }
+}
+
+/** Settings that stand beside `with` instead of below it, a blank or two too far left: then that it is `empty` says nothing. */
+function outOfWith(
+  mistakes: readonly Mistake[],
+  { value, plugins }: { readonly value: unknown; readonly plugins: readonly KnownPlugin[] },
+): { readonly told: readonly Mistake[]; readonly empty: ReadonlySet<string> } {
+  const isStray = ({ path: [list, index, key, ...rest], onKey }: Mistake): boolean => {
+    if (list !== 'installations' || index === undefined || rest.length > 0 || !onKey) return false
+    const use = valueAt(value, [list, index, 'use'])
+    return plugins.some(({ id, settings }) => id === use && settings?.includes(String(key)))
+  }
+  const strays = mistakes.filter(isStray)
+  const holders = strays.map(({ path }) => [...path.slice(0, -1), 'with']).filter((path) => !valueAt(value, path))
+  const empty = new Set(holders.map(formatPath))
+  const told = mistakes
+    .filter(({ path }) => !empty.has(formatPath(path)))
+    .map((mistake) => {
+      if (!strays.includes(mistake)) return mistake
+      const [, index = 0, key] = mistake.path
+      const use = String(valueAt(value, ['installations', index, 'use']))
+      return {
+        ...mistake,
+        message: `"${key}" is a setting of "${use}"`,
+        hint: 'indent it two spaces deeper, below "with:"',
+      }
+    })
+  return { told, empty }
 }
 
 const toProblem = (tree: ConfigTree, mistake: Mistake): ConfigProblem => ({

@@ -22,8 +22,11 @@ export function nearest(written: string, candidates: Iterable<string>): string |
 /** `did you mean "x"?`, or null. */
 export function didYouMean(written: string, candidates: Iterable<string>): string | null {
   const found = nearest(written, candidates)
-  return found === undefined ? null : `did you mean "${found}"?`
+  return found === undefined ? null : meantHint(found)
 }
+
+/** The question about a word that may have been meant. */
+export const meantHint = (word: string): string => `did you mean "${word}"?`
 
 /** Insertions, deletions, substitutions and swaps of neighbours each count one (optimal string alignment). */
 function editDistance(a: string, b: string): number {

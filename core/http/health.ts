@@ -10,22 +10,23 @@ const readySchema = z.object({
   checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string().nullable() })),
 })
 
+const problemSchema = z.object({
+  path: z.string(),
+  file: z.string().openapi({ description: 'The configuration, or a file of a plugin.' }),
+  line: z.number().int(),
+  column: z.number().int(),
+  message: z.string(),
+  hint: z.string().nullable(),
+})
+
 const configSchema = z.object({
   file: z.string().nullable(),
   running_checksum: z.string(),
   disk_checksum: z.string().nullable(),
   in_step: z.boolean().openapi({ description: 'The file on disk is what runs.' }),
   loaded_at: z.string(),
-  problems: z.array(
-    z.object({
-      path: z.string(),
-      file: z.string().openapi({ description: 'The configuration, or a file of a plugin.' }),
-      line: z.number().int(),
-      column: z.number().int(),
-      message: z.string(),
-      hint: z.string().nullable(),
-    }),
-  ),
+  problems: z.array(problemSchema).openapi({ description: 'Why the file on disk is not what runs.' }),
+  warnings: z.array(problemSchema).openapi({ description: 'Of the file that runs: allowed, and most likely slips.' }),
 })
 
 /** Every route about the process itself. */
@@ -96,6 +97,7 @@ export function healthRoutes(deps: Pick<HttpDeps, 'health' | 'metrics' | 'config
           in_step: status.file === null || status.diskChecksum === status.runningChecksum,
           loaded_at: status.loadedAt,
           problems: status.problems.map((problem) => ({ ...problem })),
+          warnings: status.warnings.map((warning) => ({ ...warning })),
         })
       },
     },

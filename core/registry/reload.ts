@@ -37,15 +37,19 @@ export interface ConfigState {
   readonly diskChecksum: string | null
   readonly loadedAt: string
   /** Why the file on disk is not what runs; empty when it is. */
-  readonly problems: readonly {
-    readonly path: string
-    /** The configuration's, or one of a plugin. */
-    readonly file: string
-    readonly line: number
-    readonly column: number
-    readonly message: string
-    readonly hint: string | null
-  }[]
+  readonly problems: readonly ToldProblem[]
+  /** Of the file that runs: allowed, and yet most likely slips. */
+  readonly warnings: readonly ToldProblem[]
+}
+
+interface ToldProblem {
+  readonly path: string
+  /** The configuration's, or one of a plugin. */
+  readonly file: string
+  readonly line: number
+  readonly column: number
+  readonly message: string
+  readonly hint: string | null
 }
 
 export interface Reloader {
@@ -74,6 +78,7 @@ export function openReloader(deps: ReloaderDeps): Reloader {
   const folders = (): readonly string[] => [...current.config.pluginDirs, ...(authoring?.follow ?? [])]
   const tell = (assembly: Assembly): void => {
     tellWaiting(assembly, logger)
+    for (const doubt of assembly.doubts) logger.warn({ path: doubt.path }, formatProblem(doubt, process.cwd()))
     // Who is writing it knows.
     if (authoring === undefined) tellReplaced(assembly, logger)
   }
@@ -127,14 +132,8 @@ export function openReloader(deps: ReloaderDeps): Reloader {
       runningChecksum: whole,
       diskChecksum: current.config.file === null ? null : await checksumOf(current.config.file),
       loadedAt,
-      problems: [...problems, ...waiting].map(({ place, path, message, hint }) => ({
-        path,
-        file: place.file,
-        line: place.line,
-        column: place.column,
-        message,
-        hint,
-      })),
+      problems: [...problems, ...waiting].map(toTold),
+      warnings: current.doubts.map(toTold),
     }),
     describe: () => {
       if (problems.length === 0 && waiting.length > 0)
@@ -149,6 +148,15 @@ export function openReloader(deps: ReloaderDeps): Reloader {
     },
   }
 }
+
+const toTold = ({ place, path, message, hint }: ConfigProblem): ToldProblem => ({
+  path,
+  file: place.file,
+  line: place.line,
+  column: place.column,
+  message,
+  hint,
+})
 
 /** Rooms take their limits when they are opened. */
 function startOnly(first: HubConfig, now: HubConfig): readonly ConfigProblem[] {

@@ -8,6 +8,7 @@ import type { KnownPlugin } from '../config/config.ts'
 import type { DiscoveredPlugin } from './discover.ts'
 import type { BrokenPlugin } from './installation.ts'
 import type { Manifest } from './manifest.ts'
+import { surveyOf } from './setting-marks.ts'
 import type { WithSchema } from './with-schema.ts'
 import { compileWithSchema, verifyWithSchema } from './with-schema.ts'
 
@@ -91,10 +92,16 @@ export function knownPlugins(
     ...found.map(({ manifest }): KnownPlugin => ({
       id: manifest.id,
       events: Object.keys(manifest.on),
+      settings: Object.keys(manifest.config['properties'] ?? {}),
       checkWith: (value, isHidden) => {
         const schema = schemas.of(manifest)
         return typeof schema === 'string' ? [{ path: [], message: schema, hint: null }] : schema.check(value, isHidden)
       },
+      survey: (value) => {
+        const schema = schemas.of(manifest)
+        return surveyOf(manifest, value, typeof schema === 'string' ? [] : schema.marks(value))
+      },
+      sendsMail: manifest.permissions.email !== undefined,
       secretPaths: (value) => {
         const schema = schemas.of(manifest)
         return typeof schema === 'string' ? [] : schema.complete(value).secrets

@@ -11,8 +11,10 @@ import { RE2JS } from 're2js'
 import type { WithProblem } from '../config/config.ts'
 import { DURATION_SHAPE } from '../config/durations.ts'
 import { show } from '../config/explain.ts'
-import { didYouMean } from '../config/suggest.ts'
+import { didYouMean, meantHint } from '../config/suggest.ts'
 import { unfoldedSize } from './schema-size.ts'
+import { MARKS, markIn, marksOf } from './setting-marks.ts'
+import type { Mark, Seen } from './setting-marks.ts'
 
 type Settings = Readonly<Record<string, unknown>>
 type Path = readonly (string | number)[]
@@ -22,6 +24,8 @@ export interface WithSchema {
   check(value: Settings, isHidden?: (path: Path) => boolean): readonly WithProblem[]
   /** The settings with defaults, and where the secrets in them stand. Only for settings that fit. */
   complete(value: Settings): { readonly value: Record<string, unknown>; readonly secrets: readonly Path[] }
+  /** What it says of single values beyond their shape, defaults and all. Only for settings that fit. */
+  marks(value: Settings): readonly Mark[]
 }
 
 const SECRET = 'manifoldSecret'
@@ -107,6 +111,15 @@ export function compileWithSchema(schema: Settings): WithSchema {
       return data !== ''
     },
   })
+  const marked: Seen[] = []
+  ajv.addKeyword({
+    keyword: MARKS,
+    errors: false,
+    validate: (...[marks, data, , context]: readonly [Seen['marks'], unknown, unknown?, Seen['context']?]) => {
+      if (context) marked.push({ marks, data, context })
+      return true
+    },
+  })
   const validate = ending(ajv.compile(prepare(schema) as object))
   return {
     check: (value, isHidden = () => false) => {
@@ -119,6 +132,12 @@ export function compileWithSchema(schema: Settings): WithSchema {
       secrets.clear()
       validate(filled)
       return { value: filled, secrets: [...secrets].map((pointer) => pathIn(filled, pointer)) }
+    },
+    marks: (value) => {
+      const filled = structuredClone(value) as Record<string, unknown>
+      marked.length = 0
+      validate(filled)
+      return marked.flatMap((each) => markIn(pathIn(filled, each.context.instancePath), each))
     },
   }
 }
@@ -148,7 +167,7 @@ const ENDLESS: readonly ErrorObject[] = [
   },
 ]
 
-/** Marks the secrets, and leaves out what only a settings page reads (`x-…`), whose names strict mode does not know. */
+/** Marks what is secret or says what it names; leaves out `x-…`, whose names strict mode does not know. */
 function prepare(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(prepare)
   if (node === null || typeof node !== 'object') return node
@@ -161,6 +180,8 @@ function prepare(node: unknown): unknown {
     } else out[key] = prepare(value)
   }
   if (out['format'] === 'secret') out[SECRET] = true
+  const marks = marksOf(node as Settings)
+  if (marks !== null) out[MARKS] = marks
   return out
 }
 
@@ -181,8 +202,15 @@ function problemsOf(validate: Check, value: Record<string, unknown>, hides: Hide
   if (found === null) return []
   const errors = withoutBranches(found)
   const seen = new Set<string>()
-  return errors.flatMap((error) => {
-    const problem = explain(error, value, hides)
+  const told = errors.map((error) => ({ error, problem: explain(error, value, hides) }))
+  // What is missing is there, under a name that is nearly it: the name is the mistake.
+  const meant = new Set(
+    told.flatMap(({ error, problem }) => (isUnknownKey(error) ? [`${error.instancePath} ${problem.hint}`] : [])),
+  )
+  const isMeant = (error: ErrorObject): boolean =>
+    wanted(error).some((name) => meant.has(`${error.instancePath} ${meantHint(name)}`))
+  return told.flatMap(({ error, problem }) => {
+    if (isMeant(error)) return []
     const key = JSON.stringify([problem.path, problem.message])
     if (seen.has(key)) return []
     seen.add(key)
@@ -193,7 +221,7 @@ function problemsOf(validate: Check, value: Record<string, unknown>, hides: Hide
 /** Of the branches of an `anyOf` or `oneOf`, only the one that is nearest to fitting is told. */
 function withoutBranches(errors: readonly ErrorObject[]): readonly ErrorObject[] {
   let left = errors.filter((error) => error.keyword !== 'if')
-  for (const choice of errors.filter((error) => error.keyword === 'anyOf' || error.keyword === 'oneOf')) {
+  for (const choice of errors.filter((error) => isChoice(error.keyword))) {
     const inside = left.filter((error) => error !== choice && error.schemaPath.startsWith(`${choice.schemaPath}/`))
     if (inside.length === 0) continue
     const branches = Map.groupBy(
@@ -204,10 +232,30 @@ function withoutBranches(errors: readonly ErrorObject[]): readonly ErrorObject[]
       branch.length +
       (branch.some((error) => error.instancePath === choice.instancePath && error.keyword === 'type') ? 100 : 0)
     const best = [...branches.values()].toSorted((a, b) => rank(a) - rank(b))[0] as ErrorObject[]
-    const told = rank(best) >= 100 ? [choice] : best
+    const told = rank(best) >= 100 || requiredOnly(choice.schema) !== null ? [choice] : best
     left = [...left.filter((error) => error !== choice && !inside.includes(error)), ...told]
   }
   return left
+}
+
+const isUnknownKey = ({ keyword }: ErrorObject): boolean =>
+  keyword === 'additionalProperties' || keyword === 'unevaluatedProperties'
+
+/** Names of settings that would mend it by being there. */
+function wanted({ keyword, params, schema }: ErrorObject): readonly string[] {
+  if (keyword === 'required' || keyword === 'dependentRequired') return [String(params['missingProperty'])]
+  return isChoice(keyword) ? (requiredOnly(schema) ?? []) : []
+}
+
+const isChoice = (keyword: string): boolean => keyword === 'anyOf' || keyword === 'oneOf'
+
+/** The names, where each branch of a choice wants one setting and nothing else. */
+function requiredOnly(branches: unknown): readonly string[] | null {
+  const names = (branches as readonly Settings[]).map((branch) => {
+    const list = branch['required']
+    return Object.keys(branch).length === 1 && Array.isArray(list) && list.length === 1 ? String(list[0]) : null
+  })
+  return names.every((name) => name !== null) ? names : null
 }
 
 const MAPPING_HINT = 'write it as a mapping; a ${VAR} may hold all of it as JSON'
@@ -236,6 +284,12 @@ function explain(error: ErrorObject, root: Record<string, unknown>, hides: Hides
   switch (error.keyword) {
     case 'required':
       return { path, message: `"${params['missingProperty']}" is missing`, hint: requiredHint(error) }
+    case 'dependentRequired':
+      return {
+        path,
+        message: `"${params['missingProperty']}" is missing: "${params['property']}" needs it`,
+        hint: requiredHint(error),
+      }
     case 'additionalProperties':
     case 'unevaluatedProperties': {
       const key = String(params['additionalProperty'] ?? params['unevaluatedProperty'])
@@ -284,8 +338,12 @@ function explain(error: ErrorObject, root: Record<string, unknown>, hides: Hides
         hint: null,
       }
     case 'anyOf':
-    case 'oneOf':
+    case 'oneOf': {
+      const names = requiredOnly(error.schema)
+      if (names !== null)
+        return { path, message: `needs one of ${names.map((name) => `"${name}"`).join(', ')}`, hint: null }
       return { path, message: `has none of the allowed shapes${got}`, hint: null }
+    }
     default:
       return { path, message: `${error.message ?? 'is not allowed'}${got}`, hint: null }
   }

@@ -12,6 +12,7 @@ interface ConfigStatus {
   readonly in_step: boolean
   readonly running_checksum: string
   readonly problems: readonly { line: number; path: string; message: string }[]
+  readonly warnings: readonly { path: string; hint: string | null }[]
 }
 
 let receiver: Receiver
@@ -45,7 +46,17 @@ test('a change of the file is followed by itself', async () => {
   await submit('after')
   expect(seen('before')).toEqual(['/one'])
   expect(seen('after')).toEqual(['/one', '/two'])
-  expect(await status()).toMatchObject({ in_step: true, problems: [] })
+  expect(await status()).toMatchObject({ in_step: true, problems: [], warnings: [] })
+})
+
+test('what is most likely a slip runs, and is told where it stands', async () => {
+  const slip = hook('two', `${receiver.url}/two`, { when: { form: 'dek' } })
+  await hub.writeConfig(sceneConfig({ installations: [hook('one', `${receiver.url}/one`), slip] }))
+  const { warnings } = await until('the warning', status, { accept: (told) => told.warnings.length > 0 })
+  expect(warnings).toMatchObject([{ path: 'installations[1].when.form', hint: 'did you mean "deck"?' }])
+  expect((await status()).in_step).toBe(true)
+  await hub.writeConfig(configOf(['one', 'two']))
+  await until('it to be mended', async () => (await status()).warnings.length === 0)
 })
 
 test('a broken file changes nothing and is said loudly, with line and column; mending it is enough', async () => {

@@ -181,6 +181,7 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
       diskChecksum: null,
       loadedAt: '2026-01-01T00:00:00.000Z',
       problems: [],
+      warnings: [],
     }),
     onEvents: tell,
     trustedProxies: options.trustedProxies ?? [],
