@@ -210,7 +210,7 @@ async function checkHub(call: Call): Promise<Finding[]> {
           ? bad(
               `hub installation ${item.id}`,
               `${item.state}: ${item.reason ?? ''}`,
-              `mend its credential, then: manifold installations resume ${item.id}`,
+              `mend its credential (one in a variable is read as the hub starts: restart it), then: manifold installations resume ${item.id}`,
             )
           : warn(
               `hub installation ${item.id}`,

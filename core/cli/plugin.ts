@@ -12,6 +12,7 @@ import type { BrokenPlugin } from '../registry/installation.ts'
 import type { Call, Run } from './call.ts'
 import { assembled } from './config.ts'
 import { CliError } from './exit-codes.ts'
+import { settingRows } from './setting-rows.ts'
 
 export interface Seen {
   readonly plugins: readonly DiscoveredPlugin[]
@@ -120,42 +121,13 @@ export const info: Run = async (call) => {
   const { transform } = manifest
   if (transform !== undefined)
     terminal.line(`transform of ${transform.on.join(' and ')} responses; when it fails: ${transform.whenFails}`)
-  settingsTable(call, manifest.config)
-}
-
-/** What a table of settings shows of a property's schema. */
-interface Property {
-  readonly type?: string | readonly string[]
-  readonly format?: string
-  readonly enum?: readonly unknown[]
-  readonly items?: { readonly enum?: readonly unknown[] }
-  readonly default?: unknown
-  readonly title?: string
-  readonly description?: string
-}
-
-function settingsTable({ terminal }: Call, schema: Readonly<Record<string, unknown>>): void {
-  const properties = Object.entries((schema['properties'] ?? {}) as Record<string, Property>)
-  if (properties.length === 0) return terminal.line('\nno settings')
-  const required = new Set((schema['required'] ?? []) as string[])
+  const settings = settingRows(manifest.config)
+  if (settings.length === 0) return terminal.line('\nno settings')
   terminal.line('\nsettings (with):')
   terminal.table(
     ['name', 'type', 'needed', 'default', 'meaning'],
-    properties.map(([name, property]) => [
-      name,
-      typeText(property),
-      required.has(name) ? 'yes' : 'no',
-      property.default === undefined ? null : JSON.stringify(property.default),
-      property.description ?? property.title ?? '',
-    ]),
+    settings.map((row) => [row.name, row.type, row.isNeeded ? 'yes' : 'no', row.default, row.meaning]),
   )
-}
-
-/** `"POST" or "PUT"`, `list of "hex" or "standard"`, `secret`. */
-function typeText({ format, type, enum: choices, items }: Property): string {
-  if (choices !== undefined) return choices.map((choice) => JSON.stringify(choice)).join(' or ')
-  if (items?.enum !== undefined) return `list of ${typeText({ enum: items.enum })}`
-  return [format ?? type ?? 'any'].flat().join(' or ')
 }
 
 /** Ids have neither dots nor slashes. */

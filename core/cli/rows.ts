@@ -322,3 +322,15 @@ export type EventReplay = z.output<typeof eventReplay>
 
 /** Of verbs whose answer nobody reads. */
 export const anything = z.unknown()
+
+const alertRow = z.looseObject({
+  at: z.string(),
+  data: z.looseObject({
+    kind: z.string(),
+    installation: text.optional(),
+    reason: text.optional(),
+    todo: text.optional(),
+  }),
+})
+export type AlertRow = z.output<typeof alertRow>
+export const alertPage = z.looseObject({ items: z.array(alertRow), next_cursor: text })

@@ -35,6 +35,18 @@ export const VERBS: readonly (Verb | Group)[] = [
     load: async () => (await import('./status.ts')).run,
     ...ASK,
   },
+  {
+    usage: 'alerts',
+    summary: 'what the hub raised and somebody should know, oldest first',
+    load: async () => (await import('./alerts.ts')).list,
+    ...ASK,
+    options: [
+      ...only('installation'),
+      { flags: '--since <time>', help: 'raised at or after', fallback: '1d' },
+      { flags: '--until <time>', help: 'raised before' },
+      { flags: '--limit <n>', help: 'at most so many', fallback: '50' },
+    ],
+  },
   CONFIG,
   PLUGIN,
   {

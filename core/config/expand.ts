@@ -70,10 +70,13 @@ function lookUp(
   if (operator !== undefined && value !== undefined && value !== '') return value
   if (operator === '-') return operand
   if (operator === '?') {
-    return { message: `environment variable ${name} is not set: ${operand || 'it is required'}`, hint: `set ${name}` }
+    return {
+      message: `environment variable ${name} is not set: ${operand || 'it is required'}`,
+      hint: `set ${name} before the hub starts`,
+    }
   }
   return {
     message: `environment variable ${name} is not set`,
-    hint: `set ${name}, or give a default: \${${name}:-...}`,
+    hint: `set ${name} before the hub starts, or give a default: \${${name}:-...}`,
   }
 }

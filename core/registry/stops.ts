@@ -49,6 +49,6 @@ export function openStops({ roster, clock, logger }: StopDeps): {
 
 /** For the alert: what waits needs no backfill, since nothing of it was skipped. */
 const todoOf = ({ id, email }: Installation): string =>
-  `Mend the credential in the settings of "${id}"${email === undefined ? '' : ', or the login in email.url'} (new settings are tried by themselves), or at the receiver, and then run: ` +
+  `Mend the credential in the settings of "${id}"${email === undefined ? '' : ', or the login in email.url'} (new settings are tried by themselves; what comes from a \${VARIABLE} is read as the hub starts, so restart it), or at the receiver, and then run: ` +
   `manifold installations resume ${id}. Deliveries and events that waited go out then. To send older events again as well: ` +
   `manifold installations backfill ${id} --from <time>.`

@@ -2,7 +2,7 @@
  * The few calls of the Sheets API v4 that the plugin makes, with the token the hub holds.
  * https://developers.google.com/workspace/sheets/api/reference/rest/v4/spreadsheets
  */
-import type { AccessToken, ContextOf, HttpResponse, TokenRequest } from 'manifold/plugin'
+import type { AccessToken, CapabilityError, ContextOf, HttpResponse, TokenRequest } from 'manifold/plugin'
 import type { Config, Plugin } from './types.d.ts'
 
 export type Ctx = Pick<ContextOf<Plugin>, 'config' | 'http' | 'token'>
@@ -50,9 +50,26 @@ export async function call(ctx: Ctx, { method, path, query = {}, body, leaving }
       ...(body === undefined ? {} : { body }),
     })
   }
-  const token = await ctx.token(asked)
+  const token = await tokenFor(ctx, asked)
   const answer = await send(token)
-  return answer.status === 401 ? send(await ctx.token({ ...asked, instead: token })) : answer
+  return answer.status === 401 ? send(await tokenFor(ctx, { ...asked, instead: token })) : answer
+}
+
+/** Says whose key it is and what to do, where Google only says that it takes none. */
+async function tokenFor(ctx: Ctx, asked: TokenRequest): Promise<AccessToken> {
+  try {
+    return await ctx.token(asked)
+  } catch (error) {
+    const { code, message } = error as CapabilityError
+    if (code !== 'credential_refused') throw error
+    const { client_email: email } = ctx.config.credentials
+    throw Object.assign(
+      new Error(
+        `${message} The key is of the service account ${email}: look in its project (IAM, Service accounts) whether the account and this key are there and enabled; else make a new key and put its file into "credentials".`,
+      ),
+      { code },
+    )
+  }
 }
 
 /** Of an id or of the address in the browser. */

@@ -76,6 +76,9 @@ test('a token that ends is replaced within the run; a key that was deleted stops
   await s.plugin.advance('2s')
   expect((await s.plugin.deliveries()).map(({ state }) => state)).not.toContain('dead')
   expect(s.plugin.state()).toBe('disabled')
+  expect((await s.plugin.deliveries()).at(-1)?.error).toMatch(
+    new RegExp(`invalid_grant.* The key is of the service account ${s.google.keyFile['client_email']}: `),
+  )
 })
 
 test('a spreadsheet that is not shared: its address is named, and the delivery waits', async () => {

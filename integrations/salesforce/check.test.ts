@@ -250,6 +250,8 @@ test('a login that is refused is a finding; one that could not be tried is not',
     ...context(),
     token: () => Promise.reject(Object.assign(new Error(`their words`), { code })),
   })
-  expect(await check(failing('credential_refused'))).toEqual([{ level: 'error', message: 'their words', at: '/auth' }])
+  expect(await check(failing('credential_refused'))).toEqual([
+    { level: 'error', message: expect.stringMatching(/^their words It logs in as /), at: '/auth' },
+  ])
   await expect(check(failing('http_timeout'))).rejects.toThrow('their words')
 })

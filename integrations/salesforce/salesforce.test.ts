@@ -210,12 +210,14 @@ describe('signing in', () => {
     expect(outcome).toMatchObject({ outcome: 'unauthorized', message: expect.stringContaining(words) })
   })
 
-  test('a login that is refused: unauthorized with the vendor’s words', async () => {
+  test('a login that is refused: unauthorized with the vendor’s words, and whose login it is', async () => {
     await using plugin = await open({ auth: { ...secretAuth(fake), clientSecret: 'not-the-secret-0123456789' } })
     const [outcome] = await plugin.run('upsert', [{ event: person(1) }])
     expect(outcome).toMatchObject({
       outcome: 'unauthorized',
-      message: expect.stringContaining('invalid_client: invalid client credentials'),
+      message: expect.stringMatching(
+        /invalid_client: invalid client credentials\. It logs in as the run-as user of the app .*clientSecret/,
+      ),
     })
     expect(collections()).toEqual([])
   })

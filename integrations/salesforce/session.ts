@@ -39,14 +39,41 @@ export interface Call {
 /** Throws Refused, or what `ctx.token` and `ctx.http` throw. */
 export async function callOrg(ctx: Ctx, call: Call): Promise<HttpResponse> {
   const request = tokenRequest(ctx.config)
-  const token = await ctx.token(request)
+  const token = await tokenFor(ctx, request)
   const first = await send(ctx, call, token)
   if (first.status !== UNAUTHORIZED) return first
   const errors = apiErrors(first.body)
   if (errors.some(isPolicy)) throw new Refused(wordsOf(first, errors))
-  const again = await send(ctx, call, await ctx.token({ ...request, instead: token }))
-  if (again.status === UNAUTHORIZED) throw new Refused(wordsOf(again, apiErrors(again.body)))
+  const again = await send(ctx, call, await tokenFor(ctx, { ...request, instead: token }))
+  if (again.status === UNAUTHORIZED)
+    throw new Refused(`${wordsOf(again, apiErrors(again.body))} ${LOGINS[ctx.config.auth.flow](ctx.config.auth)}`)
   return again
+}
+
+/** Says whose login it is and what to do, where Salesforce only says that it is none. */
+async function tokenFor(ctx: Ctx, request: TokenRequest): Promise<AccessToken> {
+  try {
+    return await ctx.token(request)
+  } catch (error) {
+    const { code, message } = error as { code?: unknown; message: string }
+    if (code !== 'credential_refused') throw error
+    throw new Refused(`${message} ${LOGINS[ctx.config.auth.flow](ctx.config.auth)}`)
+  }
+}
+
+type Auth = Config['auth']
+
+/** The consumer key is no secret; its beginning is enough to find the app. */
+const appOf = ({ clientId }: Auth): string => `the app ${clientId.length > 12 ? `${clientId.slice(0, 12)}…` : clientId}`
+
+/** By flow: who logs in, and what has to be right at Salesforce. */
+const LOGINS: { readonly [Flow in Auth['flow']]: (auth: Auth) => string } = {
+  jwt: (auth) =>
+    `It logs in as ${auth.username ?? ''} through ${appOf(auth)}: let the app admit that user (Policies, admin approved users, and a permission set), and compare its certificate with privateKey, and audience (${auth.audience}) with the org.`,
+  client_credentials: (auth) =>
+    `It logs in as the run-as user of ${appOf(auth)}: look in its policies whether there is one, that user is active, and the flow enabled; compare clientSecret with the consumer secret.`,
+  refresh_token: (auth) =>
+    `It logs in as whoever approved ${appOf(auth)}: that approval was revoked or has expired, so approve the app again and put the new refresh token into auth.refreshToken.`,
 }
 
 export const originOf = ({ instanceUrl }: Pick<Config, 'instanceUrl'>): string => new URL(instanceUrl).origin

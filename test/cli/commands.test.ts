@@ -297,6 +297,11 @@ describe('plugins', () => {
       grants: expect.arrayContaining(['http host @config.url']),
     })
     expect((await cli('plugin', 'info', 'hey')).stdout).toMatch(/url +uri +yes/)
+    // Generated from the schema, however deep it goes.
+    const nested = (await cli('plugin', 'info', 'google-sheets')).stdout
+    expect(nested).toMatch(/^credentials\.private_key +secret +yes +- +PEM/m)
+    expect(nested).toMatch(/^columns\[\]\.type +"text" or "number" or .* no +"text"/m)
+    expect((await cli('plugin', 'info', 'salesforce')).stdout).toMatch(/^fields\.\*\.maxLength +integer +no/m)
     expect(await cli('plugin', 'info', 'bad')).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('is not valid JSON'),

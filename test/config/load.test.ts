@@ -236,7 +236,7 @@ describe('mistakes of structure refuse the file', () => {
       'a variable in a form',
       'forms:\n  f: { name: "${NAME}", fields: [] }\n',
       [
-        'manifold.yaml:2:14 forms.f.name environment variable NAME is not set → set NAME, or give a default: ${NAME:-...}',
+        'manifold.yaml:2:14 forms.f.name environment variable NAME is not set → set NAME before the hub starts, or give a default: ${NAME:-...}',
       ],
     ],
     [
@@ -350,7 +350,7 @@ describe('mistakes inside an installation set only that one aside', () => {
       /^manifold\.yaml:13:42 installations\[3\]\.when\.filter\["data\.budget"\]\.\$between .*\$between/,
     )
     expect(told[3]).toBe(
-      'manifold.yaml:17:12 installations[4].with.url environment variable CRM_URL is not set: ask the CRM team → set CRM_URL',
+      'manifold.yaml:17:12 installations[4].with.url environment variable CRM_URL is not set: ask the CRM team → set CRM_URL before the hub starts',
     )
   })
 })

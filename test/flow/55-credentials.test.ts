@@ -86,6 +86,13 @@ test('a refused credential: one alert with what to do, nothing dead; new setting
     },
   ])
 
+  const listed = await runCli(hub.dataDir, ['alerts', '--installation', 'crm', '--data', hub.dataDir])
+  expect(listed.stdout).toMatch(
+    /installation_disabled crm: credential: The receiver says: expired[^]*→ Mend the credential.*restart it/,
+  )
+  const none = await runCli(hub.dataDir, ['alerts', '--installation', 'other', '--data', hub.dataDir, '--json'])
+  expect(JSON.parse(none.stdout)).toMatchObject({ items: [] })
+
   await hub.writeConfig(configOf(receiver.url, GOOD))
   await until('all of them to arrive', () => taken(receiver), { accept: (list) => list.length >= 8 })
   await settled(hub)
