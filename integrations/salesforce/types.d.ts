@@ -28,19 +28,15 @@ export interface Config {
     readonly value: string
   }
   /** Field of the object → Mustache over data, form, response, event, meta; or {value, type}. */
-  readonly fields: {
-    readonly [name: string]:
-      | string
-      | {
-          readonly value: string
-          /** Default: text. */
-          readonly type?: 'text' | 'number' | 'boolean' | 'date' | 'datetime' | 'picklist' | 'multipicklist'
-          /** Longer text is cut here instead of being refused. */
-          readonly maxLength?: number
-          /** Without an answer the field is emptied; else it is left as it is. */
-          readonly clear?: boolean
-        }
-  }
+  readonly fields: { readonly [name: string]: string | {
+      readonly value: string
+      /** Default: text. */
+      readonly type?: 'text' | 'number' | 'boolean' | 'date' | 'datetime' | 'picklist' | 'multipicklist'
+      /** Longer text is cut here instead of being refused. */
+      readonly maxLength?: number
+      /** Without an answer the field is emptied; else it is left as it is. */
+      readonly clear?: boolean
+    } }
   readonly apiVersion: string
   /** Assignment rules: none, the active one, or the one with this id. They run at every repeat as well. */
   readonly autoAssign: boolean | string
@@ -77,19 +73,15 @@ export interface Settings {
     readonly value?: string
   }
   /** Field of the object → Mustache over data, form, response, event, meta; or {value, type}. */
-  readonly fields: {
-    readonly [name: string]:
-      | string
-      | {
-          readonly value: string
-          /** Default: text. */
-          readonly type?: 'text' | 'number' | 'boolean' | 'date' | 'datetime' | 'picklist' | 'multipicklist'
-          /** Longer text is cut here instead of being refused. */
-          readonly maxLength?: number
-          /** Without an answer the field is emptied; else it is left as it is. */
-          readonly clear?: boolean
-        }
-  }
+  readonly fields: { readonly [name: string]: string | {
+      readonly value: string
+      /** Default: text. */
+      readonly type?: 'text' | 'number' | 'boolean' | 'date' | 'datetime' | 'picklist' | 'multipicklist'
+      /** Longer text is cut here instead of being refused. */
+      readonly maxLength?: number
+      /** Without an answer the field is emptied; else it is left as it is. */
+      readonly clear?: boolean
+    } }
   readonly apiVersion?: string
   /** Assignment rules: none, the active one, or the one with this id. They run at every repeat as well. */
   readonly autoAssign?: boolean | string
