@@ -15,6 +15,8 @@ export const pluginFiles = (id: string, hub: string): Readonly<Record<string, st
     [TYPES_FILE]: pluginTypes(manifestSchema.parse(written)),
     'index.test.ts': TEST,
     'tsconfig.json': json(tsconfig(hub)),
+    // Without one of its own, `npm install` in here would add the package to a folder above: the hub's.
+    'package.json': json({ name: id, private: true, type: 'module' }),
     'README.md': readme(id),
   }
 }
@@ -163,6 +165,7 @@ installations:
 * \`index.ts\` is the code. It runs in a sandbox: no file system, no network but what the hub sends to the hosts of \`plugin.json\`.
 * \`types.d.ts\` is made from \`plugin.json\`: \`manifold plugin types .\` after each change there.
 * \`manifold plugin test .\` checks all of it in the sandbox and runs \`*.test.ts\`.
+* \`npm install <package>\` in here adds a package in pure JavaScript; the hub bundles it with the plugin.
 * \`manifold dev\` loads the plugin again whenever a file is saved.
 * Answers to fields that a form marks \`pii\` are left out until the installation says \`pii: true\`.
 * A receiver on this machine is reached when manifold.yaml says \`network: { allow: [127.0.0.1/32] }\`.

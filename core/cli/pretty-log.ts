@@ -7,7 +7,19 @@ type Fields = Readonly<Record<string, unknown>>
 
 const LEVELS: Readonly<Record<string, Style>> = { debug: 'dim', info: 'cyan', warn: 'yellow', error: 'red' }
 /** What the line itself has a place for. */
-const SHOWN = new Set(['level', 'time', 'msg', 'installation', 'plugin', 'at', 'fields', 'event', 'delivery', 'err'])
+const SHOWN = new Set([
+  'level',
+  'time',
+  'msg',
+  'installation',
+  'plugin',
+  'at',
+  'source',
+  'fields',
+  'event',
+  'delivery',
+  'err',
+])
 
 /** Takes lines of JSON, as the log writes them; one that is none is shown as it is. */
 export function prettyLog(terminal: Pick<Terminal, 'note'>): LogSink {
@@ -24,7 +36,7 @@ export function prettyLog(terminal: Pick<Terminal, 'note'>): LogSink {
 }
 
 function show(terminal: Pick<Terminal, 'note'>, fields: Fields): void {
-  const { level, time, msg, installation, plugin, at } = texts(fields)
+  const { level, time, msg, installation, plugin, at, source } = texts(fields)
   const ids = [fields['event'], fields['delivery']].filter((id) => typeof id === 'string')
   const more = {
     ...Object.fromEntries(Object.entries(fields).filter(([name]) => !SHOWN.has(name))),
@@ -44,7 +56,15 @@ function show(terminal: Pick<Terminal, 'note'>, fields: Fields): void {
     ' ',
     ...words,
   )
+  for (const line of markedLine(source, at)) terminal.note({ style: 'dim', text: `      ${line}` })
   for (const line of stackOf(fields['err'])) terminal.note({ style: 'dim', text: `      ${line}` })
+}
+
+/** The line that is wrong, with a mark below the column that the place ends in. */
+function markedLine(source: string, at: string): readonly string[] {
+  if (source === '') return []
+  const column = Number(/:(\d+)$/.exec(at)?.[1] ?? 1)
+  return [oneLine(source.replaceAll('\t', ' ')), `${' '.repeat(column - 1)}^`]
 }
 
 /** The way to an error, in the plugin's own files where they are known; else only what it says. */
@@ -60,11 +80,11 @@ const timeOfDay = (time: string): string => new Date(time).toTimeString().slice(
 
 const texts = (fields: Fields) =>
   Object.fromEntries(
-    (['level', 'time', 'msg', 'installation', 'plugin', 'at'] as const).map((name) => [
+    (['level', 'time', 'msg', 'installation', 'plugin', 'at', 'source'] as const).map((name) => [
       name,
       typeof fields[name] === 'string' ? fields[name] : '',
     ]),
-  ) as Record<'level' | 'time' | 'msg' | 'installation' | 'plugin' | 'at', string>
+  ) as Record<'level' | 'time' | 'msg' | 'installation' | 'plugin' | 'at' | 'source', string>
 
 function parsed(line: string): Fields | null {
   try {

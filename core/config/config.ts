@@ -16,6 +16,8 @@ export interface ConfigProblem {
   readonly path: string
   readonly message: string
   readonly hint: string | null
+  /** In a file of a plugin, which does not compile: whose, and the line itself. */
+  readonly source?: { readonly plugin: string; readonly lineText: string }
 }
 
 export interface InstallationConfig {

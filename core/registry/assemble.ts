@@ -176,7 +176,13 @@ const policyOf = ({ workspace, id, use, when, whenFails }: InstallationConfig): 
 /** Mistakes in the plugin's own files are told where they are: `manifold.yaml` is not what has to be mended. */
 function inOwnFiles({ id, use }: InstallationConfig, { failed }: Loading): readonly ConfigProblem[] {
   const path = `of the plugin "${use}", used by installation "${id}":`
-  return (failed.get(use)?.mistakes ?? []).map(({ text: message, ...place }) => ({ place, path, message, hint: null }))
+  return (failed.get(use)?.mistakes ?? []).map(({ text: message, lineText, ...place }) => ({
+    place,
+    path,
+    message,
+    hint: null,
+    source: { plugin: use, lineText },
+  }))
 }
 
 /**

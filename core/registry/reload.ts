@@ -5,7 +5,7 @@ import type { Authoring } from '../authoring.ts'
 import type { Clock } from '../clock.ts'
 import { rfc3339 } from '../clock.ts'
 import type { ConfigProblem, HubConfig } from '../config/config.ts'
-import { formatProblem } from '../config/format-problems.ts'
+import { formatPlace, formatProblem } from '../config/format-problems.ts'
 import { watchConfig } from '../config/watch.ts'
 import type { Watching } from '../config/watch.ts'
 import type { Limits } from '../limits.ts'
@@ -86,9 +86,11 @@ export function openReloader(deps: ReloaderDeps): Reloader {
   const refuse = (found: readonly ConfigProblem[]): void => {
     problems = found
     meter.configReload(false)
-    const where = found.map((problem) => formatProblem({ ...problem, hint: null }, process.cwd()))
+    tellUncompiled(found, logger)
+    const others = found.filter(({ source }) => source === undefined)
+    if (others.length === 0) return
     logger.error(
-      { problems: where },
+      { problems: others.map((problem) => formatProblem({ ...problem, hint: null }, process.cwd())) },
       'the configuration on disk was not taken over, the last good one goes on running; what a start would say: manifold config check',
     )
   }
@@ -170,6 +172,20 @@ function startOnly(first: HubConfig, now: HubConfig): readonly ConfigProblem[] {
 }
 
 const same = (a: Limits, b: Limits, name: keyof Limits): boolean => a[name] === b[name]
+
+/** Mistakes in plugins' own files, each once, whoever uses the plugin. */
+function tellUncompiled(found: readonly ConfigProblem[], logger: Logger): void {
+  const told = new Set<string>()
+  for (const { place, message, source } of found) {
+    const at = formatPlace(place, process.cwd())
+    if (source === undefined || told.has(`${at} ${message}`)) continue
+    told.add(`${at} ${message}`)
+    logger.error(
+      { plugin: source.plugin, at, source: source.lineText },
+      `does not compile: ${message}. What ran before goes on running`,
+    )
+  }
+}
 
 /** What of the plugins on disk does not run as it is there. */
 function tellWaiting({ pending }: Assembly, logger: Logger): void {

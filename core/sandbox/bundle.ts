@@ -96,7 +96,8 @@ async function run(request: BundleRequest, dir: string): Promise<Built> {
     if (errors.length > MESSAGES_MAX) lines.push(`and ${errors.length - MESSAGES_MAX} more`)
     const mistakes = errors.slice(0, MESSAGES_MAX).flatMap(({ location, text }) => {
       if (location === null) return []
-      return [{ file: join(request.dir, location.file), line: location.line, column: location.column + 1, text }]
+      const { file, line, column, lineText } = location
+      return [{ file: join(request.dir, file), line, column: column + 1, text, lineText }]
     })
     throw failure(request, lines.join('\n'), error, mistakes)
   }

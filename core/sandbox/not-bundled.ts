@@ -8,6 +8,8 @@ export interface SourceMistake {
   readonly line: number
   readonly column: number
   readonly text: string
+  /** The line itself. */
+  readonly lineText: string
 }
 
 export class NotBundled extends HubError {

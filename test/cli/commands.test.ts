@@ -1,7 +1,9 @@
 /** Commands that need no hub: what they print where, and how they end. */
+import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, realpath, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { EXIT_CODES, exitCodesTable } from '../../core/cli/exit-codes.ts'
@@ -211,6 +213,10 @@ describe('plugins', () => {
       'pluginDirs: [my-plugins]\ninstallations:\n  - { id: h, use: my-hook, with: { url: "https://x.example/hook", token: t } }\n',
     )
     expect((await cli('config', 'check')).code).toBe(0)
+    // Where npm would put a package that is installed from here, though a folder above is a package, too.
+    await writeFile(temp.file('package.json'), '{}')
+    const { stdout: prefix } = await promisify(execFile)('npm', ['prefix'], { cwd: temp.file('my-plugins/my-hook') })
+    expect(await realpath(prefix.trim())).toBe(await realpath(temp.file('my-plugins/my-hook')))
     expect((await cli('plugin', 'new', 'my-hook')).code).toBe(1)
     expect((await cli('plugin', 'new', '../evil')).code).toBe(2)
   })

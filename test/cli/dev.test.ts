@@ -102,11 +102,16 @@ it('what cannot be loaded leaves the code from before running, and is told with 
   const code = await readFile(temp.file(MAIN), 'utf8')
   await configure()
   await using dev = await startDev(temp.path)
-  const refused = dev.next({ msg: /was not taken over/ })
-  await writeFile(temp.file(MAIN), `${code}\nconst half = {`)
-  const { problems } = (await refused).line as { problems?: readonly string[] }
+  const refused = dev.next({ msg: /^does not compile: .+\. What ran before goes on running$/ })
+  await writeFile(temp.file(MAIN), `${code}\nconst half = {]`)
+  const lineNumber = code.split('\n').length + 1
   // Seen from the folder in which `dev` was started.
-  expect(problems).toEqual([expect.stringMatching(/^my-plugins\/\S+\/index\.ts:\d+:\d+ of the plugin "\S+", used by /)])
+  expect((await refused).line).toMatchObject({
+    level: 'error',
+    plugin: 'fresh',
+    at: `${MAIN}:${lineNumber}:15`,
+    source: 'const half = {]',
+  })
   await send(dev, 'Ada')
   expect((await receiver.received(1))[0]?.json()).toEqual({ form: 'Hello', answers: { name: 'Ada' } })
 })
