@@ -224,6 +224,8 @@ export const runDetail = runRow.extend({
   items: z.array(z.looseObject({ event_id: text, delivery_id: text, response_id: text, outcome: text })),
   input: z.unknown(),
   input_missing: text,
+  // A hub from before does not say it.
+  withheld: z.array(z.string()).default([]),
   requests: z.array(
     z.looseObject({
       method: z.string(),

@@ -66,6 +66,8 @@ export const show: Run = async (call) => {
   }
   section(call, 'about', run.items.map(run.kind === 'transform' ? lookText : itemText))
   section(call, 'input', [run.input_missing ?? JSON.stringify(run.input)])
+  if (run.withheld.length > 0)
+    line(`  without ${run.withheld.join(', ')}: marked pii, and the installation does not say pii: true`)
   section(call, 'logs', run.logs.map(logText))
   section(call, 'requests', run.requests.map(requestText))
   section(call, 'effects', run.effects.map(effectText))

@@ -110,6 +110,10 @@ const runDetail = runSchema
       description: "What the plugin's function got, looked up now: null when `input_missing` says why not.",
     }),
     input_missing: z.string().nullable(),
+    withheld: z.array(z.string()).openapi({
+      description:
+        'Keys of fields marked `pii` that the input leaves out, since the installation has no grant for them.',
+    }),
   })
   .openapi('RunDetail')
 
@@ -210,6 +214,7 @@ export function runRoutes(deps: Pick<HttpDeps, 'store' | 'runs'>): Route[] {
           effects,
           input: 'input' in shown ? shown.input : null,
           input_missing: 'missing' in shown ? shown.missing : null,
+          withheld: 'withheld' in shown ? shown.withheld : [],
         })
       },
     },

@@ -97,6 +97,17 @@ function dataText(event: LogEvent, view: FormView | undefined, pii: PiiGrant): s
 export const hiddenKeys = ({ piiKeys }: FormView, pii: PiiGrant): readonly string[] =>
   pii === true ? [] : piiKeys.filter((key) => !(Array.isArray(pii) && pii.includes(key)))
 
+/** Keys of what the event carries and `eventJson` leaves out, since the installation may not see it. */
+export function withheldKeys({ event, view, parts, pii }: EventJsonInput): readonly string[] {
+  if (!parts.includes('data') || event.data === null || pii === true) return []
+  const keysOf = (text: string): string[] => {
+    const data = JSON.parse(text) as { readonly properties?: object }
+    return Object.keys(event.type.startsWith('track.') ? (data.properties ?? {}) : data)
+  }
+  const left = new Set(keysOf(dataText(event, view, pii)))
+  return keysOf(event.data).filter((key) => !left.has(key))
+}
+
 /** Payloads that hold answers under their fields' keys; the rest (`form.changed`, `delivery.dead`, ...) hold the hub's own words. */
 const carriesAnswers = (type: string): boolean => type.startsWith('response.') || type.startsWith('plugin.')
 

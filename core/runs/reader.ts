@@ -9,6 +9,8 @@ import type { PrepareDeps } from '../delivery/prepare-run.ts'
 import { HubError } from '../errors.ts'
 import type { Delivery, RunRecord } from '../model.ts'
 import type { Installation } from '../registry/installation.ts'
+import { withheldKeys } from '../routing/event-json.ts'
+import { handlerType } from '../routing/match.ts'
 import type { RunInput } from '../sandbox/sandbox.ts'
 import type { Store } from '../storage/store.ts'
 import type { RunHistory } from './history.ts'
@@ -20,7 +22,13 @@ export interface RunReaderDeps extends Omit<PrepareDeps, 'store'> {
 }
 
 /** The input as the plugin's function got it, or why it cannot be shown. */
-export type ShownInput = { readonly input: Json } | { readonly missing: string }
+export type ShownInput =
+  | {
+      readonly input: Json
+      /** Keys of answers that it leaves out: fields marked `pii` that the installation has no grant for. */
+      readonly withheld: readonly string[]
+    }
+  | { readonly missing: string }
 
 /** What is more than rows of the store. */
 export interface RunReader {
@@ -42,7 +50,8 @@ async function shownInput(deps: RunReaderDeps, run: RunRecord): Promise<ShownInp
   const found = deps.roster.find(`${run.workspace}/${run.installation}`)
   if (found === undefined) return { missing: `There is no installation "${run.installation}" any more.` }
   try {
-    return { input: jsonOf(await inputOf(deps, run, found.installation)) }
+    const input = jsonOf(await inputOf(deps, run, found.installation))
+    return { input, withheld: await withheldOf(deps, run, found.installation) }
   } catch (error) {
     if (!(error instanceof HubError)) throw error
     return { missing: error.message }
@@ -68,6 +77,20 @@ async function inputOf(deps: RunReaderDeps, run: RunRecord, installation: Instal
   const repeats = new Map(run.attempt > 1 ? deliveries.map(({ id }) => [id, startedMs] as const) : [])
   const { input } = await prepare(deps, { installation, deliveries, runId, repeats })
   return theirs(input)
+}
+
+async function withheldOf(deps: RunReaderDeps, run: RunRecord, installation: Installation): Promise<readonly string[]> {
+  const { on, actions } = installation.plugin.manifest
+  const keys = new Set<string>()
+  for (const { eventId } of run.items) {
+    const event = eventId === null ? undefined : await deps.store.getEvent(run.workspace, eventId)
+    if (event === undefined) continue
+    const type = handlerType(on, event.type)
+    const parts = run.kind === 'action' ? actions[run.name]?.data : type === undefined ? [] : on[type]?.data
+    const view = await deps.formOf(event)
+    for (const key of withheldKeys({ event, view, parts: parts ?? [], pii: installation.pii })) keys.add(key)
+  }
+  return [...keys]
 }
 
 /** Today the manifest enqueues without asking the handler. */

@@ -96,6 +96,7 @@ test('a handler that fails: found by its event, with its lines, the place where 
     form: expect.objectContaining({ id: 'guests' }),
   })
   expect(JSON.stringify(shown['input'])).not.toContain('ada@private.example')
+  expect(shown['withheld']).toEqual(['email'])
   // And the terminal of whoever watches names the run.
   const told = hub.logs.filter(({ run }) => run === runs[1]?.id)
   expect(told.map(({ level }) => level)).toEqual(['info', 'warn'])
@@ -263,7 +264,14 @@ test('manifold runs: a table to find it, and a page that explains it', async () 
   const [run] = JSON.parse((await cli('list', '--event', event, '--json')).stdout).items as Run[]
   const page = await cli('show', String(run?.id))
   expect(page.code, page.stderr).toBe(0)
-  for (const part of ['error: plugin_threw', placeOf('throw new RangeError'), '"name":"boom"', 'saw boom', event])
+  for (const part of [
+    'error: plugin_threw',
+    placeOf('throw new RangeError'),
+    '"name":"boom"',
+    'saw boom',
+    'without email',
+    event,
+  ])
     expect(page.stdout).toContain(part)
   const ok = await cli('--installation', 'witness', '--kind', 'handler', '--json')
   const worked = (JSON.parse(ok.stdout).items as Run[]).find(({ outcome }) => outcome === 'ok')
