@@ -3,7 +3,16 @@
  * keeps can be made again at any time; nothing else in the hub depends on it.
  */
 import { defineNative } from 'manifold/plugin'
-import type { RouteResponse } from 'manifold/plugin'
+import type { RouteRequest, RouteResponse } from 'manifold/plugin'
+import type { Behaviour } from './behaviour/asking.ts'
+import { experiments } from './behaviour/experiments-question.ts'
+import { funnels } from './behaviour/funnels.ts'
+import { journeys } from './behaviour/journeys-question.ts'
+import { cohorts, retention } from './behaviour/retention.ts'
+import { answerBehaviour } from './behaviour/route.ts'
+import { segments } from './behaviour/segments.ts'
+import { features, heatmap } from './behaviour/usage.ts'
+import { userPage } from './behaviour/user.ts'
 import { openDatabase } from './engine/database.ts'
 import { openProjection } from './engine/projection.ts'
 import { openReaders } from './engine/readers.ts'
@@ -57,6 +66,12 @@ export default defineNative<Plugin>(async ({ config, dir, log, say }) => {
     const isThere = await within(WAIT_MS, tail.reached(head))
     return isThere ? answer() : behind(projection.applied(), head)
   }
+  const asked =
+    <Question>(from: 'body' | 'query', behaviour: Behaviour<Question>) =>
+    (request: RouteRequest): Promise<RouteResponse> =>
+      route(() =>
+        answerBehaviour(request, from, { behaviour, parts: { readers, projection, timezone: config.timezone } }),
+      )
   return {
     on: {
       'response.submitted': heard,
@@ -68,6 +83,15 @@ export default defineNative<Plugin>(async ({ config, dir, log, say }) => {
     },
     routes: {
       'POST /query': (request) => route(() => answerQuery(request, { asker, projection })),
+      'POST /funnels': asked('body', funnels),
+      'POST /retention': asked('body', retention),
+      'POST /cohorts': asked('body', cohorts),
+      'POST /journeys': asked('body', journeys),
+      'POST /segments': asked('body', segments),
+      'POST /experiments': asked('body', experiments),
+      'GET /features': asked('query', features),
+      'GET /heatmap': asked('query', heatmap),
+      'GET /users/{id}': asked('query', userPage),
       'GET /forms/{id}/metrics': (request) => route(() => answerMetrics(request, { metrics, projection })),
     },
     close: async () => {

@@ -61,6 +61,7 @@ test('a row holds what the event says in columns of its own, and who counts as o
     user_id: 'u',
     anonymous_id: 'a',
     visitor: 'u',
+    visitor_no: 0,
     session_id: 's',
     path: '/p',
     url: 'https://x.example/p',
@@ -96,13 +97,23 @@ test('a row holds what the event says in columns of its own, and who counts as o
   expect(projection.form('f')).toBeUndefined()
 })
 
-test('those about a form go with it, and those that come after stay', async () => {
+test('those about a form go with it, and those that come after stay; nobody is remembered of whom nothing is left', async () => {
   await using projected = await openProjected([])
   const { projection, database } = projected
-  const about = { data: { form_id: 'f' } }
+  const about = { data: { form_id: 'f', anonymous_id: 'only here' } }
   const gone: LoggedEvent = { seq: 3, id: 'evt_3', type: 'form.deleted', v: 1, at: AT, data: { id: 'f' } }
-  await projection.apply([tracked(1, 'click', about), tracked(2, 'click'), gone, tracked(4, 'click', about)], 4)
+  await projection.apply(
+    [
+      tracked(1, 'click', about),
+      tracked(2, 'click', { data: { anonymous_id: 'a' } }),
+      gone,
+      tracked(4, 'click', { data: { form_id: 'f', anonymous_id: 'b' } }),
+    ],
+    4,
+  )
   expect(await rowsOf(database.writer, 'SELECT seq FROM events ORDER BY seq')).toEqual([{ seq: 2 }, { seq: 4 }])
+  const visitors = await rowsOf(database.writer, 'SELECT visitor FROM visitors ORDER BY visitor')
+  expect(visitors).toEqual([{ visitor: 'a' }, { visitor: 'b' }])
 })
 
 test('what the hub keeps no longer goes', async () => {

@@ -2,7 +2,7 @@
 import type { FieldInfo } from 'manifold/plugin'
 
 /** What a filter or an aggregate needs to know of a column. */
-export type Kind = 'number' | 'text' | 'boolean' | 'list' | 'time'
+export type Kind = 'number' | 'text' | 'boolean' | 'list' | 'time' | 'json'
 
 export interface Column {
   /** As questions name it: `data.department`, `response.submitted_at`. */
@@ -18,6 +18,7 @@ const SQL_TYPES: Readonly<Record<Kind, string>> = {
   boolean: 'BOOLEAN',
   list: 'VARCHAR[]',
   time: 'TIMESTAMP',
+  json: 'JSON',
 }
 
 export const sqlType = (kind: Kind): string => SQL_TYPES[kind]

@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BIGINT, BOOLEAN, DOUBLE, DuckDBInstance, VARCHAR } from '@duckdb/node-api'
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { CREATE_EVENTS } from './event-table.ts'
+import { CREATE_EVENTS } from './event-columns.ts'
 
 /** What a question may put on disk, in memories. */
 const SPILL_FACTOR = 4
 
 /** Changes when the tables do; a file of another layout is made anew. */
-const LAYOUT = 4
+const LAYOUT = 5
 
 export interface DatabaseOptions {
   readonly dir: string
@@ -97,6 +97,9 @@ async function open(file: string, { memoryMb, dir }: DatabaseOptions): Promise<D
   }
 }
 
+/** The engine's STANDARD_VECTOR_SIZE. */
+const CHUNK_ROWS_MAX = 2_048
+
 export type Row = { readonly [column: string]: unknown }
 
 /** What may stand for a `$n` of a statement. */
@@ -116,4 +119,25 @@ export async function rowsOf(connection: DuckDBConnection, sql: string, values: 
         Object.entries(row).map(([name, value]) => [name, typeof value === 'bigint' ? Number(value) : value]),
       ),
     )
+}
+
+/**
+ * Hands on columns of numbers without nulls, a chunk of rows at a time. The arrays are used again for the next chunk.
+ */
+export async function scanNumbers(
+  connection: DuckDBConnection,
+  { sql, values }: { readonly sql: string; readonly values: Value[] },
+  each: (columns: readonly Float64Array[], rows: number) => void,
+): Promise<void> {
+  const result = await connection.stream(sql, values, values.map(typeOf))
+  const columns = Array.from({ length: result.columnCount }, () => new Float64Array(CHUNK_ROWS_MAX))
+  for (;;) {
+    const chunk = await result.fetchChunk()
+    if (chunk === null || chunk.rowCount === 0) return
+    for (const [n, column] of columns.entries()) {
+      const vector = chunk.getColumnVector(n)
+      for (let row = 0; row < chunk.rowCount; row += 1) column[row] = vector.getItem(row) as number
+    }
+    each(columns, chunk.rowCount)
+  }
 }

@@ -12,6 +12,7 @@
  * | `name` | VARCHAR, not null | what happened in the sender's words; the family where they said none |
  * | `user_id`, `anonymous_id` | VARCHAR | whom the sender knows, which browser or device it was |
  * | `visitor` | VARCHAR | `user_id`, else `anonymous_id`, else `session_id`, else the day's hash of the address: who counts as one. NULL: nobody can say; such rows belong to no visitor |
+ * | `visitor_no` | INTEGER | the visitor as a number, from 0 on, which questions about order and return sort by. NULL as `visitor` is |
  * | `session_id` | VARCHAR | the sender's own session, where it has one |
  * | `path`, `url`, `title` | VARCHAR | the page; `url` without query and fragment |
  * | `referrer_host` | VARCHAR | host of the page before |
@@ -29,6 +30,7 @@
  * Rows are added at the end, and taken out with their form or by age; nothing in a row ever changes.
  */
 import type { Json, LoggedEvent } from 'manifold/plugin'
+import type { Column, Kind } from './columns.ts'
 
 /** Columns in the table's order, with the engine's type of each. */
 export const EVENT_COLUMNS = {
@@ -41,6 +43,7 @@ export const EVENT_COLUMNS = {
   user_id: 'VARCHAR',
   anonymous_id: 'VARCHAR',
   visitor: 'VARCHAR',
+  visitor_no: 'INTEGER',
   session_id: 'VARCHAR',
   path: 'VARCHAR',
   url: 'VARCHAR',
@@ -67,6 +70,38 @@ export const EVENT_COLUMNS = {
 } as const
 export type EventColumn = keyof typeof EVENT_COLUMNS
 
+const COLUMN_LIST = Object.entries(EVENT_COLUMNS).map(([name, type]) => `${name} ${type}`)
+
+/** Each visitor's number stands beside, for those that come again. */
+export const CREATE_EVENTS = `CREATE TABLE IF NOT EXISTS events (${COLUMN_LIST.join(', ')});
+  CREATE TABLE IF NOT EXISTS visitors (visitor_no INTEGER, visitor VARCHAR)`
+
+const KINDS: { readonly [type: string]: Kind } = {
+  BIGINT: 'number',
+  INTEGER: 'number',
+  DOUBLE: 'number',
+  VARCHAR: 'text',
+  TIMESTAMP: 'time',
+}
+
+/** Keys of properties that questions may name; dots lead into objects. */
+const PROPERTY = /^properties((?:\.[\p{L}\p{N}_ :-]{1,100}){1,10})$/u
+
+/** The column that a question means: `path`, `properties.plan`. Undefined: events have no such thing. */
+export function eventColumn(path: string): Column | undefined {
+  const keys = PROPERTY.exec(path)?.[1]
+  if (keys !== undefined) {
+    const steps = keys
+      .slice(1)
+      .split('.')
+      .map((key) => `."${key}"`)
+    return { path, kind: 'json', name: `json_extract(properties, '$${steps.join('')}')` }
+  }
+  const type = Object.hasOwn(EVENT_COLUMNS, path) ? EVENT_COLUMNS[path as EventColumn] : 'JSON'
+  const kind = KINDS[type]
+  return kind === undefined ? undefined : { path, kind, name: path }
+}
+
 /** What the types of behaviour events begin with in the log. */
 const PREFIX = 'track.'
 
@@ -74,7 +109,7 @@ export const isTracked = ({ type }: Pick<LoggedEvent, 'type'>): boolean => type.
 
 type Part = { readonly [key: string]: Json }
 
-/** One event as a row; times are texts that the engine reads. */
+/** One event as a row, but for the number of its visitor; times are texts that the engine reads. */
 export function eventRow({
   seq,
   id,
@@ -82,7 +117,7 @@ export function eventRow({
   at,
   data = {},
   meta = {},
-}: LoggedEvent): Readonly<Record<EventColumn, Json>> {
+}: LoggedEvent): Readonly<Record<Exclude<EventColumn, 'visitor_no'>, Json>> {
   const family = type.slice(PREFIX.length)
   const part = (name: string): Part => (data[name] ?? {}) as Part
   const [page, context, campaign] = [part('page'), part('context'), part('campaign')]

@@ -1,6 +1,6 @@
 /** Connections that only read, beside the writer: a few, taken in turn, each use with a time limit. */
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { rowsOf } from './database.ts'
+import { rowsOf, scanNumbers } from './database.ts'
 import type { Database, Row, Value } from './database.ts'
 
 /** Took longer than it may. */
@@ -13,8 +13,15 @@ const CONNECTIONS = 2
 /** One statement; throws TooSlow once the time is up, between statements as well. */
 export type Ask = (sql: string, values?: Value[]) => Promise<Row[]>
 
+/** One statement of nothing but numbers, with rows too many to hold: `each` gets columns of them, good only for the call. */
+export type Scan = (
+  sql: string,
+  values: Value[],
+  each: (columns: readonly Float64Array[], rows: number) => void,
+) => Promise<void>
+
 export interface Readers {
-  run<T>(work: (ask: Ask) => Promise<T>): Promise<T>
+  run<T>(work: (ask: Ask, scan: Scan) => Promise<T>): Promise<T>
   close(): void
 }
 
@@ -38,9 +45,19 @@ export async function openReaders({ instance }: Database, timeoutMs: number): Pr
       }, timeoutMs)
       const tooSlow = (): TooSlow => new TooSlow(`the question takes longer than ${timeoutMs} ms`)
       try {
-        return await work(async (sql, values = []) => {
+        const inTime = (): void => {
           if (isLate) throw tooSlow()
+        }
+        const ask: Ask = async (sql, values = []) => {
+          inTime()
           return rowsOf(connection, sql, values)
+        }
+        return await work(ask, async (sql, values, each) => {
+          inTime()
+          await scanNumbers(connection, { sql, values }, (columns, rows) => {
+            inTime()
+            each(columns, rows)
+          })
         })
       } catch (error) {
         throw isLate ? tooSlow() : error

@@ -107,6 +107,7 @@ class Compiler {
 
   #equals(column: Column, value: unknown, at: string): string {
     const { name, kind } = column
+    if (kind === 'json') return this.#equalsJson(column, value, at)
     if (value === null) return `(${name} IS NULL)`
     if (kind === 'list') {
       if (Array.isArray(value)) return this.#sameList(column, value, at)
@@ -116,13 +117,25 @@ class Compiler {
     return operand === null ? FALSE : `(${name} = ${operand})`
   }
 
+  /** The value itself, or one of a list of them. */
+  #equalsJson(column: Column, value: unknown, at: string): string {
+    const { name } = column
+    if (value === null) return `(${name} IS NULL OR json_type(${name}) = 'NULL')`
+    const typed = typedAs(column, value)
+    if (typed === undefined) return this.#scalar(value, at)
+    const items = `(CASE WHEN json_type(${name}) = 'ARRAY' THEN json_extract(${name}, '$[*]') ELSE [] END)`
+    const item = this.#equals(typedAs({ ...column, name: 'x' }, value) ?? column, value, at)
+    return any([this.#equals(typed, value, at), `(len(list_filter(${items}, lambda x: ${item})) > 0)`])
+  }
+
   #sameList({ name }: Column, value: readonly unknown[], at: string): string {
     if (!value.every((each) => typeof each === 'string')) return FALSE
     if (value.length > IN_ITEMS_MAX) return this.#refuse(at, `has more than ${IN_ITEMS_MAX} items`)
     return `(${name} = [${value.map((each) => this.#text(each)).join(', ')}]::VARCHAR[])`
   }
 
-  #compares(column: Column, key: keyof typeof SIGNS, { value, at }: { value: unknown; at: string }): string {
+  #compares(given: Column, key: keyof typeof SIGNS, { value, at }: { value: unknown; at: string }): string {
+    const column = typedAs(given, value) ?? given
     const { name, kind } = column
     // null equals null, and is neither more nor less than anything.
     if (value === null) return key === '$gte' || key === '$lte' ? `(${name} IS NULL)` : FALSE
@@ -146,7 +159,7 @@ class Compiler {
     if (value.length > PATTERN_CHARS_MAX) return this.#refuse(at, `is longer than ${PATTERN_CHARS_MAX} characters`)
     if (options !== undefined && (typeof options !== 'string' || !/^[ims]*$/.test(options)))
       return this.#refuse(at, '$options may have i, m and s')
-    const { name, kind } = column
+    const { name, kind } = typedAs(column, value) ?? column
     if (kind !== 'text' && kind !== 'list') return FALSE
     // RE2: no pattern takes longer than the text is long. Its own flags mean what MongoDB's do; the engine's do not.
     const flags = [...new Set(options ?? '')].join('')
@@ -184,6 +197,26 @@ class Compiler {
   #refuse(pointer: string, detail: string): string {
     this.#context.mistakes.push({ pointer, detail })
     return FALSE
+  }
+}
+
+/** A JSON value has the type that it is compared with, or none at all. Other columns are what they are. */
+function typedAs(column: Column, value: unknown): Column | undefined {
+  if (column.kind !== 'json') return column
+  const { path, name } = column
+  if (typeof value === 'number') {
+    const isNumber = `json_type(${name}) IN ('UBIGINT', 'BIGINT', 'HUGEINT', 'DOUBLE')`
+    return { path, kind: 'number', name: `(CASE WHEN ${isNumber} THEN CAST(${name} AS DOUBLE) END)` }
+  }
+  if (typeof value === 'boolean') {
+    const isBoolean = `json_type(${name}) = 'BOOLEAN'`
+    return { path, kind: 'boolean', name: `(CASE WHEN ${isBoolean} THEN CAST(${name} AS BOOLEAN) END)` }
+  }
+  if (typeof value !== 'string') return undefined
+  return {
+    path,
+    kind: 'text',
+    name: `(CASE WHEN json_type(${name}) = 'VARCHAR' THEN json_extract_string(${name}, '$') END)`,
   }
 }
 

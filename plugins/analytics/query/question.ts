@@ -1,7 +1,8 @@
 /** The body of `POST /analytics/query`, read. Short forms of the first questions and the full form come to the same. */
 import { z } from 'zod'
-import { isZone } from './zone.ts'
+import { jsonOf, readAs } from './failure.ts'
 import { Refusal } from './refusal.ts'
+import { isZone } from './zone.ts'
 
 const FUNCTIONS = ['count', 'count_distinct', 'sum', 'avg', 'min', 'max', 'median', 'percentile', 'rate'] as const
 export const BUCKETS = ['minute', 'hour', 'day', 'week', 'month', 'quarter', 'year'] as const
@@ -88,21 +89,6 @@ export interface Question {
 
 /** Throws a Refusal that names every mistake. */
 export function readQuestion(body: string): Question {
-  let value: unknown
-  try {
-    value = JSON.parse(body)
-  } catch (error) {
-    throw new Refusal([{ pointer: '', detail: `is not valid JSON: ${(error as Error).message}` }])
-  }
-  const parsed = schema.safeParse(value)
-  if (!parsed.success) {
-    throw new Refusal(
-      parsed.error.issues.map(({ path: at, message }) => ({
-        pointer: at.map((key) => `/${String(key)}`).join(''),
-        detail: message,
-      })),
-    )
-  }
   const {
     aggregate: one,
     aggregates = {},
@@ -113,7 +99,7 @@ export function readQuestion(body: string): Question {
     to,
     order_by: orderBy,
     ...rest
-  } = parsed.data
+  } = readAs(schema, jsonOf(body))
   const single = typeof one === 'string' ? aggregateOf(one, field) : one
   const named = Object.entries(aggregates)
   if (single === undefined && named.length === 0)
@@ -141,9 +127,5 @@ export function readQuestion(body: string): Question {
 }
 
 function aggregateOf(fn: Aggregate['fn'], field: string | undefined): Aggregate {
-  const parsed = aggregate.safeParse(field === undefined ? { fn } : { fn, field })
-  if (parsed.success) return parsed.data
-  throw new Refusal(
-    parsed.error.issues.map(({ path: [key], message }) => ({ pointer: `/${String(key)}`, detail: message })),
-  )
+  return readAs(aggregate, field === undefined ? { fn } : { fn, field })
 }

@@ -1,12 +1,11 @@
 /** `POST /api/v2/analytics/query`. */
 import type { Json, RouteRequest, RouteResponse } from 'manifold/plugin'
 import type { Projection } from '../engine/projection.ts'
-import { TooSlow } from '../engine/readers.ts'
+import { failure } from './failure.ts'
 import { problem } from './problem.ts'
 import type { Answer, Asker } from './answer.ts'
 import { readQuestion } from './question.ts'
 import type { Question } from './question.ts'
-import { Refusal } from './refusal.ts'
 
 export interface QueryParts {
   readonly asker: Asker
@@ -23,19 +22,7 @@ export async function answerQuery(request: RouteRequest, { asker, projection }: 
     }
     return answered(question, await asker.ask(question, form), projection.applied())
   } catch (error) {
-    if (error instanceof Refusal) {
-      return problem(422, 'invalid_query', {
-        title: 'The question is not valid',
-        detail: error.message,
-        errors: error.mistakes.map(({ pointer, detail }) => ({ pointer, detail })),
-      })
-    }
-    if (error instanceof TooSlow)
-      return problem(422, 'query_too_slow', {
-        title: 'The question takes too long',
-        detail: `${error.message}; narrow it by time or filter, or raise queryTimeoutMs in manifold.yaml.`,
-      })
-    throw error
+    return failure(error)
   }
 }
 

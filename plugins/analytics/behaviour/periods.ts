@@ -1,0 +1,55 @@
+/** Days, weeks (from Monday) and months of a zone's calendar, numbered from one on. */
+import { cutsOf, localSql, offsetMs } from '../query/zone.ts'
+
+export const PERIODS = ['day', 'week', 'month'] as const
+export type Period = (typeof PERIODS)[number]
+
+const DAY_MS = 86_400_000
+const WEEK_DAYS = 7
+const MONTHS = 12
+/** 1970-01-01 was a Thursday, three days after a Monday. */
+const THURSDAY = 3
+
+export interface Calendar {
+  /** The number of the period that a time of UTC lies in; periods before the first have numbers below 0. */
+  numberOf(ms: number): number
+  /** The same as an INTEGER of SQL, for times up to `untilMs`. */
+  numberSql(column: string, untilMs: number): string
+  /** `2026-11-27` for days and weeks (their Monday), `2026-11` for months. */
+  nameOf(number: number): string
+}
+
+/** Number 0 is the period in which `fromMs` lies. */
+export function calendarOf(period: Period, zone: string, fromMs: number): Calendar {
+  const base = indexOf(period, wallMs(zone, fromMs))
+  return {
+    numberOf: (ms) => indexOf(period, wallMs(zone, ms)) - base,
+    numberSql: (column, untilMs) => {
+      // What lies before the first cut is in none of the periods, whichever offset it gets.
+      const local = localSql(column, cutsOf(zone, fromMs - WEEK_DAYS * DAY_MS, untilMs))
+      if (period === 'month') return `(year(${local}) * ${MONTHS} + month(${local}) - 1 - ${base})::INTEGER`
+      const days = `floor(epoch_ms(${local}) / ${DAY_MS})`
+      return period === 'day'
+        ? `(${days} - ${base})::INTEGER`
+        : `(floor((${days} + ${THURSDAY}) / ${WEEK_DAYS}) - ${base})::INTEGER`
+    },
+    nameOf: (number) => nameOf(period, base + number),
+  }
+}
+
+const wallMs = (zone: string, ms: number): number => ms + offsetMs(zone, ms)
+
+function indexOf(period: Period, wall: number): number {
+  const days = Math.floor(wall / DAY_MS)
+  if (period === 'day') return days
+  if (period === 'week') return Math.floor((days + THURSDAY) / WEEK_DAYS)
+  const date = new Date(wall)
+  return date.getUTCFullYear() * MONTHS + date.getUTCMonth()
+}
+
+function nameOf(period: Period, index: number): string {
+  if (period === 'month')
+    return new Date(Date.UTC(Math.floor(index / MONTHS), index % MONTHS)).toISOString().slice(0, 7)
+  const days = period === 'day' ? index : index * WEEK_DAYS - THURSDAY
+  return new Date(days * DAY_MS).toISOString().slice(0, 10)
+}

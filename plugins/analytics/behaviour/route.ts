@@ -1,0 +1,38 @@
+/** The routes of behaviour: read the question, answer it, and say how it was got. */
+import type { Json, RouteRequest, RouteResponse } from 'manifold/plugin'
+import type { Projection } from '../engine/projection.ts'
+import type { Readers } from '../engine/readers.ts'
+import { problem } from '../query/problem.ts'
+import { failure, jsonOf, readAs } from '../query/failure.ts'
+import type { Behaviour } from './asking.ts'
+
+export interface BehaviourParts {
+  readonly readers: Readers
+  readonly projection: Projection
+  readonly timezone: string
+}
+
+/** `body`: the question is the body of a POST; `query`: it is in the address. */
+export async function answerBehaviour<Question>(
+  request: RouteRequest,
+  from: 'body' | 'query',
+  { behaviour, parts }: { readonly behaviour: Behaviour<Question>; readonly parts: BehaviourParts },
+): Promise<RouteResponse> {
+  const { readers, projection, timezone } = parts
+  try {
+    const question = readAs(behaviour.schema, from === 'body' ? jsonOf(request.body) : request.query)
+    const startedMs = performance.now()
+    const asking = { timezone, nowMs: Date.now(), params: request.params }
+    const answer = await readers.run((ask, scan) => behaviour.answer(question, { ask, scan, ...asking }))
+    if (answer === null)
+      return problem(404, 'not_found', { title: 'There is no such thing', detail: 'Nobody of this id did anything.' })
+    const tookMs = Math.round((performance.now() - startedMs) * 1_000) / 1_000
+    const asOf = projection.applied()
+    return {
+      headers: { 'server-timing': `query;dur=${tookMs};desc="duckdb", log;desc="${asOf}"` },
+      json: { ...(answer as { [name: string]: Json }), meta: { engine: 'duckdb', took_ms: tookMs, as_of: asOf } },
+    }
+  } catch (error) {
+    return failure(error)
+  }
+}

@@ -1,0 +1,43 @@
+/** Reading questions, and answering those that cannot be answered. */
+import type { z } from 'zod'
+import type { RouteResponse } from 'manifold/plugin'
+import { TooSlow } from '../engine/readers.ts'
+import { problem } from './problem.ts'
+import { Refusal } from './refusal.ts'
+
+/** Throws a Refusal. */
+export function jsonOf(body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch (error) {
+    throw new Refusal([{ pointer: '', detail: `is not valid JSON: ${(error as Error).message}` }])
+  }
+}
+
+/** Throws a Refusal that names every mistake. */
+export function readAs<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  throw new Refusal(
+    parsed.error.issues.map(({ path, message }) => ({
+      pointer: path.map((key) => `/${String(key)}`).join(''),
+      detail: message,
+    })),
+  )
+}
+
+/** What whoever asked is told. Throws what is no fault of the question. */
+export function failure(error: unknown): RouteResponse {
+  if (error instanceof Refusal)
+    return problem(422, 'invalid_query', {
+      title: 'The question is not valid',
+      detail: error.message,
+      errors: error.mistakes.map(({ pointer, detail }) => ({ pointer, detail })),
+    })
+  if (error instanceof TooSlow)
+    return problem(422, 'query_too_slow', {
+      title: 'The question takes too long',
+      detail: `${error.message}; narrow it by time or filter, or raise queryTimeoutMs in manifold.yaml.`,
+    })
+  throw error
+}
