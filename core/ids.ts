@@ -8,6 +8,8 @@ export const ID_PREFIXES = {
   event: 'evt',
   delivery: 'dlv',
   key: 'key',
+  hook: 'hok',
+  note: 'nte',
   run: 'run',
   request: 'req',
   process: 'prc',

@@ -52,6 +52,8 @@ import { createRecentEvents } from './pump/recent-events.ts'
 import { createEmbeddedQueue } from './queue/embedded/queue.ts'
 import { openApprovalAlerts } from './registry/approval-alerts.ts'
 import { openApprovals } from './registry/approval.ts'
+import { hookCarriers } from './registry/hook-carrier.ts'
+import { openHooks } from './registry/hooks.ts'
 import { openApiKeys } from './registry/api-keys.ts'
 import { areasOf } from './registry/areas.ts'
 import { openTokens } from './registry/tokens.ts'
@@ -220,8 +222,11 @@ function openRooms(ground: Ground, first: Assembly, authoring: Authoring | undef
   const local = createEmbeddedQueue({ clock, logger, lanes: () => [], drainGraceMs: limits.drainGraceMs })
   const queue = ground.backend.queue(local, { logGrew: async () => ground.log.reach(await store.headSeq()) })
   closers.defer(() => queue.stop())
+  const hooks = openHooks(ground)
+  closers.defer(() => hooks.close())
   const capabilities = createRunCapabilities({
     store,
+    hooks,
     http,
     mail,
     clock,
@@ -286,7 +291,7 @@ function openRooms(ground: Ground, first: Assembly, authoring: Authoring | undef
     pump.heard(events)
   })
   const lanes = { engine, push, pump, scheduler, roster, checks, transforms, usage, parcels }
-  return { ...running, ...lanes, forms, formViews, breakers, http, mail, transformSandbox, apply }
+  return { ...running, ...lanes, forms, formViews, hooks, breakers, http, mail, transformSandbox, apply }
 }
 
 type Rooms = ReturnType<typeof openRooms>
@@ -364,6 +369,10 @@ function openDoor(ground: Ground, { settings, first, rooms, reloader, health, ob
     credentials,
     live,
     forms,
+    formViews: rooms.formViews,
+    hooks: rooms.hooks,
+    hookCarriers: hookCarriers(first.plugins, roster),
+    checkUrl: rooms.http.checkUrl,
     ...inlet,
     registry: openRegistryView({ ...rooms, ...ground.backend, cursorOf: pump.cursorOf, usageOf: anywhere.usage }),
     processes: () => ground.backend.fleet.members(),

@@ -3,6 +3,8 @@ import type { Checked } from './checked.ts'
 import type { Json, Outcome } from './contract/index.ts'
 
 export type { CheckFinding, Checked } from './checked.ts'
+export { HOOK_SOURCES } from './hook.ts'
+export type { Hook, HookSource, ResponseNote } from './hook.ts'
 
 /** The tenant. Every row belongs to one; nothing crosses it. */
 export type WorkspaceId = string & { readonly __brand?: 'workspace' }

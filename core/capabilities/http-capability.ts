@@ -38,6 +38,8 @@ export interface HttpCall {
   /** The most this request may take; the hub's own limit holds as well. */
   readonly timeoutMs: number
   readonly trace: HttpTrace
+  /** Of a receiver that shares its host with others and is no concern of theirs: it has a breaker of its own. */
+  readonly circuit?: string
 }
 
 /** Sends one request for a plugin and answers `{status, headers, body, truncated}`. Throws HubError. */
@@ -62,8 +64,9 @@ export async function exchange(deps: HttpCapabilityDeps, call: ExchangeCall): Pr
   const denied = deps.allowed(method, target.url)
   if (denied !== null)
     throw target.sealed ? new HubError(denied.code, 'The manifest does not grant this method and host.') : denied
-  trace.lastHost = target.url.host
-  const openMs = deps.breakerOpenMs(target.url.host)
+  const host = call.circuit === undefined ? target.url.host : `${target.url.host}#${call.circuit}`
+  trace.lastHost = host
+  const openMs = deps.breakerOpenMs(host)
   if (openMs !== null) {
     const message = `${target.url.host} failed repeatedly; the next attempt is in ${Math.ceil(openMs / 1000)} s.`
     throw new HubError('breaker_open', message, { retryAfterMs: openMs })
@@ -73,7 +76,7 @@ export async function exchange(deps: HttpCapabilityDeps, call: ExchangeCall): Pr
   const startMs = deps.monotonicMs()
   const record = (end: ExchangeEnd): void => {
     const durationMs = deps.monotonicMs() - startMs
-    trace.hosts.push(target.url.host)
+    trace.hosts.push(host)
     trace.exchanges.push(recordExchange({ sent, end, durationMs, mask: deps.mask, bytesMax: deps.recordedBytesMax }))
   }
   trace.begun += 1

@@ -20,8 +20,12 @@
  *   submit          SubmitRequest of the contract              {result, responseId, message, problems}
  *   forms.get       {id}                                       FormInfo, or undefined
  *   forms.ensure    {id, name, fields}                         FormInfo
+ *   hooks.list      {event, form?, after?}                     {items, next}
+ *   hooks.get       {id}                                       HookInfo, or undefined
+ *   hooks.note      {id, reason}                               nothing
+ *   hooks.remove    {id, reason}                               boolean
  *
- * The last four are of routes: they are about a request, or take part in the inlet.
+ * verify, submit and forms are of routes: they are about a request, or take part in the inlet.
  *
  * The same arguments may come as a list in this order (`["key"]`), which is how a call of `ctx.kv.get(key)` reads.
  */
@@ -39,7 +43,9 @@ import { argumentReader, type Args } from './arguments.ts'
 import { sendEmail, type ActFor } from './email-capability.ts'
 import { httpAllowance } from './grants.ts'
 import type { GuardedHttp } from './guarded-http.ts'
-import { callHttp, type HttpCapabilityDeps, type HttpTrace } from './http-capability.ts'
+import { getHook, hookIn, hookTarget, listHooks, noteHook, removeHook } from './hooks-capability.ts'
+import type { HooksScope } from './hooks-capability.ts'
+import { callHttp, type HttpCall, type HttpCapabilityDeps, type HttpTrace } from './http-capability.ts'
 import type { MailServer } from './mail-server.ts'
 import { ensureForm, getForm, submitAnswers } from './inlet.ts'
 import { createMask, type Mask } from './mask.ts'
@@ -59,6 +65,8 @@ export interface CapabilityDeps {
   readonly limits: Limits
   /** Milliseconds until the next probe when the breaker of this installation and host is open, else null. */
   readonly breakers?: { check(installationKey: string, host: string): number | null }
+  /** Absent: there are none. */
+  readonly hooks?: HooksScope['hooks']
   /** The form as it is now, with the fields that are or ever were `pii`. */
   readonly formOf: (workspace: WorkspaceId, formId: string) => Promise<FormView | undefined> | FormView | undefined
 }
@@ -214,14 +222,41 @@ const CAPABILITIES = {
     names: [],
     serve: (args, scope) => ensureForm(args, scope.installation, routeOf(scope, 'forms')),
   },
+  'hooks.list': { names: [], serve: (args, scope) => listHooks(args, hooksScope(scope)) },
+  'hooks.get': { names: ['id'], serve: (args, scope) => getHook(args, hooksScope(scope)) },
+  'hooks.note': { names: ['id', 'reason'], serve: (args, scope) => noteHook(args, hooksScope(scope)) },
+  'hooks.remove': { names: ['id', 'reason'], serve: (args, scope) => removeHook(args, hooksScope(scope)) },
 } as const satisfies Record<string, Capability>
 
 type CapabilityName = keyof typeof CAPABILITIES
 
 function serveHttp(args: Args, scope: RunScope, trace: HttpTrace): Promise<Json> {
   const wantedMs = args.optionalNumber('timeoutMs') ?? scope.deps.limits.httpTimeoutMs
-  return callHttp(scope.prepared.http, { request: args.all, timeoutMs: withinRun(scope, wantedMs), trace })
+  const call = { request: args.all, timeoutMs: withinRun(scope, wantedMs), trace }
+  const hook = hookIn(args.all['url'])
+  return hook === undefined ? callHttp(scope.prepared.http, call) : callHook(hook, call, scope)
 }
+
+/** To where a hook is, whatever the manifest's hosts are; its breaker is its own. */
+async function callHook(id: string, call: HttpCall, scope: RunScope): Promise<Json> {
+  const url = await hookTarget(id, hooksScope(scope))
+  const allowed = (method: string): HubError | null =>
+    method === 'POST' ? null : new HubError('capability_denied', 'http: a hook is sent to by POST.')
+  return callHttp({ ...scope.prepared.http, allowed }, { ...call, request: { ...call.request, url }, circuit: id })
+}
+
+const NO_HOOKS: HooksScope['hooks'] = {
+  get: () => Promise.resolve(undefined),
+  list: () => Promise.resolve({ items: [], next: null }),
+  note: () => {},
+  remove: () => Promise.resolve(false),
+}
+
+const hooksScope = ({ deps, installation, context }: RunScope): HooksScope => ({
+  hooks: deps.hooks ?? NO_HOOKS,
+  installation,
+  isAction: context.actFor !== undefined,
+})
 
 function withinRun({ context, deps }: RunScope, wantedMs: number): number {
   return context.deadlineMs === undefined ? wantedMs : Math.min(wantedMs, context.deadlineMs - deps.clock.nowMs())

@@ -1,12 +1,13 @@
 /** `manifold keys create|list|revoke`: asks the running hub; works on the database itself when none runs. */
 import type { ApiKeys } from '../registry/api-keys.ts'
-import type { ApiKeyRow } from '../storage/store.ts'
+import type { ApiKeyRow, Store } from '../storage/store.ts'
 import type { Call, Run } from './call.ts'
 import { expiryOption, settingsOf } from './call.ts'
+import { confirm } from './confirm.ts'
 import { CliError } from './exit-codes.ts'
 import { connect, hasHub } from './hub-client.ts'
 import type { KeyRow } from './rows.ts'
-import { anything, keyList, keyMade } from './rows.ts'
+import { anything, hookList, keyList, keyMade } from './rows.ts'
 
 export const create: Run = async (call) => {
   const { SCOPES, isScope } = await import('../model.ts')
@@ -58,11 +59,39 @@ export const list: Run = async (call) => {
 
 export const revoke: Run = async (call) => {
   const [id = ''] = call.args
-  if (hasHub(call)) await connect(call).request('DELETE', `/api/v2/keys/${encodeURIComponent(id)}`, { as: anything })
-  else if (!(await withKeys(await existing(call), (keys, workspace) => keys.revoke(workspace, id))))
+  if (hasHub(call)) await revokeAt(call, id)
+  else if (
+    !(await withKeys(await existing(call), (keys, workspace, store) => revokeIn(call, id, { keys, workspace, store })))
+  )
     throw new CliError('failed', `There is no key "${id}" in force.`, 'manifold keys list shows them')
   if (call.options['json']) return call.terminal.json({ id, revoked: true })
   call.terminal.say(`Key ${id} is revoked.`)
+}
+
+async function revokeAt(call: Call, id: string): Promise<void> {
+  const hub = connect(call)
+  const hooks = await hub.list('/api/v2/hooks', { key: id }, { as: hookList, limit: HOOKS_COUNTED_MAX })
+  await confirmHooks(call, hooks.items.length)
+  await hub.request('DELETE', `/api/v2/keys/${encodeURIComponent(id)}?force=true`, { as: anything })
+}
+
+async function revokeIn(
+  call: Call,
+  id: string,
+  { keys, workspace, store }: { readonly keys: ApiKeys; readonly workspace: string; readonly store: Store },
+): Promise<boolean> {
+  await confirmHooks(call, await store.countHooks(workspace, id))
+  return keys.revoke(workspace, id)
+}
+
+/** As many as a workspace can have. */
+const HOOKS_COUNTED_MAX = 1_000
+
+/** Zaps and the like would stop without a word. */
+async function confirmHooks(call: Call, count: number): Promise<void> {
+  if (count === 0) return
+  const what = count === 1 ? '1 hook uses this key and stops' : `${count} hooks use this key and stop`
+  await confirm(call, `${what} until they are connected with another one (Zapier, Make, n8n).`)
 }
 
 function stateOf(key: KeyRow): string {
@@ -94,7 +123,10 @@ async function existing(call: Call): Promise<Call> {
   )
 }
 
-async function withKeys<T>(call: Call, use: (keys: ApiKeys, workspace: string) => Promise<T>): Promise<T> {
+async function withKeys<T>(
+  call: Call,
+  use: (keys: ApiKeys, workspace: string, store: Store) => Promise<T>,
+): Promise<T> {
   const [{ openApiKeys }, { DEFAULT_WORKSPACE }, { systemClock }, { storageOf }, { quietLogger }] = await Promise.all([
     import('../registry/api-keys.ts'),
     import('../model.ts'),
@@ -106,7 +138,7 @@ async function withKeys<T>(call: Call, use: (keys: ApiKeys, workspace: string) =
   try {
     const keys = openApiKeys({ store, clock: systemClock, logger: quietLogger, extraKeys: [] })
     try {
-      return await use(keys, DEFAULT_WORKSPACE)
+      return await use(keys, DEFAULT_WORKSPACE, store)
     } finally {
       await keys.close()
     }

@@ -258,6 +258,9 @@ export const keyMade = keyRow.extend({ key: z.string() })
 
 export const keyList = z.looseObject({ items: z.array(keyRow) })
 
+/** Hooks, as far as they are counted. */
+export const hookList = z.looseObject({ items: z.array(z.looseObject({ id: z.string() })), next_cursor: text })
+
 export const receipt = z.looseObject({ id: z.string(), status: z.string(), event_id: z.string() })
 
 export const formFields = z.looseObject({

@@ -185,6 +185,7 @@ export const KEYS: Group = {
       summary: 'end a key at once',
       load: async () => (await import('./keys.ts')).revoke,
       ...ASK,
+      options: [YES],
     },
   ],
 }

@@ -1,4 +1,5 @@
 /** Requests of a plugin, and the secrets it can place into them but never read. */
+import type { HookRef } from './hooks.ts'
 import type { Json } from './json.ts'
 
 /** A secret the plugin may place into a request but never read. */
@@ -63,7 +64,7 @@ export interface AccessToken extends SecretRef {
 
 export interface HttpRequest {
   readonly method?: string
-  readonly url: Sealable
+  readonly url: Sealable | HookRef
   readonly headers?: { readonly [name: string]: Sealable }
   /** Sent as given. */
   readonly body?: string

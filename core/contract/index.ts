@@ -14,18 +14,22 @@
  *   transform     a plugin's function for a response before it is stored: keeps, changes, flags or rejects it
  *   check         a plugin's function that looks at its credentials and settings, and changes nothing in the hub
  *   quarantine    where flagged and rejected responses wait until somebody releases or discards them
+ *   hook          a program outside that asked to be sent events; a plugin with the permission carries them out
  *   capability    something the host does for the plugin when manifest and admin both allow it
  *   sealed        a value the plugin can place but never read; the host fills it in
  */
 import type { Finding } from './check.ts'
 import type { EmailAnswer, EmailMessage } from './email.ts'
+import type { Hooks } from './hooks.ts'
 import type { AccessToken, HttpRequest, HttpResponse, SecretRef, TokenRequest } from './http.ts'
 import type { Json } from './json.ts'
+import type { Kv } from './kv.ts'
 import type { NativeServices } from './native.ts'
 import type { Outcome } from './outcome.ts'
 import type {
   FieldInfo,
   Forms,
+  ResponseInfo,
   RouteRequest,
   RouteResponse,
   SubmitRequest,
@@ -38,6 +42,10 @@ import type { Verdict } from './transform.ts'
 export type { Finding } from './check.ts'
 export { collectDigest, countForDigest, type Digest } from './digest.ts'
 export type { EmailAnswer, EmailMessage } from './email.ts'
+export { flatEvent, flatResponse } from './flat.ts'
+export type { Flat, FlatOptions, FlatSource } from './flat.ts'
+export { HOOK_EVENTS } from './hooks.ts'
+export type { HookEvent, HookInfo, HookRef, Hooks } from './hooks.ts'
 export type {
   AccessToken,
   HttpRequest,
@@ -50,6 +58,7 @@ export type {
   TokenRequest,
 } from './http.ts'
 export type { Json } from './json.ts'
+export type { Kv } from './kv.ts'
 export type { LoggedEvent, NativeServices } from './native.ts'
 export { ambiguous, classify, dead, delivered, retry, send, unauthorized } from './outcome.ts'
 export type { FinalOutcome, Outcome, SendOutcome } from './outcome.ts'
@@ -58,6 +67,7 @@ export type {
   FieldWish,
   FormInfo,
   Forms,
+  ResponseInfo,
   RouteRequest,
   RouteResponse,
   SubmitRequest,
@@ -107,22 +117,6 @@ export interface EnqueueOptions {
   readonly paceBy?: string
   /** Not before this many milliseconds from now. */
   readonly delayMs?: number
-}
-
-export interface Kv {
-  get(key: string): Promise<Json | undefined>
-  set(key: string, value: Json, options?: { ttlMs?: number }): void
-  delete(key: string): void
-  /** Keys with this prefix in order, at most 1000 a call. */
-  list(prefix: string, after?: string): Promise<{ keys: string[]; next: string | null }>
-}
-
-export interface ResponseInfo {
-  readonly id: string
-  readonly formId: string
-  readonly status: 'partial' | 'completed'
-  readonly data: { readonly [key: string]: Json }
-  readonly submittedAt: string | null
 }
 
 type LogFn = (message: string, fields?: { readonly [key: string]: Json }) => void
@@ -178,6 +172,8 @@ export interface Context<C = { readonly [key: string]: Json }> {
   /** Of routes only: makes a response of answers that came with this request. */
   submit(request: SubmitRequest): Promise<Submitted>
   readonly forms: Forms
+  /** Who asked to be sent events; for handlers and actions. */
+  readonly hooks: Hooks
   /** Appends an event of type `plugin.<your id>.<name>` to the log. */
   emit(name: string, data: { readonly [key: string]: Json }): void
   /** Adds to a named counter of this installation, 2^53 at most in one step. There may be 10,000 names. */

@@ -96,6 +96,15 @@ export interface FieldWish {
   readonly max?: number
 }
 
+/** A stored response, as plugins may read it. */
+export interface ResponseInfo {
+  readonly id: string
+  readonly formId: string
+  readonly status: 'partial' | 'completed'
+  readonly data: { readonly [key: string]: Json }
+  readonly submittedAt: string | null
+}
+
 /** A form as `ctx.forms` shows it. */
 export interface FormInfo {
   readonly id: string

@@ -17,10 +17,12 @@ import { formRoutes } from './forms.ts'
 import { openGate } from './gate.ts'
 import type { Gate } from './gate.ts'
 import { healthRoutes } from './health.ts'
+import { hookRoutes } from './hooks.ts'
 import { htmlFormRoutes } from './html-form.ts'
 import { installationRoutes } from './installations.ts'
 import { keyRoutes } from './keys.ts'
 import { openApiText } from './openapi.ts'
+import { noteRoutes } from './notes.ts'
 import { pluginApiRoutes, pluginDoorRoutes } from './plugin-door.ts'
 import { pluginRoutes } from './plugins.ts'
 import { answerable, problemResponse } from './problem.ts'
@@ -46,6 +48,7 @@ export function allRoutes(deps: HttpDeps): readonly Route[] {
   const routes: Route[] = [
     ...submitRoutes(deps, addresses),
     ...responseRoutes(deps),
+    ...noteRoutes(deps),
     ...quarantineRoutes(deps),
     ...htmlFormRoutes(deps, addresses),
     ...formRoutes(deps),
@@ -60,6 +63,7 @@ export function allRoutes(deps: HttpDeps): readonly Route[] {
     ...runRoutes(deps),
     ...installationRoutes(deps),
     ...pluginRoutes(deps),
+    ...hookRoutes(deps),
     ...keyRoutes(deps),
     ...processRoutes(deps),
     ...healthRoutes(deps),

@@ -3,7 +3,9 @@ import type { Clock } from '../clock.ts'
 import type { RouteResponse } from '../contract/index.ts'
 import type { Control } from '../delivery/control.ts'
 import type { Collector } from '../ingest/events/collector.ts'
+import type { HubError } from '../errors.ts'
 import type { FormCache } from '../ingest/form-cache.ts'
+import type { FormViews } from '../ingest/form-views.ts'
 import type { ByPlugin } from '../ingest/by-plugin.ts'
 import type { Receiver } from '../ingest/receive.ts'
 import type { BoundCalls } from '../fleet/anywhere.ts'
@@ -15,6 +17,8 @@ import type { LogEvent, WorkspaceId } from '../model.ts'
 import type { Readiness } from '../observe/health.ts'
 import type { Logger, Meter } from '../observe/observe.ts'
 import type { ApiKeys } from '../registry/api-keys.ts'
+import type { HookCarriers } from '../registry/hook-carrier.ts'
+import type { HookBook } from '../registry/hooks.ts'
 import type { ArrivedRequest } from '../registry/route-wire.ts'
 import type { Credentials } from '../registry/tokens.ts'
 import type { ConfigState } from '../registry/reload.ts'
@@ -55,6 +59,11 @@ export interface HttpDeps {
   /** The log for those who follow it. */
   readonly live: Live
   readonly forms: FormCache
+  readonly formViews: Pick<FormViews, 'newest'>
+  readonly hooks: HookBook
+  readonly hookCarriers: HookCarriers
+  /** Why nothing may be sent to this URL now; null: it may. */
+  readonly checkUrl: (url: string) => Promise<HubError | null>
   readonly receiver: Receiver
   readonly collector: Collector
   /** Takes what a plugin submitted and its form did not take. */

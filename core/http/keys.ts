@@ -6,7 +6,7 @@ import type { ApiKeyRow } from '../storage/store.ts'
 import { readJson } from './body.ts'
 import type { HttpDeps } from './deps.ts'
 import { instant, pageOf } from './paging.ts'
-import { json, noContent, readBodyAs } from './route.ts'
+import { json, noContent, readBodyAs, readQuery } from './route.ts'
 import type { Route } from './route.ts'
 
 const keySchema = z
@@ -45,8 +45,14 @@ const keyWire = (row: ApiKeyRow): z.output<typeof keySchema> => ({
   revoked_at: row.revokedAt,
 })
 
+const revokeQuery = z.object({ force: z.enum(['true', 'false']).default('false') })
+
+/** What somebody who is about to revoke a key has to know. */
+const hooksStop = (count: number): string =>
+  `${count === 1 ? '1 hook uses' : `${count} hooks use`} this key (Zapier, Make, n8n) and would stop: GET /api/v2/hooks?key= shows them. Connect them with another key first, or revoke it with ?force=true.`
+
 /** Every route of keys. */
-export function keyRoutes(deps: Pick<HttpDeps, 'keys' | 'limits' | 'clock' | 'version'>): Route[] {
+export function keyRoutes(deps: Pick<HttpDeps, 'keys' | 'limits' | 'clock' | 'version' | 'store'>): Route[] {
   return [
     {
       method: 'GET',
@@ -107,8 +113,18 @@ export function keyRoutes(deps: Pick<HttpDeps, 'keys' | 'limits' | 'clock' | 've
       method: 'DELETE',
       path: '/api/v2/keys/{id}',
       access: 'admin',
-      doc: { tag: 'Keys', summary: 'Revoke an API key', responses: { 204: { description: 'Revoked' } } },
+      doc: {
+        tag: 'Keys',
+        summary: 'Revoke an API key',
+        description:
+          'While hooks use it, 409 says how many; `?force=true` revokes it all the same. Nothing is sent to those hooks from then on, until their subscriber asks again with another key.',
+        query: revokeQuery,
+        responses: { 204: { description: 'Revoked' } },
+      },
       handler: async (call) => {
+        const { force } = readQuery(call, revokeQuery)
+        const count = force === 'true' ? 0 : await deps.store.countHooks(call.principal.workspace, call.param('id'))
+        if (count > 0) throw new HubError('conflict', hooksStop(count))
         if (!(await deps.keys.revoke(call.principal.workspace, call.param('id'))))
           throw new HubError('not_found', `There is no key "${call.param('id').slice(0, 100)}" in force.`)
         return noContent(call)

@@ -59,6 +59,12 @@ export function makeContext(run: NativeRun, { installation, config, asked, call 
       get: (id) => call('forms.get', { id }) as ReturnType<Context['forms']['get']>,
       ensure: ask('forms.ensure'),
     },
+    hooks: {
+      list: ask('hooks.list'),
+      get: (id) => call('hooks.get', { id }) as ReturnType<Context['hooks']['get']>,
+      note: (id, reason) => call('hooks.note', { id, reason }) as ReturnType<Context['hooks']['note']>,
+      remove: (id, reason) => call('hooks.remove', { id, reason }) as ReturnType<Context['hooks']['remove']>,
+    },
     emit: (name, data) => void emit.push({ name, data }),
     tally: (name, by = 1) => void tally.push({ name, by }),
     tallies: (prefix = '') => call('tallies', { prefix }) as ReturnType<Context['tallies']>,

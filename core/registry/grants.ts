@@ -9,7 +9,7 @@ const SECRET = 'secret '
  * for what the plugin's code never sees, which is a promise: there, less is what needs approval.
  */
 export function grantsOf(manifest: Manifest): readonly string[] {
-  const { http, email, kv, responses, emit, submit, forms } = manifest.permissions
+  const { http, email, kv, responses, emit, submit, forms, hooks } = manifest.permissions
   const lines = new Set<string>()
   for (const host of http?.hosts ?? []) lines.add(`http host ${host}`)
   for (const method of http?.methods ?? []) lines.add(`http method ${method}`)
@@ -19,6 +19,7 @@ export function grantsOf(manifest: Manifest): readonly string[] {
   if (emit) lines.add('emit')
   if (submit) lines.add('submit')
   if (forms) lines.add('forms')
+  if (hooks) lines.add('hooks')
   for (const [type, { data }] of Object.entries(manifest.on)) {
     lines.add(`event ${type}`)
     for (const part of data) lines.add(`event ${type}: ${part}`)

@@ -184,8 +184,12 @@ export const manifestSchema = z.strictObject({
       emit: z.boolean().default(false),
       submit: z.boolean().default(false).describe('Its routes may submit responses.'),
       forms: z.boolean().default(false).describe('Its routes may read forms, make new ones and add fields to them.'),
+      hooks: z
+        .boolean()
+        .default(false)
+        .describe('It carries out the hooks of the workspace: it may see who wants which event, and send to them.'),
     })
-    .default({ kv: false, responses: false, emit: false, submit: false, forms: false }),
+    .default({ kv: false, responses: false, emit: false, submit: false, forms: false, hooks: false }),
   config: z
     .record(z.string(), z.unknown())
     .default({ type: 'object', properties: {}, additionalProperties: false })

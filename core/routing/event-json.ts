@@ -2,6 +2,7 @@
  * An event of the log as JSON text for a plugin, with exactly the parts its manifest names. The payload is spliced in
  * as it was stored; it is parsed only when a field has to be taken out.
  */
+import type { FieldInfo } from '../contract/index.ts'
 import type { LogEvent, Field, Form } from '../model.ts'
 import type { EventDataName } from '../registry/manifest.ts'
 
@@ -64,7 +65,8 @@ function formText(form: Form): string {
   return text
 }
 
-const fieldInfo = (field: Field): object => ({
+/** A field as plugins see it. */
+export const fieldInfo = (field: Field): FieldInfo => ({
   key: field.key,
   label: field.label,
   type: field.type,

@@ -26,6 +26,10 @@ const CAPABILITIES: ReadonlySet<string> = new Set<keyof CapabilityCalls>([
   'submit',
   'forms.get',
   'forms.ensure',
+  'hooks.list',
+  'hooks.get',
+  'hooks.note',
+  'hooks.remove',
 ])
 const LOG_LEVELS: ReadonlySet<unknown> = new Set(['debug', 'info', 'warn', 'error'])
 const FIELDS_CHARS_MAX = 4_096

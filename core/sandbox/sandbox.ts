@@ -18,6 +18,9 @@ import type {
   ResponseInfo,
   RouteRequest,
   RouteResponse,
+  HookInfo,
+  HookRef,
+  Hooks,
   Sealable,
   SecretRef,
   SubmitRequest,
@@ -137,7 +140,7 @@ export interface CapabilityCalls {
   readonly http: {
     args: {
       method?: string
-      url: Sealable
+      url: Sealable | HookRef
       headers?: { [name: string]: Sealable }
       body?: string
       form?: { [field: string]: Sealable }
@@ -178,6 +181,13 @@ export interface CapabilityCalls {
   readonly submit: { args: SubmitRequest; answer: Submitted }
   readonly 'forms.get': { args: { id: string }; answer: FormInfo | undefined }
   readonly 'forms.ensure': { args: Parameters<Forms['ensure']>[0]; answer: FormInfo }
+  readonly 'hooks.list': {
+    args: Parameters<Hooks['list']>[0]
+    answer: { items: HookInfo[]; next: string | null }
+  }
+  readonly 'hooks.get': { args: { id: string }; answer: HookInfo | undefined }
+  readonly 'hooks.note': { args: { id: string; reason: string | null }; answer: undefined }
+  readonly 'hooks.remove': { args: { id: string; reason: string }; answer: boolean }
 }
 
 /** `name` and `args` come from the guest: trust nothing (the sandbox only checks that `name` is a CapabilityCalls key). The answer must be JSON. */

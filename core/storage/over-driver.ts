@@ -17,6 +17,7 @@ import type { AcceptResult, Effects, FinishedAttempt, Store, Submission } from '
 import { submittedEvent } from './submitted-event.ts'
 import { deliveryVerbs } from './delivery-verbs.ts'
 import type { DeliveryLimits } from './delivery-verbs.ts'
+import { hookVerbs } from './hook-verbs.ts'
 import { memoryVerbs } from './memory-verbs.ts'
 import { trackVerbs } from './track-verbs.ts'
 import type { Driver } from './verbs.ts'
@@ -26,7 +27,11 @@ export type SharedStore = Omit<Store, 'backup' | 'stats' | 'ping' | 'close'>
 
 /** What the shared part needs beside the driver. */
 export interface OverDriverOptions {
-  readonly limits: Pick<Limits, 'idempotencyTtlMs' | 'runsKeptMs' | 'runsKeptPerInstallation'> & DeliveryLimits
+  readonly limits: Pick<
+    Limits,
+    'idempotencyTtlMs' | 'runsKeptMs' | 'runsKeptPerInstallation' | 'hooksPerWorkspaceMax' | 'notesPerResponseMax'
+  > &
+    DeliveryLimits
   readonly nowMs: () => number
 }
 
@@ -43,6 +48,7 @@ export function storeOver(driver: Driver, options: OverDriverOptions): SharedSto
     ...deliveryVerbs(driver, options.limits),
     ...runVerbs(driver, options),
     ...memoryVerbs(driver),
+    ...hookVerbs(driver, options.limits),
     ...keyVerbs(driver),
     purge: async (nowMs) => {
       let dropped = 0

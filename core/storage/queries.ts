@@ -38,6 +38,16 @@ export interface DeliveryQuery extends PageQuery {
   readonly until?: string | undefined
 }
 
+export interface HookQuery extends PageQuery {
+  readonly event?: string | undefined
+  readonly form?: string | undefined
+  readonly source?: string | undefined
+  readonly targetUrl?: string | undefined
+  readonly zapId?: string | undefined
+  /** Id of the API key that it was made with. */
+  readonly key?: string | undefined
+}
+
 /** Dead letters of one installation with the same code and the same words, but for ids, numbers and addresses in them. */
 export interface DeadGroup {
   /** To ask for these deliveries. */

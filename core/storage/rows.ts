@@ -1,5 +1,5 @@
 /** Rows as the database gives them, and how they become the words of the model. */
-import type { Json } from '../contract/index.ts'
+import type { HookEvent, Json } from '../contract/index.ts'
 import type {
   Attempt,
   Checked,
@@ -10,9 +10,12 @@ import type {
   Exchange,
   Form,
   FormDefinition,
+  Hook,
+  HookSource,
   InstallationRow,
   InstallationState,
   LogEvent,
+  ResponseNote,
   ResponseStatus,
   RunLog,
   StoredResponse,
@@ -294,6 +297,53 @@ export const toSchedule = (row: ScheduleDbRow): ScheduleRow => ({
   name: row.name,
   lastFiredAtMs: row.last_fired_at_ms,
 })
+
+export interface HookRow {
+  readonly workspace: string
+  readonly id: string
+  readonly key_id: string
+  readonly source: string
+  readonly zap_id: string | null
+  readonly target_url: string
+  readonly hub_url: string | null
+  readonly event: string
+  readonly form_id: string | null
+  readonly created_at: string
+  readonly updated_at: string
+  readonly expires_at_ms: number | null
+  readonly last_success_at: string | null
+  readonly last_failure_at: string | null
+  readonly last_reason: string | null
+}
+
+/** A stored hook. */
+export const toHook = (row: HookRow): Hook => ({
+  id: row.id,
+  workspace: row.workspace,
+  keyId: row.key_id,
+  source: row.source as HookSource,
+  zapId: row.zap_id,
+  targetUrl: row.target_url,
+  hubUrl: row.hub_url,
+  event: row.event as HookEvent,
+  formId: row.form_id,
+  createdAt: row.created_at,
+  updatedAt: row.updated_at,
+  expiresAtMs: row.expires_at_ms === null ? null : Number(row.expires_at_ms),
+  lastSuccessAt: row.last_success_at,
+  lastFailureAt: row.last_failure_at,
+  lastReason: row.last_reason,
+})
+
+export interface NoteRow {
+  readonly id: string
+  readonly author: string
+  readonly at: string
+  readonly note: string
+}
+
+/** A note to a response. */
+export const toNote = ({ id, author, at, note: text }: NoteRow): ResponseNote => ({ id, author, at, text })
 
 export interface KeyDbRow {
   readonly id: string

@@ -26,6 +26,7 @@ import type {
   WorkspaceId,
 } from '../model.ts'
 import type { LaneHealth } from './lane-health.ts'
+import type { HookStore } from './hook-store.ts'
 import type {
   DeadGroup,
   DeliveryQuery,
@@ -39,6 +40,7 @@ import type {
 import type { AcceptResult, Submission } from './submission.ts'
 import type { TrackedEvent, TrackResult } from './tracked.ts'
 
+export type { HookNote, NewHook, NewNote } from './hook-store.ts'
 export type {
   DeadGroup,
   DeliveryQuery,
@@ -164,7 +166,7 @@ export interface StateChange {
 /** A place in the order in which due deliveries are read. */
 export type DuePlace = Pick<Delivery, 'dueAtMs' | 'id'>
 
-export interface Store {
+export interface Store extends HookStore {
   // forms
   /** Creates (version 1) or changes (version + 1, only when something differs) and appends `form.changed`. */
   saveForm(input: {

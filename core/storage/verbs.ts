@@ -17,8 +17,10 @@ import {
 } from './procedures/installations.ts'
 import { daySalt } from './procedures/day-salt.ts'
 import { expireTrackedSlice } from './procedures/expire-tracked.ts'
+import { countHooks, getHook, hooksFor, listHooks, noteHooks, removeHook, saveHook } from './procedures/hooks.ts'
 import { createKey, keyByHash, listKeys, revokeKey, touchKeys } from './procedures/keys.ts'
 import { kvCount, kvGet, kvList, tallies, talliesHeld } from './procedures/memory.ts'
+import { addNote, listNotes } from './procedures/notes.ts'
 import { countQuarantine, getQuarantined, listQuarantine, quarantineCounts } from './procedures/quarantine.ts'
 import { release, releasedInto } from './procedures/release.ts'
 import { countReplaySlice, discardDeliveries, hastenSlice, replay } from './procedures/replay.ts'
@@ -33,6 +35,7 @@ import { isPlain } from './submitted-event.ts'
 /** Procedures that write. Each is a transaction, or a part of one whose failure undoes only itself. */
 export const WRITES = {
   accept,
+  addNote,
   appendEvents,
   appendRuns,
   commitHandled,
@@ -48,15 +51,18 @@ export const WRITES = {
   fireSchedule,
   hastenSlice,
   noteLooks,
+  noteHooks,
   ping,
   purgeQuarantineSlice,
   purgeSlice,
   release,
+  removeHook,
   replay,
   revokeKey,
   rewindCursor,
   saveCheck,
   saveForm,
+  saveHook,
   setInstallationState,
   syncInstallations,
   touchKeys,
@@ -66,6 +72,7 @@ export const WRITES = {
 /** Procedures that only read. They see everything that was committed before they were asked for. */
 export const READS = {
   countDeliveries,
+  countHooks,
   countQuarantine,
   countReplaySlice,
   countResponses,
@@ -74,11 +81,13 @@ export const READS = {
   getDelivery,
   getEvent,
   getForm,
+  getHook,
   getQuarantined,
   getResponse,
   getRun,
   groupDead,
   headSeq,
+  hooksFor,
   keyByHash,
   kvCount,
   kvGet,
@@ -88,7 +97,9 @@ export const READS = {
   listDeliveries,
   listFormVersions,
   listForms,
+  listHooks,
   listKeys,
+  listNotes,
   listQuarantine,
   listResponses,
   listRuns,

@@ -23,6 +23,7 @@ import { createPump } from '../pump/pump.ts'
 import { createRecentEvents } from '../pump/recent-events.ts'
 import type { LaneKind } from '../queue/queue.ts'
 import { CREDENTIAL_REASON } from '../registry/credential.ts'
+import { openHooks } from '../registry/hooks.ts'
 import type { Installation } from '../registry/installation.ts'
 import { surfaceMismatch } from '../registry/surface.ts'
 import { transformUnitOf, unitOf } from '../registry/units.ts'
@@ -89,8 +90,11 @@ export async function openRooms(installation: Installation, clock: ManualClock, 
   const forms = openFormCache({ store, clock, stringCharsMax: limits.stringCharsMax })
   const recent = createRecentEvents(limits)
   const breakers = createBreakers(limits)
+  const hooks = openHooks({ store, clock, logger: silent, published: (events) => shared.published(events) })
+  closers.defer(() => hooks.close())
   const capabilities = createRunCapabilities({
     store,
+    hooks,
     http,
     mail,
     clock,
@@ -149,6 +153,7 @@ export async function openRooms(installation: Installation, clock: ManualClock, 
     email,
     replyFailed,
     recorder,
+    hooks,
     log,
     keyOf: keys.of,
     ...hands({ ...shared, ...lanes, installation, isBusy, isOver: () => isOver }),

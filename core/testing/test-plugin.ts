@@ -1,5 +1,6 @@
 /** `await using plugin = await testPlugin({...})`: one installation of a plugin in a hub of its own, in a test's hands. */
-import type { Json, RouteRequest, RouteResponse } from '../contract/index.ts'
+import type { HookEvent, Json, RouteRequest, RouteResponse } from '../contract/index.ts'
+import { rfc3339 } from '../clock.ts'
 import { parseDurationMs } from '../config/durations.ts'
 import type { FormWire } from '../ingest/form-definition.ts'
 import type {
@@ -8,12 +9,14 @@ import type {
   DeliveryState,
   Exchange,
   Form,
+  Hook,
   InstallationState,
   Quarantined,
   RunLog,
   StoredResponse,
 } from '../model.ts'
 import { eventSettings } from '../config/event-settings.ts'
+import { newId } from '../ids.ts'
 import { openInlet } from '../ingest/inlet.ts'
 import { runCheck } from '../registry/check-call.ts'
 import type { Manifest } from '../registry/manifest.ts'
@@ -111,6 +114,13 @@ export interface TestPlugin extends AsyncDisposable {
     keys(prefix?: string): Promise<readonly string[]>
   }
   tallies(prefix?: string): Promise<Readonly<Record<string, number>>>
+  /** Who asked to be sent events, for plugins that carry out hooks. */
+  readonly hooks: {
+    /** As if somebody had asked at `/api/v2/hooks`; answers its id. */
+    add(hook: TestHook): Promise<string>
+    /** Oldest first, with how sending went. */
+    list(): Promise<readonly Hook[]>
+  }
   /** What the plugin said with `ctx.emit`, without `plugin.<id>.` before the name. */
   events(): readonly { readonly name: string; readonly data: Json }[]
   /** Every run so far. */
@@ -126,6 +136,13 @@ export interface TestPlugin extends AsyncDisposable {
   reason(): string | null
   /** What an admin does who has mended it: it goes on where it stood, with `settle`. */
   resume(): void
+}
+
+export interface TestHook extends Partial<Pick<Hook, 'source' | 'hubUrl' | 'expiresAtMs'>> {
+  readonly event: HookEvent
+  readonly url: string
+  /** Default: every form. */
+  readonly form?: string
 }
 
 const SUBMITTED: ReadonlySet<string> = new Set(['response.submitted', 'response.partial'])
@@ -248,7 +265,7 @@ function declared<P extends Part>({ installation }: TestRooms, part: P, name: st
 /** What the plugin left in storage. */
 function looksAt(
   rooms: TestRooms,
-): Pick<TestPlugin, 'kv' | 'tallies' | 'events' | 'responses' | 'quarantine' | 'form' | 'saveForm'> {
+): Pick<TestPlugin, 'kv' | 'tallies' | 'hooks' | 'events' | 'responses' | 'quarantine' | 'form' | 'saveForm'> {
   const { store, clock, installation, log } = rooms
   const { workspace } = installation
   const owner = { workspace: installation.workspace, installation: installation.id }
@@ -268,10 +285,25 @@ function looksAt(
     saveForm: (id, wire) => saveForm(rooms, id, wire),
     tallies: (start = '') =>
       store.tallies({ ...owner, prefix: start, after: null, limit: rooms.limits.pluginTalliesMax }),
+    hooks: hooksOf(rooms),
     events: () =>
       log
         .filter(({ type }) => type.startsWith(prefix))
         .map(({ type, data }) => ({ name: type.slice(prefix.length), data: JSON.parse(data ?? 'null') as Json })),
+  }
+}
+
+function hooksOf({ store, clock, installation: { workspace }, hooks }: TestRooms): TestPlugin['hooks'] {
+  return {
+    add: async ({ event, url, form = null, source = 'other', hubUrl = null, expiresAtMs = null }) => {
+      const nowMs = clock.nowMs()
+      const hook = { id: newId('hook', nowMs), workspace, keyId: 'test', source, zapId: null, targetUrl: url, event }
+      return (await store.saveHook({ ...hook, hubUrl, formId: form, expiresAtMs, at: rfc3339(nowMs) })).hook.id
+    },
+    list: async () => {
+      await hooks.flush()
+      return (await store.listHooks(workspace, { limit: LIST_MAX })).items.toReversed()
+    },
   }
 }
 

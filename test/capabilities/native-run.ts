@@ -140,6 +140,7 @@ function contextOf(run: OpenRun, installation: string, config: never) {
     verify: unused,
     submit: unused,
     forms: { get: unused, ensure: unused },
+    hooks: { list: unused, get: unused, note: unused, remove: unused },
     emit: unused,
     tally: unused,
     tallies: unused,

@@ -7,6 +7,7 @@ import { deliveriesPart } from './store/deliveries.ts'
 import { durabilityPart } from './store/durability.ts'
 import { erasePart } from './store/erase.ts'
 import { formsPart } from './store/forms.ts'
+import { hooksPart } from './store/hooks.ts'
 import { isolationPart } from './store/isolation.ts'
 import { keysPart } from './store/keys.ts'
 import { logPart } from './store/log.ts'
@@ -55,6 +56,7 @@ export function storeContract(backend: StoreBackend): void {
       runsPart,
       erasePart,
       keysPart,
+      hooksPart,
       isolationPart,
     ]) {
       part(shared)

@@ -14,6 +14,7 @@ import type { Serving } from '../../core/http/serve.ts'
 import { newId } from '../../core/ids.ts'
 import { openFormCache } from '../../core/ingest/form-cache.ts'
 import { parseForm } from '../../core/ingest/form-definition.ts'
+import { openFormViews } from '../../core/ingest/form-views.ts'
 import { openInlet } from '../../core/ingest/inlet.ts'
 import type { Transforms } from '../../core/ingest/transforms.ts'
 import { LIMITS } from '../../core/limits.ts'
@@ -24,6 +25,7 @@ import type { Logger, Meter } from '../../core/observe/observe.ts'
 import { createRunHistory } from '../../core/runs/history.ts'
 import { openRunReader } from '../../core/runs/reader.ts'
 import type { Usage } from '../../core/accounting/usage.ts'
+import { openHooks } from '../../core/registry/hooks.ts'
 import { openApiKeys } from '../../core/registry/api-keys.ts'
 import { openTokens } from '../../core/registry/tokens.ts'
 import type { ApiKeys } from '../../core/registry/api-keys.ts'
@@ -145,6 +147,10 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
     credentials,
     live,
     forms,
+    formViews: openFormViews(store),
+    hooks: openHooks({ store, clock: systemClock, logger, published: (events) => void heard.push(...events) }),
+    hookCarriers: { in: () => ({ id: 'hooks', pii: true }), plugins: ['hooks'] },
+    checkUrl: http.checkUrl,
     ...inlet,
     registry: {
       plugins: () => Promise.resolve([PLUGIN]),
@@ -221,6 +227,7 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
     call: (method, path, how) => ask(serving.port, { method, path, ...how }),
     [Symbol.asyncDispose]: async () => {
       await serving.close(0)
+      await deps.hooks.close()
       await keys.close()
       await http.close()
       await store.close()

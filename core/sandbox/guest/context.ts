@@ -88,6 +88,7 @@ export function makeContext(run: GuestRun, parts: ContextParts): Context {
       ensure: ({ id, name, fields }) =>
         call('forms.ensure', { id, name, fields }) as ReturnType<Context['forms']['ensure']>,
     },
+    hooks: hooksOf(call),
     emit: (name, data) => {
       forLater('emit')
       askedFor('emit')
@@ -126,6 +127,12 @@ function enqueue(run: GuestRun, settings: GuestSettings, { action, input, option
   const rest = jsonOf({ action, key, orderBy, paceBy, delayMs }, 'The options of enqueue')
   buffer(run, 'q', `${rest.slice(0, -1)},"input":${jsonOf(input, 'The input of enqueue')}}`)
 }
+const hooksOf = (call: (name: string, args: unknown) => Promise<unknown>): Context['hooks'] => ({
+  list: ({ event, form, after }) => call('hooks.list', { event, form, after }) as ReturnType<Context['hooks']['list']>,
+  get: (id) => call('hooks.get', { id }) as ReturnType<Context['hooks']['get']>,
+  note: (id, reason) => call('hooks.note', { id, reason }) as ReturnType<Context['hooks']['note']>,
+  remove: (id, reason) => call('hooks.remove', { id, reason }) as ReturnType<Context['hooks']['remove']>,
+})
 
 /** Calls the hub for this run, counted. */
 export const callerFor =

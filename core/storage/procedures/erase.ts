@@ -90,6 +90,7 @@ function* eraseResponses(workspace: WorkspaceId, ids: readonly string[], at: str
   const keys = ids.map((id): SqlValue[] => [workspace, id])
   yield* eraseAsideOf(workspace, ids, at)
   yield* eraseTraces(workspace, ids, at)
+  yield* runMany('DELETE FROM response_notes WHERE workspace = ? AND response_id = ?', keys)
   yield* runMany('DELETE FROM responses WHERE workspace = ? AND id = ?', keys)
   yield* run('UPDATE log_head SET responses = responses - ? WHERE only_row = 1', [ids.length])
 }

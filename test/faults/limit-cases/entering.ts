@@ -15,6 +15,8 @@ const TRACK = 'test/http/track.test.ts'
 const PROPERTIES = { in: TRACK, test: 'properties: how many, how deep, how long' }
 const ROWS = { in: TRACK, test: 'bytes of an event, rows of a batch, rows without a key' }
 const CLOCK = { in: TRACK, test: 'a clock that runs ahead is told the time, and strangers cannot write history' }
+const HOOKS = 'test/http/hooks.test.ts'
+const NOTES = 'notesPerResponseMax and noteCharsMax bound the notes of a response'
 const BATCH = `${PATH}/batch`
 
 export const entering: LimitCases<
@@ -34,6 +36,9 @@ export const entering: LimitCases<
   | 'formFieldsMax'
   | 'fieldOptionsMax'
   | 'formsPerWorkspaceMax'
+  | 'hooksPerWorkspaceMax'
+  | 'notesPerResponseMax'
+  | 'noteCharsMax'
   | 'idempotencyKeyCharsMax'
   | 'idempotencyTtlMs'
   | 'publicRatePerSecond'
@@ -47,6 +52,9 @@ export const entering: LimitCases<
   | 'pageItemsMax'
   | 'pageItemsDefault'
 > = {
+  hooksPerWorkspaceMax: { in: HOOKS, test: 'hooksPerWorkspaceMax bounds how many there are' },
+  notesPerResponseMax: { in: HOOKS, test: NOTES },
+  noteCharsMax: { in: HOOKS, test: NOTES },
   bodyBytesMax: async ({ plain }) => {
     await refused(plain, { body: Buffer.alloc(LIMITS.bodyBytesMax + 1, ' ') }, [413, 'body_too_large'])
   },
