@@ -32,6 +32,7 @@ beforeAll(async () => {
     deliveries: delivery?.id ?? '',
     quarantine: await seedQuarantine(door),
     runs: await seedRun(door),
+    hooks: await seedHook(door),
     installations: 'crm',
     plugins: 'webhooks',
   }
@@ -80,6 +81,24 @@ async function seedDelivery(at: Door): Promise<void> {
   })
 }
 
+/** A hook of the default workspace; answers its id. */
+async function seedHook(at: Door): Promise<string> {
+  const { hook } = await at.store.saveHook({
+    id: newId('hook'),
+    workspace: 'default',
+    keyId: 'key',
+    source: 'other',
+    zapId: null,
+    targetUrl: `https://receiver.example/${SECRET}`,
+    hubUrl: null,
+    event: 'response.submitted',
+    formId: null,
+    expiresAtMs: null,
+    at: new Date().toISOString(),
+  })
+  return hook.id
+}
+
 /** A run of the default workspace with something to hide; answers its id. */
 async function seedRun(at: Door): Promise<string> {
   const run = runRecord({ logs: [{ level: 'info', message: SECRET }] })
@@ -102,6 +121,7 @@ const bodyOf = (route: Route): object | undefined => {
   if (route.path.endsWith('/approve')) return { hash: 'c'.repeat(64) }
   if (route.path.endsWith('/backfill')) return { from: 'beginning' }
   if (route.path.endsWith('/discard')) return { installation: 'crm' }
+  if (route.path.endsWith('/notes')) return { text: 'x' }
   if (route.path.endsWith('/keys')) return { name: 'x', scopes: ['admin'] }
   return route.path.includes('/forms') ? { name: 'x', fields: [] } : {}
 }
@@ -176,6 +196,7 @@ describe('every route that needs a key', () => {
       await door.store.listKeys('default'),
       await door.store.getDelivery('default', ids['deliveries'] ?? ''),
       await door.store.getQuarantined('default', ids['quarantine'] ?? ''),
+      await door.store.getHook('default', ids['hooks'] ?? ''),
     ])
     const calls = door.engineCalls.length
     for (const route of keyed()) {
@@ -183,7 +204,9 @@ describe('every route that needs a key', () => {
       expect(answer.text.includes(SECRET), `${route.method} ${route.path}`).toBe(false)
       const sharedThing = route.path === '/api/v2/plugins/{id}'
       // Plugins are seen by all, and are the hub's: no tenant says what runs for the others.
-      const status = route.path.endsWith('/approve') ? 403 : 404
+      // Somebody who stops asking is told that nothing is sent any more, whether or not anything was.
+      const unsubscribes = route.path === '/api/v2/hooks/{id}' && route.method === 'DELETE'
+      const status = unsubscribes ? 204 : route.path.endsWith('/approve') ? 403 : 404
       if (route.path.includes('{id}') && !sharedThing)
         expect(answer.status, `${route.method} ${route.path}`).toBe(status)
     }
@@ -195,6 +218,7 @@ describe('every route that needs a key', () => {
       await door.store.listKeys('default'),
       await door.store.getDelivery('default', ids['deliveries'] ?? ''),
       await door.store.getQuarantined('default', ids['quarantine'] ?? ''),
+      await door.store.getHook('default', ids['hooks'] ?? ''),
     ])
     expect(after).toBe(before)
   })
