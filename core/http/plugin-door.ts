@@ -3,6 +3,7 @@ import type { RouteResponse } from '../contract/index.ts'
 import { HubError } from '../errors.ts'
 import { DEFAULT_WORKSPACE } from '../model.ts'
 import type { WorkspaceId } from '../model.ts'
+import { allows } from '../registry/api-keys.ts'
 import { leavingHeaders, seenHeaders } from '../registry/route-wire.ts'
 import { readBytes } from './body.ts'
 import type { HttpDeps } from './deps.ts'
@@ -47,7 +48,10 @@ export const pluginApiRoutes = (deps: Pick<HttpDeps, 'pluginRoute' | 'pluginArea
           throw new HubError('not_found', `Nothing answers at /api/v2/${area}: ${why}`)
         }
         const path = `/${pathOf(request).split('/').slice(4).join('/')}`
-        return answerBy(deps, request, { workspace, area, installation, method, path })
+        const lacking = installation.scopesFor({ method, path }).find((each) => !allows(request.principal, each))
+        if (lacking !== undefined)
+          throw new HubError('forbidden', `This needs a key with the scopes "${scope}" and "${lacking}".`)
+        return answerBy(deps, request, { workspace, area, installation: installation.id, method, path })
       },
     })),
   )

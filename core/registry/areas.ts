@@ -2,13 +2,21 @@
 import type { Scope, WorkspaceId } from '../model.ts'
 import type { DiscoveredPlugin } from './discover.ts'
 import type { Roster } from './roster.ts'
+import { matchRoute } from './route-match.ts'
 
 /** One area; `plugin` is who claims it. */
 export interface Area {
   readonly area: string
   readonly scope: Scope
   readonly plugin: string
-  readonly installationIn: (workspace: WorkspaceId) => string | undefined
+  readonly installationIn: (workspace: WorkspaceId) => AreaInstallation | undefined
+}
+
+/** Who answers in a workspace. */
+export interface AreaInstallation {
+  readonly id: string
+  /** What a key needs for this request beside the scope of the area. */
+  scopesFor(request: { readonly method: string; readonly path: string }): readonly Scope[]
 }
 
 /** Claims of all plugins on disk, used or not: whoever asks for one that is not installed is told so. */
@@ -21,8 +29,16 @@ export const areasOf = (
       area,
       scope,
       plugin: id,
-      installationIn: (workspace) =>
-        roster.assembly()?.installations.find((each) => each.workspace === workspace && each.plugin.manifest.id === id)
-          ?.id,
+      installationIn: (workspace) => {
+        const found = roster
+          .assembly()
+          ?.installations.find((each) => each.workspace === workspace && each.plugin.manifest.id === id)
+        if (found === undefined) return undefined
+        const { routes } = found.plugin.manifest
+        return {
+          id: found.id,
+          scopesFor: (request) => routes[matchRoute(routes, request)?.name ?? '']?.scopes ?? [],
+        }
+      },
     })),
   )

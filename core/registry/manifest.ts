@@ -143,6 +143,11 @@ export const manifestSchema = z.strictObject({
           .describe(
             'How it gets the body. text (default): read as UTF-8; form: the inputs of a urlencoded or multipart form; base64: the exact bytes.',
           ),
+        scopes: z
+          .array(z.enum(SCOPES))
+          .min(1)
+          .optional()
+          .describe('Of an area of the API: what a key needs beside the scope of the area.'),
       }),
     )
     .default({}),

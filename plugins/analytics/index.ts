@@ -23,6 +23,8 @@ import { answerMetrics } from './metrics/route.ts'
 import { openAsker } from './query/answer.ts'
 import { problem } from './query/problem.ts'
 import { answerQuery } from './query/route.ts'
+import { openSqlDesk } from './sql/desk.ts'
+import { answerSql, answerViews } from './sql/route.ts'
 import type { Plugin } from './types.d.ts'
 
 /** Well within what a route may take. */
@@ -58,6 +60,7 @@ export default defineNative<Plugin>(async ({ config, dir, log, say }) => {
   const readers = await openReaders(database, config.queryTimeoutMs)
   const asker = openAsker(readers, config)
   const metrics = openMetrics({ readers, keeper, timezone: config.timezone })
+  const desk = openSqlDesk(database, projection, { timeoutMs: config.queryTimeoutMs, memoryMb: config.memoryMb })
   // The projection reads the log itself: an event only says that there is something to read.
   const heard = (): void => tail.poke()
   /** Whoever was told that a response is stored finds it in the next answer, or is told that it is too early to ask. */
@@ -82,6 +85,8 @@ export default defineNative<Plugin>(async ({ config, dir, log, say }) => {
       'track.*': heard,
     },
     routes: {
+      'GET /sql': () => route(async () => answerViews(desk)),
+      'POST /sql': (request, { signal }) => route(() => answerSql(request, { desk, projection, signal })),
       'POST /query': (request) => route(() => answerQuery(request, { asker, projection })),
       'POST /funnels': asked('body', funnels),
       'POST /retention': asked('body', retention),
@@ -99,6 +104,7 @@ export default defineNative<Plugin>(async ({ config, dir, log, say }) => {
       await keeper.close()
       await warming
       counting.closeSync()
+      await desk.close()
       readers.close()
       database.close()
     },

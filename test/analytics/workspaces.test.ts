@@ -7,7 +7,7 @@ const SECRET = 'a secret that only this test and its hub know'
 const ISSUER = 'https://id.example'
 
 test('a token of one workspace never gets an answer out of another', async () => {
-  const scopes = ['forms:write', 'responses:write', 'analytics:read']
+  const scopes = ['forms:write', 'responses:write', 'responses:read', 'analytics:read']
   await using hub = await startHub({
     config: {
       forms: { contact: { name: 'Contact', fields: [{ key: 'dept', type: 'text' }] } },
@@ -33,4 +33,13 @@ test('a token of one workspace never gets an answer out of another', async () =>
   const question = { form_id: 'contact', aggregate: 'count', group_by: 'dept' }
   const ask = async (options: object = {}) => (await hub.api('POST', '/api/v2/analytics/query', question, options)).body
   expect([await ask(), await ask({ key })]).toEqual([{ ours: 1 }, { theirs: 1 }])
+
+  const sql = { sql: 'SELECT dept FROM contact' }
+  const told = async (options: object = {}) => (await hub.api('POST', '/api/v2/analytics/sql', sql, options)).body
+  expect([await told(), await told({ key })]).toMatchObject([{ rows: [['ours']] }, { rows: [['theirs']] }])
+  const made = await hub.api<{ key: string }>('POST', '/api/v2/keys', { name: 'numbers', scopes: ['analytics:read'] })
+  const numbers = { key: made.body.key }
+  expect(await ask(numbers)).toEqual({ ours: 1 })
+  const refused = await hub.api('POST', '/api/v2/analytics/sql', sql, numbers)
+  expect([refused.status, refused.body['detail']]).toEqual([403, expect.stringContaining('"responses:read"')])
 })

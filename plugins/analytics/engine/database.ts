@@ -83,6 +83,8 @@ async function open(file: string, { memoryMb, dir }: DatabaseOptions): Promise<D
     const [row] = await rowsOf(writer, 'SELECT layout FROM progress')
     if (row === undefined) await writer.run('INSERT INTO progress VALUES (?, 0)', [LAYOUT])
     else if (Number(row['layout']) !== LAYOUT) throw new Error(`its layout is ${String(row['layout'])}, not ${LAYOUT}`)
+    // Nothing beside its own file, and nobody undoes that.
+    await writer.run('SET enable_external_access = false; SET lock_configuration = true')
     return {
       instance,
       writer,
