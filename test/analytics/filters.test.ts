@@ -113,7 +113,7 @@ test('generated filters over generated responses: no difference', async () => {
     const wanted = told.filter((each) => query.test(each)).map(({ id }) => id)
     const mistakes: Mistake[] = []
     const values = new Values()
-    const sql = filterSql(asked, { column: (path) => form.columns.get(path), values, mistakes }, '')
+    const sql = filterSql(asked, { column: (path) => form.columns.get(path), of: 'this form', values, mistakes }, '')
     const rows = await projected.readers.run((ask) => ask(`SELECT id FROM ${form.table} WHERE ${sql}`, values.list))
     const found = new Set(rows.map((row) => String(row['id'])))
     const about = `seed ${random.seed}: ${JSON.stringify(asked)}`

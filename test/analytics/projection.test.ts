@@ -6,6 +6,7 @@ import { openProjection } from '../../plugins/analytics/engine/projection.ts'
 import { openReaders } from '../../plugins/analytics/engine/readers.ts'
 import { openAsker } from '../../plugins/analytics/query/answer.ts'
 import { readQuestion } from '../../plugins/analytics/query/question.ts'
+import { formSource } from '../../plugins/analytics/query/source.ts'
 import { tempDir } from '../support/temp.ts'
 
 const field = (key: string, type: FieldInfo['type']): FieldInfo => ({
@@ -54,7 +55,7 @@ async function answers(log: readonly LoggedEvent[], size: number): Promise<unkno
     const question = readQuestion(
       JSON.stringify({ form_id: 'f', aggregate: { fn: 'count' }, group_by: key, include: 'all' }),
     )
-    if (form !== undefined) found.push((await asker.ask(question, form)).rows)
+    if (form !== undefined) found.push((await asker.ask(question, formSource(form))).rows)
   }
   readers.close()
   database.close()

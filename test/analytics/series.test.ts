@@ -4,6 +4,7 @@ import type { FieldInfo } from '../../core/contract/index.ts'
 import type { Bucket } from '../../plugins/analytics/metrics/series.ts'
 import { openAsker } from '../../plugins/analytics/query/answer.ts'
 import { readQuestion } from '../../plugins/analytics/query/question.ts'
+import { formSource } from '../../plugins/analytics/query/source.ts'
 import { openProjected } from '../support/projected.ts'
 import type { Told } from '../support/projected.ts'
 
@@ -49,7 +50,7 @@ test.each(ZONES)('%s: days as the calendar of the runtime has them, none missing
       timezone: zone,
     }),
   )
-  const { rows } = await openAsker(projected.readers, { timezone: 'UTC' }).ask(asked, form)
+  const { rows } = await openAsker(projected.readers, { timezone: 'UTC' }).ask(asked, formSource(form))
   expect(rows.map(({ day, value }) => [day, value])).toEqual([...days])
 })
 
@@ -141,7 +142,7 @@ test('percentiles are continuous, and numbers are told from texts', async () => 
   )
   const ask = async (question: object) => {
     const read = readQuestion(JSON.stringify({ form_id: 'f', ...question }))
-    return (await openAsker(projected.readers, { timezone: 'UTC' }).ask(read, form)).rows
+    return (await openAsker(projected.readers, { timezone: 'UTC' }).ask(read, formSource(form))).rows
   }
   const aggregates = {
     p95: { fn: 'percentile', field: 'n', q: 0.95 },

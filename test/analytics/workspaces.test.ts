@@ -2,6 +2,7 @@
 import { SignJWT } from 'jose'
 import { expect, test } from 'vitest'
 import { startHub } from '../support/hub.ts'
+import { until } from '../support/wait.ts'
 
 const SECRET = 'a secret that only this test and its hub know'
 const ISSUER = 'https://id.example'
@@ -31,7 +32,10 @@ test('a token of one workspace never gets an answer out of another', async () =>
     (await hub.api('POST', '/api/v2/forms/contact/responses', { data: { dept } }, options)).status
   expect([await post('ours'), await post('theirs', { key })]).toEqual([201, 201])
   const question = { form_id: 'contact', aggregate: 'count', group_by: 'dept' }
-  const ask = async (options: object = {}) => (await hub.api('POST', '/api/v2/analytics/query', question, options)).body
+  const ask = async (options: object = {}) => {
+    const answered = () => hub.api('POST', '/api/v2/analytics/query', question, options)
+    return (await until('analytics to answer', answered, { accept: ({ status }) => status !== 503 })).body
+  }
   expect([await ask(), await ask({ key })]).toEqual([{ ours: 1 }, { theirs: 1 }])
 
   const sql = { sql: 'SELECT dept FROM contact' }

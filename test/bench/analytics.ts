@@ -11,6 +11,7 @@ import { openMetrics } from '../../plugins/analytics/metrics/metrics.ts'
 import type { MetricsAnswer } from '../../plugins/analytics/metrics/metrics.ts'
 import { openAsker } from '../../plugins/analytics/query/answer.ts'
 import { readQuestion } from '../../plugins/analytics/query/question.ts'
+import { formSource } from '../../plugins/analytics/query/source.ts'
 import { openProjected } from '../support/projected.ts'
 import type { Projected } from '../support/projected.ts'
 import { seeded } from '../support/seeded.ts'
@@ -137,7 +138,7 @@ export const analytics: Scenario = async ({ quick }) => {
   const nowMs = startMs + YEAR_MS
   const asked = { timezone: 'Europe/Berlin', bucket: 'day' as const, fromMs: nowMs - 90 * 86_400_000, toMs: nowMs }
   const ways = {
-    'question engine': () => openAsker(projected.readers, { timezone: 'UTC' }).ask(question, form),
+    'question engine': () => openAsker(projected.readers, { timezone: 'UTC' }).ask(question, formSource(form)),
     'the same by hand, DuckDB': () => projected.readers.run((ask) => ask(rawSql)),
     'json_extract, SQLite': async () => plain.all(since),
     'headline numbers, from rows': () => openMetrics({ readers, keeper: idle, timezone }).of(form, asked, nowMs),

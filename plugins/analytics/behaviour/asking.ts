@@ -60,7 +60,7 @@ export interface Behaviour<Question = unknown> {
 export class Draft {
   readonly values = new Values()
   readonly #mistakes: { pointer: string; detail: string }[] = []
-  readonly filters: FilterContext = { column: eventColumn, values: this.values, mistakes: this.#mistakes }
+  readonly filters: FilterContext = { column: eventColumn, of: 'events', values: this.values, mistakes: this.#mistakes }
 
   /** Events of the scope; `laterMs` adds what follows its end. */
   within({ from, to, filter }: Scope, laterMs = 0): string {

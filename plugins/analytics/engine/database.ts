@@ -5,12 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { BIGINT, BOOLEAN, DOUBLE, DuckDBInstance, VARCHAR } from '@duckdb/node-api'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { CREATE_EVENTS } from './event-columns.ts'
+import { CREATE_STAR } from './star.ts'
 
 /** What a question may put on disk, in memories. */
 const SPILL_FACTOR = 4
 
 /** Changes when the tables do; a file of another layout is made anew. */
-const LAYOUT = 5
+const LAYOUT = 6
 
 export interface DatabaseOptions {
   readonly dir: string
@@ -78,7 +79,8 @@ async function open(file: string, { memoryMb, dir }: DatabaseOptions): Promise<D
       `CREATE TABLE IF NOT EXISTS progress (layout INTEGER, applied BIGINT);
        CREATE TABLE IF NOT EXISTS forms (id VARCHAR, number INTEGER, name VARCHAR, version INTEGER, fields VARCHAR);
        CREATE TABLE IF NOT EXISTS columns (form VARCHAR, position INTEGER, path VARCHAR, kind VARCHAR, name VARCHAR);
-       ${CREATE_EVENTS}`,
+       ${CREATE_EVENTS};
+       ${CREATE_STAR}`,
     )
     const [row] = await rowsOf(writer, 'SELECT layout FROM progress')
     if (row === undefined) await writer.run('INSERT INTO progress VALUES (?, 0)', [LAYOUT])

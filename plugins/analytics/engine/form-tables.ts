@@ -7,6 +7,7 @@ import type { LoggedEvent } from 'manifold/plugin'
 import { kindOf, RESPONSE_COLUMNS, sqlType } from './columns.ts'
 import type { Column, Kind } from './columns.ts'
 import { rowsOf } from './database.ts'
+import { createFactResponses } from './star.ts'
 
 export type Form = NonNullable<LoggedEvent['form']>
 
@@ -81,6 +82,7 @@ export class FormTables {
       const { form, path, kind, name } = row as { form: string; path: string; kind: Kind; name: string }
       tables.get(form)?.byPlace.set(place(path, kind), { path, kind, name })
     }
+    await createFactResponses(writer, [...tables.values()])
     return new FormTables(writer, tables)
   }
 
@@ -120,6 +122,7 @@ export class FormTables {
     await this.#writer.run('DELETE FROM columns WHERE form = ?', [id])
     await this.#writer.run('DELETE FROM forms WHERE id = ?', [id])
     this.#tables.delete(id)
+    await createFactResponses(this.#writer, [...this.#tables.values()])
   }
 
   async #add({ id, name, version, fields }: Form): Promise<FormTable> {
@@ -134,6 +137,7 @@ export class FormTables {
     const values = [id, number, name, version, JSON.stringify(fields)]
     await this.#writer.run('INSERT INTO forms VALUES (?, ?, ?, ?, ?)', values)
     this.#tables.set(id, table)
+    await createFactResponses(this.#writer, [...this.#tables.values()])
     return table
   }
 

@@ -49,6 +49,8 @@ export interface Projection {
   readonly applied: () => number
   readonly form: (id: string) => ProjectedForm | undefined
   readonly forms: () => Iterable<ProjectedForm>
+  /** As of a form, of behaviour events. */
+  readonly eventsChangedAt: () => number
   /** Events in order, all after `applied`; `reached` may lie behind the last of them. */
   apply(events: readonly LoggedEvent[], reached: number): Promise<void>
   /** Resolves once what is being applied now is there, or was taken back. */
@@ -59,6 +61,7 @@ export async function openProjection({ writer }: Database, watcher: Watcher): Pr
   let tables = await FormTables.open(writer)
   const [progress] = await rowsOf(writer, 'SELECT applied FROM progress')
   let applied = Number(progress?.['applied'] ?? 0)
+  let eventsChangedAt = applied
   const published = new Map<string, ProjectedForm>()
   for (const table of tables.all()) published.set(table.id, seenFrom(table, applied))
   let underWay: Promise<void> = Promise.resolve()
@@ -98,6 +101,7 @@ export async function openProjection({ writer }: Database, watcher: Watcher): Pr
       throw error
     }
     applied = reached
+    if (events.some(changesEvents)) eventsChangedAt = reached
     watcher.changed(changes)
     for (const id of new Set(changes.map(({ form }) => form))) {
       const table = tables.find(id)
@@ -120,6 +124,7 @@ export async function openProjection({ writer }: Database, watcher: Watcher): Pr
     applied: () => applied,
     form: (id) => published.get(id),
     forms: () => published.values(),
+    eventsChangedAt: () => eventsChangedAt,
     apply: (events, reached) => {
       const applying = applyAll(events, reached)
       underWay = applying.catch(() => undefined)
@@ -128,6 +133,9 @@ export async function openProjection({ writer }: Database, watcher: Watcher): Pr
     settled: () => underWay,
   }
 }
+
+const changesEvents = (event: LoggedEvent): boolean =>
+  isTracked(event) || event.type === 'events.expired' || event.type === 'form.deleted'
 
 const seenFrom = (table: FormTable, changedAt: number): ProjectedForm => ({
   id: table.id,

@@ -1,11 +1,11 @@
 /** Answers questions, and keeps the answers for as long as nothing changed. */
 import type { Row } from '../engine/database.ts'
 import type { Ask, Readers } from '../engine/readers.ts'
-import type { ProjectedForm } from '../engine/projection.ts'
 import { compile } from './compile.ts'
 import type { Statement } from './compile.ts'
 import type { Question } from './question.ts'
 import { Refusal } from './refusal.ts'
+import type { Source } from './source.ts'
 
 export interface Answer {
   readonly groups: readonly string[]
@@ -20,14 +20,14 @@ export interface Answer {
 const KEPT_MAX = 500
 
 export interface Asker {
-  ask(question: Question, form: ProjectedForm): Promise<Answer>
+  ask(question: Question, source: Source): Promise<Answer>
 }
 
 export function openAsker(readers: Readers, { timezone: zone }: { readonly timezone: string }): Asker {
   const kept = new Map<string, Omit<Answer, 'isCached'>>()
   return {
-    ask: async (question, form) => {
-      const key = `${form.changedAt}:${JSON.stringify(question)}`
+    ask: async (question, source) => {
+      const key = `${source.changedAt}:${JSON.stringify(question)}`
       const known = kept.get(key)
       if (known !== undefined) {
         kept.delete(key)
@@ -38,9 +38,9 @@ export function openAsker(readers: Readers, { timezone: zone }: { readonly timez
       const found = await readers.run(async (ask) => {
         const timezone = question.timezone ?? zone
         const span = question.groupBy.some(({ bucket }) => bucket !== undefined)
-          ? await spanOf(ask, form)
+          ? await spanOf(ask, source)
           : { fromMs: 0, toMs: 0 }
-        const statement = compile({ question, form, timezone, span })
+        const statement = compile({ question, source, timezone, span })
         return { statement, rows: await ask(statement.sql, statement.values).catch(unreadable) }
       })
       const answer = answerOf(found.statement, found.rows, { question, tookMs: performance.now() - startedMs })
@@ -58,10 +58,10 @@ function unreadable(error: unknown): never {
   throw new Refusal([{ pointer: '/filter', detail: `has a $regex that is no pattern: ${words}` }])
 }
 
-/** When its responses began and ended, at the ends. */
-export async function spanOf(ask: Ask, { table }: ProjectedForm): Promise<{ fromMs: number; toMs: number }> {
+/** From the first to the last time of its rows. */
+async function spanOf(ask: Ask, { table, span }: Source): Promise<{ fromMs: number; toMs: number }> {
   const [row] = await ask(
-    `SELECT epoch_ms(min(least(submitted_at, started_at))) AS low, epoch_ms(max(greatest(submitted_at, started_at))) AS high FROM ${table}`,
+    `SELECT epoch_ms(min(least(${span.join(', ')}))) AS low, epoch_ms(max(greatest(${span.join(', ')}))) AS high FROM ${table}`,
   )
   return { fromMs: Number(row?.['low'] ?? 0), toMs: Number(row?.['high'] ?? 0) }
 }

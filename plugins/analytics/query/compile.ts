@@ -1,11 +1,11 @@
 /** A question as one statement. Names are ours or checked against the form, values are parameters, operators are from lists. */
 import type { Value } from '../engine/database.ts'
 import type { Column } from '../engine/columns.ts'
-import type { ProjectedForm } from '../engine/projection.ts'
-import { filterSql } from './filter.ts'
+import { filterSql, typedAs } from './filter.ts'
 import type { FilterContext } from './filter.ts'
 import type { Aggregate, GroupKey, Question } from './question.ts'
 import { below, Refusal } from './refusal.ts'
+import type { Source } from './source.ts'
 import type { Mistake } from './refusal.ts'
 import { Values } from './sql.ts'
 import { cutsOf, localSql } from './zone.ts'
@@ -21,7 +21,7 @@ export interface Statement {
 
 export interface CompileInput {
   readonly question: Question
-  readonly form: ProjectedForm
+  readonly source: Source
   readonly timezone: string
   /** From the first to the last submission that there is, for the offsets of a zone. */
   readonly span: { readonly fromMs: number; readonly toMs: number }
@@ -29,11 +29,10 @@ export interface CompileInput {
 
 /** Throws a Refusal that names every mistake. */
 export function compile(input: CompileInput): Statement {
-  const { question, form } = input
+  const { question, source } = input
   const mistakes: Mistake[] = []
   const values = new Values()
-  const column = (path: string): Column | undefined => form.columns.get(path) ?? form.columns.get(`data.${path}`)
-  const context: FilterContext = { column, values, mistakes }
+  const context: FilterContext = { column: source.column, of: source.what, values, mistakes }
   const groups = question.groupBy.map((key, n) => groupOf(key, { ...input, context, pointer: `/group_by/${n}` }))
   const names = groups.map(({ name }) => name)
   const aggregates = question.aggregates.map(([name, aggregate]) => {
@@ -41,14 +40,14 @@ export function compile(input: CompileInput): Statement {
     if (names.includes(name)) mistakes.push({ pointer, detail: `"${name}" is the name of a group, too` })
     return { name, sql: aggregateSql(aggregate, context, pointer) }
   })
-  const where = whereSql(question, context)
+  const where = whereSql(question, source, context)
   const lists = groups.flatMap(({ list }) => (list === undefined ? [] : [list]))
   const select = [...groups, ...aggregates].map(({ sql, name }) => `${sql} AS "${name}"`)
   const from = lists.reduce(
     // A response counts for each of its choices, and once where there are none.
     (table, list) =>
       `${table}, LATERAL (SELECT unnest(CASE WHEN len(${list.column}) > 0 THEN ${list.column} ELSE [NULL]::VARCHAR[] END) AS ${list.as})`,
-    form.table,
+    source.table,
   )
   const inner = `SELECT ${select.join(', ')} FROM ${from} WHERE ${where}${groups.length === 0 ? '' : ` GROUP BY ${groups.map((_, n) => n + 1).join(', ')}`}`
   const having =
@@ -63,12 +62,13 @@ export function compile(input: CompileInput): Statement {
   }
 }
 
-function whereSql(question: Question, context: FilterContext): string {
+function whereSql(question: Question, { time: happened, isWhole }: Source, context: FilterContext): string {
   const time = (ms: number): string => `make_timestamp_ms(${ms})`
   const parts = [question.filter === undefined ? 'true' : filterSql(question.filter, context, '/filter')]
-  if (question.include !== 'all') parts.push(`submitted_seq IS ${question.include === 'completed' ? 'NOT ' : ''}NULL`)
-  if (question.from !== undefined) parts.push(`submitted_at >= ${time(question.from)}`)
-  if (question.to !== undefined) parts.push(`submitted_at < ${time(question.to)}`)
+  if (question.include !== 'all' && isWhole !== null)
+    parts.push(question.include === 'completed' ? isWhole : `NOT (${isWhole})`)
+  if (question.from !== undefined) parts.push(`${happened} >= ${time(question.from)}`)
+  if (question.to !== undefined) parts.push(`${happened} < ${time(question.to)}`)
   return parts.join(' AND ')
 }
 
@@ -86,7 +86,7 @@ function groupOf(key: GroupKey, input: GroupInput): Group {
   const column = context.column(key.field)
   const name = (key.as ?? key.field).replaceAll('"', '')
   if (column === undefined) {
-    context.mistakes.push({ pointer, detail: `"${key.field}" is no field of this form` })
+    context.mistakes.push({ pointer, detail: `"${key.field}" is no field of ${context.of}` })
     return { name, sql: 'NULL' }
   }
   if (key.bucket !== undefined) return { name, sql: bucketSql(column, key.bucket, input) }
@@ -94,10 +94,13 @@ function groupOf(key: GroupKey, input: GroupInput): Group {
     context.mistakes.push({ pointer, detail: `"${key.field}" is a time; say which bucket, such as "day"` })
     return { name, sql: 'NULL' }
   }
-  if (column.kind !== 'list') return { name, sql: column.name }
+  if (column.kind !== 'list') return { name, sql: textOf(column) }
   const as = `u_${column.name}`
   return { name, sql: as, list: { column: column.name, as } }
 }
+
+/** As it is; of a value in JSON its text, and nothing of null. */
+const textOf = ({ name, kind }: Column): string => (kind === 'json' ? `json_extract_string(${name}, '$')` : name)
 
 const FORMATS = {
   minute: '%Y-%m-%dT%H:%M',
@@ -133,12 +136,13 @@ function aggregateSql(aggregate: Aggregate, context: FilterContext, pointer: str
   if (field === undefined) return `count(*)${among}`
   const column = context.column(field)
   if (column === undefined) {
-    context.mistakes.push({ pointer: `${pointer}/field`, detail: `"${field}" is no field of this form` })
+    context.mistakes.push({ pointer: `${pointer}/field`, detail: `"${field}" is no field of ${context.of}` })
     return 'NULL'
   }
-  const { name, kind } = column
-  if (fn === 'count') return `count(${name})${among}`
-  if (fn === 'count_distinct') return `count(DISTINCT ${name})${among}`
+  if (fn === 'count') return `count(${textOf(column)})${among}`
+  if (fn === 'count_distinct') return `count(DISTINCT ${textOf(column)})${among}`
+  // Of a value in JSON what is a number counts.
+  const { name, kind } = typedAs(column, 0) ?? column
   const takesTexts = fn === 'min' || fn === 'max'
   if (kind !== 'number' && !(takesTexts && (kind === 'text' || kind === 'time'))) {
     context.mistakes.push({ pointer: `${pointer}/field`, detail: `"${field}" is no number, so it has no ${fn}` })

@@ -11,6 +11,8 @@ import type { Values } from './sql.ts'
 export interface FilterContext {
   /** The column of a path; undefined: there is none. */
   readonly column: (path: string) => Column | undefined
+  /** Whose columns they are, in messages. */
+  readonly of: string
   readonly values: Values
   readonly mistakes: Mistake[]
 }
@@ -59,7 +61,7 @@ class Compiler {
     this.#nodes += 1
     if (this.#nodes > NODES_MAX) return this.#refuse(place.at, `there are more than ${NODES_MAX} conditions`)
     const column = this.#context.column(path)
-    if (column === undefined) return this.#refuse(place.at, `"${path}" is no field of this form`)
+    if (column === undefined) return this.#refuse(place.at, `"${path}" is no field of ${this.#context.of}`)
     return this.#conditions(column, value, place)
   }
 
@@ -201,7 +203,7 @@ class Compiler {
 }
 
 /** A JSON value has the type that it is compared with, or none at all. Other columns are what they are. */
-function typedAs(column: Column, value: unknown): Column | undefined {
+export function typedAs(column: Column, value: unknown): Column | undefined {
   if (column.kind !== 'json') return column
   const { path, name } = column
   if (typeof value === 'number') {

@@ -1,5 +1,7 @@
 /** The body of `POST /analytics/query`, read. Short forms of the first questions and the full form come to the same. */
 import { z } from 'zod'
+import { DATA_SETS } from '../engine/star.ts'
+import type { DataSetName } from '../engine/star.ts'
 import { jsonOf, readAs } from './failure.ts'
 import { Refusal } from './refusal.ts'
 import { isZone } from './zone.ts'
@@ -48,7 +50,9 @@ export interface GroupKey {
 }
 
 const schema = z.strictObject({
-  form_id: z.string().min(1).max(200),
+  form_id: z.string().min(1).max(200).optional(),
+  /** Instead of a form: what all of them, or the behaviour of visitors, come to. */
+  data_set: z.enum(Object.keys(DATA_SETS) as DataSetName[]).optional(),
   aggregate: z
     .union([z.enum(FUNCTIONS), aggregate], { error: `use one of ${FUNCTIONS.join(', ')}, or { fn, field, … }` })
     .optional(),
@@ -71,7 +75,7 @@ const schema = z.strictObject({
 })
 
 export interface Question {
-  readonly formId: string
+  readonly about: { readonly form: string } | { readonly dataSet: DataSetName }
   readonly aggregates: readonly (readonly [name: string, aggregate: Aggregate])[]
   readonly groupBy: readonly GroupKey[]
   readonly filter: object | undefined
@@ -110,7 +114,7 @@ export function readQuestion(body: string): Question {
     throw new Refusal([{ pointer: '/aggregate', detail: 'stands beside "aggregates"; use one of the two' }])
   const groupBy = by === undefined ? [] : Array.isArray(by) ? by : [by]
   return {
-    formId: rest.form_id,
+    about: aboutOf(rest.form_id, rest.data_set),
     aggregates: single === undefined ? named : [['value', single]],
     groupBy,
     filter: only,
@@ -124,6 +128,16 @@ export function readQuestion(body: string): Question {
     offset: rest.offset,
     isMap: typeof one === 'string' && groupBy.length === 1,
   }
+}
+
+function aboutOf(form: string | undefined, dataSet: DataSetName | undefined): Question['about'] {
+  if (form !== undefined && dataSet === undefined) return { form }
+  if (dataSet !== undefined && form === undefined) return { dataSet }
+  const detail =
+    form === undefined
+      ? `is missing: name a form, or a "data_set" (${Object.keys(DATA_SETS).join(', ')})`
+      : 'stands beside "data_set"; use one of the two'
+  throw new Refusal([{ pointer: '/form_id', detail }])
 }
 
 function aggregateOf(fn: Aggregate['fn'], field: string | undefined): Aggregate {

@@ -6,6 +6,8 @@ import { problem } from './problem.ts'
 import type { Answer, Asker } from './answer.ts'
 import { readQuestion } from './question.ts'
 import type { Question } from './question.ts'
+import { dataSetSource, formSource } from './source.ts'
+import type { Source } from './source.ts'
 
 export interface QueryParts {
   readonly asker: Asker
@@ -15,15 +17,21 @@ export interface QueryParts {
 export async function answerQuery(request: RouteRequest, { asker, projection }: QueryParts): Promise<RouteResponse> {
   try {
     const question = readQuestion(request.body)
-    const form = projection.form(question.formId)
-    if (form === undefined) {
+    const source = sourceOf(question, projection)
+    if (source === undefined) {
       const why = 'there is no form of this id, or nobody has answered it yet'
       return problem(404, 'not_found', { title: 'There is no such thing', detail: `/form_id: ${why}` })
     }
-    return answered(question, await asker.ask(question, form), projection.applied())
+    return answered(question, await asker.ask(question, source), projection.applied())
   } catch (error) {
     return failure(error)
   }
+}
+
+function sourceOf({ about }: Question, projection: Projection): Source | undefined {
+  if ('dataSet' in about) return dataSetSource(about.dataSet, projection)
+  const form = projection.form(about.form)
+  return form === undefined ? undefined : formSource(form)
 }
 
 /** The first form of a question is answered as `{group: value}`; how it was got stands in a header there. */
