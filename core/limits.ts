@@ -154,6 +154,8 @@ export const LIMITS = {
   liveReadEventsMax: 32,
   liveHeartbeatMs: 30_000,
   liveStalledMsMax: 60_000,
+  liveMetricMs: 1_000,
+  liveMessageBytesMax: 1_024,
 
   // the history of runs
   runsKeptPerInstallation: 1_000,

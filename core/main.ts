@@ -27,7 +27,7 @@ import { openAnywhere } from './fleet/anywhere.ts'
 import type { BoundCalls } from './fleet/anywhere.ts'
 import { fleetDuties, lanesBehind } from './fleet/duties.ts'
 import { showGauges } from './gauges.ts'
-import { createHttpApp } from './http/app.ts'
+import { openHttp } from './http/app.ts'
 import { serveHttp } from './http/serve.ts'
 import { openFormCache } from './ingest/form-cache.ts'
 import { openFormViews } from './ingest/form-views.ts'
@@ -362,7 +362,7 @@ function openDoor(ground: Ground, { settings, first, rooms, reloader, health, ob
   const anywhere = openAnywhere({ fleet: ground.backend.fleet, known, here })
   rooms.parcels.handTo(anywhere.takeParcels)
   closers.defer(() => rooms.parcels.handOver())
-  const app = createHttpApp({
+  const http = openHttp({
     ...ground,
     version: HUB_VERSION,
     keys,
@@ -396,5 +396,5 @@ function openDoor(ground: Ground, { settings, first, rooms, reloader, health, ob
     rateLimit: ground.sharing.rateLimit,
   })
   const { collector } = inlet
-  return { app, keys, credentials, live, collector, operatorKey, doorKey, firstAdminKey }
+  return { ...http, keys, credentials, live, collector, operatorKey, doorKey, firstAdminKey }
 }

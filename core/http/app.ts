@@ -33,6 +33,8 @@ import { replayRoutes } from './replay.ts'
 import { runRoutes } from './runs.ts'
 import { responseRoutes } from './responses.ts'
 import type { Call, KeyedCall, Route } from './route.ts'
+import { openSockets } from './sockets.ts'
+import type { Upgrade } from './sockets.ts'
 import { streamRoutes } from './stream.ts'
 import { submitRoutes } from './submit.ts'
 import { trackRoutes } from './track.ts'
@@ -86,19 +88,28 @@ export const describeApi = (): string =>
 export function createHttpApp(deps: HttpDeps): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
   const routes = allRoutes(deps)
-  const gate = openGate({
-    credentials: deps.credentials,
-    addresses: openAddressBook(deps.trustedProxies),
-    clock: deps.clock,
-    limits: deps.limits,
-    rateLimit: deps.rateLimit,
-  })
+  const gate = gateOf(deps)
   for (const route of routes) app.on(route.method, honoPath(route.path), (c) => serve({ deps, gate, route, c }))
   const paths = routes.map((route) => ({ route, shape: pathShape(route.path) }))
   app.notFound((c) => otherwise(c, paths))
   app.onError((error, c) => failed({ deps, error, requestId: newId('request'), path: c.req.path }))
   return app
 }
+
+const gateOf = (deps: HttpDeps): Gate =>
+  openGate({
+    credentials: deps.credentials,
+    addresses: openAddressBook(deps.trustedProxies),
+    clock: deps.clock,
+    limits: deps.limits,
+    rateLimit: deps.rateLimit,
+  })
+
+/** The app, and what takes its WebSockets, through a gate of the same kind. */
+export const openHttp = (deps: HttpDeps): { readonly app: Hono<HttpEnv>; readonly upgrade: Upgrade } => ({
+  app: createHttpApp(deps),
+  upgrade: openSockets(deps, gateOf(deps)),
+})
 
 async function serve(input: { deps: HttpDeps; gate: Gate; route: Route; c: Context<HttpEnv> }): Promise<Response> {
   const { deps, route, c } = input

@@ -97,7 +97,7 @@ export const noContent = (call: Pick<Call, 'requestId'>): Response =>
   new Response(null, { status: 204, headers: { ...API_HEADERS, 'x-request-id': call.requestId } })
 
 /** The query string by the route's schema; every mistake at once. Unknown names are refused: a misspelt filter must not widen. */
-export function readQuery<Schema extends z.ZodObject>(call: Call, schema: Schema): z.output<Schema> {
+export function readQuery<Schema extends z.ZodObject>(call: Pick<Call, 'url'>, schema: Schema): z.output<Schema> {
   const search = call.url.indexOf('?')
   const given: [string, string][] = search < 0 ? [] : [...new URLSearchParams(call.url.slice(search + 1))]
   const parsed = schema.strict().safeParse(Object.fromEntries(given))

@@ -1,7 +1,7 @@
 /** Listens: turns the app into a server with every bound of a connection set, and closes it without cutting answers off. */
 import { getRequestListener, RequestError } from '@hono/node-server'
 import type { Hono } from 'hono'
-import { createServer, STATUS_CODES } from 'node:http'
+import { createServer } from 'node:http'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -12,11 +12,14 @@ import type { Limits } from '../limits.ts'
 import type { Live } from '../live/live.ts'
 import type { Logger } from '../observe/observe.ts'
 import type { HttpEnv } from './app.ts'
-import { answerable, problemResponse, toProblem } from './problem.ts'
+import { answerable, problemResponse } from './problem.ts'
+import { refuseSocket } from './refuse-socket.ts'
+import type { Upgrade } from './sockets.ts'
 
 export interface ServeOptions {
   readonly app: Hono<HttpEnv>
   readonly live: Pick<Live, 'seats'>
+  readonly upgrade: Upgrade
   readonly host: string
   /** 0: any free port. */
   readonly port: number
@@ -34,8 +37,6 @@ export interface Serving {
   /** The same with the host as it was given: `http://0.0.0.0:8420`. */
   readonly boundUrl: string
   readonly port: number
-  /** The bare server, for WebSocket upgrades. */
-  readonly server: Server
   /** Takes no new connections, lets running requests end for at most `graceMs`, then cuts what is left. */
   close(graceMs: number): Promise<void>
 }
@@ -69,11 +70,14 @@ export function serveHttp(options: ServeOptions): Promise<Serving> {
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: SLOW_CHECK_MS,
       noDelay: true,
+      // Whoever offers another protocol is answered in this one.
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
     },
     (incoming, outgoing) => void listener(incoming, outgoing),
   )
   server.maxConnections = limits.connectionsMax
   server.on('clientError', answerBrokenRequest)
+  server.on('upgrade', options.upgrade)
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen({ port: options.port, host: options.host, backlog: ACCEPT_BACKLOG }, () => {
@@ -84,7 +88,6 @@ export function serveHttp(options: ServeOptions): Promise<Serving> {
         url: `http://${shownHost(options.host)}:${port}`,
         boundUrl: `http://${urlHost(options.host || '0.0.0.0')}:${port}`,
         port,
-        server,
         close: (graceMs) => {
           // They would never end by themselves.
           options.live.seats.close()
@@ -125,15 +128,5 @@ const CLIENT_ERRORS: Readonly<Record<string, readonly [code: ErrorCode, detail: 
 function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
   const [code, detail] = CLIENT_ERRORS[error.code ?? ''] ?? ['bad_request', 'This is not a well-formed HTTP request.']
-  const problem = new HubError(code, detail)
-  const requestId = newId('request')
-  const body = JSON.stringify(toProblem(problem, requestId))
-  const head = [
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}`,
-    'content-type: application/problem+json',
-    `content-length: ${Buffer.byteLength(body)}`,
-    `x-request-id: ${requestId}`,
-    'connection: close',
-  ]
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
+  refuseSocket(socket, new HubError(code, detail))
 }

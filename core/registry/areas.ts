@@ -9,6 +9,8 @@ export interface Area {
   readonly area: string
   readonly scope: Scope
   readonly plugin: string
+  /** It has numbers that are told as they change. */
+  readonly isLive: boolean
   readonly installationIn: (workspace: WorkspaceId) => AreaInstallation | undefined
 }
 
@@ -25,10 +27,11 @@ export const areasOf = (
   roster: Pick<Roster, 'assembly'>,
 ): readonly Area[] =>
   plugins.flatMap(({ manifest: { id, api } }) =>
-    Object.entries(api).map(([area, { scope }]) => ({
+    Object.entries(api).map(([area, { scope, live: isLive }]) => ({
       area,
       scope,
       plugin: id,
+      isLive,
       installationIn: (workspace) => {
         const found = roster
           .assembly()

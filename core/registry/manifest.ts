@@ -154,7 +154,15 @@ export const manifestSchema = z.strictObject({
   api: z
     .record(
       z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'use one segment of a path, such as "analytics"'),
-      z.strictObject({ scope: z.enum(SCOPES).describe('What a key needs that calls it.') }),
+      z.strictObject({
+        scope: z.enum(SCOPES).describe('What a key needs that calls it.'),
+        live: z
+          .boolean()
+          .default(false)
+          .describe(
+            'true: its routes GET /live/forms/{id} and GET /live/events/{id} answer numbers by name, which are told as they change at /ws/<area>/live and /ws/<area>/events/{id}.',
+          ),
+      }),
     )
     .default({})
     .describe(

@@ -18,6 +18,7 @@ import { openProjection } from './engine/projection.ts'
 import { openReaders } from './engine/readers.ts'
 import { openTail } from './engine/tail.ts'
 import { Keeper } from './metrics/keeper.ts'
+import { answerLiveEvent, answerLiveForm } from './live/route.ts'
 import { openMetrics } from './metrics/metrics.ts'
 import { answerMetrics } from './metrics/route.ts'
 import { openAsker } from './query/answer.ts'
@@ -98,6 +99,8 @@ export default defineNative<Plugin>(async ({ config, dir, log, say }) => {
       'GET /heatmap': asked('query', heatmap),
       'GET /users/{id}': asked('query', userPage),
       'GET /forms/{id}/metrics': (request) => route(() => answerMetrics(request, { metrics, projection })),
+      'GET /live/forms/{id}': (request) => route(() => answerLiveForm(request, { metrics, projection })),
+      'GET /live/events/{id}': (request) => route(() => answerLiveEvent(request, { readers })),
     },
     close: async () => {
       await tail.close()

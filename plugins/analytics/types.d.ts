@@ -37,5 +37,5 @@ export interface Plugin {
   }
   readonly actions: {}
   readonly schedules: never
-  readonly routes: 'POST /query' | 'POST /funnels' | 'POST /retention' | 'POST /cohorts' | 'POST /journeys' | 'POST /segments' | 'POST /experiments' | 'GET /features' | 'GET /heatmap' | 'GET /users/{id}' | 'GET /sql' | 'POST /sql' | 'GET /forms/{id}/metrics'
+  readonly routes: 'POST /query' | 'POST /funnels' | 'POST /retention' | 'POST /cohorts' | 'POST /journeys' | 'POST /segments' | 'POST /experiments' | 'GET /features' | 'GET /heatmap' | 'GET /users/{id}' | 'GET /sql' | 'POST /sql' | 'GET /forms/{id}/metrics' | 'GET /live/forms/{id}' | 'GET /live/events/{id}'
 }

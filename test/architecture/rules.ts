@@ -63,6 +63,7 @@ const PACKAGE_HOMES: Readonly<Record<string, RegExp>> = {
   'graphile-worker': /^core\/queue\/graphile\//,
   ioredis: /^core\/(cache|live)\/redis\//,
   '@hono/node-server': /^core\/http\//,
+  ws: /^core\/http\//,
   '@hono/zod-openapi': /^core\/http\//,
 }
 

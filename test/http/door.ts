@@ -6,7 +6,7 @@ import { createGuardedHttp } from '../../core/capabilities/guarded-http.ts'
 import { systemClock } from '../../core/clock.ts'
 import type { TokenIssuer } from '../../core/config/config.ts'
 import { eventSettings } from '../../core/config/event-settings.ts'
-import { createHttpApp } from '../../core/http/app.ts'
+import { openHttp } from '../../core/http/app.ts'
 import type { HttpEnv } from '../../core/http/app.ts'
 import type { HttpDeps, InstallationView } from '../../core/http/deps.ts'
 import { serveHttp } from '../../core/http/serve.ts'
@@ -193,8 +193,8 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
     trustedProxies: options.trustedProxies ?? [],
     ...options.deps,
   }
-  const app = createHttpApp(deps)
-  const serving = await serveHttp({ app, live, host: '127.0.0.1', port: 0, limits, logger })
+  const { app, upgrade } = openHttp(deps)
+  const serving = await serveHttp({ app, live, upgrade, host: '127.0.0.1', port: 0, limits, logger })
   return {
     url: serving.url,
     port: serving.port,

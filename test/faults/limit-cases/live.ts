@@ -3,6 +3,7 @@ import type { LimitName } from '../../../core/limits.ts'
 import type { LimitCases } from './world.ts'
 
 const STREAM = 'test/live/stream.test.ts'
+const SOCKETS = 'test/live/sockets.test.ts'
 const ROOM = 'so many at a time of one key and of all; one that goes makes room'
 
 export const live: LimitCases<Extract<LimitName, `live${string}`>> = {
@@ -20,6 +21,11 @@ export const live: LimitCases<Extract<LimitName, `live${string}`>> = {
     in: STREAM,
     test: 'a quiet stream says so, and that moves its place on past what it does not show',
   },
+  liveMetricMs: {
+    in: SOCKETS,
+    test: 'numbers are told as they change, a subject at most once a second, and to all alike',
+  },
+  liveMessageBytesMax: { in: SOCKETS, test: 'what is too large, or does not answer a ping, is cut off' },
   liveStalledMsMax: {
     in: STREAM,
     test: 'whoever reads nothing holds little and is cut off, while others hear all',

@@ -1,0 +1,142 @@
+/**
+ * What live connections are told, one message after the other, each with the place in the log from which a new connection goes
+ * on. Whoever takes them slowly gets fewer: numbers are told as they are then, not as they were in between.
+ */
+import type { Clock } from '../clock.ts'
+import type { Limits } from '../limits.ts'
+import type { LogEvent } from '../model.ts'
+import type { Principal } from '../registry/api-keys.ts'
+import type { Live } from './live.ts'
+import type { LiveValues, Subject, Values } from './values.ts'
+import { shownTo } from './shown.ts'
+
+export type Message = { readonly type: 'heartbeat' | 'metric_update' | 'alert_triggered' | 'data_refresh' } & Readonly<
+  Record<string, unknown>
+>
+
+export interface MessageDeps {
+  readonly live: Live
+  readonly clock: Clock
+  readonly limits: Pick<Limits, 'liveHeartbeatMs' | 'liveMetricMs'>
+}
+
+export interface Listener {
+  readonly principal: Principal
+  /** Who it is now; null ends it. */
+  readonly now: () => Promise<Principal | null>
+  readonly afterSeq: number
+  readonly signal: AbortSignal
+}
+
+export interface Wish extends Pick<Subject, 'area' | 'kind'> {
+  /** Those alone; null: all. */
+  readonly ids: readonly string[] | null
+  /** It was not here before: how things stand comes first. */
+  readonly isNew: boolean
+}
+
+/** Changes that numbers alone do not tell. */
+const REFRESHING: ReadonlySet<string> = new Set(['form.changed', 'form.deleted', 'response.deleted'])
+
+/** `metric_update` and `data_refresh`, each subject at most once in `liveMetricMs`. */
+export async function* metricMessages(
+  { live, clock, limits, values }: MessageDeps & { readonly values: LiveValues },
+  listener: Listener,
+  wish: Wish,
+): AsyncGenerator<Message, void, void> {
+  const { workspace } = listener.principal
+  const told = new Map<string, Values>()
+  /** Changed and not told yet; true: what was shown of it has to be read anew. */
+  const waiting = new Map<string, boolean>(wish.isNew ? wish.ids?.map((id) => [id, false] as const) : [])
+  let settledSeq = listener.afterSeq
+  let nextMs = clock.monotonicMs()
+  let saidMs = nextMs
+  const quietMs = (): number => {
+    const untilMs = waiting.size === 0 ? saidMs + limits.liveHeartbeatMs : nextMs
+    return untilMs - clock.monotonicMs()
+  }
+  const look = async (id: string, seq: number, isStale: boolean): Promise<readonly Message[] | null> => {
+    const found = await values.of({ workspace, area: wish.area, kind: wish.kind, id }, seq).catch(() => undefined)
+    // Nobody can say right now: it is asked again the next time.
+    if (found === undefined) return null
+    const subject = wish.kind === 'forms' ? { form_id: id } : { event_id: id }
+    const changed = found === null ? {} : changesOf(told.get(id) ?? {}, found)
+    if (found === null) told.delete(id)
+    else told.set(id, found)
+    return [
+      ...(isStale || found === null ? [{ type: 'data_refresh', ...subject } as const] : []),
+      ...(Object.keys(changed).length === 0 ? [] : [{ type: 'metric_update', ...subject, metrics: changed } as const]),
+    ]
+  }
+  yield { type: 'heartbeat', seq: settledSeq }
+  const followed = live.feed.follow({ workspace, afterSeq: settledSeq, quietMs, signal: listener.signal })
+  for await (const { events, seq } of followed) {
+    if ((await listener.now()) === null) return
+    for (const event of events) {
+      const id = subjectOf(wish, event)
+      if (id !== null) waiting.set(id, waiting.get(id) === true || REFRESHING.has(event.type))
+    }
+    if (waiting.size > 0 && clock.monotonicMs() < nextMs) continue
+    const messages: Message[] = []
+    for (const [id, isStale] of waiting) {
+      const found = await look(id, seq, isStale)
+      if (found === null) continue
+      waiting.delete(id)
+      messages.push(...found)
+    }
+    // All look at the same moments, so that one question answers them.
+    const nowMs = clock.monotonicMs()
+    nextMs = Math.floor(nowMs / limits.liveMetricMs + 1) * limits.liveMetricMs
+    const last = messages.length - 1
+    for (const [n, message] of messages.entries())
+      yield { ...message, seq: n === last && waiting.size === 0 ? seq : settledSeq }
+    if (waiting.size === 0) settledSeq = seq
+    if (messages.length === 0 && nowMs < saidMs + limits.liveHeartbeatMs) continue
+    if (messages.length === 0) yield { type: 'heartbeat', seq: settledSeq }
+    saidMs = clock.monotonicMs()
+  }
+}
+
+/** `alert_triggered`: every one behind the place, as far as the key may see it. */
+export async function* alertMessages(
+  { live, clock, limits }: MessageDeps,
+  listener: Listener,
+): AsyncGenerator<Message, void, void> {
+  const { workspace } = listener.principal
+  let saidMs = clock.monotonicMs()
+  const quietMs = (): number => saidMs + limits.liveHeartbeatMs - clock.monotonicMs()
+  yield { type: 'heartbeat', seq: listener.afterSeq }
+  const followed = live.feed.follow({ workspace, afterSeq: listener.afterSeq, quietMs, signal: listener.signal })
+  for await (const { events, seq } of followed) {
+    const principal = await listener.now()
+    if (principal === null) return
+    for (const event of events) {
+      if (event.type !== 'alert.raised' && event.type !== 'delivery.dead') continue
+      const shown = shownTo(principal, event)
+      if (shown === null) continue
+      const alert = shown.data === null ? null : (JSON.parse(shown.data) as unknown)
+      yield { type: 'alert_triggered', id: shown.id, event: shown.type, at: shown.at, alert, seq: shown.seq }
+      saidMs = clock.monotonicMs()
+    }
+    if (quietMs() > 0) continue
+    yield { type: 'heartbeat', seq }
+    saidMs = clock.monotonicMs()
+  }
+}
+
+/** Which of the wished-for it is about. */
+function subjectOf({ kind, ids }: Wish, event: LogEvent): string | null {
+  const id = kind === 'forms' ? formOf(event) : organizersEventOf(event)
+  return id === null || ids?.includes(id) === false ? null : id
+}
+
+const formOf = ({ type, formId }: LogEvent): string | null => (/^(?:response|form)\./.test(type) ? formId : null)
+
+function organizersEventOf({ type, data }: LogEvent): string | null {
+  if (!type.startsWith('track.') || data === null) return null
+  const { context } = JSON.parse(data) as { readonly context?: { readonly event?: string } }
+  return context?.event ?? null
+}
+
+const changesOf = (before: Values, after: Values): Values =>
+  Object.fromEntries(Object.entries(after).filter(([name, value]) => before[name] !== value))

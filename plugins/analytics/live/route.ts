@@ -1,0 +1,59 @@
+/** `GET /live/forms/{id}` and `GET /live/events/{id}`: the numbers that live connections are told as they change. */
+import type { RouteRequest, RouteResponse } from 'manifold/plugin'
+import type { Projection } from '../engine/projection.ts'
+import type { Readers } from '../engine/readers.ts'
+import type { MetricsReader } from '../metrics/metrics.ts'
+import { problem } from '../query/problem.ts'
+
+const DAY_MS = 86_400_000
+
+const noSuch = (): RouteResponse =>
+  problem(404, 'not_found', { title: 'There is no such thing', detail: 'There is nothing of this id to follow.' })
+
+export interface LiveFormParts {
+  readonly metrics: MetricsReader
+  readonly projection: Pick<Projection, 'form'>
+}
+
+export async function answerLiveForm(
+  { params }: Pick<RouteRequest, 'params'>,
+  { metrics, projection }: LiveFormParts,
+): Promise<RouteResponse> {
+  const form = projection.form(params['id'] ?? '')
+  if (form === undefined) return noSuch()
+  const nowMs = Date.now()
+  // Whole days, so that what was made for one is there for the next.
+  const toMs = Math.ceil((nowMs + 1) / DAY_MS) * DAY_MS
+  const span = { timezone: metrics.timezone, bucket: 'day', fromMs: toMs - DAY_MS, toMs } as const
+  const { totals, today, timeToComplete } = (await metrics.of(form, span, nowMs)).metrics
+  return {
+    json: {
+      started: totals.started,
+      completed: totals.completed,
+      partial: totals.partial,
+      completion_rate: totals.completionRate,
+      today: today.completed,
+      time_to_complete_median_s: timeToComplete.medianS,
+    },
+  }
+}
+
+/** Of what an organizer holds: its behaviour events so far. */
+export async function answerLiveEvent(
+  { params }: Pick<RouteRequest, 'params'>,
+  { readers }: { readonly readers: Readers },
+): Promise<RouteResponse> {
+  const sql = `SELECT count(*) AS events, count(DISTINCT visitor) AS visitors, count(*) FILTER (type = 'conversion') AS conversions,
+    coalesce(sum(value) FILTER (type = 'conversion'), 0) AS conversion_value FROM events WHERE organizer_event = $1`
+  const [row = {}] = await readers.run((ask) => ask(sql, [params['id'] ?? '']))
+  const of = (name: string): number => Number(row[name] ?? 0)
+  if (of('events') === 0) return noSuch()
+  return {
+    json: {
+      events: of('events'),
+      visitors: of('visitors'),
+      conversions: of('conversions'),
+      conversion_value: of('conversion_value'),
+    },
+  }
+}
