@@ -115,6 +115,12 @@ export const ERRORS = {
     act: 'vendor',
     title: 'The token endpoint cannot give a token right now',
   },
+  field_withheld: {
+    status: 502,
+    retryable: false,
+    act: 'admin',
+    title: 'A field that the settings need is marked pii and not granted',
+  },
   secret_missing: { status: 502, retryable: false, act: 'admin', title: 'The secret has no value' },
   config_invalid: { status: 422, retryable: false, act: 'admin', title: 'The configuration is not valid' },
 } as const satisfies Record<string, ErrorRow>

@@ -16,7 +16,7 @@ import type {
   OpenCapabilities,
   PlacedInstallation,
   Published,
-  RefuseCredential,
+  RefuseSettings,
 } from './ports.ts'
 import type { LanePressure } from './pressure.ts'
 
@@ -45,7 +45,7 @@ export interface DeliveryEngineDeps {
   readonly published: Published
   readonly runs: RunRecorder
   readonly disable: DisableInstallation
-  readonly refused: RefuseCredential
+  readonly refused: RefuseSettings
   readonly logger: Logger
   readonly meter: Meter
   readonly clock: Clock

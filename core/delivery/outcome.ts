@@ -49,10 +49,11 @@ export const ERROR_RULINGS = {
   plugin_killed: internal,
   plugin_load: internal,
 
-  http_refused_address: config,
+  http_refused_address: refusal,
   http_refused_url: config,
   email_auth: refusal,
   credential_refused: refusal,
+  field_withheld: refusal,
   secret_missing: config,
   config_invalid: config,
   capability_denied: config,
@@ -73,6 +74,9 @@ export const ERROR_RULINGS = {
 /** The row of a code; a code of the hub's own door in an attempt is a bug. */
 const rowOf = (code: ErrorCode): Ruling =>
   Object.hasOwn(ERROR_RULINGS, code) ? ERROR_RULINGS[code as AttemptCode] : broken
+
+/** What the admin has to mend: the credential, `network.allow`, the grant of a field. */
+export type RefusalCode = Extract<ErrorCode, 'credential_refused' | 'http_refused_address' | 'field_withheld'>
 
 /** What an attempt came to, decided. */
 export type Verdict =
@@ -98,10 +102,10 @@ export type Verdict =
       readonly disable: boolean
     }
   | {
-      /** The credential is not accepted: the installation stands still, and the delivery waits. */
+      /** What only the admin can mend, such as the credential: the installation stands still, and the delivery waits. */
       readonly kind: 'refused'
-      readonly outcome: 'unauthorized'
-      readonly code: 'credential_refused'
+      readonly outcome: 'unauthorized' | 'retry'
+      readonly code: RefusalCode
       readonly error: string
     }
   | { readonly kind: 'held'; readonly afterMs: number | undefined }
@@ -131,7 +135,7 @@ export function rulingOf(error: HubError): Verdict {
     case 'repeat':
       return { kind: 'repeat' }
     case 'refuse':
-      return refused(error.message)
+      return refused(error.message, error.code)
     default: {
       const unknown: never = move
       throw new Error(`Unknown move ${String(unknown)}.`)
@@ -139,12 +143,13 @@ export function rulingOf(error: HubError): Verdict {
   }
 }
 
-const refused = (message: string): Verdict => ({
-  kind: 'refused',
-  outcome: 'unauthorized',
-  code: 'credential_refused',
-  error: clip(message),
-})
+/** A login that the mail server refuses is a credential like any other. */
+function refused(message: string, code: ErrorCode = 'credential_refused'): Verdict {
+  const error = clip(message)
+  if (code === 'http_refused_address' || code === 'field_withheld')
+    return { kind: 'refused', outcome: 'retry', code, error }
+  return { kind: 'refused', outcome: 'unauthorized', code: 'credential_refused', error }
+}
 
 /** The verdict for what an action answered. `onAmbiguous` is the installation's setting. */
 export function verdictOf(outcome: FinalOutcome, onAmbiguous: 'retry' | 'dead'): Verdict {

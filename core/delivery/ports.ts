@@ -4,6 +4,7 @@ import type { PluginInlet } from '../ingest/by-plugin.ts'
 import type { Installation } from '../registry/installation.ts'
 import type { CapabilityHandler } from '../sandbox/sandbox.ts'
 import type { FormView } from '../routing/event-json.ts'
+import type { RefusalCode } from './outcome.ts'
 
 /** An installation with what the hub remembers of it. */
 export interface PlacedInstallation {
@@ -65,8 +66,14 @@ export type Published = (events: readonly LogEvent[]) => void
 /** An installation that must stand still from now on: the destination is gone. */
 export type DisableInstallation = (key: string, reason: string, cause: { code: string; deliveryId: string }) => void
 
-/** The receiver does not accept the credential of these settings: the installation must stand still until it is mended. */
-export type RefuseCredential = (installation: Installation, message: string) => void
+/** With these settings nothing can go out, and only the admin can mend it: the installation must stand still until then. */
+export type RefuseSettings = (installation: Installation, refusal: Refusal) => void
+
+/** What has to be mended, and in whose words. */
+export interface Refusal {
+  readonly code: RefusalCode
+  readonly message: string
+}
 
 /** True for what may run handlers and deliveries. */
 export const isRunnable = (state: InstallationState): boolean => state === 'ready' || state === 'degraded'

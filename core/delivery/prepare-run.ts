@@ -4,7 +4,7 @@ import { HubError } from '../errors.ts'
 import type { Delivery, LogEvent } from '../model.ts'
 import type { Installation } from '../registry/installation.ts'
 import type { EventDataName } from '../registry/manifest.ts'
-import { eventJson } from '../routing/event-json.ts'
+import { eventJson, hiddenKeys } from '../routing/event-json.ts'
 import type { FormView } from '../routing/event-json.ts'
 import { handlerType } from '../routing/match.ts'
 import type { GuestEffects, RunInput } from '../sandbox/sandbox.ts'
@@ -102,7 +102,10 @@ function prepareItems(
       const cause = ready[index]
       if (cause === 'erased') erased.add(index)
       else if (cause === null || cause === undefined) itemsJson.push(itemJson(job, delivery, null))
-      else itemsJson.push(itemJson(job, delivery, eventJson({ ...cause, parts, pii: job.installation.pii })))
+      else {
+        if (parts.includes('data')) assertSeen(job.installation, cause.view)
+        itemsJson.push(itemJson(job, delivery, eventJson({ ...cause, parts, pii: job.installation.pii })))
+      }
     }
     if (itemsJson.length === 0) throw erasedError(job.deliveries[0])
     const event = ready.find((cause) => typeof cause === 'object' && cause !== null)?.event
@@ -110,6 +113,17 @@ function prepareItems(
   }
   if (!causes.some(isPending)) return assemble(causes as readonly Cause[])
   return Promise.all(causes.map(async (cause) => await cause)).then(assemble)
+}
+
+/** Throws `field_withheld` where a field that the settings need is private: what lacks it would look like an answer left out. */
+function assertSeen({ id, neededFields = [], pii }: Installation, view: FormView | undefined): void {
+  if (neededFields.length === 0 || view === undefined) return
+  const missing = hiddenKeys(view, pii).find((key) => neededFields.includes(key))
+  if (missing === undefined) return
+  throw new HubError(
+    'field_withheld',
+    `The settings of "${id}" need "${missing}", which is marked pii in the form "${view.form.id}", and the installation may not see it.`,
+  )
 }
 
 /** The response is gone, and with it what was to be sent. */

@@ -1,9 +1,9 @@
-/** What follows when a receiver does not accept the credential: the lane stands still at once, and somebody writes that down. */
+/** What follows where only the admin can mend it, such as a refused credential: the lane stands still at once, and somebody writes that down. */
 import type { Installation } from '../registry/installation.ts'
 import type { AttemptEnd } from './attempt.ts'
 import type { Lane } from './lane.ts'
 import { isRunnable } from './ports.ts'
-import type { RefuseCredential } from './ports.ts'
+import type { RefuseSettings } from './ports.ts'
 
 interface Ended {
   readonly lane: Lane
@@ -13,10 +13,10 @@ interface Ended {
   readonly end: Pick<AttemptEnd, 'verdicts' | 'mask'>
 }
 
-/** Nothing unless it was refused. An attempt that began before the credential was mended says nothing of the one there is now. */
-export function standStill({ lane, installation, era, end }: Ended, refused: RefuseCredential): void {
+/** Nothing unless it was refused. An attempt that began before it was mended says nothing of what there is now. */
+export function standStill({ lane, installation, era, end }: Ended, refused: RefuseSettings): void {
   const verdict = end.verdicts.find(({ kind }) => kind === 'refused')
   if (verdict?.kind !== 'refused' || era !== lane.era || !isRunnable(lane.state)) return
   lane.reconfigure(installation, 'disabled')
-  refused(installation, end.mask(verdict.error))
+  refused(installation, { code: verdict.code, message: end.mask(verdict.error) })
 }

@@ -3,7 +3,7 @@
  * for together with the cursor. What fails becomes a delivery of its own, so nothing ever waits behind it.
  */
 import type { Clock } from '../clock.ts'
-import type { FormOf, OpenCapabilities, PlacedInstallation, Published, RefuseCredential } from '../delivery/ports.ts'
+import type { FormOf, OpenCapabilities, PlacedInstallation, Published, RefuseSettings } from '../delivery/ports.ts'
 import { isRunnable } from '../delivery/ports.ts'
 import type { MemoryQuota } from '../delivery/memory-quota.ts'
 import { HubError } from '../errors.ts'
@@ -29,7 +29,7 @@ export interface PumpDeps {
   readonly push: (deliveries: readonly Delivery[]) => void
   readonly published: Published
   readonly runs: RunRecorder
-  readonly refused: RefuseCredential
+  readonly refused: RefuseSettings
   readonly logger: Logger
   readonly meter: Meter
   readonly clock: Clock

@@ -212,6 +212,7 @@ function resolveOne(
     schema,
     limits: hub.limits,
     mail: hub.email,
+    allow: hub.network.allow,
     hardenedGroups: hub.sandbox.hardened,
   })
 }

@@ -1,9 +1,21 @@
 /** Whether the receiver accepts what an installation proves itself with, as far as its row tells. Pure. */
 import { ERRORS, isErrorCode } from '../errors.ts'
+import type { Refusal } from '../delivery/ports.ts'
 import type { Checked, CheckFinding, InstallationRow } from '../model.ts'
 
 /** How the reason of an installation begins that stands still since its credential was refused. */
-export const CREDENTIAL_REASON = 'credential: '
+const CREDENTIAL_REASON = 'credential: '
+
+/** How it begins where something else of its settings has to be mended. */
+const SETTINGS_REASON = 'settings: '
+
+/** The reason of an installation that stands still for this. */
+export const refusalReason = ({ code, message }: Refusal): string =>
+  `${code === 'credential_refused' ? CREDENTIAL_REASON : SETTINGS_REASON}${message}`
+
+/** True when it stands still until the admin has mended its settings, of which the credential is one. */
+export const isHeld = ({ state, reason }: Pick<InstallationRow, 'state' | 'reason'>): boolean =>
+  state === 'disabled' && [CREDENTIAL_REASON, SETTINGS_REASON].some((begins) => reason?.startsWith(begins) === true)
 
 /** `unknown`: nothing has gone out since it last began to run. Times are RFC 3339. */
 export interface CredentialView {
@@ -28,7 +40,7 @@ export function credentialOf({ state, reason, stateSince, lastSuccessAt, check }
 }
 
 /** True when it stands still since its credential was refused. */
-export const isRefused = ({ state, reason }: Pick<InstallationRow, 'state' | 'reason'>): boolean =>
+const isRefused = ({ state, reason }: Pick<InstallationRow, 'state' | 'reason'>): boolean =>
   state === 'disabled' && reason?.startsWith(CREDENTIAL_REASON) === true
 
 /** A check beside what came after it; `config`: the settings it looked at, secrets as references. */

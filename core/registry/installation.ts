@@ -71,6 +71,8 @@ export interface Installation {
   readonly from: string | null
   /** Which pii fields the plugin may see. */
   readonly pii: boolean | readonly string[]
+  /** Fields that its settings name (`x-field`): without them it cannot do its work. Absent: none. */
+  readonly neededFields?: readonly string[]
   readonly http: HttpGrant
   /** What its plugin's transform gets, and what becomes of responses that it fails at; null: it has none. */
   readonly transform: Transform | null

@@ -20,6 +20,8 @@ export interface ResolveInput {
   readonly limits: Limits
   /** What e-mail goes by; null: this hub sends none. */
   readonly mail: MailSettings | null
+  /** Private addresses that it may reach (CIDR): others are other settings of whatever sends. */
+  readonly allow: readonly string[]
   /** Groups that the file wants hardened as a whole. */
   readonly hardenedGroups?: readonly LoadedPlugin['origin'][]
 }
@@ -66,11 +68,14 @@ export function resolveInstallation(
     hardened:
       config.hardened ?? (plugin.manifest.hardened === true || input.hardenedGroups?.includes(plugin.origin) === true),
   }
+  const sends = plugin.manifest.permissions.http !== undefined || email !== null
   const hash = createHash('sha256')
     .update(JSON.stringify([settings, config.when, plugin.bundle.hash, grantsOf(plugin.manifest)]))
     .update(JSON.stringify([...secrets]))
+    .update(JSON.stringify(sends ? input.allow : []))
     .digest('hex')
-  return { installation: { ...settings, plugin, secrets, when: when.when, hash } }
+  const neededFields = input.schema.marks(config.with).flatMap(({ says, name }) => (says === 'field' ? [name] : []))
+  return { installation: { ...settings, plugin, secrets, when: when.when, neededFields, hash } }
 }
 
 /** Takes the secret out and leaves a reference to it. */

@@ -5,7 +5,7 @@ import { newId } from '../ids.ts'
 import type { InstallationState, LogEvent, NewEvent, WorkspaceId } from '../model.ts'
 import type { Logger } from '../observe/observe.ts'
 import type { StateChange, Store } from '../storage/store.ts'
-import { isRefused } from './credential.ts'
+import { isHeld } from './credential.ts'
 import type { Installation } from './installation.ts'
 import { isRunning } from './states.ts'
 
@@ -18,7 +18,7 @@ export interface Standing {
   readonly returnsAtMs: number | null
   /** Unix ms of its pauses for used up points, oldest first. */
   readonly pausesAtMs: readonly number[]
-  /** Hash of the settings whose credential was refused; null: none was. */
+  /** Hash of the settings that were refused, of their credential or otherwise; null: none were. */
   readonly refusedHash: string | null
 }
 
@@ -28,7 +28,7 @@ export interface Sentence {
   readonly reason: string | null
   readonly returnsAtMs?: number
   readonly pausesAtMs?: readonly number[]
-  /** The credential of the settings with this hash is refused; absent: none is. */
+  /** The settings with this hash are refused; absent: none are. */
   readonly refusedHash?: string
   /** What else the alert says. */
   readonly alert?: { readonly code: string; readonly todo: string } | undefined
@@ -44,7 +44,7 @@ export function seatState(input: {
   readonly returnsAtMs: number | null
   readonly paused: boolean
   readonly settingsChanged: boolean
-  /** Of the settings it has now, and of those whose credential was refused. */
+  /** Of the settings it has now, and of those that were refused. */
   readonly hash: string
   readonly refusedHash: string | null
 }): Pick<Standing, 'state' | 'reason'> {
@@ -58,10 +58,10 @@ export function seatState(input: {
   return paused ? { state: 'paused', reason: PAUSED_BY_FILE } : { state: 'ready', reason: null }
 }
 
-/** A refused credential stands in other settings now, though nobody saw them change: the hub did not run, or ran elsewhere. */
+/** What held it stands in other settings now, though nobody saw them change: the hub did not run, or ran elsewhere. */
 export const isMended = (
   input: Pick<Standing, 'state' | 'reason' | 'refusedHash'> & { readonly hash: string },
-): boolean => isRefused(input) && input.refusedHash !== null && input.refusedHash !== input.hash
+): boolean => isHeld(input) && input.refusedHash !== null && input.refusedHash !== input.hash
 
 interface WriteDeps {
   readonly store: Pick<Store, 'setInstallationState' | 'getEvent'>

@@ -1,8 +1,8 @@
-/** What delivery says has to stand still, as states: the destination is gone, or the credential is not accepted. */
+/** What delivery says has to stand still, as states: the destination is gone, or the admin has to mend the settings. */
 import type { Clock } from '../clock.ts'
-import type { DisableInstallation, RefuseCredential } from '../delivery/ports.ts'
+import type { DisableInstallation, Refusal, RefuseSettings } from '../delivery/ports.ts'
 import type { Logger } from '../observe/observe.ts'
-import { CREDENTIAL_REASON } from './credential.ts'
+import { refusalReason } from './credential.ts'
 import type { Installation } from './installation.ts'
 import type { Roster } from './roster.ts'
 
@@ -17,22 +17,21 @@ export interface StopDeps {
 /** Neither throws: what could not be written is tried again. */
 export function openStops({ roster, clock, logger }: StopDeps): {
   readonly disable: DisableInstallation
-  readonly refused: RefuseCredential
+  readonly refused: RefuseSettings
 } {
-  const refused: RefuseCredential = (installation, message) => {
+  const refused: RefuseSettings = (installation, refusal) => {
     const { key, hash } = installation
     // Other settings since, or none at all: this says nothing of them.
     if (roster().find(key)?.installation.hash !== hash) return
-    const reason = `${CREDENTIAL_REASON}${message}`
     roster()
       .judge(key, 'disable', {
-        reason,
+        reason: refusalReason(refusal),
         refusedHash: hash,
-        alert: { code: 'credential_refused', todo: todoOf(installation) },
+        alert: { code: refusal.code, todo: `${MENDS[refusal.code](installation)} ${afterwards(installation)}` },
       })
       .catch((error: unknown) => {
-        logger.error({ err: error, installation: key }, 'a refused credential could not be written down; trying again')
-        clock.after(RETRY_MS, () => refused(installation, message))
+        logger.error({ err: error, installation: key }, 'a refusal could not be written down; trying again')
+        clock.after(RETRY_MS, () => refused(installation, refusal))
       })
   }
   return {
@@ -47,8 +46,16 @@ export function openStops({ roster, clock, logger }: StopDeps): {
   }
 }
 
-/** For the alert: what waits needs no backfill, since nothing of it was skipped. */
-const todoOf = ({ id, email }: Installation): string =>
-  `Mend the credential in the settings of "${id}"${email === undefined ? '' : ', or the login in email.url'} (new settings are tried by themselves; what comes from a \${VARIABLE} is read as the hub starts, so restart it), or at the receiver, and then run: ` +
-  `manifold installations resume ${id}. Deliveries and events that waited go out then. To send older events again as well: ` +
-  `manifold installations backfill ${id} --from <time>.`
+/** For the alert: what the admin can do about each. */
+const MENDS: Readonly<Record<Refusal['code'], (installation: Installation) => string>> = {
+  credential_refused: ({ id, email }) =>
+    `Mend the credential in the settings of "${id}"${email === undefined ? '' : ', or the login in email.url'} (new settings are tried by themselves; what comes from a \${VARIABLE} is read as the hub starts, so restart it), or at the receiver, and then run: manifold installations resume ${id}.`,
+  http_refused_address: ({ id }) =>
+    `List the network of that address in network.allow of manifold.yaml if it is meant, or mend the address in the settings of "${id}"; either is tried by itself.`,
+  field_withheld: ({ id }) =>
+    `Grant the field to "${id}" in manifold.yaml with pii, or name another one in its settings; either is tried by itself.`,
+}
+
+/** What waits needs no backfill, since nothing of it was skipped. */
+const afterwards = ({ id }: Installation): string =>
+  `Deliveries and events that waited go out then. To send older events again as well: manifold installations backfill ${id} --from <time>.`

@@ -95,7 +95,7 @@ export async function installationOf(dir: string, options: InstallOptions): Prom
     throw new Error(wrong.map(({ path, message }) => `${formatPath(['config', ...path])}: ${message}`).join('\n'))
   const bundle = await makeBundle({ dir, manifest })
   const plugin = { manifest, dir, origin: 'community', bundle } as const
-  const resolved = resolveInstallation({ config, plugin, schema, limits: LIMITS, mail: SCRIPTED_MAIL })
+  const resolved = resolveInstallation({ config, plugin, schema, limits: LIMITS, mail: SCRIPTED_MAIL, allow: [] })
   if ('problems' in resolved) throw new Error(resolved.problems.join('\n'))
   return { ...resolved.installation, group: 'own' }
 }

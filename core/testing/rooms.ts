@@ -9,7 +9,7 @@ import { rfc3339 } from '../clock.ts'
 import { createBreakers } from '../delivery/breaker.ts'
 import { createDeliveryEngine } from '../delivery/engine.ts'
 import type { DeliveryEngine } from '../delivery/engine.ts'
-import type { RefuseCredential } from '../delivery/ports.ts'
+import type { RefuseSettings } from '../delivery/ports.ts'
 import { createMemoryQuota } from '../delivery/memory-quota.ts'
 import { createScheduler } from '../delivery/schedules.ts'
 import { HubError } from '../errors.ts'
@@ -22,7 +22,7 @@ import { createForwarding } from '../pump/forwarding.ts'
 import { createPump } from '../pump/pump.ts'
 import { createRecentEvents } from '../pump/recent-events.ts'
 import type { LaneKind } from '../queue/queue.ts'
-import { CREDENTIAL_REASON } from '../registry/credential.ts'
+import { refusalReason } from '../registry/credential.ts'
 import { openHooks } from '../registry/hooks.ts'
 import type { Installation } from '../registry/installation.ts'
 import { surfaceMismatch } from '../registry/surface.ts'
@@ -208,7 +208,7 @@ function openLanes(deps: LaneDeps, installation: Installation) {
     reason = why
     place('disabled')
   }
-  const refused: RefuseCredential = (_of, message) => disable(`${CREDENTIAL_REASON}${message}`)
+  const refused: RefuseSettings = (_of, refusal) => disable(refusalReason(refusal))
   const engine = createDeliveryEngine({ ...deps, alone: true, refused, disable: (_key, why) => disable(why) })
   const pump = createPump({ ...deps, refused })
   const scheduler = createScheduler(deps)

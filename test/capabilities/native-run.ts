@@ -54,6 +54,7 @@ export async function installationOf(dir: URL, config: Record<string, unknown>):
     schema: compileWithSchema(manifest.config),
     limits: LIMITS,
     mail: null,
+    allow: [],
   })
   if ('problems' in resolved) throw new Error(resolved.problems.join('\n'))
   return resolved.installation

@@ -93,7 +93,7 @@ test('Retry-After is waited for, though the schedule is shorter', async () => {
   expect((delivery?.dueAtMs ?? 0) - beforeMs).toBeGreaterThanOrEqual(3_000)
 })
 
-test('a refused address is a configuration error at once', async () => {
+test('a refused address is for the admin to mend: it waits, and is told', async () => {
   await using world = await openWorld({
     installations: [
       {
@@ -105,13 +105,12 @@ test('a refused address is a configuration error at once', async () => {
     ],
   })
   await world.submit({ a: 1 })
-  await world.settled()
-  expect((await world.deliveries())[0]).toMatchObject({
-    state: 'dead',
-    attempts: 1,
-    reason: 'config_error',
-    errorCode: 'http_refused_address',
+  const [refusal] = await until('the refusal', () => world.refusals, { accept: (list) => list.length > 0 })
+  expect(refusal).toMatchObject({ key: 'default/crm', message: expect.stringContaining('network.allow') })
+  const [delivery] = await until('the attempt to be written', () => world.deliveries(), {
+    accept: ([first]) => first?.attempts === 1,
   })
+  expect(delivery).toMatchObject({ state: 'pending', scheduleStep: 0, errorCode: 'http_refused_address' })
 })
 
 test('more than memory holds: the rest waits in storage and follows', async () => {

@@ -191,7 +191,7 @@ export async function openWorld(options: WorldOptions) {
     clock,
     limits,
     random: () => 0.5,
-    refused: ({ key }: Installation, message: string): void => {
+    refused: ({ key }: Installation, { message }: { readonly message: string }): void => {
       refusals.push({ key, message })
       move(key, 'disabled')
     },

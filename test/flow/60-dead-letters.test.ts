@@ -56,7 +56,7 @@ test('four ways to die, each with its class; the attempt log shows everything bu
       use: 'webhooks',
       with: { url: `${receiver.url}/rejects`, secretHeaders: { 'x-token': SECRET }, permanent4xx: 'dead' },
     },
-    { id: 'private', use: 'webhooks', with: { url: 'http://10.255.255.1/hook' } },
+    { id: 'unclear', use: 'webhooks', with: { url: `${receiver.url}/unclear`, template: '{{#data.key}}' } },
     { id: 'throws', use: 'throws', retry: { schedule: [] } },
   ]
   await using hub = await startHub({ config: sceneConfig({ installations, pluginDirs: [FAULT_PLUGINS] }) })
@@ -74,7 +74,7 @@ test('four ways to die, each with its class; the attempt log shows everything bu
   ).toEqual({
     down: ['receiver_failed', 'http_500', 2],
     rejects: ['permanent_reject', 'http_422', 1],
-    private: ['config_error', 'http_refused_address', 1],
+    unclear: ['config_error', 'config_invalid', 1],
     throws: ['internal_error', 'plugin_threw', 1],
   })
   expect(dead.body.causes.toSorted((a, b) => (a.reason < b.reason ? -1 : 1))).toEqual([
