@@ -79,7 +79,8 @@ async function releaseEach({ args, options, terminal }: Call, hub: HubClient): P
       ids: rows.map(({ storedAs }) => storedAs),
       before: before.map(({ id, storedAs }) => ({ id, stored_as: storedAs })),
     })
-  for (const { id, storedAs } of before) terminal.say(`${id} was released before, and is stored as ${storedAs}`)
+  for (const { id, storedAs } of before)
+    terminal.say(`${id} was released before (or never waited there), and is stored as ${storedAs}`)
   terminal.say(`${stored} stored`)
 }
 
