@@ -201,7 +201,11 @@ class History implements RunHistory {
       )
     // Of a transform whoever asks it tells, since some that fail are never asked.
     if (error !== null && kind !== 'transform')
-      logger.warn({ ...at, name, attempt, code: errorCode, error }, TOLD[kind])
+      logger.warn(
+        { ...at, name, attempt, code: errorCode, error },
+        // Another run, or the whole process, took it along.
+        errorCode === 'plugin_interrupted' ? 'a run was cut off' : TOLD[kind],
+      )
     else if (isWatched === true && kind === 'action') {
       const delivered = items.filter(({ outcome }) => outcome === 'delivered').length
       if (delivered > 0) logger.info({ ...at, name, attempt, delivered, ms: run.durationMs }, 'an action delivered')

@@ -156,6 +156,7 @@ test('a run that worked, and the action it asked for: effects as keys and sizes,
     requests: [],
   })
   expect(killed?.error).toMatch(/the sandbox process ended: .*SIGKILL/)
+  expect(hub.logs.filter(({ run }) => run === killed?.id).at(-1)?.['msg']).toBe('a run was cut off')
 })
 
 test('actions that fail: one that throws with its line, one that says no, one whose receiver fails', async () => {
