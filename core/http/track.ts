@@ -85,7 +85,7 @@ export function trackRoutes(deps: HttpDeps, addresses: AddressBook): Route[] {
     doc: {
       tag: 'Events',
       summary: SUMMARIES[door],
-      description: `One event, or many as {"events": […]}, an array or NDJSON: at most ${batchRowsMax}, each standing alone. With an API key that has the scope "responses:write"; without one, events about a public form are taken, at most ${publicEventRowsMax} a request, limited per address.`,
+      description: `One event, or many as {"events": […]}, an array or NDJSON: at most ${batchRowsMax}, each standing alone. With an API key that has the scope "responses:write"; without one, events about a public form are taken, at most ${publicEventRowsMax} a request, limited per address; any other is refused by itself ("invalid_event").`,
       body: { schema: wireEvent, example: EXAMPLES[door], more: ['application/x-ndjson', 'text/plain'] },
       responses: {
         201: { description: 'Stored: on disk before this answer was sent', schema: receiptSchema },

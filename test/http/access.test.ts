@@ -111,11 +111,21 @@ function pathOf({ path }: Route): string {
   const [, collection = ''] = /\/([a-z-]+)\/\{id\}/.exec(path) ?? []
   return path.replace('{id}', ids[collection] ?? `nothing-of-${collection}`)
 }
+/** Each event stands for itself: what may not come in without a key is refused as an event, like one that says too little. */
+const takesEvents = ({ access, path }: Route): boolean => access === 'submit' && path.startsWith('/api/v2/events/')
 /** A body with which the route would do something, if it let the caller in. */
 const bodyOf = (route: Route): object | undefined => {
   if (route.method === 'GET' || route.method === 'DELETE') return undefined
   if (route.path.endsWith('/responses') || route.path.endsWith('/batch'))
     return { form_id: 'private', data: { a: 'x' } }
+  if (takesEvents(route))
+    return {
+      form_id: 'private',
+      name: 'x',
+      anonymous_id: 'v-1',
+      page: { path: '/' },
+      ...(route.path.endsWith('/track') ? { type: 'conversion' } : {}),
+    }
   if (route.path.endsWith('/replay') && !route.path.includes('{id}')) return { since: '2020-01-01T00:00:00Z' }
   if (route.path === '/api/v2/installations/{id}/replay') return { last: 1 }
   if (route.path.endsWith('/approve')) return { hash: 'c'.repeat(64) }
@@ -153,7 +163,7 @@ test('only these routes need no key at all', () => {
 describe('every route that needs a key', () => {
   test('answers 401 without one, with a wrong one, and with a malformed header', async () => {
     for (const route of keyed()) {
-      for (const key of [null, `mfk_${'x'.repeat(43)}_aaaaaa`, 'nonsense']) {
+      for (const key of [...(takesEvents(route) ? [] : [null]), `mfk_${'x'.repeat(43)}_aaaaaa`, 'nonsense']) {
         const answer = await knock(route, key)
         expect([answer.status, answer.text.includes(SECRET)], `${route.method} ${route.path} ${String(key)}`).toEqual([
           401,
@@ -167,6 +177,23 @@ describe('every route that needs a key', () => {
       })
       expect(basic.status).toBe(401)
     }
+  })
+
+  test('but events without one are refused each by itself, unless they are about a public form', async () => {
+    const before = await door.store.headSeq()
+    const doors = keyed().filter(takesEvents)
+    expect(doors.map(({ path }) => path.slice('/api/v2/events/'.length))).toEqual([
+      'track',
+      'page',
+      'conversion',
+      'custom',
+    ])
+    for (const route of doors) {
+      const { status, body, text } = await knock(route, null)
+      expect([status, body['code'], text.includes(SECRET)], route.path).toEqual([422, 'invalid_event', false])
+      expect(text).toMatch(/must name a public form: other events are taken only with an API key/)
+    }
+    expect(await door.store.headSeq()).toBe(before)
   })
 
   test('answers 403 to a key that has every other scope', async () => {

@@ -152,6 +152,7 @@ describe('resolving', () => {
         path: 'of the plugin "syntax", used by installation "a":',
         message: expect.stringMatching(/end of file/),
         hint: null,
+        source: { plugin: 'syntax', lineText: 'export default {' },
       },
     ])
     expect(reasons['b']).toMatch(/line 7, use: the plugin "manifest" is broken: .*plugin\.json: is not valid JSON/)

@@ -64,6 +64,13 @@ it('changed code waits and the granted code runs on, at a reload and after a res
         ) as string,
         code: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
         hash: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+        sources: {
+          files: [{ path: 'index.ts', change: 'changed', added: 1, removed: 1 }],
+          isWhole: true,
+          text: expect.stringMatching(
+            /^--- granted\/index\.ts\n\+\+\+ index\.ts\n@@ .* @@\n(?: .*\n)+-.*id: event\.id.*\n\+.*id: "evil".*\n/,
+          ) as string,
+        },
       },
     ])
     expect(codeOf(after)).toBe(codeOf(before))
