@@ -155,6 +155,19 @@ export const INSTALLATIONS: Group = {
   ],
 }
 
+export const ANALYTICS: Group = {
+  group: 'analytics',
+  summary: 'make what the analytics keep anew',
+  verbs: [
+    {
+      usage: 'rebuild',
+      summary: 'read the whole log anew while questions go on, and compare the numbers before and after',
+      load: async () => (await import('./analytics.ts')).run,
+      ...ASK,
+    },
+  ],
+}
+
 export const KEYS: Group = {
   group: 'keys',
   summary: 'make, list and end API keys',

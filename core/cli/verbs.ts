@@ -1,5 +1,5 @@
 /** Every command as a row: how it is called, what it says of itself, and where its code is. The code is imported when it is called. */
-import { CONFIG, DB, INSTALLATIONS, KEYS, PLUGIN } from './verbs-setup.ts'
+import { ANALYTICS, CONFIG, DB, INSTALLATIONS, KEYS, PLUGIN } from './verbs-setup.ts'
 import { DEAD_LETTERS, DELIVERIES, QUARANTINE, RUNS } from './verbs-running.ts'
 import { ASK, DRY_RUN, FILES, only, SERVE, YES } from './verb.ts'
 import type { Group, Verb } from './verb.ts'
@@ -81,6 +81,7 @@ export const VERBS: readonly (Verb | Group)[] = [
   },
   QUARANTINE,
   KEYS,
+  ANALYTICS,
   DB,
   {
     usage: 'openapi',

@@ -18,6 +18,8 @@ export interface NativeServices<C = { readonly [key: string]: Json }> {
   readonly installation: string
   /** A folder for what can be made again from the log; nobody else writes there. It may be gone at any start. */
   readonly dir: string
+  /** Digest of what decides which events it gets, and what of them. What was kept under another one has to be made anew. */
+  readonly grant: string
   readonly log: {
     /**
      * What the installation's handlers get or got, after this place, in order; `next` is the place up to which was looked.

@@ -36,7 +36,13 @@ function ask(key: string, run: string | null, { name, args }: { name: string; ar
   })
 }
 
-async function open({ key, main, dir, config: text }: Extract<ToNative, { kind: 'open' }>): Promise<UnitSurface> {
+async function open({
+  key,
+  main,
+  dir,
+  grant,
+  config: text,
+}: Extract<ToNative, { kind: 'open' }>): Promise<UnitSurface> {
   const config = JSON.parse(text) as Opened['config']
   await mkdir(dir, { recursive: true, mode: 0o700 })
   const { default: make } = (await import(main)) as { readonly default?: unknown }
@@ -46,6 +52,7 @@ async function open({ key, main, dir, config: text }: Extract<ToNative, { kind: 
     config,
     installation,
     dir,
+    grant,
     log: {
       read: async (query) => logged((await ask(key, null, { name: 'log.read', args: query })) as LogRead),
       head: () => ask(key, null, { name: 'log.head', args: {} }) as Promise<number>,

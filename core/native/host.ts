@@ -145,6 +145,7 @@ class Host {
       main: pathToFileURL(join(native.dir, native.main)).href,
       dir: join(this.#options.dir, ...unit.key.split('/')),
       config: unit.config,
+      grant: native.grant,
     })
     return opening.promise
   }

@@ -44,6 +44,7 @@ export type ToNative =
       readonly main: string
       readonly dir: string
       readonly config: string
+      readonly grant: string
     }
   | { readonly kind: 'shut'; readonly key: string }
   /** Runs one after the other; each is answered as it ends. */

@@ -72,7 +72,7 @@ export interface Unit {
   /** Units of one group share a child process; a breach moves the offender to a process of its own. */
   readonly group: 'builtin' | 'community' | 'own'
   /** Its main file: it runs natively, in a process of its plugin, without isolate and limits. */
-  readonly native?: { readonly dir: string; readonly main: string } | undefined
+  readonly native?: { readonly dir: string; readonly main: string; readonly grant: string } | undefined
   /** In a process where V8 makes no machine code while it runs: slower, and out of reach of bugs of its compilers. */
   readonly hardened?: boolean
 }

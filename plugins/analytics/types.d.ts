@@ -8,6 +8,8 @@ export interface Config {
   readonly memoryMb: number
   /** What counts for headline numbers may take in memory, about 12 bytes a response and number; forms beyond it are answered from rows. */
   readonly countsMb: number
+  /** So long after something was erased, the engine's file is written anew, without the bytes of it. */
+  readonly rewriteAfterS: number
   /** A question that takes longer is given up. */
   readonly queryTimeoutMs: number
 }
@@ -20,6 +22,8 @@ export interface Settings {
   readonly memoryMb?: number
   /** What counts for headline numbers may take in memory, about 12 bytes a response and number; forms beyond it are answered from rows. */
   readonly countsMb?: number
+  /** So long after something was erased, the engine's file is written anew, without the bytes of it. */
+  readonly rewriteAfterS?: number
   /** A question that takes longer is given up. */
   readonly queryTimeoutMs?: number
 }
@@ -37,5 +41,5 @@ export interface Plugin {
   }
   readonly actions: {}
   readonly schedules: never
-  readonly routes: 'POST /query' | 'POST /funnels' | 'POST /retention' | 'POST /cohorts' | 'POST /journeys' | 'POST /segments' | 'POST /experiments' | 'GET /features' | 'GET /heatmap' | 'GET /users/{id}' | 'GET /sql' | 'POST /sql' | 'GET /forms/{id}/metrics' | 'GET /live/forms/{id}' | 'GET /live/events/{id}'
+  readonly routes: 'POST /query' | 'POST /funnels' | 'POST /retention' | 'POST /cohorts' | 'POST /journeys' | 'POST /segments' | 'POST /experiments' | 'GET /features' | 'GET /heatmap' | 'GET /users/{id}' | 'GET /sql' | 'POST /sql' | 'GET /forms/{id}/metrics' | 'GET /live/forms/{id}' | 'GET /live/events/{id}' | 'POST /rebuild' | 'GET /rebuild'
 }

@@ -1,5 +1,6 @@
 /** Headline numbers of forms: against the published figures, and over a year with both changes of the clock. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { manifold } from '../support/cli.ts'
 import type { Hub } from '../support/hub.ts'
 import { openSurveys } from '../support/surveys.ts'
 
@@ -46,4 +47,17 @@ test('a survey: totals, shares of choices in the order of the form, all of them 
       { value: 'No', label: 'No', count: 444, share: 444 / 1099 },
     ],
   })
+})
+
+test('manifold analytics rebuild reads the log anew and proves the numbers equal; it is for admins', async () => {
+  const { code, stderr, json } = await manifold(hub, ['analytics', 'rebuild', '--json'])
+  expect(code, stderr).toBe(0)
+  expect(json()).toMatchObject({ state: 'done', equal: true, error: null })
+  const { forms } = json<{ forms: { form_id: string; before: object; after: object }[] }>()
+  const survey = forms.find(({ form_id: id }) => id === 'comma-survey')
+  expect(survey?.before).toMatchObject({ started: 1129, completed: 1129 })
+  expect(survey?.after).toEqual(survey?.before)
+  const { body } = await hub.api<{ key: string }>('POST', '/api/v2/keys', { name: 'r', scopes: ['analytics:read'] })
+  const { status, text } = await hub.api('POST', '/api/v2/analytics/rebuild', undefined, { key: body.key })
+  expect([status, text]).toEqual([403, expect.stringContaining('\\"admin\\"')])
 })

@@ -41,7 +41,7 @@ const NOBODY = { wants: () => false, changed: () => {} }
 /** What there is to know after the log was read in stretches of this size. */
 async function answers(log: readonly LoggedEvent[], size: number): Promise<unknown> {
   await using dir = await tempDir('projection')
-  const database = await openDatabase({ dir: dir.path, memoryMb: 256, warn: () => {} })
+  const database = await openDatabase({ dir: dir.path, file: 'a.duckdb', memoryMb: 256, warn: () => {} })
   const projection = await openProjection(database, NOBODY)
   const readers = await openReaders(database, 10_000)
   for (let at = 0; at < log.length; at += size) {
@@ -122,7 +122,7 @@ test.each<[string, LoggedEvent[], unknown]>([
 
 test('a file that another process has open is waited for, never thrown away', async () => {
   await using dir = await tempDir('projection-lock')
-  const first = await openDatabase({ dir: dir.path, memoryMb: 256, warn: () => {} })
+  const first = await openDatabase({ dir: dir.path, file: 'a.duckdb', memoryMb: 256, warn: () => {} })
   const projection = await openProjection(first, NOBODY)
   await projection.apply([submitted(1, 1, [TEXT, { x: 'a' }])], 1)
   const { execFile } = await import('node:child_process')
@@ -130,7 +130,7 @@ test('a file that another process has open is waited for, never thrown away', as
   const database = new URL('../../plugins/analytics/engine/database.ts', import.meta.url).href
   const script = `const { openDatabase, rowsOf } = await import(${JSON.stringify(database)})
     const warn = (message) => console.log(message)
-    const { writer } = await openDatabase({ dir: ${JSON.stringify(dir.path)}, memoryMb: 256, warn })
+    const { writer } = await openDatabase({ dir: ${JSON.stringify(dir.path)}, file: 'a.duckdb', memoryMb: 256, warn })
     console.log(JSON.stringify(await rowsOf(writer, 'SELECT applied FROM progress')))
     process.exit(0)`
   const other = promisify(execFile)(process.execPath, ['--input-type=module', '-e', script])

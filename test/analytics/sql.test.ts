@@ -47,7 +47,7 @@ beforeAll(async () => {
   dir = await tempDir('sql')
   file = dir.file('secret.csv')
   await writeFile(file, `${SECRET}\n`)
-  database = await openDatabase({ dir: dir.path, memoryMb: 128, warn: () => {} })
+  database = await openDatabase({ file: 'a.duckdb', dir: dir.path, memoryMb: 128, warn: () => {} })
   projection = await openProjection(database, { wants: () => false, changed: () => {} })
   await projection.apply(
     [1, 2, 3, 4, 5].map((seq) => submitted(seq, 'visit-form')),

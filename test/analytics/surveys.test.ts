@@ -130,7 +130,7 @@ test('killed, and with its file gone or damaged: the same answers', async () => 
   await hub.restart()
   await caughtUp(hub)
   expect(await answerTo(question)).toEqual(before)
-  const file = join(hub.dataDir, 'native', 'default', 'analytics', 'analytics.duckdb')
+  const file = join(hub.dataDir, 'native', 'default', 'analytics', 'analytics-1.duckdb')
   await hub.kill()
   await writeFile(file, 'this is no database')
   await hub.restart()

@@ -19,7 +19,7 @@ const unit = (key: string, hash = 'one'): Unit => ({
   config: '{}',
   limits: unitLimits({ limits: {} } as Manifest, LIMITS),
   group: 'builtin',
-  native: { dir: DIR, main: 'index.ts' },
+  native: { dir: DIR, main: 'index.ts', grant: 'all' },
 })
 
 const event = (wish: string, n = 1): Run => ({
@@ -163,7 +163,7 @@ test('the log is read through the hub, and a service that fails is told where it
 
 test('code that cannot be loaded says why, once for each who asks', async () => {
   await using scene = await openScene()
-  const broken = { ...unit('default/a'), native: { dir: DIR, main: 'missing.ts' } }
+  const broken = { ...unit('default/a'), native: { dir: DIR, main: 'missing.ts', grant: 'all' } }
   await expect(scene.native.load(broken)).rejects.toMatchObject({ code: 'plugin_load', at: { plugin: 'echo' } })
   expect((await scene.native.runEach('default/a', event('x'))).error).toMatchObject({ code: 'plugin_load' })
 })

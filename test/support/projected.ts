@@ -43,7 +43,7 @@ export async function openProjected(fields: readonly FieldInfo[]): Promise<Proje
   const warn = (message: string, fields: { readonly [key: string]: string }): never => {
     throw new Error(`${message}: ${JSON.stringify(fields)}`)
   }
-  const database = await openDatabase({ dir: dir.path, memoryMb: 512, warn })
+  const database = await openDatabase({ dir: dir.path, file: 'a.duckdb', memoryMb: 512, warn })
   const keeper = new Keeper({ bytesMax: 2 ** 30, warn })
   const projection = await openProjection(database, keeper)
   const counting = await database.instance.connect()

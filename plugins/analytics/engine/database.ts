@@ -15,6 +15,10 @@ const LAYOUT = 6
 
 export interface DatabaseOptions {
   readonly dir: string
+  /** Its name in the folder. */
+  readonly file: string
+  /** Name of the one other file that rows may be copied to. */
+  readonly beside?: string
   readonly memoryMb: number
   readonly warn: (message: string, fields: { readonly [key: string]: string }) => void
 }
@@ -27,22 +31,28 @@ export interface Database {
 }
 
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  const file = join(options.dir, 'analytics.duckdb')
+  const file = join(options.dir, options.file)
   await mkdir(options.dir, { recursive: true, mode: 0o700 })
   // What a kill has left of questions that went to disk.
-  await rm(join(options.dir, SPILL), { recursive: true, force: true })
+  await rm(`${file}${SPILL}`, { recursive: true, force: true })
   try {
     return await openInTurn(file, options)
   } catch (error) {
     // It is whole, and somebody's, or there is no room for it: nothing that a new file would mend.
     if (!isDamage(error)) throw error
     options.warn('the projection cannot be opened and is made anew', { file, error: String(error) })
-    await Promise.all([file, `${file}.wal`].map((each) => rm(each, { force: true })))
+    await removeDatabase(file)
     return await open(file, options)
   }
 }
 
-const SPILL = 'spill'
+const SPILL = '.spill'
+
+/** Everything of a database that nobody has open. */
+export async function removeDatabase(file: string): Promise<void> {
+  await Promise.all(['', '.wal', SPILL].map((end) => rm(`${file}${end}`, { recursive: true, force: true })))
+}
+
 const LOCK_TRIES_MAX = 40
 const LOCK_WAIT_MS = 250
 const isLock = (error: unknown): boolean => /could not set lock|conflicting lock/i.test(String(error))
@@ -61,11 +71,15 @@ async function openInTurn(file: string, options: DatabaseOptions): Promise<Datab
   }
 }
 
-async function open(file: string, { memoryMb, dir }: DatabaseOptions): Promise<Database> {
+/** What the engine writes beside a file while it has it open. */
+const BESIDE = ['', '.wal', '.wal.checkpoint', '.wal.recovery']
+const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`
+
+async function open(file: string, { dir, memoryMb, beside }: DatabaseOptions): Promise<Database> {
   const instance = await DuckDBInstance.create(file, {
     memory_limit: `${memoryMb}MB`,
     threads: '2',
-    temp_directory: join(dir, SPILL),
+    temp_directory: `${file}${SPILL}`,
     max_temp_directory_size: `${memoryMb * SPILL_FACTOR}MB`,
     // Nothing of a question may open a socket or load code.
     autoinstall_known_extensions: 'false',
@@ -76,16 +90,21 @@ async function open(file: string, { memoryMb, dir }: DatabaseOptions): Promise<D
   try {
     const writer = await instance.connect()
     await writer.run(
-      `CREATE TABLE IF NOT EXISTS progress (layout INTEGER, applied BIGINT);
+      `CREATE TABLE IF NOT EXISTS progress
+         (layout INTEGER, applied BIGINT, last_seq BIGINT, last_id VARCHAR, erasures BIGINT, grant_digest VARCHAR);
        CREATE TABLE IF NOT EXISTS forms (id VARCHAR, number INTEGER, name VARCHAR, version INTEGER, fields VARCHAR);
        CREATE TABLE IF NOT EXISTS columns (form VARCHAR, position INTEGER, path VARCHAR, kind VARCHAR, name VARCHAR);
        ${CREATE_EVENTS};
        ${CREATE_STAR}`,
     )
     const [row] = await rowsOf(writer, 'SELECT layout FROM progress')
-    if (row === undefined) await writer.run('INSERT INTO progress VALUES (?, 0)', [LAYOUT])
+    if (row === undefined) await writer.run("INSERT INTO progress VALUES (?, 0, 0, '', 0, '')", [LAYOUT])
     else if (Number(row['layout']) !== LAYOUT) throw new Error(`its layout is ${String(row['layout'])}, not ${LAYOUT}`)
-    // Nothing beside its own file, and nobody undoes that.
+    if (beside !== undefined) {
+      const paths = BESIDE.map((end) => quoted(`${join(dir, beside)}${end}`))
+      await writer.run(`SET allowed_paths = [${paths.join(', ')}]`)
+    }
+    // Nothing beside its own file and that one, and nobody undoes that.
     await writer.run('SET enable_external_access = false; SET lock_configuration = true')
     return {
       instance,

@@ -47,6 +47,8 @@ export interface Watcher {
 export interface Projection {
   /** Up to which place of the log it holds everything. */
   readonly applied: () => number
+  /** How much was erased since its file was made: bytes of it may still be in there. */
+  readonly erasures: () => number
   readonly form: (id: string) => ProjectedForm | undefined
   readonly forms: () => Iterable<ProjectedForm>
   /** As of a form, of behaviour events. */
@@ -59,9 +61,10 @@ export interface Projection {
 
 export async function openProjection({ writer }: Database, watcher: Watcher): Promise<Projection> {
   let tables = await FormTables.open(writer)
-  const [progress] = await rowsOf(writer, 'SELECT applied FROM progress')
+  const [progress] = await rowsOf(writer, 'SELECT applied, erasures FROM progress')
   let applied = Number(progress?.['applied'] ?? 0)
   let eventsChangedAt = applied
+  let erasures = Number(progress?.['erasures'] ?? 0)
   const published = new Map<string, ProjectedForm>()
   for (const table of tables.all()) published.set(table.id, seenFrom(table, applied))
   let underWay: Promise<void> = Promise.resolve()
@@ -83,7 +86,13 @@ export async function openProjection({ writer }: Database, watcher: Watcher): Pr
     }
     await writeEvents(writer, events.filter(isTracked))
     await dropExpired(writer, events)
-    await writer.run('UPDATE progress SET applied = ?', [BigInt(reached)])
+    await writer.run('UPDATE progress SET applied = ?, erasures = erasures + ?', [
+      BigInt(reached),
+      BigInt(events.filter(isErasure).length),
+    ])
+    const last = events.at(-1)
+    if (last !== undefined)
+      await writer.run('UPDATE progress SET last_seq = ?, last_id = ?', [BigInt(last.seq), last.id])
     return changes
   }
   const applyPart = async (events: readonly LoggedEvent[], reached: number): Promise<void> => {
@@ -102,6 +111,7 @@ export async function openProjection({ writer }: Database, watcher: Watcher): Pr
     }
     applied = reached
     if (events.some(changesEvents)) eventsChangedAt = reached
+    erasures += events.filter(isErasure).length
     watcher.changed(changes)
     for (const id of new Set(changes.map(({ form }) => form))) {
       const table = tables.find(id)
@@ -122,6 +132,7 @@ export async function openProjection({ writer }: Database, watcher: Watcher): Pr
   }
   return {
     applied: () => applied,
+    erasures: () => erasures,
     form: (id) => published.get(id),
     forms: () => published.values(),
     eventsChangedAt: () => eventsChangedAt,
@@ -136,6 +147,8 @@ export async function openProjection({ writer }: Database, watcher: Watcher): Pr
 
 const changesEvents = (event: LoggedEvent): boolean =>
   isTracked(event) || event.type === 'events.expired' || event.type === 'form.deleted'
+const ERASURES: ReadonlySet<string> = new Set(['response.deleted', 'form.deleted', 'events.expired'])
+const isErasure = ({ type }: LoggedEvent): boolean => ERASURES.has(type)
 
 const seenFrom = (table: FormTable, changedAt: number): ProjectedForm => ({
   id: table.id,

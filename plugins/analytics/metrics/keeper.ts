@@ -73,11 +73,15 @@ export class Keeper implements Watcher {
   async warm(forms: Iterable<ProjectedForm>): Promise<void> {
     if (this.#rows === null) return
     const byTable = new Map([...forms].map((form) => [form.table, form]))
-    const large = await rowsOf(
-      this.#rows.connection,
-      'SELECT table_name FROM duckdb_tables() WHERE estimated_size >= $1 ORDER BY estimated_size DESC',
-      [WARM_ROWS_MIN],
+    const { connection } = this.#rows
+    const sql = 'SELECT table_name FROM duckdb_tables() WHERE estimated_size >= $1 ORDER BY estimated_size DESC'
+    // In turn: a statement ends the one before it on its connection, whether that was read to its end or not.
+    const finding = this.#line.then(() => rowsOf(connection, sql, [WARM_ROWS_MIN]))
+    this.#line = finding.then(
+      () => undefined,
+      () => undefined,
     )
+    const large = await finding
     for (const row of large) {
       const form = byTable.get(String(row['table_name']))
       const isRoom = this.bytes < this.#options.bytesMax * WARM_SHARE

@@ -67,7 +67,11 @@ async function fill(counts: FormCounts, { connection, form, bytesMax }: Filling)
   const numbers = asked.filter(({ column }) => column.kind === 'number').map(({ column }) => column.name)
   if (!(await each('epoch_ms(submitted_at)', (value, many) => counts.times.add(value, many)))) return false
   if (!(await each('duration_s', (value, many) => counts.durations.add(value, many)))) return false
-  for (const name of numbers)
+  for (const name of numbers) {
     if (!(await each(name, (value, many) => counts.addNumber(name, value, many)))) return false
+    const { answered: wanted, numbers: found } = counts.field(name)
+    if (found?.values.size !== wanted)
+      throw new Error(`${found?.values.size} of ${wanted} numbers of ${name} were read`)
+  }
   return true
 }

@@ -1,0 +1,169 @@
+/** Files of the engine that take over from each other: by a rebuild, after an erasure, and where the log is another one. */
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import type { FieldInfo, Json, LoggedEvent, RouteResponse } from '../../core/contract/index.ts'
+import { Generations } from '../../plugins/analytics/life/generations.ts'
+import { answerMetrics } from '../../plugins/analytics/metrics/route.ts'
+import { tempDir } from '../support/temp.ts'
+import { until } from '../support/wait.ts'
+
+const CANARY = 'canary-7f3a-sings-in-the-coal-mine'
+const FIELDS: FieldInfo[] = (['name', 'n'] as const).map((key) => ({
+  key,
+  label: key,
+  type: key === 'n' ? 'number' : 'text',
+  required: false,
+  pii: key === 'name',
+}))
+
+class Log {
+  readonly events: LoggedEvent[] = []
+  readonly erased = new Set<number>()
+
+  submit(data: Record<string, Json>): void {
+    const at = new Date().toISOString()
+    const seq = this.events.length + 1
+    this.#add('response.submitted', {
+      data,
+      response: { id: `rsp_${seq}`, status: 'completed', startedAt: null, submittedAt: at },
+    })
+  }
+
+  /** What was submitted leaves the log, too. */
+  erase(id: string): void {
+    for (const { seq, response } of this.events) if (response?.id === id) this.erased.add(seq)
+    this.#add('response.deleted', { data: { id } })
+  }
+
+  #add(type: LoggedEvent['type'], parts: Partial<LoggedEvent>): void {
+    const seq = this.events.length + 1
+    const form = { id: 'f', name: 'F', version: 1, fields: FIELDS }
+    this.events.push({ seq, id: `evt_${seq}`, type, v: 1, at: '2026-11-27T12:00:00.000Z', form, ...parts })
+  }
+}
+
+interface Opened {
+  readonly generations: Generations
+  /** Started, and the sum of `n`. */
+  numbers(): Promise<readonly [number, number]>
+  /** What all its files hold. */
+  bytes(): Promise<string>
+}
+
+const said: string[] = []
+
+async function openOn(log: Log, dir: string, { grant = 'all', rewriteAfterS = 3_600 } = {}): Promise<Opened> {
+  const generations = await Generations.open({
+    config: { timezone: 'UTC', memoryMb: 256, countsMb: 16, queryTimeoutMs: 5_000, rewriteAfterS },
+    installation: 'analytics',
+    dir,
+    grant,
+    log: {
+      read: async ({ after, limit }) => {
+        const next = Math.min(after + limit, log.events.length)
+        return { events: log.events.slice(after, next).filter(({ seq }) => !log.erased.has(seq)), next }
+      },
+      head: async () => log.events.length,
+    },
+    say: (_level, message) => void said.push(message),
+  })
+  return {
+    generations,
+    numbers: async () => {
+      const request = { method: 'GET', path: '', params: { id: 'f' }, query: {}, headers: {}, body: '', form: [] }
+      const { json }: RouteResponse = await generations.route((generation) => answerMetrics(request, generation))
+      const { totals, fields } = json as unknown as {
+        totals: { started: number }
+        fields: { key: string; numbers: { sum: number } }[]
+      }
+      return [totals.started, fields.find(({ key }) => key === 'n')?.numbers.sum ?? 0]
+    },
+    bytes: async () => {
+      const names = (await readdir(dir, { recursive: true, withFileTypes: true })).filter((each) => each.isFile())
+      return (await Promise.all(names.map(({ name, parentPath }) => readFile(join(parentPath, name), 'latin1')))).join()
+    },
+  }
+}
+
+async function folder(): Promise<string> {
+  const dir = await tempDir('remake')
+  onTestFinished(() => dir[Symbol.asyncDispose]())
+  return dir.path
+}
+
+test('a rebuild comes to the same while questions go on, and says where it does not', async () => {
+  const log = new Log()
+  for (let n = 1; n <= 400; n += 1) log.submit({ name: `name ${n}`, n: n / 4 })
+  const { generations, numbers } = await openOn(log, await folder())
+  expect(await numbers()).toEqual([400, 20_050])
+  const done = async (): Promise<ReturnType<Generations['rebuilt']>> => {
+    await generations.rebuild()
+    let asked = 400
+    await until('the rebuild to end', async () => {
+      log.submit({ n: 0 })
+      generations.poke()
+      asked += 1
+      const [started] = await numbers()
+      expect(started).toBeGreaterThanOrEqual(400)
+      return generations.rebuilt()?.state !== 'running'
+    })
+    return generations.rebuilt()
+  }
+  expect(await done()).toMatchObject({ state: 'done', error: null, forms: [{ formId: 'f', isEqual: true }] })
+  expect(await numbers()).toEqual([log.events.length, 20_050])
+  // What the log tells is what counts.
+  Object.assign(log.events[0]?.data ?? {}, { n: 1_000.25 })
+  expect(await done()).toMatchObject({ state: 'done', forms: [{ formId: 'f', isEqual: false }] })
+  expect(await numbers()).toEqual([log.events.length, 21_050])
+  await generations.close()
+})
+
+test('bytes of what was erased leave the folder; what is left is all there, also after a new start', async () => {
+  const dir = await folder()
+  const log = new Log()
+  for (let n = 1; n <= 50; n += 1) log.submit({ name: n === 7 ? CANARY : `name ${n}`, n: 1 })
+  const first = await openOn(log, dir, { rewriteAfterS: 0 })
+  expect(await first.numbers()).toEqual([50, 50])
+  expect(await first.bytes()).toContain(CANARY)
+  log.erase('rsp_7')
+  first.generations.poke()
+  expect(await first.numbers()).toEqual([49, 49])
+  await until('the bytes to be gone', async () => !(await first.bytes()).includes(CANARY))
+  log.submit({ n: 1 })
+  expect(await first.numbers()).toEqual([50, 50])
+  await first.generations.close()
+  const second = await openOn(log, dir)
+  expect(await second.numbers()).toEqual([50, 50])
+  expect(await second.bytes()).not.toContain(CANARY)
+  await second.generations.close()
+})
+
+test('under another grant, and beside another log, nothing of what was kept stays', async () => {
+  const dir = await folder()
+  const log = new Log()
+  for (let n = 1; n <= 20; n += 1) log.submit({ name: CANARY, n: 1 })
+  const first = await openOn(log, dir)
+  expect(await first.numbers()).toEqual([20, 20])
+  await first.generations.close()
+  for (const { data } of log.events) delete (data as { [key: string]: Json })['name']
+  const narrowed = await openOn(log, dir, { grant: 'no names' })
+  expect([await narrowed.numbers(), (await narrowed.bytes()).includes(CANARY)]).toEqual([[20, 20], false])
+  await narrowed.generations.close()
+  // A backup was put back, and life went on from there.
+  log.events.splice(10)
+  const restored = await openOn(log, dir, { grant: 'no names' })
+  expect(await restored.numbers()).toEqual([10, 10])
+  await restored.generations.close()
+  log.events.splice(5)
+  for (let n = 1; n <= 30; n += 1) log.submit({ n: 2 })
+  for (const [n, event] of log.events.entries()) if (n >= 5) Object.assign(event, { id: `evt_other_${n}` })
+  const other = await openOn(log, dir, { grant: 'no names' })
+  expect(await other.numbers()).toEqual([35, 65])
+  await other.generations.close()
+  expect(said.filter((message) => message.startsWith('the projection is made anew'))).toEqual([
+    'the projection is made anew: what it may see has changed',
+    'the projection is made anew: the log ends before what was read',
+    'the projection is made anew: the log has something else where it was read last',
+  ])
+})
