@@ -36,6 +36,7 @@ import type { Call, KeyedCall, Route } from './route.ts'
 import { openSockets } from './sockets.ts'
 import type { Upgrade } from './sockets.ts'
 import { streamRoutes } from './stream.ts'
+import { snippetRoutes } from './snippet.ts'
 import { submitRoutes } from './submit.ts'
 import { trackRoutes } from './track.ts'
 
@@ -55,6 +56,7 @@ export function allRoutes(deps: HttpDeps): readonly Route[] {
     ...htmlFormRoutes(deps, addresses),
     ...formRoutes(deps),
     ...trackRoutes(deps, addresses),
+    ...snippetRoutes(),
     ...eventRoutes(deps),
     ...streamRoutes(deps),
     ...deliveryRoutes(deps),

@@ -1,0 +1,35 @@
+/** `/m.js`: what pages load to have their visitors' behaviour tracked. Made once, when somebody asks first. */
+import { readFile } from 'node:fs/promises'
+import { minify } from '../sandbox/minify.ts'
+import { API_HEADERS } from './problem.ts'
+import type { Route } from './route.ts'
+
+const SOURCE = new URL('snippet/m.ts', import.meta.url)
+const KEPT_S = 3_600
+
+export function snippetRoutes(): Route[] {
+  let made: Promise<string> | undefined
+  const code = (): Promise<string> => {
+    made ??= readFile(SOURCE, 'utf8').then(minify)
+    // What failed is tried again.
+    made.catch(() => (made = undefined))
+    return made
+  }
+  return [
+    {
+      method: 'GET',
+      path: '/m.js',
+      access: 'open',
+      handler: async (call) =>
+        new Response(await code(), {
+          headers: {
+            ...API_HEADERS,
+            'content-type': 'text/javascript; charset=utf-8',
+            'cache-control': `public, max-age=${KEPT_S}`,
+            'cross-origin-resource-policy': 'cross-origin',
+            'x-request-id': call.requestId,
+          },
+        }),
+    },
+  ]
+}

@@ -1,0 +1,118 @@
+/** `/m.js` in a real Chromium: what a visitor does with pages and forms becomes events, and nothing does where consent is denied. */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { browse } from '../support/browser.ts'
+import { startHub } from '../support/hub.ts'
+import type { Hub } from '../support/hub.ts'
+import { until } from '../support/wait.ts'
+
+const BYTES_MAX = 2_048
+const CONFIG = {
+  forms: {
+    contact: {
+      name: 'Contact',
+      fields: [
+        { key: 'email', type: 'email' },
+        { key: 'note', type: 'text' },
+      ],
+    },
+  },
+  events: { access: 'public' },
+}
+
+let hub: Hub
+/** How often the page was loaded to which visitors leave. */
+let lefts = 0
+const site = createServer((request, response) => {
+  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://site.invalid')
+  if (pathname === '/left') lefts += 1
+  response.setHeader('content-type', 'text/html')
+  response.end(`<!doctype html><title>Site</title>
+    <form method="post" action="${hub.url}/f/contact"><input name="email"><input name="note"><button>Send</button></form>
+    <script src="${hub.url}/m.js" data-consent="${searchParams.get('consent') ?? 'granted'}"></script>
+    <script>${pathname === '/left' ? '' : ACTS[pathname]}</script>`)
+})
+const origin = (): string => `http://127.0.0.1:${(site.address() as AddressInfo).port}`
+
+/** What a visitor does on each page: half a second in the address, and on. */
+const FILL = `const [form] = document.forms; form.email.focus()
+  setTimeout(() => { form.email.value = 'ada@example.com'; form.note.focus() }, 500);`
+const ACTS: Readonly<Record<string, string>> = {
+  '/leaves': `${FILL} setTimeout(() => { location.href = '/left?consent=denied' }, 800)`,
+  '/sends': `${FILL} setTimeout(() => form.requestSubmit(), 900)`,
+}
+
+beforeAll(async () => {
+  hub = await startHub({ config: CONFIG })
+  await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve))
+})
+afterAll(async () => {
+  site.closeAllConnections()
+  site.close()
+  await hub?.[Symbol.asyncDispose]()
+})
+
+interface Logged {
+  readonly type: string
+  readonly data: { readonly [key: string]: unknown }
+  readonly meta: { readonly [key: string]: unknown }
+}
+
+/** Behaviour events so far, once there are so many. */
+async function events(count: number): Promise<readonly Logged[]> {
+  const read = async () => {
+    const { body } = await hub.api<{ items: Logged[] }>('GET', '/api/v2/events?limit=200')
+    return body.items.filter(({ type }) => type.startsWith('track.'))
+  }
+  return until(`${count} events`, read, { accept: (items) => items.length >= count })
+}
+const types = (items: readonly Logged[]) => items.map(({ type }) => type.slice('track.'.length))
+
+test('it is small, and may be loaded by any page', async () => {
+  const { status, headers, text } = await hub.api('GET', '/m.js', undefined, { key: null })
+  expect([status, headers['content-type']]).toEqual([200, 'text/javascript; charset=utf-8'])
+  expect(headers['cross-origin-resource-policy']).toBe('cross-origin')
+  expect(Buffer.byteLength(text)).toBeLessThan(BYTES_MAX)
+})
+
+test('a form is seen, begun, filled in and left: how long in which field, and nothing of what was typed', async () => {
+  await using _visitor = await browse(`${origin()}/leaves?utm_source=news&token=secret`)
+  const all = await events(6)
+  expect(types(all)).toEqual(['page_view', 'form_view', 'form_start', 'form_field', 'form_field', 'form_abandon'])
+  const [view, , , email, , abandon] = all
+  expect(view?.data).toMatchObject({
+    consent: 'granted',
+    page: { url: `${origin()}/leaves`, path: '/leaves', title: 'Site' },
+    campaign: { source: 'news' },
+  })
+  expect(view?.meta).toMatchObject({ browser: 'Chrome', os: 'Linux', ip_hash: expect.any(String) })
+  expect(email?.data).toMatchObject({ form_id: 'contact', subject: 'email', measure: expect.any(Number) })
+  expect(Number(email?.data['measure'])).toBeGreaterThan(0)
+  expect(abandon?.data).toMatchObject({ form_id: 'contact', subject: 'note' })
+  expect(new Set(all.map(({ data }) => data['anonymous_id'])).size).toBe(1)
+  expect(JSON.stringify(all)).not.toMatch(/ada@example|secret/)
+})
+
+test('a form that is sent is no form that is left; with little consent nobody is recognised', async () => {
+  const before = (await events(6)).length
+  await using _visitor = await browse(`${origin()}/sends?consent=minimal`)
+  const all = (await events(before + 6)).slice(before)
+  expect(types(all)).toEqual(['page_view', 'form_view', 'form_start', 'form_field', 'form_field', 'form_submit'])
+  for (const { data, meta } of all) {
+    expect([data['consent'], data['anonymous_id']]).toEqual(['minimal', undefined])
+    expect(Object.keys(meta)).toEqual(['device'])
+  }
+  const responses = async () =>
+    (await hub.api<{ items: { data: object }[] }>('GET', '/api/v2/forms/contact/responses')).body.items
+  const items = await until('the response', responses, { accept: ({ length }) => length > 0 })
+  expect(items.map(({ data }) => data)).toEqual([{ email: 'ada@example.com', note: '' }])
+})
+
+test('where consent is denied nothing is sent', async () => {
+  const before = await events(12)
+  const left = lefts
+  await using _visitor = await browse(`${origin()}/leaves?consent=denied`)
+  await until('the visitor to leave', () => lefts > left)
+  expect(await events(12)).toEqual(before)
+})
