@@ -64,6 +64,9 @@ interface Platform {
 }
 type Run = (perform: unknown, bundle: object) => Promise<never>
 
+/** The packages may have to come from a slow registry first. */
+const INSTALL_MS = 300_000
+
 let core: Platform
 let app: Definition & { readonly authentication: { readonly test: unknown } }
 let run: Run
@@ -79,7 +82,7 @@ beforeAll(async () => {
   run = core.createAppTester(app)
   ;[hub, receiver] = await started
   key = await newKey(['hooks:write', 'forms:read', 'responses:read', 'responses:write', 'deliveries:write', 'admin'])
-})
+}, INSTALL_MS)
 afterAll(async () => {
   await hub?.[Symbol.asyncDispose]()
   await receiver?.[Symbol.asyncDispose]()
