@@ -352,7 +352,7 @@ function openDoor(ground: Ground, { settings, first, rooms, reloader, health, ob
   const here: BoundCalls = {
     testSend: control.testSend,
     replayEvents: control.replayEvents,
-    pluginRoute: openRouteCall({ ...rooms, inlet: inlet.ofPlugins }),
+    pluginRoute: openRouteCall({ ...rooms, health: transforms.health, inlet: inlet.ofPlugins }),
     usage: async ({ keys }) => ofKeys(rooms.usage(), keys),
     check: rooms.checks.check,
     probe: ({ workspace, installation }) => engine.probe(`${workspace}/${installation}`),

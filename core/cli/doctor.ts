@@ -218,6 +218,15 @@ async function checkHub(call: Call): Promise<Finding[]> {
               'manifold status',
             ),
       ),
+    ...items.flatMap(({ id, breakers }) =>
+      breakers.map(({ host, until }) =>
+        warn(
+          `hub installation ${id}`,
+          `${host} failed repeatedly; deliveries wait, next probe ${until ?? 'under way'}`,
+          `mend it there; to try it now: manifold installations resume ${id}`,
+        ),
+      ),
+    ),
     ...(
       await checkAll(
         hub,

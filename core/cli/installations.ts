@@ -8,7 +8,7 @@ import { connect } from './hub-client.ts'
 import { placed } from './installations-check.ts'
 import type { InstallationRow } from './rows.ts'
 import { backfilled, installationList, installationRow, testSent } from './rows.ts'
-import type { Terminal } from './terminal.ts'
+import type { Painted, Terminal } from './terminal.ts'
 
 export const list: Run = async (call) => {
   const query = new URLSearchParams()
@@ -112,9 +112,7 @@ export function installationTable(terminal: Terminal, items: readonly Installati
     items.map((item) => [
       item.id,
       item.plugin,
-      item.unattended
-        ? terminal.paint('red', 'no worker')
-        : terminal.paint(item.state === 'ready' ? 'green' : 'yellow', item.state),
+      stateShown(terminal, item),
       item.lag,
       item.deliveries.pending + item.deliveries.retrying,
       item.oldest_waiting_at,
@@ -125,6 +123,13 @@ export function installationTable(terminal: Terminal, items: readonly Installati
       item.last_success_at,
     ]),
   )
+}
+
+/** One that runs and whose receiver is left alone does not get anything out. */
+function stateShown(terminal: Terminal, { unattended, state, breakers }: InstallationRow): Painted {
+  if (unattended) return terminal.paint('red', 'no worker')
+  if (state === 'ready' && breakers.length > 0) return terminal.paint('red', 'outage')
+  return terminal.paint(state === 'ready' ? 'green' : 'yellow', state)
 }
 
 /** What is wrong with it, and what somebody can do, a line each; none: all is well. `status` shows the same. */

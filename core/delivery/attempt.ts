@@ -10,7 +10,7 @@ import type { AheadRun, AheadRuns } from './ahead.ts'
 import type { Breakers } from './breaker.ts'
 import { NO_EFFECTS, toEffects } from './effects.ts'
 import type { MemoryQuota } from './memory-quota.ts'
-import { rulingOf, verdictOf } from './outcome.ts'
+import { heldTooLate, rulingOf, verdictOf } from './outcome.ts'
 import type { Verdict } from './outcome.ts'
 import { isPending } from './ports.ts'
 import type { OpenCapabilities, OpenContext, OpenedRun } from './ports.ts'
@@ -89,7 +89,7 @@ async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> 
     judged = { verdicts: job.deliveries.map(() => rulingOf(asHubError(error))), effects: NO_EFFECTS }
   }
   return {
-    ...(wasHeldBack(deps, job, { opened, judged }) ?? judged),
+    ...counted(wasHeldBack(deps, job, { opened, judged }) ?? judged, opened),
     exchanges: opened?.exchanges ?? [],
     hosts: opened?.hosts ?? [],
     host: opened?.lastHost() ?? null,
@@ -202,6 +202,15 @@ function wasHeldBack(
   const afterMs = deps.breakers.check(job.installation.key, host, deps.clock.nowMs())
   if (afterMs === null || !ran.judged.verdicts.every(({ kind }) => kind === 'retry' || kind === 'held')) return null
   return { verdicts: job.deliveries.map(() => ({ kind: 'held', afterMs })), effects: NO_EFFECTS }
+}
+
+/** A run that another host's breaker ended after something had left is an attempt: what was sent stands in its log and takes a step. */
+function counted(judged: Judged, opened: OpenedRun | undefined): Judged {
+  if (opened === undefined || !opened.mayHaveLeft()) return judged
+  const verdicts = judged.verdicts.map((verdict) =>
+    verdict.kind === 'held' ? heldTooLate(verdict, opened.lastHost()) : verdict,
+  )
+  return { ...judged, verdicts }
 }
 
 const NOTHING_KNOWN: Pick<Prepared, 'event' | 'erased'> = { event: undefined, erased: new Set() }

@@ -268,8 +268,9 @@ class Engine implements DeliveryEngine {
         random: this.#deps.random,
       })
       this.#measure(installation, delivery, { verdict, end, nowMs })
-      if (verdict.kind === 'dead' && verdict.disable) this.#disable(installation, delivery, verdict)
-      if (finished.reason === 'receiver_failed' && host !== null && evidence.get(host) === 'fails') {
+      if (verdict.kind === 'dead' && verdict.disable) this.#disable(ran, delivery, verdict)
+      const diedOfHost = evidence.get(host ?? '') === 'fails' || finished.errorCode === 'breaker_open'
+      if (finished.reason === 'receiver_failed' && host !== null && diedOfHost) {
         this.#deps.breakers.buried({ installation: installation.key, host }, delivery.id)
       }
       if (unwritten === 0) lane.writing()
@@ -304,8 +305,9 @@ class Engine implements DeliveryEngine {
     if (delivery.kind === 'action') meter.endToEnd(installation.id, nowMs - Date.parse(delivery.createdAt))
   }
 
-  #disable(installation: Installation, delivery: Delivery, verdict: Extract<Verdict, { kind: 'dead' }>): void {
-    this.#deps.disable(installation.key, verdict.error, { code: verdict.code, deliveryId: delivery.id })
+  #disable({ installation, end }: Ran, delivery: Delivery, { error }: Extract<Verdict, { kind: 'dead' }>): void {
+    const { id: deliveryId, responseId } = delivery
+    this.#deps.disable(installation.key, { message: end.mask(error), deliveryId, responseId })
   }
 
   /** Tells the breakers what the run says about its hosts, and lets everybody know of a change. */

@@ -111,6 +111,16 @@ export type Verdict =
   | { readonly kind: 'held'; readonly afterMs: number | undefined }
   | { readonly kind: 'repeat' }
 
+/** Of a run that came to a closed door when something of it may have left: it waits as long, and counts. */
+export const heldTooLate = ({ afterMs }: Extract<Verdict, { kind: 'held' }>, host: string | null): Verdict => ({
+  kind: 'retry',
+  outcome: 'retry',
+  reason: 'receiver_failed',
+  code: 'breaker_open',
+  error: `${host ?? 'The host'} failed repeatedly and was not asked; what the run had sent before stands in the log of this attempt.`,
+  afterMs,
+})
+
 const ERROR_CHARS_MAX = 2_000
 const CODE_CHARS_MAX = 100
 const clip = (text: string): string => (text.length > ERROR_CHARS_MAX ? `${text.slice(0, ERROR_CHARS_MAX)}…` : text)

@@ -1,4 +1,5 @@
 /** What delivery needs of the other rooms, by parameter. */
+import type { WordsOf } from '../storage/store.ts'
 import type { Exchange, InstallationState, LogEvent, WorkspaceId } from '../model.ts'
 import type { PluginInlet } from '../ingest/by-plugin.ts'
 import type { Installation } from '../registry/installation.ts'
@@ -63,16 +64,20 @@ export type EventInMemory = (workspace: WorkspaceId, id: string) => LogEvent | u
 /** Told of events that were just committed, in order. */
 export type Published = (events: readonly LogEvent[]) => void
 
+/** What a receiver said, and of what. */
+export interface Said extends WordsOf {
+  readonly message: string
+}
+
 /** An installation that must stand still from now on: the destination is gone. */
-export type DisableInstallation = (key: string, reason: string, cause: { code: string; deliveryId: string }) => void
+export type DisableInstallation = (key: string, said: Said) => void
 
 /** With these settings nothing can go out, and only the admin can mend it: the installation must stand still until then. */
 export type RefuseSettings = (installation: Installation, refusal: Refusal) => void
 
 /** What has to be mended, and in whose words. */
-export interface Refusal {
+export interface Refusal extends Said {
   readonly code: RefusalCode
-  readonly message: string
 }
 
 /** True for what may run handlers and deliveries. */

@@ -1,4 +1,5 @@
 /** What follows where only the admin can mend it, such as a refused credential: the lane stands still at once, and somebody writes that down. */
+import type { Delivery } from '../model.ts'
 import type { Installation } from '../registry/installation.ts'
 import type { AttemptEnd } from './attempt.ts'
 import type { Lane } from './lane.ts'
@@ -10,13 +11,17 @@ interface Ended {
   readonly installation: Installation
   /** Of the lane when the attempt began. */
   readonly era: number
+  /** In the order of the verdicts. */
+  readonly deliveries: readonly Delivery[]
   readonly end: Pick<AttemptEnd, 'verdicts' | 'mask'>
 }
 
 /** Nothing unless it was refused. An attempt that began before it was mended says nothing of what there is now. */
-export function standStill({ lane, installation, era, end }: Ended, refused: RefuseSettings): void {
-  const verdict = end.verdicts.find(({ kind }) => kind === 'refused')
+export function standStill({ lane, installation, era, deliveries, end }: Ended, refused: RefuseSettings): void {
+  const place = end.verdicts.findIndex(({ kind }) => kind === 'refused')
+  const verdict = end.verdicts[place]
   if (verdict?.kind !== 'refused' || era !== lane.era || !isRunnable(lane.state)) return
   lane.reconfigure(installation, 'disabled')
-  refused(installation, { code: verdict.code, message: end.mask(verdict.error) })
+  const { id: deliveryId = null, responseId = null } = deliveries[place] ?? {}
+  refused(installation, { code: verdict.code, message: end.mask(verdict.error), deliveryId, responseId })
 }

@@ -47,10 +47,10 @@ const installationSchema = z
     last_failure_at: z.string().nullable(),
     last_error: z.string().nullable(),
     last_error_code: z.string().nullable(),
-    failure_streak: z
-      .number()
-      .int()
-      .openapi({ description: 'Attempts (and looks of a transform) that failed since the last one that went well' }),
+    failure_streak: z.number().int().openapi({
+      description:
+        'Attempts (and looks of a transform, and requests to a plugin that takes in responses) that failed since the last one that went well',
+    }),
     credential: z
       .object({ state: z.enum(['ok', 'refused', 'unknown']), since: z.string(), message: z.string().nullable() })
       .openapi({

@@ -299,8 +299,11 @@ function failedHandler({ deps, installation }: HandleInput, each: Prepared, { re
 function tell({ deps, installation }: HandleInput, each: Prepared, end: HandlerEnd): void {
   const { meter, runs } = deps
   const verdict = end.error === null ? null : rulingOf(end.error)
-  if (verdict?.kind === 'refused')
-    deps.refused(installation, { code: verdict.code, message: each.opened.mask(verdict.error) })
+  if (verdict?.kind === 'refused') {
+    const { code } = verdict
+    const message = each.opened.mask(verdict.error)
+    deps.refused(installation, { code, message, deliveryId: end.deliveryId, responseId: each.event.responseId })
+  }
   if (end.error !== null) meter.handlerFailed(installation.id, end.error.code)
   else for (const { name, by } of end.result.effects.metric) meter.pluginMetric(installation.id, name, by)
   runs.record(handlerRunEnd(installation, each, end))

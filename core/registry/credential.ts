@@ -13,9 +13,13 @@ const SETTINGS_REASON = 'settings: '
 export const refusalReason = ({ code, message }: Refusal): string =>
   `${code === 'credential_refused' ? CREDENTIAL_REASON : SETTINGS_REASON}${message}`
 
+/** The beginning of such a reason, which says what kind of thing has to be mended; null of any other reason. */
+export const refusalKind = (reason: string): string | null =>
+  [CREDENTIAL_REASON, SETTINGS_REASON].find((begins) => reason.startsWith(begins)) ?? null
+
 /** True when it stands still until the admin has mended its settings, of which the credential is one. */
 export const isHeld = ({ state, reason }: Pick<InstallationRow, 'state' | 'reason'>): boolean =>
-  state === 'disabled' && [CREDENTIAL_REASON, SETTINGS_REASON].some((begins) => reason?.startsWith(begins) === true)
+  state === 'disabled' && refusalKind(reason ?? '') !== null
 
 /** `unknown`: nothing has gone out since it last began to run. Times are RFC 3339. */
 export interface CredentialView {

@@ -59,6 +59,9 @@ type Member = { -readonly [name in keyof Standing]: Standing[name] } & {
   isJudged: boolean
 }
 
+/** Why, in the words of a receiver. */
+type Told = Pick<Sentence, 'reason' | 'words'>
+
 /** Forgiven: by a person, or by other code or settings. */
 const NO_PAUSES = { pausesAtMs: [] } as const
 
@@ -235,11 +238,12 @@ export class Roster {
   }
 
   /** One move of the state table that a person or a receiver asks for, with an `alert.raised` event when it stands still. */
-  async move(key: string, move: InstallationMove, reason: string | null): Promise<void> {
+  async move(key: string, move: InstallationMove, told: string | null | Told): Promise<void> {
     const member = this.#members.get(key)
     if (member === undefined) throw new HubError('not_found', `There is no installation "${key.split('/').at(-1)}".`)
     const state = moveInstallation(member.state, move)
-    await this.#become(member, { state, reason, ...(state === 'ready' ? NO_PAUSES : {}) })
+    const sentence = typeof told === 'object' && told !== null ? told : { reason: told }
+    await this.#become(member, { ...sentence, state, ...(state === 'ready' ? NO_PAUSES : {}) })
     member.isJudged = false
     this.#goOn(member)
   }

@@ -11,6 +11,7 @@ import type { PluginInlet } from '../ingest/by-plugin.ts'
 import type { Limits } from '../limits.ts'
 import type { Delivery, LogEvent, WorkspaceId } from '../model.ts'
 import type { Meter } from '../observe/observe.ts'
+import type { RunHealth } from '../runs/health.ts'
 import type { RunRecorder } from '../runs/history.ts'
 import type { RunEnd } from '../runs/record.ts'
 import type { RunResult, Sandbox } from '../sandbox/sandbox.ts'
@@ -32,6 +33,7 @@ export interface RouteCallDeps {
   readonly push: (deliveries: readonly Delivery[]) => void
   readonly published: (events: readonly LogEvent[]) => void
   readonly runs: RunRecorder
+  readonly health: Pick<RunHealth, 'note'>
   readonly inlet: PluginInlet
   readonly clock: Clock
   readonly limits: Limits
@@ -69,16 +71,50 @@ export function openRouteCall(deps: RouteCallDeps) {
       const effects = await commit(deps, installation, { result, runId: run.id, nowMs })
       ended(effects, null)
       for (const { name: metric, by } of result.effects.metric) deps.meter.pluginMetric(installation.id, metric, by)
-      return (result.value ?? {}) as RouteResponse
+      const answer = (result.value ?? {}) as RouteResponse
+      noteHealth(deps, ready, answer)
+      return answer
     } catch (thrown) {
       const error = asHubError(thrown)
       ended(NO_EFFECTS, error)
+      noteHealth(deps, ready, error)
       deps.meter.handlerFailed(installation.id, error.code)
       const message = opened.mask(error.message)
       throw message === error.message ? error : new HubError(error.code, message)
     }
   }
 }
+
+const REFUSED_MIN = 400
+const SENDER_REFUSED: ReadonlySet<number> = new Set([401, 403])
+const WORDS_CHARS_MAX = 200
+
+/**
+ * Whoever takes in responses fares as its senders do. Words are repeated only where a sender is refused unread: others may
+ * quote answers that are stored, or are not. Nobody is alarmed: strangers may ask as they like.
+ */
+function noteHealth(
+  { health }: Pick<RouteCallDeps, 'health'>,
+  { installation, name, opened }: Pick<Ready, 'installation' | 'name' | 'opened'>,
+  ended: RouteResponse | HubError,
+): void {
+  const { workspace, id, plugin } = installation
+  if (plugin.manifest.permissions.submit !== true) return
+  const note = (error: { readonly code: string; readonly message: string } | null): void =>
+    health.note({ workspace, installation: id, responseId: null, error })
+  if (ended instanceof HubError) return note({ code: ended.code, message: `${name} failed.` })
+  const { status = 200, json } = ended
+  if (status < REFUSED_MIN) return note(null)
+  const said =
+    SENDER_REFUSED.has(status) && typeof json === 'object' && json !== null && 'error' in json ? json.error : ''
+  const words = typeof said === 'string' ? opened.mask(said).slice(0, WORDS_CHARS_MAX) : ''
+  note({
+    code: `http_${status}`,
+    message: `${name} refused a request with ${status}${words === '' ? '.' : `: ${words}`}`,
+  })
+}
+
+type Ready = Awaited<ReturnType<typeof prepare>>
 
 /** Who answers, and the request as it gets to see it. */
 async function prepare(deps: RouteCallDeps, input: AddressedRequest) {

@@ -4,7 +4,7 @@ import { rfc3339 } from '../clock.ts'
 import { newId } from '../ids.ts'
 import type { InstallationState, LogEvent, NewEvent, WorkspaceId } from '../model.ts'
 import type { Logger } from '../observe/observe.ts'
-import type { StateChange, Store } from '../storage/store.ts'
+import type { StateChange, Store, WordsOf } from '../storage/store.ts'
 import { isHeld } from './credential.ts'
 import type { Installation } from './installation.ts'
 import { isRunning } from './states.ts'
@@ -30,6 +30,8 @@ export interface Sentence {
   readonly pausesAtMs?: readonly number[]
   /** The settings with this hash are refused; absent: none are. */
   readonly refusedHash?: string
+  /** Whose words the reason repeats; absent: nobody's. They go when the response does, from the alert as well. */
+  readonly words?: WordsOf | undefined
   /** What else the alert says. */
   readonly alert?: { readonly code: string; readonly todo: string } | undefined
 }
@@ -82,8 +84,8 @@ export async function writeState(
   const nowMs = clock.nowMs()
   // A pause that ends by itself is known by its own time.
   const sinceMs = sentence.returnsAtMs === undefined ? nowMs : (sentence.pausesAtMs?.at(-1) ?? nowMs)
-  const { state, reason } = sentence
-  const event = state === 'ready' && only === undefined ? null : alertOf(id, { state, reason, alert }, nowMs)
+  const { state, reason, words } = sentence
+  const event = state === 'ready' && only === undefined ? null : alertOf(id, { state, reason, alert, words }, nowMs)
   if (!(await store.setInstallationState({ workspace, id, ...sentence, at: rfc3339(sinceMs), only, event })))
     return false
   const fields = { installation: id, state, reason }
@@ -96,14 +98,14 @@ export async function writeState(
 
 const alertOf = (
   id: string,
-  { state, reason, alert }: Pick<Sentence, 'state' | 'reason' | 'alert'>,
+  { state, reason, alert, words }: Pick<Sentence, 'state' | 'reason' | 'alert' | 'words'>,
   nowMs: number,
 ): NewEvent => ({
   id: newId('event', nowMs),
   type: 'alert.raised',
   at: rfc3339(nowMs),
   formId: null,
-  responseId: null,
+  responseId: words?.responseId ?? null,
   hops: 0,
   data: JSON.stringify({ kind: `installation_${state.replace('-', '_')}`, installation: id, reason, ...alert }),
 })

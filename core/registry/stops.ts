@@ -26,6 +26,7 @@ export function openStops({ roster, clock, logger }: StopDeps): {
     roster()
       .judge(key, 'disable', {
         reason: refusalReason(refusal),
+        words: { deliveryId: refusal.deliveryId, responseId: refusal.responseId },
         refusedHash: hash,
         alert: { code: refusal.code, todo: `${MENDS[refusal.code](installation)} ${afterwards(installation)}` },
       })
@@ -35,9 +36,9 @@ export function openStops({ roster, clock, logger }: StopDeps): {
       })
   }
   return {
-    disable: (key, reason) => {
+    disable: (key, { message, ...words }) => {
       roster()
-        .move(key, 'disable', reason)
+        .move(key, 'disable', { reason: message, words })
         .catch((error: unknown) => {
           logger.error({ err: error, installation: key }, 'an installation could not be disabled')
         })

@@ -237,7 +237,14 @@ function listed({ roster }: ViewDeps, workspace: WorkspaceId, rows: readonly Ins
       const key = `${row.workspace}/${row.id}`
       const member = roster.find(key)
       if (member !== undefined)
-        return [{ ...member, row: { ...row, state: member.state, returnsAtMs: member.returnsAtMs } }]
+        return [
+          {
+            installation: member.installation,
+            // As it is stored: words of a response that was deleted are still in memory.
+            reason: row.state === member.state ? row.reason : member.reason,
+            row: { ...row, state: member.state, returnsAtMs: member.returnsAtMs },
+          },
+        ]
       const problem = broken.get(key)
       return problem === undefined
         ? []

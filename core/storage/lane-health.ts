@@ -17,3 +17,9 @@ export interface LaneHealth extends LaneName {
   /** Failures since the last success that was noted here. */
   readonly failuresInARow: number
 }
+
+/** What a receiver said of a delivery goes when the delivery's data does. */
+export interface WordsOf {
+  readonly deliveryId: string | null
+  readonly responseId: string | null
+}

@@ -25,7 +25,7 @@ import type {
   StoredResponse,
   WorkspaceId,
 } from '../model.ts'
-import type { LaneHealth } from './lane-health.ts'
+import type { LaneHealth, WordsOf } from './lane-health.ts'
 import type { HookStore } from './hook-store.ts'
 import type {
   DeadGroup,
@@ -51,7 +51,7 @@ export type {
   ResponseQuery,
   RunQuery,
 } from './queries.ts'
-export type { LaneHealth } from './lane-health.ts'
+export type { LaneHealth, WordsOf } from './lane-health.ts'
 export type { AcceptResult, Aside, Forward, Rejection, Submission } from './submission.ts'
 export type { TrackedEvent, TrackResult } from './tracked.ts'
 
@@ -159,6 +159,8 @@ export interface StateChange {
   readonly pausesAtMs?: readonly number[] | undefined
   /** Of the settings whose credential is refused; absent: none is. */
   readonly refusedHash?: string | null
+  /** Of whom the reason repeats what a receiver said; absent: it is nobody's. */
+  readonly words?: WordsOf | undefined
   readonly only?: { readonly state: InstallationState; readonly returnsAtMs: number | null } | undefined
   readonly event: NewEvent | null
 }

@@ -126,6 +126,7 @@ export async function openRooms(installation: Installation, clock: ManualClock, 
     // New deliveries are on disk, where `settle` finds them: an action runs when the test says so.
     push: nothing,
     runs: { record: nothing },
+    health: { note: nothing },
     logger: silent,
     meter: unmetered,
     clock,
@@ -209,7 +210,12 @@ function openLanes(deps: LaneDeps, installation: Installation) {
     place('disabled')
   }
   const refused: RefuseSettings = (_of, refusal) => disable(refusalReason(refusal))
-  const engine = createDeliveryEngine({ ...deps, alone: true, refused, disable: (_key, why) => disable(why) })
+  const engine = createDeliveryEngine({
+    ...deps,
+    alone: true,
+    refused,
+    disable: (_key, { message }) => disable(message),
+  })
   const pump = createPump({ ...deps, refused })
   const scheduler = createScheduler(deps)
   const { forwarding, stored } = createForwarding({

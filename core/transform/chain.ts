@@ -11,6 +11,8 @@ import type { Transformed, Transforms, Untransformed } from '../ingest/transform
 import type { Limits } from '../limits.ts'
 import type { TransformOutcome } from '../model.ts'
 import type { Logger } from '../observe/observe.ts'
+import { openRunHealth } from '../runs/health.ts'
+import type { RunHealth } from '../runs/health.ts'
 import type { RunRecorder } from '../runs/history.ts'
 import type { Aside, Store, Submission } from '../storage/store.ts'
 import { changed, withFailure, withoutFailures } from './changes.ts'
@@ -18,8 +20,6 @@ import { cross, eventOf } from './crossing.ts'
 import type { CrossingDeps, Ending, Link, Row, Seen } from './crossing.ts'
 import { openFailureNews } from './failure-news.ts'
 import type { FailureNews } from './failure-news.ts'
-import { openTransformHealth } from './health.ts'
-import type { TransformHealth } from './health.ts'
 import { Look } from './looks.ts'
 import type { Member } from './members.ts'
 
@@ -35,14 +35,19 @@ export interface TransformsDeps extends CrossingDeps {
 /** So many runs cross at once; behind those the clock is looked at again. */
 const CROSSING_RUNS_MAX = 50
 
-type Deps = TransformsDeps & { readonly news: FailureNews; readonly health: TransformHealth }
+type Deps = TransformsDeps & { readonly news: FailureNews; readonly health: RunHealth }
 
 /** The chains of all forms, and an end that tells what is still to be told. */
-export function openTransforms(given: TransformsDeps): Transforms & { close(): Promise<void> } {
+export function openTransforms(given: TransformsDeps): Transforms & {
+  /** How installations fare; for others whose runs a sender waits for, too. */
+  readonly health: Pick<RunHealth, 'note'>
+  close(): Promise<void>
+} {
   const news = openFailureNews(given)
-  const health = openTransformHealth(given)
+  const health = openRunHealth(given)
   const deps: Deps = { ...given, news, health }
   return {
+    health,
     wants: (form) => deps.members.of(form).length > 0,
     apply: (input) => passAll(deps, input),
     close: () => {

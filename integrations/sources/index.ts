@@ -110,7 +110,13 @@ async function formFor(
   const wish = config.forms === 'create' ? missing(answers, form, arrival) : null
   if (wish === null) return form
   try {
-    return await forms.ensure({ id, ...wish })
+    const made = await forms.ensure({ id, ...wish })
+    if (made.version !== form?.version) {
+      const fields = made.fields.filter(({ key }) => !form?.fields.some((field) => field.key === key))
+      const what = form === undefined ? 'a form was made of what arrived' : 'a form was extended by what arrived'
+      log.info(what, { form: id, fields: fields.map(({ key }) => key).join(', ') })
+    }
+    return made
   } catch (error) {
     const { code, message } = error as { readonly code?: string; readonly message: string }
     if (code === undefined || !UNMENDABLE.has(code)) throw error

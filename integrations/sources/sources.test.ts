@@ -61,6 +61,8 @@ test('Typeform: every type of answer, hidden fields and variables, into a form o
   })
   const form = await plugin.form('typeform-lT4Z3j')
   expect(form).toMatchObject({ name: 'Webhooks example', access: 'key', version: 1 })
+  const made = { form: 'typeform-lT4Z3j', fields: form?.fields.map(({ key }) => key).join(', ') }
+  expect(plugin.logs()).toMatchObject([{ message: 'a form was made of what arrived', fields: made }])
   expect(form?.fields.find(({ key }) => key === 'city')).toMatchObject({
     label: 'Which city?',
     type: 'select',

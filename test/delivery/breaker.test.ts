@@ -94,6 +94,48 @@ describe('the breaker', () => {
     expect(await world.deliveries({ state: 'delivered' })).toHaveLength(30)
   })
 
+  test('a run that had sent something when it came to a closed door is an attempt, and what it sent is on record', async () => {
+    await using sheet = await startReceiver()
+    await using mail = await startReceiver({ status: 503 })
+    const seen: boolean[] = []
+    const post = (to: { url: string }) => ({ method: 'POST', url: to.url }) as const
+    const code: DoublePlugin = {
+      hosts: [new URL(sheet.url).host, new URL(mail.url).host],
+      on: {
+        'response.submitted': (event, ctx) => ctx.enqueue(String((event.data as { to?: string }).to), {}),
+      },
+      actions: {
+        mail: async (_items, ctx) =>
+          (await ctx.http(post(mail))).status < 300 ? { outcome: 'delivered' } : { outcome: 'retry', reason: 'busy' },
+        both: async ([item], ctx) => {
+          seen.push(item?.delivery.repeat === true)
+          await ctx.http(post(sheet))
+          return (await ctx.http(post(mail))).status < 300
+            ? { outcome: 'delivered' }
+            : { outcome: 'retry', reason: 'busy' }
+        },
+      },
+    }
+    await using world = await openWorld({
+      installations: [{ id: 'crm', code, retry: { delaysMs: Array.from({ length: 200 }, () => 20) } }],
+      limits: { breakerFailuresMax: 3, breakerProbeMs: 60_000, breakerProbeMsMax: 60_000 },
+    })
+    await world.submit(...Array.from({ length: 4 }, () => ({ to: 'mail' })))
+    await until('the breaker to open', () => world.counts.get('breaker crm open'))
+    await world.submit({ to: 'both' })
+    const waiting = await until('the attempt', () => world.deliveries({ state: 'retrying' }), {
+      accept: (list) => list.some(({ name }) => name === 'both'),
+    })
+    const tried = waiting.find(({ name }) => name === 'both')
+    expect(tried).toMatchObject({ attempts: 1, errorCode: 'breaker_open' })
+    const attempts = await world.store.listAttempts('default', tried?.id ?? '')
+    expect(attempts).toMatchObject([{ outcome: 'retry', errorCode: 'breaker_open', exchanges: [{ status: 200 }] }])
+    mail.respond({ status: 200 })
+    await world.engine.probe('default/crm')
+    await world.settled()
+    expect([seen, sheet.requests.length]).toEqual([[false, true], 2])
+  })
+
   test('a dead endpoint leaves its neighbour alone', async () => {
     await using dead = await startReceiver({ hang: true })
     await using alive = await startReceiver()

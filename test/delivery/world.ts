@@ -10,7 +10,7 @@ import { createBreakers } from '../../core/delivery/breaker.ts'
 import { createMemoryQuota } from '../../core/delivery/memory-quota.ts'
 import { createDeliveryEngine } from '../../core/delivery/engine.ts'
 import { createScheduler } from '../../core/delivery/schedules.ts'
-import type { PlacedInstallation } from '../../core/delivery/ports.ts'
+import type { PlacedInstallation, Said } from '../../core/delivery/ports.ts'
 import { send } from '../../core/contract/index.ts'
 import { newId } from '../../core/ids.ts'
 import { openFormViews } from '../../core/ingest/form-views.ts'
@@ -191,7 +191,7 @@ export async function openWorld(options: WorldOptions) {
     clock,
     limits,
     random: () => 0.5,
-    refused: ({ key }: Installation, { message }: { readonly message: string }): void => {
+    refused: ({ key }: Installation, { message }: Said): void => {
       refusals.push({ key, message })
       move(key, 'disabled')
     },
@@ -210,8 +210,8 @@ export async function openWorld(options: WorldOptions) {
     alone: options.alone ?? true,
     breakers,
     eventInMemory: recent.byId,
-    disable: (key, reason) => {
-      disabled.push({ key, reason })
+    disable: (key, { message }) => {
+      disabled.push({ key, reason: message })
       place(options.installations.map((spec) => (`default/${spec.id}` === key ? { ...spec, state: 'disabled' } : spec)))
     },
   })

@@ -88,6 +88,17 @@ test('six senders, one inlet: stored before the answer, passed on to the plugins
     'typeform-lT4Z3j',
   ])
   expect(stored.find(({ form_id: form }) => form === 'leads')?.client_id).toBe('json:r-1')
+  const health = (accept: (shown: Record<string, unknown>) => boolean) =>
+    until('its health', async () => (await hub.api('GET', '/api/v2/installations/tally')).body, { accept })
+  await health((shown) => shown['last_success_at'] !== null && shown['failure_streak'] === 0)
+  for (let n = 0; n < 3; n++) await post(hub, 'tally/in', { ...(sent[1]?.[1] as Sent), headers: {} })
+  const refused = await health((shown) => shown['failure_streak'] === 3)
+  expect([refused['last_error_code'], refused['last_error']]).toEqual([
+    'http_401',
+    'POST /in refused a request with 401: The signature is missing.',
+  ])
+  const raised = await hub.api<{ items: readonly object[] }>('GET', '/api/v2/events?type=alert.raised')
+  expect(raised.body.items).toEqual([])
   await settled(hub)
   expect(receiver.requests).toHaveLength(6)
   expect(await hub.metric('manifold_plugin_sources_taken')).toBe(6)

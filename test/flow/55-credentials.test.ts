@@ -184,6 +184,15 @@ test('a check of new settings, by itself and when it is asked for: found before 
   expect(findings).toContainEqual(expect.objectContaining({ name: 'check of crm', level: 'fail' }))
   expect(doctor.code).toBe(1)
 
+  // What the receiver said was said of a response: it goes with it, and what it was about stays known.
+  const [waiting] = await deliveriesOf(hub, 'crm')
+  await hub.api('DELETE', `/api/v2/responses/${String(waiting?.response_id)}`)
+  const rest = await installationOf(hub)
+  expect(rest).toMatchObject({ state: 'disabled', credential: { state: 'refused' } })
+  expect(rest['reason']).toMatch(/^credential: what the receiver said went/)
+  const raised = await hub.api<{ items: { data: unknown }[] }>('GET', '/api/v2/events?type=alert.raised')
+  expect(raised.body.items.map(({ data }) => data)).toEqual([null])
+
   await hub.writeConfig(configOf(receiver.url, GOOD))
   const mended = await until('the check of the new settings', () => installationOf(hub), {
     accept: ({ check }) => check !== null && (check as { findings: [] }).findings.length === 0,

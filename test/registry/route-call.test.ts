@@ -11,7 +11,15 @@ const request = { method: 'GET', path: '/new', query: {}, headers: {}, bytes: ''
 /** An installation whose new manifest has the route; what is loaded is the test's to say. */
 function world() {
   const clock = createManualClock(0)
-  const is = { up: false, state: 'ready', runs: 0, hash: 'old', opened: [] as string[] }
+  const is = {
+    up: false,
+    state: 'ready',
+    runs: 0,
+    hash: 'old',
+    opened: [] as string[],
+    noted: [] as object[],
+    answer: { body: 'new' } as object,
+  }
   let load = (): void => {}
   const loading = new Promise<void>((resolve) => {
     load = () => {
@@ -19,7 +27,7 @@ function world() {
       resolve()
     }
   })
-  const manifest = { id: 'p', routes: { 'GET /new': { body: 'text' } } }
+  const manifest = { id: 'p', routes: { 'GET /new': { body: 'text' } }, permissions: { submit: true } }
   const of = (hash: string) => ({
     id: 'one',
     key: 'default/one',
@@ -41,7 +49,7 @@ function world() {
     sandbox: {
       runEach: async () => {
         is.runs += 1
-        return result
+        return { ...result, value: is.answer }
       },
     },
     capabilities: {
@@ -53,6 +61,7 @@ function world() {
     memoryQuota: { ready: async () => {}, admit: () => {} },
     inlet: {},
     runs: { record: () => {} },
+    health: { note: (run: object) => is.noted.push(run) },
     meter: { handlerFailed: () => {}, pluginMetric: () => {} },
     clock,
     limits: LIMITS,
@@ -91,4 +100,22 @@ test('a swap that ends while the body is read: the new code gets the request, wi
   is.hash = 'new'
   expect(await answering).toEqual({ body: 'new' })
   expect([is.opened, is.runs]).toEqual([['old', 'new'], 1])
+})
+
+test('whoever takes in responses fares as its senders do; words are repeated only of one that was refused unread', async () => {
+  const { is, load, call } = world()
+  load()
+  const answered = async (answer: object): Promise<object | undefined> => {
+    is.answer = answer
+    await call({ workspace: 'default', area: null, installation: 'one', request })
+    return is.noted.at(-1)
+  }
+  const noted = (error: object | null) => ({ workspace: undefined, installation: 'one', responseId: null, error })
+  const refused = await answered({ status: 401, json: { error: 'The signature is wrong.' } })
+  const message = 'GET /new refused a request with 401: The signature is wrong.'
+  expect(refused).toEqual(noted({ code: 'http_401', message }))
+  expect(await answered({ status: 422, json: { error: 'Ada is no number' } })).toEqual(
+    noted({ code: 'http_422', message: 'GET /new refused a request with 422.' }),
+  )
+  expect(await answered({ json: { result: 'stored' } })).toEqual(noted(null))
 })

@@ -24,6 +24,7 @@ export interface DeliveryItem {
   readonly kind: string
   readonly name: string
   readonly event_id: string | null
+  readonly response_id: string | null
   readonly state: string
   readonly reason: string | null
   readonly error_code: string | null

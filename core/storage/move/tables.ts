@@ -131,6 +131,7 @@ export const TABLES: readonly MoveTable[] = [
     check_at: 'text',
     check_result: 'text',
     last_error_delivery: 'text',
+    reason_delivery: 'text',
   }),
   table('deliveries', 2, {
     workspace: 'text',

@@ -11,6 +11,7 @@ import { saveLaneNotes } from './lane-notes.ts'
 import { applyEffects } from './effects.ts'
 import type { EffectsWritten } from './effects.ts'
 import { append } from './events.ts'
+import { reasonLeft } from './traces.ts'
 
 /** Compare-and-set: whoever moved it in between, this one then does nothing. */
 const MOVE_CURSOR = `UPDATE installations SET cursor = ?, last_success_at = COALESCE(?, last_success_at)
@@ -41,15 +42,26 @@ export function* syncInstallations(
 }
 
 const SET_STATE = `UPDATE installations SET state = ?, reason = ?, state_since = ?, returns_at_ms = ?, pauses = COALESCE(?, pauses),
-    refused_hash = ?
+    refused_hash = ?, reason_delivery = ?
   WHERE workspace = ? AND id = ?`
 const STANDING = `SELECT state, state_since, returns_at_ms, pauses FROM installations WHERE workspace = ? AND id = ?`
 
 /** Sets the state with its reason and logs the event that says so; false when it is not the state any more that was to be left. */
 export function* setInstallationState(input: StateChange): Procedure<boolean> {
-  const { workspace, id, state, reason, at, returnsAtMs = null, pausesAtMs, refusedHash = null, only } = input
+  const { workspace, id, state, at, returnsAtMs = null, pausesAtMs, refusedHash = null, only } = input
+  const { reason, words, event } = yield* withoutErased(input)
   const pauses = pausesAtMs === undefined ? null : JSON.stringify(pausesAtMs)
-  const params: SqlValue[] = [state, reason, at, returnsAtMs, pauses, refusedHash, workspace, id]
+  const params: SqlValue[] = [
+    state,
+    reason,
+    at,
+    returnsAtMs,
+    pauses,
+    refusedHash,
+    words?.deliveryId ?? null,
+    workspace,
+    id,
+  ]
   if (only !== undefined) {
     const row = yield* first<Pick<InstallationDbRow, 'state' | 'state_since' | 'returns_at_ms' | 'pauses'>>(STANDING, [
       workspace,
@@ -59,8 +71,21 @@ export function* setInstallationState(input: StateChange): Procedure<boolean> {
     if (row.state !== only.state || returnsAtOf(row) !== only.returnsAtMs) return false
   }
   if ((yield* run(SET_STATE, params)) === 0) throw noInstallation(id)
-  if (input.event !== null) yield* append(workspace, [input.event])
+  if (event !== null) yield* append(workspace, [event])
   return true
+}
+
+/** What was said of a response that is deleted meanwhile is said of nobody any more. */
+function* withoutErased(input: StateChange): Procedure<Pick<StateChange, 'reason' | 'words' | 'event'>> {
+  const { workspace, words, event, reason } = input
+  const found =
+    words?.responseId &&
+    (yield* first('SELECT 1 AS found FROM erased_responses WHERE workspace = ? AND response_id = ?', [
+      workspace,
+      words.responseId,
+    ]))
+  if (!found || reason === null) return input
+  return { reason: reasonLeft(reason), event: event === null ? null : { ...event, data: '{}' } }
 }
 
 const SAVE_CHECK = `UPDATE installations SET check_at = ?, check_result = ?

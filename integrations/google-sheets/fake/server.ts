@@ -35,6 +35,8 @@ export type Fault =
   | { readonly kind: 'status'; readonly status: number; readonly message?: string; readonly retryAfterS?: number }
 
 export interface FakeSheetsOptions {
+  /** Default: any that is free. */
+  readonly port?: number
   readonly tabs?: readonly FakeTabOptions[]
   readonly timeZone?: string
   /** Per minute and account, as Google's defaults; null: none. */
@@ -79,7 +81,7 @@ export async function startFakeSheets(options: FakeSheetsOptions = {}): Promise<
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve))
   google.listensAt(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
   google.close = async () => {
     google.forgetLate()

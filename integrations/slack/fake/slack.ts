@@ -35,6 +35,8 @@ export type Trouble =
   | { readonly kind: 'reset-before' | 'reset-after' | 'lost' }
 
 export interface SlackOptions {
+  /** Default: any that is free. */
+  readonly port?: number
   readonly token?: string
   /** By id; others do not exist. Default: any. */
   readonly channels?: readonly string[]
@@ -85,7 +87,7 @@ export async function startSlack(options: SlackOptions = {}): Promise<FakeSlack>
     // Who gives up in the middle of a request is a test's business.
     slack.serve(request, response).catch(() => response.destroy())
   })
-  await new Promise<void>((done) => void server.listen(0, '127.0.0.1', done))
+  await new Promise<void>((done) => void server.listen(options.port ?? 0, '127.0.0.1', done))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
     apiUrl: `${url}/api/`,

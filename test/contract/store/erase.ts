@@ -118,6 +118,45 @@ export function erasePart(shared: SharedStore): void {
       expect(await shown()).toMatchObject({ lastSuccessAt: later(95), failureStreak: 0 })
     })
 
+    it('takes what a receiver said from the reason why an installation stands still, and from its alert', async () => {
+      const { store, workspace } = shared()
+      const { responseId, sent, waiting } = await scene(store, workspace)
+      const shown = async () => (await store.syncInstallations([])).find((row) => row.workspace === workspace)
+      const stop = { workspace, id: 'crm', state: 'disabled', at: later(1) } as const
+      const alert = event({ type: 'alert.raised', responseId, data: '{"reason":"secret said"}' })
+      const words = { deliveryId: waiting.id, responseId }
+      await store.setInstallationState({ ...stop, reason: 'credential: secret said', event: alert, words })
+      expect(await everything(store, workspace, [sent.id])).toContain('secret said')
+      await store.deleteResponse(workspace, responseId, gone(responseId))
+      expect(await everything(store, workspace, [sent.id])).not.toContain('secret said')
+      const left = 'what the receiver said went with the response it was said of'
+      expect(await shown()).toMatchObject({ state: 'disabled', reason: `credential: ${left}` })
+      // It is written only now, when the response is gone already.
+      const late = { ...alert, id: newId('event', AT_MS) }
+      await store.setInstallationState({ ...stop, reason: 'secret said', event: late, words })
+      expect([(await shown())?.reason, (await store.getEvent(workspace, late.id))?.data]).toEqual([left, '{}'])
+      // Words of nobody, and of others, stay.
+      const again = submission({ workspace })
+      await store.accept([again])
+      const other = delivery({ responseId: again.responseId, formId: 'contact' })
+      await apply(store, workspace, { deliveries: [other] })
+      await store.finishAttempts([retried(other.id, { workspace })])
+      for (const of of [undefined, { deliveryId: sent.id, responseId: null }]) {
+        await store.setInstallationState({ ...stop, reason: 'about another', event: null, words: of })
+        await store.deleteResponse(workspace, again.responseId, gone(again.responseId))
+        expect(await shown()).toMatchObject({ reason: 'about another' })
+      }
+      const third = submission({ workspace })
+      await store.accept([third])
+      const dead = delivery({ responseId: third.responseId, formId: 'contact' })
+      await apply(store, workspace, { deliveries: [dead] })
+      await store.finishAttempts([retried(dead.id, { workspace })])
+      const said = { deliveryId: dead.id, responseId: third.responseId }
+      await store.setInstallationState({ ...stop, reason: 'secret gone', event: null, words: said })
+      await store.deleteResponse(workspace, third.responseId, gone(third.responseId))
+      expect(await shown()).toMatchObject({ reason: `http_503: ${left}` })
+    })
+
     it('ends what still waited, and lets none of it run again', async () => {
       const { store, workspace } = shared()
       const { responseId, sent, waiting } = await scene(store, workspace)

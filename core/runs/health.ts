@@ -1,20 +1,20 @@
-/** How transforms fare, for the health of their installations: written at most once a second, where no sender waits for it. */
+/** How transforms and the inlets of plugins fare, for the health of their installations: written at most once a second, however many senders there are. */
 import type { Clock } from '../clock.ts'
 import { rfc3339 } from '../clock.ts'
-import type { HubError } from '../errors.ts'
 import type { WorkspaceId } from '../model.ts'
 import type { Logger } from '../observe/observe.ts'
 import type { LaneHealth, Store } from '../storage/store.ts'
 
 const WRITE_AFTER_MS = 1_000
 
-export interface TransformHealth {
-  /** A look at a response is over; `error` null means well. */
-  note(look: {
+export interface RunHealth {
+  /** A run is over; `error` null means well. */
+  note(run: {
     readonly workspace: WorkspaceId
     readonly installation: string
-    readonly responseId: string
-    readonly error: HubError | null
+    /** Whose words the error may be; null: nobody's who is stored. */
+    readonly responseId: string | null
+    readonly error: { readonly code: string; readonly message: string } | null
   }): void
   /** Resolves when all that was noted is written, or cannot be. */
   close(): Promise<void>
@@ -26,7 +26,7 @@ interface HealthDeps {
   readonly logger: Logger
 }
 
-export function openTransformHealth({ store, clock, logger }: HealthDeps): TransformHealth {
+export function openRunHealth({ store, clock, logger }: HealthDeps): RunHealth {
   /** By installation; a write is planned while there are any. */
   const noted = new Map<string, LaneHealth>()
   let cancel = (): void => {}
@@ -38,8 +38,8 @@ export function openTransformHealth({ store, clock, logger }: HealthDeps): Trans
     try {
       await store.noteLooks(looks)
     } catch (error) {
-      // The next look says it again.
-      logger.warn({ err: error }, 'how transforms fare could not be written')
+      // The next run says it again.
+      logger.warn({ err: error }, 'how installations fare could not be written')
     }
   }
   return {
