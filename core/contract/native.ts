@@ -16,6 +16,7 @@ export interface NativeServices<C = { readonly [key: string]: Json }> {
   /** The installation's `with`; fields with `format: secret` are references. */
   readonly config: C
   readonly installation: string
+  readonly workspace: string
   /** A folder for what can be made again from the log; nobody else writes there. It may be gone at any start. */
   readonly dir: string
   /** Digest of what decides which events it gets, and what of them. What was kept under another one has to be made anew. */

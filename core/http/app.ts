@@ -23,7 +23,7 @@ import { installationRoutes } from './installations.ts'
 import { keyRoutes } from './keys.ts'
 import { openApiText } from './openapi.ts'
 import { noteRoutes } from './notes.ts'
-import { pluginApiRoutes, pluginDoorRoutes } from './plugin-door.ts'
+import { pluginApiRoutes, pluginDoorRoutes, shareRoutes } from './plugin-door.ts'
 import { pluginRoutes } from './plugins.ts'
 import { answerable, problemResponse } from './problem.ts'
 import { processRoutes } from './processes.ts'
@@ -73,6 +73,7 @@ export function allRoutes(deps: HttpDeps): readonly Route[] {
     ...healthRoutes(deps),
     ...pluginDoorRoutes(deps),
     ...pluginApiRoutes(deps),
+    ...shareRoutes(deps),
     ...fleetDoorRoutes(deps),
     ...docsRoutes(deps, () => routes),
   ]

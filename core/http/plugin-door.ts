@@ -56,6 +56,29 @@ export const pluginApiRoutes = (deps: Pick<HttpDeps, 'pluginRoute' | 'pluginArea
     })),
   )
 
+/** `/share/<workspace>.<token>`: what a link shows to whoever has it, and no search engine. */
+export function shareRoutes(deps: Pick<HttpDeps, 'pluginRoute' | 'pluginAreas' | 'limits'>): Route[] {
+  const shared = deps.pluginAreas?.find(({ isShared }) => isShared)
+  if (shared === undefined) return []
+  const { area, installationIn } = shared
+  return [
+    {
+      method: 'GET',
+      path: '/share/{token}',
+      access: 'stranger',
+      handler: async (request) => {
+        const [, workspace = '', token = ''] = /^([\w-]+)\.([\w-]+)$/.exec(request.param('token')) ?? []
+        const installation = installationIn(workspace)?.id
+        if (installation === undefined) throw new HubError('not_found', 'This link is not valid.')
+        const path = `/share/${token}`
+        const answer = await answerBy(deps, request, { workspace, area, installation, method: 'GET', path })
+        answer.headers.set('x-robots-tag', 'noindex, nofollow')
+        return answer
+      },
+    },
+  ]
+}
+
 const pathOf = (request: Call): string => new URL(request.url, 'http://hub').pathname
 
 interface Addressed {

@@ -47,10 +47,11 @@ async function open({
   await mkdir(dir, { recursive: true, mode: 0o700 })
   const { default: make } = (await import(main)) as { readonly default?: unknown }
   if (typeof make !== 'function') throw new Error('its main file has to export defineNative(…) as default')
-  const installation = key.slice(key.indexOf('/') + 1)
+  const [workspace = '', installation = ''] = key.split('/')
   const plugin = await (make as NativePlugin)({
     config,
     installation,
+    workspace,
     dir,
     grant,
     log: {

@@ -11,6 +11,8 @@ export interface Area {
   readonly plugin: string
   /** It has numbers that are told as they change. */
   readonly isLive: boolean
+  /** It shows things to whoever has a link. */
+  readonly isShared: boolean
   readonly installationIn: (workspace: WorkspaceId) => AreaInstallation | undefined
 }
 
@@ -27,11 +29,12 @@ export const areasOf = (
   roster: Pick<Roster, 'assembly'>,
 ): readonly Area[] =>
   plugins.flatMap(({ manifest: { id, api } }) =>
-    Object.entries(api).map(([area, { scope, live: isLive }]) => ({
+    Object.entries(api).map(([area, { scope, live: isLive, share: isShared }]) => ({
       area,
       scope,
       plugin: id,
       isLive,
+      isShared,
       installationIn: (workspace) => {
         const found = roster
           .assembly()

@@ -156,6 +156,12 @@ export const manifestSchema = z.strictObject({
       z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'use one segment of a path, such as "analytics"'),
       z.strictObject({
         scope: z.enum(SCOPES).describe('What a key needs that calls it.'),
+        share: z
+          .boolean()
+          .default(false)
+          .describe(
+            'true: its route GET /share/{token} answers everybody at /share/<workspace>.<token>, without a key.',
+          ),
         live: z
           .boolean()
           .default(false)

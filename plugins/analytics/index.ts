@@ -10,6 +10,7 @@ import { funnels } from './behaviour/funnels.ts'
 import { journeys } from './behaviour/journeys-question.ts'
 import { cohorts, retention } from './behaviour/retention.ts'
 import { answerBehaviour } from './behaviour/route.ts'
+import { createAnnotation, deleteAnnotation, listAnnotations } from './annotations/route.ts'
 import { segments } from './behaviour/segments.ts'
 import { features, heatmap } from './behaviour/usage.ts'
 import { userPage } from './behaviour/user.ts'
@@ -19,6 +20,7 @@ import { answerLiveEvent, answerLiveForm } from './live/route.ts'
 import { answerMetrics } from './metrics/route.ts'
 import { answerQuery } from './query/route.ts'
 import { answerSql, answerViews } from './sql/route.ts'
+import { createShare, listShares, openShare, revokeShare } from './shares/route.ts'
 import type { Plugin } from './types.d.ts'
 
 export default defineNative<Plugin>(async (around) => {
@@ -56,7 +58,21 @@ export default defineNative<Plugin>(async (around) => {
       'GET /live/forms/{id}': (request) => generations.route((generation) => answerLiveForm(request, generation)),
       'GET /live/events/{id}': (request) => generations.route((generation) => answerLiveEvent(request, generation)),
       'POST /query': (request) => generations.route((generation) => answerQuery(request, generation)),
-      'GET /forms/{id}/metrics': (request) => generations.route((generation) => answerMetrics(request, generation)),
+      'GET /forms/{id}/metrics': (request, { kv }) =>
+        generations.route(({ metrics, projection }) => answerMetrics(request, { metrics, projection, kv })),
+      'GET /annotations': (request, { kv }) => listAnnotations(request, { kv }),
+      'POST /annotations': (request, { kv }) => createAnnotation(request, { kv, timezone: around.config.timezone }),
+      'DELETE /annotations/{id}': (request, { kv }) => deleteAnnotation(request, { kv }),
+      'GET /shares': (_request, ctx) => listShares({ ctx }),
+      'POST /shares': (request, ctx) =>
+        generations.route(({ projection }) => createShare(request, { ctx, projection, workspace: around.workspace })),
+      'DELETE /shares/{id}': (request, ctx) => revokeShare(request, { ctx }),
+      'GET /share/{token}': (request, ctx) =>
+        generations.route(({ metrics, projection }) => {
+          const shown = (id: string) =>
+            answerMetrics({ params: { id }, query: {} }, { metrics, projection, kv: ctx.kv })
+          return openShare(request, { ctx, projection, shown })
+        }),
       'POST /rebuild': () => beginRebuild(generations),
       'GET /rebuild': () => showRebuild(generations),
     },

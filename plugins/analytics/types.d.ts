@@ -41,5 +41,5 @@ export interface Plugin {
   }
   readonly actions: {}
   readonly schedules: never
-  readonly routes: 'POST /query' | 'POST /funnels' | 'POST /retention' | 'POST /cohorts' | 'POST /journeys' | 'POST /segments' | 'POST /experiments' | 'GET /features' | 'GET /heatmap' | 'GET /users/{id}' | 'GET /sql' | 'POST /sql' | 'GET /forms/{id}/metrics' | 'GET /live/forms/{id}' | 'GET /live/events/{id}' | 'POST /rebuild' | 'GET /rebuild'
+  readonly routes: 'POST /query' | 'POST /funnels' | 'POST /retention' | 'POST /cohorts' | 'POST /journeys' | 'POST /segments' | 'POST /experiments' | 'GET /features' | 'GET /heatmap' | 'GET /users/{id}' | 'GET /sql' | 'POST /sql' | 'GET /forms/{id}/metrics' | 'GET /live/forms/{id}' | 'GET /live/events/{id}' | 'POST /rebuild' | 'GET /rebuild' | 'GET /annotations' | 'POST /annotations' | 'DELETE /annotations/{id}' | 'GET /shares' | 'POST /shares' | 'DELETE /shares/{id}' | 'GET /share/{token}'
 }

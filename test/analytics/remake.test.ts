@@ -53,10 +53,13 @@ interface Opened {
 
 const said: string[] = []
 
+const NOTHING_KEPT = { set: () => {}, delete: () => {}, list: async () => ({ keys: [], next: null }) }
+
 async function openOn(log: Log, dir: string, { grant = 'all', rewriteAfterS = 3_600 } = {}): Promise<Opened> {
   const generations = await Generations.open({
     config: { timezone: 'UTC', memoryMb: 256, countsMb: 16, queryTimeoutMs: 5_000, rewriteAfterS },
     installation: 'analytics',
+    workspace: 'default',
     dir,
     grant,
     log: {
@@ -72,7 +75,9 @@ async function openOn(log: Log, dir: string, { grant = 'all', rewriteAfterS = 3_
     generations,
     numbers: async () => {
       const request = { method: 'GET', path: '', params: { id: 'f' }, query: {}, headers: {}, body: '', form: [] }
-      const { json }: RouteResponse = await generations.route((generation) => answerMetrics(request, generation))
+      const { json }: RouteResponse = await generations.route(({ metrics, projection }) =>
+        answerMetrics(request, { metrics, projection, kv: NOTHING_KEPT }),
+      )
       const { totals, fields } = json as unknown as {
         totals: { started: number }
         fields: { key: string; numbers: { sum: number } }[]

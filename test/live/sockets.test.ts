@@ -22,6 +22,7 @@ beforeAll(async () => {
     scope: 'analytics:read' as const,
     plugin: 'numbers',
     isLive: true,
+    isShared: false,
     installationIn: () => ({ id: 'numbers', scopesFor: () => [] }),
   }
   door = await openDoor({

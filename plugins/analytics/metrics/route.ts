@@ -1,6 +1,9 @@
 /** `GET /api/v2/analytics/forms/{id}/metrics`. */
 import { z } from 'zod'
-import type { Json, RouteRequest, RouteResponse } from 'manifold/plugin'
+import type { Context, Json, RouteRequest, RouteResponse } from 'manifold/plugin'
+import { annotationsOf } from '../annotations/annotations.ts'
+import type { Annotation } from '../annotations/annotations.ts'
+import { annotationWire } from '../annotations/route.ts'
 import type { Projection } from '../engine/projection.ts'
 import { TooSlow } from '../engine/readers.ts'
 import { problem } from '../query/problem.ts'
@@ -22,11 +25,12 @@ const querySchema = z.strictObject({
 export interface MetricsParts {
   readonly metrics: MetricsReader
   readonly projection: Projection
+  readonly kv: Pick<Context['kv'], 'set' | 'delete' | 'list'>
 }
 
 export async function answerMetrics(
-  request: RouteRequest,
-  { metrics, projection }: MetricsParts,
+  request: Pick<RouteRequest, 'params' | 'query'>,
+  { metrics, projection, kv }: MetricsParts,
 ): Promise<RouteResponse> {
   const read = querySchema.safeParse(request.query)
   if (!read.success) {
@@ -52,12 +56,16 @@ export async function answerMetrics(
     return problem(422, 'invalid_query', { title: 'A query parameter is not valid', detail })
   }
   try {
-    const answer = await metrics.of(form, { timezone, bucket, fromMs, toMs }, nowMs)
+    const [answer, annotations] = await Promise.all([
+      metrics.of(form, { timezone, bucket, fromMs, toMs }, nowMs),
+      annotationsOf(kv, form.id),
+    ])
+    const within = annotations.filter(({ at, until }) => Date.parse(until ?? at) >= fromMs && Date.parse(at) < toMs)
     const tookMs = Math.round(answer.tookMs * 1_000) / 1_000
     const timing = `metrics;dur=${tookMs};desc="${answer.source}", cache;desc=${answer.source === 'kept' ? 'hit' : 'miss'}, log;desc="${projection.applied()}"`
     return {
       headers: { 'server-timing': timing },
-      json: wire({ id: form.id, timezone, bucket, metrics: answer.metrics }),
+      json: wire({ id: form.id, timezone, bucket, metrics: answer.metrics, annotations: within }),
     }
   } catch (error) {
     if (!(error instanceof TooSlow)) throw error
@@ -70,9 +78,19 @@ interface Shown {
   readonly timezone: string
   readonly bucket: string
   readonly metrics: Metrics
+  /** That lie in the stretch of the series. */
+  readonly annotations: readonly Annotation[]
 }
 
-const wire = ({ id, timezone, bucket, metrics: { totals, today, timeToComplete, series, fields } }: Shown): Json => ({
+const wire = ({ id, timezone, bucket, metrics, annotations }: Shown): Json => ({
+  ...numbersWire(metrics, { id, timezone, bucket }),
+  annotations: annotations.map(annotationWire),
+})
+
+const numbersWire = (
+  { totals, today, timeToComplete, series, fields }: Metrics,
+  { id, timezone, bucket }: Pick<Shown, 'id' | 'timezone' | 'bucket'>,
+) => ({
   form_id: id,
   timezone,
   totals: {

@@ -1,0 +1,82 @@
+/** `POST`, `GET` and `DELETE /api/v2/analytics/shares`, and what a link shows to everybody. */
+import { z } from 'zod'
+import type { Context, Json, RouteRequest, RouteResponse } from 'manifold/plugin'
+import type { Projection } from '../engine/projection.ts'
+import { failure, jsonOf, readAs } from '../query/failure.ts'
+import { problem } from '../query/problem.ts'
+import { addShare, removeShare, shareOf, sharesOf, VIEWS } from './shares.ts'
+import type { Share } from './shares.ts'
+
+const DAY_MS = 86_400_000
+const LIVES_MS = { '7d': 7 * DAY_MS, '30d': 30 * DAY_MS, '90d': 90 * DAY_MS, never: null } as const
+
+const schema = z.strictObject({
+  form_id: z.string().min(1).max(100),
+  expires: z.enum(['7d', '30d', '90d', 'never'], { error: 'use 7d, 30d, 90d or never' }),
+})
+
+export interface ShareParts {
+  readonly ctx: Pick<Context, 'kv' | 'tally' | 'tallies'>
+  readonly projection: Pick<Projection, 'form'>
+  readonly workspace: string
+}
+
+const wire = ({ id, formId, createdAt, expiresAt }: Share) => ({
+  id,
+  form_id: formId,
+  created_at: createdAt,
+  expires_at: expiresAt,
+})
+
+const noSuch = (detail: string): RouteResponse => problem(404, 'not_found', { title: 'There is no such thing', detail })
+
+export async function createShare(
+  { body }: Pick<RouteRequest, 'body'>,
+  { ctx, projection, workspace }: ShareParts,
+): Promise<RouteResponse> {
+  try {
+    const { form_id: formId, expires } = readAs(schema, jsonOf(body))
+    if (projection.form(formId) === undefined)
+      return noSuch('/form_id: there is no form of this id, or nobody has answered it yet')
+    const { share, token } = addShare(ctx.kv, { formId, ttlMs: LIVES_MS[expires], nowMs: Date.now() })
+    return { status: 201, json: { ...wire(share), path: `/share/${workspace}.${token}`, views: 0 } }
+  } catch (error) {
+    return failure(error)
+  }
+}
+
+export async function listShares({ ctx }: Pick<ShareParts, 'ctx'>): Promise<RouteResponse> {
+  const [shares, views] = await Promise.all([sharesOf(ctx.kv), ctx.tallies(VIEWS)])
+  const items = shares.map((share) => ({ ...wire(share), views: views[`${VIEWS}${share.id}`] ?? 0 }))
+  return { json: { items: items as unknown as Json, next_cursor: null } }
+}
+
+export async function revokeShare(
+  { params }: Pick<RouteRequest, 'params'>,
+  { ctx }: Pick<ShareParts, 'ctx'>,
+): Promise<RouteResponse> {
+  if (await removeShare(ctx.kv, params['id'] ?? '')) return { status: 204 }
+  return noSuch('There is no share of this id.')
+}
+
+/** What `shown` answers for the form of the link, without what is about single people. */
+export async function openShare(
+  { params }: Pick<RouteRequest, 'params'>,
+  {
+    ctx,
+    projection,
+    shown,
+  }: Omit<ShareParts, 'workspace'> & { readonly shown: (formId: string) => Promise<RouteResponse> },
+): Promise<RouteResponse> {
+  const share = await shareOf(ctx.kv, params['token'] ?? '', Date.now())
+  const form = share === undefined ? undefined : projection.form(share.formId)
+  if (share === undefined || form === undefined)
+    return noSuch('This link is not valid: mistyped, revoked, or its time is over.')
+  const answer = await shown(form.id)
+  if (answer.json === undefined || (answer.status ?? 200) !== 200) return answer
+  ctx.tally(`${VIEWS}${share.id}`)
+  const personal = new Set(form.fields.flatMap(({ key, pii }) => (pii ? [key] : [])))
+  const { fields, ...numbers } = answer.json as { readonly fields: readonly { readonly key: string }[] }
+  const open = fields.filter(({ key }) => !personal.has(key))
+  return { json: { form_name: form.name, expires_at: share.expiresAt, ...numbers, fields: open as unknown as Json } }
+}
