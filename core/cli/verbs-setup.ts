@@ -157,8 +157,40 @@ export const INSTALLATIONS: Group = {
 
 export const ANALYTICS: Group = {
   group: 'analytics',
-  summary: 'make what the analytics keep anew',
+  summary: 'ask the analytics, share their numbers, make what they keep anew',
   verbs: [
+    {
+      usage: 'sql <select>',
+      summary: 'one SELECT over views of forms and events',
+      load: async () => (await import('./analytics-ask.ts')).sql,
+      ...ASK,
+      options: [{ flags: '--limit <n>', help: 'at most so many rows', fallback: '1000' }],
+    },
+    {
+      usage: 'query <question>',
+      summary: 'a question as JSON, such as {"form_id":"contact","aggregate":"count","group_by":"dept"}',
+      load: async () => (await import('./analytics-ask.ts')).query,
+      ...ASK,
+    },
+    {
+      usage: 'metrics <form>',
+      summary: 'the headline numbers of a form, as JSON',
+      load: async () => (await import('./analytics-ask.ts')).metrics,
+      ...ASK,
+      options: [
+        { flags: '--bucket <bucket>', help: 'of the series: minute, hour, day, week or month' },
+        { flags: '--timezone <zone>', help: 'where days begin, such as Europe/Berlin' },
+        { flags: '--from <time>', help: 'the series from' },
+        { flags: '--to <time>', help: 'the series to' },
+      ],
+    },
+    {
+      usage: 'share <form>',
+      summary: 'a link that shows the headline numbers to everybody who has it',
+      load: async () => (await import('./analytics-ask.ts')).share,
+      ...ASK,
+      options: [{ flags: '--expires <when>', help: '7d, 30d, 90d or never', fallback: '30d' }],
+    },
     {
       usage: 'rebuild',
       summary: 'read the whole log anew while questions go on, and compare the numbers before and after',

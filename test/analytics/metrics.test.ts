@@ -138,3 +138,17 @@ test('a link shows the numbers of its form to everybody, counts who looks, and e
   expect((await hub.api('DELETE', `/api/v2/analytics/shares/${body.id}`)).status).toBe(204)
   expect([(await open(body.path)).status, (await open(forever.body.path)).status]).toEqual([404, 200])
 })
+
+test('manifold analytics asks what the API answers', async () => {
+  const sql = await manifold(hub, ['analytics', 'sql', 'SELECT count(*) AS n FROM "comma-survey"', '--json'])
+  expect(sql.json(), sql.stderr).toMatchObject({ columns: [{ name: 'n' }], rows: [[1129]] })
+  const question = '{"form_id":"comma-survey","aggregate":"count","group_by":"heard_of_it"}'
+  const query = await manifold(hub, ['analytics', 'query', question])
+  expect(query.json(), query.stderr).toMatchObject({ Yes: 655, No: 444 })
+  const metrics = await manifold(hub, ['analytics', 'metrics', 'comma-survey', '--bucket', 'month'])
+  expect(metrics.json(), metrics.stderr).toMatchObject({ totals: { completed: 1129 }, series: { bucket: 'month' } })
+  const share = await manifold(hub, ['analytics', 'share', 'comma-survey', '--json'])
+  const { path } = share.json<{ path: string }>()
+  expect((await hub.api('GET', path, undefined, { key: null })).status).toBe(200)
+  expect((await manifold(hub, ['analytics', 'sql', 'DROP TABLE forms'])).code).not.toBe(0)
+})
