@@ -105,6 +105,7 @@ export const LIMITS = {
   pluginApartCpuFraction: 0.5,
   pluginApartRunMs: 5,
   pluginCpuFreeMs: 50,
+  pluginReadFreeMs: 1,
   pluginCpuPointsPerSecond: 200,
   pluginWallBreachPoints: 20,
   pluginCpuBreachPoints: 100,

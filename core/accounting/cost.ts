@@ -35,7 +35,7 @@ export const breachOf = ({ error }: RunResult): BreachOfRun | null =>
 export function costOf(input: RunInput, result: RunResult, limits: Limits): Cost | null {
   if (input.kind === 'transform') return null
   const breach = breachOf(result)
-  const cpuPoints = cpuCost(input, result.cpuMs, limits)
+  const cpuPoints = cpuCost(input, result, limits)
   const breachPoints = breach === null ? 0 : breachCost(breach, result, limits)
   const points = Math.max(cpuPoints, breachPoints)
   if (points <= 0) return null
@@ -71,10 +71,14 @@ const WORDS = {
   load: 'code that could not be loaded',
 } as const satisfies Record<Breach, string>
 
-/** What is free is free for each event: many that cross together are no worse than one after the other. */
-function cpuCost(input: RunInput, cpuMs: number, limits: Limits): number {
+/**
+ * What is free is free for each event: many that cross together are no worse than one after the other. Of reading what it
+ * reported nothing is: meanwhile the hub stands still for all.
+ */
+function cpuCost(input: RunInput, { cpuMs, readingMs }: RunResult, limits: Limits): number {
   const events = input.kind === 'action' ? Math.max(1, input.itemsJson.length) : 1
-  return cpuPoints(cpuMs - limits.pluginCpuFreeMs * events, limits)
+  const aboveMs = Math.max(0, cpuMs - readingMs - limits.pluginCpuFreeMs * events)
+  return cpuPoints(readingMs + aboveMs, limits)
 }
 
 const cpuPoints = (cpuMs: number, { pluginCpuPointsPerSecond }: Limits): number =>

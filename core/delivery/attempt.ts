@@ -165,6 +165,7 @@ const ranNothing = (id: string, effects: GuestEffects): RunResult => ({
   logsDropped: 0,
   cpuMs: 0,
   durationMs: 0,
+  readingMs: 0,
   hostOps: 0,
   httpCalls: 0,
   error: null,

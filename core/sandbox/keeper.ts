@@ -13,7 +13,7 @@ import { Lane, type LaneEnd } from './lane.ts'
 import type { CpuPlace, SandboxOptions } from './options.ts'
 import { type BreachNews, breachError, hostile, loadError, loadOrder, shareOut } from './plan.ts'
 import type { BreachKind, FromChild, GuestErrorText, LastSlice } from './protocol.ts'
-import { readingUs } from './reading.ts'
+import { beginReading } from './reading.ts'
 import { parseReports, readError, readSurface } from './report.ts'
 import type { Run, SandboxStats, UnitSurface } from './sandbox.ts'
 import type { Slot } from './slot.ts'
@@ -265,9 +265,10 @@ export class Keeper {
 
   #onReports(instance: Instance, lanes: readonly number[], out: { cpuUs: number; text: string }): void {
     if (instance.isGone) return
-    const startMs = performance.now()
+    const endOfReading = beginReading(out.text.length, this.#options.limits)
     const reports = parseReports(out.text)
-    const cpuUs = out.cpuUs + readingUs(startMs, out.text.length)
+    const reading = endOfReading()
+    const cpuUs = out.cpuUs + reading.us
     if (reports === null)
       return this.#breach(instance, lanes, { ...hostile('the guest sent something unreadable'), cpuUs })
     const isStray = !lanes.some((id) => instance.lanes.has(id))
@@ -276,7 +277,7 @@ export class Keeper {
       const message = `code of ended runs used more than ${instance.state.unit.limits.cpuMs} ms of CPU within a minute`
       return this.#breach(instance, [], { code: 'plugin_cpu', message })
     }
-    const { byLane, cpu } = shareOut({ reports, lanes, cpuUs, open: instance.lanes })
+    const { byLane, cpu } = shareOut({ reports, lanes, cpuUs, readingUs: reading.chargedUs, open: instance.lanes })
     for (const [id, list] of byLane) {
       if (instance.isGone) return
       const taken = instance.lanes.get(id)?.take(list, { ...cpu, chars: out.text.length })

@@ -2,8 +2,9 @@
 import { type ErrorCode, HubError, isErrorCode } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Logger } from '../observe/observe.ts'
+import { inputText, type SliceCpu } from './plan.ts'
 import type { GuestErrorText, GuestReport } from './protocol.ts'
-import { readingUs } from './reading.ts'
+import { beginReading } from './reading.ts'
 import {
   isCapability,
   isEnd,
@@ -14,6 +15,7 @@ import {
   readResult,
   readWhereabouts,
 } from './report.ts'
+import type { Reading } from './reading.ts'
 import type { LogSoFar } from './report.ts'
 import type { Run, RunInput, RunResult, Unit } from './sandbox.ts'
 import { errorOf } from './run-error.ts'
@@ -57,13 +59,18 @@ interface Ending {
 }
 
 /** What a run without a result has used and said so far; `durationMs` is 0 where none has begun. */
-export type Unfinished = Pick<RunResult, 'logs' | 'logsDropped' | 'cpuMs' | 'durationMs' | 'hostOps' | 'httpCalls'>
+export type Unfinished = Pick<
+  RunResult,
+  'logs' | 'logsDropped' | 'cpuMs' | 'readingMs' | 'durationMs' | 'hostOps' | 'httpCalls'
+>
 
 interface RunState {
   readonly run: Run
   readonly wallMs: number
   startedMs: number
   cpuUs: number
+  /** Of it, what is charged whatever is free for the run. */
+  readingUs: number
   ops: number
   httpCalls: number
   log: LogSoFar
@@ -105,6 +112,7 @@ export class Lane {
       wallMs: wallMsOf(run.input, options.unit),
       startedMs: nowMs,
       cpuUs: 0,
+      readingUs: 0,
       ops: 0,
       httpCalls: 0,
       log: NO_LOG,
@@ -145,11 +153,10 @@ export class Lane {
   }
 
   /**
-   * Takes what one slice reported about this lane. `shareUs` is the CPU time of one of the runs that the slice executed;
-   * `isAlone` says that it executed only one, so that the time is certainly its own. `chars`: of all that was reported.
-   * `over`: too much was used, and it is not certain by whom.
+   * Takes what one slice reported about this lane; `chars`: of all that was reported. `over`: too much was used, and it
+   * is not certain by whom.
    */
-  take(reports: readonly GuestReport[], slice: { shareUs: number; isAlone: boolean; chars: number }): 'ok' | 'over' {
+  take(reports: readonly GuestReport[], slice: SliceCpu & { readonly chars: number }): 'ok' | 'over' {
     const { cpuMs } = this.#options.unit.limits
     for (const report of reports) {
       if (this.#isEnded) return 'ok'
@@ -158,13 +165,13 @@ export class Lane {
       if (report.c !== undefined) this.#call(state, report, slice.chars)
       else if (!isEnd(report)) this.#note(state, report)
       else {
-        state.cpuUs += slice.shareUs
+        use(state, slice)
         this.#finish(state, report, slice)
       }
     }
     const current = this.#current
     if (current === undefined || this.#isEnded) return 'ok'
-    current.cpuUs += slice.shareUs
+    use(current, slice)
     if (current.cpuUs <= cpuMs * 1_000) return 'ok'
     if (!slice.isAlone) return 'over'
     if (current.ending === null) this.#ask(current, 'plugin_cpu', overCpu(cpuMs))
@@ -245,9 +252,9 @@ export class Lane {
     }
     try {
       const scope = { input: state.run.input, limits: unit.limits, bounds, opsBefore: state.ops, chars }
-      const startMs = performance.now()
+      const endOfReading = beginReading(chars, bounds)
       const read = readResult(report, scope)
-      state.cpuUs += readingUs(startMs, chars)
+      pay(state, endOfReading())
       this.#push(state, { ...read, error: null })
     } catch (error) {
       if (!(error instanceof HubError))
@@ -286,9 +293,9 @@ export class Lane {
     if (!isCapability(name)) return refuse('capability_input', 'There is no such capability')
     if (state.ops > hostOpsMax) return refuse('capability_limit', `A run may use ${hostOpsMax} host operations`)
     if (state.httpCalls > httpCallsMax) return refuse('capability_limit', `A run may make ${httpCallsMax} http calls`)
-    const startMs = performance.now()
+    const endOfReading = beginReading(chars, bounds)
     const isFit = isFitArgument(args, bounds)
-    state.cpuUs += readingUs(startMs, chars)
+    pay(state, endOfReading())
     if (!isFit) return refuse('capability_input', `ctx.${name} was given something nested too deeply`)
     void this.#serve(state, report)
   }
@@ -342,12 +349,30 @@ export class Lane {
 }
 
 const NO_LOG: LogSoFar = { logs: [], dropped: 0 }
-export const NOTHING: Unfinished = { logs: [], logsDropped: 0, cpuMs: 0, durationMs: 0, hostOps: 0, httpCalls: 0 }
+export const NOTHING: Unfinished = {
+  logs: [],
+  logsDropped: 0,
+  cpuMs: 0,
+  readingMs: 0,
+  durationMs: 0,
+  hostOps: 0,
+  httpCalls: 0,
+}
 
-const usedBy = ({ log, cpuUs, startedMs, ops, httpCalls }: RunState): Unfinished => ({
+function use(state: RunState, { shareUs, readingUs }: Omit<SliceCpu, 'isAlone'>): void {
+  state.cpuUs += shareUs
+  state.readingUs += readingUs
+}
+
+function pay(state: RunState, { us, chargedUs }: Reading): void {
+  use(state, { shareUs: us, readingUs: chargedUs })
+}
+
+const usedBy = ({ log, cpuUs, readingUs, startedMs, ops, httpCalls }: RunState): Unfinished => ({
   logs: log.logs,
   logsDropped: log.dropped,
   cpuMs: cpuUs / 1_000,
+  readingMs: readingUs / 1_000,
   durationMs: performance.now() - startedMs,
   hostOps: ops - httpCalls,
   httpCalls,
@@ -365,12 +390,4 @@ function wallMsOf(input: RunInput, unit: Unit): number {
     transform: transformWallMs,
     check: actionWallMs,
   }[input.kind]
-}
-
-function inputText(input: RunInput): string {
-  if (input.kind === 'event') return input.eventJson
-  if (input.kind === 'transform') return input.responseJson
-  if (input.kind === 'check') return 'null'
-  if (input.kind === 'action') return `[${input.itemsJson.join()}]`
-  return JSON.stringify(input.kind === 'schedule' ? input.tick : input.request)
 }

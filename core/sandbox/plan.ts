@@ -4,7 +4,7 @@ import type { Limits } from '../limits.ts'
 import { errorOf } from './run-error.ts'
 import type { BreachKind, GuestErrorText, GuestReport, GuestSettings, LoadOrder } from './protocol.ts'
 import { isEnd, readError } from './report.ts'
-import type { Run, Unit } from './sandbox.ts'
+import type { Run, RunInput, Unit } from './sandbox.ts'
 
 const BATCH_CHARS_MAX = 1_048_576
 const BATCH_RUNS_MAX = 200
@@ -60,6 +60,15 @@ export function nextPart(runs: readonly Run[], from: number, isSolo: boolean): r
   return runs.slice(from, to)
 }
 
+/** What the run is given, as JSON. */
+export function inputText(input: RunInput): string {
+  if (input.kind === 'event') return input.eventJson
+  if (input.kind === 'transform') return input.responseJson
+  if (input.kind === 'check') return 'null'
+  if (input.kind === 'action') return `[${input.itemsJson.join()}]`
+  return JSON.stringify(input.kind === 'schedule' ? input.tick : input.request)
+}
+
 /** What the child needs to build the unit. */
 export const loadOrder = (unit: Unit, bounds: Limits, cautious: boolean): LoadOrder => ({
   code: unit.bundle.code,
@@ -92,11 +101,18 @@ function settingsOf(unit: Unit, bounds: Limits): GuestSettings {
   }
 }
 
+/** What one run of a slice cost: of `shareUs` it is charged `readingUs` for reading. */
+export interface SliceCpu {
+  readonly shareUs: number
+  readonly readingUs: number
+  /** The slice executed one run only, so the time is certainly its own. */
+  readonly isAlone: boolean
+}
+
 /** What one slice reported, by lane, and what one run of it cost. */
 export interface SliceShare {
   readonly byLane: ReadonlyMap<number, readonly GuestReport[]>
-  /** `isAlone`: the slice executed one run only, so the time is certainly its own. */
-  readonly cpu: { readonly shareUs: number; readonly isAlone: boolean }
+  readonly cpu: SliceCpu
 }
 
 /**
@@ -107,6 +123,7 @@ export function shareOut(slice: {
   readonly reports: readonly GuestReport[]
   readonly lanes: readonly number[]
   readonly cpuUs: number
+  readonly readingUs: number
   readonly open: ReadonlyMap<number, { readonly remaining: number }>
 }): SliceShare {
   const byLane = new Map<number, GuestReport[]>(slice.lanes.map((id) => [id, []]))
@@ -123,5 +140,9 @@ export function shareOut(slice: {
     const ended = Math.min(endedByLane.get(id) ?? 0, remaining)
     executed += ended + (ended < remaining ? 1 : 0)
   }
-  return { byLane, cpu: { shareUs: slice.cpuUs / Math.max(1, executed), isAlone: executed <= 1 } }
+  const runs = Math.max(1, executed)
+  return {
+    byLane,
+    cpu: { shareUs: slice.cpuUs / runs, readingUs: slice.readingUs / runs, isAlone: executed <= 1 },
+  }
 }

@@ -1,7 +1,9 @@
 /**
  * What reading a guest's reports may take of the hub's own time. Everything stands still meanwhile, so a text whose shape
- * makes it dear is refused before it is parsed, and the time is added to the CPU time of whoever sent it.
+ * makes it dear is refused before it is parsed, and the time is added to the CPU time of whoever sent it: a little
+ * is free for each, and nothing else of what is free for a run.
  */
+import type { Limits } from '../limits.ts'
 
 /** Shorter ones, as nearly all are, are read within some milliseconds, whatever they are. */
 const LONG_CHARS = 262_144
@@ -53,6 +55,26 @@ function endOfString(text: string, from: number): number {
   }
 }
 
-/** CPU time of the hub since then, spent on a text of this length. */
-export const readingUs = (startMs: number, chars: number): number =>
-  Math.min((performance.now() - startMs) * 1_000, chars * US_PER_CHAR_MAX)
+/** What reading took of the hub's CPU time, in µs. */
+export interface Reading {
+  readonly us: number
+  /** Without what is free for each. */
+  readonly chargedUs: number
+}
+
+/** Begins to read a text of this length; what it answers is asked once, at the end. */
+export function beginReading(chars: number, { pluginReadFreeMs }: Limits): () => Reading {
+  const usMax = chars * US_PER_CHAR_MAX
+  const freeUs = pluginReadFreeMs * 1_000
+  // To ask for CPU time takes longer than to read what is this short.
+  if (usMax <= freeUs) {
+    const startMs = performance.now()
+    return () => ({ us: Math.min((performance.now() - startMs) * 1_000, usMax), chargedUs: 0 })
+  }
+  const before = process.threadCpuUsage()
+  return () => {
+    const { user, system } = process.threadCpuUsage(before)
+    const us = Math.min(user + system, usMax)
+    return { us, chargedUs: Math.max(0, us - freeUs) }
+  }
+}

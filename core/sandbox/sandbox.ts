@@ -219,6 +219,8 @@ export interface RunResult {
   readonly logs: readonly RunLog[]
   readonly logsDropped: number
   readonly cpuMs: number
+  /** Of `cpuMs`: what the hub took to read its reports, without the first millisecond or so of each (`pluginReadFreeMs`). */
+  readonly readingMs: number
   readonly durationMs: number
   /** Capability calls, those for http not counted. */
   readonly hostOps: number

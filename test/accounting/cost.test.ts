@@ -25,6 +25,12 @@ describe('CPU', () => {
     expect(costBeside(300, 'ended runs', LIMITS)).toEqual({ points: expect.closeTo(60), cause: 'CPU in ended runs' })
   })
 
+  it('of the hub that reads what a run reported is never free, and is counted once', () => {
+    expect(points(resultOf({ cpuMs: 40, readingMs: 30 }))).toBeCloseTo(6)
+    expect(points(resultOf({ cpuMs: 300, readingMs: 30 }))).toBeCloseTo(50)
+    expect(points(resultOf({ cpuMs: 40, readingMs: 30 }), actionOf(10))).toBeCloseTo(6)
+  })
+
   it('of a batch is free for each of its items', () => {
     expect(points(resultOf({ cpuMs: 500 }), actionOf(10))).toBe(0)
     expect(points(resultOf({ cpuMs: 500 }), actionOf(5))).toBeCloseTo(50)

@@ -29,6 +29,7 @@ export function resultOf(more: Partial<Omit<RunResult, 'error'>> & { readonly co
     logsDropped: 0,
     cpuMs: 0,
     durationMs: 1,
+    readingMs: 0,
     hostOps: 0,
     httpCalls: 0,
     ...rest,

@@ -83,8 +83,9 @@ test('generated frames: taken or guilty, one lane at a time, no exception', asyn
     }
     // As the keeper does it, for a slice in which lane 5 took part.
     const open = new Map([[5, mine.lane]])
-    const { byLane, cpu } = shareOut({ reports, lanes: [5], cpuUs: 1_000, open })
+    const { byLane, cpu } = shareOut({ reports, lanes: [5], cpuUs: 1_000, readingUs: 1_000, open })
     expect(cpu.shareUs * inputs.length, told).toBeGreaterThanOrEqual(1_000)
+    expect(cpu.readingUs, told).toBe(cpu.shareUs)
     for (const [id, list] of byLane) open.get(id)?.take(list, { ...cpu, chars: text.length })
     await Promise.resolve()
     expect(other.lane.results, told).toEqual([])

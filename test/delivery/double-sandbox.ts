@@ -72,6 +72,7 @@ export class DoubleSandbox implements Pick<Sandbox, 'runBatch' | 'runEach'> {
       logsDropped: 0,
       cpuMs: 0,
       durationMs: 0,
+      readingMs: 0,
       hostOps: 0,
       httpCalls: 0,
       error,

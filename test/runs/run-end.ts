@@ -45,6 +45,7 @@ export function runEnd({ requests = 0, urlChars = 0, ...changes }: RunEndChanges
       logsDropped: 0,
       cpuMs: 1,
       durationMs: 2,
+      readingMs: 0,
       hostOps: 0,
       httpCalls: 0,
       error: null,

@@ -165,10 +165,11 @@ test('CPU time is shared by the runs that a slice executed', () => {
     [1, { remaining: 5 }],
     [2, { remaining: 1 }],
   ])
-  const share = (slice: GuestReport[], lanes: number[]) => shareOut({ reports: slice, lanes, cpuUs: 1_000, open }).cpu
-  expect(share(reports, [1, 2])).toEqual({ shareUs: 200, isAlone: false })
-  expect(share([], [2])).toEqual({ shareUs: 1_000, isAlone: true })
-  expect(share([{ l: 2, r: 0 }], [2])).toEqual({ shareUs: 1_000, isAlone: true })
+  const share = (slice: GuestReport[], lanes: number[]) =>
+    shareOut({ reports: slice, lanes, cpuUs: 1_000, readingUs: 500, open }).cpu
+  expect(share(reports, [1, 2])).toEqual({ shareUs: 200, readingUs: 100, isAlone: false })
+  expect(share([], [2])).toEqual({ shareUs: 1_000, readingUs: 500, isAlone: true })
+  expect(share([{ l: 2, r: 0 }], [2])).toEqual({ shareUs: 1_000, readingUs: 500, isAlone: true })
 })
 
 describe('verdicts of transforms', () => {

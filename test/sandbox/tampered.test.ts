@@ -3,6 +3,8 @@
  * refused unread and has its price.
  */
 import { describe, expect, test } from 'vitest'
+import { costOf } from '../../core/accounting/cost.ts'
+import { LIMITS } from '../../core/limits.ts'
 import { until } from '../support/wait.ts'
 import { eventRun, onEvent, openBench } from './harness.ts'
 
@@ -53,15 +55,23 @@ describe('what is dear to read', () => {
     const text = `'[' + '{"a":0},'.repeat(150_000) + '0]'`
     await bench.plugin('forger', forging(`cached ??= ${text}`).replace('const seen', 'let cached: string\nconst seen'))
     await bench.plugin('honest', onEvent(`ctx.log.info(cached ??= 'x'.repeat(1_200_000))`, 'let cached: string'))
-    const cpuOf = async (name: string) => {
+    const second = async (name: string) => {
       await bench.sandbox.runEach(`default/${name}`, eventRun())
-      const { error, cpuMs } = await bench.sandbox.runEach(`default/${name}`, eventRun())
-      expect(error).toBeNull()
-      return cpuMs
+      const result = await bench.sandbox.runEach(`default/${name}`, eventRun())
+      expect(result.error).toBeNull()
+      return result
     }
-    const [dear, cheap] = [await cpuOf('forger'), await cpuOf('honest')]
+    const [dear, cheap] = [await second('forger'), await second('honest')]
     // No machine parses 150,000 objects within 3 ms; what the guest itself does is hand out a text that it has.
-    expect(dear - cheap).toBeGreaterThan(3)
+    expect(dear.cpuMs - cheap.cpuMs).toBeGreaterThan(3)
+    // What is free for a run is not for this.
+    expect(dear.readingMs).toBeGreaterThan(2)
+    expect(dear.readingMs).toBeLessThan(dear.cpuMs)
+    const { input } = eventRun()
+    const least = (dear.readingMs * LIMITS.pluginCpuPointsPerSecond) / 1_000
+    expect(costOf(input, dear, LIMITS)?.points).toBeGreaterThanOrEqual(least)
+    await bench.plugin('short', onEvent(`ctx.log.info('x')`))
+    expect(await second('short')).toMatchObject({ readingMs: 0 })
   })
 })
 

@@ -181,6 +181,10 @@ export const plugins: LimitCases<PluginLimit> = {
   pluginApartCpuFraction: APART,
   pluginApartRunMs: APART,
   pluginCpuFreeMs: CPU_COST,
+  pluginReadFreeMs: {
+    in: 'test/sandbox/tampered.test.ts',
+    test: 'of a size that is still read: its run pays for the reading',
+  },
   pluginCpuPointsPerSecond: CPU_COST,
   pluginWallBreachPoints: {
     in: 'test/accounting/cost.test.ts',
