@@ -66,7 +66,7 @@ import { openRouteCall } from './registry/route-call.ts'
 import { openStops } from './registry/stops.ts'
 import { openRegistryView } from './registry/views.ts'
 import { createRunHistory } from './runs/history.ts'
-import { openRunReader } from './runs/reader.ts'
+import { openRunReader, openWatch } from './runs/reader.ts'
 import { openProofs } from './sandbox/proof.ts'
 import type { Proofs } from './sandbox/proof.ts'
 import { openSource } from './source.ts'
@@ -234,7 +234,7 @@ function openRooms(ground: Ground, first: Assembly, authoring: Authoring | undef
     breakers: { check: (key, host) => breakers.check(key, host, clock.nowMs()) },
     formOf: (workspace, id) => formViews.newest(workspace, id),
   })
-  const runs = createRunHistory({ ...ground, isWatched: authoring !== undefined })
+  const runs = createRunHistory({ ...ground, watch: authoring && openWatch(store, formViews, () => roster) })
   closers.defer(() => runs.written())
   const running = {
     ...ground,

@@ -24,13 +24,21 @@ export interface RunHistory extends RunRecorder {
   written(): Promise<void>
 }
 
+/** Finds out for whoever watches the log which answers a run was not shown, by key. */
+export interface Watch {
+  withheldFrom(run: RunRecord): Promise<readonly string[]>
+}
+
 export interface RunHistoryDeps {
   readonly store: Pick<Store, 'appendRuns'>
   readonly clock: Clock
   readonly logger: Logger
   readonly limits: Limits
-  /** Somebody watches the log to see what becomes of each delivery: those that went well are told as well. */
-  readonly isWatched?: boolean
+  /**
+   * Somebody watches the log to see what becomes of each delivery: those that went well are told as well, and which answers
+   * a run was not shown, as this finds out.
+   */
+  readonly watch?: Watch | undefined
 }
 
 const WRITE_AFTER_MS = 1_000
@@ -184,7 +192,7 @@ class History implements RunHistory {
   /** What the plugin said and how it failed, for whoever watches the hub's log; `manifold runs show` has the rest. */
   #tell(run: RunRecord): void {
     const { id, installation, plugin, kind, name, attempt, items, errorCode, error, logs } = run
-    const { logger, isWatched } = this.#deps
+    const { logger, watch } = this.#deps
     const [item] = items
     const at = {
       installation,
@@ -206,10 +214,20 @@ class History implements RunHistory {
         // Another run, or the whole process, took it along.
         errorCode === 'plugin_interrupted' ? 'a run was cut off' : TOLD[kind],
       )
-    else if (isWatched === true && kind === 'action') {
+    else if (watch !== undefined && kind === 'action') {
       const delivered = items.filter(({ outcome }) => outcome === 'delivered').length
       if (delivered > 0) logger.info({ ...at, name, attempt, delivered, ms: run.durationMs }, 'an action delivered')
     }
+    watch?.withheldFrom(run).then(
+      (withheld) => {
+        if (withheld.length > 0)
+          logger.info(
+            { ...at, name, withheld },
+            'answers were withheld: they are marked pii, and the installation does not say pii',
+          )
+      },
+      (error: unknown) => logger.warn({ ...at, err: error }, 'which answers were withheld could not be found out'),
+    )
   }
 }
 

@@ -13,7 +13,7 @@ import { withheldKeys } from '../routing/event-json.ts'
 import { handlerType } from '../routing/match.ts'
 import type { RunInput } from '../sandbox/sandbox.ts'
 import type { Store } from '../storage/store.ts'
-import type { RunHistory } from './history.ts'
+import type { RunHistory, Watch } from './history.ts'
 
 export interface RunReaderDeps extends Omit<PrepareDeps, 'store'> {
   readonly runs: Pick<RunHistory, 'written'>
@@ -51,7 +51,7 @@ async function shownInput(deps: RunReaderDeps, run: RunRecord): Promise<ShownInp
   if (found === undefined) return { missing: `There is no installation "${run.installation}" any more.` }
   try {
     const input = jsonOf(await inputOf(deps, run, found.installation))
-    return { input, withheld: await withheldOf(deps, run, found.installation) }
+    return { input, withheld: await withheldFrom(deps, run) }
   } catch (error) {
     if (!(error instanceof HubError)) throw error
     return { missing: error.message }
@@ -79,7 +79,20 @@ async function inputOf(deps: RunReaderDeps, run: RunRecord, installation: Instal
   return theirs(input)
 }
 
-async function withheldOf(deps: RunReaderDeps, run: RunRecord, installation: Installation): Promise<readonly string[]> {
+/** For whoever watches the log of runs as they end. */
+export const openWatch = (
+  store: Pick<Store, 'getEvent'>,
+  formViews: { readonly of: RunReaderDeps['formOf'] },
+  roster: () => RunReaderDeps['roster'],
+): Watch => ({ withheldFrom: (run) => withheldFrom({ store, formOf: formViews.of, roster: roster() }, run) })
+
+/** Keys of answers that the run was not shown: fields marked `pii` that its installation has no grant for. */
+async function withheldFrom(
+  deps: Pick<RunReaderDeps, 'roster' | 'formOf'> & { readonly store: Pick<Store, 'getEvent'> },
+  run: RunRecord,
+): Promise<readonly string[]> {
+  const installation = deps.roster.find(`${run.workspace}/${run.installation}`)?.installation
+  if (installation === undefined) return []
   const { on, actions } = installation.plugin.manifest
   const keys = new Set<string>()
   for (const { eventId } of run.items) {

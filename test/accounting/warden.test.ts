@@ -115,6 +115,32 @@ describe('no points left', () => {
     expect(world.accounting.usage({ units: [] }).get(KEY)).toMatchObject({ breaches: { killed: 6 }, points: 0 })
   })
 
+  it('code that throws as it is loaded, again and again: held back, then a pause, each with that reason, and back', async () => {
+    await using world = await openWorld(dir)
+    await world.loadBroken(20)
+    await sleep(WATCH_MS)
+    expect(world.stands().state).toBe('ready')
+    await world.loadBroken(1)
+    const story = (points: string) => `used ${points} points in 1 second, mostly code that could not be loaded`
+    expect((await world.reaches('degraded')).reason).toBe(`runs one delivery at a time: ${story('2,100')}`)
+    await world.loadBroken(80)
+    expect(await world.reaches('paused')).toMatchObject({
+      reason: `paused until 12:10 UTC: ${story('10,100')}`,
+      returnsAtMs: NOON_MS + PAUSE_MS,
+    })
+    expect(world.accounting.usage({ units: [] }).get(KEY)?.breaches.load).toBe(101)
+    world.pass(PAUSE_MS)
+    await world.reaches('degraded')
+    world.pass(6 * MINUTE_MS)
+    expect(await world.reaches('ready')).toMatchObject({ reason: null, returnsAtMs: null })
+    expect(world.alerts()).toEqual([
+      'installation_degraded',
+      'installation_paused',
+      'installation_degraded',
+      'installation_ready',
+    ])
+  })
+
   it('what a stranger can make a transform do costs it no points, and is counted', async () => {
     await using world = await openWorld(dir)
     const { besideTransforms } = world.accounting

@@ -7,8 +7,10 @@ import { LIMITS } from '../../core/limits.ts'
 import type { LogEvent } from '../../core/model.ts'
 import type { Logger } from '../../core/observe/observe.ts'
 import { assemble } from '../../core/registry/assemble.ts'
+import { isOwnFault } from '../../core/registry/load-again.ts'
 import { Roster } from '../../core/registry/roster.ts'
 import type { Standing } from '../../core/registry/standing.ts'
+import { unitOf } from '../../core/registry/units.ts'
 import { createSandbox } from '../../core/sandbox/pool.ts'
 import { openSqliteStore } from '../../core/storage/sqlite/open.ts'
 import type { Store } from '../../core/storage/store.ts'
@@ -29,6 +31,8 @@ export interface World extends AsyncDisposable {
   readonly store: Store
   readonly roster: Roster
   readonly accounting: Accounting
+  /** Has its code, which now throws as it is loaded, loaded so often, and refused each time. */
+  loadBroken(times: number): Promise<void>
   readonly clock: ManualClock
   /** Where the sandbox was told to run it, in order. */
   readonly moves: readonly boolean[]
@@ -60,7 +64,11 @@ export async function openWorld(
     onFatal: () => {},
     nowMs: clock.nowMs,
   })
-  const sandbox = createSandbox({ logger: quiet, limits: LIMITS })
+  const sandbox = createSandbox({
+    logger: quiet,
+    limits: LIMITS,
+    onOffence: (key, what) => accounting.offended(key, what),
+  })
   const events: LogEvent[] = []
   const moves: boolean[] = []
   const accounting = createAccounting({
@@ -88,6 +96,19 @@ export async function openWorld(
     store,
     roster,
     accounting,
+    loadBroken: async (times) => {
+      const unit = unitOf(stands().installation)
+      const broken = { ...unit, bundle: { ...unit.bundle, code: "throw new Error('not today')" } }
+      for (let n = 0; n < times; n += 1)
+        await sandbox.load(broken).then(
+          () => {
+            throw new Error('it was loaded')
+          },
+          (error: unknown) => {
+            if (!isOwnFault(error)) throw error
+          },
+        )
+    },
     clock,
     moves,
     alerts: () =>

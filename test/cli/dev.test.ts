@@ -31,16 +31,24 @@ const configure = (ids: readonly string[] = ['fresh']) =>
     JSON.stringify({
       pluginDirs: ['my-plugins'],
       network: { allow: ['127.0.0.1/32'] },
-      forms: { hello: { name: 'Hello', fields: [{ key: 'name', type: 'text' }] } },
+      forms: {
+        hello: {
+          name: 'Hello',
+          fields: [
+            { key: 'name', type: 'text' },
+            { key: 'email', type: 'email', pii: true },
+          ],
+        },
+      },
       installations: ids.map((id) => ({ id, use: 'fresh', with: { url: `${receiver.url}/${id}` } })),
     }),
   )
 
-async function send({ url }: Dev, name: string): Promise<string> {
+async function send({ url }: Dev, name: string, more: object = {}): Promise<string> {
   const answer = await fetch(`${url}/api/v2/forms/hello/responses`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${TEST_ADMIN_KEY}` },
-    body: JSON.stringify({ data: { name } }),
+    body: JSON.stringify({ data: { name, ...more } }),
   })
   expect(answer.status).toBe(201)
   return ((await answer.json()) as { event_id: string }).event_id
@@ -135,7 +143,8 @@ it('log lines and errors name the file and line of the plugin, the event and the
   const deciding = dev.next({ msg: 'deciding' })
   const posting = dev.next({ msg: /^posting/ })
   const failed = dev.next({ msg: 'an action failed' })
-  const event = await send(dev, 'Bob')
+  const withheld = dev.next({ msg: /^answers were withheld/ })
+  const event = await send(dev, 'Bob', { email: 'bob@example.org' })
   const told = { installation: 'fresh', plugin: 'fresh', event }
   expect((await deciding).line).toMatchObject({
     ...told,
@@ -152,12 +161,15 @@ it('log lines and errors name the file and line of the plugin, the event and the
   })
   // The stack that it logs itself is in its own places, too.
   expect(line['msg']).toMatch(new RegExp(`no reason[^]*index\\.ts:${await lineOf('posting')}:`))
+  // Once, by the name of the field alone: what was answered is private.
+  expect((await withheld).line).toMatchObject({ ...told, name: 'response.submitted', withheld: ['email'] })
   expect((await failed).line).toMatchObject({
     ...told,
     code: 'plugin_threw',
     error: expect.stringMatching(new RegExp(`^not Bob \\(index\\.ts:${await lineOf('not Bob')}:\\d+\\)$`)) as string,
     delivery: line['delivery'],
   })
+  expect(JSON.stringify((await withheld).line)).not.toContain('bob@example.org')
 })
 
 it('--replay has the last events seen again by what was saved, and by nobody else', async () => {
