@@ -3,6 +3,7 @@
  * native library that crashes or blocks takes nobody with it. It ends itself when its hub is gone.
  */
 import { mkdir } from 'node:fs/promises'
+import { Worker } from 'node:worker_threads'
 import type { ActionItem, HubEvent, Json, LoggedEvent, NativePlugin, Outcome, Plugin } from '../contract/index.ts'
 import type { RunInput, RunValue, UnitSurface } from '../sandbox/sandbox.ts'
 import { makeContext, nothingAsked } from './context.ts'
@@ -15,6 +16,8 @@ interface Opened {
 }
 
 const opened = new Map<string, Opened>()
+/** By key, what is being opened: it can be shut only once it is there. */
+const opening = new Map<string, Promise<void>>()
 const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
 let calls = 0
 
@@ -79,6 +82,7 @@ const surfaceOf = (plugin: Plugin): UnitSurface => ({
 })
 
 async function shut(key: string): Promise<void> {
+  await opening.get(key)
   const unit = opened.get(key)
   opened.delete(key)
   await unit?.plugin.close?.()
@@ -143,10 +147,13 @@ async function receive(message: ToNative): Promise<void> {
   }
   const { key } = message
   if (message.kind === 'open') {
-    await open(message).then(
+    const done = open(message).then(
       (surface) => send({ kind: 'opened', key, surface }),
       (error: unknown) => send({ kind: 'opened', key, error: textOf(error) }),
     )
+    opening.set(key, done)
+    await done
+    if (opening.get(key) === done) opening.delete(key)
   } else if (message.kind === 'shut') {
     await shut(key).catch((error: unknown) =>
       send({ kind: 'say', key, level: 'warn', message: 'a native plugin did not close', fields: { ...textOf(error) } }),
@@ -172,3 +179,8 @@ const notOpen = (input: RunInput): NativeResult => ({
 
 process.on('message', (message) => void receive(message as ToNative))
 process.on('disconnect', () => process.exit(0))
+
+/** Where the loop is blocked, nobody hears that the hub is gone: another thread looks whose child this is. */
+const WATCHER = `const parent = process.ppid
+setInterval(() => { if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL') }, 1_000)`
+new Worker(WATCHER, { eval: true, stdout: true, stderr: true }).unref()

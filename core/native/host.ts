@@ -22,6 +22,8 @@ export interface NativeOptions {
   readonly dir: string
   readonly service: NativeService
   readonly onRestart: (group: string, why: string) => void
+  /** How long an installation may take to open. Default: a minute. */
+  readonly openWallMs?: number
 }
 
 /** A run that waits for its result. */
@@ -41,6 +43,9 @@ interface Lane {
 /** How often it is looked whether one takes longer than it may, and how much longer it may: only what hangs is meant. */
 const LOOK_EVERY_MS = 500
 const GRACE_MS = 1_000
+/** What opens makes sure of what it keeps; what shuts only closes it. */
+const OPEN_WALL_MS = 60_000
+const SHUT_WALL_MS = 5_000
 
 interface Opening {
   readonly promise: Promise<UnitSurface>
@@ -81,13 +86,18 @@ class Host {
   }
 
   async shut(key: string): Promise<void> {
+    const unit = this.#units.get(key)
+    const opening = this.#opening.get(key)
     this.#units.delete(key)
     this.#opening.delete(key)
+    const text = { message: 'it was shut while it opened', stack: '' }
+    opening?.reject(errorOf(unit, null, { code: 'plugin_load', text }))
     if (this.#process === null) return
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#shut.set(key, resolve)
-    this.#process.send({ kind: 'shut', key })
-    await promise
+    const child = this.#process
+    child.send({ kind: 'shut', key })
+    await this.#within(SHUT_WALL_MS, promise, child)
   }
 
   async run(key: string, runs: readonly Run[]): Promise<readonly RunResult[]> {
@@ -147,7 +157,15 @@ class Host {
       config: unit.config,
       grant: native.grant,
     })
+    const walled = this.#within(this.#options.openWallMs ?? OPEN_WALL_MS, opening.promise, this.#process)
+    walled.catch(() => undefined)
     return opening.promise
+  }
+
+  /** A process that takes longer is ended, which ends whatever waits for it. */
+  async #within(ms: number, work: Promise<unknown>, child: NativeProcess): Promise<void> {
+    const late = setTimeout(() => child.kill(), ms).unref()
+    await work.finally(() => clearTimeout(late))
   }
 
   #start(): NativeProcess {

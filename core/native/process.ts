@@ -30,9 +30,13 @@ export class NativeProcess {
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-STDERR_CHARS_MAX)
     })
-    // What cannot be sent any more is told by the exit.
-    this.#process.on('error', () => undefined)
     this.#exited = new Promise((resolve) => {
+      this.#process.on('error', (error) => {
+        // What cannot be sent any more is told by the exit; one that never began has none.
+        if (this.#process.pid !== undefined) return
+        events.onDeath(`the process could not be started: ${error.message}`)
+        resolve()
+      })
       this.#process.once('exit', (code, signal) => {
         const words = this.#stderr.trim()
         events.onDeath(`the process ended (${signal ?? `code ${code}`})${words === '' ? '' : `: ${words}`}`)

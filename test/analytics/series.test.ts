@@ -155,4 +155,16 @@ test('percentiles are continuous, and numbers are told from texts', async () => 
   expect(
     await ask({ aggregates: { first: { fn: 'min', field: 'dept' }, last: { fn: 'max', field: 'dept' } } }),
   ).toEqual([{ first: 'HR', last: 'IT' }])
+  const byDept = { group_by: 'dept', aggregates: { least: { fn: 'min', field: 'dept' }, many: { fn: 'count' } } }
+  for (const having of [{ dept: 'IT' }, { dept: { $regex: '^I' } }, { least: { $gt: 'HR' }, many: 2 }])
+    expect(await ask({ ...byDept, having })).toEqual([{ dept: 'IT', least: 'IT', many: 2 }])
+  await expect(
+    ask({
+      group_by: [
+        { field: 'dept', as: 'a' },
+        { field: 'n', as: 'A' },
+      ],
+      aggregates: { x: { fn: 'count' }, X: { fn: 'count' } },
+    }),
+  ).rejects.toMatchObject({ mistakes: [{ pointer: '/group_by/1' }, { pointer: '/aggregates/X' }] })
 })

@@ -1,5 +1,8 @@
 /** Native plugins in processes of their own: they run, fail and die without taking anything along. */
-import { fileURLToPath } from 'node:url'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
 import { HubError } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
@@ -44,13 +47,22 @@ interface Scene extends AsyncDisposable {
   readonly restarts: readonly string[]
 }
 
-async function openScene(service: NativeService = async () => ({ texts: [], seqs: [], next: 0 })): Promise<Scene> {
+async function openScene(
+  service: NativeService = async () => ({ texts: [], seqs: [], next: 0 }),
+  openWallMs = 60_000,
+): Promise<Scene> {
   const dir = await tempDir('native')
   const said: string[] = []
   const restarts: string[] = []
   const say = (_fields: unknown, message?: string): void => void said.push(message ?? '')
   const logger = { debug: say, info: say, warn: say, error: say, child: () => logger }
-  const native = createNative({ logger, dir: dir.path, service, onRestart: (_, why) => void restarts.push(why) })
+  const native = createNative({
+    logger,
+    dir: dir.path,
+    service,
+    onRestart: (_, why) => void restarts.push(why),
+    openWallMs,
+  })
   return {
     native,
     said,
@@ -167,3 +179,44 @@ test('code that cannot be loaded says why, once for each who asks', async () => 
   await expect(scene.native.load(broken)).rejects.toMatchObject({ code: 'plugin_load', at: { plugin: 'echo' } })
   expect((await scene.native.runEach('default/a', event('x'))).error).toMatchObject({ code: 'plugin_load' })
 })
+
+test('what never opens is ended; what is shut while it opens is closed, too', async () => {
+  await using impatient = await openScene(undefined, 1_000)
+  const stuck = { ...unit('default/a'), config: '{"opens":"never"}' }
+  await expect(impatient.native.load(stuck)).rejects.toMatchObject({ code: 'plugin_load' })
+  await using scene = await openScene()
+  const late = { ...unit('default/b', 'two'), config: '{"opens":"late"}' }
+  const loading = scene.native.load(late).catch(() => undefined)
+  await scene.native.unload('default/b')
+  await loading
+  expect(scene.said).toEqual(['opened', 'closed'])
+})
+
+test('its hub is killed while its loop is blocked: it ends', async () => {
+  const host = new URL('../../core/native/process.ts', import.meta.url).href
+  const script = `const { NativeProcess } = await import(${JSON.stringify(host)})
+    const child = new NativeProcess({ onMessage: () => child.send({ kind: 'run', key: 'default/a', lane: 1, runs: [RUN] }), onDeath: () => {} })
+    child.send({ kind: 'open', key: 'default/a', main: MAIN, dir: DIR, grant: 'all', config: '{}' })
+    console.log(child.pid)`
+  await using dir = await tempDir('orphan')
+  const run = { id: 'run_1', attempt: 1, input: event('block').input, seq: 1, deadlineMs: Date.now() + 60_000 }
+  const text = script
+    .replace('RUN', JSON.stringify(run))
+    .replace('MAIN', JSON.stringify(pathToFileURL(`${DIR}/index.ts`).href))
+    .replace('DIR', JSON.stringify(dir.path))
+  const hub = spawn(process.execPath, ['--input-type=module', '-e', text], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const pid = Number(String((await once(hub.stdout, 'data'))[0]))
+  await until('it to be busy', () => cpuOf(pid) > 150)
+  hub.kill('SIGKILL')
+  await until('it to be gone', () => cpuOf(pid) === -1)
+})
+
+/** Hundredths of a second that a process used; -1: it is gone. */
+function cpuOf(pid: number): number {
+  try {
+    const [state, ...rest] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+    return state === 'Z' ? -1 : Number(rest[10])
+  } catch {
+    return -1
+  }
+}

@@ -1,6 +1,6 @@
 /** A question as one statement. Names are ours or checked against the form, values are parameters, operators are from lists. */
 import type { Value } from '../engine/database.ts'
-import type { Column } from '../engine/columns.ts'
+import type { Column, Kind } from '../engine/columns.ts'
 import { filterSql, typedAs } from './filter.ts'
 import type { FilterContext } from './filter.ts'
 import type { Aggregate, GroupKey, Question } from './question.ts'
@@ -35,10 +35,20 @@ export function compile(input: CompileInput): Statement {
   const context: FilterContext = { column: source.column, of: source.what, values, mistakes }
   const groups = question.groupBy.map((key, n) => groupOf(key, { ...input, context, pointer: `/group_by/${n}` }))
   const names = groups.map(({ name }) => name)
+  // The engine tells names apart by more than their case.
+  const taken = new Set<string>()
+  for (const [n, name] of names.entries()) {
+    const isTaken = taken.has(name.toLowerCase())
+    if (isTaken)
+      mistakes.push({ pointer: `/group_by/${n}`, detail: `"${name}" is the name of another group; use "as"` })
+    taken.add(name.toLowerCase())
+  }
   const aggregates = question.aggregates.map(([name, aggregate]) => {
     const pointer = question.isMap || name === 'value' ? '/aggregate' : below('/aggregates', name)
-    if (names.includes(name)) mistakes.push({ pointer, detail: `"${name}" is the name of a group, too` })
-    return { name, sql: aggregateSql(aggregate, context, pointer) }
+    if (taken.has(name.toLowerCase()))
+      mistakes.push({ pointer, detail: `"${name}" is the name of a group or another aggregate, too` })
+    taken.add(name.toLowerCase())
+    return { name, sql: aggregateSql(aggregate, context, pointer), kind: kindOfAggregate(aggregate, context) }
   })
   const where = whereSql(question, source, context)
   const lists = groups.flatMap(({ list }) => (list === undefined ? [] : [list]))
@@ -74,6 +84,8 @@ function whereSql(question: Question, { time: happened, isWhole }: Source, conte
 
 interface Group {
   readonly name: string
+  /** Of its values in the answer. */
+  readonly kind: Kind
   readonly sql: string
   /** A field of lists has to be unnested first. */
   readonly list?: { readonly column: string; readonly as: string }
@@ -87,16 +99,16 @@ function groupOf(key: GroupKey, input: GroupInput): Group {
   const name = (key.as ?? key.field).replaceAll('"', '')
   if (column === undefined) {
     context.mistakes.push({ pointer, detail: `"${key.field}" is no field of ${context.of}` })
-    return { name, sql: 'NULL' }
+    return { name, kind: 'text', sql: 'NULL' }
   }
-  if (key.bucket !== undefined) return { name, sql: bucketSql(column, key.bucket, input) }
+  if (key.bucket !== undefined) return { name, kind: 'text', sql: bucketSql(column, key.bucket, input) }
   if (column.kind === 'time') {
     context.mistakes.push({ pointer, detail: `"${key.field}" is a time; say which bucket, such as "day"` })
-    return { name, sql: 'NULL' }
+    return { name, kind: 'text', sql: 'NULL' }
   }
-  if (column.kind !== 'list') return { name, sql: textOf(column) }
+  if (column.kind !== 'list') return { name, kind: column.kind === 'json' ? 'text' : column.kind, sql: textOf(column) }
   const as = `u_${column.name}`
-  return { name, sql: as, list: { column: column.name, as } }
+  return { name, kind: 'text', sql: as, list: { column: column.name, as } }
 }
 
 /** As it is; of a value in JSON its text, and nothing of null. */
@@ -154,10 +166,16 @@ function aggregateSql(aggregate: Aggregate, context: FilterContext, pointer: str
   return `${fn}(${shown})${among}`
 }
 
+/** Least and most of texts and times are texts. */
+function kindOfAggregate({ fn, field = '' }: Aggregate, { column }: FilterContext): Kind {
+  const isEnd = fn === 'min' || fn === 'max'
+  return isEnd && column(field)?.kind !== 'number' ? 'text' : 'number'
+}
+
 /** Over what was computed: the same filters, on the names of the answer. */
-function havingSql(having: object, columns: readonly { readonly name: string }[], context: FilterContext): string {
+function havingSql(having: object, columns: readonly Pick<Group, 'name' | 'kind'>[], context: FilterContext): string {
   const known = new Map(
-    columns.map(({ name }): [string, Column] => [name, { path: name, kind: 'number', name: `"${name}"` }]),
+    columns.map(({ name, kind }): [string, Column] => [name, { path: name, kind, name: `"${name}"` }]),
   )
   return filterSql(having, { ...context, column: (path) => known.get(path) }, '/having')
 }
