@@ -102,7 +102,7 @@ export interface FinishedAttempt {
   readonly attempt: Omit<Attempt, 'deliveryId' | 'n'>
   /** Those of a `batch` come with each of its entries and happen once, with the first that is not refused. */
   readonly effects: Effects
-  /** The same for all deliveries of one run; its entries come in one call. */
+  /** The same for all deliveries of one run; its entries come in one call, and what is erased of one is erased of the run. */
   readonly batch?: string
 }
 

@@ -1,11 +1,14 @@
-/** What an older program left: dead letters get their cause, and last errors go with any response they may be about. */
-import { mkdirSync } from 'node:fs'
+/** What an older program left: dead letters get their cause, records of shared runs are found, and last errors go with any response they may be about. */
+import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
 import { Client } from 'pg'
 import { expect, test } from 'vitest'
 import { LIMITS } from '../../core/limits.ts'
 import { causeOf, wordsOf } from '../../core/storage/cause.ts'
+import { openPool } from '../../core/storage/postgres/connect.ts'
+import { migrate as migratePostgres } from '../../core/storage/postgres/migrate.ts'
 import { openPostgresStore } from '../../core/storage/postgres/open.ts'
-import { openWriter } from '../../core/storage/sqlite/connection.ts'
+import { APPLICATION_ID, openWriter } from '../../core/storage/sqlite/connection.ts'
 import { databaseFile } from '../../core/storage/sqlite/files.ts'
 import { openSqliteStore } from '../../core/storage/sqlite/open.ts'
 import { migrate } from '../../core/storage/sqlite/migrate.ts'
@@ -91,6 +94,75 @@ test('Postgres: causes come from upkeep, and words whose they are nobody knows g
     await expectForgotten(store)
   } finally {
     await client.end()
+    await store.close()
+  }
+})
+
+/** Two deliveries of one run, as a program before `batch` left them, and one that was alone. */
+const RECORD = JSON.stringify([{ method: 'POST', url: 'https://crm.example', requestBody: '[["one"],["secret two"]]' }])
+const FOLLOWER = JSON.stringify([
+  { level: 'info', message: 'Ran as item 2 of a batch of 2; what was sent is recorded with its first delivery.' },
+])
+const BATCHED = `${OLD} ${['one', 'two', 'alone']
+  .map(
+    (id) => `('w', 'dlv_${id}', 'crm', 'p', 'action', 'post', '${id}', 'delivered', 1, 1, 0, '2026-01-01T00:00:00.000Z',
+      '2026-01-01T00:00:01.000Z', NULL, NULL, NULL, '{}')`,
+  )
+  .join(', ')};
+${SAID};
+UPDATE deliveries SET response_id = 'rsp_1' WHERE id = 'dlv_two';
+INSERT INTO attempts (workspace, delivery_id, n, at, duration_ms, outcome, exchanges, logs) VALUES
+  ('w', 'dlv_one', 1, '2026-01-01T00:00:00.000Z', 12, 'delivered', '${RECORD}', '[]'),
+  ('w', 'dlv_two', 1, '2026-01-01T00:00:00.000Z', 12, 'delivered', '[]', '${FOLLOWER}'),
+  ('w', 'dlv_alone', 1, '2026-01-01T00:00:00.000Z', 13, 'delivered', '${RECORD}', '[]')`
+
+async function expectRecordGone(store: Store): Promise<void> {
+  await store.deleteResponse('w', 'rsp_1', event({ type: 'response.deleted', responseId: 'rsp_1' }))
+  expect(await store.listAttempts('w', 'dlv_one')).toMatchObject([{ exchanges: [] }])
+  expect(await store.listAttempts('w', 'dlv_alone')).toMatchObject([{ exchanges: [{ method: 'POST' }] }])
+}
+
+const stepsBefore = (name: string, folder: URL): readonly string[] =>
+  readdirSync(folder)
+    .filter((file) => file < name)
+    .sort()
+
+test('SQLite: the record of an older run goes with any response of it', async () => {
+  await using dir = await tempDir('batches')
+  const data = dir.file('data')
+  mkdirSync(data)
+  const { db } = openWriter(databaseFile(data).path, { busyTimeoutMs: 0, walBytesMax: 0 })
+  const folder = new URL('../../core/storage/sqlite/migrations/', import.meta.url)
+  const steps = stepsBefore('0011', folder)
+  for (const step of steps) db.exec(readFileSync(new URL(step, folder), 'utf8'))
+  db.exec(`CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+    INSERT INTO meta (name, value) VALUES ('schema_version', '${steps.length}'); ${BATCHED}`)
+  db.pragma(`application_id = ${APPLICATION_ID}`)
+  db.close()
+  const store = await openSqliteStore({ dir: data, limits: LIMITS, logger: silent, onFatal: () => {} })
+  try {
+    await expectRecordGone(store)
+  } finally {
+    await store.close()
+  }
+})
+
+test('Postgres: the record of an older run goes with any response of it', async () => {
+  await using database = await freshDatabase()
+  await using dir = await tempDir('batches')
+  const folder = new URL('../../core/storage/postgres/migrations/', import.meta.url)
+  for (const step of stepsBefore('0013', folder)) copyFileSync(new URL(step, folder), dir.file(step))
+  const pool = openPool({ url: database.url, connectionsMax: 1, name: 'test', logger: silent })
+  try {
+    await migratePostgres(pool, pathToFileURL(`${dir.path}/`))
+    await pool.query(BATCHED)
+  } finally {
+    await pool.end()
+  }
+  const store = await openPostgresStore({ url: database.url, connectionsMax: 3, limits: LIMITS, logger: silent })
+  try {
+    await expectRecordGone(store)
+  } finally {
     await store.close()
   }
 })

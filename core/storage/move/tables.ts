@@ -179,6 +179,7 @@ export const TABLES: readonly MoveTable[] = [
     error: 'text',
     exchanges: 'text',
     logs: 'text',
+    batch: 'text',
   }),
   table('runs', 2, {
     workspace: 'text',

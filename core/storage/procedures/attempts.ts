@@ -6,6 +6,7 @@ import { all, allMany, first, run, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
 import type { AttemptRow, DeliveryRow } from '../rows.ts'
 import type { Effects, FinishedAttempt } from '../store.ts'
+import { eraseOfDeleted } from './batches.ts'
 import { logDeath } from './deaths.ts'
 import type { Death } from './deaths.ts'
 import { applyEffects, INSERT_ATTEMPT } from './effects.ts'
@@ -30,8 +31,8 @@ const LOOK_MANY = `SELECT id, state, attempts FROM deliveries WHERE workspace = 
 const MOVE_DELIVERED = `UPDATE deliveries SET state = 'delivered', attempts = attempts + 1, schedule_step = ?,
     finished_at = ?, reason = NULL, error_code = NULL, error = NULL, host = ?
   WHERE workspace = ? AND id = ? AND attempts = ?`
-const INSERT_DELIVERED = `INSERT INTO attempts (workspace, delivery_id, n, at, duration_ms, outcome, exchanges, logs)
-  VALUES (?, ?, ?, ?, ?, 'delivered', ?, ?)`
+const INSERT_DELIVERED = `INSERT INTO attempts (workspace, delivery_id, n, at, duration_ms, outcome, exchanges, logs, batch)
+  VALUES (?, ?, ?, ?, ?, 'delivered', ?, ?, ?)`
 
 /** An attempt whose exchanges and log lines are text already. */
 export interface Finished extends Omit<FinishedAttempt, 'attempt'> {
@@ -68,6 +69,11 @@ export function* finishAttempts(finished: readonly Finished[]): Procedure<readon
     results.push(result)
   }
   yield* saveLaneNotes(notes)
+  yield* eraseOfDeleted(
+    finished.flatMap(({ workspace, deliveryId, batch, attempt: { error } }, i) =>
+      batch === undefined || results[i] !== null ? [] : [{ workspace, deliveryId, batch, error }],
+    ),
+  )
   return results
 }
 
@@ -94,11 +100,11 @@ function* finishSimple(
   for (const row of before) {
     const { place, each } = simple.get(row.id) as { place: number; each: Finished }
     if (!mayFollow(row, each)) continue
-    const { workspace, deliveryId, scheduleStep, endedAt, host, attempt, exchanges, logs } = each
+    const { workspace, deliveryId, scheduleStep, endedAt, host, attempt, exchanges, logs, batch = null } = each
     if (each.state === 'delivered') {
       delivered.moves.push([scheduleStep, endedAt, host, workspace, deliveryId, row.attempts])
       const { at, durationMs } = attempt
-      delivered.attempts.push([workspace, deliveryId, row.attempts + 1, at, durationMs, exchanges, logs])
+      delivered.attempts.push([workspace, deliveryId, row.attempts + 1, at, durationMs, exchanges, logs, batch])
     } else {
       retrying.moves.push(moveOf(each, row))
       retrying.attempts.push(attemptOf(each, row))
@@ -160,9 +166,10 @@ function moveOf(each: Finished, before: Moved): SqlValue[] {
 }
 
 /** What `INSERT_ATTEMPT` takes. */
-function attemptOf({ workspace, deliveryId, attempt, exchanges, logs }: Finished, before: Moved): SqlValue[] {
+function attemptOf(each: Finished, before: Moved): SqlValue[] {
+  const { workspace, deliveryId, attempt, exchanges, logs, batch = null } = each
   const { at, durationMs, outcome, errorCode, error } = attempt
-  return [workspace, deliveryId, before.attempts + 1, at, durationMs, outcome, errorCode, error, exchanges, logs]
+  return [workspace, deliveryId, before.attempts + 1, at, durationMs, outcome, errorCode, error, exchanges, logs, batch]
 }
 
 function noteEnd(notes: LaneNotes, each: Finished): void {

@@ -24,8 +24,8 @@ const INSERT_PENDING = `INSERT INTO deliveries (workspace, id, installation, plu
   ON CONFLICT (workspace, installation, dedupe_key) DO NOTHING`
 /** Also the statement of `attempts.ts`. */
 export const INSERT_ATTEMPT = `INSERT INTO attempts
-  (workspace, delivery_id, n, at, duration_ms, outcome, error_code, error, exchanges, logs)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  (workspace, delivery_id, n, at, duration_ms, outcome, error_code, error, exchanges, logs, batch)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const SET_KV = `INSERT INTO kv (workspace, installation, kv_key, value, expires_at_ms) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT (workspace, installation, kv_key) DO UPDATE SET value = excluded.value, expires_at_ms = excluded.expires_at_ms`
 const ADD_TALLY = `INSERT INTO tallies (workspace, installation, name, value) VALUES (?, ?, ?, ?)
@@ -258,6 +258,7 @@ function* noteFailed(
     attempt.error,
     JSON.stringify(attempt.exchanges),
     JSON.stringify(attempt.logs),
+    null,
   ])
   if (state !== 'dead') return []
   const { eventSeq, formId, responseId } = delivery

@@ -6,6 +6,7 @@ import type { DeliveryRow } from '../rows.ts'
 import type { ReplayQuery } from '../store.ts'
 import { newestFirst, when, where } from '../where.ts'
 import type { Place } from '../where.ts'
+import { eraseRecords, sharedRunsOf } from './batches.ts'
 import { noteMove, saveLaneNotes } from './lane-notes.ts'
 import type { LaneNotes } from './lane-notes.ts'
 import { DELIVERY_COLUMNS } from './deliveries.ts'
@@ -48,6 +49,8 @@ export function* discardDeliveries(
   for (const { installation, state } of rows) noteMove(notes, { workspace, installation }, { from: state, to: null })
   yield* saveLaneNotes(notes)
   const keys = rows.map(({ id }): SqlValue[] => [workspace, id])
+  // Nothing would lead to the record any more when the response is deleted.
+  yield* eraseRecords(yield* sharedRunsOf(keys))
   yield* runMany(DISCARD_ATTEMPTS, keys)
   yield* runMany(DISCARD, keys)
   return { n: rows.length, next }

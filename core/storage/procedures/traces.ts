@@ -4,6 +4,7 @@ import { causeOf } from '../cause.ts'
 import { refusalKind } from '../../registry/credential.ts'
 import { allMany, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
+import { eraseSharedRuns, sharedRunsOf } from './batches.ts'
 import { noteMove, saveLaneNotes } from './lane-notes.ts'
 import type { LaneNotes } from './lane-notes.ts'
 import { eraseRunsOf } from './runs.ts'
@@ -43,10 +44,11 @@ export function* eraseTraces(workspace: WorkspaceId, ids: readonly string[], at:
   yield* runMany('INSERT INTO erased_responses (workspace, response_id) VALUES (?, ?) ON CONFLICT DO NOTHING', keys)
 }
 
-/** Inputs, exchanges and log lines go; what still waited ends here, since there is nothing left to send. */
+/** Inputs, exchanges and log lines go, also those of the runs that they shared; what still waited ends here, since there is nothing left to send. */
 export function* eraseDeliveries(workspace: WorkspaceId, deliveries: readonly Erased[], at: string): Procedure<void> {
   const notes: LaneNotes = new Map()
   const keys = deliveries.map(({ id }): SqlValue[] => [workspace, id])
+  yield* eraseSharedRuns(yield* sharedRunsOf(keys))
   yield* runMany(
     `UPDATE attempts SET exchanges = '[]', logs = '[]', error = NULL WHERE workspace = ? AND delivery_id = ?`,
     keys,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Procedure } from '../procedure.ts'
+import { eraseSharedRuns } from '../procedures/batches.ts'
 import type { DeliveryQuery, ReplayQuery } from '../store.ts'
 import { READS, WRITES } from '../verbs.ts'
 import { openWriter } from './connection.ts'
@@ -23,7 +24,7 @@ afterAll(() => {
 })
 
 /** What every statement is answered with. */
-const ROW = { seq: 1, created_at: '2026-01-01T00:00:00.000Z', id: 'id' }
+const ROW = { seq: 1, created_at: '2026-01-01T00:00:00.000Z', id: 'id', data: '{}' }
 /** A page of those looked at: begins where the page before ended, ends at the last of so many rows. */
 const STRETCH = '(created_at,id)>(?,?) AND (created_at,id)<(?,?)'
 
@@ -238,6 +239,11 @@ describe('query plans', () => {
       'runs of a response',
       () => READS.listRuns({ workspace, query: { limit: 50, response: 'r' } }),
       'run_items_by_response',
+    ],
+    [
+      'the record of a shared run',
+      () => eraseSharedRuns([{ workspace, batch: 'run_1', error: 'e' }]),
+      'SEARCH a USING INDEX attempts_by_batch (workspace=? AND batch=?)',
     ],
     ['keys', () => READS.kvList({ ...lane, prefix: 'p', after: null, limit: 1, nowMs: 1 }), 'kv_key>? AND kv_key<?'],
     ['a key by its hash', () => READS.keyByHash('h'), '(hash=?)'],

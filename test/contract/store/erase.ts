@@ -1,10 +1,22 @@
 /** Deleting responses and forms: nothing of the data stays anywhere. */
 import { describe, expect, it } from 'vitest'
 import { newId } from '../../../core/ids.ts'
-import type { NewDelivery } from '../../../core/model.ts'
+import type { Exchange, NewDelivery } from '../../../core/model.ts'
 import type { Store } from '../../../core/storage/store.ts'
 import type { SharedStore } from '../store.ts'
-import { AT, AT_MS, definition, delivery, event, finished, later, NO_EFFECTS, retried, submission } from './fixtures.ts'
+import {
+  AT,
+  AT_MS,
+  definition,
+  delivery,
+  died,
+  event,
+  finished,
+  later,
+  NO_EFFECTS,
+  retried,
+  submission,
+} from './fixtures.ts'
 import { apply } from './memory.ts'
 
 export function erasePart(shared: SharedStore): void {
@@ -206,6 +218,104 @@ export function erasePart(shared: SharedStore): void {
         result.kind === 'committed' && [result.deliveries.map(({ id }) => id), result.events.map(({ id }) => id)],
       ).toEqual([[other.id], [events[1]?.id]])
       expect(await everything(store, workspace, [])).not.toContain('secret')
+    })
+
+    /** Three deliveries of three responses that one run was about; the first holds its record. */
+    const batchScene = async (store: Store, workspace: string) => {
+      const sent = [1, 2, 3].map(() => submission({ workspace }))
+      await store.accept(sent)
+      const [first, second, third] = sent.map(({ responseId }) => delivery({ responseId, formId: 'contact' })) as [
+        NewDelivery,
+        NewDelivery,
+        NewDelivery,
+      ]
+      await apply(store, workspace, { deliveries: [first, second, third] })
+      const record = finished({ deliveryId: first.id }).attempt
+      const [exchange] = record.exchanges as [Exchange]
+      const said = {
+        exchanges: [{ ...exchange, requestBody: '[["one"],["secret two"],["three"]]' }],
+        logs: [{ level: 'info' as const, message: 'wrote secret two' }],
+      }
+      return { first, second, third, said, responseOf: (each: NewDelivery) => each.responseId ?? '' }
+    }
+
+    it('takes the record of a run that it shared from the delivery of another response', async () => {
+      const { store, workspace } = shared()
+      const { first, second, third, said, responseOf } = await batchScene(store, workspace)
+      const batch = newId('run')
+      const alone = delivery()
+      await apply(store, workspace, { deliveries: [alone] })
+      const words = { errorCode: 'plugin_threw', error: 'The row "secret two" is wrong.' }
+      const failed = retried(first.id, { workspace, batch, ...words })
+      const attempt = { ...failed.attempt, ...words, exchanges: [], logs: [] }
+      await store.finishAttempts([
+        retried(alone.id, { workspace }),
+        { ...failed, attempt: { ...attempt, ...said } },
+        { ...died(second.id, { workspace, batch, ...words }), attempt },
+        { ...died(third.id, { workspace, batch, ...words }), attempt },
+      ])
+      await store.finishAttempts([finished({ workspace, deliveryId: first.id, batch: newId('run') })])
+      const ids = [first.id, second.id, third.id, alone.id]
+      expect(await everything(store, workspace, ids)).toContain('secret two')
+      await store.deleteResponse(workspace, responseOf(second), gone(responseOf(second)))
+      expect(await everything(store, workspace, ids)).not.toContain('secret two')
+      expect(await store.listAttempts(workspace, first.id)).toMatchObject([
+        { outcome: 'retry', errorCode: 'plugin_threw', error: null, exchanges: [], logs: [] },
+        { outcome: 'delivered', exchanges: [{ requestBody: '{"text":"hello"}' }] },
+      ])
+      expect(await store.getDelivery(workspace, third.id)).toMatchObject({
+        state: 'dead',
+        errorCode: 'plugin_threw',
+        error: null,
+      })
+      expect((await store.getResponse(workspace, responseOf(first)))?.id).toBe(responseOf(first))
+      const [left] = await store.listAttempts(workspace, alone.id)
+      expect(left).toMatchObject({ error: 'It answered 503.', exchanges: [{ requestBody: '{"text":"hello"}' }] })
+    })
+
+    it('leaves the others of a run their own words', async () => {
+      const { store, workspace } = shared()
+      const { first, second, third, responseOf } = await batchScene(store, workspace)
+      const batch = newId('run')
+      const failed = (id: string, error: string) => {
+        const base = died(id, { workspace, batch, error })
+        return { ...base, attempt: { ...base.attempt, error } }
+      }
+      await store.finishAttempts([failed(first.id, 'one'), failed(second.id, 'secret two'), failed(third.id, 'three')])
+      await store.deleteResponse(workspace, responseOf(second), gone(responseOf(second)))
+      const words = await Promise.all(
+        [first, second, third].map(async ({ id }) => (await store.getDelivery(workspace, id))?.error),
+      )
+      expect(words).toEqual(['one', null, 'three'])
+    })
+
+    it('writes no record of a run that was under way about it', async () => {
+      const { store, workspace } = shared()
+      const { first, second, third, said, responseOf } = await batchScene(store, workspace)
+      await store.deleteResponse(workspace, responseOf(second), gone(responseOf(second)))
+      const end = finished({ workspace, deliveryId: first.id, batch: newId('run') })
+      const { refused } = await store.finishAttempts([
+        { ...end, attempt: { ...end.attempt, ...said } },
+        { ...end, deliveryId: second.id },
+        { ...end, deliveryId: third.id },
+      ])
+      expect(refused).toEqual([second.id])
+      expect(await store.getDelivery(workspace, first.id)).toMatchObject({ state: 'delivered' })
+      expect(await store.listAttempts(workspace, first.id)).toMatchObject([{ exchanges: [], logs: [] }])
+    })
+
+    it('finds nothing of a delivery that was thrown away before: the record went with it', async () => {
+      const { store, workspace } = shared()
+      const { first, second, said } = await batchScene(store, workspace)
+      const batch = newId('run')
+      const end = finished({ workspace, deliveryId: first.id, batch })
+      await store.finishAttempts([
+        { ...end, attempt: { ...end.attempt, ...said } },
+        died(second.id, { workspace, batch }),
+      ])
+      const query = { workspace, deliveryIds: [second.id], states: ['dead'] } as const
+      expect((await store.discardDeliveries({ ...query, limit: 9 })).n).toBe(1)
+      expect(await store.listAttempts(workspace, first.id)).toMatchObject([{ exchanges: [], logs: [] }])
     })
 
     it('says when there is none, and writes nothing then', async () => {
