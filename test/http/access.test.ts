@@ -151,6 +151,7 @@ test('only these routes need no key at all', () => {
     .map(({ method, path, access }) => `${access} ${method} ${path}`)
   expect(open).toEqual([
     'open GET /f/{id}',
+    'open GET /m.js',
     'open GET /healthz',
     'open GET /readyz',
     'local GET /metrics',

@@ -207,6 +207,17 @@ function fillByHand(dir: string, { each }: Amounts): void {
   const db = new Database(`${dir}/manifold.db`)
   const erase = db.prepare('INSERT INTO erasures (workspace, form_id, before_seq) VALUES (?, ?, ?)')
   for (let i = 0; i < each; i++) erase.run(WORKSPACE, `gone${i}`, 1)
+  const hook = db.prepare(
+    `INSERT INTO hooks (workspace, id, key_id, source, target_url, event, form_id, created_at, updated_at, expires_at_ms, last_reason)
+     VALUES (?, ?, 'key', 'make', 'https://x.example/h', 'response.submitted', ?, ?, ?, ?, ?)`,
+  )
+  const note = db.prepare(
+    'INSERT INTO response_notes (workspace, response_id, id, author, at, note) VALUES (?, ?, ?, ?, ?, ?)',
+  )
+  for (let i = 0; i < each; i++) {
+    hook.run(WORKSPACE, `hook${i}`, i % 2 === 0 ? null : `form${i}`, AT, AT, i % 3 === 0 ? AT_MS : null, odd(i))
+    note.run(WORKSPACE, `rsp ${i % 7}`, `note${i}`, odd(i), AT, odd(i + 1))
+  }
   db.prepare('DELETE FROM events WHERE seq % 7 = 3 AND seq <= ?').run(each * 7)
   db.close()
 }
