@@ -47,6 +47,7 @@ export const ERRORS = {
   storage_full: { status: 507, retryable: true, act: 'admin', title: 'The disk is full' },
   storage_failed: { status: 503, retryable: true, act: 'host', title: 'The database failed and the hub is stopping' },
 
+  plugin_failed: { status: 502, retryable: true, act: 'plugin', title: 'The plugin failed at this request' },
   plugin_threw: { status: 502, retryable: true, act: 'plugin', title: 'The plugin threw an error' },
   plugin_invalid_result: {
     status: 502,

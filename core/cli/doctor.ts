@@ -3,11 +3,13 @@ import { access, constants, mkdir, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { formatProblem } from '../config/format-problems.ts'
 import type { Finding as Seen } from '../finding.ts'
+import { discardLeft } from '../registry/gone.ts'
 import type { SchemaStatus } from '../storage/operations.ts'
 import type { Call, Run } from './call.ts'
 import { settingsOf } from './call.ts'
 import { assembled } from './config.ts'
 import { count } from './count.ts'
+import { leftOf } from './installations.ts'
 import { checkAll, placed } from './installations-check.ts'
 import type { CheckedRow } from './installations-check.ts'
 import { CliError } from './exit-codes.ts'
@@ -188,7 +190,7 @@ async function checkHub(call: Call): Promise<Finding[]> {
   const hub = connect(call)
   const ready = await hub.request('GET', '/readyz', { as: readiness })
   const config = await hub.request('GET', '/api/v2/config', { as: configStatus })
-  const { items } = await hub.request('GET', '/api/v2/installations', { as: installationList })
+  const { items, gone } = await hub.request('GET', '/api/v2/installations', { as: installationList })
   return [
     ready.ready ? ok('hub', `${hub.url} is ready`) : bad('hub', `${hub.url} is not ready`, 'see the lines below'),
     ...ready.checks
@@ -242,6 +244,7 @@ async function checkHub(call: Call): Promise<Finding[]> {
           `manifold dead-letters --installation ${item.id}`,
         ),
       ),
+    ...gone.map((item) => warn(`hub installation ${item.id}`, leftOf(item), discardLeft(item.id))),
   ]
 }
 

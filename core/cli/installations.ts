@@ -6,7 +6,7 @@ import { count } from './count.ts'
 import { CliError } from './exit-codes.ts'
 import { connect } from './hub-client.ts'
 import { placed } from './installations-check.ts'
-import type { InstallationRow } from './rows.ts'
+import type { GoneRow, InstallationRow } from './rows.ts'
 import { backfilled, installationList, installationRow, testSent } from './rows.ts'
 import type { Painted, Terminal } from './terminal.ts'
 
@@ -131,6 +131,10 @@ function stateShown(terminal: Terminal, { unattended, state, breakers }: Install
   if (state === 'ready' && breakers.length > 0) return terminal.paint('red', 'outage')
   return terminal.paint(state === 'ready' ? 'green' : 'yellow', state)
 }
+
+/** Of one that the file has no more: what nobody will deliver. `status` and `doctor` say it. */
+export const leftOf = ({ deliveries: { pending, retrying, dead } }: GoneRow): string =>
+  `is in manifold.yaml no more; nobody makes its deliveries: ${pending + retrying} waiting, ${dead} dead`
 
 /** What is wrong with it, and what somebody can do, a line each; none: all is well. `status` shows the same. */
 export function troubles(item: InstallationRow): readonly string[] {

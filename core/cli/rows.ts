@@ -84,7 +84,18 @@ export const installationRow = z.looseObject({
 
 export type InstallationRow = z.output<typeof installationRow>
 
-export const installationList = z.looseObject({ items: z.array(installationRow) })
+const goneRow = z.looseObject({
+  id: z.string(),
+  deliveries: z.object({ pending: z.number(), retrying: z.number(), dead: z.number() }),
+})
+
+export type GoneRow = z.output<typeof goneRow>
+
+export const installationList = z.looseObject({
+  items: z.array(installationRow),
+  // A hub from before does not say it.
+  gone: z.array(goneRow).default([]),
+})
 
 export const testSent = z.looseObject({ event_id: z.string(), deliveries: z.array(z.string()), why_not: text })
 

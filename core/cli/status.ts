@@ -1,9 +1,10 @@
 /** `manifold status`: the running hub at a glance. */
 import type { Run } from './call.ts'
 import { formatProblem } from '../config/format-problems.ts'
+import { discardLeft } from '../registry/gone.ts'
 import { count } from './count.ts'
 import { connect } from './hub-client.ts'
-import { installationTable, troubles } from './installations.ts'
+import { installationTable, leftOf, troubles } from './installations.ts'
 import {
   configStatus,
   installationList,
@@ -40,6 +41,7 @@ export const run: Run = async (call) => {
       checks: ready.checks,
       config,
       installations: installations.items,
+      gone: installations.gone,
       approvals,
       processes: processes.items,
       quarantine: quarantine.total,
@@ -72,6 +74,10 @@ export const run: Run = async (call) => {
   installationTable(terminal, installations.items)
   for (const item of installations.items) {
     for (const line of troubles(item)) terminal.line(`${item.id}: ${line}`)
+  }
+  for (const item of installations.gone) {
+    terminal.line(terminal.paint('yellow', `${item.id} ${leftOf(item)}`))
+    terminal.line(`  → ${discardLeft(item.id)}`)
   }
   if (quarantine.total > 0)
     terminal.line(`${count(quarantine.total, 'response')} in quarantine, see: manifold quarantine`)

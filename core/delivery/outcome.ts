@@ -22,9 +22,12 @@ const config: Ruling = { move: 'dead', reason: 'config_error' }
 const refusal: Ruling = { move: 'refuse', reason: 'config_error' }
 const rejected: Ruling = { move: 'dead', reason: 'permanent_reject' }
 
-/** Codes that an attempt can end in: all but what senders do wrong at the hub's own door. */
+/** Codes that an attempt can end in: all but what senders do wrong at the hub's own door, and what that door says of routes. */
 type AttemptCode =
-  | { [Code in ErrorCode]: (typeof ERRORS)[Code]['act'] extends 'sender' ? never : Code }[ErrorCode]
+  | Exclude<
+      { [Code in ErrorCode]: (typeof ERRORS)[Code]['act'] extends 'sender' ? never : Code }[ErrorCode],
+      'plugin_failed'
+    >
   | 'event_erased'
 
 /** The outcome table for runs that ended in an error. */

@@ -32,6 +32,7 @@ type PluginRoute = (input: {
   readonly workspace: WorkspaceId
   readonly installation: string
   readonly area: string | null
+  readonly requestId: string | null
   readonly request: ArrivedRequest
 }) => Promise<RouteResponse>
 

@@ -2,7 +2,8 @@
 import { Hono } from 'hono'
 import type { Context } from 'hono'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { HubError } from '../errors.ts'
+import { ERRORS, HubError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { LIMITS } from '../limits.ts'
 import { openAddressBook } from './address.ts'
@@ -165,18 +166,23 @@ interface Failure {
 
 function failed(input: Failure & { incoming?: IncomingMessage; route?: Route }): Response {
   const error = answerable(input.error)
-  if (error.status >= 500) {
-    const { logger } = input.deps
-    const fields = { request: input.requestId, path: input.path }
-    // A refusal of the hub's own, such as that of an installation that is paused, has nothing behind it to look for.
-    if (error.code === 'unavailable' && error.cause === undefined)
-      logger.warn({ code: error.code, why: error.message, ...fields }, 'A request was refused')
-    else
-      logger.error({ err: error.code === 'internal' ? (error.cause ?? error) : error, ...fields }, 'A request failed')
-  }
+  if (error.status >= 500 && !TOLD_BY_RUN.has(error.code)) tellOf(error, input)
   const { incoming, route, requestId } = input
   if (incoming !== undefined && route?.refusal !== undefined) return route.refusal({ incoming, error, requestId })
   return problemResponse(error, requestId)
+}
+
+/** The run of the plugin was told, with its cause and this request. */
+const TOLD_BY_RUN: ReadonlySet<ErrorCode> = new Set(['plugin_failed', 'plugin_wall'])
+
+function tellOf(error: HubError, { deps: { logger }, requestId, path }: Failure): void {
+  const fields = { request: requestId, path }
+  const plain = { code: error.code, why: error.message, ...fields }
+  // A refusal of the hub's own, such as that of an installation that is paused, has nothing behind it to look for.
+  if (error.code === 'unavailable' && error.cause === undefined) logger.warn(plain, 'A request was refused')
+  // The way there in the hub's own files helps nobody.
+  else if (ERRORS[error.code].act === 'plugin') logger.warn(plain, 'A plugin failed at a request')
+  else logger.error({ err: error.code === 'internal' ? (error.cause ?? error) : error, ...fields }, 'A request failed')
 }
 
 interface KnownPath {

@@ -37,11 +37,13 @@ export type EngineControl = Control & Pick<BoundCalls, 'check'>
 /** The running configuration beside what is on disk. */
 export type ConfigStatus = ConfigState
 
-/** Answers `/i/{installation}/…` by the plugin's own route; rejects with a HubError (`not_found`, `plugin_wall`, ...). */
+/** Answers `/i/{installation}/…` by the plugin's own route; rejects with a HubError (`not_found`, `plugin_failed`, ...). */
 export type PluginRouteCall = (input: {
   readonly workspace: WorkspaceId
   readonly area: string | null
   readonly installation: string
+  /** As the caller is told it; null: the hub itself asks. */
+  readonly requestId: string | null
   readonly request: ArrivedRequest
 }) => Promise<RouteResponse>
 

@@ -3,6 +3,8 @@ import { z } from '@hono/zod-openapi'
 import { HubError } from '../errors.ts'
 import { INSTALLATION_STATES } from '../model.ts'
 import type { CheckFinding } from '../model.ts'
+import { discardLeft, goneOf } from '../registry/gone.ts'
+import type { LaneCounts } from '../storage/store.ts'
 import { readJson } from './body.ts'
 import type { HttpDeps, InstallationView } from './deps.ts'
 import { instant, pageOf } from './paging.ts'
@@ -134,7 +136,27 @@ const sentSchema = z.object({
 })
 const backfilledSchema = z.object({ dry_run: z.boolean(), cursor: z.number().int(), events: z.number().int() })
 
-type Needs = Pick<HttpDeps, 'registry' | 'engine' | 'limits'>
+const goneSchema = z
+  .object({
+    id: z.string(),
+    deliveries: z.object({ pending: z.number(), retrying: z.number(), dead: z.number(), delivered: z.number() }),
+    oldest_waiting_at: z.string().nullable(),
+  })
+  .openapi('GoneInstallation')
+
+const goneWire = ({ installation, oldestAt, ...lane }: LaneCounts): z.output<typeof goneSchema> => {
+  const { pending, retrying, dead, delivered } = lane
+  return { id: installation, deliveries: { pending, retrying, dead, delivered }, oldest_waiting_at: oldestAt }
+}
+
+const listSchema = pageOf(installationSchema).extend({
+  gone: z.array(goneSchema).openapi({
+    description:
+      'Those that manifold.yaml has no more and of which deliveries wait or are dead: nobody makes them; see `POST /api/v2/deliveries/discard`',
+  }),
+})
+
+type Needs = Pick<HttpDeps, 'registry' | 'engine' | 'limits' | 'store'>
 
 const one = { 200: { description: 'The installation as it is now', schema: installationSchema } }
 
@@ -159,7 +181,7 @@ function stateRoutes(deps: Needs): Route[] {
         tag: 'Installations',
         summary: 'List installations',
         query: listQuery,
-        responses: { 200: { description: 'All installations', schema: pageOf(installationSchema) } },
+        responses: { 200: { description: 'All installations', schema: listSchema } },
       },
       handler: async (call) => {
         const { state, plugin } = readQuery(call, listQuery)
@@ -167,7 +189,9 @@ function stateRoutes(deps: Needs): Route[] {
         const items = all.filter(
           (view) => (state === undefined || view.state === state) && (plugin === undefined || view.plugin === plugin),
         )
-        return json(call, { items: items.map(installationWire), next_cursor: null })
+        const known = new Set(all.map(({ id }) => id))
+        const gone = goneOf(await deps.store.laneCounts(), call.principal.workspace, known)
+        return json(call, { items: items.map(installationWire), gone: gone.map(goneWire), next_cursor: null })
       },
     },
     {
@@ -335,9 +359,16 @@ const backfillRoute = (deps: Needs): Route => ({
 
 async function find(deps: Needs, call: KeyedCall): Promise<InstallationView> {
   const id = call.param('id')
-  const view = (await deps.registry.installations(call.principal.workspace)).find((entry) => entry.id === id)
-  if (view === undefined) throw new HubError('not_found', `There is no installation "${id.slice(0, 100)}".`)
-  return view
+  const { workspace } = call.principal
+  const all = await deps.registry.installations(workspace)
+  const view = all.find((entry) => entry.id === id)
+  if (view !== undefined) return view
+  const lane = (await deps.store.laneCounts()).find((each) => each.workspace === workspace && each.installation === id)
+  if (lane === undefined) throw new HubError('not_found', `There is no installation "${id.slice(0, 100)}".`)
+  const { pending, retrying, dead, delivered } = lane
+  const left = `${pending + retrying} of its deliveries wait, ${dead} are dead, ${delivered} were delivered`
+  const todo = pending + retrying + dead === 0 ? '' : ` Nobody makes them: ${discardLeft(id)}.`
+  throw new HubError('not_found', `"${id}" is in manifold.yaml no more. ${left}.${todo}`)
 }
 
 /** The body by its schema; no body at all is an empty object. */

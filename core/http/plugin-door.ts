@@ -96,12 +96,18 @@ async function answerBy(
   { workspace, area, installation, method, path }: Addressed,
 ): Promise<Response> {
   if (pluginRoute === undefined) throw new HubError('not_found', 'Nothing is served here.')
-  const { incoming } = request
+  const { incoming, requestId } = request
   const bytes = method === 'GET' ? '' : (await readBytes(incoming, limits.pluginRouteBodyBytesMax)).toString('base64')
   const query = Object.fromEntries(new URL(request.url, 'http://hub').searchParams)
   const headers = headersOf(incoming.headers, request.principal !== null)
-  const answer = await pluginRoute({ workspace, area, installation, request: { method, path, query, headers, bytes } })
-  return toResponse(answer, request.requestId)
+  const answer = await pluginRoute({
+    workspace,
+    area,
+    installation,
+    requestId,
+    request: { method, path, query, headers, bytes },
+  })
+  return toResponse(answer, requestId)
 }
 
 /** A key of the hub is for the hub: the plugin behind the door does not get to see it. */

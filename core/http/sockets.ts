@@ -171,7 +171,7 @@ const askingOf =
     if (installation === undefined || pluginRoute === undefined) return null
     const path = `/live/${kind}/${encodeURIComponent(id)}`
     const request = { method: 'GET', path, query: {}, headers: {}, bytes: '' } as const
-    const { status = 200, json } = await pluginRoute({ workspace, area, installation, request })
+    const { status = 200, json } = await pluginRoute({ workspace, area, installation, requestId: null, request })
     if (status === 404) return null
     if (status !== 200) throw new HubError('unavailable', `${path} answered ${status}.`)
     return json as Record<string, number | null>

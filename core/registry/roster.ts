@@ -13,6 +13,7 @@ import type { Sandbox } from '../sandbox/sandbox.ts'
 import type { StateChange, Store } from '../storage/store.ts'
 import type { Assembly } from './assemble.ts'
 import { saveFileForms } from './file-forms.ts'
+import { tellRemoved } from './gone.ts'
 import type { Installation } from './installation.ts'
 import { isOwnFault, LoadAgain, messageOf } from './load-again.ts'
 import { shortHash } from './pinning.ts'
@@ -36,6 +37,7 @@ export interface RosterDeps {
     | 'seqBefore'
     | 'appendEvents'
     | 'getEvent'
+    | 'laneCounts'
   >
   readonly sandbox: Pick<Sandbox, 'load' | 'unload'>
   /** Which of them this process is to run. */
@@ -111,10 +113,8 @@ export class Roster {
       this.#tell()
       this.#loadNext()
     }
-    for (const { installation } of removed) {
-      await this.#drop(installation.key)
-      this.#deps.logger.info({ installation: installation.id }, 'installation removed; its rows stay')
-    }
+    for (const { installation } of removed) await this.#drop(installation.key)
+    if (removed.length > 0) tellRemoved(this.#deps.logger, removed, await this.#deps.store.laneCounts())
   }
 
   /** Of several processes only those with the newest file say what forms there are: an old one must not bring back the past. */

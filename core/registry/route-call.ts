@@ -5,7 +5,7 @@ import { commitEffects } from '../delivery/commit-effects.ts'
 import { NO_EFFECTS, toEffects } from '../delivery/effects.ts'
 import type { MemoryQuota } from '../delivery/memory-quota.ts'
 import type { OpenCapabilities, OpenedRun } from '../delivery/ports.ts'
-import { asHubError, HubError } from '../errors.ts'
+import { asHubError, ERRORS, HubError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { PluginInlet } from '../ingest/by-plugin.ts'
 import type { Limits } from '../limits.ts'
@@ -48,10 +48,15 @@ interface AddressedRequest {
   readonly installation: string
   /** The area of the API that it came by, with a key of that area's scope; null: the open door of all plugins. */
   readonly area: string | null
+  /** As the caller is told it; null: the hub itself asks, or a plugin's test. */
+  readonly requestId: string | null
   readonly request: ArrivedRequest
 }
 
-/** Rejects with `not_found` for what the manifest does not declare, else with the run's own error. */
+/**
+ * Rejects with `not_found` for what the manifest does not declare. What a run fails with is its author's to read; by the
+ * open door the caller learns `plugin_failed`, or in plain words what the hub itself refused.
+ */
 export function openRouteCall(deps: RouteCallDeps) {
   return async (input: AddressedRequest): Promise<RouteResponse> => {
     let ready = await prepare(deps, input)
@@ -65,7 +70,7 @@ export function openRouteCall(deps: RouteCallDeps) {
       capabilities: opened.handler,
     })
     const ended = (effects: Effects, error: HubError | null): void =>
-      deps.runs.record(routeRunEnd(deps, installation, { run, opened, result, effects, error }))
+      deps.runs.record(routeRunEnd(deps, { input, installation, run, opened, result, effects, error }))
     try {
       if (result.error !== null) throw result.error
       const effects = await commit(deps, installation, { result, runId: run.id, nowMs })
@@ -79,6 +84,7 @@ export function openRouteCall(deps: RouteCallDeps) {
       ended(NO_EFFECTS, error)
       noteHealth(deps, ready, error)
       deps.meter.handlerFailed(installation.id, error.code)
+      if (input.area === null && input.requestId !== null) throw outward(error)
       const message = opened.mask(error.message)
       throw message === error.message ? error : new HubError(error.code, message)
     }
@@ -115,6 +121,22 @@ function noteHealth(
 }
 
 type Ready = Awaited<ReturnType<typeof prepare>>
+
+/** A failure as strangers may know it: nothing of what was thrown. */
+function outward(error: HubError): HubError {
+  const { code, retryAfterMs } = error
+  const { status, act, title } = ERRORS[code]
+  if (status === 502 || act === 'vendor')
+    return new HubError(
+      'plugin_failed',
+      'The plugin behind this address failed at this request. Whoever runs the hub finds out why in its log and with "manifold runs --kind route --failed".',
+    )
+  return new HubError(code, `${title}.`, {
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    // Nobody foresaw it: the log has to say what it was.
+    ...(code === 'internal' ? { cause: error.cause ?? error } : {}),
+  })
+}
 
 /** Who answers, and the request as it gets to see it. */
 async function prepare(deps: RouteCallDeps, input: AddressedRequest) {
@@ -191,6 +213,8 @@ async function commit(
 }
 
 interface EndedRoute {
+  readonly input: AddressedRequest
+  readonly installation: Installation
   readonly run: {
     readonly id: string
     readonly name: string
@@ -205,10 +229,10 @@ interface EndedRoute {
 
 const routeRunEnd = (
   { clock }: Pick<RouteCallDeps, 'clock'>,
-  installation: Installation,
-  { run, opened, result, effects, error }: EndedRoute,
+  { input, installation, run, opened, result, effects, error }: EndedRoute,
 ): RunEnd => ({
   id: run.id,
+  ...(input.requestId === null ? {} : { requestId: input.requestId }),
   installation,
   kind: 'route',
   name: run.name,

@@ -105,7 +105,7 @@ class History implements RunHistory {
     this.#waiting.push(entry)
     this.#entries += 1
     sampling.last.set(group, { workspace: entry.workspace, id: entry.id, more: 0 })
-    this.#tell(entry)
+    this.#tell(entry, end.requestId)
     this.#schedule()
   }
 
@@ -190,7 +190,7 @@ class History implements RunHistory {
   }
 
   /** What the plugin said and how it failed, for whoever watches the hub's log; `manifold runs show` has the rest. */
-  #tell(run: RunRecord): void {
+  #tell(run: RunRecord, requestId: string | undefined): void {
     const { id, installation, plugin, kind, name, attempt, items, errorCode, error, logs } = run
     const { logger, watch } = this.#deps
     const [item] = items
@@ -198,6 +198,7 @@ class History implements RunHistory {
       installation,
       plugin,
       run: id,
+      ...(requestId === undefined ? {} : { request: requestId }),
       ...(item?.eventId == null ? {} : { event: item.eventId }),
       ...(item?.deliveryId == null ? {} : { delivery: item.deliveryId }),
       ...(kind !== 'transform' || item === undefined ? {} : { response: item.responseId }),

@@ -21,6 +21,8 @@ export interface RunEnd {
   readonly installation: Installation
   readonly kind: RunKind
   readonly name: string
+  /** Of the request that a route was asked by, as its caller was told it. */
+  readonly requestId?: string
   readonly attempt: number
   /** Unix ms. */
   readonly startedAtMs: number

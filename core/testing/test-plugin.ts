@@ -372,7 +372,7 @@ async function askRoute(rooms: TestRooms, route: string, request: TestRequest): 
     throw new TypeError(`The body of a request has at most ${rooms.limits.pluginRouteBodyBytesMax} bytes.`)
   const asked = { query, headers, method, path, bytes: bytes.toString('base64') }
   const { workspace, id } = installation
-  const answer = await call({ workspace, area: null, installation: id, request: asked })
+  const answer = await call({ workspace, area: null, installation: id, requestId: null, request: asked })
   rooms.wakeDeliveries()
   return answer.headers === undefined ? answer : { ...answer, headers: leavingHeaders(answer.headers) }
 }

@@ -22,6 +22,16 @@ test('of an installation that is gone all that nobody will deliver is listed, co
   await door.store.finishAttempts([died(dead.id, { installation: 'gone' })])
   const listed = await cli('deliveries', '--installation', 'gone')
   for (const { id } of [waits, dead]) expect(listed.stdout).toMatch(new RegExp(`^${id} +gone `, 'm'))
+  const left = [{ id: 'gone', deliveries: { pending: 1, retrying: 0, dead: 1 } }]
+  expect((await door.call('GET', '/api/v2/installations')).body).toMatchObject({ gone: left })
+  const told = /gone is in manifold\.yaml no more.*1 waiting, 1 dead\n.*manifold deliveries discard --installation gone/
+  expect((await cli('status')).stdout).toMatch(told)
+  const shown = await cli('installations', 'show', 'gone')
+  expect([shown.code, shown.stderr]).toEqual([
+    1,
+    expect.stringContaining('"gone" is in manifold.yaml no more. 1 of its'),
+  ])
+  expect(shown.stderr).toContain('manifold deliveries discard --installation gone')
   const which = ['deliveries', 'discard', '--installation', 'gone']
   expect((await cli(...which, '--dry-run')).stdout).toBe('2 would be deleted\n')
   const unmeant = await cli(...which)

@@ -196,11 +196,23 @@ test('schedules and routes are runs as well', async () => {
   const shown = (await hub.api<Run>('GET', `/api/v2/runs/${tick?.id}`)).body
   expect(shown['input']).toEqual({ at: expect.any(String), missed: 0 })
   expect((await hub.api('GET', '/i/witness/fine')).status).toBe(200)
-  expect((await hub.api('POST', '/i/witness/broken', {})).status).toBe(502)
+  const refused = await hub.api('POST', '/i/witness/broken', {})
+  expect([refused.status, refused.body]).toMatchObject([502, { code: 'plugin_failed', instance: expect.any(String) }])
+  expect(refused.text).not.toMatch(/RangeError|trouble\.ts|no such thing/)
   const [broken, fine] = (await runsOf(hub, 'kind=route')) as [Run, Run]
   expect(fine).toMatchObject({ name: 'GET /fine', outcome: 'ok', effects: [{ kind: 'kv', key: 'asked', bytes: 4 }] })
   expect(broken).toMatchObject({ name: 'POST /broken', outcome: 'failed', error_code: 'plugin_threw', items: [] })
   expect(broken.error).toContain(placeOf('throw new RangeError'))
+  const told = hub.stderr.split('\n').filter((line) => line.includes(String(refused.body['instance'])))
+  expect(told.map((line) => JSON.parse(line) as object)).toEqual([
+    expect.objectContaining({
+      level: 'warn',
+      msg: 'a route failed',
+      plugin: 'witness',
+      run: broken.id,
+      error: expect.stringContaining(placeOf('throw new RangeError')),
+    }),
+  ])
   expect((await hub.api<Run>('GET', `/api/v2/runs/${broken.id}`)).body).toMatchObject({
     input: null,
     input_missing: 'The request of a route is not kept.',

@@ -16,10 +16,14 @@ import type { Sandbox, Unit } from '../../core/sandbox/sandbox.ts'
 import { openSqliteStore } from '../../core/storage/sqlite/open.ts'
 import type { Store } from '../../core/storage/store.ts'
 import type { TempDir } from '../support/temp.ts'
+import { delivery, died } from '../contract/store/fixtures.ts'
+import { apply } from '../contract/store/memory.ts'
 import { tempDir } from '../support/temp.ts'
 import { CODE, writePlugin } from './plugin-folder.ts'
 
 const quiet: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => quiet }
+const told: (readonly [object, string])[] = []
+const telling: Logger = { ...quiet, warn: (...line) => void told.push(line), info: (...line) => void told.push(line) }
 const KEY = 'default/one'
 let temp: TempDir
 let store: Store
@@ -46,7 +50,7 @@ function open(loader: Pick<Sandbox, 'load' | 'unload'>, clock: Clock): void {
     sandbox: loader,
     fleet: createFleetOfOne(),
     clock,
-    logger: quiet,
+    logger: telling,
     published: () => {},
     changed: () => {},
   })
@@ -176,4 +180,22 @@ it('a refusal that could not be written stands until it is; a person is listened
   await roster.move(KEY, 'pause', 'by hand')
   await roster.move(KEY, 'resume', null)
   expect(standing()).toBe('ready')
+})
+
+it('one that leaves the file says what of it nobody will deliver, and how to end that', async () => {
+  await save(CODE)
+  const [waits, dead] = [delivery(), delivery()]
+  await apply(store, 'default', { deliveries: [waits, dead] }, 'one')
+  await store.finishAttempts([died(dead.id, { installation: 'one' })])
+  await writeFile(temp.file('manifold.yaml'), 'pluginDirs: [mine]\n')
+  await save(CODE)
+  expect(told.at(-1)).toEqual([
+    {
+      installation: 'one',
+      waiting: 1,
+      dead: 1,
+      todo: expect.stringContaining('manifold deliveries discard --installation one'),
+    },
+    expect.stringContaining('installation removed; its rows stay'),
+  ])
 })

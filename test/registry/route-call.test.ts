@@ -71,7 +71,7 @@ function world() {
 
 test('it is answered by the new code once that is up', async () => {
   const { is, load, call } = world()
-  const answering = call({ workspace: 'default', area: null, installation: 'one', request })
+  const answering = call({ workspace: 'default', area: null, installation: 'one', requestId: null, request })
   await sleep(5)
   expect(is.runs).toBe(0)
   load()
@@ -80,14 +80,18 @@ test('it is answered by the new code once that is up', async () => {
 
 test('nobody waits longer than a route may take, nor for one that stands still or is not there', async () => {
   const { is, pass, call } = world()
-  const waiting = call({ workspace: 'default', area: null, installation: 'one', request })
+  const waiting = call({ workspace: 'default', area: null, installation: 'one', requestId: null, request })
   pass(5_000)
   await expect(waiting).rejects.toMatchObject({ code: 'unavailable', retryAfterMs: 1_000 })
   is.state = 'paused'
-  await expect(call({ workspace: 'default', area: null, installation: 'one', request })).rejects.toMatchObject({
+  await expect(
+    call({ workspace: 'default', area: null, installation: 'one', requestId: null, request }),
+  ).rejects.toMatchObject({
     code: 'unavailable',
   })
-  await expect(call({ workspace: 'default', area: null, installation: 'two', request })).rejects.toMatchObject({
+  await expect(
+    call({ workspace: 'default', area: null, installation: 'two', requestId: null, request }),
+  ).rejects.toMatchObject({
     code: 'not_found',
   })
   expect(is.runs).toBe(0)
@@ -96,7 +100,7 @@ test('nobody waits longer than a route may take, nor for one that stands still o
 test('a swap that ends while the body is read: the new code gets the request, with what it was granted', async () => {
   const { is, load, call } = world()
   load()
-  const answering = call({ workspace: 'default', area: null, installation: 'one', request })
+  const answering = call({ workspace: 'default', area: null, installation: 'one', requestId: null, request })
   is.hash = 'new'
   expect(await answering).toEqual({ body: 'new' })
   expect([is.opened, is.runs]).toEqual([['old', 'new'], 1])
@@ -107,7 +111,7 @@ test('whoever takes in responses fares as its senders do; words are repeated onl
   load()
   const answered = async (answer: object): Promise<object | undefined> => {
     is.answer = answer
-    await call({ workspace: 'default', area: null, installation: 'one', request })
+    await call({ workspace: 'default', area: null, installation: 'one', requestId: null, request })
     return is.noted.at(-1)
   }
   const noted = (error: object | null) => ({ workspace: undefined, installation: 'one', responseId: null, error })
