@@ -122,7 +122,7 @@ export function runAhead(
   const { installation } = job
   // What takes company is run with the company it will have, and of a serial action the one before may be under way.
   const action = installation.plugin.manifest.actions[delivery.name]
-  if (action !== undefined && (action.batch.max > 1 || action.serial === true)) return
+  if (action !== undefined && (action.batch.max > 1 || (action.serial ?? false) !== false)) return
   const ready = prepare({ ...deps, eventInMemory: () => event }, job)
   if (isPending(ready)) {
     // The attempt will look again, and say what was wrong.

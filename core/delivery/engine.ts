@@ -27,6 +27,7 @@ import { isRunnable } from './ports.ts'
 import { attemptRunEnd } from './run-end.ts'
 import type { PlacedInstallation } from './ports.ts'
 import { standStill } from './refusal.ts'
+import { createSerialTurns } from './serial.ts'
 import { isTerminal } from './states.ts'
 import { pressureOf } from './pressure.ts'
 import type { LanePressure } from './pressure.ts'
@@ -54,6 +55,7 @@ class Engine implements DeliveryEngine {
   readonly #attempts: AttemptDeps & { readonly ahead: AheadRuns }
   readonly #lanes = new Map<string, LaneEntry>()
   readonly #ending: EndingLanes
+  readonly #turns = createSerialTurns()
   readonly #finisher
   #running = 0
   #stopped = false
@@ -124,6 +126,7 @@ class Engine implements DeliveryEngine {
     const lane = queueLane(installation)
     return {
       ...this.#deps,
+      turns: this.#turns,
       freshFrom: this.#freshFrom,
       overlapMs: this.#deps.alone ? 0 : this.#deps.limits.pluginActionWallMs,
       start: (of: Lane, deliveries: readonly Delivery[], run: LaneRun) => this.#start(of, deliveries, run),
@@ -201,14 +204,14 @@ class Engine implements DeliveryEngine {
     return lane.nextDueMs()
   }
 
-  #start(lane: Lane, deliveries: readonly Delivery[], { id: runId, repeats }: LaneRun): void {
+  #start(lane: Lane, deliveries: readonly Delivery[], run: LaneRun): void {
     this.#running += 1
     const { installation, era } = lane
-    startAttempt(this.#attempts, { installation, deliveries, runId, repeats }, (end) => {
+    startAttempt(this.#attempts, { installation, deliveries, runId: run.id, repeats: run.repeats }, (end) => {
       this.#running -= 1
       lane.ended(deliveries)
-      if (!this.#abandoned) this.#finishSafely({ lane, installation, era, deliveries, runId, end })
-      if (!this.#stopped) lane.turn()
+      if (!this.#abandoned) this.#finishSafely({ lane, installation, era, deliveries, runId: run.id, end })
+      if (!this.#stopped) lane.goOn(run)
       else if (this.#running === 0) this.#idle?.()
     })
   }
@@ -369,15 +372,12 @@ class Engine implements DeliveryEngine {
   async stop(graceMs: number): Promise<{ readonly released: number }> {
     this.#stopped = true
     for (const { lane } of this.#lanes.values()) lane.stop()
-    if (this.#running > 0) await this.#untilIdle(graceMs)
+    const idle = new Promise<void>((resolve) => (this.#idle = resolve))
+    if (this.#running > 0) await Promise.race([idle, this.#pause(graceMs)])
     const released = this.#running
     this.#abandoned = true
     await Promise.race([this.#finisher.settled(), this.#pause(graceMs)])
     return { released }
-  }
-
-  async #untilIdle(graceMs: number): Promise<void> {
-    await Promise.race([new Promise<void>((resolve) => (this.#idle = resolve)), this.#pause(graceMs)])
   }
 
   #pause(delayMs: number): Promise<void> {

@@ -13,18 +13,23 @@ import type { Store } from '../storage/store.ts'
 import type { Breakers } from './breaker.ts'
 import { createEarlierAttempts } from './earlier-attempts.ts'
 import type { EarlierAttempts } from './earlier-attempts.ts'
+import { Interruptions } from './interruptions.ts'
 import { createLaneMemory } from './lane-memory.ts'
 import type { LaneMemory } from './lane-memory.ts'
 import type { BatchRule } from './name-line.ts'
 import { createOnward } from './onward.ts'
-import { isRepaced, paceOf } from './pace.ts'
+import { actionOf, isRepaced, paceOf } from './pace.ts'
 import { isRunnable } from './ports.ts'
-import { createTokenBucket } from './token-bucket.ts'
+import { SerialActions } from './serial.ts'
+import type { SerialTurns } from './serial.ts'
+import { rateLimitOf } from './token-bucket.ts'
 import type { TokenBucket } from './token-bucket.ts'
 
 export interface LaneDeps {
   readonly store: Pick<Store, 'loadDue' | 'nextDue' | 'headSeq'>
   readonly breakers: Breakers
+  /** One for all lanes of the process. */
+  readonly turns: SerialTurns
   readonly clock: Clock
   readonly limits: Limits
   readonly logger: Logger
@@ -43,13 +48,13 @@ export interface LaneRun {
   readonly id: string
   /** Ids of deliveries that an earlier attempt may have brought to the receiver, and until when (Unix ms). */
   readonly repeats: ReadonlyMap<string, number>
+  /** What it keeps others from until `goOn`; null: nothing. */
+  readonly serialKey: string | null
 }
 
 /** Load from storage again when this share of the memory is left. */
 const REFILL_FRACTION = 0.25
 const LOAD_RETRY_MS = 1_000
-const INTERRUPTED_WAIT_MS = 100
-const INTERRUPTED_WAIT_MS_MAX = 5_000
 
 const ALONE: BatchRule = { max: 1, waitMs: 0 }
 const BLOCKED: BatchRule = { max: 1, waitMs: 0, blocked: true }
@@ -65,8 +70,7 @@ export class Lane {
   #memory: LaneMemory
   #bucket: TokenBucket | null
   #running = 0
-  /** Serial actions with a run under way. */
-  readonly #busyActions = new Set<string>()
+  readonly #serial: SerialActions
   /** Runs that ended and whose end is not on disk: what would be repeated if the process died now. */
   #unwritten = 0
   #waitsForDisk = false
@@ -82,8 +86,7 @@ export class Lane {
   #deletedMeanwhile: ((delivery: Delivery) => boolean)[] = []
   /** Something was left to storage while a load was under way: its answer may not have it. */
   #declined = false
-  #interruptions = 0
-  #quietUntilMs = 0
+  readonly #interruptions = new Interruptions()
   #stopped = false
 
   constructor(deps: LaneDeps, installation: Installation, state: InstallationState) {
@@ -96,19 +99,21 @@ export class Lane {
       paceOf: (delivery) => paceOf(this.installation, delivery),
       monotonicMs: () => deps.clock.monotonicMs(),
     })
-    this.#bucket = bucketOf(installation, deps.clock.monotonicMs())
+    this.#bucket = rateLimitOf(installation, deps.clock.monotonicMs())
+    this.#serial = new SerialActions(deps.turns, this, installation)
   }
 
   /** Another configuration or state of the same installation. What runs goes on; what waits follows the new one. */
   reconfigure(installation: Installation, state: InstallationState): void {
     if (installation.ratePerSecond !== this.installation.ratePerSecond) {
-      this.#bucket = bucketOf(installation, this.deps.clock.monotonicMs())
+      this.#bucket = rateLimitOf(installation, this.deps.clock.monotonicMs())
     }
     const standsElsewhere = installation.order !== this.installation.order || isRepaced(this.installation, installation)
     if (standsElsewhere || !isRunnable(state)) this.forgetWaiting()
     const returns = isRunnable(state) && !isRunnable(this.state)
     if (returns || installation.hash !== this.installation.hash) this.era += 1
     this.installation = installation
+    this.#serial.follow(installation)
     this.state = state
     this.#more = true
   }
@@ -168,7 +173,7 @@ export class Lane {
   ended(deliveries: readonly Delivery[]): void {
     this.#running -= 1
     const [first] = deliveries
-    if (first?.kind === 'action') this.#busyActions.delete(first.name)
+    if (first !== undefined) this.#serial.ended(first)
   }
 
   /** A run's end is on its way to disk. */
@@ -193,7 +198,7 @@ export class Lane {
 
   /** A run came through: the sandbox works. */
   calm(): void {
-    this.#interruptions = 0
+    this.#interruptions.over()
   }
 
   /** Its end is on disk, or it is not this lane's any more. */
@@ -212,9 +217,7 @@ export class Lane {
   /** It was interrupted through no fault of its own: it is next again, after a moment that grows while that goes on. */
   again(delivery: Delivery, nowMs: number): void {
     this.#memory.addFirst(delivery)
-    if (nowMs < this.#quietUntilMs) return
-    this.#interruptions += 1
-    this.#quietUntilMs = nowMs + Math.min(INTERRUPTED_WAIT_MS * 2 ** (this.#interruptions - 1), INTERRUPTED_WAIT_MS_MAX)
+    this.#interruptions.noted(nowMs)
   }
 
   /** Remembers where a kind of delivery goes, so that a closed door is known before the run. */
@@ -247,6 +250,12 @@ export class Lane {
   /** True when storage holds due ones beyond those in memory. */
   overflowing(): boolean {
     return this.#more
+  }
+
+  /** A run is over, and judged: others that it kept waiting come first. */
+  goOn({ serialKey }: Pick<LaneRun, 'serialKey'>): void {
+    if (serialKey !== null) this.deps.turns.end(serialKey)
+    this.turn()
   }
 
   /** Starts what may start now and loads what is missing. Cheap when there is nothing to do. */
@@ -286,7 +295,7 @@ export class Lane {
       // However slow the disk is: a crash repeats no more than may run at a time.
       this.#waitsForDisk = this.#unwritten > 0 && this.#running + this.#unwritten >= concurrency
       if (this.#waitsForDisk) return
-      if (nowMs < this.#quietUntilMs) return this.deps.wakeAt(this.#quietUntilMs)
+      if (nowMs < this.#interruptions.quietUntilMs) return this.deps.wakeAt(this.#interruptions.quietUntilMs)
       const waitMs = this.#bucket?.waitMs(this.deps.clock.monotonicMs()) ?? 0
       if (waitMs > 0) return this.deps.wakeAt(nowMs + waitMs)
       const now = { nowMs, monoMs: this.deps.clock.monotonicMs() }
@@ -310,13 +319,13 @@ export class Lane {
     }
     this.#bucket?.take(this.deps.clock.monotonicMs())
     this.#running += 1
-    if (first?.kind === 'action' && this.#actionOf(first)?.serial === true) this.#busyActions.add(first.name)
-    this.deps.start(this, deliveries, { id: runId, repeats: this.earlier.repeatsIn(deliveries) })
+    const serialKey = first === undefined ? null : this.#serial.begin(first)
+    this.deps.start(this, deliveries, { id: runId, repeats: this.earlier.repeatsIn(deliveries), serialKey })
   }
 
   #batchOf(delivery: Delivery): BatchRule {
-    const batch = delivery.kind === 'action' ? this.#actionOf(delivery)?.batch : undefined
-    if (delivery.kind === 'action' && this.#busyActions.has(delivery.name)) return BLOCKED
+    const batch = actionOf(this.installation, delivery)?.batch
+    if (!this.#serial.mayBegin(delivery)) return BLOCKED
     // What failed in company goes alone, so that one bad item does not take the others with it.
     if (batch === undefined || delivery.errorCode?.startsWith('plugin_') === true) return ALONE
     return this.#loading || (this.#more && this.#isLow()) ? { ...batch, awaited: true } : batch
@@ -324,11 +333,6 @@ export class Lane {
 
   #isLow(): boolean {
     return this.#memory.size() <= this.deps.limits.laneMemoryDeliveriesMax * REFILL_FRACTION
-  }
-
-  #actionOf({ name }: Delivery) {
-    const { actions } = this.installation.plugin.manifest
-    return Object.hasOwn(actions, name) ? actions[name] : undefined
   }
 
   async #load(): Promise<void> {
@@ -394,6 +398,3 @@ export class Lane {
     for (const row of rows) if (!this.#leftMeanwhile.has(row.id) && !isDeleted(row)) this.#memory.add(row, how)
   }
 }
-
-const bucketOf = ({ ratePerSecond }: Installation, nowMs: number): TokenBucket | null =>
-  ratePerSecond === null ? null : createTokenBucket(ratePerSecond, nowMs)

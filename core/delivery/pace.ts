@@ -10,11 +10,15 @@ export interface Pace {
 
 type Paced = Pick<Installation, 'plugin' | 'config'>
 
-/** The pace of one of its actions; null: it has none. */
-export function paceOf({ plugin, config }: Paced, { kind, name }: Pick<Delivery, 'kind' | 'name'>): Pace | null {
-  if (kind !== 'action') return null
+/** What the manifest says of the delivery's action; undefined: it is of none. */
+export function actionOf({ plugin }: Pick<Paced, 'plugin'>, { kind, name }: Pick<Delivery, 'kind' | 'name'>) {
   const { actions } = plugin.manifest
-  const pace = Object.hasOwn(actions, name) ? actions[name]?.pace : undefined
+  return kind === 'action' && Object.hasOwn(actions, name) ? actions[name] : undefined
+}
+
+/** The pace of one of its actions; null: it has none. */
+export function paceOf({ plugin, config }: Paced, delivery: Pick<Delivery, 'kind' | 'name'>): Pace | null {
+  const pace = actionOf({ plugin }, delivery)?.pace
   if (pace === undefined) return null
   const { perS, burst } = pace
   // The manifest is refused when that setting could be anything but a number above 0.

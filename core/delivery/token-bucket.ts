@@ -9,6 +9,12 @@ export interface TokenBucket {
   isFull(nowMs: number): boolean
 }
 
+/** What a lane takes its runs from; null: as many as there are. */
+export const rateLimitOf = (
+  { ratePerSecond }: { readonly ratePerSecond: number | null },
+  nowMs: number,
+): TokenBucket | null => (ratePerSecond === null ? null : createTokenBucket(ratePerSecond, nowMs))
+
 /** At most `ratePerSecond` on average, and no more than `capacity` (default: one second's worth) at once. */
 export function createTokenBucket(
   ratePerSecond: number,

@@ -115,9 +115,11 @@ export const manifestSchema = z.strictObject({
           .optional()
           .describe('Runs that share a paceBy of enqueue start no faster; others do not wait for them.'),
         serial: z
-          .boolean()
+          .union([z.boolean(), z.string().min(1)])
           .optional()
-          .describe('true: at most one run of it at a time in an installation, whatever its concurrency.'),
+          .describe(
+            'true: at most one run of it at a time in an installation, whatever its concurrency. "@config.account": also only one at a time of all installations of the plugin with the same text there (with the same first group of its pattern).',
+          ),
         data: z
           .array(z.enum(EVENT_DATA_NAMES))
           .optional()

@@ -106,7 +106,9 @@ function rules(dir: string, file: string, manifest: Manifest): string[] {
       problems.push(told(at(file, ['on', type, 'data']), message, `name the parts at actions.${enqueue}.data`))
     }
   }
-  for (const [name, { pace }] of Object.entries(manifest.actions)) {
+  for (const [name, { pace, serial }] of Object.entries(manifest.actions)) {
+    const unshared = typeof serial === 'string' ? serialProblem(serial, manifest) : null
+    if (unshared !== null) problems.push(told(at(file, ['actions', name, 'serial']), unshared))
     const wrong = typeof pace?.perS === 'string' ? paceProblem(pace.perS, manifest) : null
     if (wrong !== null) problems.push(told(at(file, ['actions', name, 'pace', 'perS']), wrong))
   }
@@ -161,6 +163,17 @@ function paceProblem(perS: string, manifest: Manifest): string | null {
   const isPositive = Number(setting('exclusiveMinimum') ?? -1) >= 0 || Number(setting('minimum') ?? 0) > 0
   if (isThere && isNumber && isPositive) return null
   return `"${perS}" must be a number above 0 that is always there; give "config.properties.${name}" a type, a minimum above 0 and a default`
+}
+
+/** What lanes compare must be there, and a text that is no secret. */
+function serialProblem(serial: string, manifest: Manifest): string | null {
+  const name = /^@config\.([A-Za-z_][\w-]*)$/.exec(serial)?.[1]
+  if (name === undefined) return `"${serial}" is no setting; write true or "@config.<setting>"`
+  const setting = (part: string): unknown => valueAt(manifest.config, ['properties', name, part])
+  const required = valueAt(manifest.config, ['required'])
+  const isThere = typeof setting('default') === 'string' || (Array.isArray(required) && required.includes(name))
+  if (isThere && setting('type') === 'string' && setting('format') !== 'secret') return null
+  return `"${serial}" must be a text that is always there and no secret; give "config.properties.${name}" the type "string", and a default or a place in "required"`
 }
 
 function settingProblem(entry: string, manifest: Manifest): string | null {

@@ -63,6 +63,14 @@ const regExp: NonNullable<NonNullable<Options['code']>['regExp']> = Object.assig
   { code: 'new RegExp' },
 )
 
+/** Of a text that the pattern matches what its first group caught there; all of the text where it catches nothing. */
+export function capturedBy(pattern: string, text: string): string {
+  const matcher = RE2JS.compile(pattern).matcher(text)
+  if (!matcher.find()) return text
+  const groups = Array.from({ length: matcher.groupCount() }, (_, n) => matcher.group(n + 1))
+  return groups.find((group) => group !== null) ?? text
+}
+
 const isDraft7 = (schema: Settings): boolean =>
   typeof schema['$schema'] === 'string' && schema['$schema'].includes('draft-07')
 

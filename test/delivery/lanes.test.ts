@@ -4,6 +4,7 @@ import { systemClock } from '../../core/clock.ts'
 import { createBreakers } from '../../core/delivery/breaker.ts'
 import { Lane } from '../../core/delivery/lane.ts'
 import type { LaneDeps } from '../../core/delivery/lane.ts'
+import { createSerialTurns } from '../../core/delivery/serial.ts'
 import { newId } from '../../core/ids.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { Delivery } from '../../core/model.ts'
@@ -28,40 +29,6 @@ test('concurrency: never more at once than the installation allows, and one when
   await world.submit(...answers(10))
   await alone.received(10)
   expect(alone.concurrencyMax).toBe(1)
-})
-
-test('serial: one run of the action at a time, other actions beside it, and batches as before', async () => {
-  let [serial, serialMax, besideMax] = [0, 0, 0]
-  const sizes: number[] = []
-  const code: DoublePlugin = {
-    on: {
-      'response.submitted': (event, ctx) => {
-        ctx.enqueue('rows', event.data ?? {})
-        ctx.enqueue('beside', event.data ?? {})
-      },
-    },
-    actions: {
-      rows: async (items) => {
-        serialMax = Math.max(serialMax, (serial += 1))
-        sizes.push(items.length)
-        await sleep(20)
-        serial -= 1
-        return { outcome: 'delivered' }
-      },
-      beside: async () => {
-        besideMax = Math.max(besideMax, serial)
-        await sleep(5)
-        return { outcome: 'delivered' }
-      },
-    },
-  }
-  const actions = { rows: { serial: true, batch: { max: 10, waitMs: 0 } }, beside: {} }
-  await using world = await openWorld({ installations: [{ id: 'sheet', code, concurrency: 8, manifest: { actions } }] })
-  await world.submit(...answers(60))
-  await world.settled()
-  expect(await world.deliveries({ state: 'delivered' })).toHaveLength(120)
-  expect([serialMax, besideMax]).toEqual([1, 1])
-  expect(Math.max(...sizes)).toBe(10)
 })
 
 test('a rate limit spreads attempts and neither loses nor repeats any', async () => {
@@ -331,6 +298,7 @@ test('while more is read from storage, what would be a smaller batch waits for i
   const deps: LaneDeps = {
     store: { loadDue: () => loads.shift() ?? Promise.resolve([]), nextDue: async () => null, headSeq: async () => 0 },
     breakers: createBreakers(LIMITS),
+    turns: createSerialTurns(),
     clock: systemClock,
     // Three are left of the first load: few enough to read on.
     limits: { ...LIMITS, laneMemoryDeliveriesMax: 13 },
@@ -373,6 +341,7 @@ test('a load that was under way when the lane was stopped starts nothing', async
       headSeq: async () => 0,
     },
     breakers: createBreakers(LIMITS),
+    turns: createSerialTurns(),
     clock: systemClock,
     limits: LIMITS,
     logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => deps.logger },

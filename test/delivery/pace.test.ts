@@ -4,6 +4,7 @@ import { createBreakers } from '../../core/delivery/breaker.ts'
 import { Lane } from '../../core/delivery/lane.ts'
 import type { LaneDeps } from '../../core/delivery/lane.ts'
 import { isAfter } from '../../core/delivery/onward.ts'
+import { createSerialTurns } from '../../core/delivery/serial.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { Delivery } from '../../core/model.ts'
 import type { Installation } from '../../core/registry/installation.ts'
@@ -52,6 +53,7 @@ function openLane(manifest: object = PACED, limits: Partial<LaneDeps['limits']> 
       headSeq: async () => 0,
     },
     breakers: createBreakers(LIMITS),
+    turns: createSerialTurns(),
     clock,
     limits: { ...LIMITS, ...limits },
     logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => deps.logger },

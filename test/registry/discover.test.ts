@@ -160,6 +160,34 @@ describe('manifests', () => {
       ],
     ],
     [
+      'a setting that installations cannot share',
+      {
+        ...HELLO,
+        permissions: {},
+        actions: {
+          unknown: { serial: 'sheet' },
+          maybe: { serial: '@config.maybe' },
+          hidden: { serial: '@config.hidden' },
+          right: { serial: '@config.right' },
+          alone: { serial: true },
+        },
+        config: {
+          type: 'object',
+          required: ['right', 'hidden'],
+          properties: {
+            maybe: { type: 'string' },
+            hidden: { type: 'string', format: 'secret' },
+            right: { type: 'string' },
+          },
+        },
+      },
+      [
+        'hello/plugin.json#/actions/unknown/serial: "sheet" is no setting; write true or "@config.<setting>"',
+        'hello/plugin.json#/actions/maybe/serial: "@config.maybe" must be a text that is always there and no secret; give "config.properties.maybe" the type "string", and a default or a place in "required"',
+        'hello/plugin.json#/actions/hidden/serial: "@config.hidden" must be a text that is always there and no secret; give "config.properties.hidden" the type "string", and a default or a place in "required"',
+      ],
+    ],
+    [
       'schedules',
       { ...HELLO, schedules: { a: { cron: '0 8 * *' }, b: { cron: '0 8 * * *', timezone: 'Mars/Olympus' } } },
       [
