@@ -19,6 +19,7 @@ import type { Reading } from './reading.ts'
 import type { LogSoFar } from './report.ts'
 import type { Run, RunInput, RunResult, Unit } from './sandbox.ts'
 import { errorOf } from './run-error.ts'
+import { traceOf } from './trace.ts'
 
 /**
  * How a lane ended. `breach`: its isolate broke a limit while it took part; `isCulprit` when nobody else can have done
@@ -75,6 +76,7 @@ interface RunState {
   httpCalls: number
   log: LogSoFar
   ending: Ending | null
+  asked: string
   /** Made when the run calls for the first time: most never do. */
   calls: Set<number> | null
   raised: Set<string> | null
@@ -117,6 +119,7 @@ export class Lane {
       httpCalls: 0,
       log: NO_LOG,
       ending: null,
+      asked: '',
       calls: null,
       raised: null,
     }))
@@ -230,7 +233,10 @@ export class Lane {
     const state = this.#current
     if (end.why === 'breach' && end.isCulprit && state !== undefined) {
       state.cpuUs += end.cpuUs ?? 0
-      this.#push(state, { error: this.#error(state, end) })
+      const isPlaced = traceOf(this.#options.unit.bundle, end.stack ?? '').place !== null
+      const isTold = end.code === 'plugin_cpu' && !isPlaced && state.asked !== ''
+      const words = isTold ? `, after it had called ctx.${state.asked}` : ''
+      this.#push(state, { error: this.#error(state, { ...end, message: `${end.message}${words}` }) })
     }
     this.#isEnded = true
     this.#resolve(end)
@@ -297,6 +303,7 @@ export class Lane {
     const isFit = isFitArgument(args, bounds)
     pay(state, endOfReading())
     if (!isFit) return refuse('capability_input', `ctx.${name} was given something nested too deeply`)
+    state.asked = name
     void this.#serve(state, report)
   }
 

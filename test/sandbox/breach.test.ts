@@ -56,6 +56,12 @@ const IN_TIME = ['plugin_cpu']
 const CASES: readonly Case[] = [
   { name: 'an endless loop', body: `for (;;) {}`, codes: IN_TIME },
   { name: 'an endless microtask loop', body: `for (;;) await null`, codes: IN_TIME },
+  {
+    name: 'an endless microtask loop after awaiting the hub',
+    body: `await ctx.kv.get('x'); for (;;) await null`,
+    codes: IN_TIME,
+    message: /without a pause, after it had called ctx\.kv\.get/,
+  },
   { name: 'catastrophic backtracking', body: `/^(a+)+$/.test('a'.repeat(64) + 'b')`, codes: IN_TIME },
   { name: 'a loop after awaiting the hub', body: `await ctx.kv.get('x'); for (;;) {}`, codes: IN_TIME },
   { name: 'a loop in a timer', body: `await new Promise((r) => setTimeout(() => { for (;;) {} }, 5))`, codes: IN_TIME },
