@@ -10,6 +10,7 @@ import type { Store } from '../storage/store.ts'
 import { argumentReader, type Args } from './arguments.ts'
 import { emailBytes, emailOf, type OutgoingEmail } from './email-message.ts'
 import { cut } from './exchange-record.ts'
+import { NEVER_LEFT } from './http-capability.ts'
 import type { HttpTrace } from './http-capability.ts'
 import { errorClassOf } from './http-errors.ts'
 import { mailAddress, maskedAddress } from './mail-address.ts'
@@ -69,6 +70,7 @@ export async function sendEmail(args: Args, scope: EmailScope): Promise<Json> {
     checkBreaker(host, scope)
     startMs = scope.monotonicMs()
     trace.begun += 1
+    trace.writes += 1
     return Math.min(limits.emailTimeoutMs, scope.runLeftMs() ?? Infinity)
   }
   const record = (end: EmailAnswer | HubError): void => {
@@ -92,6 +94,7 @@ export async function sendEmail(args: Args, scope: EmailScope): Promise<Json> {
         ? error
         : new HubError('internal', 'The e-mail failed inside the hub.', { cause: error })
     record(failure)
+    if (startMs !== null && NEVER_LEFT.has(errorClassOf(failure.code))) trace.writes -= 1
     throw counted(failure, trace)
   }
 }

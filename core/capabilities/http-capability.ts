@@ -4,6 +4,7 @@ import { HubError } from '../errors.ts'
 import type { Exchange } from '../model.ts'
 import { recordExchange, type ExchangeEnd, type SeenResponse } from './exchange-record.ts'
 import type { HttpAllowance } from './grants.ts'
+import { errorClassOf } from './http-errors.ts'
 import { parseHttpUrl, type GuardedHttp } from './guarded-http.ts'
 import { bodyOf, headersOf, methodOf, type RequestBody } from './http-request.ts'
 import { MASKED, type Mask } from './mask.ts'
@@ -23,7 +24,7 @@ export interface HttpCapabilityDeps {
   readonly headerBytesMax: number
 }
 
-/** What a run leaves behind: every exchange and with whom, the host asked last, and how many requests were begun. */
+/** What a run leaves behind: every exchange and with whom, the host asked last, how many requests were begun, and how many may have changed something. */
 export interface HttpTrace {
   readonly exchanges: Exchange[]
   /** Of each exchange, in the same order. What an exchange shows of its URL may be masked. */
@@ -31,6 +32,8 @@ export interface HttpTrace {
   lastHost: string | null
   /** Those under way have no exchange yet. */
   begun: number
+  /** Of those: e-mails, and requests that may change something at the receiver; less those that never had one. */
+  writes: number
 }
 
 export interface HttpCall {
@@ -40,7 +43,15 @@ export interface HttpCall {
   readonly trace: HttpTrace
   /** Of a receiver that shares its host with others and is no concern of theirs: it has a breaker of its own. */
   readonly circuit?: string
+  /** Whatever its method is, it changes nothing that a repeat could double: a token is asked for. */
+  readonly isHarmless?: boolean
 }
+
+/** They only read (RFC 9110 section 9.2.1). */
+const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+
+/** Ends of an exchange that never had a receiver; every other may have had one. */
+export const NEVER_LEFT: ReadonlySet<string | null> = new Set(['dns', 'connect', 'refused_by_guard'])
 
 /** Sends one request for a plugin and answers `{status, headers, body, truncated}`. Throws HubError. */
 export function callHttp(deps: HttpCapabilityDeps, call: HttpCall): Promise<Json> {
@@ -79,7 +90,9 @@ export async function exchange(deps: HttpCapabilityDeps, call: ExchangeCall): Pr
     trace.hosts.push(host)
     trace.exchanges.push(recordExchange({ sent, end, durationMs, mask: deps.mask, bytesMax: deps.recordedBytesMax }))
   }
+  const writes = call.isHarmless === true || SAFE_METHODS.has(method) ? 0 : 1
   trace.begun += 1
+  trace.writes += writes
   try {
     const response = await deps.http.request({
       method,
@@ -94,6 +107,7 @@ export async function exchange(deps: HttpCapabilityDeps, call: ExchangeCall): Pr
   } catch (error) {
     const failure = maskedError(error, deps.mask)
     record({ kind: 'failed', code: failure.code })
+    if (NEVER_LEFT.has(errorClassOf(failure.code))) trace.writes -= writes
     throw failure
   }
 }

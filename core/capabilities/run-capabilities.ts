@@ -45,7 +45,7 @@ import { httpAllowance } from './grants.ts'
 import type { GuardedHttp } from './guarded-http.ts'
 import { getHook, hookIn, hookTarget, listHooks, noteHook, removeHook } from './hooks-capability.ts'
 import type { HooksScope } from './hooks-capability.ts'
-import { callHttp, type HttpCall, type HttpCapabilityDeps, type HttpTrace } from './http-capability.ts'
+import { callHttp, NEVER_LEFT, type HttpCall, type HttpCapabilityDeps, type HttpTrace } from './http-capability.ts'
 import type { MailServer } from './mail-server.ts'
 import { ensureForm, getForm, submitAnswers } from './inlet.ts'
 import { createMask, type Mask } from './mask.ts'
@@ -90,6 +90,8 @@ export interface OpenRun {
   lastHost(): string | null
   /** True when a request, or an e-mail, of the run may have reached its receiver, answered or not. */
   mayHaveLeft(): boolean
+  /** True when one of those may have changed something there: an e-mail, or a request that does more than read. */
+  mayHaveWritten(): boolean
   /** Takes the installation's secrets out of a text: for log lines and messages of the run. */
   readonly mask: Mask
 }
@@ -152,7 +154,7 @@ interface RunScope {
 }
 
 function openRun(opened: Omit<RunScope, 'countHttp'>): OpenRun {
-  const trace: HttpTrace = { exchanges: [], hosts: [], lastHost: null, begun: 0 }
+  const trace: HttpTrace = { exchanges: [], hosts: [], lastHost: null, begun: 0, writes: 0 }
   const { hostOpsMax, httpCallsMax } = opened.installation.limits
   const emailsMax = opened.deps.limits.pluginEmailsMax
   let ops = 0
@@ -167,6 +169,7 @@ function openRun(opened: Omit<RunScope, 'countHttp'>): OpenRun {
     hosts: trace.hosts,
     lastHost: () => trace.lastHost,
     mayHaveLeft: () => mayHaveLeft(trace),
+    mayHaveWritten: () => trace.writes > 0,
     mask: scope.prepared.mask,
     handler: async (name, args) => {
       if (!Object.hasOwn(CAPABILITIES, name))
@@ -180,9 +183,6 @@ function openRun(opened: Omit<RunScope, 'countHttp'>): OpenRun {
     },
   }
 }
-
-/** Ends of an exchange that never had a receiver; every other may have had one. */
-const NEVER_LEFT: ReadonlySet<string | null> = new Set(['dns', 'connect', 'refused_by_guard'])
 
 const mayHaveLeft = ({ exchanges, begun }: HttpTrace): boolean =>
   begun > exchanges.filter(({ error }) => NEVER_LEFT.has(error)).length

@@ -65,6 +65,7 @@ async function ask(deps: TokenDeps, { url, headers, form, expiresInS }: Asked): 
     {
       request: { method: 'POST', url, headers: withAccept(headers) },
       body,
+      isHarmless: true,
       timeoutMs,
       trace,
       see: (response, host) => {

@@ -196,8 +196,9 @@ export interface ActionItem {
     /** From 1; attempts that ended. One that was cut short by the end of the hub is not counted. */
     readonly attempt: number
     /**
-     * True when an earlier attempt may have reached the receiver, counted or not: it got an answer or none, or the hub died
-     * or the installation moved to another process while it may have been under way. False only when nothing was sent before.
+     * True when an earlier attempt may have changed something at the receiver, counted or not: it sent an e-mail or a request
+     * other than GET and HEAD, whatever the answer, or the hub died or the installation moved to another process while it may
+     * have been under way. False only when nothing such was sent before.
      */
     readonly repeat: boolean
     /**

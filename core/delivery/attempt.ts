@@ -38,7 +38,7 @@ export interface AttemptEnd {
   readonly hosts: readonly string[]
   /** The last one a request was meant for, if only to be held back by its breaker. */
   readonly host: string | null
-  /** Something of it may have reached the receiver. */
+  /** Something that it sent may have changed something at the receiver. */
   readonly left: boolean
   /** Takes the installation's secrets out of what is written down. */
   readonly mask: (text: string) => string
@@ -93,7 +93,7 @@ async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> 
     exchanges: opened?.exchanges ?? [],
     hosts: opened?.hosts ?? [],
     host: opened?.lastHost() ?? null,
-    left: opened?.mayHaveLeft() ?? false,
+    left: opened?.mayHaveWritten() ?? false,
     mask: opened?.mask ?? ((text) => text),
     result,
     erased: ready.erased,

@@ -110,7 +110,8 @@ export function createEarlierAttempts(nowMs: () => number, overlapMs = 0): Earli
       // What was taken needs no time: whoever looks for it finds it.
       if (state === 'delivered') leftMs.delete(id)
       else if (left) noteLeft(id, atMs)
-      if (!over && !left && !mayRepeat(delivery)) return remember(id, attempts + 1)
+      // A dead one may be replayed.
+      if (state !== 'delivered' && !left && !mayRepeat(delivery)) return remember(id, attempts + 1)
       clean.delete(id)
       if (over) doubtful.delete(id)
     },

@@ -25,6 +25,8 @@ export interface OpenedRun {
   lastHost(): string | null
   /** True when something of it may have reached a receiver, answered or not. */
   mayHaveLeft(): boolean
+  /** True when one of those may have changed something there: more than a read, or a token asked for. */
+  mayHaveWritten(): boolean
   /** Takes the installation's secrets out of a text. */
   readonly mask: (text: string) => string
 }

@@ -35,6 +35,23 @@ function teller(told: Told[], url: () => string, hosts: readonly string[]): Doub
   }
 }
 
+/** Whatever ended. Answers what was replayed, once that is over as well. */
+async function replayAll(world: Awaited<ReturnType<typeof openWorld>>) {
+  const deps = {
+    store: world.store,
+    limits: world.limits,
+    clock: systemClock,
+    push: world.engine.push.bind(world.engine),
+  }
+  const replayed = await replayDeliveries(deps, {
+    workspace: 'default',
+    since: '2000-01-01T00:00:00.000Z',
+    states: ['dead', 'delivered'],
+  })
+  await world.settled()
+  return replayed
+}
+
 const host = (url: string): string => new URL(url).host
 /** Nobody listens there. */
 const CLOSED = 'http://127.0.0.1:9'
@@ -55,6 +72,31 @@ test('an answer makes a repeat, a connection that was refused does not', async (
   const reached = told.length - 1
   expect(told.map(({ repeat }) => repeat)).toEqual(told.map((_, index) => index === reached))
   expect(told.map(({ attempt }) => attempt)).toEqual(told.map((_, index) => index + 1))
+})
+
+test('what only read is none, not even when the delivery died and is replayed', async () => {
+  await using receiver = await startReceiver()
+  const told: Told[] = []
+  const methods = ['GET', 'GET', 'POST', 'POST']
+  const code: DoublePlugin = {
+    ...teller(told, () => receiver.url, [host(receiver.url)]),
+    actions: {
+      tell: async ([item], ctx) => {
+        const { attempt, repeat } = item!.delivery
+        told.push({ n: 0, attempt, repeat })
+        const method = methods[told.length - 1] as string
+        await ctx.http({ method, url: receiver.url })
+        if (told.length === 1) return { outcome: 'retry', reason: 'not yet' }
+        return told.length === 2 ? { outcome: 'dead', code: 'missing', message: 'not there' } : { outcome: 'delivered' }
+      },
+    },
+  }
+  await using world = await openWorld({ installations: [{ id: 'crm', code, retry: { delaysMs: [10, 10] } }] })
+  await world.submit({ n: 0 })
+  await world.settled()
+  await replayAll(world)
+  await replayAll(world)
+  expect(told.map(({ repeat }) => repeat)).toEqual([false, false, false, true])
 })
 
 test('a run that was cut short after its request left is a repeat; one cut short before is not', async () => {
@@ -147,16 +189,7 @@ test('replay: what was delivered is a repeat', async () => {
   await using world = await openWorld({ installations: [{ id: 'crm', code }] })
   await world.submit({ n: 0 })
   await world.settled()
-  const deps = {
-    store: world.store,
-    limits: world.limits,
-    clock: systemClock,
-    push: world.engine.push.bind(world.engine),
-  }
-  expect(
-    await replayDeliveries(deps, { workspace: 'default', since: '2000-01-01T00:00:00.000Z', states: ['delivered'] }),
-  ).toEqual({ replayed: 1, next: null })
-  await world.settled()
+  expect(await replayAll(world)).toEqual({ replayed: 1, next: null })
   expect(told.map(({ attempt, repeat }) => [attempt, repeat])).toEqual([
     [1, false],
     [2, true],

@@ -43,6 +43,7 @@ test('what a check says of settings that were changed meanwhile is not kept', as
         hosts: [],
         lastHost: () => null,
         mayHaveLeft: () => false,
+        mayHaveWritten: () => false,
         mask: (text) => text,
       }),
     },
