@@ -1,5 +1,5 @@
 /** Ids: a type prefix and a UUIDv7 (RFC 9562 section 5.7) in its canonical text, so that they sort by creation time. */
-import { randomFillSync } from 'node:crypto'
+import { createHash, randomFillSync } from 'node:crypto'
 
 /** What each prefix names. */
 export const ID_PREFIXES = {
@@ -39,6 +39,13 @@ export function newId(kind: IdKind, nowMs: number = Date.now()): string {
   const counter = (sequence + 0x1000).toString(16).slice(1)
   const variant = VARIANTS[Number.parseInt(poolText[at] as string, 16) & 3] as string
   return `${ID_PREFIXES[kind]}_${lastTime}${counter}-${variant}${poolText.slice(at + 1, at + 4)}-${poolText.slice(at + 4, at + ID_HEX_CHARS)}`
+}
+
+/** The one id of what has this name at this time (Unix ms), whoever makes it and however often: to write something once. */
+export function namedId(kind: IdKind, atMs: number, name: string): string {
+  const hash = createHash('sha256').update(name).digest('hex')
+  const variant = VARIANTS[Number.parseInt(hash[0] as string, 16) & 3] as string
+  return `${ID_PREFIXES[kind]}_${timeText(atMs)}${hash.slice(1, 4)}-${variant}${hash.slice(4, 7)}-${hash.slice(7, 19)}`
 }
 
 /** What every id of this kind made at or after a time is greater than or equal to, and every older one is less than. Unix ms. */

@@ -50,7 +50,7 @@ import { createForwarding } from './pump/forwarding.ts'
 import { createPump } from './pump/pump.ts'
 import { createRecentEvents } from './pump/recent-events.ts'
 import { createEmbeddedQueue } from './queue/embedded/queue.ts'
-import { openApprovalAlerts } from './registry/approval-alerts.ts'
+import { openAlerts } from './registry/alerts.ts'
 import { openApprovals } from './registry/approval.ts'
 import { hookCarriers } from './registry/hook-carrier.ts'
 import { openHooks } from './registry/hooks.ts'
@@ -152,19 +152,19 @@ async function start(
   }
   const rooms = openRooms(ground, first, authoring)
   const { roster, pump, engine, queue } = rooms
-  const approvals = openApprovalAlerts({ ...ground, fleet })
+  const alerts = openAlerts({ ...ground, fleet })
   const reloader = openReloader({
     ...ground,
     file: source.file,
     dataDir,
     authoring,
+    alerts,
     initial: first,
     load: (previous) => source.load(previous, clock.nowMs()),
     apply: rooms.apply,
     // Not before: a configuration that was not put to work opens no network.
     applied: (assembly: Assembly) => {
       putToWork(rooms, door, assembly)
-      approvals.applied(assembly)
       authoring?.applied(assembly)
     },
   })
@@ -181,12 +181,12 @@ async function start(
   const serving = await serveHttp({ ...door, host: settings.host, port: settings.port, limits, logger })
   closers.defer(() => serving.close(limits.drainGraceMs))
   await ground.log.start()
-  await fleet.start(fleetDuties({ ...ground, ...rooms, fleet, approvals, keys: door.keys }), {
+  await fleet.start(fleetDuties({ ...ground, ...rooms, fleet, alerts, keys: door.keys }), {
     url: serving.boundUrl,
     key: door.doorKey,
   })
   await reloader.watch()
-  approvals.applied(first)
+  alerts.applied(first)
   authoring?.applied(first)
   closers.defer(() => reloader.close())
   settleIn({ ...ground, ...door, fleet, settings, health, url: serving.url, key: door.operatorKey })

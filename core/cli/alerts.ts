@@ -31,9 +31,10 @@ export const list: Run = async (call) => {
 
 function show({ terminal }: Call, items: readonly AlertRow[]): void {
   for (const { at, data } of items) {
-    const { kind, installation, reason, todo } = data
-    const whose = installation === null || installation === undefined ? '' : ` ${installation}`
-    terminal.line(`${at}  `, terminal.paint('yellow', kind), oneLine(`${whose}${reason ? `: ${reason}` : ''}`))
+    const { kind, installation, plugin, host, reason, todo } = data
+    const whose = [installation ?? plugin, host].filter((name) => typeof name === 'string').join(', ')
+    const about = whose === '' ? '' : ` ${whose}`
+    terminal.line(`${at}  `, terminal.paint('yellow', kind), oneLine(`${about}${reason ? `: ${reason}` : ''}`))
     if (todo) terminal.line(oneLine(`    → ${todo}`))
   }
 }

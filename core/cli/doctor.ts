@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { formatProblem } from '../config/format-problems.ts'
 import type { Finding as Seen } from '../finding.ts'
 import { discardLeft } from '../registry/gone.ts'
+import { wordsOf } from '../registry/pinning.ts'
 import type { SchemaStatus } from '../storage/operations.ts'
 import type { Call, Run } from './call.ts'
 import { settingsOf } from './call.ts'
@@ -155,14 +156,10 @@ async function checkConfig(call: Call): Promise<Finding[]> {
     findings.push(bad(`installation ${id}`, `${state}: ${reason}`, 'manifold config check tells the place'))
   for (const { id, problems } of result.brokenPlugins)
     findings.push(warn(`plugin ${id}`, problems.join('; '), 'manifold plugin test <its folder>'))
-  for (const { id, version, diff } of result.pending)
-    findings.push(
-      warn(
-        `plugin ${id}`,
-        `version ${version} waits for approval: ${diff.replaceAll('\n', ', ')}`,
-        `manifold plugin approve ${id}`,
-      ),
-    )
+  for (const waits of result.pending) {
+    const { reason, todo } = wordsOf(waits)
+    findings.push(warn(`plugin ${waits.id}`, reason, todo))
+  }
   const { file, forms } = result.config
   return [
     ok(

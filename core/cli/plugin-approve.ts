@@ -10,9 +10,8 @@ import { sourcesJson, tellSources } from './source-changes.ts'
 
 export const run: Run = async (call) => {
   const [id = ''] = call.args
-  const { plugins, broken } = await look(call)
   const { dataDir } = settingsOf(call)
-  const plugin = find(id, plugins, broken)
+  const plugin = find(id, await look(call))
   const { version } = plugin.manifest
   const plan = await planApproval(dataDir, plugin)
   const { terminal, options } = call

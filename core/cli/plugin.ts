@@ -6,7 +6,7 @@ import type { Assembly } from '../registry/assemble.ts'
 import type { DiscoveredPlugin } from '../registry/discover.ts'
 import { discoverPlugins, rootsOf } from '../registry/discover.ts'
 import { grantsOf } from '../registry/grants.ts'
-import { shortHash } from '../registry/pinning.ts'
+import { shortHash, wordsOf } from '../registry/pinning.ts'
 import { readManifest } from '../registry/read-manifest.ts'
 import type { BrokenPlugin } from '../registry/installation.ts'
 import type { Call, Run } from './call.ts'
@@ -54,6 +54,18 @@ export const list: Run = async (call) => {
         problems: waits ? waits.diff.split('\n') : [],
       }
     }),
+    ...gonePlugins(assembly).map(({ waits, plugin: { manifest, origin, dir, bundle } }) => ({
+      id: manifest.id,
+      name: manifest.name,
+      version: manifest.version,
+      origin,
+      state: 'gone',
+      description: manifest.description ?? null,
+      used_by: users(manifest.id),
+      dir,
+      code: bundle.hash,
+      problems: Object.values(wordsOf(waits)),
+    })),
     ...broken.map(({ id, dir, problems }) => ({
       id,
       name: id,
@@ -85,8 +97,9 @@ export const list: Run = async (call) => {
 
 export const info: Run = async (call) => {
   const [id = ''] = call.args
-  const { plugins, broken, assembly } = await look(call)
-  const plugin = isFolder(id) ? await readFolder(id) : find(id, plugins, broken)
+  const seen = await look(call)
+  const { plugins, assembly } = seen
+  const plugin = isFolder(id) ? await readFolder(id) : find(id, seen)
   const { manifest } = plugin
   const isUsed = plugins.some(({ dir }) => dir === plugin.dir)
   const pending = assembly?.pending.find((item) => item.id === manifest.id && isUsed) ?? null
@@ -130,6 +143,14 @@ export const info: Run = async (call) => {
   )
 }
 
+/** Those whose folder is not there any more and whose granted code runs on. */
+function gonePlugins(assembly: Assembly | null) {
+  return (assembly?.pending ?? []).flatMap((waits) => {
+    const plugin = waits.isGone ? assembly?.loaded.get(waits.id) : undefined
+    return plugin === undefined ? [] : [{ waits, plugin }]
+  })
+}
+
 /** Ids have neither dots nor slashes. */
 const isFolder = (name: string): boolean => /[./\\]/.test(name)
 
@@ -144,15 +165,16 @@ async function readFolder(folder: string): Promise<DiscoveredPlugin> {
 }
 
 /** The plugin of that id, or what there is instead. */
-export function find(
-  id: string,
-  plugins: readonly DiscoveredPlugin[],
-  broken: readonly BrokenPlugin[],
-): DiscoveredPlugin {
+export function find(id: string, { plugins, broken, assembly }: Seen): DiscoveredPlugin {
   const plugin = plugins.find(({ manifest }) => manifest.id === id)
   if (plugin) return plugin
   const problems = broken.filter((item) => item.id === id).flatMap((item) => item.problems)
   if (problems.length > 0) throw new CliError('failed', problems.join('\n'))
+  const gone = assembly?.pending.find((waits) => waits.isGone && waits.id === id)
+  if (gone !== undefined) {
+    const { reason, todo } = wordsOf(gone)
+    throw new CliError('failed', `There is nothing to look at or to approve: ${reason}.`, todo)
+  }
   throw new CliError(
     'failed',
     `There is no plugin "${id}".`,

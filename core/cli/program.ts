@@ -118,7 +118,13 @@ function addVerb(parent: Command, verb: Verb): void {
     const option = new Option(row.flags, row.help).makeOptionMandatory(row.required ?? false)
     command.addOption(row.fallback === undefined ? option : option.default(row.fallback))
   }
+  // A file that is named where none is taken is meant as the configuration.
+  const takesFile = verb.settings?.includes('configFile') === true && command.registeredArguments.length === 0
+  command.allowExcessArguments(takesFile)
   command.action(async (...params: unknown[]) => {
+    const [file] = command.args
+    if (takesFile && file !== undefined)
+      throw new CliError('usage', `"${command.name()}" takes no argument.`, `name the file with: --config ${file}`)
     const words = params.slice(0, -2).flat()
     const given = command.opts<Options>()
     // Settings go by their own names: `--data` is `dataDir`.

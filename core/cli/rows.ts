@@ -106,7 +106,10 @@ export const pluginList = z.looseObject({
     z.looseObject({
       id: z.string(),
       version: text,
-      needs_approval: z.looseObject({ running: text, diff: z.array(z.string()) }).nullable(),
+      // A hub from before does not say whether it is gone.
+      needs_approval: z
+        .looseObject({ running: text, gone: z.boolean().default(false), diff: z.array(z.string()) })
+        .nullable(),
     }),
   ),
 })
@@ -344,6 +347,8 @@ const alertRow = z.looseObject({
   data: z.looseObject({
     kind: z.string(),
     installation: text.optional(),
+    plugin: text.optional(),
+    host: text.optional(),
     reason: text.optional(),
     todo: text.optional(),
   }),

@@ -2,6 +2,7 @@
 import type { Run } from './call.ts'
 import { formatProblem } from '../config/format-problems.ts'
 import { discardLeft } from '../registry/gone.ts'
+import { wordsOf } from '../registry/pinning.ts'
 import { count } from './count.ts'
 import { connect } from './hub-client.ts'
 import { installationTable, leftOf, troubles } from './installations.ts'
@@ -29,7 +30,7 @@ export const run: Run = async (call) => {
     hub.request('GET', '/api/v2/quarantine?limit=1', { as: quarantinePage }),
   ])
   const approvals = plugins.items.flatMap(({ id, version, needs_approval: waits }) =>
-    waits === null ? [] : [{ id, version, running: waits.running, diff: waits.diff }],
+    waits === null ? [] : [{ id, version, running: waits.running, gone: waits.gone, diff: waits.diff }],
   )
   const { terminal } = call
   if (call.options['json']) {
@@ -64,11 +65,13 @@ export const run: Run = async (call) => {
     )
   for (const problem of config.problems) terminal.line(terminal.paint('red', `  ${placed(problem)}`))
   for (const warning of config.warnings) terminal.line(terminal.paint('yellow', `  warning: ${placed(warning)}`))
-  for (const { id, version, running, diff } of approvals) {
+  for (const { id, version, running, gone, diff } of approvals) {
+    const waits = { id, version: version ?? '', running, isGone: gone, diff: diff.join('\n') }
     const meanwhile = running === null ? 'its installations stand still' : `${running} as it was granted runs on`
-    terminal.line(terminal.paint('yellow', `${id} ${version ?? ''} waits for approval, ${meanwhile}:`))
-    for (const line of diff) terminal.line(`  ${line}`)
-    terminal.line(`  → manifold plugin approve ${id}`)
+    const { reason, todo } = wordsOf(waits)
+    terminal.line(terminal.paint('yellow', gone ? reason : `${id} ${version ?? ''} waits for approval, ${meanwhile}:`))
+    if (!gone) for (const line of diff) terminal.line(`  ${line}`)
+    terminal.line(`  → ${gone ? todo : `manifold plugin approve ${id}`}`)
   }
   terminal.line('')
   installationTable(terminal, installations.items)

@@ -36,11 +36,29 @@ const LAYOUT: ReadonlySet<string> = new Set([
 export function explainYaml(text: string, complaints: readonly Complaint[]): readonly YamlMistake[] {
   const slip = complaints.findIndex(isLayout)
   const lines = linesOf(text)
+  const variable = complaints.find(({ offset }) => text.slice(offset - 1, offset + 1) === '${')
   return complaints.flatMap((complaint, index) => {
+    if (complaint === variable) return [unquoted(text, complaint)]
+    // What the parser makes of the rest of that line.
+    if (variable !== undefined && isBehind(text, variable, complaint)) return []
     if (complaint.code === 'DUPLICATE_KEY') return [duplicate(complaint, lines)]
     if (!isLayout(complaint)) return [plain(complaint)]
     return index === slip ? [layoutSlip(complaint, lines) ?? plain(complaint)] : []
   })
+}
+
+const isBehind = (text: string, { offset }: Complaint, other: Complaint): boolean =>
+  other.offset > offset && !text.slice(offset, other.offset).includes('\n')
+
+/** Between `{ }` or `[ ]` the braces of a variable are YAML's own. */
+function unquoted(text: string, { offset }: Complaint): YamlMistake {
+  const before = /[^\s,:[\]{}]*(?::\/\/[^\s,[\]{}]*)?\$$/.exec(text.slice(0, offset))?.[0] ?? '$'
+  const variable = /^\{[^}\n]*\}[^\s,[\]{}]*/.exec(text.slice(offset))?.[0] ?? '{VAR}'
+  return {
+    offset: offset - before.length,
+    message: 'a variable between { } or [ ] is read as part of those',
+    hint: `put it in quotes: "${before}${variable}"`,
+  }
 }
 
 /** Brackets and quotes that are not closed are noticed anywhere behind them. */

@@ -36,9 +36,21 @@ export async function tellOfBreaker(deps: BreakerNewsDeps, installation: Install
   log(deps, installation, news)
   const data =
     change.kind === 'opened'
-      ? { kind: 'breaker_open', failures: change.failures, next_probe_at: rfc3339(change.probeAtMs) }
-      : { kind: 'breaker_closed', open_ms: Math.round(change.openMs), replayed: change.deadIds.length }
-  const event = alertEvent({ installation: id, host: key.host, ...data }, clock.nowMs())
+      ? {
+          kind: 'breaker_open',
+          failures: change.failures,
+          next_probe_at: rfc3339(change.probeAtMs),
+          reason: `${key.host} failed ${change.failures} times in a row; deliveries wait, it is tried again by itself`,
+          todo: `why it fails: manifold status; once it works, at once: manifold installations resume ${id}`,
+        }
+      : {
+          kind: 'breaker_closed',
+          open_ms: Math.round(change.openMs),
+          replayed: change.deadIds.length,
+          reason: `${key.host} works again; what waited goes out, dead deliveries sent again: ${change.deadIds.length}`,
+        }
+  const plugin = installation.plugin.manifest.id
+  const event = alertEvent({ installation: id, plugin, host: key.host, ...data }, clock.nowMs())
   published(await store.appendEvents(workspace, [event]))
   if (change.kind === 'opened') return
   await deps.written

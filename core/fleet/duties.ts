@@ -10,7 +10,7 @@ import type { Logger } from '../observe/observe.ts'
 import type { Pump } from '../pump/pump.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { ApiKeys } from '../registry/api-keys.ts'
-import type { ApprovalAlerts } from '../registry/approval-alerts.ts'
+import type { Alerts } from '../registry/alerts.ts'
 import type { Roster } from '../registry/roster.ts'
 import type { Store } from '../storage/store.ts'
 import type { Fleet, FleetHooks, LanePace } from './fleet.ts'
@@ -25,7 +25,7 @@ export interface DutyDeps {
   readonly forms: Pick<FormCache, 'hear' | 'clear'>
   readonly formViews: Pick<FormViews, 'hear' | 'clear'>
   readonly keys: Pick<ApiKeys, 'forget'>
-  readonly approvals: Pick<ApprovalAlerts, 'moved'>
+  readonly alerts: Pick<Alerts, 'moved'>
   readonly memoryQuota: Pick<MemoryQuota, 'forget'>
   /** Follows the log. */
   readonly log: { reach(head: number): void }
@@ -52,7 +52,7 @@ export function fleetDuties(deps: DutyDeps): FleetHooks {
     memoryQuota,
     log,
     logger,
-    approvals,
+    alerts,
   } = deps
   const failed = (what: string) => (error: unknown) => logger.warn({ err: error }, what)
   const catchUp = (): void => {
@@ -84,7 +84,7 @@ export function fleetDuties(deps: DutyDeps): FleetHooks {
     changed: () => {
       memoryQuota.forget()
       catchUp()
-      approvals.moved()
+      alerts.moved()
     },
     drained: async (key) => {
       // Only when the lanes were told that they lose it does anything come to an end.

@@ -69,6 +69,7 @@ const pluginSchema = z
           .string()
           .nullable()
           .openapi({ description: 'The version that goes on meanwhile; null: none is left.' }),
+        gone: z.boolean().openapi({ description: 'Its folder is not there any more: there is nothing to approve' }),
         diff: z
           .array(z.string())
           .openapi({ description: 'A line each: `+` asked for and not granted, `-` given up, `!` other files.' }),
@@ -109,12 +110,14 @@ const waitingWire = ({
   from,
   to,
   running,
+  gone,
   diff,
   sources,
 }: NonNullable<PluginView['needsApproval']>): z.output<typeof pluginSchema>['needs_approval'] => ({
   from: { version: from.version, code: from.code, grants: [...from.grants], granted_at: from.grantedAt },
   to: { ...to, grants: [...to.grants] },
   running,
+  gone,
   diff: [...diff],
   sources: sources === null ? null : { files: [...sources.files], diff: sources.text, whole: sources.isWhole },
 })

@@ -60,7 +60,7 @@ export class Loading {
   readonly #bundles = new Map<string, Promise<Bundle>>()
   readonly #kept = new Map<string, LoadedPlugin>()
   /** What was granted, by the id of a plugin that is not on disk as one. */
-  readonly #standIns = new Map<string, { readonly plugin: LoadedPlugin; readonly why: string }>()
+  readonly #standIns = new Map<string, { readonly plugin: LoadedPlugin; readonly problems: readonly string[] }>()
   /** The lock's new lines, and those that were read in their place. */
   readonly #granted = new Map<string, { readonly before: LockEntry | undefined; readonly next: LockEntry }>()
 
@@ -88,7 +88,7 @@ export class Loading {
       const plugin = this.#found.has(id) ? null : await this.#allowed(id)
       if (plugin?.origin !== 'community') continue
       const problems = broken.filter((each) => each.id === id).flatMap((each) => each.problems)
-      this.#standIns.set(id, { plugin, why: problems.join('; ') || 'there is no such folder' })
+      this.#standIns.set(id, { plugin, problems })
     }
     return [...this.#standIns.values()].map(({ plugin }) => plugin)
   }
@@ -111,6 +111,7 @@ export class Loading {
         id,
         version: manifest.version,
         running: old?.manifest.version ?? null,
+        isGone: false,
         diff,
         sources: old === null || bundle === null ? null : changedSources(old, { manifest, bundle }),
         code: bundle?.hash ?? null,
@@ -134,10 +135,12 @@ export class Loading {
   #loadStandIn(id: string): void {
     const standIn = this.#standIns.get(id)
     if (standIn === undefined) return
-    const { version } = standIn.plugin.manifest
-    this.loaded.set(id, standIn.plugin)
-    const diff = `! plugin.json: ${standIn.why}`
-    this.pending.set(id, { id, version, running: version, diff, sources: null, code: null, hash: null })
+    const { plugin, problems } = standIn
+    const { version } = plugin.manifest
+    this.loaded.set(id, plugin)
+    const isGone = problems.length === 0
+    const diff = `! plugin.json: ${isGone ? 'there is no such folder' : problems.join('; ')}`
+    this.pending.set(id, { id, version, running: version, isGone, diff, sources: null, code: null, hash: null })
   }
 
   /** Why the files on disk wait for approval, as text for people; null when they may run. */

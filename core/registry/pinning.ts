@@ -16,6 +16,8 @@ export interface PendingApproval {
    */
   readonly version: string
   readonly running: string | null
+  /** Production: its folder is not there any more. There is nothing to approve. */
+  readonly isGone: boolean
   /** Lines such as `+ http host evil.example` and, in production, `! code: 3f2a… was granted, 90b1… is on disk`. */
   readonly diff: string
   /** What changed in the sources; null: what was granted is not kept, or what is on disk cannot be read. */
@@ -73,4 +75,21 @@ export function isBundle(value: unknown): value is Bundle {
   if (typeof bundle?.code !== 'string' || typeof bundle.sourceMap !== 'string' || typeof bundle.hash !== 'string')
     return false
   return createHash('sha256').update(bundle.code).digest('hex') === bundle.hash
+}
+
+/** What happened, and what to do about it, as everybody is told who has to know. */
+export function wordsOf({ id, version, running, isGone, diff }: Omit<PendingApproval, 'sources' | 'code' | 'hash'>): {
+  readonly reason: string
+  readonly todo: string
+} {
+  if (isGone)
+    return {
+      reason: `the folder of ${id} is gone; version ${running} runs on as it was granted`,
+      todo: `put the folder back, or take what uses ${id} out of manifold.yaml`,
+    }
+  const meanwhile = running === null ? 'its installations stand still' : `${running} as it was granted runs on`
+  return {
+    reason: `${id} ${version} on disk is not what was granted (${diff.replaceAll('\n', ', ')}); ${meanwhile}`,
+    todo: `read it, then: manifold plugin approve ${id}`,
+  }
 }

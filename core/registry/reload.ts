@@ -10,8 +10,10 @@ import { watchConfig } from '../config/watch.ts'
 import type { Watching } from '../config/watch.ts'
 import type { Limits } from '../limits.ts'
 import type { Logger, Meter } from '../observe/observe.ts'
+import type { Alerts } from './alerts.ts'
 import type { Assembly } from './assemble.ts'
 import { lockPath } from './lock.ts'
+import { wordsOf } from './pinning.ts'
 
 export interface ReloaderDeps {
   /** Null: there is none. It may be one that is still to come. */
@@ -19,6 +21,7 @@ export interface ReloaderDeps {
   readonly dataDir: string
   /** Of `manifold dev`: more folders, a shorter silence before a change counts, and other code is nothing to warn of. */
   readonly authoring?: Pick<Authoring, 'follow' | 'debounceMs'> | undefined
+  readonly alerts: Pick<Alerts, 'applied' | 'refused'>
   readonly initial: Assembly
   readonly load: (previous: Assembly) => Promise<Assembly | { readonly problems: readonly ConfigProblem[] }>
   readonly apply: (assembly: Assembly) => Promise<void>
@@ -86,6 +89,8 @@ export function openReloader(deps: ReloaderDeps): Reloader {
   const refuse = (found: readonly ConfigProblem[]): void => {
     problems = found
     meter.configReload(false)
+    // Who is writing it sees it anyway.
+    if (authoring === undefined) deps.alerts.refused(found)
     tellUncompiled(found, logger)
     const others = found.filter(({ source }) => source === undefined)
     if (others.length === 0) return
@@ -97,6 +102,7 @@ export function openReloader(deps: ReloaderDeps): Reloader {
   const apply = async (next: Assembly): Promise<void> => {
     await deps.apply(next)
     deps.applied(next)
+    deps.alerts.applied(next)
     current = next
     // Before anybody looks whether the lock has changed.
     await next.kept.recorded
@@ -189,11 +195,16 @@ function tellUncompiled(found: readonly ConfigProblem[], logger: Logger): void {
 
 /** What of the plugins on disk does not run as it is there. */
 function tellWaiting({ pending }: Assembly, logger: Logger): void {
-  for (const { id, version, running, diff } of pending)
-    logger.warn(
-      { plugin: id, version, running, asks: diff.split('\n') },
-      `a plugin is not what was granted and waits: read it and run "manifold plugin approve ${id}"`,
-    )
+  for (const waits of pending) {
+    const { id, version, running, isGone, diff } = waits
+    const { reason, todo } = wordsOf(waits)
+    if (isGone) logger.warn({ plugin: id, running, todo }, reason)
+    else
+      logger.warn(
+        { plugin: id, version, running, asks: diff.split('\n') },
+        `a plugin is not what was granted and waits: read it and run "manifold plugin approve ${id}"`,
+      )
+  }
 }
 
 /** What runs although it is not what was granted. */

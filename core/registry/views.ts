@@ -66,6 +66,8 @@ export interface NeedsApproval {
   }
   /** The version that goes on meanwhile; null: none is left. */
   readonly running: string | null
+  /** Its folder is not there any more: there is nothing to approve. */
+  readonly gone: boolean
   /** A line each: `+` asked for and not granted, `-` given up, `!` other files. */
   readonly diff: readonly string[]
   /** What changed in the sources; null: what was granted is not kept, or what is on disk cannot be read. */
@@ -144,7 +146,9 @@ export function openRegistryView(deps: ViewDeps): RegistryView {
       const usedBy = (id: string): Usage | null =>
         sumUsage(own.filter(({ plugin }) => plugin.manifest.id === id).flatMap(({ key }) => usage[key] ?? []))
       const broken = assembly.brokenPlugins.map(({ id, problems }) => ({ ...NOTHING, id, name: id, problems }))
-      const whole = assembly.plugins.map((plugin) => ({
+      const isGone = ({ manifest }: DiscoveredPlugin): boolean =>
+        assembly.pending.some((waits) => waits.isGone && waits.id === manifest.id)
+      const whole = [...assembly.plugins, ...[...assembly.loaded.values()].filter(isGone)].map((plugin) => ({
         ...pluginView(plugin, assembly),
         usage: usedBy(plugin.manifest.id),
       }))
@@ -216,6 +220,7 @@ const needsApproval = (
   from: { version: entry.version, grants: entry.grants, grantedAt: entry.grantedAt, code: entry.hash },
   to: { version: manifest.version, grants: grantsOf(manifest), code: waits.code, hash: waits.hash },
   running: waits.running,
+  gone: waits.isGone,
   diff: waits.diff.split('\n'),
   sources: waits.sources,
 })

@@ -1,4 +1,5 @@
 /** A plugin's files change under a hub in production: it tells, goes on as it was, and takes them over when somebody says yes. */
+import { rm } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { startFleet } from '../support/fleet.ts'
 import { startHub } from '../support/hub.ts'
@@ -18,6 +19,7 @@ interface PluginRow {
     readonly from: { readonly version: string; readonly code: string; readonly grants: readonly string[] }
     readonly to: { readonly version: string; readonly code: string; readonly hash: string }
     readonly running: string | null
+    readonly gone: boolean
     readonly diff: readonly string[]
     readonly sources: { readonly files: readonly object[]; readonly diff: string; readonly whole: boolean } | null
   } | null
@@ -80,6 +82,17 @@ test('changed files wait in the API, in status and in the list, until they are a
   expect(after.code).not.toBe(before.code)
   const { stdout } = await cli('status', '--json')
   expect(JSON.parse(stdout)).toMatchObject({ approvals: [], installations: [{ id: 'one', state: 'ready' }] })
+
+  await rm(temp.file('mine/hey'), { recursive: true })
+  await until('the hub to notice', read, { accept: ({ needs_approval: waits }) => waits?.gone === true })
+  const words = /the folder of hey is gone; version 1\.0\.0 runs on as it was granted/
+  expect((await cli('status')).stdout).toMatch(new RegExp(`${words.source}\n  → put the folder back, or take `))
+  const listed = await cli('plugin', 'list')
+  expect(listed.stdout).toMatch(/hey +1\.0\.0 +community +gone +one/)
+  expect(listed.stderr).toMatch(words)
+  const nothing = await cli('plugin', 'approve', 'hey')
+  expect([nothing.code, nothing.stderr]).toEqual([1, expect.stringMatching(words)])
+  expect(hub.logs.map(({ msg }) => String(msg))).toContainEqual(expect.stringMatching(words))
 })
 
 /** Posts which edition it is. */
@@ -135,7 +148,15 @@ test('over the API: a yes to what was shown and to nothing else; until then, als
   expect(await runs()).toEqual({ edition: 1 })
   await until('the alert', alerts, { accept: (list) => list.some(({ kind }) => kind === 'plugin_needs_approval') })
   expect((await alerts()).filter(({ kind }) => kind === 'plugin_needs_approval')).toEqual([
-    { kind: 'plugin_needs_approval', plugin: 'hey', version: '1.0.0', running: '1.0.0', diff: shown?.diff },
+    {
+      kind: 'plugin_needs_approval',
+      plugin: 'hey',
+      version: '1.0.0',
+      running: '1.0.0',
+      diff: shown?.diff,
+      reason: expect.stringMatching(/^hey 1\.0\.0 on disk is not what was granted \(\+ kv, .* runs on$/) as string,
+      todo: 'read it, then: manifold plugin approve hey',
+    },
   ])
 
   await hub.restart({ args: ['--production'] })
@@ -143,6 +164,11 @@ test('over the API: a yes to what was shown and to nothing else; until then, als
     hub.logs.filter(({ msg }) => String(msg).includes('is not what was granted and waits')).length,
   ).toBeGreaterThan(1)
   expect([(await read()).state, await runs()]).toEqual(['needs-approval', { edition: 1 }])
+  expect((await alerts()).filter(({ kind }) => kind === 'plugin_needs_approval')).toHaveLength(1)
+  const told = await runCli(temp.path, ['alerts', '--data', hub.dataDir])
+  expect(told.stdout).toMatch(
+    /plugin_needs_approval hey: hey 1\.0\.0 on disk .*\n +→ read it, then: manifold plugin approve hey/,
+  )
 
   // What one saw is not what is there any more.
   const [seen] = [shown?.to.hash ?? '']

@@ -148,6 +148,11 @@ describe('init and config', () => {
       set_aside: [{ id: 'a', state: 'invalid' }],
     })
     expect((await cli('config', 'check', '--config', 'nowhere.yaml')).code).toBe(78)
+    const unnamed = await cli('config', 'check', 'nowhere.yaml')
+    expect([unnamed.code, unnamed.stderr]).toEqual([
+      2,
+      expect.stringContaining('→ name the file with: --config nowhere.yaml'),
+    ])
   })
 
   it('check tells a mistake in the code of a plugin where it is, seen from this folder', async () => {

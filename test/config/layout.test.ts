@@ -68,6 +68,23 @@ const CASES: readonly [string, string, string[]][] = [
     `installations:\n  - { id: a, use: webhooks\n  - { id: b, use: webhooks }\n`,
     ['manifold.yaml:3:3 a bracket or brace that was opened before is not closed here → close it with ] or }'],
   ],
+  [
+    'a variable in a flow map',
+    'installations:\n  - { id: a, use: hello, with: { url: ${NO_SUCH}, port: 1 } }\n',
+    ['manifold.yaml:2:39 a variable between { } or [ ] is read as part of those → put it in quotes: "${NO_SUCH}"'],
+  ],
+  [
+    'a variable inside a text of a flow map',
+    'installations:\n  - { id: a, use: hello, with: { url: https://${HOST:-h}/x } }\n',
+    [
+      'manifold.yaml:2:39 a variable between { } or [ ] is read as part of those → put it in quotes: "https://${HOST:-h}/x"',
+    ],
+  ],
+  [
+    'a variable in a flow list',
+    'installations:\n  - { id: a, use: hello, when: { form: [ ${FORM} ] } }\n',
+    ['manifold.yaml:2:42 a variable between { } or [ ] is read as part of those → put it in quotes: "${FORM}"'],
+  ],
 ]
 
 test.each(CASES)('%s', async (_name, text, told) => {

@@ -258,6 +258,7 @@ const PLUGIN = {
     from: { version: '0.9.0', code: 'a'.repeat(64), grants: [], grantedAt: '2026-01-01T00:00:00.000Z' },
     to: { version: '1.0.0', code: 'b'.repeat(64), grants: ['kv'], hash: 'c'.repeat(64) },
     running: '0.9.0',
+    gone: false,
     diff: ['+ kv'],
     sources: null,
   },

@@ -59,6 +59,7 @@ it('changed code waits and the granted code runs on, at a reload and after a res
         id: 'hello',
         version: '1.0.0',
         running: '1.0.0',
+        isGone: false,
         diff: expect.stringMatching(
           new RegExp(`^! code: ${granted.slice(0, 12)} was granted, [0-9a-f]{12} is on disk$`),
         ) as string,
@@ -152,13 +153,15 @@ it.each([
     'a plugin.json that cannot be read',
     () => writePlugin(temp.file('mine'), 'hello', { manifest: '{,' }),
     /^! plugin\.json: .*is not valid JSON/,
+    false,
   ],
   [
     'no folder any more',
     () => rm(temp.file('mine/hello'), { recursive: true }),
     /^! plugin\.json: there is no such folder$/,
+    true,
   ],
-])('%s: the granted code runs on, at a reload and after a restart', async (_, spoil, told) => {
+])('%s: the granted code runs on, at a reload and after a restart', async (_, spoil, told, isGone) => {
   const before = await build()
   await spoil()
   for (const options of [{ previous: before }, {}]) {
@@ -166,7 +169,7 @@ it.each([
     expect(after.installations.map(({ hash }) => hash)).toEqual([before.installations[0]?.hash])
     expect(after.brokenInstallations).toEqual([])
     expect(after.pending).toMatchObject([
-      { id: 'hello', running: '1.0.0', diff: expect.stringMatching(told) as string },
+      { id: 'hello', running: '1.0.0', isGone, diff: expect.stringMatching(told) as string },
     ])
     expect(await approvedFiles()).toHaveLength(1)
   }

@@ -17,6 +17,7 @@ let temp: TempDir
 let reloader: Reloader
 let warned: (readonly [object, string])[] = []
 let applied = 0
+let alerts: string[] = []
 let failApply = false
 let allowed: readonly string[] = []
 const logger: Logger = {
@@ -43,6 +44,7 @@ beforeEach(async () => {
   temp = await tempDir('reloader')
   warned = []
   applied = 0
+  alerts = []
   failApply = false
   allowed = []
   await writePlugin(temp.file('mine'), 'hello')
@@ -62,6 +64,7 @@ beforeEach(async () => {
       allowed = config.network.allow
       applied += 1
     },
+    alerts: { applied: () => void alerts.push('applied'), refused: () => void alerts.push('refused') },
     clock: systemClock,
     logger,
     meter,
@@ -138,8 +141,8 @@ it('what cannot be put to work opens no network', async () => {
     everyMs: 5,
   })
   expect(problems[0]?.message).toContain('the disk is full')
-  expect([applied, allowed]).toEqual([0, []])
+  expect([applied, allowed, alerts]).toEqual([0, [], ['refused']])
   failApply = false
   await reloadWith(`network: { allow: [10.0.0.0/8] }\n${ONE}# again\n`)
-  expect(allowed).toEqual(['10.0.0.0/8'])
+  expect([allowed, alerts]).toEqual([['10.0.0.0/8'], ['refused', 'applied']])
 })
