@@ -199,7 +199,7 @@ async function checkHub(call: Call): Promise<Finding[]> {
           warn(
             'hub configuration',
             `the file on disk is not what runs${config.problems[0] ? `: ${config.problems[0].message}` : ''}`,
-            'manifold config check',
+            lacks(config.problems, call.env) ?? 'manifold config check',
           ),
         ]),
     ...items
@@ -243,6 +243,15 @@ async function checkHub(call: Call): Promise<Finding[]> {
       ),
     ...gone.map((item) => warn(`hub installation ${item.id}`, leftOf(item), discardLeft(item.id))),
   ]
+}
+
+/** A variable that this shell has and the running hub lacks: looking at the file again finds nothing wrong with it. */
+export function lacks(problems: readonly { readonly message: string }[], env: Call['env']): string | null {
+  const names = problems.flatMap(({ message }) => /^environment variable (\w+) is not set/.exec(message)?.[1] ?? [])
+  const set = names.filter((name) => env[name] !== undefined && env[name] !== '')
+  return set.length === 0
+    ? null
+    : `restart the hub: variables are read at start, and it was started without ${set.join(', ')}`
 }
 
 /** Those without a check have no line. */

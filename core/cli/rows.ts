@@ -204,6 +204,7 @@ const runRow = z.looseObject({
   duration_ms: z.number(),
   outcome: z.string(),
   error: text,
+  items: z.array(z.looseObject({ outcome: text })),
   effects: z.array(z.unknown()),
   logs: z.array(logLine),
   more: z.number(),
@@ -315,6 +316,8 @@ export const quarantinedRow = z.looseObject({
   data: z.unknown(),
   meta: z.unknown(),
 })
+
+export type QuarantinedRow = z.output<typeof quarantinedRow>
 
 export const quarantinePage = z.looseObject({ items: z.array(quarantinedRow), next_cursor: text, total: z.number() })
 

@@ -7,6 +7,7 @@ import { refuseUnknownResponse } from './known-response.ts'
 import type { RunDetail, RunRow } from './rows.ts'
 import { runDetail, runPage } from './rows.ts'
 import { oneLine } from './terminal.ts'
+import type { Painted, Terminal } from './terminal.ts'
 
 export const list: Run = async (call) => {
   const nowMs = Date.now()
@@ -38,7 +39,7 @@ function runTable({ terminal }: Call, rows: readonly RunRow[]): void {
       row.started_at,
       row.installation,
       `${row.kind} ${row.name}`,
-      terminal.paint(row.outcome === 'ok' ? 'green' : 'red', row.outcome),
+      outcomeOf(terminal, row),
       Math.round(row.duration_ms),
       row.logs.length,
       row.effects.length,
@@ -46,6 +47,13 @@ function runTable({ terminal }: Call, rows: readonly RunRow[]): void {
       row.error,
     ]),
   )
+}
+
+/** Of a transform what it came to: that it ran well says nothing of the response. */
+function outcomeOf(terminal: Terminal, { kind, outcome, items }: RunRow): Painted {
+  const verdict = (kind === 'transform' ? items[0]?.outcome : null) ?? outcome
+  const isWell = verdict === 'ok' || verdict === 'kept' || verdict === 'changed'
+  return terminal.paint(outcome === 'failed' ? 'red' : isWell ? 'green' : 'yellow', verdict)
 }
 
 export const show: Run = async (call) => {

@@ -5,7 +5,9 @@ import { textOption } from './call.ts'
 import { CliError } from './exit-codes.ts'
 import type { HubClient } from './hub-client.ts'
 import { connect } from './hub-client.ts'
-import { formFields, receipt as receiptRow } from './rows.ts'
+import { formFields, quarantinedRow, receipt as receiptRow } from './rows.ts'
+import type { QuarantinedRow } from './rows.ts'
+import { oneLine } from './terminal.ts'
 
 export const run: Run = async (call) => {
   const [form = '', ...pairs] = call.args
@@ -22,7 +24,22 @@ export const run: Run = async (call) => {
     },
   })
   if (call.options['json']) return call.terminal.json(receipt)
-  call.terminal.line(`${receipt.id} ${receipt.status}, event ${receipt.event_id}`)
+  const aside = await putAside(hub, receipt.id)
+  if (aside === null) return call.terminal.line(`${receipt.id} ${receipt.status}, event ${receipt.event_id}`)
+  const { verdict, installation, reason, message } = aside
+  const why = `${reason}${message === null ? '' : `: ${message}`}`
+  call.terminal.line(oneLine(`${receipt.id} is in quarantine: ${verdict} by ${installation} (${why})`))
+  call.terminal.say(`  → manifold quarantine show ${receipt.id}`)
+}
+
+/** Senders are not told of it; a key that may read quarantine is. Null: it is stored, or this key may not know. */
+async function putAside(hub: HubClient, id: string): Promise<QuarantinedRow | null> {
+  try {
+    return await hub.request('GET', `/api/v2/quarantine/${encodeURIComponent(id)}`, { as: quarantinedRow })
+  } catch (error) {
+    if (error instanceof CliError) return null
+    throw error
+  }
 }
 
 async function fromJson(call: Call): Promise<Record<string, unknown>> {

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { Client } from 'pg'
 import { expect, test } from 'vitest'
+import { lacks } from '../../core/cli/doctor.ts'
 import { startMailReceiver, TLS_CA_FILE } from '../support/mail-receiver.ts'
 import type { MailReceiver } from '../support/mail-receiver.ts'
 import { freshDatabase, redis } from '../support/services.ts'
@@ -86,4 +87,13 @@ test('tries the mail server without a message: greeting, TLS, login', async () =
     expect.stringMatching(/^fail: The mail server localhost cannot be reached/),
   ])
   expect(mail.mails).toEqual([])
+})
+
+test('a variable that the shell has and the running hub lacks: the hub is to be restarted', () => {
+  const problems = [{ message: 'environment variable SLACK_TOKEN is not set' }, { message: 'is not a URL' }]
+  expect(lacks(problems, { SLACK_TOKEN: 'x' })).toBe(
+    'restart the hub: variables are read at start, and it was started without SLACK_TOKEN',
+  )
+  expect(lacks(problems, { SLACK_TOKEN: '' })).toBeNull()
+  expect(lacks([{ message: 'is not a URL' }], { SLACK_TOKEN: 'x' })).toBeNull()
 })

@@ -92,6 +92,12 @@ test('one that throws is told with file and line, one that is late with its time
   expect(flagged).toMatchObject({ outcome: 'ok', items: [{ response_id: spam.body.id, outcome: 'flagged' }] })
   const cli = await runCli(hub.dataDir, ['runs', '--kind', 'transform', '--failed', '--data', hub.dataDir])
   expect(cli.stdout.split('\n').filter((line) => line.includes('transform contact'))).toHaveLength(2)
+  const ofSpam = await runCli(hub.dataDir, ['runs', '--response', String(spam.body.id), '--data', hub.dataDir])
+  expect(ofSpam.stdout).toMatch(/flags +transform contact +flagged /)
+  const answers = JSON.stringify({ email: 'a@b.example', text: 'spam' })
+  const sent = await runCli(hub.dataDir, ['send', 'contact', '--answers', answers, '--data', hub.dataDir])
+  expect(sent.stdout).toMatch(/^rsp_\S+ is in quarantine: flagged by flags \(flagged/)
+  expect(sent.stderr).toMatch(/manifold quarantine show rsp_/)
   const page = await runCli(hub.dataDir, ['runs', 'show', threw.id, '--data', hub.dataDir])
   for (const part of [
     `response ${thrown.body.id}, failed`,
