@@ -133,7 +133,7 @@ test('SQLite: the record of an older run goes with any response of it', async ()
   mkdirSync(data)
   const { db } = openWriter(databaseFile(data).path, { busyTimeoutMs: 0, walBytesMax: 0 })
   const folder = new URL('../../core/storage/sqlite/migrations/', import.meta.url)
-  const steps = stepsBefore('0011', folder)
+  const steps = stepsBefore('0012', folder)
   for (const step of steps) db.exec(readFileSync(new URL(step, folder), 'utf8'))
   db.exec(`CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
     INSERT INTO meta (name, value) VALUES ('schema_version', '${steps.length}'); ${BATCHED}`)
@@ -151,7 +151,7 @@ test('Postgres: the record of an older run goes with any response of it', async 
   await using database = await freshDatabase()
   await using dir = await tempDir('batches')
   const folder = new URL('../../core/storage/postgres/migrations/', import.meta.url)
-  for (const step of stepsBefore('0013', folder)) copyFileSync(new URL(step, folder), dir.file(step))
+  for (const step of stepsBefore('0014', folder)) copyFileSync(new URL(step, folder), dir.file(step))
   const pool = openPool({ url: database.url, connectionsMax: 1, name: 'test', logger: silent })
   try {
     await migratePostgres(pool, pathToFileURL(`${dir.path}/`))
