@@ -114,19 +114,22 @@ describe('a batch', () => {
 })
 
 describe('limits of the org', () => {
-  test('the calls of a day are used up: it stands still, nothing dies and nothing is asked, until it is resumed', async () => {
+  test('the calls of a day are used up: it asks once an hour, uses up nothing of the schedule, and goes on by itself', async () => {
     await using plugin = await open()
     fake.weather = () => 'limit'
     await plugin.emit(person(1), person(2))
     await plugin.advance('5s')
-    await plugin.advance('2d')
-    expect([plugin.state(), collections().length]).toEqual(['disabled', 1])
-    expect(plugin.reason()).toMatch(/TotalRequests Limit exceeded.*24 hours/)
-    expect((await plugin.deliveries()).map(({ state }) => state)).toEqual(['pending', 'pending'])
+    const [waiting] = await plugin.deliveries()
+    expect([waiting?.state, waiting?.errorCode]).toEqual(['retrying', 'REQUEST_LIMIT_EXCEEDED'])
+    expect(waiting?.error).toMatch(/TotalRequests Limit exceeded.*\d+ of the \d+ API calls .*24 hours/)
+    await plugin.advance('50m')
+    expect(collections().length).toBe(1)
+    // Longer than the whole schedule.
+    for (let hour = 0; hour < 12; hour += 1) await plugin.advance('65m')
+    expect(plugin.state()).toBe('ready')
+    expect((await plugin.deliveries()).map(({ state }) => state)).toEqual(['retrying', 'retrying'])
     fake.weather = () => null
-    plugin.resume()
-    await plugin.settle()
-    await plugin.advance('5s')
+    await plugin.advance('65m')
     expect((await plugin.deliveries()).map(({ state }) => state)).toEqual(['delivered', 'delivered'])
     expect(fake.org.records('Lead').length).toBe(2)
   })
@@ -138,7 +141,7 @@ describe('limits of the org', () => {
       'upsert',
       [1, 2, 3].map((n) => ({ event: person(n) })),
     )
-    expect(outcomes.map(({ outcome }) => outcome)).toEqual(['unauthorized', 'unauthorized', 'unauthorized'])
+    expect(outcomes.map(({ outcome }) => outcome)).toEqual(['retry', 'retry', 'retry'])
     expect(collections().length).toBe(1)
   })
 

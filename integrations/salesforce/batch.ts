@@ -1,7 +1,7 @@
 /** Upserts the records of a run in collections, and gives each row its own outcome, whatever happens to its neighbours. */
 import { dead, retry, unauthorized } from 'manifold/plugin'
 import type { FinalOutcome, HttpResponse, Json } from 'manifold/plugin'
-import { callOutcome, deadRow, refusedRows, rowOutcome } from './outcomes.ts'
+import { callOutcome, deadRow, isSpent, refusedRows, rowOutcome } from './outcomes.ts'
 import type { RecordRow } from './record.ts'
 import { callOrg, Refused, type Ctx } from './session.ts'
 
@@ -148,11 +148,11 @@ function openCalls(ctx: RunCtx): Calls {
 }
 
 /**
- * What an answer that stops the installation means for the rows of later calls; null: nothing. Only those in the call that
- * was answered are dead: the others were never sent, and go out once it is resumed.
+ * What an answer that stops the installation, or that says that no call is left, means for the rows of later calls; null:
+ * nothing. Only those in the call that was answered are dead: the others were never sent, and go out once it is resumed.
  */
 function forTheRest(outcome: FinalOutcome): FinalOutcome | null {
-  if (outcome.outcome === 'unauthorized') return outcome
+  if (outcome.outcome === 'unauthorized' || isSpent(outcome)) return outcome
   if (outcome.outcome !== 'dead' || outcome.disable !== true) return null
   return retry(`Not sent, since another call of the run stopped the installation: ${outcome.message}`, {
     code: LEFT_OVER_CODE,

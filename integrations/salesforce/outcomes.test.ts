@@ -7,6 +7,7 @@ import { MOVES } from './outcomes.ts'
 const ORG = 'https://example.my.salesforce.com'
 const COLLECTION = `PATCH ${ORG}/services/data/v67.0/composite/sobjects/Lead/Manifold_Event_Id__c`
 const SOON_MS = 15_000
+const HOUR_MS = 3_600_000
 
 let plugin: TestPlugin
 beforeAll(async () => {
@@ -46,13 +47,14 @@ const ROWS = {
   again: (code: string) => ({ outcome: 'dead', code, ...sayWords(code) }),
   dead: (code: string) => ({ outcome: 'dead', code, disable: false, ...sayWords(code) }),
   config: (code: string) => ({ outcome: 'dead', code: 'config_invalid', ...sayWords(code) }),
+  spent: (code: string) => ({ outcome: 'retry', code, afterMs: HOUR_MS, ...sayWords(code) }),
   refused: (code: string) => ({ outcome: 'unauthorized', ...sayWords(code) }),
 }
 
 test.each([
   ['UNABLE_TO_LOCK_ROW', 'retry'],
   ['SERVER_UNAVAILABLE', 'retry'],
-  ['REQUEST_LIMIT_EXCEEDED', 'refused'],
+  ['REQUEST_LIMIT_EXCEEDED', 'spent'],
   ['STORAGE_LIMIT_EXCEEDED', 'refused'],
   ['DUPLICATE_VALUE', 'again'],
   ['DUPLICATES_DETECTED', 'dead'],
@@ -131,12 +133,25 @@ const whole = (status: number, errorCode: string, message = 'their words'): Repl
 
 const AT_ONCE = 'ConcurrentRequests (Concurrent API Requests) Limit exceeded.'
 const CROWDED = { outcome: 'retry', code: 'REQUEST_LIMIT_EXCEEDED', message: expect.stringContaining('Concurrent') }
-const SPENT = { outcome: 'unauthorized', message: expect.stringMatching(/TotalRequests .*24 hours .*resume/) }
+const SPENT = {
+  outcome: 'retry',
+  code: 'REQUEST_LIMIT_EXCEEDED',
+  afterMs: HOUR_MS,
+  message: expect.stringMatching(/5001 of the 5000 API calls .* 24 hours are used up.* in an hour/),
+}
 const GONE = { outcome: 'dead', code: 'config_invalid', disable: true }
 
 test.each([
-  ['403 limit of a day', whole(403, 'REQUEST_LIMIT_EXCEEDED', 'TotalRequests Limit exceeded.'), SPENT],
-  ['403 limit in other words', whole(403, 'REQUEST_LIMIT_EXCEEDED'), { outcome: 'unauthorized' }],
+  [
+    '403 limit of a day',
+    {
+      status: 403,
+      json: [{ errorCode: 'REQUEST_LIMIT_EXCEEDED', message: 'their words' }],
+      headers: { 'sforce-limit-info': 'api-usage=5001/5000' },
+    },
+    SPENT,
+  ],
+  ['403 limit without its numbers', whole(403, 'REQUEST_LIMIT_EXCEEDED'), { outcome: 'retry', afterMs: HOUR_MS }],
   ['403 too many at once', whole(403, 'REQUEST_LIMIT_EXCEEDED', AT_ONCE), { ...CROWDED, afterMs: SOON_MS }],
   ['503 too many at once', whole(503, 'REQUEST_LIMIT_EXCEEDED', 'ConcurrentPerOrgLongTxn Limit exceeded.'), CROWDED],
   ['403 api off', whole(403, 'API_DISABLED_FOR_ORG'), { outcome: 'unauthorized' }],

@@ -15,9 +15,10 @@ export interface ApiError {
 /**
  * `retry`: by the schedule. `again`: sent once more at once, then dead. `dead`: a dead letter with Salesforce's code.
  * `config`: a dead letter that the settings are to blame for. `refused`: the org takes nothing more from this login until
- * somebody has done something there; everything waits, uncounted, and the admin is told once.
+ * somebody has done something there; everything waits, uncounted, and the admin is told once. `spent`: the calls of 24 hours
+ * are used up, which passes by itself: nothing was done, so it waits, uncounted, and asks again in an hour.
  */
-export type Move = 'retry' | 'again' | 'dead' | 'config' | 'refused'
+export type Move = 'retry' | 'again' | 'dead' | 'config' | 'refused' | 'spent'
 
 export const MOVES: Readonly<Record<string, Move>> = {
   UNABLE_TO_LOCK_ROW: 'retry',
@@ -48,14 +49,12 @@ export const MOVES: Readonly<Record<string, Move>> = {
   API_DISABLED_FOR_ORG: 'refused',
   API_CURRENTLY_DISABLED: 'refused',
   ORG_LOCKED: 'refused',
-  REQUEST_LIMIT_EXCEEDED: 'refused',
+  REQUEST_LIMIT_EXCEEDED: 'spent',
   STORAGE_LIMIT_EXCEEDED: 'refused',
 }
 
 /** What to do about a refusal that is no matter of the login. */
 const ADVICE: Readonly<Record<string, string>> = {
-  REQUEST_LIMIT_EXCEEDED:
-    'The API calls that the whole org has in 24 hours are used up. Setup → System Overview shows when there is room again; then resume the installation.',
   STORAGE_LIMIT_EXCEEDED: 'The data storage of the org is full. Make room there, then resume the installation.',
 }
 
@@ -65,6 +64,8 @@ const UNKNOWN = 'dead' satisfies Move
 /** `ConcurrentRequests (Concurrent API Requests) Limit exceeded.`: too many that run for 20 s or more, at this moment. */
 const CONCURRENT = /Concurrent/i
 const CONCURRENT_MS = 15_000
+/** The 24 hours roll, so that there is room again bit by bit; Salesforce says nowhere when. */
+const SPENT_MS = 3_600_000
 /** A trigger or a flow that met a lock says so within the words of another code. */
 const LOCK = /UNABLE_TO_LOCK_ROW|unable to obtain exclusive access/
 const LOCKED = 'UNABLE_TO_LOCK_ROW'
@@ -107,7 +108,11 @@ export function callOutcome(answer: HttpResponse): FinalOutcome {
   const code = errors[0]?.code ?? (status === 300 ? 'MULTIPLE_CHOICES' : undefined)
   if (code !== undefined && Object.hasOwn(MOVES, code)) {
     const move = moveOf(code)
-    return outcomeFor(move === 'again' ? 'retry' : move, code, words)
+    return outcomeFor(
+      move === 'again' ? 'retry' : move,
+      code,
+      move === 'spent' ? `${words} ${spentWords(answer)}` : words,
+    )
   }
   if (status === 408 || status === 425 || status === 429 || status >= 500) {
     const outcome = classify(answer)
@@ -176,6 +181,21 @@ export function apiErrors(body: string): readonly ApiError[] {
 export const wordsOf = ({ status, body }: HttpResponse, errors: readonly ApiError[]): string =>
   `Salesforce answered ${status}: ${errors.length > 0 ? told(errors) : clip(body.trim()) || 'nothing'}`
 
+/** `Sforce-Limit-Info: api-usage=18/5000`: what the whole org has used of its calls in 24 hours; null: it does not say. */
+export function usageOf({ headers }: HttpResponse): { readonly used: number; readonly allowed: number } | null {
+  const [, used, allowed] = /api-usage=(\d+)\/(\d+)/.exec(headers['sforce-limit-info'] ?? '') ?? []
+  return used === undefined || allowed === undefined ? null : { used: Number(used), allowed: Number(allowed) }
+}
+
+/** The calls of 24 hours are used up: no other is worth making. */
+export const isSpent = (outcome: FinalOutcome): boolean => outcome.outcome === 'retry' && outcome.afterMs === SPENT_MS
+
+function spentWords(answer: HttpResponse): string {
+  const usage = usageOf(answer)
+  const share = usage === null ? 'The' : `${usage.used} of the ${usage.allowed}`
+  return `${share} API calls that the whole org has in 24 hours are used up. It is tried again in an hour; Setup → System Overview shows the use.`
+}
+
 const moveOf = (code: string): Move => (Object.hasOwn(MOVES, code) ? (MOVES[code] as Move) : UNKNOWN)
 
 function outcomeFor(move: Exclude<Move, 'again'>, code: string, words: string): FinalOutcome {
@@ -186,6 +206,8 @@ function outcomeFor(move: Exclude<Move, 'again'>, code: string, words: string): 
       return dead(code, words)
     case 'config':
       return dead('config_invalid', words)
+    case 'spent':
+      return retry(words, { code, afterMs: SPENT_MS, untouched: true })
     case 'refused':
       return unauthorized(Object.hasOwn(ADVICE, code) ? `${words} ${ADVICE[code]}` : words)
     default: {

@@ -9,7 +9,7 @@ import type {
   Sealable,
   TokenRequest,
 } from 'manifold/plugin'
-import { apiErrors, isPolicy, wordsOf } from './outcomes.ts'
+import { apiErrors, isPolicy, usageOf, wordsOf } from './outcomes.ts'
 import type { Config, Plugin } from './types.d.ts'
 
 /** Of an action or of a check, which counts nothing. */
@@ -129,15 +129,12 @@ const WARNED_FROM = 0.8
 const WARN_EVERY_MS = 3_600_000
 let warnedAtMs = -Infinity
 
-/** `Sforce-Limit-Info: api-usage=18/5000`: what the whole org has used of its calls in 24 hours. */
-function watchUsage({ log, metric }: Ctx, { headers }: HttpResponse): void {
-  const [, used, allowed] = /api-usage=(\d+)\/(\d+)/.exec(headers['sforce-limit-info'] ?? '') ?? []
-  if (used === undefined || allowed === undefined || Number(used) < WARNED_FROM * Number(allowed)) return
+/** Says so while there is room still. */
+function watchUsage({ log, metric }: Ctx, answer: HttpResponse): void {
+  const usage = usageOf(answer)
+  if (usage === null || usage.used < WARNED_FROM * usage.allowed) return
   metric?.('salesforce_api_usage_high')
   if (Date.now() - warnedAtMs < WARN_EVERY_MS) return
   warnedAtMs = Date.now()
-  log.warn(`Salesforce: ${used} of ${allowed} API calls of these 24 hours are used up.`, {
-    used: Number(used),
-    allowed: Number(allowed),
-  })
+  log.warn(`Salesforce: ${usage.used} of ${usage.allowed} API calls of these 24 hours are used up.`, usage)
 }

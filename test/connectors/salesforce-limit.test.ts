@@ -1,8 +1,8 @@
-/** Salesforce's calls of a day are used up under a real hub: it stands still with one alert, loses nothing, and goes on. */
+/** Salesforce's calls of a day are used up under a real hub: it makes no more for an hour, loses nothing, and nobody has to resume it. */
 import { expect, test } from 'vitest'
 import { startFake, type Fake } from '../../integrations/salesforce/fake/server.ts'
 import { deliveriesOf } from '../support/hostility.ts'
-import { settled, startHub } from '../support/hub.ts'
+import { startHub } from '../support/hub.ts'
 import type { Hub } from '../support/hub.ts'
 import { allItems } from '../support/pages.ts'
 import { until } from '../support/wait.ts'
@@ -32,6 +32,11 @@ const configOf = (fake: Fake) => ({
     },
   ],
 })
+interface Waiting {
+  readonly due_at: string
+  readonly error: string
+}
+
 const crmOf = async (hub: Hub) => (await hub.api('GET', '/api/v2/installations/crm')).body
 const alertsOf = async (hub: Hub) =>
   (await allItems<{ data: { installation?: string } }>(hub, '/api/v2/events?type=alert.raised'))
@@ -39,7 +44,7 @@ const alertsOf = async (hub: Hub) =>
     .filter(({ installation }) => installation === 'crm')
 const collections = (fake: Fake): number => fake.requests.filter(({ path }) => path.includes('/composite/')).length
 
-test('the calls of a day are used up: one alert, no call more, nothing dead; all of it goes out once there is room', async () => {
+test('the calls of a day are used up: nothing stops, no call more, nothing dead; what is left waits an hour, also over a restart', async () => {
   await using fake = await startFake({ callsMax: CALLS_MAX })
   await using hub = await startHub({ config: configOf(fake) })
   const checked = await until('the check of the settings', () => crmOf(hub), { accept: ({ check }) => check !== null })
@@ -48,20 +53,21 @@ test('the calls of a day are used up: one alert, no call more, nothing dead; all
   const rows = Array.from({ length: RESPONSES }, (_, n) => ({ data: { name: `Name ${n}` } }))
   expect((await hub.api('POST', `/api/v2/forms/${FORM}/responses/batch`, rows)).status).toBe(200)
 
-  const stopped = await until('it to stand still', () => crmOf(hub), { accept: ({ state }) => state === 'disabled' })
-  expect(stopped['reason']).toMatch(/TotalRequests Limit exceeded.*24 hours.*resume/)
+  const sent = await until('the limit to be met', () => deliveriesOf(hub, 'crm'), {
+    accept: (all) => all.length === RESPONSES && all.every(({ state }) => state !== 'pending'),
+  })
+  const inFortyMinutes = new Date(Date.now() + 2_400_000).toISOString()
   await hub.restart()
-  expect(await crmOf(hub)).toMatchObject({ state: 'disabled' })
+  expect(await crmOf(hub)).toMatchObject({ state: 'ready' })
   const states = (await deliveriesOf(hub, 'crm')).map(({ state }) => state)
+  expect(states.toSorted()).toEqual(sent.map(({ state }) => state).toSorted())
   expect(states.filter((state) => state === 'delivered').length).toBe(CALLS_MAX * BATCH)
-  expect(states.filter((state) => state !== 'delivered' && state !== 'pending')).toEqual([])
-  expect(await alertsOf(hub)).toMatchObject([{ kind: 'installation_disabled', code: 'credential_refused' }])
+  expect(states.filter((state) => state === 'retrying').length).toBe(RESPONSES - CALLS_MAX * BATCH)
+  const waiting = await allItems<Waiting>(hub, '/api/v2/deliveries?installation=crm&state=retrying')
+  for (const { due_at: dueAt, error } of waiting) {
+    expect(dueAt > inFortyMinutes).toBe(true)
+    expect(error).toMatch(/TotalRequests Limit exceeded.*3 of the 2 API calls .*24 hours/)
+  }
+  expect(await alertsOf(hub)).toEqual([])
   expect(collections(fake)).toBe(CALLS_MAX + 1)
-
-  fake.callsUsed = -1_000
-  expect((await hub.api('POST', '/api/v2/installations/crm/resume')).status).toBe(200)
-  await settled(hub)
-  expect(fake.org.records('Lead').length).toBe(RESPONSES)
-  expect((await deliveriesOf(hub, 'crm')).every(({ state }) => state === 'delivered')).toBe(true)
-  expect(await alertsOf(hub)).toHaveLength(1)
 })
