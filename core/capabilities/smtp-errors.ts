@@ -48,11 +48,22 @@ export function asMailError(
   { host, isLate, mask }: { readonly host: string; readonly isLate: boolean; readonly mask: Mask },
 ): HubError {
   if (error instanceof HubError) return error
-  const { code, message } = error as SmtpError
+  const { code, command, message, responseCode } = error as SmtpError
   const told = mask(message)
   if (isLate || code === 'ETIMEDOUT')
     return new HubError('email_timeout', `The mail server ${host} did not answer in time (${told}).`, { cause: error })
   if (isOfTheHub(error as SmtpError))
     return new HubError('email_auth', `The mail server ${host} does not let the hub send (${told}).`, { cause: error })
+  if (command === 'STARTTLS' && (responseCode ?? 0) >= PERMANENT) {
+    const advice =
+      'Where it offers no TLS at all, and on this machine or a line that you trust, write tls: none below email.'
+    return new HubError(
+      'email_connect',
+      `The mail server ${host} was reached and refuses STARTTLS (${told}). ${advice}`,
+      {
+        cause: error,
+      },
+    )
+  }
   return new HubError('email_connect', `The mail server ${host} cannot be reached (${told}).`, { cause: error })
 }

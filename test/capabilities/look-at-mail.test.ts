@@ -20,7 +20,12 @@ test('greeting, and nothing after it', async () => {
     detail: `localhost:${mail.port} answers, in the clear, without a login`,
     fix: null,
   })
-  expect(mail.connections).toBe(1)
+  const closed = await lookAtMail({ ...open, tls: 'starttls' }, ['127.0.0.0/8', '::1/128'], LIMITS)
+  expect(closed).toMatchObject({
+    level: 'fail',
+    detail: expect.stringMatching(/was reached and refuses STARTTLS .*tls: none/),
+  })
+  expect(mail.connections).toBe(2)
   expect(mail.mails).toEqual([])
 })
 
