@@ -397,7 +397,3 @@ test('create: a form grows with what arrives, and keeps what is there', async ()
 test('conforms', async () => {
   await conformance(import.meta.dirname)
 })
-
-test('json without its settings is refused before anything arrives', async () => {
-  await expect(open('json')).rejects.toThrow(/json/)
-})
