@@ -1,6 +1,7 @@
 /** `npm run bench [-- --only throughput,latency] [--quick] [--targets floor,hub] [--check] [--write]`: prints the tables. */
 import { parseArgs } from 'node:util'
 import { analytics } from './analytics.ts'
+import { behaviour } from './behaviour.ts'
 import { capacity } from './capacity.ts'
 import { fairness } from './fairness.ts'
 import { dev } from './dev.ts'
@@ -51,6 +52,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   capacity,
   dev,
   analytics,
+  behaviour,
 }
 const MAKERS: Readonly<Record<string, TargetMaker>> = { floor: floorTarget, hub: hubTarget(), fleet: fleetTarget }
 
