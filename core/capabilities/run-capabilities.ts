@@ -237,12 +237,23 @@ function serveHttp(args: Args, scope: RunScope, trace: HttpTrace): Promise<Json>
   return hook === undefined ? callHttp(scope.prepared.http, call) : callHook(hook, call, scope)
 }
 
-/** To where a hook is, whatever the manifest's hosts are; its breaker is its own. */
+/**
+ * To where a hook is, whatever the manifest's hosts are; its breaker is its own. An address that the hub does not send to is
+ * that hook's fault: nothing of the installation could be mended, and the other hooks go on.
+ */
 async function callHook(id: string, call: HttpCall, scope: RunScope): Promise<Json> {
   const url = await hookTarget(id, hooksScope(scope))
   const allowed = (method: string): HubError | null =>
     method === 'POST' ? null : new HubError('capability_denied', 'http: a hook is sent to by POST.')
-  return callHttp({ ...scope.prepared.http, allowed }, { ...call, request: { ...call.request, url }, circuit: id })
+  try {
+    return await callHttp(
+      { ...scope.prepared.http, allowed },
+      { ...call, request: { ...call.request, url }, circuit: id },
+    )
+  } catch (error) {
+    if (!(error instanceof HubError) || error.code !== 'http_refused_address') throw error
+    throw new HubError('http_refused_url', error.message, { cause: error })
+  }
 }
 
 const NO_HOOKS: HooksScope['hooks'] = {

@@ -56,7 +56,7 @@ export const ERROR_RULINGS = {
   http_refused_url: config,
   email_auth: refusal,
   credential_refused: refusal,
-  field_withheld: refusal,
+  field_withheld: config,
   secret_missing: config,
   config_invalid: config,
   capability_denied: config,
@@ -78,8 +78,8 @@ export const ERROR_RULINGS = {
 const rowOf = (code: ErrorCode): Ruling =>
   Object.hasOwn(ERROR_RULINGS, code) ? ERROR_RULINGS[code as AttemptCode] : broken
 
-/** What the admin has to mend: the credential, `network.allow`, the grant of a field. */
-export type RefusalCode = Extract<ErrorCode, 'credential_refused' | 'http_refused_address' | 'field_withheld'>
+/** What the admin has to mend: the credential, or `network.allow`. */
+export type RefusalCode = Extract<ErrorCode, 'credential_refused' | 'http_refused_address'>
 
 /** What an attempt came to, decided. */
 export type Verdict =
@@ -159,8 +159,7 @@ export function rulingOf(error: HubError): Verdict {
 /** A login that the mail server refuses is a credential like any other. */
 function refused(message: string, code: ErrorCode = 'credential_refused'): Verdict {
   const error = clip(message)
-  if (code === 'http_refused_address' || code === 'field_withheld')
-    return { kind: 'refused', outcome: 'retry', code, error }
+  if (code === 'http_refused_address') return { kind: 'refused', outcome: 'retry', code, error }
   return { kind: 'refused', outcome: 'unauthorized', code: 'credential_refused', error }
 }
 

@@ -115,14 +115,17 @@ function prepareItems(
   return Promise.all(causes.map(async (cause) => await cause)).then(assemble)
 }
 
-/** Throws `field_withheld` where a field that the settings need is private: what lacks it would look like an answer left out. */
+/**
+ * Throws `field_withheld` where a field that the settings need is private: what lacks it would look like an answer left out.
+ * It ends this delivery alone, since other forms may well show the field.
+ */
 function assertSeen({ id, neededFields = [], pii }: Installation, view: FormView | undefined): void {
   if (neededFields.length === 0 || view === undefined) return
   const missing = hiddenKeys(view, pii).find((key) => neededFields.includes(key))
   if (missing === undefined) return
   throw new HubError(
     'field_withheld',
-    `The settings of "${id}" need "${missing}", which is marked pii in the form "${view.form.id}", and the installation may not see it.`,
+    `The settings of "${id}" need "${missing}", which is marked pii in the form "${view.form.id}", and the installation may not see it. Grant it with pii in manifold.yaml, or name another field; then replay this.`,
   )
 }
 

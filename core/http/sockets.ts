@@ -63,6 +63,8 @@ export function openSockets(deps: SocketDeps, gate: Gate): Upgrade {
     if (principal === null) throw new HubError('unauthorized', 'This needs an API key.')
     const { form, after } = readQuery({ url: incoming.url ?? '/' }, query)
     const afterSeq = await live.begin(after)
+    // Who is gone already leaves no seat behind: nobody would be told of it.
+    if (socket.destroyed) return
     const seat = live.seats.take(principal)
     const bearer = bearerOf(incoming) ?? ''
     const listener: Listener = { principal, now: () => live.principalOf(bearer), afterSeq, signal: seat.signal }
@@ -131,7 +133,7 @@ async function serve({ clock, limits }: SocketDeps, { webSocket, seat, messages 
 
 /** By path: an area of the API that tells numbers live. */
 function wantedBy({ pluginAreas = [] }: SocketDeps, incoming: IncomingMessage): Wanted {
-  const { pathname } = new URL(incoming.url ?? '/', 'http://hub')
+  const pathname = URL.parse(incoming.url ?? '/', 'http://hub')?.pathname ?? ''
   const [, name, kind, id] = /^\/ws\/([a-z0-9-]+)\/(?:(live|alerts)|events\/([^/]+))$/.exec(pathname) ?? []
   const area = pluginAreas.find((each) => each.area === name && each.isLive)
   if (area === undefined) throw new HubError('not_found', `No WebSocket is served at ${pathname.slice(0, 200)}.`)

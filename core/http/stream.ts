@@ -65,15 +65,16 @@ export function streamRoutes(deps: StreamDeps): Route[] {
         const wanted = readQuery(call, streamQuery)
         const lastSeen = call.incoming.headers['last-event-id']
         const afterSeq = await deps.live.begin(typeof lastSeen === 'string' ? lastSeen : undefined)
+        const headers = {
+          ...API_HEADERS,
+          'content-type': 'text/event-stream; charset=utf-8',
+          'x-accel-buffering': 'no',
+          'x-request-id': call.requestId,
+        }
+        // Whoever asks for the head alone reads nothing, so nothing would ever end it.
+        if (call.incoming.method === 'HEAD') return new Response(null, { headers })
         const seat = deps.live.seats.take(call.principal)
-        return new Response(bodyOf(deps, { call, wanted, afterSeq, seat }), {
-          headers: {
-            ...API_HEADERS,
-            'content-type': 'text/event-stream; charset=utf-8',
-            'x-accel-buffering': 'no',
-            'x-request-id': call.requestId,
-          },
-        })
+        return new Response(bodyOf(deps, { call, wanted, afterSeq, seat }), { headers })
       },
     },
   ]
@@ -97,7 +98,10 @@ function bodyOf(deps: StreamDeps, opened: Opened): ReadableStream {
     {
       pull: async (controller) => {
         endWatch()
-        const { value } = await texts.next()
+        const { value } = await texts.next().catch((error: unknown) => {
+          seat.leave()
+          throw error
+        })
         if (value === undefined) {
           seat.leave()
           return controller.close()

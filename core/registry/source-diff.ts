@@ -49,7 +49,11 @@ function sourcesOf({ manifest, bundle }: OnDisk): ReadonlyMap<string, string> {
   }
   return new Map([
     ['plugin.json', JSON.stringify(manifest, null, 2)],
-    ...sources.map((path, n): [string, string] => [path, sourcesContent[n] ?? '']),
+    // Two of one path are two: none hides behind the other.
+    ...sources.map((path, n): [string, string] => [
+      sources.indexOf(path) === n ? path : `${path}#${n}`,
+      sourcesContent[n] ?? '',
+    ]),
   ])
 }
 
@@ -127,11 +131,11 @@ const isNew = ([kind]: Step): boolean => kind !== REMOVED
 const shortened = (line: string): string =>
   line.length > LINE_CHARS_MAX ? `${line.slice(0, LINE_CHARS_MAX)}… (${line.length - LINE_CHARS_MAX} more)` : line
 
-/** Code that says something else than what is read: characters that turn the direction of text, or take no room. */
+/** Code that says something else than what is read: characters that turn text round, end a line unseen, or take no room. */
 const visible = (line: string): string =>
   line.replace(
-    /[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
-    (char) => `<U+${char.charCodeAt(0).toString(16).toUpperCase()}>`,
+    /[\p{Cf}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00a0]/gu,
+    (char) => `<U+${(char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}>`,
   )
 
 function cutAtLine(text: string, bytesMax: number): string {

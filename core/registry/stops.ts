@@ -53,8 +53,6 @@ const MENDS: Readonly<Record<Refusal['code'], (installation: Installation) => st
     `Mend the credential in the settings of "${id}"${email === undefined ? '' : ', or the login in email.url'} (new settings are tried by themselves; what comes from a \${VARIABLE} is read as the hub starts, so restart it), or at the receiver, and then run: manifold installations resume ${id}.`,
   http_refused_address: ({ id }) =>
     `List the network of that address in network.allow of manifold.yaml if it is meant, or mend the address in the settings of "${id}"; either is tried by itself.`,
-  field_withheld: ({ id }) =>
-    `Grant the field to "${id}" in manifold.yaml with pii, or name another one in its settings; either is tried by itself.`,
 }
 
 /** What waits needs no backfill, since nothing of it was skipped. */

@@ -124,7 +124,8 @@ function withoutHostPaths(text: string): string {
   return text.replace(/"sources":\s*(\[[^\]]*\])/, (_, list: string) => {
     const sources = JSON.parse(list) as string[]
     const shown = sources.map((source) => {
-      const file = /(?:^|\/)core\/contract\/(\w+\.ts)$/.exec(source)?.[1]
+      // The hub's own lies outside of the plugin; what a plugin calls the same stays its own.
+      const file = /^(?:\.\.\/)+(?:.*\/)?core\/contract\/(\w+\.ts)$/.exec(source)?.[1]
       return file === undefined ? source : file === 'index.ts' ? CONTRACT_NAME : `${CONTRACT_NAME}/${file}`
     })
     return `"sources": ${JSON.stringify(shown)}`

@@ -233,6 +233,20 @@ test('an attempt ends at what is excluded between its steps, and only there; lat
   expect(await reached({ from: new Date(at(1.5)).toISOString() })).toEqual([1, 1, 1])
 })
 
+test('a month begins at its own midnight, also where the clocks change after it and before the time that is asked from', async () => {
+  await using world = await openProjected([])
+  // Half past midnight of 1 November in New York, four hours behind; from that day's 2 a.m. on it is five.
+  await tellEvents(world, [{ visitor: 'v', name: 'a', at: '2026-11-01T04:30:00Z' }])
+  const asked = {
+    period: 'month',
+    timezone: 'America/New_York',
+    from: '2026-11-20T12:00:00Z',
+    to: '2026-11-25T00:00:00Z',
+  }
+  const { cohorts: rows } = await ask(world, retention, asked)
+  expect(rows).toEqual([{ cohort: '2026-11', visitors: 1, returned: [1], share: [1] }])
+})
+
 test('journeys from an event on and up to one; the same again and again is one step', async () => {
   await using world = await openProjected([])
   const at = (minute: number): number => Date.parse('2026-01-01T00:00:00Z') + minute * 60_000

@@ -64,7 +64,7 @@ describe('the outcome table', () => {
     ['plugin_interrupted', { kind: 'repeat' }],
     ['breaker_open', { kind: 'held' }],
     ['http_refused_address', { kind: 'refused', outcome: 'retry', code: 'http_refused_address' }],
-    ['field_withheld', { kind: 'refused', outcome: 'retry', code: 'field_withheld' }],
+    ['field_withheld', { kind: 'dead', reason: 'config_error' }],
     ['email_auth', { kind: 'refused', outcome: 'unauthorized', code: 'credential_refused' }],
     ['secret_missing', { kind: 'dead', reason: 'config_error' }],
     ['http_timeout', { kind: 'retry', reason: 'receiver_failed' }],

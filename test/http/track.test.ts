@@ -95,6 +95,14 @@ test('sent again under its id it is the same event, and strangers cannot use up 
   expect(told()).toHaveLength(2)
 })
 
+test('ids and names that a database would change are refused before they reach it', async () => {
+  for (const word of ['half \ud800', 'a\u0000b', 'bell\u0007']) {
+    const answer = await send('track', { event_id: word, name: word })
+    expect([answer.status, errorsOf(answer).map(({ pointer }) => pointer)]).toEqual([422, ['/event_id', '/name']])
+  }
+  expect(door.heard).toEqual([])
+})
+
 test('many: an object of events, an array or lines; each stands alone', async () => {
   const rows = [
     { event_id: 'm-1', type: 'conversion' },

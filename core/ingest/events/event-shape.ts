@@ -11,7 +11,14 @@ export const EVENT_TEXT_CHARS_MAX = 200
 /** Longest URL and title. */
 const LONG_TEXT_CHARS_MAX = 2_048
 
-const word = z.string().trim().min(1).max(EVENT_TEXT_CHARS_MAX)
+/** Databases keep no half characters and no NUL: what they would change could not be known again. */
+const isPlain = (text: string): boolean => text.isWellFormed() && !/\p{Cc}/u.test(text)
+const word = z
+  .string()
+  .trim()
+  .min(1)
+  .max(EVENT_TEXT_CHARS_MAX)
+  .refine(isPlain, 'must be whole characters, none of them a control character')
 const longText = z.string().max(LONG_TEXT_CHARS_MAX)
 const time = z.string().transform((text, context) => {
   const at = utcTime(text)

@@ -7,6 +7,8 @@ export type Period = (typeof PERIODS)[number]
 const DAY_MS = 86_400_000
 const WEEK_DAYS = 7
 const MONTHS = 12
+/** No period begins longer before any of its moments. */
+const LONGEST_DAYS = 32
 /** 1970-01-01 was a Thursday, three days after a Monday. */
 const THURSDAY = 3
 
@@ -26,7 +28,7 @@ export function calendarOf(period: Period, zone: string, fromMs: number): Calend
     numberOf: (ms) => indexOf(period, wallMs(zone, ms)) - base,
     numberSql: (column, untilMs) => {
       // What lies before the first cut is in none of the periods, whichever offset it gets.
-      const local = localSql(column, cutsOf(zone, fromMs - WEEK_DAYS * DAY_MS, untilMs))
+      const local = localSql(column, cutsOf(zone, fromMs - LONGEST_DAYS * DAY_MS, untilMs))
       if (period === 'month') return `(year(${local}) * ${MONTHS} + month(${local}) - 1 - ${base})::INTEGER`
       const days = `floor(epoch_ms(${local}) / ${DAY_MS})`
       return period === 'day'

@@ -149,7 +149,8 @@ async function addUp(
     for (let at = 0; at < rows; at += 1) {
       const first = firsts[visitors?.[at] as number] as number
       const after = (periods?.[at] as number) - first
-      if (first === -1 || after < 0 || after > following) continue
+      // One who came after the cohorts were counted is in none of them.
+      if (!(first >= 0 && after >= 0 && after <= following)) continue
       const { events, values: sums } = worth[first] as Worth
       events[after] = (events[after] as number) + 1
       sums[after] = (sums[after] as number) + (values?.[at] as number)

@@ -76,7 +76,15 @@ export async function openShare(
   if (answer.json === undefined || (answer.status ?? 200) !== 200) return answer
   ctx.tally(`${VIEWS}${share.id}`)
   const personal = new Set(form.fields.flatMap(({ key, pii }) => (pii ? [key] : [])))
-  const { fields, ...numbers } = answer.json as { readonly fields: readonly { readonly key: string }[] }
+  // Notes on the time line are for those who work with it.
+  const {
+    fields,
+    annotations: _inside,
+    ...numbers
+  } = answer.json as {
+    readonly fields: readonly { readonly key: string }[]
+    readonly annotations?: Json
+  }
   const open = fields.filter(({ key }) => !personal.has(key))
   return { json: { form_name: form.name, expires_at: share.expiresAt, ...numbers, fields: open as unknown as Json } }
 }

@@ -23,10 +23,10 @@ export const FUNCTIONS: ReadonlySet<string> = new Set(
     width_bucket equi_width_bins
 
     lower lcase upper ucase length len char_length character_length strlen trim ltrim rtrim substring substr left right
-    replace translate position strpos instr contains starts_with prefix suffix ends_with split_part string_split str_split
-    split string_to_array regexp_matches regexp_full_match regexp_extract regexp_extract_all regexp_replace
-    regexp_split_to_array reverse concat concat_ws initcap strip_accents ascii chr unicode ord levenshtein editdist3
-    damerau_levenshtein jaccard jaro_similarity jaro_winkler_similarity hamming mismatches nfc_normalize md5 sha256 hash
+    translate position strpos instr contains starts_with prefix suffix ends_with split_part string_split str_split
+    split string_to_array regexp_matches regexp_full_match regexp_extract regexp_extract_all
+    regexp_split_to_array reverse concat concat_ws initcap strip_accents ascii chr unicode ord
+    jaccard jaro_similarity jaro_winkler_similarity hamming mismatches nfc_normalize md5 sha256 hash
     format_bytes formatreadablesize
 
     date_trunc datetrunc date_part datepart date_diff datediff date_sub datesub date_add time_bucket age epoch epoch_ms
@@ -39,7 +39,7 @@ export const FUNCTIONS: ReadonlySet<string> = new Set(
     coalesce ifnull nullif if case constant_or_null typeof
     list_value list_contains list_has list_position list_indexof list_extract list_element list_slice list_sort
     list_reverse_sort list_distinct list_unique list_sum list_avg list_min list_max list_median list_count list_any_value
-    list_first list_last list_filter list_transform list_apply list_has_any list_has_all list_intersect list_concat
+    list_first list_last list_filter list_transform list_apply list_has_any list_has_all list_intersect
     list_aggregate array_contains array_length array_extract array_slice array_distinct array_to_string cardinality unnest
     flatten struct_pack struct_extract row map map_keys map_values map_extract element_at map_contains array_value
 
