@@ -134,7 +134,7 @@ const shortened = (line: string): string =>
 /** Code that says something else than what is read: characters that turn text round, end a line unseen, or take no room. */
 const visible = (line: string): string =>
   line.replace(
-    /[\p{Cf}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00a0]/gu,
+    /(?!\t)[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}\u00a0]/gu,
     (char) => `<U+${(char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}>`,
   )
 

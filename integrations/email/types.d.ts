@@ -68,17 +68,14 @@ export interface Plugin {
     readonly 'response.submitted': 'form' | 'response'
   }
   readonly actions: {
-    readonly send: {
-      readonly input: {
-        /** An address of the settings; null: whoever answered. */
-        readonly to: string | null
-        readonly digest?: {
-          readonly count: number
-          readonly responses: readonly string[]
-        }
+    readonly send: { readonly input: {
+      /** An address of the settings; null: whoever answered. */
+      readonly to: string | null
+      readonly digest?: {
+        readonly count: number
+        readonly responses: readonly string[]
       }
-      readonly data: 'data' | 'form' | 'response' | 'meta'
-    }
+    }; readonly data: 'data' | 'form' | 'response' | 'meta' }
     readonly collect: { readonly input: Json; readonly data: never }
   }
   readonly schedules: never

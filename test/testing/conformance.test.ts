@@ -86,12 +86,7 @@ const PLANTED: readonly (readonly [row: string, why: RegExp, manifest: object, c
     POSTS,
     deciding('event.response.id.trim()'),
   ],
-  [
-    'declares what it uses',
-    /used ctx\.kv; its manifest's permissions need "kv": true/,
-    POSTS,
-    deciding("ctx.kv.set('a', 1)"),
-  ],
+  ['declares what it uses', /manifest does not ask for permissions\.kv/, POSTS, deciding("ctx.kv.set('a', 1)")],
   ['declares what it uses', /permissions\.kv/, POSTS, deciding("await ctx.kv.get('a').catch(() => null)")],
   [
     'declares what it uses',

@@ -59,7 +59,7 @@ test('it is loaded as in the hub: under the limits of a transform, and with modu
   const limits = { cpuMs: 500, sliceMs: 100, transformWallMs: 250 }
   const installation = {
     key: 'default/gate',
-    plugin: { bundle: {}, manifest: {} },
+    plugin: { bundle: {}, manifest: { permissions: {}, actions: {} } },
     config: {},
     limits,
   } as unknown as Installation

@@ -95,10 +95,8 @@ function scripted() {
     limits: LIMITS,
     logger,
   })
-  const manifest = {
-    ...{ id: 'judge', on: {}, actions: {}, schedules: {}, routes: {}, transform: {}, check: false },
-    permissions: {},
-  }
+  const asks = { on: {}, actions: {}, schedules: {}, routes: {}, transform: {}, check: false }
+  const manifest = { id: 'judge', permissions: {}, ...asks }
   const assemblyOf = (hash: string) => {
     const transform = { data: [], headers: [], on: ['completed'], whenFails: 'open' }
     const settings = { workspace: 'default', id: 'one', key: 'default/one', config: {}, limits: {}, transform }
