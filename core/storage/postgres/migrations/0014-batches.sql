@@ -2,9 +2,3 @@
 
 -- Id of the run that several deliveries were in; null: it was about this one alone.
 ALTER TABLE attempts ADD COLUMN batch text COLLATE "C";
--- Of runs before this: those that began and ended together. Better two too many together than one that is left behind.
-UPDATE attempts SET batch = 'at_' || together.at || '_' || together.duration_ms
-  FROM (SELECT DISTINCT workspace, at, duration_ms FROM attempts
-    WHERE logs LIKE '[{"level":"info","message":"Ran as item % of a batch of %') AS together
-  WHERE attempts.workspace = together.workspace AND attempts.at = together.at
-    AND attempts.duration_ms = together.duration_ms;
