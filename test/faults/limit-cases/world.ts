@@ -64,6 +64,8 @@ export async function openWorld(): Promise<World> {
 export interface Problem {
   readonly code: string
   readonly detail: string
+  /** Id of the request. */
+  readonly instance?: string
   readonly errors?: readonly { readonly pointer: string; readonly detail: string }[]
 }
 
