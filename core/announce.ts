@@ -10,6 +10,7 @@ import type { Collector } from './ingest/events/collector.ts'
 import type { Limits } from './limits.ts'
 import type { Health } from './observe/health.ts'
 import type { Logger } from './observe/observe.ts'
+import type { HookBook } from './registry/hooks.ts'
 import type { Store } from './storage/store.ts'
 import { HUB_VERSION } from './version.ts'
 
@@ -17,6 +18,7 @@ export interface Settling {
   readonly closers: Pick<AsyncDisposableStack, 'defer'>
   readonly store: TidyDeps['store']
   readonly collector: TidyDeps['collector']
+  readonly hooks: TidyDeps['hooks']
   readonly fleet: Pick<Fleet, 'drain'>
   readonly health: Pick<Health, 'drain'>
   readonly settings: Pick<Settings, 'dataDir' | 'role' | 'production'>
@@ -95,15 +97,19 @@ function namesLiving(file: string): boolean {
 export interface TidyDeps {
   readonly store: Pick<Store, 'purge' | 'purgeQuarantine'>
   readonly collector: Pick<Collector, 'expire'>
+  readonly hooks: Pick<HookBook, 'purge' | 'tellStopped'>
   readonly clock: Pick<Clock, 'nowMs'>
   readonly limits: Pick<Limits, 'quarantineKeepMs'>
   readonly logger: Logger
 }
 
-/** Drops what has expired, and says so of responses. */
-export async function tidy({ store, collector, clock, limits, logger }: TidyDeps): Promise<void> {
+/** Drops what has expired, and says so of responses; tells of hooks that have stopped. */
+export async function tidy({ store, collector, hooks, clock, limits, logger }: TidyDeps): Promise<void> {
   const nowMs = clock.nowMs()
   await store.purge(nowMs)
+  // Before those go that ended long ago: what was stopped while no hub ran is told, too.
+  await hooks.tellStopped()
+  await hooks.purge()
   const before = rfc3339(nowMs - limits.quarantineKeepMs)
   const dropped = await store.purgeQuarantine(before)
   const expired = await collector.expire()

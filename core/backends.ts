@@ -2,71 +2,31 @@
  * The choice of backends, part of the composition root: SQLite and everything in this process, or Postgres and a fleet.
  * What differs between the two is here and in the folders it names, and nowhere else.
  */
+import { ownEventsOnly } from './backend.ts'
+import type { Backend, BackendDeps, LogLine } from './backend.ts'
 import { createFleetOfOne } from './fleet/alone/fleet.ts'
-import type { Fleet } from './fleet/fleet.ts'
-import { createPostgresFleet } from './fleet/postgres/fleet.ts'
-import { noticeOf } from './fleet/postgres/notices.ts'
-import type { Clock } from './clock.ts'
 import type { Settings } from './config/config.ts'
 import { HubError } from './errors.ts'
-import { newId } from './ids.ts'
-import type { Limits } from './limits.ts'
+import type { Finding } from './finding.ts'
 import type { Bus } from './live/bus.ts'
 import type { Live } from './live/live.ts'
-import type { LogEvent } from './model.ts'
 import type { Logger } from './observe/observe.ts'
-import { createTail } from './pump/tail.ts'
-import { logJob, migrateJobs } from './queue/graphile/jobs.ts'
-import { createGraphileQueue } from './queue/graphile/queue.ts'
-import type { GraphileQueue } from './queue/graphile/queue.ts'
-import type { Queue } from './queue/queue.ts'
 import type { BackendName, MoveSource, MoveTarget } from './storage/move/port.ts'
 import type { StorageOperations } from './storage/operations.ts'
-import { openPostgresSource, openPostgresTarget } from './storage/postgres/move-ports.ts'
-import { postgresOperations } from './storage/postgres/operations.ts'
 import { openSqliteSource, openSqliteTarget } from './storage/sqlite/move-ports.ts'
 import { sqliteOperations } from './storage/sqlite/operations.ts'
-import { openPool } from './storage/postgres/connect.ts'
-import { fenceQuestion, passFence } from './storage/postgres/fence.ts'
-import type { Companion } from './storage/postgres/group-commit.ts'
-import { openPostgresStore } from './storage/postgres/open.ts'
 import { openSqliteStore } from './storage/sqlite/open.ts'
 import { claimFolder } from './storage/sqlite/single-owner.ts'
-import type { Store } from './storage/store.ts'
-import { HUB_VERSION } from './version.ts'
-
-/** The log as this process follows it. */
-export interface LogLine {
-  /** Tells everybody here of events that this process committed. */
-  readonly published: (events: readonly LogEvent[]) => void
-  /** The log reaches so far, whoever wrote it. */
-  readonly reach: (head: number) => void
-  start(): Promise<void>
-}
-
-export interface Backend {
-  readonly store: Store
-  readonly fleet: Fleet
-  /** `local` is the queue inside the process. */
-  queue(local: Queue, hooks: { readonly logGrew: () => Promise<void> | void }): Queue
-  /** `grown` is told when others made the log longer than memory knows. */
-  log(bus: Bus, grown: (head: number) => void): LogLine
-}
-
-export interface BackendDeps {
-  readonly settings: Settings
-  readonly limits: Limits
-  readonly clock: Clock
-  readonly logger: Logger
-  /** The store can no longer keep its promise. */
-  readonly onFatal: (error: Error) => void
-  /** What is opened is closed by it. */
-  readonly closers: AsyncDisposableStack
-}
 
 /** Opens what the settings ask for; rejects with what is wrong with it. */
 export const openBackend = (deps: BackendDeps): Promise<Backend> =>
-  deps.settings.databaseUrl === null ? openAlone(deps) : openShared(deps, deps.settings.databaseUrl)
+  deps.settings.databaseUrl === null ? openAlone(deps) : openOnPostgres(deps, deps.settings.databaseUrl)
+
+/** Its libraries are a fifth of what a hub loads, so one without Postgres does without them. */
+async function openOnPostgres(deps: BackendDeps, url: string): Promise<Backend> {
+  const { openShared } = await import('./on-postgres.ts')
+  return await openShared(deps, url)
+}
 
 async function openAlone({ settings, limits, logger, onFatal, closers }: BackendDeps): Promise<Backend> {
   const { role, dataDir } = settings
@@ -103,85 +63,17 @@ export function openLogLine(to: {
   }
 }
 
-const ownEventsOnly = (bus: Bus): LogLine => ({
-  published: (events) => bus.publish(events),
-  reach: () => {},
-  start: () => Promise.resolve(),
-})
-
-const WRITER_CONNECTIONS = 1
-const FLEET_CONNECTIONS = 2
-
-async function openShared(deps: BackendDeps, url: string): Promise<Backend> {
-  const { settings, limits, clock, logger, closers } = deps
-  const { role, databaseConnectionsMax: connectionsMax } = settings
-  const id = newId('process', clock.nowMs())
-  // Neither the writer nor the beats wait for a connection behind somebody's long list.
-  const open = (count: number, name: string) => openPool({ url, connectionsMax: count, name, logger })
-  const pool = open(connectionsMax - WRITER_CONNECTIONS - FLEET_CONNECTIONS, `manifold ${role}`)
-  const writerPool = open(WRITER_CONNECTIONS, 'manifold writer')
-  const fleetPool = open(FLEET_CONNECTIONS, 'manifold fleet')
-  for (const each of [pool, writerPool, fleetPool]) closers.defer(() => each.end())
-  let jobs: GraphileQueue | null = null
-  const fleet = createPostgresFleet({
-    pool: fleetPool,
-    url,
-    id,
-    role,
-    version: HUB_VERSION,
-    advertiseUrl: settings.advertiseUrl,
-    jobPool: () => jobs?.jobPool() ?? null,
-    clock,
-    logger,
-  })
-  const companion: Companion = {
-    question: (calls) => fenceQuestion(fleet, calls),
-    admit: (calls, rows) => passFence(fleet, calls, rows),
-    doubt: () => fleet.doubt(),
-    announce: (calls, head) => [logJob(head), noticeOf(id, calls, head)],
-  }
-  const store = await openPostgresStore({
-    pool,
-    writerPool,
-    url,
-    replicaUrl: settings.databaseReplicaUrl,
-    connectionsMax,
-    limits,
-    logger,
-    companion,
-  })
-  closers.defer(() => store.close())
-  await migrateJobs(pool, logger)
-  closers.defer(() => fleet.stop())
-  return {
-    store,
-    fleet,
-    queue: (local, { logGrew }) => {
-      jobs = createGraphileQueue({
-        pool,
-        clock,
-        logger,
-        local,
-        holds: ({ workspace, installation }) => fleet.holds(`${workspace}/${installation}`),
-        relay: (lane) => fleet.relay(lane),
-        logGrew,
-        runsLanes: role !== 'api',
-      })
-      return jobs
-    },
-    log: (bus, grown) => {
-      // Nobody in such a process listens for events of others; of what changed it hears by the news.
-      if (role === 'api') return ownEventsOnly(bus)
-      const tail = createTail({ store, publish: (events) => bus.publish(events), grown, logger })
-      closers.defer(() => tail.stop())
-      return { published: tail.own, reach: tail.reach, start: tail.start }
-    },
-  }
+/** The database for commands that work on it with or without a running hub. */
+export async function storageOf({
+  databaseUrl,
+  dataDir,
+}: Pick<Settings, 'databaseUrl' | 'dataDir'>): Promise<StorageOperations> {
+  if (databaseUrl === null) return sqliteOperations(dataDir, silent)
+  const { postgresOperations } = await import('./storage/postgres/operations.ts')
+  return postgresOperations(databaseUrl, silent)
 }
 
-/** The database for commands that work on it with or without a running hub. */
-export const storageOf = ({ databaseUrl, dataDir }: Pick<Settings, 'databaseUrl' | 'dataDir'>): StorageOperations =>
-  databaseUrl === null ? sqliteOperations(dataDir, silent) : postgresOperations(databaseUrl, silent)
+const movePorts = () => import('./storage/postgres/move-ports.ts')
 
 /** The ends of a move: the file of a data folder, or a database. */
 export const MOVE_ENDS: {
@@ -195,11 +87,15 @@ export const MOVE_ENDS: {
     target: async ({ dataDir }) => openSqliteTarget(dataDir),
   },
   postgres: {
-    source: ({ databaseUrl }) => openPostgresSource(databaseUrl),
-    target: ({ databaseUrl }) => openPostgresTarget(databaseUrl),
+    source: async ({ databaseUrl }) => await (await movePorts()).openPostgresSource(databaseUrl),
+    target: async ({ databaseUrl }) => await (await movePorts()).openPostgresTarget(databaseUrl),
   },
 }
 
 const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => silent }
 
-export { lookAtRedis } from './cache/redis/look.ts'
+/** Whether Redis can be reached, for `manifold doctor`. */
+export async function lookAtRedis(url: string): Promise<Finding> {
+  const look = await import('./cache/redis/look.ts')
+  return await look.lookAtRedis(url)
+}

@@ -31,7 +31,8 @@ export const ERRORS = {
   response_rejected: { status: 422, retryable: false, act: 'sender', title: 'The response was refused' },
   invalid_event: { status: 422, retryable: false, act: 'sender', title: 'The event does not fit its family' },
   invalid_form: { status: 422, retryable: false, act: 'sender', title: 'The form definition is not valid' },
-  invalid_query: { status: 422, retryable: false, act: 'sender', title: 'A query parameter is not valid' },
+  invalid_query: { status: 422, retryable: false, act: 'sender', title: 'The query is not valid' },
+  query_too_slow: { status: 422, retryable: false, act: 'sender', title: 'The question takes too long' },
   idempotency_mismatch: {
     status: 422,
     retryable: false,
@@ -64,7 +65,7 @@ export const ERRORS = {
     status: 503,
     retryable: true,
     act: 'host',
-    title: 'The run was interrupted by the hub and will be repeated',
+    title: 'The run was interrupted by the hub through no fault of its own',
   },
   capability_denied: {
     status: 502,
@@ -172,6 +173,17 @@ export class HubError extends Error {
   get retryable(): boolean {
     return ERRORS[this.code].retryable
   }
+}
+
+const PROBLEMS_TOLD_MAX = 3
+
+/** Problems as one sentence, for those who show nothing else of an answer. `whole`: what the empty pointer is. */
+export function told(problems: readonly FieldProblem[], whole = 'The body'): string {
+  const first = problems
+    .slice(0, PROBLEMS_TOLD_MAX)
+    .map(({ pointer, detail }) => `${pointer === '' ? whole : pointer} ${detail}`)
+  const more = problems.length > first.length ? `; and ${problems.length - first.length} more` : ''
+  return `${first.join('; ')}${more}.`
 }
 
 /**

@@ -38,4 +38,14 @@ export interface Hook {
   readonly lastFailureAt: string | null
   /** What the last failure was. */
   readonly lastReason: string | null
+  /** When its form was deleted; one that has the id later is another form. */
+  readonly formGoneAt: string | null
+  /** What is stored of its key; null: a token, or an admin key that hubs are given. */
+  readonly key: {
+    readonly name: string
+    /** An admin key that hubs were given once. */
+    readonly isOperator: boolean
+    readonly revokedAt: string | null
+    readonly expiresAt: string | null
+  } | null
 }

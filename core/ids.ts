@@ -8,6 +8,7 @@ export const ID_PREFIXES = {
   event: 'evt',
   delivery: 'dlv',
   key: 'key',
+  session: 'ses',
   hook: 'hok',
   note: 'nte',
   run: 'run',

@@ -3,13 +3,12 @@
  * in the reverse of it, so that whatever was accepted is either finished or still written down.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
 import { openAccountedSandboxes } from './accounting/open.ts'
 import { ofKeys } from './accounting/usage.ts'
 import { settleIn } from './announce.ts'
 import type { Authoring } from './authoring.ts'
+import type { Backend, LogLine } from './backend.ts'
 import { openBackend, openLogLine } from './backends.ts'
-import type { Backend, LogLine } from './backends.ts'
 import { createGuardedHttp } from './capabilities/guarded-http.ts'
 import { createMailServer } from './capabilities/mail-server.ts'
 import { createRunCapabilities } from './capabilities/run-capabilities.ts'
@@ -26,7 +25,8 @@ import { createScheduler } from './delivery/schedules.ts'
 import { openAnywhere } from './fleet/anywhere.ts'
 import type { BoundCalls } from './fleet/anywhere.ts'
 import { fleetDuties, lanesBehind } from './fleet/duties.ts'
-import { showGauges } from './gauges.ts'
+import { makeFolder } from './folder.ts'
+import { partsOf, showGauges } from './gauges.ts'
 import { openHttp } from './http/app.ts'
 import { serveHttp } from './http/serve.ts'
 import { openFormCache } from './ingest/form-cache.ts'
@@ -42,6 +42,7 @@ import type { Health } from './observe/health.ts'
 import type { Logger, Meter } from './observe/observe.ts'
 import { openObserve } from './observe/open.ts'
 import type { Observe } from './observe/open.ts'
+import { withTraffic } from './observe/traffic.ts'
 import { openSharing } from './redis.ts'
 import type { Sharing } from './redis.ts'
 import { openNative } from './native/open.ts'
@@ -115,11 +116,11 @@ async function start(
 ): Promise<Omit<RunningHub, 'stop'>> {
   const { dataDir } = settings
   const clock = systemClock
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  makeFolder(dataDir)
   const sink = authoring?.logSink
   const observe = openObserve({ level: settings.logLevel, ...(sink === undefined ? {} : { sink }) })
   closers.defer(() => observe.close())
-  const { logger, meter } = observe
+  const { logger } = observe
   const source = openSource({ settings, env, configText, authoring })
   // Beside everything that is opened next; no plugin is loaded before it is known.
   const proofs = openProofs(settings)
@@ -137,7 +138,7 @@ async function start(
     clock,
     limits,
     logger,
-    meter,
+    meter: withTraffic({ ...observe, store, clock, closers }),
     store,
     bus,
     backend,
@@ -155,7 +156,7 @@ async function start(
   const alerts = openAlerts({ ...ground, fleet })
   const reloader = openReloader({
     ...ground,
-    file: source.file,
+    ...source,
     dataDir,
     authoring,
     alerts,
@@ -172,6 +173,7 @@ async function start(
   const health = openProbes({ ...ground, roster, reloader })
   const door = openDoor(ground, { settings, first, rooms, reloader, health, observe })
 
+  if (settings.role !== 'worker') await rooms.hooks.settle(door.keys.adminKeyId)
   await rooms.apply(first)
   await queue.start((lane) => {
     const key = `${lane.workspace}/${lane.installation}`
@@ -181,15 +183,13 @@ async function start(
   const serving = await serveHttp({ ...door, host: settings.host, port: settings.port, limits, logger })
   closers.defer(() => serving.close(limits.drainGraceMs))
   await ground.log.start()
-  await fleet.start(fleetDuties({ ...ground, ...rooms, fleet, alerts, keys: door.keys }), {
-    url: serving.boundUrl,
-    key: door.doorKey,
-  })
+  const duties = fleetDuties({ ...ground, ...rooms, fleet, alerts, keys: door.keys })
+  await fleet.start(duties, { url: serving.boundUrl, key: door.doorKey })
   await reloader.watch()
   alerts.applied(first)
   authoring?.applied(first)
-  closers.defer(() => reloader.close())
-  settleIn({ ...ground, ...door, fleet, settings, health, url: serving.url, key: door.operatorKey })
+  closers.defer(() => [reloader, alerts].forEach((each) => each.close()))
+  settleIn({ ...rooms, ...door, fleet, settings, health, url: serving.url, key: door.operatorKey })
   void failed.then(() => {
     health.drain('the database failed')
     return serving.close(FATAL_STOP_MS)
@@ -215,9 +215,9 @@ function openRooms(ground: Ground, first: Assembly, authoring: Authoring | undef
   closers.defer(() => http.close())
   const mail = createMailServer({ settings: first.config.email, allow: first.config.network.allow, limits })
   closers.defer(() => mail.close())
-  const native = openNative({ ...ground, find: (key) => roster.find(key)?.installation, formOf: formViews.of })
+  const native = openNative({ ...ground, recent, find: (key) => roster.find(key)?.installation, formOf: formViews.of })
   const accounted = openAccountedSandboxes({ ...ground, native, roster: () => roster })
-  const { sandbox, transformSandbox, usage, parcels } = accounted
+  const { sandbox, transformSandbox, openRoutes, usage, parcels } = accounted
   closers.defer(() => accounted.close())
   const local = createEmbeddedQueue({ clock, logger, lanes: () => [], drainGraceMs: limits.drainGraceMs })
   const queue = ground.backend.queue(local, { logGrew: async () => ground.log.reach(await store.headSeq()) })
@@ -290,7 +290,7 @@ function openRooms(ground: Ground, first: Assembly, authoring: Authoring | undef
     engine.heard(events)
     pump.heard(events)
   })
-  const lanes = { engine, push, pump, scheduler, roster, checks, transforms, usage, parcels }
+  const lanes = { engine, push, pump, scheduler, roster, checks, transforms, openRoutes, usage, parcels }
   return { ...running, ...lanes, forms, formViews, hooks, breakers, http, mail, transformSandbox, apply }
 }
 
@@ -319,8 +319,7 @@ function openDoor(ground: Ground, { settings, first, rooms, reloader, health, ob
   const { engine, pump, roster } = rooms
   const operatorKey = randomBytes(32).toString('base64url')
   const doorKey = randomBytes(32).toString('base64url')
-  const extraKeys = settings.adminKey === null ? [operatorKey] : [operatorKey, settings.adminKey]
-  const keys = openApiKeys({ ...ground, extraKeys })
+  const keys = openApiKeys({ ...ground, processKey: operatorKey, adminKey: settings.adminKey })
   closers.defer(() => keys.close())
   const credentials = openTokens({ ...ground, keys, http: rooms.http })
   credentials.setIssuers(first.config.auth.jwt)
@@ -336,7 +335,7 @@ function openDoor(ground: Ground, { settings, first, rooms, reloader, health, ob
     limits,
     lanes: () => [...lanesBehind(rooms), ...ground.backend.fleet.pace()],
   })
-  const control = createControl({ ...ground, engine, pump, roster, probe: (input) => anywhere.probe(input) })
+  const control = createControl({ ...ground, ...rooms, probe: (input) => anywhere.probe(input) })
   const { forwarding, stored } = createForwarding({ pump, engine, published })
   const { transforms, forms } = rooms
   const { events } = first.config
@@ -350,8 +349,7 @@ function openDoor(ground: Ground, { settings, first, rooms, reloader, health, ob
     onAccepted: stored,
   })
   const here: BoundCalls = {
-    testSend: control.testSend,
-    replayEvents: control.replayEvents,
+    ...control,
     pluginRoute: openRouteCall({ ...rooms, health: transforms.health, inlet: inlet.ofPlugins }),
     usage: async ({ keys }) => ofKeys(rooms.usage(), keys),
     check: rooms.checks.check,
@@ -376,6 +374,7 @@ function openDoor(ground: Ground, { settings, first, rooms, reloader, health, ob
     ...inlet,
     registry: openRegistryView({ ...rooms, ...ground.backend, cursorOf: pump.cursorOf, usageOf: anywhere.usage }),
     processes: () => ground.backend.fleet.members(),
+    parts: partsOf({ ...ground, ...rooms }),
     approve: openApprovals({
       dataDir: settings.dataDir,
       assembly: () => roster.assembly(),
@@ -387,7 +386,7 @@ function openDoor(ground: Ground, { settings, first, rooms, reloader, health, ob
     health,
     metrics: { type: observe.metricsType, text: () => observe.metricsText() },
     runs: openRunReader(rooms),
-    configStatus: () => reloader.status(),
+    config: reloader,
     onEvents: published,
     trustedProxies: settings.trustedProxies,
     pluginRoute: anywhere.pluginRoute,

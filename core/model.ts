@@ -180,6 +180,8 @@ export interface Delivery {
   readonly kind: DeliveryKind
   /** Action, event type or schedule name, by kind. */
   readonly name: string
+  /** Caused by hand, to try the installation. */
+  readonly isTest?: true
   readonly eventSeq: number | null
   readonly eventId: string | null
   readonly formId: string | null
@@ -351,6 +353,8 @@ export interface RunRecord {
 /** `invalid` and `needs-approval` never run; `degraded` runs with concurrency 1; the rest stand still with a reason. */
 export const INSTALLATION_STATES = ['ready', 'degraded', 'paused', 'disabled', 'needs-approval', 'invalid'] as const
 export type InstallationState = (typeof INSTALLATION_STATES)[number]
+/** What stands where a secret was. */
+export const MASKED = '[secret]'
 
 /** What the hub remembers of an installation between starts. */
 export interface InstallationRow {
@@ -363,6 +367,8 @@ export interface InstallationRow {
   /** The last event sequence whose effects are committed. */
   readonly cursor: number
   readonly lastSuccessAt: string | null
+  /** When a receiver last took what it proves itself with. */
+  readonly provenAt: string | null
   readonly lastFailureAt: string | null
   readonly lastError: string | null
   readonly lastErrorCode: string | null

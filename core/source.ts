@@ -9,6 +9,8 @@ import type { Assembly } from './registry/assemble.ts'
 export interface Source {
   /** Null: there is none. It may be one that is still to come. */
   readonly file: string | null
+  /** What variables in it stand for. */
+  readonly env: Environment
   /** `previous`: what runs now; null at the start. */
   load(previous: Assembly | null, nowMs: number): Promise<Assembly | { readonly problems: readonly ConfigProblem[] }>
 }
@@ -29,6 +31,7 @@ export function openSource({ settings, env, configText, authoring }: SourceInput
   let wasThere = configFile !== null
   return {
     file,
+    env,
     load: (previous, nowMs) =>
       assemble({
         file: file !== null && (wasThere ||= existsSync(file)) ? file : null,

@@ -26,6 +26,10 @@ export interface Accounting {
   offended(key: string, what: Offence): void
   /** The same where transforms run, whose input a stranger chooses: all of it counts, and only loading costs points. */
   readonly besideTransforms: Pick<Accounting, 'spent' | 'offended'>
+  /** The same where open routes run, which strangers call as they like: all of it counts, and nothing costs points. */
+  readonly besideOpenRoutes: Pick<Accounting, 'heard' | 'spent' | 'offended'>
+  /** The same of native plugins, which are the hub's own: all of it counts, and nothing costs points. */
+  readonly besideNatives: Pick<Accounting, 'heard'>
   /** From now on other processes are told what ran here of what they have the accounts of. */
   handTo(take: TakeParcels): void
   /** Hands over what is left, when this process is about to end. */
@@ -57,6 +61,11 @@ export function createAccounting(deps: WardenDeps & { readonly clock: Clock; rea
     account.offended(what)
     if (cost !== null) warden.charge(key, cost)
   }
+  const counted: Accounting['heard'] = (key, run, result) => {
+    const account = accounts.get(key)
+    if (account === undefined) return handover.ran(key, { run, result }, null)
+    account.add(run, result, clock.monotonicMs())
+  }
   return {
     heard: (key, run, result) => {
       const cost = costOf(run.input, result, limits)
@@ -72,6 +81,12 @@ export function createAccounting(deps: WardenDeps & { readonly clock: Clock; rea
       spent: (key, cpuMs, where) => spent(key, cpuMs, where === 'loading' ? costBeside(cpuMs, where, limits) : null),
       offended: (key, what) => offended(key, what, null),
     },
+    besideOpenRoutes: {
+      heard: counted,
+      spent: (key, cpuMs) => spent(key, cpuMs, null),
+      offended: (key, what) => offended(key, what, null),
+    },
+    besideNatives: { heard: counted },
     handTo: (take) => handover.to(take),
     handOver: () => handover.flush(),
     take: async ({ parcels }) =>

@@ -1,4 +1,4 @@
-/** What a run costs its installation. Only CPU and broken limits do: errors, failing receivers, waiting and transforms are free. */
+/** What a run costs its installation. Only CPU and broken limits do: errors, failing receivers, waiting, transforms and open routes are free. */
 import type { ErrorCode } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { CpuPlace, Offence } from '../sandbox/options.ts'

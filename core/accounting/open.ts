@@ -2,6 +2,7 @@
 import type { PlacedInstallation } from '../delivery/ports.ts'
 import { bothRuntimes } from '../native/runtimes.ts'
 import type { Meter } from '../observe/observe.ts'
+import { OpenRoutes } from '../registry/open-routes.ts'
 import { createSandbox } from '../sandbox/pool.ts'
 import type { Sandbox, UnitStats } from '../sandbox/sandbox.ts'
 import { createAccounting } from './accounting.ts'
@@ -15,6 +16,8 @@ export interface AccountedSandboxes {
   readonly sandbox: Sandbox
   /** For transforms: senders wait for them, so they stand behind nothing else. */
   readonly transformSandbox: Sandbox
+  /** For routes that strangers call: whatever these do to it, nobody else is in it. */
+  readonly openRoutes: OpenRoutes
   /** All that run here, after every change. */
   readonly setInstallations: (placed: readonly PlacedInstallation[]) => void
   /** What they used, by key. */
@@ -26,15 +29,15 @@ export interface AccountedSandboxes {
 export function openAccountedSandboxes(
   deps: Omit<WardenDeps, 'setApart'> & {
     readonly meter: Pick<Meter, 'sandboxRestart'>
-    /** Runs plugins of the hub itself that are native; their CPU costs no points. */
+    /** Runs plugins of the hub itself that are native; what they use costs no points. */
     readonly native: Sandbox
   },
 ): AccountedSandboxes {
-  const { logger, limits, meter } = deps
+  const { logger, limits, meter, clock } = deps
   // Not its transform: senders wait for that, and what handlers use is not its fault.
   const setApart = (key: string, isApart: boolean): Promise<void> => isolates.setApart(key, isApart)
   const accounting = createAccounting({ ...deps, setApart })
-  const open = (beside: Accounting['besideTransforms']): Sandbox =>
+  const open = (beside: Pick<Accounting, 'spent' | 'offended'>): Sandbox =>
     createSandbox({
       logger,
       limits,
@@ -44,23 +47,33 @@ export function openAccountedSandboxes(
     })
   const isolates = open(accounting)
   const forTransforms = open(accounting.besideTransforms)
-  const all = [isolates, forTransforms]
-  const everyone = bothRuntimes(isolates, deps.native)
+  const forRoutes = open(accounting.besideOpenRoutes)
+  const openRoutes = new OpenRoutes({ sandbox: watchRuns(forRoutes, accounting.besideOpenRoutes.heard), logger, clock })
+  const all = [isolates, forTransforms, forRoutes]
+  const everyone = bothRuntimes(
+    watchRuns(isolates, accounting.heard),
+    watchRuns(deps.native, accounting.besideNatives.heard),
+  )
   return {
-    sandbox: watchRuns(everyone, accounting.heard),
+    sandbox: everyone,
     transformSandbox: watchRuns(forTransforms, accounting.heard),
-    setInstallations: (placed) => accounting.setInstallations(placed.map(({ installation }) => installation.key)),
-    usage: () => accounting.usage({ units: inBoth(all.flatMap((each) => each.stats().units)) }),
+    openRoutes,
+    setInstallations: (placed) => {
+      const keys = placed.map(({ installation }) => installation.key)
+      accounting.setInstallations(keys)
+      openRoutes.setInstallations(keys)
+    },
+    usage: () => accounting.usage({ units: inAll(all.flatMap((each) => each.stats().units)) }),
     parcels: accounting,
     close: async () => {
-      await accounting.close()
-      await Promise.all([everyone.close(), forTransforms.close()])
+      await Promise.all([accounting.close(), openRoutes.close()])
+      await Promise.all([everyone.close(), forTransforms.close(), forRoutes.close()])
     },
   }
 }
 
-/** One that has an isolate in each sandbox has the memory of both. */
-function inBoth(units: readonly UnitStats[]): readonly UnitStats[] {
+/** One that has an isolate in several sandboxes has the memory of all. */
+function inAll(units: readonly UnitStats[]): readonly UnitStats[] {
   const byKey = new Map<string, UnitStats>()
   for (const unit of units) {
     const { heapBytes = 0, heapPeakBytes = 0, processRssBytes = 0 } = byKey.get(unit.key) ?? {}

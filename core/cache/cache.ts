@@ -12,6 +12,8 @@ export interface CacheCounts {
  * never answered with what stood there before, whether the drop was heard or not.
  */
 export interface SharedCache {
+  /** It never has anything: whoever would have to make a text for it need not. */
+  readonly isNone?: true
   /** The text of this key; no promise where there is nothing to wait for. */
   get(key: string): undefined | Promise<string | undefined>
   /** Keeps a text for `ttlMs` at most, unless something stands there or was dropped a moment ago. */

@@ -1,5 +1,5 @@
 /** Tells by their names which headers and query parameters carry credentials, for what is shown and written down. */
-import { MASKED } from './mask.ts'
+import { MASKED } from '../model.ts'
 
 const HEADER_NAME = /^(?:proxy-)?authorization$|^(?:set-)?cookie$|key|token|secret|password|passwd|credential/i
 /** Sent with every delivery, and what one looks for when asking a receiver about it. */

@@ -87,6 +87,7 @@ export async function sendEmail(args: Args, scope: EmailScope): Promise<Json> {
     const response = scope.mask(said.response.replaceAll(email.to, maskedAddress(email.to)))
     const answer = { ...said, response }
     record(answer)
+    if (answer.accepted !== null) trace.isProven = true
     return answer
   } catch (error) {
     const failure =

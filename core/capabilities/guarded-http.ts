@@ -21,6 +21,8 @@ export interface GuardedRequest {
   readonly body: Buffer | null
   /** For all of it: queueing, connecting, sending, reading. Clamped to `httpTimeoutMs`. */
   readonly timeoutMs?: number | undefined
+  /** It carries a whole response twice, as values and in words, and so may be larger. */
+  readonly isToHook?: boolean | undefined
 }
 
 export interface GuardedHttp {
@@ -44,6 +46,7 @@ export interface GuardedHttpOptions {
     | 'httpSocketsPerHostMax'
     | 'httpResponseHeaderBytesMax'
     | 'pluginHttpRequestBytesMax'
+    | 'pluginHookRequestBytesMax'
     | 'pluginHttpResponseBytesMax'
   >
   readonly resolve?: Resolve
@@ -72,7 +75,7 @@ export function createGuardedHttp(options: GuardedHttpOptions): GuardedHttp {
 
   return {
     request(request) {
-      const large = largeBody(request.body, limits.pluginHttpRequestBytesMax)
+      const large = largeBody(request, limits)
       if (large !== null) return Promise.reject(large)
       const url = parseHttpUrl(request.url)
       if (url instanceof HubError) return Promise.reject(url)
@@ -101,7 +104,11 @@ export function createGuardedHttp(options: GuardedHttpOptions): GuardedHttp {
 }
 
 /** Why a body is not sent (`capability_limit`), or null. */
-export function largeBody(body: Buffer | null, bytesMax: number): HubError | null {
+export function largeBody(
+  { body, isToHook = false }: Pick<GuardedRequest, 'body' | 'isToHook'>,
+  limits: Pick<Limits, 'pluginHttpRequestBytesMax' | 'pluginHookRequestBytesMax'>,
+): HubError | null {
+  const bytesMax = isToHook ? limits.pluginHookRequestBytesMax : limits.pluginHttpRequestBytesMax
   if (body === null || body.length <= bytesMax) return null
   return new HubError('capability_limit', `The request body has ${body.length} bytes; the limit is ${bytesMax}.`)
 }

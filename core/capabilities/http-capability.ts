@@ -7,7 +7,8 @@ import type { HttpAllowance } from './grants.ts'
 import { errorClassOf } from './http-errors.ts'
 import { parseHttpUrl, type GuardedHttp } from './guarded-http.ts'
 import { bodyOf, headersOf, methodOf, type RequestBody } from './http-request.ts'
-import { MASKED, type Mask } from './mask.ts'
+import { MASKED } from '../model.ts'
+import type { Mask } from './mask.ts'
 import type { GuardedResponse } from './response-reader.ts'
 import { secretName, unseal, type UnsealInput } from './sealed.ts'
 import type { KeyRing } from './signing.ts'
@@ -34,6 +35,10 @@ export interface HttpTrace {
   begun: number
   /** Of those: e-mails, and requests that may change something at the receiver; less those that never had one. */
   writes: number
+  /** The run signed something itself: whatever it sends from then on may carry that. */
+  signs: boolean
+  /** A receiver took what carried a secret of the installation, or the settings have none to carry. */
+  isProven: boolean
 }
 
 export interface HttpCall {
@@ -43,9 +48,18 @@ export interface HttpCall {
   readonly trace: HttpTrace
   /** Of a receiver that shares its host with others and is no concern of theirs: it has a breaker of its own. */
   readonly circuit?: string
+  /** Of what the URL says only the origin may be shown and written down. */
+  readonly isHiddenUrl?: boolean
+  /** See `GuardedRequest`. */
+  readonly isToHook?: boolean
   /** Whatever its method is, it changes nothing that a repeat could double: a token is asked for. */
   readonly isHarmless?: boolean
+  /** It carries a secret, whether its address and headers do or not: its body does. */
+  readonly isSealed?: boolean
 }
+
+/** Answers that say nothing of a credential (the receiver failed) are none of these, nor are those that refuse one. */
+const isTaken = (status: number): boolean => status < 500 && status !== 401 && status !== 403 && status !== 407
 
 /** They only read (RFC 9110 section 9.2.1). */
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
@@ -53,10 +67,16 @@ const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TR
 /** Ends of an exchange that never had a receiver; every other may have had one. */
 export const NEVER_LEFT: ReadonlySet<string | null> = new Set(['dns', 'connect', 'refused_by_guard'])
 
+/** True when a request may have reached its receiver, answered or not. */
+export const mayHaveLeft = ({ exchanges, begun }: HttpTrace): boolean =>
+  begun > exchanges.filter(({ error }) => NEVER_LEFT.has(error)).length
+
 /** Sends one request for a plugin and answers `{status, headers, body, truncated}`. Throws HubError. */
 export function callHttp(deps: HttpCapabilityDeps, call: HttpCall): Promise<Json> {
+  const usesBefore = deps.keys.uses()
   const body = bodyOf(call.request, deps.keys)
-  return exchange(deps, { ...call, body, see: (response) => maskedResponse(response, deps.mask) })
+  const isSealed = deps.keys.uses() > usesBefore
+  return exchange(deps, { ...call, body, isSealed, see: (response) => maskedResponse(response, deps.mask) })
 }
 
 /** One request whose body is made already. */
@@ -69,6 +89,7 @@ export interface ExchangeCall extends HttpCall {
 /** Grant, breaker, request, record. Throws HubError. */
 export async function exchange(deps: HttpCapabilityDeps, call: ExchangeCall): Promise<SeenResponse> {
   const { request, trace, body } = call
+  const usesBefore = deps.keys.uses()
   const method = methodOf(request['method'])
   const input: UnsealInput = { keys: deps.keys, body: body.bytes }
   const target = targetOf(request['url'], input)
@@ -83,7 +104,9 @@ export async function exchange(deps: HttpCapabilityDeps, call: ExchangeCall): Pr
     throw new HubError('breaker_open', message, { retryAfterMs: openMs })
   }
   const headers = headersOf(request['headers'], { input, contentType: body.contentType, bytesMax: deps.headerBytesMax })
-  const sent = { method, url: target.shown, headers: headers.shown, body: body.text }
+  const provesKeys = call.isSealed === true || trace.signs || deps.keys.isEmpty || deps.keys.uses() > usesBefore
+  const shown = call.isHiddenUrl === true ? `${target.url.origin}/${MASKED}` : target.shown
+  const sent = { method, url: shown, headers: headers.shown, body: body.text }
   const startMs = deps.monotonicMs()
   const record = (end: ExchangeEnd): void => {
     const durationMs = deps.monotonicMs() - startMs
@@ -100,9 +123,11 @@ export async function exchange(deps: HttpCapabilityDeps, call: ExchangeCall): Pr
       headers: headers.flat,
       body: body.bytes,
       timeoutMs: call.timeoutMs,
+      isToHook: call.isToHook,
     })
     const seen = call.see(response, target.url.host)
     record({ kind: 'answered', response, seen })
+    if (provesKeys && isTaken(response.status)) trace.isProven = true
     return seen
   } catch (error) {
     const failure = maskedError(error, deps.mask)

@@ -2,7 +2,7 @@
 import type { Json } from '../contract/index.ts'
 import { HubError } from '../errors.ts'
 import pkg from '../../package.json' with { type: 'json' }
-import { MASKED } from './mask.ts'
+import { MASKED } from '../model.ts'
 import { unseal, type Unsealed, type UnsealInput } from './sealed.ts'
 import type { KeyRing } from './signing.ts'
 

@@ -1,7 +1,5 @@
 /** Takes secret values out of text that is shown, logged or handed to a plugin, in whatever spelling they come back. */
-
-/** What stands where a secret was. */
-export const MASKED = '[secret]'
+import { MASKED } from '../model.ts'
 
 /** Shorter values are no secrets: hiding them would only riddle every text with holes. */
 const MASKED_CHARS_MIN = 6

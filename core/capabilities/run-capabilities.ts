@@ -20,7 +20,7 @@
  *   submit          SubmitRequest of the contract              {result, responseId, message, problems}
  *   forms.get       {id}                                       FormInfo, or undefined
  *   forms.ensure    {id, name, fields}                         FormInfo
- *   hooks.list      {event, form?, after?}                     {items, next}
+ *   hooks.list      {event, eventId, form?, after?}            {items, next}
  *   hooks.get       {id}                                       HookInfo, or undefined
  *   hooks.note      {id, reason}                               nothing
  *   hooks.remove    {id, reason}                               boolean
@@ -43,9 +43,10 @@ import { argumentReader, type Args } from './arguments.ts'
 import { sendEmail, type ActFor } from './email-capability.ts'
 import { httpAllowance } from './grants.ts'
 import type { GuardedHttp } from './guarded-http.ts'
-import { getHook, hookIn, hookTarget, listHooks, noteHook, removeHook } from './hooks-capability.ts'
+import { callHook, hookIn } from './hook-call.ts'
+import { getHook, listHooks, NO_HOOKS, noteHook, removeHook } from './hooks-capability.ts'
 import type { HooksScope } from './hooks-capability.ts'
-import { callHttp, NEVER_LEFT, type HttpCall, type HttpCapabilityDeps, type HttpTrace } from './http-capability.ts'
+import { callHttp, mayHaveLeft, type HttpCapabilityDeps, type HttpTrace } from './http-capability.ts'
 import type { MailServer } from './mail-server.ts'
 import { ensureForm, getForm, submitAnswers } from './inlet.ts'
 import { createMask, type Mask } from './mask.ts'
@@ -92,6 +93,8 @@ export interface OpenRun {
   mayHaveLeft(): boolean
   /** True when one of those may have changed something there: an e-mail, or a request that does more than read. */
   mayHaveWritten(): boolean
+  /** True when a receiver took what the installation proves itself with. */
+  hasProven(): boolean
   /** Takes the installation's secrets out of a text: for log lines and messages of the run. */
   readonly mask: Mask
 }
@@ -151,10 +154,19 @@ interface RunScope {
   readonly context: RunContext
   /** Counts one request of the run; throws when it is one too many. */
   readonly countHttp: () => void
+  readonly sentTo: HooksScope['sentTo']
 }
 
-function openRun(opened: Omit<RunScope, 'countHttp'>): OpenRun {
-  const trace: HttpTrace = { exchanges: [], hosts: [], lastHost: null, begun: 0, writes: 0 }
+function openRun(opened: Omit<RunScope, 'countHttp' | 'sentTo'>): OpenRun {
+  const trace: HttpTrace = {
+    exchanges: [],
+    hosts: [],
+    lastHost: null,
+    begun: 0,
+    writes: 0,
+    signs: false,
+    isProven: false,
+  }
   const { hostOpsMax, httpCallsMax } = opened.installation.limits
   const emailsMax = opened.deps.limits.pluginEmailsMax
   let ops = 0
@@ -163,13 +175,14 @@ function openRun(opened: Omit<RunScope, 'countHttp'>): OpenRun {
   const countHttp = (): void => {
     if (++httpCalls > httpCallsMax) throw tooMany('http requests', httpCallsMax)
   }
-  const scope: RunScope = { ...opened, countHttp }
+  const scope: RunScope = { ...opened, countHttp, sentTo: new Map() }
   return {
     exchanges: trace.exchanges,
     hosts: trace.hosts,
     lastHost: () => trace.lastHost,
     mayHaveLeft: () => mayHaveLeft(trace),
     mayHaveWritten: () => trace.writes > 0,
+    hasProven: () => trace.isProven,
     mask: scope.prepared.mask,
     handler: async (name, args) => {
       if (!Object.hasOwn(CAPABILITIES, name))
@@ -183,9 +196,6 @@ function openRun(opened: Omit<RunScope, 'countHttp'>): OpenRun {
     },
   }
 }
-
-const mayHaveLeft = ({ exchanges, begun }: HttpTrace): boolean =>
-  begun > exchanges.filter(({ error }) => NEVER_LEFT.has(error)).length
 
 const tooMany = (what: string, max: number): HubError =>
   new HubError('capability_limit', `The run made more than ${max} ${what}.`)
@@ -234,39 +244,16 @@ function serveHttp(args: Args, scope: RunScope, trace: HttpTrace): Promise<Json>
   const wantedMs = args.optionalNumber('timeoutMs') ?? scope.deps.limits.httpTimeoutMs
   const call = { request: args.all, timeoutMs: withinRun(scope, wantedMs), trace }
   const hook = hookIn(args.all['url'])
-  return hook === undefined ? callHttp(scope.prepared.http, call) : callHook(hook, call, scope)
+  return hook === undefined
+    ? callHttp(scope.prepared.http, call)
+    : callHook(scope.prepared.http, { id: hook, call }, hooksScope(scope))
 }
 
-/**
- * To where a hook is, whatever the manifest's hosts are; its breaker is its own. An address that the hub does not send to is
- * that hook's fault: nothing of the installation could be mended, and the other hooks go on.
- */
-async function callHook(id: string, call: HttpCall, scope: RunScope): Promise<Json> {
-  const url = await hookTarget(id, hooksScope(scope))
-  const allowed = (method: string): HubError | null =>
-    method === 'POST' ? null : new HubError('capability_denied', 'http: a hook is sent to by POST.')
-  try {
-    return await callHttp(
-      { ...scope.prepared.http, allowed },
-      { ...call, request: { ...call.request, url }, circuit: id },
-    )
-  } catch (error) {
-    if (!(error instanceof HubError) || error.code !== 'http_refused_address') throw error
-    throw new HubError('http_refused_url', error.message, { cause: error })
-  }
-}
-
-const NO_HOOKS: HooksScope['hooks'] = {
-  get: () => Promise.resolve(undefined),
-  list: () => Promise.resolve({ items: [], next: null }),
-  note: () => {},
-  remove: () => Promise.resolve(false),
-}
-
-const hooksScope = ({ deps, installation, context }: RunScope): HooksScope => ({
+const hooksScope = ({ deps, installation, context, sentTo }: RunScope): HooksScope => ({
   hooks: deps.hooks ?? NO_HOOKS,
   installation,
   isAction: context.actFor !== undefined,
+  sentTo,
 })
 
 function withinRun({ context, deps }: RunScope, wantedMs: number): number {
@@ -300,7 +287,7 @@ function serveEmail(args: Args, scope: RunScope, trace: HttpTrace): Promise<Json
   })
 }
 
-async function serveHmac(args: Args, { prepared }: RunScope): Promise<Json> {
+async function serveHmac(args: Args, { prepared }: RunScope, trace: HttpTrace): Promise<Json> {
   const alg = args.optionalText('alg') ?? 'sha256'
   const encoding = args.optionalText('encoding') ?? 'hex'
   const format = args.optionalText('keyFormat') ?? 'utf8'
@@ -310,13 +297,15 @@ async function serveHmac(args: Args, { prepared }: RunScope): Promise<Json> {
   const dataEncoding = args.optionalText('dataEncoding') ?? 'utf8'
   if (dataEncoding !== 'utf8' && dataEncoding !== 'base64') throw args.wrong('dataEncoding has to be utf8 or base64')
   const key = prepared.keys.hmacKey(secretArgument(args), format)
+  trace.signs = true
   return hmac({ alg, encoding, key, data: [Buffer.from(args.text('data'), dataEncoding)] })
 }
 
-async function serveSign(args: Args, { prepared }: RunScope): Promise<Json> {
+async function serveSign(args: Args, { prepared }: RunScope, trace: HttpTrace): Promise<Json> {
   const alg = args.text('alg')
   if (!isJwtAlg(alg)) throw args.wrong('alg has to be RS256, ES256 or HS256')
   const key = prepared.keys.jwtKey(secretArgument(args), alg)
+  trace.signs = true
   const data = args.optionalText('data')
   if (data !== undefined) {
     if (alg !== 'RS256') throw args.wrong('data is signed with RS256 only')

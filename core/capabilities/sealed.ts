@@ -1,7 +1,7 @@
 /** Fills secrets, and what is made of them, into what a plugin wrote around them. `shown` is the same text with the secrets left out. */
 import type { Json } from '../contract/index.ts'
 import { HubError } from '../errors.ts'
-import { MASKED } from './mask.ts'
+import { MASKED } from '../model.ts'
 import { hmac, isKeyFormat, type KeyRing } from './signing.ts'
 
 export interface Unsealed {

@@ -16,6 +16,10 @@ export const isJwtAlg = (value: unknown): value is JwtAlg => JWT_ALGS.has(value)
 
 /** The keys of one installation, made once from the text of its secrets. */
 export interface KeyRing {
+  /** How often something of it was handed out: whoever compares knows whether a request carries a secret. */
+  uses(): number
+  /** There is no secret that a request could carry. */
+  readonly isEmpty: boolean
   /** The text of a secret, or of an access token; throws `secret_missing`. */
   text(name: string): string
   hmacKey(name: string, format: KeyFormat): KeyObject
@@ -40,10 +44,18 @@ export function createKeyRing(
     if (value === undefined || value === '') throw new HubError('secret_missing', `The secret "${name}" has no value.`)
     return value
   }
+  let uses = 0
+  const used = <T>(made: T): T => {
+    uses += 1
+    return made
+  }
   return {
-    text: (name) => tokenOf(name) ?? text(name),
-    hmacKey: (name, format) => once(`${format} ${name}`, () => createSecretKey(keyBytes(name, text(name), format))),
-    jwtKey: (name, alg) => once(`${alg} ${name}`, () => jwtKey(name, text(name), alg)),
+    uses: () => uses,
+    isEmpty: secrets.size === 0,
+    text: (name) => used(tokenOf(name) ?? text(name)),
+    hmacKey: (name, format) =>
+      used(once(`${format} ${name}`, () => createSecretKey(keyBytes(name, text(name), format)))),
+    jwtKey: (name, alg) => used(once(`${alg} ${name}`, () => jwtKey(name, text(name), alg))),
   }
 }
 

@@ -20,6 +20,11 @@ const OF_THE_LOGIN: ReadonlySet<number> = new Set([530, 534, 535, 538])
 /** Of a sender: policy, and an address that is none of the server's (RFC 3463, 3.2 and 3.8). */
 const OF_THE_SENDER = /^5\d\d[ -]5\.(?:7\.\d+|1\.[78])\b/
 
+/** As Node says it of a chain that ends at nobody it knows; a name or a date that is wrong says so by itself. */
+const UNTRUSTED = /self-signed certificate|unable to (verify the first|get (local )?issuer) certificate/i
+const OF_AN_OWN_CA =
+  'Where a CA of your own signs: start the hub with NODE_EXTRA_CA_CERTS=<file with its certificate as PEM>.'
+
 /** The hub may not send through this server at all, whoever the message is for. */
 const isOfTheHub = ({ code, responseCode, response, command }: SmtpError): boolean =>
   // 4xx: the server cannot look the login up right now.
@@ -64,6 +69,10 @@ export function asMailError(
         cause: error,
       },
     )
+  }
+  if (UNTRUSTED.test(message)) {
+    const sentence = `The mail server ${host} was reached, and the hub does not trust its certificate (${told}).`
+    return new HubError('email_connect', `${sentence} ${OF_AN_OWN_CA}`, { cause: error })
   }
   return new HubError('email_connect', `The mail server ${host} cannot be reached (${told}).`, { cause: error })
 }

@@ -2,7 +2,8 @@
 import type { Json } from '../contract/index.ts'
 import { HubError } from '../errors.ts'
 import type { SeenResponse } from './exchange-record.ts'
-import { createMask, MASKED, type Mask } from './mask.ts'
+import { MASKED } from '../model.ts'
+import { createMask, type Mask } from './mask.ts'
 import type { GuardedResponse } from './response-reader.ts'
 import type { Obtained } from './token-ring.ts'
 

@@ -5,7 +5,8 @@ import { HubError } from '../errors.ts'
 import type { Args } from './arguments.ts'
 import { exchange, type HttpCapabilityDeps, type HttpTrace } from './http-capability.ts'
 import { formBody, formFields, type RequestBody } from './http-request.ts'
-import { createMask, MASKED, type Mask } from './mask.ts'
+import { MASKED } from '../model.ts'
+import { createMask, type Mask } from './mask.ts'
 import { secretName, unseal, type Unsealed } from './sealed.ts'
 import { isJwtAlg, signJwt, type KeyRing } from './signing.ts'
 import { readTokenAnswer, type TokenAnswer } from './token-answer.ts'
@@ -66,6 +67,7 @@ async function ask(deps: TokenDeps, { url, headers, form, expiresInS }: Asked): 
       request: { method: 'POST', url, headers: withAccept(headers) },
       body,
       isHarmless: true,
+      isSealed: true,
       timeoutMs,
       trace,
       see: (response, host) => {

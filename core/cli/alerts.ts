@@ -1,4 +1,4 @@
-/** `manifold alerts`: what the hub raised, oldest first. */
+/** `manifold alerts`: what the hub raised last, oldest first. */
 import type { Call, Run } from './call.ts'
 import { textOption, timeOption } from './call.ts'
 import { listLimit } from './deliveries.ts'
@@ -7,7 +7,7 @@ import { alertPage } from './rows.ts'
 import type { AlertRow } from './rows.ts'
 import { oneLine } from './terminal.ts'
 
-/** The API does not tell installations apart: so many alerts are read at most to find those of one. */
+/** The API gives the oldest first, and does not tell installations apart: so many are read at most to find the last ones. */
 const READ_MAX = 10_000
 
 export const list: Run = async (call) => {
@@ -20,13 +20,15 @@ export const list: Run = async (call) => {
   const limit = listLimit(call)
   const only = textOption(call, 'installation')
   const hub = connect(call)
-  const page = await hub.list('/api/v2/events', query, { as: alertPage, limit: only === undefined ? limit : READ_MAX })
-  const items = page.items.filter(({ data }) => only === undefined || data.installation === only).slice(0, limit)
+  const page = await hub.list('/api/v2/events', query, { as: alertPage, limit: READ_MAX })
+  const found = page.items.filter(({ data }) => only === undefined || data.installation === only)
+  const items = found.slice(-limit)
   const { terminal } = call
   if (call.options['json']) return terminal.json({ ...page, items })
   show(call, items)
   if (items.length === 0) terminal.say('No alert in that time.')
-  if (page.next_cursor !== null) terminal.say('There are later ones; --limit or --since shows them.')
+  if (items.length < found.length) terminal.say('There are earlier ones; --limit shows them.')
+  if (page.next_cursor !== null) terminal.say('There are later ones; --since shows them.')
 }
 
 function show({ terminal }: Call, items: readonly AlertRow[]): void {

@@ -1,4 +1,4 @@
-/** `manifold analytics sql|query|metrics|share`: what the API of the same names answers. */
+/** `manifold analytics sql|query|metrics|share|slow|status`: what the API of the same names answers. */
 import { z } from 'zod'
 import { textOption } from './call.ts'
 import type { Run } from './call.ts'
@@ -11,7 +11,7 @@ const PATH = '/api/v2/analytics'
 const answered = z.looseObject({
   columns: z.array(z.object({ name: z.string(), type: z.string() })),
   rows: z.array(z.array(z.unknown())),
-  meta: z.looseObject({ has_more: z.boolean() }),
+  meta: z.looseObject({ has_more: z.boolean(), complete_from: z.string().nullable() }),
 })
 
 export const sql: Run = async (call) => {
@@ -25,10 +25,50 @@ export const sql: Run = async (call) => {
     answer.rows.map((row) => row.map(cellOf)),
   )
   if (answer.meta.has_more) terminal.say('There are more rows; --limit shows them.')
+  const { complete_from: from } = answer.meta
+  if (from !== null) terminal.say(`Single events are kept from ${from} on: what happened before is not in these rows.`)
 }
 
 const cellOf = (value: unknown): string | number | null =>
   value === null || typeof value === 'number' || typeof value === 'string' ? value : JSON.stringify(value)
+
+const slowly = z.looseObject({
+  slow_from_ms: z.number(),
+  items: z.array(
+    z.object({ at: z.string(), route: z.string(), took_ms: z.number(), status: z.number(), text: z.string() }),
+  ),
+})
+
+export const slow: Run = async (call) => {
+  const { terminal, options } = call
+  const answer = await connect(call).request('GET', `${PATH}/slow`, { as: slowly })
+  if (options['json']) return terminal.json(answer)
+  terminal.table(
+    ['at', 'question', 'ms', 'status', 'asked'],
+    answer.items.map(({ at, route, took_ms: ms, status, text }) => [at, route, ms, status, text]),
+  )
+  terminal.say(`${answer.items.length} that took ${answer.slow_from_ms} ms or longer (slowQueryMs)`)
+}
+
+const held = z.object({
+  events: z.object({ count: z.number(), from: z.string().nullable(), to: z.string().nullable() }),
+  rungs: z.array(
+    z.object({ rung: z.string(), rows: z.number(), events: z.number(), from: z.string(), to: z.string() }),
+  ),
+})
+
+export const status: Run = async (call) => {
+  const answer = await connect(call).request('GET', `${PATH}/ladder`, { as: held })
+  if (call.options['json']) return call.terminal.json(answer)
+  const { events, rungs } = answer
+  call.terminal.table(
+    ['behaviour events', 'how many', 'rows', 'from', 'to'],
+    [
+      ['one by one', events.count, events.count, events.from ?? '-', events.to ?? '-'],
+      ...rungs.map(({ rung, rows, events: count, from, to }) => [`by the ${rung}`, count, rows, from, to]),
+    ],
+  )
+}
 
 const object = z.record(z.string(), z.unknown())
 

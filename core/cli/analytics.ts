@@ -10,12 +10,14 @@ const DIGEST_CHARS = 12
 const PATH = '/api/v2/analytics/rebuild'
 
 const numbers = z.object({ started: z.number(), completed: z.number(), digest: z.string() }).nullable()
+const events = z.object({ count: z.number(), digest: z.string() })
 const rebuild = z.object({
   state: z.enum(['none', 'running', 'done', 'failed']),
   read: z.number(),
   head: z.number(),
   equal: z.boolean().nullable(),
   error: z.string().nullable(),
+  events: z.object({ before: events, after: events, equal: z.boolean() }).nullable(),
   forms: z.array(z.object({ form_id: z.string(), before: numbers, after: numbers, equal: z.boolean() })),
 })
 
@@ -43,10 +45,17 @@ export const run: Run = async (call) => {
         equal ? 'equal' : 'DIFFERENT',
       ]),
     )
+  if (now.events !== null && !call.options['json']) {
+    const { before, after, equal } = now.events
+    const shownAs = ({ count, digest }: typeof before): string => `${count} (${digest.slice(0, DIGEST_CHARS)})`
+    terminal.say(
+      `behaviour events: ${shownAs(before)} before, ${shownAs(after)} after: ${equal ? 'equal' : 'DIFFERENT'}`,
+    )
+  }
   if (now.equal !== true)
     throw new CliError(
       'failed',
-      'The headline numbers before and after are not equal; what was read anew is what answers now.',
+      'What there was before and what was read anew are not equal; what was read anew is what answers now.',
       'keep this output and the hub’s log, and report it',
     )
   terminal.say(

@@ -1,10 +1,13 @@
 /** What every command is given. */
 import { join } from 'node:path'
+import { parseDurationMs } from '../config/durations.ts'
 import type { Environment } from '../config/settings.ts'
 import { readSettings } from '../config/settings.ts'
 import type { Settings } from '../config/config.ts'
 import { CliError } from './exit-codes.ts'
 import type { Terminal } from './terminal.ts'
+
+const SPAN_MS_MAX = 86_400_000
 
 /** Option values by camelCase name, as commander leaves them. */
 export type Options = Readonly<Record<string, string | boolean | readonly string[] | undefined>>
@@ -39,6 +42,15 @@ export function numberOption(call: Call, name: string, { from }: { readonly from
   const value = Number(text)
   if (Number.isInteger(value) && value >= from) return value
   throw new CliError('usage', `--${name} must be a whole number from ${from} on (got "${text}").`)
+}
+
+/** A span of time such as `90s` or `10m`, in milliseconds; undefined when it was not given. */
+export function spanOption(call: Call, name: string): number | undefined {
+  const text = textOption(call, name)
+  if (text === undefined) return undefined
+  const spanMs = parseDurationMs(text)
+  if (spanMs !== undefined && spanMs > 0 && spanMs <= SPAN_MS_MAX) return spanMs
+  throw new CliError('usage', `--${name} must be a time such as 90s or 10m, a day at most (got "${text}").`)
 }
 
 /** A time option: RFC 3339, a date, or `2h` and the like for "so long ago". */

@@ -1,9 +1,12 @@
 /** `manifold config check|print|schema`. */
 import { readFile } from 'node:fs/promises'
+import { z } from 'zod'
 import type { ConfigProblem } from '../config/config.ts'
+import { doubtsLeft } from '../config/doubts.ts'
 import { formatProblem } from '../config/format-problems.ts'
 import { printableConfig, printConfig } from '../config/print.ts'
 import { editorSchema } from '../config/schema.ts'
+import { DEFAULT_WORKSPACE } from '../model.ts'
 import type { Assembly } from '../registry/assemble.ts'
 import { assemble } from '../registry/assemble.ts'
 import { knownPlugins, Schemas } from '../registry/schemas.ts'
@@ -11,7 +14,7 @@ import type { Call, Run } from './call.ts'
 import { settingsOf } from './call.ts'
 import { count } from './count.ts'
 import { CliError } from './exit-codes.ts'
-import { runningHub } from './hub-client.ts'
+import { connect, runningHub } from './hub-client.ts'
 
 /**
  * Everything the file leads to, or its mistakes; nothing is granted or written but the bundle cache. A hub that runs on the
@@ -29,12 +32,23 @@ export async function assembled(call: Call): Promise<Assembly | { readonly probl
   })
 }
 
+/** A hub that runs on the data folder knows forms that are not the file's. */
+export async function doubtsNow(call: Call, doubts: readonly ConfigProblem[]): Promise<readonly ConfigProblem[]> {
+  if (runningHub(settingsOf(call).dataDir) === null) return doubts
+  const hub = connect(call)
+  return doubtsLeft(doubts, async ({ workspace, id }) => {
+    if (workspace !== DEFAULT_WORKSPACE) return false
+    await hub.request('GET', `/api/v2/forms/${encodeURIComponent(id)}`, { as: z.unknown() })
+    return true
+  })
+}
+
 export const check: Run = async (call) => {
   const { configFile } = settingsOf(call)
   const result = await assembled(call)
   const refused = 'problems' in result
   const problems = refused ? result.problems : result.config.quarantined.flatMap((entry) => entry.problems)
-  const doubts = refused ? [] : result.doubts
+  const doubts = refused ? [] : await doubtsNow(call, result.doubts)
   const { terminal } = call
   for (const doubt of doubts) if (!call.options['json']) terminal.say(`warning: ${formatProblem(doubt, process.cwd())}`)
   if (call.options['json']) {
@@ -43,7 +57,7 @@ export const check: Run = async (call) => {
       ok: problems.length === 0,
       refused,
       problems: problems.map(({ place, ...problem }) => ({ ...place, ...problem })),
-      warnings: doubts.map(({ place, ...doubt }) => ({ ...place, ...doubt })),
+      warnings: doubts.map(({ place, path, message, hint }) => ({ ...place, path, message, hint })),
       installations: refused ? [] : result.installations.map(({ id }) => id),
       set_aside: refused ? [] : result.brokenInstallations.map(({ id, state, reason }) => ({ id, state, reason })),
     })

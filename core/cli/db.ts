@@ -5,17 +5,19 @@ import type { StorageOperations } from '../storage/operations.ts'
 import type { Call, Run } from './call.ts'
 import { settingsOf } from './call.ts'
 import { confirm } from './confirm.ts'
+import { existing } from './existing.ts'
 import { CliError } from './exit-codes.ts'
 import { runningHub } from './hub-client.ts'
+import { NEW } from './verb.ts'
 
 const storageFor = async (call: Call): Promise<StorageOperations> => {
   const { storageOf } = await import('../backends.ts')
-  return storageOf(settingsOf(call))
+  return await storageOf(settingsOf(call))
 }
 
 export const migrate: Run = async (call) => {
   const { dataDir } = settingsOf(call)
-  const storage = await storageFor(call)
+  const storage = await storageFor(await existing(call, NEW))
   const before = await storage.status()
   const run = before.pending.length > 0 && !call.options['dryRun']
   if (run) {

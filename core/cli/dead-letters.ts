@@ -2,11 +2,19 @@
 import type { Call, Run } from './call.ts'
 import { textOption, timeOption } from './call.ts'
 import { deliveryTable, listQuery, replayIds } from './deliveries.ts'
+import type { DeadReason } from '../model.ts'
 import { CliError } from './exit-codes.ts'
 import { connect, withQuery } from './hub-client.ts'
 import type { Query } from './hub-client.ts'
 import { replayAll } from './replay.ts'
 import { deadGroups, deliveryPage } from './rows.ts'
+
+const DIED_OF: Readonly<Record<string, string>> = {
+  receiver_failed: 'tried as often as the installation says, and the receiver never took it',
+  permanent_reject: 'refused for good, by the receiver or the plugin: the same again will be refused again',
+  config_error: 'the settings, the form or the manifest keep it from being sent: mend that, then replay',
+  internal_error: 'the plugin or the hub failed at it: see its error, mend the plugin, then replay',
+} satisfies Record<DeadReason, string>
 
 export const list: Run = async (call) => {
   const { query, limit } = listQuery(call)
@@ -14,7 +22,8 @@ export const list: Run = async (call) => {
   const page = await connect(call).list('/api/v2/dead-letters', query, { as: deliveryPage, limit })
   if (call.options['json']) return call.terminal.json(page)
   deliveryTable(call, page.items)
-  for (const { reason, count } of page.causes ?? []) call.terminal.say(`${count} ${reason}`)
+  for (const { reason, count } of page.causes ?? [])
+    call.terminal.say(`${count} ${reason}: ${DIED_OF[reason] ?? 'no reason that this program knows'}`)
 }
 
 /** One line a cause, with how to see and to send these again. */

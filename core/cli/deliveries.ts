@@ -48,7 +48,7 @@ export function deliveryTable({ terminal }: Call, rows: readonly DeliveryRow[]):
     rows.map((row) => [
       row.id,
       row.installation,
-      row.name,
+      row.test ? `${row.name} (test)` : row.name,
       terminal.paint(row.state === 'delivered' ? 'green' : row.state === 'dead' ? 'red' : 'yellow', row.state),
       row.attempts,
       row.created_at,
@@ -66,7 +66,7 @@ export const show: Run = async (call) => {
   const { terminal } = call
   if (call.options['json']) return terminal.json(delivery)
   deliveryTable(call, [delivery])
-  terminal.line(`\ninput: ${JSON.stringify(delivery.input)}\n`)
+  terminal.line(`\ninput: ${delivery.input_missing ?? JSON.stringify(delivery.input)}\n`)
   terminal.table(
     ['try', 'at', 'ms', 'outcome', 'request', 'answer', 'why'],
     delivery.attempt_log.map((attempt) => {

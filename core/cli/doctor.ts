@@ -1,20 +1,23 @@
 /** `manifold doctor`: what could be wrong on this machine and in the running hub, each with its cause and its cure. */
-import { access, constants, mkdir, statfs } from 'node:fs/promises'
+import { access, constants, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { formatProblem } from '../config/format-problems.ts'
 import type { Finding as Seen } from '../finding.ts'
+import { makeFolder } from '../folder.ts'
 import { discardLeft } from '../registry/gone.ts'
 import { wordsOf } from '../registry/pinning.ts'
 import type { SchemaStatus } from '../storage/operations.ts'
 import type { Call, Run } from './call.ts'
 import { settingsOf } from './call.ts'
-import { assembled } from './config.ts'
+import { assembled, doubtsNow } from './config.ts'
 import { count } from './count.ts'
 import { leftOf } from './installations.ts'
 import { checkAll, placed } from './installations-check.ts'
 import type { CheckedRow } from './installations-check.ts'
 import { CliError } from './exit-codes.ts'
 import { connect, hasHub } from './hub-client.ts'
+import { HOOKS_AGAIN, KEY_BEFORE_IT_ENDS, stoppedHooks, stoppedLines, stoppingLines } from './hooks-stopped.ts'
+import { isOnlyMissing, isToldByFile, lacks, missingOf } from './missing-variables.ts'
 import { configStatus, installationList, readiness } from './rows.ts'
 
 interface Finding extends Seen {
@@ -92,7 +95,7 @@ async function checkSandbox(): Promise<Finding[]> {
 async function checkData(call: Call): Promise<Finding[]> {
   const { dataDir } = settingsOf(call)
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 })
+    makeFolder(dataDir)
     await access(dataDir, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
     return [
@@ -114,7 +117,7 @@ async function checkData(call: Call): Promise<Finding[]> {
 
 async function checkDatabase(call: Call): Promise<Finding[]> {
   const { storageOf } = await import('../backends.ts')
-  const storage = storageOf(settingsOf(call))
+  const storage = await storageOf(settingsOf(call))
   const seen = named('database', await storage.findings())
   if (seen.some(({ level }) => level === 'fail')) return seen
   return [...seen, schemaFinding(await storage.status())]
@@ -152,7 +155,8 @@ async function checkConfig(call: Call): Promise<Finding[]> {
       bad('configuration', formatProblem(problem, process.cwd()), 'mend it, then: manifold config check'),
     )
   const findings: Finding[] = []
-  for (const { id, state, reason } of result.brokenInstallations)
+  for (const { name, detail, fix } of missingOf(result.brokenInstallations)) findings.push(bad(name, detail, fix))
+  for (const { id, state, reason } of result.brokenInstallations.filter((each) => !isOnlyMissing(each.reason)))
     findings.push(bad(`installation ${id}`, `${state}: ${reason}`, 'manifold config check tells the place'))
   for (const { id, problems } of result.brokenPlugins)
     findings.push(warn(`plugin ${id}`, problems.join('; '), 'manifold plugin test <its folder>'))
@@ -166,7 +170,7 @@ async function checkConfig(call: Call): Promise<Finding[]> {
       'configuration',
       `${file ?? 'no file, defaults'}: ${count(forms.length, 'form')}, ${count(result.installations.length, 'installation')}`,
     ),
-    ...result.doubts.map((doubt) =>
+    ...(await doubtsNow(call, result.doubts)).map((doubt) =>
       warn('configuration', formatProblem({ ...doubt, hint: null }, process.cwd()), doubt.hint ?? 'look at this place'),
     ),
     ...findings,
@@ -183,7 +187,7 @@ async function checkMail(call: Call): Promise<Finding[]> {
 }
 
 async function checkHub(call: Call): Promise<Finding[]> {
-  if (!hasHub(call)) return [warn('hub', 'none runs on this data folder', 'manifold start')]
+  if (!hasHub(call)) return [warn('hub', `none runs on this data folder${await unchecked(call)}`, 'manifold start')]
   const hub = connect(call)
   const ready = await hub.request('GET', '/readyz', { as: readiness })
   const config = await hub.request('GET', '/api/v2/config', { as: configStatus })
@@ -203,7 +207,7 @@ async function checkHub(call: Call): Promise<Finding[]> {
           ),
         ]),
     ...items
-      .filter((item) => item.state !== 'ready')
+      .filter((item) => item.state !== 'ready' && !isToldByFile(item.reason, call.env))
       .map((item) =>
         item.credential.state === 'refused'
           ? bad(
@@ -214,8 +218,17 @@ async function checkHub(call: Call): Promise<Finding[]> {
           : warn(
               `hub installation ${item.id}`,
               `${item.state}${item.reason === null ? '' : `: ${item.reason}`}`,
-              'manifold status',
+              lacks([{ message: item.reason ?? '' }], call.env) ?? 'manifold status',
             ),
+      ),
+    ...items
+      .filter(({ unattended }) => unattended)
+      .map(({ id }) =>
+        bad(
+          `hub installation ${id}`,
+          'no process runs it; its events wait',
+          'start a worker with its plugin, its settings and its secrets; of installations that take turns for something, one process needs those of all',
+        ),
       ),
     ...items.flatMap(({ id, breakers }) =>
       breakers.map(({ host, until }) =>
@@ -229,7 +242,9 @@ async function checkHub(call: Call): Promise<Finding[]> {
     ...(
       await checkAll(
         hub,
-        items.filter(({ state }) => state !== 'invalid' && state !== 'needs-approval').map(({ id }) => id),
+        items
+          .filter(({ state, unattended }) => !unattended && state !== 'invalid' && state !== 'needs-approval')
+          .map(({ id }) => id),
       )
     ).flatMap(checkFindings),
     ...items
@@ -241,17 +256,21 @@ async function checkHub(call: Call): Promise<Finding[]> {
           `manifold dead-letters --installation ${item.id}`,
         ),
       ),
+    ...stoppedLines(await stoppedHooks(hub)).map((line) =>
+      warn('hub hooks', `nothing is sent to ${line}`, HOOKS_AGAIN),
+    ),
+    ...(await stoppingLines(hub, Date.now())).map((line) => warn('hub hooks', line, KEY_BEFORE_IT_ENDS)),
     ...gone.map((item) => warn(`hub installation ${item.id}`, leftOf(item), discardLeft(item.id))),
   ]
 }
 
-/** A variable that this shell has and the running hub lacks: looking at the file again finds nothing wrong with it. */
-export function lacks(problems: readonly { readonly message: string }[], env: Call['env']): string | null {
-  const names = problems.flatMap(({ message }) => /^environment variable (\w+) is not set/.exec(message)?.[1] ?? [])
-  const set = names.filter((name) => env[name] !== undefined && env[name] !== '')
-  return set.length === 0
-    ? null
-    : `restart the hub: variables are read at start, and it was started without ${set.join(', ')}`
+/** Plugins look at their own credentials, and where no hub runs none does. */
+async function unchecked(call: Call): Promise<string> {
+  const result = await assembled(call)
+  const checked = 'problems' in result ? [] : result.installations.filter(({ plugin }) => plugin.manifest.check)
+  return checked.length === 0
+    ? ''
+    : `: credentials and settings of ${count(checked.length, 'installation')} were not checked`
 }
 
 /** Those without a check have no line. */

@@ -42,7 +42,7 @@ forms:
 network:
   allow: []                          # e.g. [127.0.0.1/32] to try a receiver on this machine
 
-# The mail server of plugins that send e-mail (\`use: email-acknowledgement\`, \`use: daily-digest\`).
+# The mail server of plugins that send e-mail (\`use: email\`, \`email-acknowledgement\`, \`daily-digest\`).
 email: null                          # { url: "smtp://forms:\${SMTP_PASSWORD}@mail.example.org:587", from: Forms <forms@example.org> }
 
 # Configured uses of plugins. \`manifold plugin list\` shows them, \`manifold plugin info webhooks\` their settings.

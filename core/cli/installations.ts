@@ -1,14 +1,18 @@
-/** `manifold installations list|show|pause|resume|test|backfill`; `check` is in `installations-check.ts`. */
+/** `manifold installations list|show|pause|resume|test|fire|backfill`; `check` is in `installations-check.ts`. */
 import type { Call, Run } from './call.ts'
 import { textOption, timeOption } from './call.ts'
 import { confirmAtKeyboard } from './confirm.ts'
 import { count } from './count.ts'
 import { CliError } from './exit-codes.ts'
 import { connect } from './hub-client.ts'
+import type { HubClient } from './hub-client.ts'
 import { placed } from './installations-check.ts'
 import type { GoneRow, InstallationRow } from './rows.ts'
-import { backfilled, installationList, installationRow, testSent } from './rows.ts'
+import { backfilled, fired, formList, installationList, installationRow, testSent } from './rows.ts'
+import { oneLine } from './terminal.ts'
 import type { Painted, Terminal } from './terminal.ts'
+
+const FORMS_MAX = 1_000
 
 export const list: Run = async (call) => {
   const query = new URLSearchParams()
@@ -22,7 +26,8 @@ export const list: Run = async (call) => {
 }
 
 export const show: Run = async (call) => {
-  const row = await connect(call).request('GET', pathOf(call), { as: installationRow })
+  const hub = connect(call)
+  const row = await hub.request('GET', pathOf(call), { as: installationRow })
   const { terminal } = call
   if (call.options['json']) return terminal.json(row)
   installationTable(terminal, [row])
@@ -33,6 +38,24 @@ export const show: Run = async (call) => {
     if (value === null || value === undefined) continue
     terminal.line(`${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`)
   }
+  const hidden = await hiddenFrom(hub, row)
+  if (hidden.length > 0)
+    terminal.line(
+      oneLine(`not shown to it: ${hidden.join(', ')} (marked pii; "pii" of the installation names what it may see)`),
+    )
+}
+
+/** Fields of the forms that it listens to which are taken out of what it gets. */
+async function hiddenFrom(hub: HubClient, { when, pii }: InstallationRow): Promise<readonly string[]> {
+  if (pii === true) return []
+  // This key may not be allowed to see forms.
+  const page = await hub.list('/api/v2/forms', {}, { as: formList, limit: FORMS_MAX }).catch(() => null)
+  const isOpen = (key: string): boolean => pii !== false && pii.includes(key)
+  return (page?.items ?? [])
+    .filter(({ id }) => when.forms === null || when.forms.includes(id))
+    .flatMap(({ id, fields }) =>
+      fields.filter((field) => field.pii && !isOpen(field.key)).map(({ key }) => `${id}.${key}`),
+    )
 }
 
 export const pause: Run = async (call) => {
@@ -80,6 +103,23 @@ export const test: Run = async (call) => {
   const none = `no delivery: ${sent.why_not ?? `its plugin asked for none, see: manifold runs --event ${id}`}`
   call.terminal.line(`${id}: ${deliveries.length === 0 ? none : deliveries.join(' ')}`)
   if (deliveries[0] !== undefined) call.terminal.say(`What came of it: manifold deliveries show ${deliveries[0]}`)
+}
+
+export const fire: Run = async (call) => {
+  const [id, name = ''] = call.args
+  const hub = connect(call)
+  const path = `${pathOf(call)}/schedules/${encodeURIComponent(name)}/fire`
+  const ask = (body: object) => hub.request('POST', path, { as: fired, body })
+  // Nobody is asked to mean what cannot be done.
+  await ask({ dry_run: true })
+  await confirmAtKeyboard(
+    call,
+    `${id} will run "${name}" now. What it does is real: deliveries go to their destination.`,
+  )
+  const { delivery } = await ask({})
+  if (call.options['json']) return call.terminal.json({ delivery })
+  call.terminal.line(delivery ?? '')
+  call.terminal.say(`What came of it: manifold runs --delivery ${delivery}`)
 }
 
 export const backfill: Run = async (call) => {
@@ -142,6 +182,8 @@ export function troubles(item: InstallationRow): readonly string[] {
   const lines: string[] = []
   if (item.unattended) lines.push('no process runs it; its events wait. Start one with: manifold start --role worker')
   if (item.reason !== null) lines.push(item.reason)
+  if (item.state === 'disabled' && credential.state !== 'refused')
+    lines.push(`when that is mended: manifold installations resume ${id}`)
   if (credential.state === 'refused')
     lines.push(
       `credential refused since ${credential.since}${item.state === 'disabled' ? '' : `: ${credential.message ?? ''}`}; ` +
@@ -157,7 +199,7 @@ export function troubles(item: InstallationRow): readonly string[] {
   if (failedAt > (item.last_success_at ?? '')) {
     const code = item.last_error_code === null ? '' : `${item.last_error_code}: `
     lines.push(
-      `failed ${item.failure_streak} in a row, last ${failedAt}: ${code}${item.last_error ?? ''} (manifold runs --failed --installation ${id})`,
+      `${count(item.failure_streak, 'attempt')} failed in a row, last ${failedAt}: ${code}${item.last_error ?? ''} (manifold runs --failed --installation ${id})`,
     )
   }
   if (deliveries.dead > 0)

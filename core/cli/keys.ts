@@ -1,13 +1,16 @@
 /** `manifold keys create|list|revoke`: asks the running hub; works on the database itself when none runs. */
 import type { ApiKeys } from '../registry/api-keys.ts'
-import type { ApiKeyRow, Store } from '../storage/store.ts'
+import type { ApiKeyRow } from '../storage/key-store.ts'
+import type { Store } from '../storage/store.ts'
 import type { Call, Run } from './call.ts'
 import { expiryOption, settingsOf } from './call.ts'
 import { confirm } from './confirm.ts'
+import { existing } from './existing.ts'
 import { CliError } from './exit-codes.ts'
 import { connect, hasHub } from './hub-client.ts'
 import type { KeyRow } from './rows.ts'
 import { anything, hookList, keyList, keyMade } from './rows.ts'
+import { NEW } from './verb.ts'
 
 export const create: Run = async (call) => {
   const { SCOPES, isScope } = await import('../model.ts')
@@ -29,7 +32,7 @@ export const create: Run = async (call) => {
         as: keyMade,
         body: { name: input.name, scopes: input.scopes, expires_at: input.expiresAt },
       })
-    : await withKeys(call, async (keys, workspace) => {
+    : await withKeys(await existing(call, NEW), async (keys, workspace) => {
         const { key, row } = await keys.create({ ...input, workspace })
         return { ...toRow(row), key }
       })
@@ -71,7 +74,7 @@ export const revoke: Run = async (call) => {
 async function revokeAt(call: Call, id: string): Promise<void> {
   const hub = connect(call)
   const hooks = await hub.list('/api/v2/hooks', { key: id }, { as: hookList, limit: HOOKS_COUNTED_MAX })
-  await confirmHooks(call, hooks.items.length)
+  await confirmHooks(call, hooks.items.filter(({ state }) => state === 'active').length)
   await hub.request('DELETE', `/api/v2/keys/${encodeURIComponent(id)}?force=true`, { as: anything })
 }
 
@@ -80,7 +83,7 @@ async function revokeIn(
   id: string,
   { keys, workspace, store }: { readonly keys: ApiKeys; readonly workspace: string; readonly store: Store },
 ): Promise<boolean> {
-  await confirmHooks(call, await store.countHooks(workspace, id))
+  await confirmHooks(call, await store.countHooks(workspace, { key: id, inForceMs: Date.now() }))
   return keys.revoke(workspace, id)
 }
 
@@ -111,18 +114,6 @@ const toRow = (row: ApiKeyRow): KeyRow => ({
   revoked_at: row.revokedAt,
 })
 
-/** Ends the command where there is no database yet: a look must not make one, least of all in the wrong place. */
-async function existing(call: Call): Promise<Call> {
-  const { storageOf } = await import('../backends.ts')
-  const settings = settingsOf(call)
-  if ((await storageOf(settings).status()).current > 0) return call
-  throw new CliError(
-    'failed',
-    `There is no hub's database in ${settings.databaseUrl === null ? settings.dataDir : 'the database of DATABASE_URL'}.`,
-    'start the hub once, or check --data and DATABASE_URL',
-  )
-}
-
 async function withKeys<T>(
   call: Call,
   use: (keys: ApiKeys, workspace: string, store: Store) => Promise<T>,
@@ -134,9 +125,10 @@ async function withKeys<T>(
     import('../backends.ts'),
     import('./quiet-logger.ts'),
   ])
-  const store = await storageOf(settingsOf(call)).open()
+  const storage = await storageOf(settingsOf(call))
+  const store = await storage.open()
   try {
-    const keys = openApiKeys({ store, clock: systemClock, logger: quietLogger, extraKeys: [] })
+    const keys = openApiKeys({ store, clock: systemClock, logger: quietLogger, processKey: null, adminKey: null })
     try {
       return await use(keys, DEFAULT_WORKSPACE, store)
     } finally {

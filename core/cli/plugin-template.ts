@@ -15,8 +15,14 @@ export const pluginFiles = (id: string, hub: string): Readonly<Record<string, st
     [TYPES_FILE]: pluginTypes(manifestSchema.parse(written)),
     'index.test.ts': TEST,
     'tsconfig.json': json(tsconfig(hub)),
-    // Without one of its own, `npm install` in here would add the package to a folder above: the hub's.
-    'package.json': json({ name: id, private: true, type: 'module' }),
+    // Without one of its own, `npm install` in here would add the package to a folder above: the hub's. Its script is
+    // what `npm run -s manifold --` finds in here; without it npm ends with 1 and not a word.
+    'package.json': json({
+      name: id,
+      private: true,
+      type: 'module',
+      scripts: { manifold: `node "${hub}/core/bootstrap.mjs"` },
+    }),
     'README.md': readme(id),
   }
 }
@@ -160,6 +166,8 @@ installations:
       url: https://receiver.example/hook
       # token: "\${TOKEN}"
 \`\`\`
+
+In a clone of the hub \`manifold\` is \`npm run -s manifold --\`, in this folder as well.
 
 * \`plugin.json\` says everything the plugin may do; what it leaves out is denied.
 * \`index.ts\` is the code. It runs in a sandbox: no file system, no network but what the hub sends to the hosts of \`plugin.json\`.

@@ -16,8 +16,12 @@ import { surfaceMismatch } from '../registry/surface.ts'
 import { compileWithSchema, verifyWithSchema } from '../registry/with-schema.ts'
 import type { Bundle } from '../sandbox/sandbox.ts'
 import type { Call, Run } from './call.ts'
+import { spanOption } from './call.ts'
 import { CliError } from './exit-codes.ts'
 import { quietLogger } from './quiet-logger.ts'
+
+/** The author's own tests, all of them: who runs them in a pipeline learns which one hangs, not that the pipeline did. */
+const OWN_TESTS_MS = 5 * 60_000
 
 interface Step {
   readonly name: string
@@ -30,6 +34,7 @@ export const run: Run = async (call) => {
   const dir = await realpath(resolve(folder)).catch(() => {
     throw new CliError('failed', `There is no folder ${folder}.`)
   })
+  const timeoutMs = spanOption(call, 'timeout') ?? OWN_TESTS_MS
   const steps = new Steps(call)
   const manifest = await steps.run('manifest', async () => {
     const read = await readManifest(dir)
@@ -38,7 +43,11 @@ export const run: Run = async (call) => {
   })
   if (manifest) await checkCode(steps, dir, manifest)
   if (manifest && steps.ok) await checkBehaviour(steps, dir, manifest)
-  if (steps.ok) await steps.run('tests', () => ownTests(call, dir))
+  const isSound = steps.ok
+  await steps.run('tests', () => {
+    if (isSound) return ownTests(call, dir, timeoutMs)
+    throw new Error('not run: mend first what is above')
+  })
   if (call.options['json']) call.terminal.json({ dir, ok: steps.ok, steps: steps.done })
   if (!steps.ok) throw new CliError('failed', `${folder} has problems.`)
 }
@@ -109,14 +118,16 @@ const HUB_MODULES = {
 }
 
 /** Node's own test runner; `manifold/plugin` means this hub's contract wherever the folder lies. */
-async function ownTests(call: Call, dir: string): Promise<string> {
+async function ownTests(call: Call, dir: string, timeoutMs: number): Promise<string> {
   const found = (await readdir(dir, { recursive: true })).filter(
     (name) => /\.test\.[mc]?[jt]s$/.test(name) && !name.includes('node_modules'),
   )
   if (found.length === 0) return 'there are none'
   const texts = await Promise.all(found.map((name) => readFile(join(dir, name), 'utf8')))
   const files = found.filter((_name, index) => !/from ['"]vitest['"]/.test(texts[index] as string))
-  if (files.length === 0) return 'left out: they are for vitest'
+  const others = found.filter((name) => !files.includes(name))
+  const left = others.length === 0 ? '' : `not run, since Node's runner does not know vitest: ${others.join(', ')}`
+  if (files.length === 0) return left
   const hook = `import { registerHooks } from 'node:module'; const hub = ${JSON.stringify(HUB_MODULES)}; registerHooks({ resolve: (name, context, next) => Object.hasOwn(hub, name) ? { url: hub[name], shortCircuit: true } : next(name, context) })`
   const args = [
     '--import',
@@ -128,12 +139,20 @@ async function ownTests(call: Call, dir: string): Promise<string> {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     env: { ...call.env, NODE_TEST_CONTEXT: undefined },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // Told to end, the runner ends what it runs and says what that was.
+    timeout: timeoutMs,
   })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  const startedMs = performance.now()
   const code = await new Promise<number | null>((done, failed) => child.on('close', done).on('error', failed))
+  if (child.killed && performance.now() - startedMs >= timeoutMs)
+    throw new Error(
+      `the plugin's own tests were ended after ${timeoutMs / 1_000} s: one of them waits for what never comes, or never ends. If they only need longer, say --timeout 10m.\n${said.trim()}`,
+    )
   if (code !== 0) throw new Error(`the plugin's own tests failed:\n${said.trim()}`)
-  return `${files.length} ${files.length === 1 ? 'file' : 'files'}: ${files.map((name) => relative('.', name)).join(', ')}`
+  const ran = `${files.length} ${files.length === 1 ? 'file' : 'files'}: ${files.map((name) => relative('.', name)).join(', ')}`
+  return left === '' ? ran : `${ran}; ${left}`
 }
 
 /** One line a step, and what became of each. */

@@ -8,7 +8,7 @@ import type { Options } from './call.ts'
 import { CliError, EXIT_CODES, exitCodesHelp } from './exit-codes.ts'
 import type { ExitName } from './exit-codes.ts'
 import { Terminal } from './terminal.ts'
-import type { OptionRow, Verb } from './verb.ts'
+import type { Group, OptionRow, Verb } from './verb.ts'
 import { VERBS } from './verbs.ts'
 
 const env = environment()
@@ -92,18 +92,22 @@ export function buildProgram(): Command {
     .exitOverride()
     .showSuggestionAfterError()
     .addHelpText('after', `\n${exitCodesHelp()}`)
-  for (const row of VERBS) {
+  addAll(program, VERBS)
+  return program
+}
+
+function addAll(parent: Command, rows: readonly (Verb | Group)[]): void {
+  for (const row of rows) {
     if ('usage' in row) {
-      addVerb(program, row)
+      addVerb(parent, row)
       continue
     }
-    const group = program.command(row.group).summary(row.summary).exitOverride()
-    for (const verb of row.verbs) addVerb(group, verb)
+    const group = parent.command(row.group).summary(row.summary).exitOverride()
+    addAll(group, row.verbs)
     // What the group means alone takes options, too.
-    const [alone] = row.verbs.flatMap(({ isDefault }, n) => (isDefault ? (group.commands[n] ?? []) : []))
+    const [alone] = row.verbs.flatMap((verb, n) => ('usage' in verb && verb.isDefault ? (group.commands[n] ?? []) : []))
     if (alone !== undefined) group.addHelpText('after', () => `\nAlone it is:\n\n${alone.helpInformation()}`)
   }
-  return program
 }
 
 function addVerb(parent: Command, verb: Verb): void {

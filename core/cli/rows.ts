@@ -5,6 +5,9 @@ const text = z.string().nullable()
 
 export const me = z.looseObject({ version: z.string(), workspace: z.string() })
 
+/** `/api/v2/sessions/links`. */
+export const sessionLink = z.looseObject({ token: z.string(), expires_at: z.string() })
+
 export const readiness = z.looseObject({
   ready: z.boolean(),
   checks: z.array(z.looseObject({ name: z.string(), ok: z.boolean(), detail: text })),
@@ -62,6 +65,8 @@ export const installationRow = z.looseObject({
   plugin: z.string(),
   state: z.string(),
   reason: text,
+  when: z.looseObject({ forms: z.array(z.string()).nullable() }),
+  pii: z.union([z.boolean(), z.array(z.string())]),
   lag: z.number(),
   last_success_at: text,
   last_failure_at: text,
@@ -134,6 +139,7 @@ export type ProcessRow = z.output<typeof processList>['items'][number]
 
 const deliveryRow = z.looseObject({
   id: z.string(),
+  test: z.boolean(),
   installation: z.string(),
   name: z.string(),
   kind: z.string(),
@@ -146,6 +152,8 @@ const deliveryRow = z.looseObject({
 })
 
 export type DeliveryRow = z.output<typeof deliveryRow>
+
+export const fired = z.looseObject({ delivery: text })
 
 export const deliveryPage = z.looseObject({
   items: z.array(deliveryRow),
@@ -173,6 +181,8 @@ export const deadGroups = z.looseObject({
 
 export const deliveryDetail = deliveryRow.extend({
   input: z.unknown(),
+  // A hub from before does not say it.
+  input_missing: text.default(null),
   attempt_log: z.array(
     z.looseObject({
       n: z.number(),
@@ -218,11 +228,11 @@ const runEffect = z.discriminatedUnion('kind', [
   z.looseObject({
     kind: z.literal('enqueue'),
     action: z.string(),
-    key: z.string(),
+    key: text,
     delivery_id: z.string(),
     delivery: z.looseObject({ state: z.string() }).nullable(),
   }),
-  z.looseObject({ kind: z.literal('kv'), key: z.string(), bytes: z.number().nullable() }),
+  z.looseObject({ kind: z.literal('kv'), key: text, bytes: z.number().nullable() }),
   z.looseObject({ kind: z.literal('emit'), type: z.string(), event_id: z.string() }),
   z.looseObject({ kind: z.enum(['tally', 'metric']), name: z.string(), by: z.number() }),
   z.looseObject({ kind: z.literal('change'), part: z.string(), key: z.string(), bytes: z.number().nullable() }),
@@ -273,10 +283,26 @@ export const keyMade = keyRow.extend({ key: z.string() })
 
 export const keyList = z.looseObject({ items: z.array(keyRow) })
 
-/** Hooks, as far as they are counted. */
-export const hookList = z.looseObject({ items: z.array(z.looseObject({ id: z.string() })), next_cursor: text })
+const hookRow = z.looseObject({
+  id: z.string(),
+  source: z.string(),
+  key_id: z.string(),
+  state: z.string(),
+  last_reason: text,
+})
+export type HookRow = z.output<typeof hookRow>
+
+/** Hooks, as far as they are counted and told of. */
+export const hookList = z.looseObject({ items: z.array(hookRow), next_cursor: text })
 
 export const receipt = z.looseObject({ id: z.string(), status: z.string(), event_id: z.string() })
+
+export const formList = z.looseObject({
+  items: z.array(
+    z.looseObject({ id: z.string(), fields: z.array(z.looseObject({ key: z.string(), pii: z.boolean() })) }),
+  ),
+  next_cursor: text,
+})
 
 export const formFields = z.looseObject({
   fields: z.array(z.looseObject({ key: z.string(), type: z.string() })),

@@ -103,15 +103,20 @@ const logText = ({ level, message, fields, at }: RunDetail['logs'][number]): str
 const requestText = (request: RunDetail['requests'][number]): string =>
   `${request.method} ${request.url}: ${request.status ?? request.error ?? 'no answer'} in ${Math.round(request.duration_ms)} ms`
 
+/** Of a key that may hold answers. */
+const UNSEEN = '(a key for responses:read)'
+
 function effectText(effect: RunDetail['effects'][number]): string {
   switch (effect.kind) {
     case 'enqueue': {
       const became =
         effect.delivery === null ? 'made before, so not again' : `${effect.delivery_id} ${effect.delivery.state}`
-      return `enqueue ${effect.action} as ${effect.key}: ${became}`
+      return `enqueue ${effect.action} as ${effect.key ?? UNSEEN}: ${became}`
     }
     case 'kv':
-      return effect.bytes === null ? `kv delete ${effect.key}` : `kv set ${effect.key} (${effect.bytes} bytes)`
+      return effect.bytes === null
+        ? `kv delete ${effect.key ?? UNSEEN}`
+        : `kv set ${effect.key ?? UNSEEN} (${effect.bytes} bytes)`
     case 'change': {
       const became = effect.bytes === null ? 'taken away' : `${effect.bytes} bytes`
       return `change ${effect.part}.${effect.key} (${became})`

@@ -1,11 +1,12 @@
 /** `manifold send`: posts one response through the public API. */
 import { text } from 'node:stream/consumers'
+import { isDeepStrictEqual } from 'node:util'
 import type { Call, Run } from './call.ts'
 import { textOption } from './call.ts'
 import { CliError } from './exit-codes.ts'
 import type { HubClient } from './hub-client.ts'
 import { connect } from './hub-client.ts'
-import { formFields, quarantinedRow, receipt as receiptRow } from './rows.ts'
+import { formFields, quarantinedRow, quarantinePage, receipt as receiptRow } from './rows.ts'
 import type { QuarantinedRow } from './rows.ts'
 import { oneLine } from './terminal.ts'
 
@@ -15,14 +16,17 @@ export const run: Run = async (call) => {
   const path = `/api/v2/forms/${encodeURIComponent(form)}`
   const data = pairs.length > 0 ? await fromPairs(call, hub, { path, pairs }) : await fromJson(call)
   const clientId = textOption(call, 'clientId')
-  const receipt = await hub.request('POST', `${path}/responses`, {
-    as: receiptRow,
-    body: {
-      data,
-      ...(call.options['partial'] ? { status: 'partial' } : {}),
-      ...(clientId === undefined ? {} : { client_id: clientId }),
-    },
-  })
+  const body = {
+    data,
+    ...(call.options['partial'] ? { status: 'partial' } : {}),
+    ...(clientId === undefined ? {} : { client_id: clientId }),
+  }
+  const receipt = await hub
+    .request('POST', `${path}/responses`, { as: receiptRow, body })
+    .catch(async (error: unknown) => {
+      await tellRejected(call, hub, { form, data })
+      throw error
+    })
   if (call.options['json']) return call.terminal.json(receipt)
   const aside = await putAside(hub, receipt.id)
   if (aside === null) return call.terminal.line(`${receipt.id} ${receipt.status}, event ${receipt.event_id}`)
@@ -30,6 +34,23 @@ export const run: Run = async (call) => {
   const why = `${reason}${message === null ? '' : `: ${message}`}`
   call.terminal.line(oneLine(`${receipt.id} is in quarantine: ${verdict} by ${installation} (${why})`))
   call.terminal.say(`  → manifold quarantine show ${receipt.id}`)
+}
+
+/** What a transform refused is kept; the newest that was refused with these answers is this one. */
+async function tellRejected(
+  { terminal }: Call,
+  hub: HubClient,
+  { form, data }: { readonly form: string; readonly data: unknown },
+): Promise<void> {
+  const query = new URLSearchParams({ form, verdict: 'rejected', limit: '20' })
+  const page = await hub
+    .request('GET', `/api/v2/quarantine?${query.toString()}`, { as: quarantinePage })
+    .catch(() => null)
+  const found = page?.items.find(({ received }) => isDeepStrictEqual(received, data))
+  if (found !== undefined)
+    terminal.say(
+      oneLine(`It is in quarantine, rejected by ${found.installation}: manifold quarantine show ${found.id}`),
+    )
 }
 
 /** Senders are not told of it; a key that may read quarantine is. Null: it is stored, or this key may not know. */

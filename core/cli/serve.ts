@@ -1,4 +1,5 @@
 /** Runs the hub in this process until it is told to stop: what `start` and `dev` have in common. */
+import { sep } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Authoring } from '../authoring.ts'
 import type { Settings } from '../config/config.ts'
@@ -7,7 +8,9 @@ import { HubError } from '../errors.ts'
 import type { HubOptions, RunningHub } from '../main.ts'
 import type { Call } from './call.ts'
 import { settingsOf } from './call.ts'
+import { makeLink } from './dashboard.ts'
 import { CliError } from './exit-codes.ts'
+import { clientFor } from './hub-client.ts'
 import { whenAbandoned } from './parents.ts'
 
 const FATAL_STOP_MS = 2_000
@@ -35,7 +38,7 @@ export async function serve(call: Call, { authoring, beside }: ServeMore = {}): 
     })
     const ended = new AbortController()
     const stopped = untilStopped(call, hub)
-    greet(call, settings, hub)
+    await greet(call, { settings, hub, isShown: demo !== null || call.terminal.interactive })
     call.terminal.line(JSON.stringify({ event: 'ready', url: hub.url }))
     await beside?.(hub, ended.signal)
     const showing = demo?.run(hub, ended.signal)
@@ -67,23 +70,42 @@ async function start(call: Call, options: HubOptions): Promise<RunningHub> {
       throw new CliError('unsafe', `${error.message}\nNothing was started.`, error.lines[0]?.fix ?? null)
     if (error instanceof HubError)
       throw new CliError(error.code === 'config_invalid' ? 'config' : 'failed', error.message)
-    const { code } = error as NodeJS.ErrnoException
-    const { host, port } = options.settings
-    if (code === 'EADDRINUSE')
-      throw new CliError(
-        'failed',
-        `Port ${port} of ${host} is taken.`,
-        'choose another with --port; 0 takes any free one',
-      )
-    if (code === 'EACCES' || code === 'EADDRNOTAVAIL')
-      throw new CliError('failed', `Cannot listen on ${host}:${port} (${code}).`, 'choose another --host or --port')
-    throw error
+    throw ofSystem(error as NodeJS.ErrnoException & { readonly hostname?: string }, options.settings)
   }
 }
 
-function greet({ terminal }: Call, settings: Settings, hub: RunningHub): void {
+/** What the system refused the hub as it started, by the setting that asked for it. */
+function ofSystem(error: NodeJS.ErrnoException & { readonly hostname?: string }, settings: Settings): Error {
+  const { code, syscall, path, hostname, message } = error
+  const { host, port, dataDir } = settings
+  if (code === 'EADDRINUSE')
+    return new CliError(
+      'failed',
+      `Port ${port} of ${host} is taken.`,
+      'choose another with --port; 0 takes any free one',
+    )
+  if (syscall === 'listen' || (syscall === 'getaddrinfo' && hostname === host))
+    return new CliError('failed', `Cannot listen on ${host}:${port} (${code}).`, 'choose another --host or --port')
+  if (path !== undefined && (isWithin(dataDir, path) || isWithin(path, dataDir)))
+    return new CliError(
+      'failed',
+      `Cannot keep data in ${dataDir}: ${message}.`,
+      'make it a folder that this user may write to, or name another with --data',
+    )
+  return error
+}
+
+const isWithin = (folder: string, path: string): boolean => path === folder || path.startsWith(`${folder}${sep}`)
+
+/** A link that signs in is for whoever sits there: where nobody does, it would stand in a log. */
+async function greet(
+  { terminal }: Call,
+  { settings, hub, isShown }: { settings: Settings; hub: RunningHub; isShown: boolean },
+): Promise<void> {
   terminal.say(`Manifold serves at ${hub.url}    data in ${settings.dataDir}`)
   if (hub.newAdminKey !== null) terminal.say(`Admin key, shown this once: ${hub.newAdminKey}`)
+  if (isShown)
+    terminal.say(`Dashboard, a link that works once: ${(await makeLink(clientFor(hub.url, hub.operatorKey))).url}`)
 }
 
 /** SIGTERM and Ctrl-C finish what runs; the second one does not wait. SIGHUP reads the configuration again. */

@@ -4,6 +4,7 @@ import { formatProblem } from '../config/format-problems.ts'
 import { discardLeft } from '../registry/gone.ts'
 import { wordsOf } from '../registry/pinning.ts'
 import { count } from './count.ts'
+import { HOOKS_AGAIN, stoppedHooks, stoppedLines } from './hooks-stopped.ts'
 import { connect } from './hub-client.ts'
 import { installationTable, leftOf, troubles } from './installations.ts'
 import {
@@ -20,7 +21,7 @@ import type { Terminal } from './terminal.ts'
 
 export const run: Run = async (call) => {
   const hub = connect(call)
-  const [me, ready, config, installations, plugins, processes, quarantine] = await Promise.all([
+  const [me, ready, config, installations, plugins, processes, quarantine, stopped] = await Promise.all([
     hub.request('GET', '/api/v2/me', { as: meRow }),
     hub.request('GET', '/readyz', { as: readiness }),
     hub.request('GET', '/api/v2/config', { as: configStatus }),
@@ -28,6 +29,7 @@ export const run: Run = async (call) => {
     hub.request('GET', '/api/v2/plugins', { as: pluginList }),
     hub.request('GET', '/api/v2/processes', { as: processList }),
     hub.request('GET', '/api/v2/quarantine?limit=1', { as: quarantinePage }),
+    stoppedHooks(hub),
   ])
   const approvals = plugins.items.flatMap(({ id, version, needs_approval: waits }) =>
     waits === null ? [] : [{ id, version, running: waits.running, gone: waits.gone, diff: waits.diff }],
@@ -46,6 +48,7 @@ export const run: Run = async (call) => {
       approvals,
       processes: processes.items,
       quarantine: quarantine.total,
+      hooks_stopped: stopped,
     })
   }
   const failing = ready.checks.filter((check) => !check.ok).map((check) => `${check.name}: ${check.detail ?? 'failed'}`)
@@ -84,6 +87,8 @@ export const run: Run = async (call) => {
   }
   if (quarantine.total > 0)
     terminal.line(`${count(quarantine.total, 'response')} in quarantine, see: manifold quarantine`)
+  for (const line of stoppedLines(stopped)) terminal.line(terminal.paint('yellow', `nothing is sent to ${line}`))
+  if (stopped.length > 0) terminal.line(`  → ${HOOKS_AGAIN}`)
   showProcesses(terminal, processes.items)
 }
 

@@ -28,7 +28,7 @@ export interface Verb {
 export interface Group {
   readonly group: string
   readonly summary: string
-  readonly verbs: readonly Verb[]
+  readonly verbs: readonly (Verb | Group)[]
 }
 
 export const FILES = ['configFile', 'dataDir', 'production'] as const
@@ -40,7 +40,11 @@ export const DATA = { settings: ['dataDir'], json: true } as const
 export const only = (...names: readonly string[]): OptionRow[] =>
   names.map((name) => ({ flags: `--${name} <${name}>`, help: `only of this ${name}` }))
 
+/** Makes a database all the same where there is none. */
+export const NEW = '--new'
+
 export const YES: OptionRow = { flags: '--yes', help: 'do it without asking' }
+export const ALL_ASIDE: OptionRow = { flags: '--all', help: 'everything there' }
 export const DRY_RUN: OptionRow = { flags: '--dry-run', help: 'only count' }
 export const LISTING: readonly OptionRow[] = [
   ...only('installation', 'form', 'response', 'event', 'reason'),

@@ -1,5 +1,5 @@
 /** Commands about what runs: what came in, where it went, what is kept from going. */
-import { ASK, DRY_RUN, LISTING, only, YES } from './verb.ts'
+import { ALL_ASIDE, ASK, DRY_RUN, LISTING, only, YES } from './verb.ts'
 import type { Group, OptionRow } from './verb.ts'
 
 /** Filters of what is done with many at once, and `--dry-run`. */
@@ -107,7 +107,6 @@ const ASIDE: readonly OptionRow[] = [
   { flags: '--since <time>', help: 'received at or after' },
   { flags: '--until <time>', help: 'received before' },
 ]
-const ALL_ASIDE: OptionRow = { flags: '--all', help: 'everything there' }
 
 export const QUARANTINE: Group = {
   group: 'quarantine',
@@ -140,6 +139,20 @@ export const QUARANTINE: Group = {
       load: async () => (await import('./quarantine.ts')).discard,
       ...ASK,
       options: [...ASIDE, ALL_ASIDE, DRY_RUN, YES],
+    },
+  ],
+}
+
+export const DASHBOARD: Group = {
+  group: 'dashboard',
+  summary: 'open the dashboard in a browser',
+  verbs: [
+    {
+      usage: 'link',
+      summary: 'a link that signs a browser in, once',
+      load: async () => (await import('./dashboard.ts')).link,
+      ...ASK,
+      isDefault: true,
     },
   ],
 }

@@ -1,5 +1,5 @@
 /** Commands about what is there: plugins and their uses, the file, keys, the database. */
-import { ASK, DATA, DRY_RUN, FILES, LOOK, only, YES } from './verb.ts'
+import { ALL_ASIDE, ASK, DATA, DRY_RUN, FILES, LOOK, NEW, only, YES } from './verb.ts'
 import type { Group } from './verb.ts'
 
 export const CONFIG: Group = {
@@ -61,6 +61,7 @@ export const PLUGIN: Group = {
       summary: 'check manifest, code and behaviour in the sandbox, and run its tests',
       load: async () => (await import('./plugin-test.ts')).run,
       json: true,
+      options: [{ flags: '--timeout <time>', help: 'how long its own tests may take all in all, such as 90s (5m)' }],
     },
     {
       usage: 'top',
@@ -142,6 +143,13 @@ export const INSTALLATIONS: Group = {
       ],
     },
     {
+      usage: 'fire <id> <schedule>',
+      summary: 'run a schedule of its plugin now, once, beside its timetable',
+      load: async () => (await import('./installations.ts')).fire,
+      ...ASK,
+      options: [YES],
+    },
+    {
       usage: 'backfill <id>',
       summary: 'read the log again from a point in the past, after saying how much that is; skips nothing',
       load: async () => (await import('./installations.ts')).backfill,
@@ -151,6 +159,35 @@ export const INSTALLATIONS: Group = {
         DRY_RUN,
         YES,
       ],
+    },
+  ],
+}
+
+const EVENT_QUARANTINE: Group = {
+  group: 'quarantine',
+  summary: 'behaviour events that their family did not take',
+  verbs: [
+    {
+      usage: 'list',
+      summary: 'list, oldest first, with reasons',
+      load: async () => (await import('./event-quarantine.ts')).list,
+      ...ASK,
+      isDefault: true,
+      options: [{ flags: '--limit <n>', help: 'at most so many', fallback: '50' }],
+    },
+    {
+      usage: 'replay [id...]',
+      summary: 'look at these, or all, with the families of now, and store what is taken',
+      load: async () => (await import('./event-quarantine.ts')).replay,
+      ...ASK,
+      options: [ALL_ASIDE, DRY_RUN],
+    },
+    {
+      usage: 'discard [id...]',
+      summary: 'delete these, or all, for good',
+      load: async () => (await import('./event-quarantine.ts')).discard,
+      ...ASK,
+      options: [ALL_ASIDE, DRY_RUN, YES],
     },
   ],
 }
@@ -192,13 +229,28 @@ export const ANALYTICS: Group = {
       options: [{ flags: '--expires <when>', help: '7d, 30d, 90d or never', fallback: '30d' }],
     },
     {
+      usage: 'slow',
+      summary: 'questions that took long, the latest first (a key with the scope admin)',
+      load: async () => (await import('./analytics-ask.ts')).slow,
+      ...ASK,
+    },
+    {
+      usage: 'status',
+      summary: 'what is held of behaviour events: how many one by one, and what each rung of the ladder counts',
+      load: async () => (await import('./analytics-ask.ts')).status,
+      ...ASK,
+    },
+    {
       usage: 'rebuild',
       summary: 'read the whole log anew while questions go on, and compare the numbers before and after',
       load: async () => (await import('./analytics.ts')).run,
       ...ASK,
     },
+    EVENT_QUARANTINE,
   ],
 }
+
+const MAKES_NEW = { flags: NEW, help: 'also where no hub has started yet: its database is made' } as const
 
 export const KEYS: Group = {
   group: 'keys',
@@ -217,6 +269,7 @@ export const KEYS: Group = {
           required: true,
         },
         { flags: '--expires <time>', help: 'when it ends: 90d or 2h from now, 2027-01-31, or a full time' },
+        MAKES_NEW,
       ],
     },
     {
@@ -244,7 +297,7 @@ export const DB: Group = {
       summary: 'bring the schema up to date, or say that it is',
       load: async () => (await import('./db.ts')).migrate,
       ...DATA,
-      options: [{ flags: '--dry-run', help: 'only say what would be done' }],
+      options: [{ flags: '--dry-run', help: 'only say what would be done' }, MAKES_NEW],
     },
     {
       usage: 'backup <file>',

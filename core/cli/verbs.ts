@@ -1,6 +1,6 @@
 /** Every command as a row: how it is called, what it says of itself, and where its code is. The code is imported when it is called. */
 import { ANALYTICS, CONFIG, DB, INSTALLATIONS, KEYS, PLUGIN } from './verbs-setup.ts'
-import { DEAD_LETTERS, DELIVERIES, QUARANTINE, RUNS } from './verbs-running.ts'
+import { DASHBOARD, DEAD_LETTERS, DELIVERIES, QUARANTINE, RUNS } from './verbs-running.ts'
 import { ASK, DRY_RUN, FILES, only, SERVE, YES } from './verb.ts'
 import type { Group, Verb } from './verb.ts'
 
@@ -47,6 +47,7 @@ export const VERBS: readonly (Verb | Group)[] = [
       { flags: '--limit <n>', help: 'at most so many', fallback: '50' },
     ],
   },
+  DASHBOARD,
   CONFIG,
   PLUGIN,
   {

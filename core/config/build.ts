@@ -16,6 +16,7 @@ export interface BuildInput {
   readonly data: FileConfig
   readonly file: string | null
   readonly checksum: string
+  readonly text: string
   readonly pluginDirs: readonly string[]
   /** Forms that were read without a mistake, by id. */
   readonly definitions: ReadonlyMap<string, FormDefinition>
@@ -24,11 +25,21 @@ export interface BuildInput {
 }
 
 /** Nothing can go wrong any more: every value was checked. */
-export function buildConfig({ tree, data, file, checksum, pluginDirs, definitions, aside }: BuildInput): HubConfig {
+export function buildConfig({
+  tree,
+  data,
+  file,
+  checksum,
+  text,
+  pluginDirs,
+  definitions,
+  aside,
+}: BuildInput): HubConfig {
   const entries = [...(data.installations ?? []).entries()]
   return deepFreeze({
     checksum,
     file,
+    text,
     forms: Object.entries(data.forms ?? {}).map(([id, form]): FormConfig => ({
       workspace: form.workspace ?? DEFAULT_WORKSPACE,
       id,

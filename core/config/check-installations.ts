@@ -65,7 +65,8 @@ function checkUse({ tree, value, plugins }: CheckInput, index: number): ConfigPr
       hint: null,
     }))
   }
-  return [...checkSettings({ tree, value, plugin, index }), ...checkEvents({ tree, value, plugin, index })]
+  const one = { tree, value, plugin, index }
+  return [...checkSettings(one), ...checkEvents(one), ...checkCarrier(one, plugins)]
 }
 
 interface CheckOne {
@@ -119,6 +120,27 @@ function checkEvents({ tree, value, plugin, index }: CheckOne): ConfigProblem[] 
       },
     ]
   })
+}
+
+/** Two that send to hooks would each send everything, and tell each other of what failed. */
+function checkCarrier({ tree, value, plugin, index }: CheckOne, plugins: readonly KnownPlugin[]): ConfigProblem[] {
+  if (plugin.carriesHooks !== true) return []
+  const carriers = new Set(plugins.filter(({ carriesHooks }) => carriesHooks === true).map(({ id }) => id))
+  const workspaceOf = (n: number): unknown => valueAt(value, ['installations', n, 'workspace']) ?? 'default'
+  const first = Array.from({ length: index }, (_, n) => n).find(
+    (n) => workspaceOf(n) === workspaceOf(index) && carriers.has(String(valueAt(value, ['installations', n, 'use']))),
+  )
+  if (first === undefined) return []
+  const path = ['installations', index, 'use']
+  const { line } = tree.placeOf(['installations', first])
+  return [
+    {
+      place: tree.placeOf(path),
+      path: formatPath(path),
+      message: `the hooks of the workspace are sent to by another installation already (line ${line}): each would get everything twice`,
+      hint: 'one is enough for all programs; remove this one',
+    },
+  ]
 }
 
 function checkWhen({ tree, value }: CheckInput, index: number): ConfigProblem[] {

@@ -18,6 +18,14 @@ export interface ConfigProblem {
   readonly hint: string | null
   /** In a file of a plugin, which does not compile: whose, and the line itself. */
   readonly source?: { readonly plugin: string; readonly lineText: string }
+  /** Nothing is wrong where this form is stored: the API or a plugin has made it. */
+  readonly formToBe?: FormToBe
+}
+
+/** A form that the file names and does not have. */
+export interface FormToBe {
+  readonly workspace: WorkspaceId
+  readonly id: string
 }
 
 export interface InstallationConfig {
@@ -89,6 +97,8 @@ export interface NamedSetting {
   readonly name: string
   /** The key at the path is what names it. */
   readonly onKey: boolean
+  /** The field has to be of this type; absent: of any. */
+  readonly type?: string
 }
 
 /** What the values of an installation's settings lead to, defaults and all; paths begin in `with`. */
@@ -97,6 +107,8 @@ export interface SettingsSurvey {
   readonly fields: readonly NamedSetting[]
   /** Forms that the settings name themselves. */
   readonly forms: readonly NamedSetting[]
+  /** They may name one: `fields` are of no other, also where the plugin makes it. */
+  readonly hasForm: boolean
   /** Settings that were typed and do nothing beside the one that is named. */
   readonly ignored: readonly NamedSetting[]
   /** Hosts, with their port if one was typed. */
@@ -119,6 +131,10 @@ export interface KnownPlugin {
   ): readonly WithProblem[]
   /** For settings that fit. */
   survey?(value: Readonly<Record<string, unknown>>): SettingsSurvey
+  /** It sends to hooks, which one installation of a workspace does. */
+  readonly carriesHooks?: boolean
+  /** It makes the forms that its settings name; without such a setting, any. */
+  readonly makesForms?: boolean
   /** It is there to send e-mail. */
   readonly sendsMail?: boolean
   /** Where secrets stand in these settings. */
@@ -142,6 +158,8 @@ export interface HubConfig {
   /** SHA-256 of the file's text; shown by status beside what is on disk. */
   readonly checksum: string
   readonly file: string | null
+  /** The file's text, as it was read. */
+  readonly text: string
   readonly forms: readonly FormConfig[]
   readonly installations: readonly InstallationConfig[]
   readonly pluginDirs: readonly string[]

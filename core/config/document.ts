@@ -26,7 +26,8 @@ export interface ConfigTree {
 export interface DocumentInput {
   readonly file: string
   readonly text: string
-  readonly env: Readonly<Record<string, string | undefined>>
+  /** Null: values stay as they were typed. */
+  readonly env: Readonly<Record<string, string | undefined>> | null
   readonly limits: Pick<typeof LIMITS, 'configNodesMax' | 'configDepthMax' | 'configAliasesMax'>
 }
 
@@ -169,8 +170,10 @@ class Walk {
   }
 
   #scalar(node: Scalar, { path, at }: PlacedSpot): unknown {
+    const { env } = this.#input
     if (typeof node.value !== 'string') return typeof node.value === 'bigint' ? Number(node.value) : node.value
-    const result = expand(node.value, this.#input.env)
+    if (env === null) return node.value
+    const result = expand(node.value, env)
     if (result.expanded) this.expanded.add(idOf(path))
     for (const problem of result.problems) {
       this.missing.push({ place: this.#placeAt(at), path: formatPath(path), ...problem })

@@ -1,16 +1,15 @@
 /** `events:` of the file: its shape, and what the hub runs on. */
 import { z } from 'zod'
-import { FAMILIES, FAMILY_NEEDS } from '../ingest/events/families.ts'
+import { CONSENTS, FAMILIES, FAMILY_NEEDS } from '../ingest/events/families.ts'
 import type { EventSettings, Family } from '../ingest/events/families.ts'
 import { DURATION_SHAPE, parseDurationMs } from './durations.ts'
+import { DAY_MS, isZone, KEEP_DAYS_MAX, ladderOf, ladderSchema } from './ladder-settings.ts'
 
 const TEXT_CHARS_MAX = 200
 const PROPERTIES_MAX = 100
 const FAMILIES_MAX = 200
 /** Raw events for a week, as long as nobody says otherwise. */
 const KEEP_DEFAULT = '7d'
-const DAY_MS = 86_400_000
-const KEEP_DAYS_MAX = 3_660
 
 const key = z.string().min(1).max(TEXT_CHARS_MAX)
 
@@ -58,6 +57,16 @@ export const eventsSchema = z.strictObject({
     .enum(['public', 'key'])
     .optional()
     .describe('Who may send events that are about no form: everybody within the rate of an address, or only keys.'),
+  consent: z
+    .enum(CONSENTS)
+    .optional()
+    .describe(
+      'What holds for events without an API key that say nothing of consent: granted, minimal (nobody is recognised) or denied (nothing is stored). minimal where nothing is said; senders with a key have asked.',
+    ),
+  formConsent: z
+    .record(z.string().min(1).max(TEXT_CHARS_MAX), z.enum(CONSENTS))
+    .optional()
+    .describe('The same for events about one form, by its id.'),
   countryHeader: z
     .string()
     .regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'must be the name of a header in lower case, such as "cf-ipcountry"')
@@ -69,6 +78,12 @@ export const eventsSchema = z.strictObject({
     .refine((text) => (parseDurationMs(text) ?? 0) <= KEEP_DAYS_MAX * DAY_MS, `must be ${KEEP_DAYS_MAX}d at most`)
     .optional()
     .describe(`How long what they say is kept; ${KEEP_DEFAULT} where nothing is said.`),
+  ladder: ladderSchema.optional(),
+  timezone: z
+    .string()
+    .refine(isZone, 'must be the IANA name of a time zone, such as "Europe/Berlin"')
+    .optional()
+    .describe('Where the days and months of the ladder begin; UTC where nothing is said.'),
   families: z
     .record(
       z.string().regex(/^[a-z][a-z0-9_]{0,49}$/, 'must be lower-case letters, digits and "_", starting with a letter'),
@@ -86,7 +101,10 @@ export const eventsSchema = z.strictObject({
 /** With what holds where nothing is said. */
 export const eventSettings = (file: z.output<typeof eventsSchema> = {}): EventSettings => ({
   access: file.access ?? 'key',
+  consent: file.consent ?? 'minimal',
+  formConsent: file.formConsent ?? {},
   countryHeader: file.countryHeader ?? null,
   keepMs: parseDurationMs(file.keep ?? KEEP_DEFAULT) as number,
+  ladder: { rungs: ladderOf(file.ladder), timezone: file.timezone ?? 'UTC' },
   families: (file.families ?? {}) satisfies Readonly<Record<string, Family>>,
 })

@@ -77,6 +77,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
       data: checked.data,
       file,
       checksum,
+      text: read,
       pluginDirs: dirs,
       definitions: forms.definitions,
       aside,

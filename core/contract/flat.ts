@@ -23,21 +23,39 @@ export interface FlatSource {
   readonly data: { readonly [key: string]: Json }
 }
 
-/** The hub's address as the reader knows it, to begin links with; null: links are paths. */
+/** An event: with a response, or without one. */
+interface MaybeResponse {
+  readonly form?: FlatSource['form']
+  readonly response?: FlatSource['response'] | undefined
+  readonly data?: FlatSource['data'] | undefined
+}
+
+/** What templates show people of a response, under the names of the flat shape; nothing of what is no response. */
+export function flatWords({ form, response, data = {} }: MaybeResponse): Flat {
+  if (response === undefined) return {}
+  const flat = flatResponse({ form, response, data }, { hubUrl: null })
+  const { texts = {}, labels = {}, choices = {}, other_answers = '' } = flat
+  return { texts, labels, choices, other_answers }
+}
+
+/** The hub's address as the reader knows it, to begin links with; null: links are paths. People follow them: they lead to the dashboard. */
 export interface FlatOptions {
   readonly hubUrl: string | null
+  /** The version that the response was given to, where `form` may be a newer one. */
+  readonly formVersion?: number | undefined
 }
 
 /**
- * `answers` by field key, null where there is none (a list for multi_select); `texts`, the same for people; `choices`, for
- * multi_select one entry an option, its label or null; `labels`, the questions. `other_answers`: JSON text of answers to no
+ * `answers` by field key, null where there is none (a list for multi_select, text for hidden); `texts`, the same for people; `choices`, for
+ * multi_select one entry an option, its label or null; `files`, for file the link or null; `labels`, the questions. `other_answers`: JSON text of answers to no
  * field, or empty. Times are RFC 3339 with a twin for people beside them.
  */
-export function flatResponse({ form, response, data }: FlatSource, { hubUrl }: FlatOptions): Flat {
+export function flatResponse({ form, response, data }: FlatSource, { hubUrl, formVersion }: FlatOptions): Flat {
   const fields = form?.fields ?? []
   const answers: { [key: string]: Json } = {}
   const texts: { [key: string]: Json } = {}
   const choices: { [key: string]: Json } = {}
+  const files: { [key: string]: Json } = {}
   const labels: { [key: string]: Json } = {}
   for (const field of fields) {
     const { key } = field
@@ -46,24 +64,30 @@ export function flatResponse({ form, response, data }: FlatSource, { hubUrl }: F
     texts[key] = textOf(field, answer)
     labels[key] = field.label
     if (field.type === 'multi_select') choices[key] = chosen(field, answer)
+    if (field.type === 'file') files[key] = linkIn(answers[key])
   }
   const other = Object.entries(data).filter(([key]) => !Object.hasOwn(answers, key))
   return {
     id: response.id,
     form_id: form?.id ?? '',
     form_name: form?.name ?? '',
-    form_version: form?.version ?? 0,
+    form_version: formVersion ?? form?.version ?? 0,
     status: response.status,
     ...times('started_at', response.startedAt),
     ...times('submitted_at', response.submittedAt),
-    url: link(hubUrl, `/api/v2/responses/${response.id}`),
+    url: link(hubUrl, `/responses/${response.id}`),
     answers,
     texts,
     choices,
+    files,
     labels,
     other_answers: other.length === 0 ? '' : JSON.stringify(Object.fromEntries(other)),
   }
 }
+
+/** The link of an answer that is one. */
+const linkIn = (answer: Json | undefined): string | null =>
+  typeof answer === 'string' && /^https?:\/\//i.test(answer) ? answer : null
 
 /**
  * The body of a hook for an event with its parts `data`, `form` and `response`. Null: this event is not what the hook is
@@ -91,7 +115,7 @@ export function flatEvent(event: HubEvent, wanted: HookEvent, options: FlatOptio
         code: textIn(data, 'code'),
         message: textIn(data, 'message'),
         ...times('failed_at', event.at),
-        url: link(options.hubUrl, `/api/v2/deliveries/${textIn(data, 'delivery_id')}`),
+        url: link(options.hubUrl, `/deliveries/${textIn(data, 'delivery_id')}`),
       }
     case 'alert.raised':
       return {
@@ -100,6 +124,7 @@ export function flatEvent(event: HubEvent, wanted: HookEvent, options: FlatOptio
         installation: textIn(data, 'installation'),
         plugin: textIn(data, 'plugin'),
         reason: textIn(data, 'reason'),
+        todo: textIn(data, 'todo'),
         details: JSON.stringify(data),
         ...times('raised_at', event.at),
       }
@@ -121,7 +146,7 @@ function flatForm({ data = {}, form, at }: HubEvent, id: string, { hubUrl }: Fla
     form_version: typeof data['version'] === 'number' ? data['version'] : 0,
     field_count: form?.fields.length ?? 0,
     ...times('changed_at', at),
-    url: link(hubUrl, `/api/v2/forms/${formId}`),
+    url: link(hubUrl, `/forms/${formId}`),
   }
 }
 
@@ -135,6 +160,8 @@ const textIn = (data: { readonly [key: string]: Json }, name: string): string =>
 function answerOf({ type }: FieldInfo, answer: Json): Json {
   if (type === 'multi_select') return listOf(answer)
   if (type === 'file') return urlOf(answer)
+  // What a page puts into it may be anything, and whoever reads it was told one type.
+  if (type === 'hidden') return answer === null ? null : plain(answer)
   return answer
 }
 

@@ -28,16 +28,29 @@ export interface HookInfo {
   readonly source: string
   /** The hub's address as the subscriber knows it, for links; null: unknown. */
   readonly hubUrl: string | null
+  /** It has expired, or its key or its form has ended: what is sent to it is refused until its subscriber asks again. */
+  readonly isStill: boolean
   readonly url: HookRef
 }
 
 export interface Hooks {
-  /** Those that want this event of this form, in order of id, at most 40 a call; `next` is the `after` of the next page. */
-  list(query: { event: HookEvent; form?: string; after?: string }): Promise<{ items: HookInfo[]; next: string | null }>
-  /** Undefined for one that was removed or has expired. */
+  /**
+   * Those that want this event of this form and were asked for before it happened, in order of id, at most 40 a call; `next` is
+   * the `after` of the next page. `eventId`: `event.id`.
+   */
+  list(query: {
+    event: HookEvent
+    eventId: string
+    form?: string
+    after?: string
+  }): Promise<{ items: HookInfo[]; next: string | null }>
+  /** Undefined for one that was removed; one that has ended another way is still. */
   get(id: string): Promise<HookInfo | undefined>
   /** How sending to it went, for the people who look at its health; `reason` is what was wrong, or null. Of actions only. */
   note(id: string, reason: string | null): Promise<void>
-  /** The receiver said that it is gone for good. A `hook.removed` event tells; false: it was gone already. Of actions only. */
+  /**
+   * The receiver, which this run has sent to, said that it is gone for good. A `hook.removed` event and an alert tell; false: it was gone
+   * already, or has been asked for with another address meanwhile. Of actions only.
+   */
   remove(id: string, reason: string): Promise<boolean>
 }

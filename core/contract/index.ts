@@ -42,10 +42,8 @@ import type { Verdict } from './transform.ts'
 export type { Finding } from './check.ts'
 export { collectDigest, countForDigest, type Digest } from './digest.ts'
 export type { EmailAnswer, EmailMessage } from './email.ts'
-export { flatEvent, flatResponse } from './flat.ts'
-export type { Flat, FlatOptions, FlatSource } from './flat.ts'
-export { HOOK_EVENTS } from './hooks.ts'
-export type { HookEvent, HookInfo, HookRef, Hooks } from './hooks.ts'
+export { flatEvent, flatResponse, flatWords, type Flat, type FlatOptions, type FlatSource } from './flat.ts'
+export { HOOK_EVENTS, type HookEvent, type HookInfo, type HookRef, type Hooks } from './hooks.ts'
 export type {
   AccessToken,
   HttpRequest,
@@ -59,7 +57,9 @@ export type {
 } from './http.ts'
 export type { Json } from './json.ts'
 export type { Kv } from './kv.ts'
-export type { LoggedEvent, NativeServices } from './native.ts'
+export type * from './native.ts'
+export { estimate, mergeSketch, readSketch, setRank, type Sketch } from './sketch.ts'
+export { userVisitor, visitorOf } from './visitor.ts'
 export { ambiguous, classify, dead, delivered, retry, send, unauthorized } from './outcome.ts'
 export type { FinalOutcome, Outcome, SendOutcome } from './outcome.ts'
 export type {
@@ -97,6 +97,8 @@ export interface HubEvent {
     readonly name: string
     readonly version: number
     readonly fields: readonly FieldInfo[]
+    /** Keys that the installation may not see: `pii` now or once. Whoever keeps answers forgets theirs. Absent: none. */
+    readonly hidden?: readonly string[]
   }
   readonly response?: {
     readonly id: string
@@ -202,12 +204,13 @@ export interface ActionItem {
      */
     readonly repeat: boolean
     /**
-     * Of a repeat: no earlier attempt was under way after this, RFC 3339. A receiver that goes on with a request when nobody
-     * waits for the answer may do so from then on for as long as it takes. It may lie some seconds ahead: until then a process
-     * that had the installation before may be at an attempt.
+     * Of a repeat: no earlier attempt was under way after this, RFC 3339; it may lie some seconds ahead. A receiver that goes
+     * on with a request when nobody waits for the answer may do so from then on for as long as it takes.
      */
     readonly sentBefore?: string
     readonly createdAt: string
+    /** An operator tries the installation (a test-send): it goes where all others go, and a plugin may mark what it makes there. */
+    readonly test?: true
   }
 }
 

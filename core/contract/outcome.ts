@@ -27,13 +27,20 @@ export type FinalOutcome =
     }
   | {
       readonly outcome: 'dead'
+      /** As with `retry`: a replay is no repeat. */
+      readonly untouched?: boolean
       readonly code: string
       readonly message: string
       /** Ask the host to disable the installation: the destination said it is gone for good. */
       readonly disable?: boolean
     }
   | { readonly outcome: 'ambiguous'; readonly reason: string }
-  | { readonly outcome: 'unauthorized'; readonly message: string }
+  | {
+      readonly outcome: 'unauthorized'
+      readonly message: string
+      /** As with `retry`. */
+      readonly untouched?: boolean
+    }
 
 /** The receiver took it. */
 export const delivered = (detail?: Json): FinalOutcome =>
@@ -41,8 +48,9 @@ export const delivered = (detail?: Json): FinalOutcome =>
 
 /**
  * Try again by the installation's schedule, but not before `afterMs` (clamped by the host). `untouched`: nothing of it was
- * sent, or the receiver said that it did nothing (a rate limit). What comes next is no repeat, and for three days after the
- * delivery was made such an attempt uses up nothing of the schedule.
+ * sent, or the receiver said that it did nothing (a rate limit). What comes next is no repeat, and such an attempt uses
+ * up nothing of the schedule: for three days after the delivery was made, in its first hundred attempts, and whenever it asks
+ * for 15 minutes or more.
  */
 export const retry = (
   reason: string,
@@ -53,8 +61,15 @@ export const retry = (
   ...options,
 })
 
-/** Never try again by itself; becomes a dead letter with this code. */
-export const dead = (code: string, message: string, options: { disable?: boolean } = {}): FinalOutcome => ({
+/**
+ * Never try again by itself; becomes a dead letter with this code. `untouched`: nothing of it was sent, or the receiver said
+ * that it did nothing, so that a replay is no repeat.
+ */
+export const dead = (
+  code: string,
+  message: string,
+  options: { disable?: boolean; untouched?: boolean } = {},
+): FinalOutcome => ({
   outcome: 'dead',
   code,
   message,
@@ -68,8 +83,13 @@ export const ambiguous = (reason: string): FinalOutcome => ({ outcome: 'ambiguou
  * The receiver does not accept the installation's credential: expired, revoked, or without the right it needs. The delivery
  * waits, uncounted, and the installation stands still until an admin has mended the credential; then it goes out. `message`
  * is for the admin: what the receiver said and what to do there. An uncaught `credential_refused` means the same.
+ * `untouched` as with `dead`.
  */
-export const unauthorized = (message: string): FinalOutcome => ({ outcome: 'unauthorized', message })
+export const unauthorized = (message: string, options: { untouched?: boolean } = {}): FinalOutcome => ({
+  outcome: 'unauthorized',
+  message,
+  ...options,
+})
 
 /**
  * Leaves the last step to the host: it makes this request under the same rules as `ctx.http` and reads the answer as

@@ -15,6 +15,8 @@ export interface RouteRequest {
   readonly body: string
   /** With `"body": "form"`: the inputs of a urlencoded or multipart body in order; a file is `{name, type, size}`. */
   readonly form: readonly (readonly [name: string, value: Json])[]
+  /** Of an area of the API: all that the key of whoever asks allows. At the open door of all plugins nobody has any. */
+  readonly scopes: readonly string[]
 }
 
 export interface RouteResponse {

@@ -14,7 +14,8 @@ import { heldTooLate, rulingOf, verdictOf } from './outcome.ts'
 import type { Verdict } from './outcome.ts'
 import { isPending } from './ports.ts'
 import type { OpenCapabilities, OpenContext, OpenedRun } from './ports.ts'
-import { erasedError, prepare } from './prepare-run.ts'
+import { TEST_MARK } from '../storage/new-delivery.ts'
+import { prepare } from './prepare-run.ts'
 import type { AttemptJob, PrepareDeps, Prepared } from './prepare-run.ts'
 import { endingsOf } from './send-outcome.ts'
 import type { Ending } from './send-outcome.ts'
@@ -40,11 +41,13 @@ export interface AttemptEnd {
   readonly host: string | null
   /** Something that it sent may have changed something at the receiver. */
   readonly left: boolean
+  /** A receiver took what the installation proves itself with. */
+  readonly hasProven: boolean
   /** Takes the installation's secrets out of what is written down. */
   readonly mask: (text: string) => string
   readonly result: RunResult | null
-  /** Places of deliveries that were not in the run: their response was deleted. */
-  readonly erased: ReadonlySet<number>
+  /** Places of deliveries that were not in the run: their response was deleted, or lacks what the settings need. */
+  readonly absent: Prepared['absent']
   readonly startedAtMs: number
   readonly durationMs: number
 }
@@ -84,7 +87,7 @@ async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> 
       startUntilMs: startedAtMs + wallMs(job) / 2,
     })
     const endings = isPending(ending) ? await ending : ending
-    judged = judge(job, { result, effects, endings, erased: ready.erased })
+    judged = judge(job, { result, effects, endings, absent: ready.absent })
   } catch (error) {
     judged = { verdicts: job.deliveries.map(() => rulingOf(asHubError(error))), effects: NO_EFFECTS }
   }
@@ -94,9 +97,10 @@ async function attempt(deps: AttemptDeps, job: AttemptJob): Promise<AttemptEnd> 
     hosts: opened?.hosts ?? [],
     host: opened?.lastHost() ?? null,
     left: opened?.mayHaveWritten() ?? false,
+    hasProven: opened?.hasProven() ?? false,
     mask: opened?.mask ?? ((text) => text),
     result,
-    erased: ready.erased,
+    absent: ready.absent,
     startedAtMs,
     durationMs: deps.clock.monotonicMs() - startedMonoMs,
   }
@@ -123,7 +127,8 @@ export function runAhead(
   // What takes company is run with the company it will have, and of a serial action the one before may be under way.
   const action = installation.plugin.manifest.actions[delivery.name]
   if (action !== undefined && (action.batch.max > 1 || (action.serial ?? false) !== false)) return
-  const ready = prepare({ ...deps, eventInMemory: () => event }, job)
+  const ready = tryPrepare({ ...deps, eventInMemory: () => event }, job)
+  if (ready === null) return
   if (isPending(ready)) {
     // The attempt will look again, and say what was wrong.
     ready.catch(() => undefined)
@@ -137,6 +142,15 @@ export function runAhead(
     opened,
     run: (input, handler) => ran(deps, job, { input, handler }),
   })
+}
+
+/** Null where something is wrong with the delivery: its attempt says what. */
+function tryPrepare(deps: PrepareDeps, job: AttemptJob): ReturnType<typeof prepare> | null {
+  try {
+    return prepare(deps, job)
+  } catch {
+    return null
+  }
 }
 
 async function ran(
@@ -214,7 +228,7 @@ function counted(judged: Judged, opened: OpenedRun | undefined): Judged {
   return { ...judged, verdicts }
 }
 
-const NOTHING_KNOWN: Pick<Prepared, 'event' | 'erased'> = { event: undefined, erased: new Set() }
+const NOTHING_KNOWN: Pick<Prepared, 'event' | 'absent'> = { event: undefined, absent: new Map() }
 
 /** Whoever emits must be counted in the chain of emissions, so then the causing event is looked up after all. */
 async function causeOfEmitted(deps: AttemptDeps, job: AttemptJob, result: RunResult): Promise<LogEvent | undefined> {
@@ -231,7 +245,7 @@ interface Ran {
   readonly result: RunResult
   readonly effects: Effects
   readonly endings: readonly Ending[] | null
-  readonly erased: ReadonlySet<number>
+  readonly absent: Prepared['absent']
 }
 
 /** Throws what the run may not have. */
@@ -251,14 +265,16 @@ function effectsOf(
   })
 }
 
-function judge({ deliveries, installation }: AttemptJob, { result, effects, endings, erased }: Ran): Judged {
-  const all = (verdict: Verdict): readonly Verdict[] => deliveries.map(() => verdict)
+function judge({ deliveries, installation }: AttemptJob, { result, effects, endings, absent }: Ran): Judged {
+  const ruled = (index: number, verdict: () => Verdict): Verdict => {
+    const why = absent.get(index)
+    return why === undefined ? verdict() : rulingOf(why)
+  }
+  const all = (verdict: Verdict): readonly Verdict[] => deliveries.map((_, index) => ruled(index, () => verdict))
   if (result.error !== null) return { verdicts: all(rulingOf(result.error)), effects: NO_EFFECTS }
   if (deliveries[0]?.kind !== 'action') return { verdicts: all({ kind: 'delivered' }), effects }
   let position = 0
-  const verdicts = deliveries.map((delivery, index) =>
-    erased.has(index) ? rulingOf(erasedError(delivery)) : verdictAt(endings, position++, installation),
-  )
+  const verdicts = deliveries.map((_, index) => ruled(index, () => verdictAt(endings, position++, installation)))
   return { verdicts, effects }
 }
 
@@ -275,7 +291,8 @@ function verdictAt(endings: readonly Ending[] | null, index: number, installatio
 
 /**
  * A handler's repeat asks for the deliveries its event would have made; anything else asks for its own. What a batch asks
- * for is no single response's: the deletion of one must not take it away from the others.
+ * for is no single response's: the deletion of one must not take it away from the others. What somebody caused by hand takes no
+ * key that the plugin will want for what it does by itself, and hands its mark on.
  */
 function sourceOf(
   deliveries: readonly Delivery[],
@@ -290,6 +307,6 @@ function sourceOf(
     formId,
     responseId,
     keyBase: ofHandler ? eventId : delivery.id,
-    keySuffix: '',
+    keySuffix: delivery.isTest === true ? `${TEST_MARK}${delivery.id}` : '',
   }
 }

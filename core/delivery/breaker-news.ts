@@ -1,9 +1,9 @@
 /** A breaker opened or closed: everybody is told once, and what died of a host that works again is brought back. */
+import { alertEvent } from '../alert-event.ts'
 import type { Clock } from '../clock.ts'
 import { rfc3339 } from '../clock.ts'
-import { newId } from '../ids.ts'
 import type { Limits } from '../limits.ts'
-import type { Delivery, NewEvent } from '../model.ts'
+import type { Delivery } from '../model.ts'
 import type { Logger, Meter } from '../observe/observe.ts'
 import type { Installation } from '../registry/installation.ts'
 import type { Store } from '../storage/store.ts'
@@ -76,14 +76,3 @@ function log({ logger, meter }: BreakerNewsDeps, installation: Installation, { k
   const closed = { open_ms: Math.round(change.openMs), replayed: change.deadIds.length }
   logger.info({ ...fields, ...closed }, 'breaker closed: the host works again')
 }
-
-/** `alert.raised`: something stands still or runs again, and a person should know. */
-const alertEvent = (data: { readonly [key: string]: string | number }, nowMs: number): NewEvent => ({
-  id: newId('event', nowMs),
-  type: 'alert.raised',
-  at: rfc3339(nowMs),
-  formId: null,
-  responseId: null,
-  hops: 0,
-  data: JSON.stringify(data),
-})

@@ -1,4 +1,4 @@
-/** The operator's hand on the machinery: pause, resume, test-send, backfill, replay. */
+/** The operator's hand on the machinery: pause, resume, test-send, fire, backfill, replay. */
 import type { Clock } from '../clock.ts'
 import { HubError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
@@ -8,6 +8,7 @@ import type { Installation } from '../registry/installation.ts'
 import type { Roster } from '../registry/roster.ts'
 import { isRunning } from '../registry/states.ts'
 import type { ReplayQuery, Store } from '../storage/store.ts'
+import type { Scheduler } from './schedules.ts'
 import type { DeliveryEngine } from './engine.ts'
 import { replayDeliveries } from './replay.ts'
 import type { Replayed } from './replay.ts'
@@ -29,6 +30,7 @@ export interface ControlDeps {
   readonly engine: Pick<DeliveryEngine, 'push'>
   readonly pump: Pick<Pump, 'rewind' | 'runOnce' | 'wants' | 'whyNot'>
   readonly roster: Pick<Roster, 'find' | 'move'>
+  readonly scheduler: Pick<Scheduler, 'fire' | 'find'>
   /** Of one that runs, wherever it does: hosts that are left alone are tried now. */
   readonly probe: (input: { readonly workspace: WorkspaceId; readonly installation: string }) => Promise<unknown>
   readonly clock: Clock
@@ -57,6 +59,16 @@ export interface Control {
     readonly whyNot: string | null
   }>
   /**
+   * Fires a schedule of its plugin now, once, by hand; answers the delivery that runs it. `dryRun`: only refuses what could
+   * not be fired, and answers null.
+   */
+  fire(input: {
+    readonly workspace: WorkspaceId
+    readonly installation: string
+    readonly schedule: string
+    readonly dryRun?: boolean | undefined
+  }): Promise<string | null>
+  /**
    * Nothing is skipped: where the installation stands before that time, it goes on from where it stands. `events`: how many
    * entries of the log lie ahead of it then. `dryRun`: only tells.
    */
@@ -66,8 +78,8 @@ export interface Control {
     readonly from: string
     readonly dryRun?: boolean | undefined
   }): Promise<{ readonly cursor: number; readonly events: number }>
-  /** All that are named, or some of those that match, oldest first. */
-  replay(query: ReplayQuery): Promise<Replayed>
+  /** All that are named, or some of those that match, oldest first; of those no more than `rowsMax`. */
+  replay(query: ReplayQuery, rowsMax?: number): Promise<Replayed>
   /** How many that would be now. */
   countReplay(query: ReplayQuery): Promise<number>
   /** Handlers see their last events again, as they are now; see `replay-events.ts`. */
@@ -112,8 +124,13 @@ export function createControl(deps: ControlDeps): Control {
             : (await lastEvents(deps, installation, { count: 1, form }))[0]
       if (event === undefined || event.data === null) throw new HubError('not_found', noSuch({ eventId, responseId }))
       const whyNot = await deps.pump.whyNot(installation.key, event)
-      const made = dryRun || whyNot !== null ? [] : await deps.pump.runOnce(installation.key, event)
+      const made = dryRun || whyNot !== null ? [] : await deps.pump.runOnce(installation.key, event, { isTest: true })
       return { eventId: event.id, deliveries: made.map(({ id: deliveryId }) => deliveryId), whyNot }
+    },
+    fire: async ({ workspace, installation, schedule, dryRun = false }) => {
+      const { key } = runningOf(workspace, installation)
+      deps.scheduler.find(key, schedule)
+      return dryRun ? null : (await deps.scheduler.fire(key, schedule)).id
     },
     backfill: async ({ workspace, installation: id, from, dryRun = false }) => {
       const { installation } = memberOf(workspace, id)
@@ -127,7 +144,8 @@ export function createControl(deps: ControlDeps): Control {
       return { cursor, events: Math.max(0, head - cursor) }
     },
     countReplay: (query) => deps.store.countReplay(query),
-    replay: (query) => replayDeliveries({ ...deps, push: (made) => deps.engine.push(made) }, query),
+    replay: (query, rowsMax) =>
+      replayDeliveries({ ...deps, push: (made) => deps.engine.push(made) }, { ...query, rowsMax }),
     replayEvents: async ({ workspace, installation, last, form }) =>
       replayEvents(
         { ...deps, mayRun: () => isRunning(memberOf(workspace, installation).state) },
@@ -158,4 +176,4 @@ const noSuch = ({
 }
 
 const NO_SAMPLE =
-  'There is no event yet that this installation would handle; submit a response first, or name an event_id.'
+  'There is no event yet that this installation would handle; submit a response first, or name an event (event_id, --event of the command).'

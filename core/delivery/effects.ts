@@ -7,6 +7,7 @@ import type { Limits } from '../limits.ts'
 import type { NewDelivery, NewEvent } from '../model.ts'
 import type { Installation } from '../registry/installation.ts'
 import type { GuestEffects } from '../sandbox/sandbox.ts'
+import { unmarkedKey } from '../storage/new-delivery.ts'
 import type { Effects } from '../storage/store.ts'
 
 /** What caused the run: its effects inherit from it. */
@@ -80,7 +81,7 @@ function toDelivery(wish: GuestEffects['enqueue'][number], n: number, input: Eff
       `The plugin "${manifest.id}" enqueued "${wish.action}", which is no action of its manifest.`,
     )
   }
-  const key = `${wish.key ?? `${source.keyBase}:${n}`}${source.keySuffix}`
+  const key = `${unmarkedKey(wish.key ?? `${source.keyBase}:${n}`)}${source.keySuffix}`
   // An admin who asks for order gets it for the whole installation when the plugin names no finer key.
   const orderKey = wish.orderBy ?? (installation.order === 'fifo' ? '*' : null)
   if ([key, orderKey ?? '', wish.paceBy ?? ''].some((text) => text.length > KEY_CHARS_MAX)) {

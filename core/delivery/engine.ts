@@ -9,12 +9,10 @@ import type { Lane as QueueLane } from '../queue/queue.ts'
 import type { Installation } from '../registry/installation.ts'
 import { newDelivery } from '../storage/new-delivery.ts'
 import type { Forward } from '../storage/store.ts'
-import { createAheadRuns } from './ahead.ts'
-import type { AheadRuns } from './ahead.ts'
+import { createAheadRuns, type AheadRuns } from './ahead.ts'
 import { runAhead, startAttempt } from './attempt.ts'
 import type { AttemptDeps, AttemptEnd } from './attempt.ts'
-import { createEndingLanes } from './ending-lanes.ts'
-import type { EndingLanes } from './ending-lanes.ts'
+import { createEndingLanes, type EndingLanes } from './ending-lanes.ts'
 import type { BreakerChange, BreakerKey } from './breaker.ts'
 import { tellOfBreaker } from './breaker-news.ts'
 import { finishedAttempt } from './finished-attempt.ts'
@@ -22,11 +20,13 @@ import type { DeliveryEngine, DeliveryEngineDeps } from './engine-deps.ts'
 import { createFinisher } from './finisher.ts'
 import { Lane } from './lane.ts'
 import type { LaneRun } from './lane.ts'
+import { tellOfLongWaits } from './long-waits.ts'
 import { isUntouched, receiverEvidence, type Evidence, type Verdict } from './outcome.ts'
 import { isRunnable } from './ports.ts'
 import { attemptRunEnd } from './run-end.ts'
 import type { PlacedInstallation } from './ports.ts'
 import { standStill } from './refusal.ts'
+import { countAttempt } from './count-attempt.ts'
 import { createSerialTurns } from './serial.ts'
 import { isTerminal } from './states.ts'
 import { pressureOf } from './pressure.ts'
@@ -57,6 +57,7 @@ class Engine implements DeliveryEngine {
   readonly #ending: EndingLanes
   readonly #turns = createSerialTurns()
   readonly #finisher
+  readonly #tellOfLongWaits
   #running = 0
   #stopped = false
   #listed: readonly PlacedInstallation[] = []
@@ -68,6 +69,7 @@ class Engine implements DeliveryEngine {
     this.#deps = deps
     this.#attempts = { ...deps, ahead: createAheadRuns(deps.clock) }
     this.#ending = createEndingLanes(deps.clock)
+    this.#tellOfLongWaits = tellOfLongWaits(deps)
     this.#freshFrom = newId('event', deps.clock.nowMs())
     this.#finisher = createFinisher({
       store: deps.store,
@@ -240,6 +242,7 @@ class Engine implements DeliveryEngine {
     const [first] = deliveries
     if (host !== null && first !== undefined) lane.learnHost(first, host)
     const evidence = this.#tellBreakers(ran)
+    this.#tellOfLongWaits(installation, end.verdicts)
     for (const { name, by } of end.result?.effects.metric ?? [])
       this.#deps.meter.pluginMetric(installation.id, name, by)
     const told = attemptRunEnd(ran)
@@ -271,7 +274,6 @@ class Engine implements DeliveryEngine {
         random: this.#deps.random,
       })
       this.#measure(installation, delivery, { verdict, end, nowMs })
-      if (verdict.kind === 'dead' && verdict.disable) this.#disable(ran, delivery, verdict)
       const diedOfHost = evidence.get(host ?? '') === 'fails' || finished.errorCode === 'breaker_open'
       if (finished.reason === 'receiver_failed' && host !== null && diedOfHost) {
         this.#deps.breakers.buried({ installation: installation.key, host }, delivery.id)
@@ -292,7 +294,7 @@ class Engine implements DeliveryEngine {
         },
       })
     }
-    standStill(ran, this.#deps.refused)
+    standStill(ran, this.#deps)
   }
 
   #measure(
@@ -300,17 +302,9 @@ class Engine implements DeliveryEngine {
     delivery: Delivery,
     ended: { verdict: Verdict; end: AttemptEnd; nowMs: number },
   ): void {
-    const { verdict, end, nowMs } = ended
     const { meter, clock } = this.#deps
-    meter.attempt(installation.id, verdict.kind, end.durationMs)
-    if (verdict.kind !== 'delivered') return
-    this.#lanes.get(installation.key)?.delivered.add(1, clock.monotonicMs())
-    if (delivery.kind === 'action') meter.endToEnd(installation.id, nowMs - Date.parse(delivery.createdAt))
-  }
-
-  #disable({ installation, end }: Ran, delivery: Delivery, { error }: Extract<Verdict, { kind: 'dead' }>): void {
-    const { id: deliveryId, responseId } = delivery
-    this.#deps.disable(installation.key, { message: end.mask(error), deliveryId, responseId })
+    countAttempt(meter, installation, { ...ended, delivery })
+    if (ended.verdict.kind === 'delivered') this.#lanes.get(installation.key)?.delivered.add(1, clock.monotonicMs())
   }
 
   /** Tells the breakers what the run says about its hosts, and lets everybody know of a change. */

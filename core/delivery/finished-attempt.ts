@@ -7,6 +7,7 @@ import { maskedLines } from '../runs/record.ts'
 import type { FinishedAttempt } from '../storage/store.ts'
 import type { AttemptEnd } from './attempt.ts'
 import { backoffMs } from './backoff.ts'
+import { isLongWait } from './long-waits.ts'
 import { isUntouched } from './outcome.ts'
 import type { Verdict } from './outcome.ts'
 import { transition } from './states.ts'
@@ -36,6 +37,7 @@ export function finishedAttempt(input: FinishedAttemptInput): FinishedAttempt {
     plugin: installation.plugin.manifest.id,
     attemptsBefore: delivery.attempts,
     ...nextOf(input),
+    ...(verdict.kind === 'delivered' && end.hasProven ? { hasProven: true } : {}),
     scheduleStep: delivery.scheduleStep + (verdict.kind === 'refused' || isFree(input) ? 0 : 1),
     errorCode: failed?.code ?? null,
     error: failed?.error ?? null,
@@ -56,9 +58,15 @@ export function finishedAttempt(input: FinishedAttemptInput): FinishedAttempt {
 
 type Next = Pick<FinishedAttempt, 'state' | 'dueAtMs' | 'reason'>
 
-/** It takes no step of the schedule, which is there for what was tried; but not for ever. */
+/**
+ * It takes no step of the schedule, which is there for what was tried; but not for ever. One that is replayed, or whose
+ * installation comes back, when it is old has been tried a few times only. Of a long wait somebody is told each day.
+ */
 const isFree = ({ delivery, verdict, nowMs, limits }: FinishedAttemptInput): boolean =>
-  isUntouched(verdict) && nowMs - Date.parse(delivery.createdAt) < limits.untouchedAgeMsMax
+  isUntouched(verdict) &&
+  (isLongWait(verdict) ||
+    delivery.attempts < limits.untouchedAttemptsMax ||
+    nowMs - Date.parse(delivery.createdAt) < limits.untouchedAgeMsMax)
 
 /** The delay it waits for. What takes no step waits longer each time all the same, at last always as long as the schedule's last. */
 function stepOf(input: FinishedAttemptInput): number {

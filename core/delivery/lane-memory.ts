@@ -20,6 +20,8 @@ export interface LaneMemory {
   releaseOne(host: string): boolean
   /** Takes the next batch out of the line, names in turn. What is taken stays known until `forget`. */
   takeBatch(ruleOf: (delivery: Delivery) => BatchRule, now: Now): NextBatch
+  /** The run of those is over, or did not begin after all. */
+  ended(batch: readonly Delivery[]): void
   forget(id: string): void
   /** Everything that waits goes; ids of what runs stay. Answers the ids that went. */
   clear(): readonly string[]
@@ -80,6 +82,9 @@ export function createLaneMemory(deps: Omit<LaneLinesDeps, 'isFresh'> & { readon
       return more
     },
     takeBatch: (ruleOf, now) => lines.takeBatch(ruleOf, now),
+    ended: ([first]) => {
+      if (first !== undefined) lines.of(first).ended()
+    },
     forget: (id) => void known.delete(id),
     clear: () => {
       const waiting = [...lines.clear(), ...held.clear()]

@@ -16,6 +16,7 @@ import type { EarlierAttempts } from './earlier-attempts.ts'
 import { Interruptions } from './interruptions.ts'
 import { createLaneMemory } from './lane-memory.ts'
 import type { LaneMemory } from './lane-memory.ts'
+import { ALONE, BLOCKED } from './name-line.ts'
 import type { BatchRule } from './name-line.ts'
 import { createOnward } from './onward.ts'
 import { actionOf, isRepaced, paceOf } from './pace.ts'
@@ -55,9 +56,6 @@ export interface LaneRun {
 /** Load from storage again when this share of the memory is left. */
 const REFILL_FRACTION = 0.25
 const LOAD_RETRY_MS = 1_000
-
-const ALONE: BatchRule = { max: 1, waitMs: 0 }
-const BLOCKED: BatchRule = { max: 1, waitMs: 0, blocked: true }
 
 export class Lane {
   readonly deps: LaneDeps
@@ -172,8 +170,8 @@ export class Lane {
   /** Its run is over; the slot is free, the delivery stays known until its end is on disk. */
   ended(deliveries: readonly Delivery[]): void {
     this.#running -= 1
-    const [first] = deliveries
-    if (first !== undefined) this.#serial.ended(first)
+    this.#serial.ended(deliveries)
+    this.#memory.ended(deliveries)
   }
 
   /** A run's end is on its way to disk. */
@@ -298,7 +296,7 @@ export class Lane {
       if (nowMs < this.#interruptions.quietUntilMs) return this.deps.wakeAt(this.#interruptions.quietUntilMs)
       const waitMs = this.#bucket?.waitMs(this.deps.clock.monotonicMs()) ?? 0
       if (waitMs > 0) return this.deps.wakeAt(nowMs + waitMs)
-      const now = { nowMs, monoMs: this.deps.clock.monotonicMs() }
+      const now = { nowMs, monoMs: this.deps.clock.monotonicMs(), free: concurrency - this.#running }
       const batch = this.#memory.takeBatch((delivery) => this.#batchOf(delivery), now)
       if (batch === null) return
       if (batch.kind === 'wait') return this.deps.wakeAt(batch.untilMs)
@@ -313,6 +311,7 @@ export class Lane {
     if (host !== null) {
       const admission = this.deps.breakers.admit({ installation: this.installation.key, host }, runId, nowMs)
       if (admission.kind === 'wait') {
+        this.#memory.ended(deliveries)
         for (const delivery of deliveries) this.hold(delivery, host, admission.untilMs)
         return
       }

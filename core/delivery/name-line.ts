@@ -14,10 +14,16 @@ export interface BatchRule {
   readonly awaited?: true
 }
 
-/** The same moment by both clocks: one that tells the time, one that never goes back. */
+/** It goes by itself. */
+export const ALONE: BatchRule = { max: 1, waitMs: 0 }
+export const BLOCKED: BatchRule = { max: 1, waitMs: 0, blocked: true }
+
+/** The same moment by both clocks, one that tells the time and one that never goes back; and the lane as it is then. */
 export interface Now {
   readonly nowMs: number
   readonly monoMs: number
+  /** So many more runs may be under way. */
+  readonly free: number
 }
 
 /** How many of the first may go now, or when to look again; null: none waits. */
@@ -43,6 +49,8 @@ export class NameLine {
   readonly #isFresh: (delivery: Delivery) => boolean
   #pace: Pace | null = null
   #bucket: TokenBucket | null = null
+  /** Runs under way. */
+  #running = 0
 
   constructor(isFresh: (delivery: Delivery) => boolean) {
     this.#isFresh = isFresh
@@ -50,8 +58,9 @@ export class NameLine {
 
   /** From now on; what was started at another pace is not looked at. */
   setPace(pace: Pace, monoMs: number): void {
-    if (this.#pace?.perSecond === pace.perSecond && this.#pace.burst === pace.burst) return
+    const before = this.#pace
     this.#pace = pace
+    if (before?.perSecond === pace.perSecond && before.burst === pace.burst) return
     this.#bucket = createTokenBucket(pace.perSecond, monoMs, pace.burst)
   }
 
@@ -59,9 +68,9 @@ export class NameLine {
     return this.#pace !== null
   }
 
-  /** Nothing waits, and its pace does not remember that anything ever started. */
+  /** Nothing waits or runs, and its pace does not remember that anything ever started. */
   isForgettable(monoMs: number): boolean {
-    return this.length === 0 && this.#bucket?.isFull(monoMs) === true
+    return this.length === 0 && this.#running === 0 && this.#bucket?.isFull(monoMs) === true
   }
 
   get length(): number {
@@ -82,7 +91,13 @@ export class NameLine {
   /** Takes the first for a run. */
   start(count: number, monoMs: number): readonly Delivery[] {
     this.#bucket?.take(monoMs)
+    this.#running += 1
     return this.take(count)
+  }
+
+  /** A run is over, or did not begin after all. */
+  ended(): void {
+    this.#running = Math.max(0, this.#running - 1)
   }
 
   take(count: number): readonly Delivery[] {
@@ -109,9 +124,11 @@ export class NameLine {
     return going.map(({ id }) => id)
   }
 
-  next(ruleOf: (delivery: Delivery) => BatchRule, { nowMs, monoMs }: Now): NextOfLine {
+  next(ruleOf: (delivery: Delivery) => BatchRule, { nowMs, monoMs, free }: Now): NextOfLine {
     const first = this.#waiting[this.#head]
     if (first === undefined) return null
+    // The end of a run makes the lane look again.
+    if (this.#running >= this.#share(free)) return null
     const waitMs = this.#bucket?.waitMs(monoMs) ?? 0
     if (waitMs > 0) return { kind: 'wait', untilMs: nowMs + waitMs }
     const rule = ruleOf(first)
@@ -133,6 +150,15 @@ export class NameLine {
     const complete = count === rule.max || count < this.length
     if (!complete && rule.awaited === true) return null
     return complete || nowMs >= untilMs ? { kind: 'ready', count } : { kind: 'wait', untilMs }
+  }
+
+  /**
+   * How many it may have under way. One that leaves room for others has never more than are free still: however many such lines
+   * are slow at a time, one that is not finds a place, and the fuller the lane is the fewer each of them has.
+   */
+  #share(free: number): number {
+    const atOnce = this.#pace?.atOnce ?? Infinity
+    return atOnce === Infinity ? Infinity : Math.min(atOnce, free)
   }
 
   learnHost(host: string): void {

@@ -103,6 +103,7 @@ export type Verdict =
       readonly error: string
       /** The destination said that it is gone: the installation is disabled with this. */
       readonly disable: boolean
+      readonly untouched?: boolean
     }
   | {
       /** What only the admin can mend, such as the credential: the installation stands still, and the delivery waits. */
@@ -110,9 +111,13 @@ export type Verdict =
       readonly outcome: 'unauthorized' | 'retry'
       readonly code: RefusalCode
       readonly error: string
+      readonly untouched?: boolean
     }
   | { readonly kind: 'held'; readonly afterMs: number | undefined }
   | { readonly kind: 'repeat' }
+
+/** It was tried, and did not go well: what was held back or is begun anew was not. */
+export const isFailure = ({ kind }: Verdict): boolean => kind === 'retry' || kind === 'dead' || kind === 'refused'
 
 /** Of a run that came to a closed door when something of it may have left: it waits as long, and counts. */
 export const heldTooLate = ({ afterMs }: Extract<Verdict, { kind: 'held' }>, host: string | null): Verdict => ({
@@ -165,6 +170,7 @@ function refused(message: string, code: ErrorCode = 'credential_refused'): Verdi
 
 /** The verdict for what an action answered. `onAmbiguous` is the installation's setting. */
 export function verdictOf(outcome: FinalOutcome, onAmbiguous: 'retry' | 'dead'): Verdict {
+  const did = 'untouched' in outcome && outcome.untouched === true ? { untouched: true } : {}
   switch (outcome.outcome) {
     case 'delivered':
       return { kind: 'delivered' }
@@ -178,19 +184,22 @@ export function verdictOf(outcome: FinalOutcome, onAmbiguous: 'retry' | 'dead'):
         code,
         error: clip(outcome.reason),
         afterMs,
-        ...(outcome.untouched === true ? { untouched: true } : {}),
+        ...did,
       }
     }
     case 'dead': {
       const code = outcome.code.slice(0, CODE_CHARS_MAX)
-      const reason = isErrorCode(code) ? rowOf(code).reason : 'permanent_reject'
+      const disable = outcome.disable === true || code === 'gone'
+      // What stops the installation is for the admin to mend, and the same again may go through then.
+      const reason = isErrorCode(code) ? rowOf(code).reason : disable ? 'config_error' : 'permanent_reject'
       return {
         kind: 'dead',
         outcome: 'dead',
         reason,
         code,
         error: clip(outcome.message),
-        disable: outcome.disable === true || code === 'gone',
+        disable,
+        ...did,
       }
     }
     case 'ambiguous': {
@@ -205,7 +214,7 @@ export function verdictOf(outcome: FinalOutcome, onAmbiguous: 'retry' | 'dead'):
         : { kind: 'retry', ...told, afterMs: undefined }
     }
     case 'unauthorized':
-      return refused(outcome.message)
+      return { ...refused(outcome.message), ...did }
     default: {
       const unknown: never = outcome
       throw new Error(`Unknown outcome ${JSON.stringify(unknown)}.`)
@@ -223,7 +232,7 @@ const isTransientStatus = (status: number): boolean =>
   status === 408 || status === 425 || status === 429 || status >= 500
 
 /** Nothing was done: what comes next is no repeat. */
-export const isUntouched = (verdict: Verdict): boolean => verdict.kind === 'retry' && verdict.untouched === true
+export const isUntouched = (verdict: Verdict): boolean => 'untouched' in verdict && verdict.untouched === true
 
 const SMTP_CLOSING = 421
 

@@ -6,6 +6,8 @@ export interface Pace {
   readonly perSecond: number
   /** So many start at once after a rest. */
   readonly burst: number
+  /** So many are under way at most. */
+  readonly atOnce: number
 }
 
 type Paced = Pick<Installation, 'plugin' | 'config'>
@@ -20,10 +22,10 @@ export function actionOf({ plugin }: Pick<Paced, 'plugin'>, { kind, name }: Pick
 export function paceOf({ plugin, config }: Paced, delivery: Pick<Delivery, 'kind' | 'name'>): Pace | null {
   const pace = actionOf({ plugin }, delivery)?.pace
   if (pace === undefined) return null
-  const { perS, burst } = pace
+  const { perS, burst, atOnce = Infinity } = pace
   // The manifest is refused when that setting could be anything but a number above 0.
   const perSecond = typeof perS === 'number' ? perS : Number(config[perS.slice(SETTING.length)])
-  return { perSecond, burst }
+  return { perSecond, burst, atOnce }
 }
 
 /** How a manifest names a setting. */
@@ -34,6 +36,6 @@ export function isRepaced(before: Paced, after: Paced): boolean {
   const names = new Set([before, after].flatMap(({ plugin }) => Object.keys(plugin.manifest.actions)))
   return [...names].some((name) => {
     const [was, is] = [before, after].map((paced) => paceOf(paced, { kind: 'action', name }))
-    return was?.perSecond !== is?.perSecond || was?.burst !== is?.burst
+    return was?.perSecond !== is?.perSecond || was?.burst !== is?.burst || was?.atOnce !== is?.atOnce
   })
 }

@@ -27,6 +27,8 @@ export interface OpenedRun {
   mayHaveLeft(): boolean
   /** True when one of those may have changed something there: more than a read, or a token asked for. */
   mayHaveWritten(): boolean
+  /** True when a receiver took what the installation proves itself with. */
+  hasProven(): boolean
   /** Takes the installation's secrets out of a text. */
   readonly mask: (text: string) => string
 }
@@ -71,8 +73,8 @@ export interface Said extends WordsOf {
   readonly message: string
 }
 
-/** An installation that must stand still from now on: the destination is gone. */
-export type DisableInstallation = (key: string, said: Said) => void
+/** With these settings nothing can go out any more, such as where the destination is gone: a dead letter says so. */
+export type DisableInstallation = (installation: Installation, said: Said & { readonly code: string }) => void
 
 /** With these settings nothing can go out, and only the admin can mend it: the installation must stand still until then. */
 export type RefuseSettings = (installation: Installation, refusal: Refusal) => void

@@ -7,6 +7,7 @@ import type { EventDataName } from '../registry/manifest.ts'
 import { eventJson, hiddenKeys } from '../routing/event-json.ts'
 import type { FormView } from '../routing/event-json.ts'
 import { handlerType } from '../routing/match.ts'
+import { NO_EFFECTS } from '../sandbox/report.ts'
 import type { GuestEffects, RunInput } from '../sandbox/sandbox.ts'
 import type { Store } from '../storage/store.ts'
 import { enqueueOnly } from './effects.ts'
@@ -26,6 +27,8 @@ export interface AttemptJob {
   readonly runId: string
   /** Ids of those that an earlier attempt may have brought to the receiver, and until when (Unix ms). */
   readonly repeats: ReadonlyMap<string, number>
+  /** Nothing runs, somebody looks at what once did: what may not be seen now is left out of it. */
+  readonly isLook?: boolean
 }
 
 export interface Prepared {
@@ -33,11 +36,11 @@ export interface Prepared {
   readonly input: RunInput | GuestEffects
   /** What caused it, as far as it was needed. */
   readonly event: LogEvent | undefined
-  /** Positions of deliveries whose event was erased: they are not in the run. */
-  readonly erased: ReadonlySet<number>
+  /** Positions of deliveries that are not in the run, and why: their event was erased, or lacks what the settings need. */
+  readonly absent: ReadonlyMap<number, HubError>
 }
 
-const NONE: ReadonlySet<number> = new Set()
+const NONE: ReadonlyMap<number, HubError> = new Map()
 
 /** A promise only when an event or a form has to be read. Throws or rejects with what is wrong with the delivery. */
 export function prepare(deps: PrepareDeps, job: AttemptJob): Prepared | Promise<Prepared> {
@@ -59,7 +62,7 @@ export function prepare(deps: PrepareDeps, job: AttemptJob): Prepared | Promise<
             itemsJson: deliveries.map((delivery) => itemJson(job, delivery, null)),
           },
           event: undefined,
-          erased: NONE,
+          absent: NONE,
         }
       }
       return prepareItems(deps, job, parts)
@@ -71,7 +74,7 @@ export function prepare(deps: PrepareDeps, job: AttemptJob): Prepared | Promise<
         throw new HubError('config_invalid', `The plugin "${manifest.id}" has no schedule "${first.name}" any more.`)
       }
       const tick = JSON.parse(first.input) as { at: string; missed: number }
-      return { input: { kind: 'schedule', name: first.name, tick }, event: undefined, erased: NONE }
+      return { input: { kind: 'schedule', name: first.name, tick }, event: undefined, absent: NONE }
     }
     default: {
       const unknown: never = first.kind
@@ -81,10 +84,10 @@ export function prepare(deps: PrepareDeps, job: AttemptJob): Prepared | Promise<
 }
 
 function itemJson({ repeats }: AttemptJob, delivery: Delivery, event: string | null): string {
-  const { id, input, attempts, createdAt } = delivery
+  const { id, input, attempts, createdAt, isTest = false } = delivery
   const sentBeforeMs = repeats.get(id)
   const sent = sentBeforeMs === undefined ? '"repeat":false' : `"repeat":true,"sentBefore":"${rfc3339(sentBeforeMs)}"`
-  const told = `{"id":"${id}","attempt":${attempts + 1},${sent},"createdAt":"${createdAt}"}`
+  const told = `{"id":"${id}","attempt":${attempts + 1},${sent},"createdAt":"${createdAt}"${isTest ? ',"test":true' : ''}}`
   return `{"input":${input},${event === null ? '' : `"event":${event},`}"delivery":${told}}`
 }
 
@@ -97,33 +100,40 @@ function prepareItems(
   const causes = job.deliveries.map((delivery) => causeOf(deps, delivery))
   const assemble = (ready: readonly Cause[]): Prepared => {
     const itemsJson: string[] = []
-    const erased = new Set<number>()
+    const absent = new Map<number, HubError>()
     for (const [index, delivery] of job.deliveries.entries()) {
       const cause = ready[index]
-      if (cause === 'erased') erased.add(index)
+      if (cause === 'erased') absent.set(index, erasedError(delivery))
       else if (cause === null || cause === undefined) itemsJson.push(itemJson(job, delivery, null))
       else {
-        if (parts.includes('data')) assertSeen(job.installation, cause.view)
-        itemsJson.push(itemJson(job, delivery, eventJson({ ...cause, parts, pii: job.installation.pii })))
+        const isNeeded = parts.includes('data') && job.isLook !== true
+        const withheld = isNeeded ? withheldError(job.installation, cause.view) : null
+        if (withheld === null)
+          itemsJson.push(itemJson(job, delivery, eventJson({ ...cause, parts, pii: job.installation.pii })))
+        else absent.set(index, withheld)
       }
     }
-    if (itemsJson.length === 0) throw erasedError(job.deliveries[0])
+    const [why] = absent.values()
+    if (itemsJson.length === 0 && why !== undefined) {
+      if (job.isLook === true || absent.size === 1) throw why
+      return { input: NO_EFFECTS, event: undefined, absent }
+    }
     const event = ready.find((cause) => typeof cause === 'object' && cause !== null)?.event
-    return { input: { kind: 'action', name: job.deliveries[0]?.name ?? '', itemsJson }, event, erased }
+    return { input: { kind: 'action', name: job.deliveries[0]?.name ?? '', itemsJson }, event, absent }
   }
   if (!causes.some(isPending)) return assemble(causes as readonly Cause[])
   return Promise.all(causes.map(async (cause) => await cause)).then(assemble)
 }
 
 /**
- * Throws `field_withheld` where a field that the settings need is private: what lacks it would look like an answer left out.
+ * `field_withheld` where a field that the settings need is private: what lacks it would look like an answer left out.
  * It ends this delivery alone, since other forms may well show the field.
  */
-function assertSeen({ id, neededFields = [], pii }: Installation, view: FormView | undefined): void {
-  if (neededFields.length === 0 || view === undefined) return
+function withheldError({ id, neededFields = [], pii }: Installation, view: FormView | undefined): HubError | null {
+  if (neededFields.length === 0 || view === undefined) return null
   const missing = hiddenKeys(view, pii).find((key) => neededFields.includes(key))
-  if (missing === undefined) return
-  throw new HubError(
+  if (missing === undefined) return null
+  return new HubError(
     'field_withheld',
     `The settings of "${id}" need "${missing}", which is marked pii in the form "${view.form.id}", and the installation may not see it. Grant it with pii in manifold.yaml, or name another field; then replay this.`,
   )
@@ -169,7 +179,7 @@ export async function prepareHandler(
       `The plugin "${manifest.id}" does not subscribe to "${cause.event.type}" any more.`,
     )
   }
-  if (wanted.enqueue !== undefined) return { input: enqueueOnly(wanted.enqueue), event: cause.event, erased: NONE }
+  if (wanted.enqueue !== undefined) return { input: enqueueOnly(wanted.enqueue), event: cause.event, absent: NONE }
   const text = eventJson({ ...cause, parts: wanted.data, pii: installation.pii })
-  return { input: { kind: 'event', type, eventJson: text }, event: cause.event, erased: NONE }
+  return { input: { kind: 'event', type, eventJson: text }, event: cause.event, absent: NONE }
 }

@@ -1,10 +1,10 @@
-/** What follows where only the admin can mend it, such as a refused credential: the lane stands still at once, and somebody writes that down. */
+/** What follows where only the admin can mend it, such as a refused credential or a destination that is gone: the lane stands still at once, and somebody writes that down. */
 import type { Delivery } from '../model.ts'
 import type { Installation } from '../registry/installation.ts'
 import type { AttemptEnd } from './attempt.ts'
 import type { Lane } from './lane.ts'
 import { isRunnable } from './ports.ts'
-import type { RefuseSettings } from './ports.ts'
+import type { DisableInstallation, RefuseSettings } from './ports.ts'
 
 interface Ended {
   readonly lane: Lane
@@ -16,12 +16,18 @@ interface Ended {
   readonly end: Pick<AttemptEnd, 'verdicts' | 'mask'>
 }
 
-/** Nothing unless it was refused. An attempt that began before it was mended says nothing of what there is now. */
-export function standStill({ lane, installation, era, deliveries, end }: Ended, refused: RefuseSettings): void {
-  const place = end.verdicts.findIndex(({ kind }) => kind === 'refused')
+/** Nothing unless a verdict stops it. An attempt that began before it was mended says nothing of what there is now. */
+export function standStill(
+  { lane, installation, era, deliveries, end }: Ended,
+  { refused, disable }: { readonly refused: RefuseSettings; readonly disable: DisableInstallation },
+): void {
+  const place = end.verdicts.findIndex((each) => each.kind === 'refused' || (each.kind === 'dead' && each.disable))
   const verdict = end.verdicts[place]
-  if (verdict?.kind !== 'refused' || era !== lane.era || !isRunnable(lane.state)) return
+  if (verdict?.kind !== 'refused' && verdict?.kind !== 'dead') return
+  if (era !== lane.era || !isRunnable(lane.state)) return
   lane.reconfigure(installation, 'disabled')
   const { id: deliveryId = null, responseId = null } = deliveries[place] ?? {}
-  refused(installation, { code: verdict.code, message: end.mask(verdict.error), deliveryId, responseId })
+  const said = { message: end.mask(verdict.error), deliveryId, responseId }
+  if (verdict.kind === 'refused') refused(installation, { code: verdict.code, ...said })
+  else disable(installation, { code: verdict.code, ...said })
 }

@@ -31,12 +31,20 @@ export interface Replayed {
  * All that are named, or so many steps of those that match, oldest first. The order is that of their creation, so one that
  * dies again at once is not taken a second time, and those behind it get their turn.
  */
-export async function replayDeliveries(deps: ReplayDeps, query: ReplayQuery): Promise<Replayed> {
+export async function replayDeliveries(
+  deps: ReplayDeps,
+  { rowsMax = Infinity, ...query }: ReplayQuery & { readonly rowsMax?: number | undefined },
+): Promise<Replayed> {
   const { store, push, clock, limits } = deps
   const { replayRowsPerStepMax: stepMax, replayStepsPerRequestMax: stepsMax } = limits
   let replayed = 0
   const step = async (part: Pick<ReplayQuery, 'deliveryIds' | 'after'>): Promise<string | null> => {
-    const { items, next } = await store.replay({ ...query, ...part, limit: stepMax, nowMs: clock.nowMs() })
+    const { items, next } = await store.replay({
+      ...query,
+      ...part,
+      limit: Math.min(stepMax, rowsMax - replayed),
+      nowMs: clock.nowMs(),
+    })
     replayed += items.length
     push(items)
     return next
@@ -47,6 +55,7 @@ export async function replayDeliveries(deps: ReplayDeps, query: ReplayQuery): Pr
     return { replayed, next: null }
   }
   let next = await step({ after: query.after })
-  for (let steps = 1; next !== null && steps < stepsMax; steps += 1) next = await step({ after: next })
+  for (let steps = 1; next !== null && steps < stepsMax && replayed < rowsMax; steps += 1)
+    next = await step({ after: next })
   return { replayed, next }
 }

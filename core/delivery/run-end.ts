@@ -32,7 +32,7 @@ export function attemptRunEnd({ installation, deliveries, runId, end }: EndedRun
   const items = deliveries.flatMap((delivery, place): readonly Item[] => {
     const verdict = end.verdicts[place]
     const isTold = verdict !== undefined && (isCounted(verdict) || (verdict.kind === 'repeat' && wasCutOff(end.result)))
-    return isTold && !end.erased.has(place) ? [{ delivery, verdict }] : []
+    return isTold && !end.absent.has(place) ? [{ delivery, verdict }] : []
   })
   const failure = failureOf(items, end)
   const [first] = items

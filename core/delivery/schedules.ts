@@ -5,8 +5,10 @@
 import { Cron } from 'croner'
 import type { Clock } from '../clock.ts'
 import { rfc3339 } from '../clock.ts'
+import { HubError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { Delivery } from '../model.ts'
+import { TEST_MARK } from '../storage/new-delivery.ts'
 import type { Logger } from '../observe/observe.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Installation } from '../registry/installation.ts'
@@ -24,6 +26,10 @@ export interface SchedulerDeps {
 }
 
 export interface Scheduler {
+  /** Fires one now, by hand, for an installation that runs here; its timetable goes on as it was. */
+  fire(key: string, name: string): Promise<Delivery>
+  /** Throws when there is no such schedule to fire. */
+  find(key: string, name: string): Installation
   setInstallations(list: readonly PlacedInstallation[]): void
   /** Queue worker of `schedule` lanes: fires what is due, answers when the next is. */
   work(key: string): Promise<number | null>
@@ -36,7 +42,25 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
   const places = new Map<string, PlacedInstallation>()
   const laneOf = ({ workspace, id }: Installation) => ({ kind: 'schedule', workspace, installation: id }) as const
   const hasSchedules = ({ plugin }: Installation): boolean => Object.keys(plugin.manifest.schedules).length > 0
+  const lastOf = async ({ workspace, id }: Installation): Promise<ReadonlyMap<string, number>> =>
+    new Map(
+      (await deps.store.schedules())
+        .filter((row) => row.workspace === workspace && row.installation === id)
+        .map(({ name, lastFiredAtMs }) => [name, lastFiredAtMs]),
+    )
+  const find: Scheduler['find'] = (key, name) => {
+    const installation = places.get(key)?.installation
+    const names = Object.keys(installation?.plugin.manifest.schedules ?? {})
+    if (installation === undefined || !names.includes(name)) throw noSchedule(name, names)
+    return installation
+  }
   return {
+    find,
+    fire: async (key, name) => {
+      const installation = find(key, name)
+      const lastMs = (await lastOf(installation)).get(name)
+      return await fireNow(deps, { installation, name, lastMs })
+    },
     setInstallations: (list) => {
       const wanted = new Map(
         list
@@ -58,19 +82,14 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
       // While it stands still nothing fires; what it missed is counted when it runs again.
       if (placed === undefined || !isRunnable(placed.state)) return null
       const { installation } = placed
-      const fired = await deps.store.schedules()
-      const lastOf = (name: string): number | undefined =>
-        fired.find(
-          (row) =>
-            row.workspace === installation.workspace && row.installation === installation.id && row.name === name,
-        )?.lastFiredAtMs
+      const fired = await lastOf(installation)
       const nexts = await Promise.all(
         Object.entries(installation.plugin.manifest.schedules).map(([name, { cron, timezone }]) =>
           fireDue(deps, {
             installation,
             name,
             timetable: new Cron(cron, { timezone, paused: true }),
-            lastMs: lastOf(name),
+            lastMs: fired.get(name),
           }),
         ),
       )
@@ -78,6 +97,11 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
       return known.length === 0 ? null : Math.min(...known)
     },
   }
+}
+
+function noSchedule(name: string, names: readonly string[]): HubError {
+  const there = names.length === 0 ? 'its plugin has none' : `there are: ${names.join(', ')}`
+  return new HubError('not_found', `There is no schedule "${name.slice(0, 100)}" to fire; ${there}.`)
 }
 
 interface Timetable {
@@ -112,6 +136,27 @@ async function fireDue(
     }
   }
   return timetable.nextRun(new Date(nowMs))?.getTime() ?? null
+}
+
+/**
+ * Its last time stays what it was: that is what keeps anybody else from having fired it between. One that never had a time
+ * starts now, as its timetable would have it.
+ */
+async function fireNow(
+  deps: SchedulerDeps,
+  { installation, name, lastMs }: Pick<Timetable, 'installation' | 'name' | 'lastMs'>,
+): Promise<Delivery> {
+  const nowMs = deps.clock.nowMs()
+  const { workspace, id, plugin } = installation
+  const due = scheduleDelivery(name, { dueMs: nowMs, missed: 0, nowMs })
+  // Of its own: the timetable may come to this very time.
+  const delivery = { ...due, key: `${due.key}${TEST_MARK}${due.id}` }
+  const owner = { workspace, installation: id, plugin: plugin.manifest.id, name, at: rfc3339(nowMs) }
+  const made = await deps.store.fireSchedule({ ...owner, fromMs: lastMs ?? 0, toMs: lastMs ?? nowMs, delivery })
+  if (made === null || made === false)
+    throw new HubError('conflict', `The schedule "${name}" was fired by its timetable just now.`)
+  deps.push([made])
+  return made
 }
 
 /** The times in (after, until], oldest first; of very many only the newest. Pure. */

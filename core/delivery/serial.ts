@@ -1,7 +1,7 @@
 /** Actions of which one run at a time is made: what they share that with, and whose turn it is. */
 import type { Delivery } from '../model.ts'
 import type { Installation } from '../registry/installation.ts'
-import { capturedBy } from '../registry/with-schema.ts'
+import { turnsOf } from '../registry/turns.ts'
 
 type Serial = Pick<Installation, 'key' | 'workspace' | 'plugin' | 'config'>
 
@@ -52,12 +52,12 @@ export class SerialActions {
   constructor(turns: SerialTurns, who: TakesTurns, installation: Serial) {
     this.#turns = turns
     this.#who = who
-    this.#keys = serialKeysOf(installation)
+    this.#keys = turnsOf(installation)
   }
 
   /** As the installation is from now on. */
   follow(installation: Serial): void {
-    this.#keys = serialKeysOf(installation)
+    this.#keys = turnsOf(installation)
   }
 
   mayBegin({ kind, name }: Named): boolean {
@@ -75,36 +75,9 @@ export class SerialActions {
   }
 
   /** Its run is over; that of its key is when `SerialTurns.end` is called. */
-  ended({ kind, name }: Named): void {
-    if (kind === 'action') this.#busy.delete(name)
+  ended([first]: readonly Named[]): void {
+    if (first?.kind === 'action') this.#busy.delete(first.name)
   }
 }
 
 type Named = Pick<Delivery, 'kind' | 'name'>
-
-/**
- * By action, whatever has to be alone while it runs: the installation's own action (`serial: true`), or what all
- * installations of the plugin in the workspace call the same in that setting. Actions that are not serial are left out.
- */
-function serialKeysOf({ key, workspace, plugin, config }: Serial): ReadonlyMap<string, string> {
-  const { id, actions, config: schema } = plugin.manifest
-  const keys = new Map<string, string>()
-  for (const [name, { serial = false }] of Object.entries(actions)) {
-    if (serial === true) keys.set(name, JSON.stringify([key, name]))
-    if (typeof serial !== 'string') continue
-    const setting = serial.slice(SETTING.length)
-    // The manifest is refused when that setting could be anything but a text.
-    const text = config[setting] as string
-    const { pattern } = (schema as unknown as Described).properties[setting] as { readonly pattern?: string }
-    const shared = pattern === undefined ? text : capturedBy(pattern, text)
-    keys.set(name, JSON.stringify([workspace, id, setting, shared]))
-  }
-  return keys
-}
-
-/** How a manifest names a setting. */
-const SETTING = '@config.'
-
-interface Described {
-  readonly properties: Readonly<Record<string, object>>
-}

@@ -12,6 +12,7 @@ import { HubError, isErrorCode } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { WorkspaceId } from '../model.ts'
 import type { Checks } from '../registry/checks.ts'
+import type { Waiting } from '../registry/route-call.ts'
 import type { ArrivedRequest } from '../registry/route-wire.ts'
 import type { Fleet, Neighbour } from './fleet.ts'
 
@@ -20,21 +21,28 @@ export const DOOR_PATH = '/fleet/call'
 export const DOOR_KEY_HEADER = 'x-manifold-door'
 /** Longer than the longest run behind it. */
 const CALL_MS_MAX = 30_000
+/** A route may take a minute, where the file says so. */
+const ROUTE_MS_MAX = 65_000
 /** Numbers for somebody who looks: a process that is slow to say them is left out. */
 const LOOK_MS_MAX = 2_000
 
 type TestSend = Control['testSend']
 type ReplayEvents = Control['replayEvents']
+type Fire = Control['fire']
 type Check = Checks['check']
 /** Hosts that are left alone are tried now; answers which. What nobody runs leaves none alone. */
 type Probe = (input: { readonly workspace: WorkspaceId; readonly installation: string }) => Promise<readonly string[]>
-type PluginRoute = (input: {
-  readonly workspace: WorkspaceId
-  readonly installation: string
-  readonly area: string | null
-  readonly requestId: string | null
-  readonly request: ArrivedRequest
-}) => Promise<RouteResponse>
+type PluginRoute = (
+  input: {
+    readonly workspace: WorkspaceId
+    readonly installation: string
+    readonly area: string | null
+    readonly requestId: string | null
+    readonly seesErrors: boolean
+    readonly request: ArrivedRequest
+  },
+  waiting?: Waiting,
+) => Promise<RouteResponse>
 
 /** Of these keys (`workspace/id`), what is known; a process that does not answer leaves its own out. */
 export type UsageOf = (input: { readonly keys: readonly string[] }) => Promise<Readonly<Record<string, Usage>>>
@@ -43,6 +51,7 @@ export type UsageOf = (input: { readonly keys: readonly string[] }) => Promise<R
 export interface BoundCalls {
   readonly testSend: TestSend
   readonly replayEvents: ReplayEvents
+  readonly fire: Fire
   readonly pluginRoute: PluginRoute
   readonly check: Check
   readonly probe: Probe
@@ -58,6 +67,7 @@ type OneName = Exclude<CallName, 'usage' | 'takeParcels'>
 const KEY_OF: { readonly [Name in OneName]: (input: Parameters<BoundCalls[Name]>[0]) => string } = {
   testSend: ({ workspace, installation }) => `${workspace}/${installation}`,
   replayEvents: ({ workspace, installation }) => `${workspace}/${installation}`,
+  fire: ({ workspace, installation }) => `${workspace}/${installation}`,
   pluginRoute: ({ workspace, installation }) => `${workspace}/${installation}`,
   check: ({ workspace, installation }) => `${workspace}/${installation}`,
   probe: ({ workspace, installation }) => `${workspace}/${installation}`,
@@ -101,11 +111,18 @@ export function openAnywhere({ fleet, known, here }: AnywhereDeps): BoundCalls {
         ? here.replayEvents(input)
         : ((await ask(neighbour, 'replayEvents', input)) as ReturnType<ReplayEvents>)
     },
-    pluginRoute: async (input) => {
+    fire: async (input) => {
+      const neighbour = await where('fire', input)
+      return neighbour === null ? here.fire(input) : ((await ask(neighbour, 'fire', input)) as ReturnType<Fire>)
+    },
+    pluginRoute: async (input, waiting = {}) => {
       const neighbour = await where('pluginRoute', input)
       return neighbour === null
-        ? here.pluginRoute(input)
-        : ((await ask(neighbour, 'pluginRoute', input)) as ReturnType<PluginRoute>)
+        ? here.pluginRoute(input, waiting)
+        : ((await ask(neighbour, 'pluginRoute', input, {
+            ...waiting,
+            waitMs: ROUTE_MS_MAX,
+          })) as ReturnType<PluginRoute>)
     },
     check: async (input) => {
       const neighbour = await where('check', input)
@@ -114,8 +131,8 @@ export function openAnywhere({ fleet, known, here }: AnywhereDeps): BoundCalls {
     probe: async (input) => {
       const key = KEY_OF.probe(input)
       if (fleet.holds(key)) return here.probe(input)
-      const hosts = (await byOwner(fleet, [key])).map(({ neighbour }) => ask(neighbour, 'probe', input))
-      return (await Promise.all(hosts)).flat() as Awaited<ReturnType<Probe>>
+      const hosts = (await byOwner(fleet, [key])).map(({ neighbour }) => askProbe(neighbour, input))
+      return (await Promise.all(hosts)).flat()
     },
     usage: async ({ keys }) => {
       const far = await byOwner(
@@ -163,7 +180,7 @@ async function byOwner(fleet: AnywhereDeps['fleet'], keys: readonly string[]): P
 }
 
 const askUsage = (neighbour: Neighbour, keys: readonly string[]): ReturnType<UsageOf> =>
-  ask(neighbour, 'usage', { keys }, LOOK_MS_MAX).then(
+  ask(neighbour, 'usage', { keys }, { waitMs: LOOK_MS_MAX }).then(
     (usage) =>
       Object.fromEntries(
         Object.entries(usage as Awaited<ReturnType<UsageOf>>).map(([key, used]) => [key, withAllKinds(used)]),
@@ -171,16 +188,27 @@ const askUsage = (neighbour: Neighbour, keys: readonly string[]): ReturnType<Usa
     () => ({}),
   )
 
+/** Whoever takes over what a dead process ran knows of no host that it should leave alone. */
+const askProbe = (neighbour: Neighbour, input: Parameters<Probe>[0]): ReturnType<Probe> =>
+  ask(neighbour, 'probe', input, { waitMs: LOOK_MS_MAX }).then(
+    (hosts) => hosts as Awaited<ReturnType<Probe>>,
+    () => [],
+  )
+
 /** What was not answered is handed over again. */
 const handTo = (neighbour: Neighbour, parcels: readonly Parcel[]): ReturnType<TakeParcels> =>
-  ask(neighbour, 'takeParcels', { parcels }, LOOK_MS_MAX).then(
+  ask(neighbour, 'takeParcels', { parcels }, { waitMs: LOOK_MS_MAX }).then(
     (taken) => taken as Awaited<ReturnType<TakeParcels>>,
     () => [],
   )
 
+interface Asked extends Waiting {
+  readonly waitMs?: number
+}
+
 async function ask(
   { url, key }: Neighbour,
-  ...[name, input, waitMs = CALL_MS_MAX]: [name: CallName, input: unknown, waitMs?: number]
+  ...[name, input, { waitMs = CALL_MS_MAX, gone } = {}]: [name: CallName, input: unknown, waiting?: Asked]
 ): Promise<unknown> {
   let answer: DoorAnswer
   try {
@@ -189,7 +217,7 @@ async function ask(
       headers: { 'content-type': 'application/json', [DOOR_KEY_HEADER]: key },
       body: JSON.stringify({ name, input }),
       redirect: 'error',
-      signal: AbortSignal.timeout(waitMs),
+      signal: AbortSignal.any([AbortSignal.timeout(waitMs), ...(gone === undefined ? [] : [gone])]),
     })
     answer = (await response.json()) as DoorAnswer
   } catch (error) {
@@ -213,6 +241,7 @@ const isOneName = (name: unknown): name is OneName => typeof name === 'string' &
 export async function answerCall(
   deps: { readonly fleet: Pick<Fleet, 'holds'>; readonly here: BoundCalls },
   call: { readonly name: unknown; readonly input: unknown },
+  waiting: Waiting = {},
 ): Promise<DoorAnswer> {
   try {
     const { name } = call
@@ -220,7 +249,7 @@ export async function answerCall(
     if (!isOneName(name)) throw new HubError('not_found', 'There is no such call.')
     if (!deps.fleet.holds(KEY_OF[name](call.input as never)))
       throw new HubError('unavailable', 'The installation has moved to another process; try again.')
-    return { value: await deps.here[name](call.input as never) }
+    return { value: await deps.here[name](call.input as never, waiting) }
   } catch (error) {
     const { code, message, retryAfterMs } =
       error instanceof HubError

@@ -25,7 +25,7 @@ export interface DutyDeps {
   readonly forms: Pick<FormCache, 'hear' | 'clear'>
   readonly formViews: Pick<FormViews, 'hear' | 'clear'>
   readonly keys: Pick<ApiKeys, 'forget'>
-  readonly alerts: Pick<Alerts, 'moved'>
+  readonly alerts: Pick<Alerts, 'moved' | 'unattended'>
   readonly memoryQuota: Pick<MemoryQuota, 'forget'>
   /** Follows the log. */
   readonly log: { reach(head: number): void }
@@ -102,6 +102,7 @@ export function fleetDuties(deps: DutyDeps): FleetHooks {
       if (news.head !== null) log.reach(news.head)
       if (news.missed) missed().catch(failed('what was missed of the log could not be read'))
     },
+    unattended: alerts.unattended,
     doubt: () => {
       const look = (): void => void lookAtAll().catch(failed('what a lost commit wrote could not be looked for'))
       look()

@@ -38,6 +38,8 @@ export interface FleetHooks {
   heard(news: News): void
   /** What this process wrote last may be in the database although it was told otherwise. */
   doubt(): void
+  /** Installations that no living process runs, by key; at each look. */
+  unattended(keys: readonly string[]): void
   /** Breakers of this process that are not closed. */
   breakers(): readonly FarBreaker[]
   /** What lanes here have before them. */
@@ -81,8 +83,11 @@ export interface Fleet {
   members(): readonly FleetMember[]
   /** Breakers that are not closed, of other processes, as they were within the last seconds. */
   breakers(): readonly FarBreaker[]
-  /** Installations that this process could run, by key (`workspace/id`): the whole list. */
-  want(keys: readonly string[]): void
+  /**
+   * Installations that this process could run, by key (`workspace/id`): the whole list, each with the names of what it takes
+   * turns for. Of those that share such a name, all run in one process.
+   */
+  want(wanted: ReadonlyMap<string, readonly string[]>): void
   /** True while it is this process that runs the installation. */
   holds(key: string): boolean
   /** Where the process that runs it answers, with the key that opens its door; null: here, or nobody runs it now. */

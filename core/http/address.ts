@@ -1,4 +1,5 @@
 /** Who is at the other end: the client's address, believed through listed proxies only, and the bucket it counts in. */
+import { randomBytes, timingSafeEqual } from 'node:crypto'
 import ipaddr from 'ipaddr.js'
 import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
@@ -27,6 +28,8 @@ const LOCAL_RANGES: ReadonlySet<string> = new Set(['loopback', 'private', 'uniqu
 export function openAddressBook(trustedProxies: readonly string[]): AddressBook {
   const trusted = trustedProxies.map(toRange)
   const clientOf = (incoming: IncomingMessage): string => {
+    const other = behalfIn(incoming)
+    if (other !== null) return other
     const peer = normal(incoming.socket.remoteAddress)
     const forwarded = incoming.headers['x-forwarded-for']
     if (trusted.length === 0 || forwarded === undefined || !within(peer, trusted)) return peer
@@ -49,6 +52,21 @@ export function openAddressBook(trustedProxies: readonly string[]): AddressBook 
       return address !== UNKNOWN && LOCAL_RANGES.has(ipaddr.parse(address).range())
     },
   }
+}
+
+const BEHALF = 'x-manifold-on-behalf-of'
+/** This process alone knows it, and asks nobody but itself with it. */
+const OURS = randomBytes(32)
+
+/** Headers with which the hub asks itself for somebody else, so that what they do wrong is counted as theirs. */
+export const onBehalfOf = (address: string): Readonly<Record<string, string>> => ({
+  [BEHALF]: `${OURS.toString('base64url')} ${address}`,
+})
+
+function behalfIn({ headers }: IncomingMessage): string | null {
+  const [shown = '', address = ''] = String(headers[BEHALF] ?? '').split(' ')
+  const bytes = Buffer.from(shown, 'base64url')
+  return bytes.length === OURS.length && timingSafeEqual(bytes, OURS) ? address : null
 }
 
 /** What an address counts as for rate limits: itself, or its /64 for IPv6, since a single subscriber has all of that. */

@@ -12,24 +12,31 @@ import { deliveryRoutes } from './deliveries.ts'
 import { discardRoutes } from './discard.ts'
 import type { HttpDeps } from './deps.ts'
 import { docsRoutes } from './docs.ts'
+import { eventQuarantineRoutes } from './event-quarantine.ts'
 import { eventRoutes } from './events.ts'
 import { fleetDoorRoutes } from './fleet-door.ts'
+import { formPreviewRoutes } from './form-preview.ts'
 import { formRoutes } from './forms.ts'
 import { openGate } from './gate.ts'
 import type { Gate } from './gate.ts'
+import { configRoutes } from './config.ts'
 import { healthRoutes } from './health.ts'
 import { hookRoutes } from './hooks.ts'
 import { htmlFormRoutes } from './html-form.ts'
 import { installationRoutes } from './installations.ts'
 import { keyRoutes } from './keys.ts'
 import { openApiText } from './openapi.ts'
+import { pageRefusal, pageRoutes } from './pages.ts'
+import { sessionRoutes } from './sessions.ts'
 import { noteRoutes } from './notes.ts'
 import { pluginApiRoutes, pluginDoorRoutes, shareRoutes } from './plugin-door.ts'
 import { pluginRoutes } from './plugins.ts'
 import { answerable, problemResponse } from './problem.ts'
 import { processRoutes } from './processes.ts'
+import { systemRoutes } from './system.ts'
 import { quarantineRoutes } from './quarantine.ts'
 import { memoryRoutes } from './memory.ts'
+import { scheduleRoutes } from './schedules.ts'
 import { replayRoutes } from './replay.ts'
 import { runRoutes } from './runs.ts'
 import { responseRoutes } from './responses.ts'
@@ -39,6 +46,7 @@ import type { Upgrade } from './sockets.ts'
 import { streamRoutes } from './stream.ts'
 import { snippetRoutes } from './snippet.ts'
 import { submitRoutes } from './submit.ts'
+import { trafficRoutes } from './traffic.ts'
 import { trackRoutes } from './track.ts'
 
 /** What @hono/node-server puts beside the request. */
@@ -56,7 +64,9 @@ export function allRoutes(deps: HttpDeps): readonly Route[] {
     ...quarantineRoutes(deps),
     ...htmlFormRoutes(deps, addresses),
     ...formRoutes(deps),
+    ...formPreviewRoutes(deps),
     ...trackRoutes(deps, addresses),
+    ...eventQuarantineRoutes(deps),
     ...snippetRoutes(),
     ...eventRoutes(deps),
     ...streamRoutes(deps),
@@ -65,18 +75,24 @@ export function allRoutes(deps: HttpDeps): readonly Route[] {
     ...replayRoutes(deps),
     ...discardRoutes(deps),
     ...memoryRoutes(deps),
+    ...scheduleRoutes(deps),
     ...runRoutes(deps),
     ...installationRoutes(deps),
     ...pluginRoutes(deps),
     ...hookRoutes(deps),
     ...keyRoutes(deps),
+    ...sessionRoutes(deps),
     ...processRoutes(deps),
+    ...systemRoutes(deps),
+    ...trafficRoutes(deps),
     ...healthRoutes(deps),
+    ...configRoutes(deps),
     ...pluginDoorRoutes(deps),
     ...pluginApiRoutes(deps),
     ...shareRoutes(deps),
     ...fleetDoorRoutes(deps),
-    ...docsRoutes(deps, () => routes),
+    ...docsRoutes(() => routes),
+    ...pageRoutes(deps, addresses),
   ]
   return routes
 }
@@ -173,7 +189,7 @@ function failed(input: Failure & { incoming?: IncomingMessage; route?: Route }):
 }
 
 /** The run of the plugin was told, with its cause and this request. */
-const TOLD_BY_RUN: ReadonlySet<ErrorCode> = new Set(['plugin_failed', 'plugin_wall'])
+const TOLD_BY_RUN: ReadonlySet<ErrorCode> = new Set(['plugin_failed', 'plugin_wall', 'plugin_interrupted'])
 
 function tellOf(error: HubError, { deps: { logger }, requestId, path }: Failure): void {
   const fields = { request: requestId, path }
@@ -195,10 +211,11 @@ function otherwise(c: Context<HttpEnv>, paths: readonly KnownPath[]): Response {
   const requestId = newId('request')
   const matching = paths.filter(({ shape }) => shape.test(c.req.path)).map(({ route }) => route)
   if (matching.length === 0) {
-    return problemResponse(
-      new HubError('not_found', `Nothing is served at ${c.req.path.slice(0, 200)}. The API is described at /docs.`),
-      requestId,
+    const error = new HubError(
+      'not_found',
+      `Nothing is served at ${c.req.path.slice(0, 200)}. The API is described at /docs.`,
     )
+    return pageRefusal({ incoming: c.env.incoming, error, requestId })
   }
   const allow = [...new Set(matching.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))].join(
     ', ',

@@ -20,6 +20,9 @@ export const deliverySchema = z
     plugin: z.string(),
     kind: z.enum(['action', 'handler', 'schedule']),
     name: z.string(),
+    test: z
+      .boolean()
+      .openapi({ description: 'Caused by hand, to try the installation (a test-send, a schedule fired)' }),
     event_id: z.string().nullable(),
     form_id: z.string().nullable(),
     response_id: z.string().nullable(),
@@ -65,7 +68,14 @@ const attemptSchema = z
   .openapi('Attempt')
 
 const deliveryDetail = deliverySchema
-  .extend({ input: z.unknown(), attempt_log: z.array(attemptSchema) })
+  .extend({
+    input: z.unknown(),
+    input_missing: z.string().nullable().openapi({
+      description:
+        'Why `input` and the bodies of exchanges are null and their URLs end before the query: the key lacks `responses:read`. Null: all is shown.',
+    }),
+    attempt_log: z.array(attemptSchema),
+  })
   .openapi('DeliveryDetail')
 
 /** Filters that deliveries and dead letters share. */
@@ -85,7 +95,7 @@ export const SHORT_PAGES = `An index answers since and until together with one o
 /** What else may be searched for. */
 export const searchFilters = {
   text: z.string().min(1).max(200).optional().openapi({
-    description: `Stands in ids, last error, code, host or input; with a key that has responses:read, in the answers as well. The case of ASCII letters does not matter.`,
+    description: `Stands in ids, last error, code or host; with a key that has responses:read, in the input or the answers as well. The case of ASCII letters does not matter.`,
   }),
   cause: z.string().max(32).optional().openapi({ description: 'Of a group of dead letters' }),
 }
@@ -113,6 +123,7 @@ export const deliveryWire = (delivery: Delivery): z.output<typeof deliverySchema
   plugin: delivery.plugin,
   kind: delivery.kind,
   name: delivery.name,
+  test: delivery.isTest === true,
   event_id: delivery.eventId,
   form_id: delivery.formId,
   response_id: delivery.responseId,
@@ -128,7 +139,10 @@ export const deliveryWire = (delivery: Delivery): z.output<typeof deliverySchema
   host: delivery.host,
 })
 
-const attemptWire = (attempt: Attempt): unknown => ({
+/** What may hold answers, and so is not for every key that may see deliveries. */
+export const NEEDS_READING = 'It may hold answers: reading it needs the scope responses:read, too.'
+
+const attemptWire = (attempt: Attempt, mayRead: boolean): unknown => ({
   n: attempt.n,
   at: attempt.at,
   duration_ms: attempt.durationMs,
@@ -137,12 +151,12 @@ const attemptWire = (attempt: Attempt): unknown => ({
   error: attempt.error,
   exchanges: attempt.exchanges.map((exchange) => ({
     method: exchange.method,
-    url: exchange.url,
+    url: mayRead ? exchange.url : exchange.url.replace(/[?#].*$/s, ''),
     request_headers: exchange.requestHeaders,
-    request_body: exchange.requestBody,
+    request_body: mayRead ? exchange.requestBody : null,
     status: exchange.status,
     response_headers: exchange.responseHeaders,
-    response_body: exchange.responseBody,
+    response_body: mayRead ? exchange.responseBody : null,
     truncated: exchange.truncated,
     duration_ms: exchange.durationMs,
     error: exchange.error,
@@ -178,16 +192,19 @@ export function deliveryRoutes(deps: Pick<HttpDeps, 'store' | 'engine'>): Route[
       doc: {
         tag: 'Deliveries',
         summary: 'Read a delivery with every attempt',
-        description: 'Secrets are masked; bodies are cut at 64 KiB.',
+        description:
+          'Secrets are masked; bodies are cut at 64 KiB. Input, bodies and queries of URLs may hold answers: they are for keys with `responses:read`, too.',
         responses: { 200: { description: 'The delivery', schema: deliveryDetail } },
       },
       handler: async (call) => {
         const delivery = await find(deps, call)
+        const mayRead = allows(call.principal, 'responses:read')
         const attempts = await store.listAttempts(delivery.workspace, delivery.id)
         return json(call, {
           ...deliveryWire(delivery),
-          input: parsedOrText(delivery.input),
-          attempt_log: attempts.map(attemptWire),
+          input: mayRead ? parsedOrText(delivery.input) : null,
+          input_missing: mayRead ? null : NEEDS_READING,
+          attempt_log: attempts.map((attempt) => attemptWire(attempt, mayRead)),
         })
       },
     },

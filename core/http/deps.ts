@@ -19,13 +19,15 @@ import type { Logger, Meter } from '../observe/observe.ts'
 import type { ApiKeys } from '../registry/api-keys.ts'
 import type { HookCarriers } from '../registry/hook-carrier.ts'
 import type { HookBook } from '../registry/hooks.ts'
+import type { Waiting } from '../registry/route-call.ts'
 import type { ArrivedRequest } from '../registry/route-wire.ts'
 import type { Credentials } from '../registry/tokens.ts'
-import type { ConfigState } from '../registry/reload.ts'
+import type { Reloader } from '../registry/reload.ts'
 import type { Approve } from '../registry/approval.ts'
 import type { InstallationView, PluginView, RegistryView } from '../registry/views.ts'
 import type { RunReader } from '../runs/reader.ts'
 import type { Store } from '../storage/store.ts'
+import type { Parts } from '../gauges.ts'
 import type { FleetDoor } from './fleet-door.ts'
 import type { RateLimit } from './rate-limit.ts'
 
@@ -34,18 +36,20 @@ export type { InstallationView, PluginView, RegistryView }
 /** What an operator may ask the engine. Unknown installations reject with `not_found`. */
 export type EngineControl = Control & Pick<BoundCalls, 'check'>
 
-/** The running configuration beside what is on disk. */
-export type ConfigStatus = ConfigState
-
 /** Answers `/i/{installation}/…` by the plugin's own route; rejects with a HubError (`not_found`, `plugin_failed`, ...). */
-export type PluginRouteCall = (input: {
-  readonly workspace: WorkspaceId
-  readonly area: string | null
-  readonly installation: string
-  /** As the caller is told it; null: the hub itself asks. */
-  readonly requestId: string | null
-  readonly request: ArrivedRequest
-}) => Promise<RouteResponse>
+export type PluginRouteCall = (
+  input: {
+    readonly workspace: WorkspaceId
+    readonly area: string | null
+    readonly installation: string
+    /** As the caller is told it; null: the hub itself asks. */
+    readonly requestId: string | null
+    /** Whoever asks may read what a plugin threw. */
+    readonly seesErrors: boolean
+    readonly request: ArrivedRequest
+  },
+  waiting?: Waiting,
+) => Promise<RouteResponse>
 
 /** Everything `createHttpApp` is given. */
 export interface HttpDeps {
@@ -61,7 +65,7 @@ export interface HttpDeps {
   /** The log for those who follow it. */
   readonly live: Live
   readonly forms: FormCache
-  readonly formViews: Pick<FormViews, 'newest'>
+  readonly formViews: Pick<FormViews, 'newest' | 'of'>
   readonly hooks: HookBook
   readonly hookCarriers: HookCarriers
   /** Why nothing may be sent to this URL now; null: it may. */
@@ -77,7 +81,8 @@ export interface HttpDeps {
   readonly health: { readiness(): Promise<Readiness> }
   readonly metrics: { readonly type: string; text(): Promise<string> }
   readonly runs: RunReader
-  readonly configStatus: () => ConfigStatus | Promise<ConfigStatus>
+  /** The running configuration beside what is on disk. */
+  readonly config: Pick<Reloader, 'status' | 'lines' | 'checkPiece'>
   /** Told of events the API itself appended (`form.changed`, `response.deleted`), for the live bus and the pumps. */
   readonly onEvents: (events: readonly LogEvent[]) => void
   /** CIDRs of reverse proxies whose X-Forwarded-For is believed. */
@@ -86,6 +91,8 @@ export interface HttpDeps {
   readonly pluginAreas?: readonly Area[] | undefined
   /** The processes of the hub; none where there is only this one. */
   readonly processes?: () => readonly FleetMember[]
+  /** What this process is made of; absent: there is nothing to tell. */
+  readonly parts?: Parts | undefined
   /** Where other processes of the hub ask; absent: there are none. */
   readonly door?: FleetDoor | undefined
   /** Counts strangers by address, at `limits.publicRatePerSecond`; default: in this process alone. */

@@ -1,14 +1,14 @@
-/** `/openapi.json`, `/docs` and `/`: the API explains itself, from its own description, with nothing from elsewhere. */
+/** `/openapi.json` and `/docs`: the API explains itself, from its own description, with nothing from elsewhere. */
 import { ERRORS } from '../errors.ts'
-import type { HttpDeps } from './deps.ts'
-import { html, page } from './html.ts'
-import type { Html } from './html.ts'
+import { html } from '../html.ts'
+import type { Html } from '../html.ts'
+import { page } from './html.ts'
 import { openApiText } from './openapi.ts'
 import { API_HEADERS, problemType } from './problem.ts'
 import type { Route } from './route.ts'
 
 /** `routes` is asked when somebody looks: the table is complete by then. */
-export function docsRoutes(deps: Pick<HttpDeps, 'version'>, routes: () => readonly Route[]): Route[] {
+export function docsRoutes(routes: () => readonly Route[]): Route[] {
   let text: string | undefined
   const description = (): string => (text ??= openApiText(routes()))
   return [
@@ -39,24 +39,8 @@ export function docsRoutes(deps: Pick<HttpDeps, 'version'>, routes: () => readon
           body: reference(JSON.parse(description()) as Description),
         }),
     },
-    {
-      method: 'GET',
-      path: '/',
-      access: 'open',
-      handler: (call) => page({ title: 'Manifold', requestId: call.requestId, body: home(deps.version) }),
-    },
   ]
 }
-
-const home = (version: string): Html => html`<h1>Manifold</h1>
-<p>This is Manifold ${version}, a hub for form submissions. It is running.</p>
-<ul>
-<li><a href="/docs">API reference</a> (<a href="/openapi.json">openapi.json</a>)</li>
-<li><a href="/readyz">Readiness</a>, part by part</li>
-<li><a href="/metrics">Metrics</a> for Prometheus, from this machine or with an admin key</li>
-<li>Each public form has a page at <code>/f/&lt;form id&gt;</code></li>
-</ul>
-<p class="soft">On the command line: <code>npm run -s manifold -- status</code>.</p>`
 
 interface Description {
   readonly info: { readonly title: string; readonly description: string }

@@ -1,6 +1,7 @@
-/** `GET /api/v2/events`: the log as operators read it, oldest first. */
+/** `GET /api/v2/events`: the log as operators read it. */
 import { z } from '@hono/zod-openapi'
 import { HubError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
 import type { LogEvent, WorkspaceId } from '../model.ts'
 import type { HttpDeps } from './deps.ts'
 import { openCursor, pageOf, pageQuery, sealCursor, timeQuery } from './paging.ts'
@@ -28,9 +29,32 @@ const eventSchema = z
   })
   .openapi('Event')
 
-const listQuery = z.object({
-  type: z.string().max(200).optional(),
-  form: z.string().max(100).optional(),
+/** A list in a query parameter: `a,b,c`. */
+export const names = z
+  .string()
+  .min(1)
+  .transform((text) => text.split(','))
+  .refine((list) => list.length <= LIMITS.liveNamesMax, `names more than ${LIMITS.liveNamesMax}`)
+
+/** Which events are asked for, as a list and as a stream. */
+export const wantedQuery = z.object({
+  form: names.optional().openapi({ type: 'string', description: 'Ids of forms, separated by commas.' }),
+  type: names.optional().openapi({
+    type: 'string',
+    description: 'Types of events, separated by commas; `response.*` is all that begin so.',
+    example: 'response.submitted,form.*',
+  }),
+})
+export type Wanted = z.output<typeof wantedQuery>
+
+/** True for an event that is asked for. */
+export const isWanted = ({ form, type }: Wanted, event: Pick<LogEvent, 'formId' | 'type'>): boolean =>
+  (form === undefined || form.includes(event.formId ?? '')) &&
+  (type === undefined ||
+    type.some((name) => (name.endsWith('.*') ? event.type.startsWith(name.slice(0, -1)) : name === event.type)))
+
+const listQuery = wantedQuery.extend({
+  order: z.enum(['oldest', 'newest']).default('oldest').openapi({ description: 'Which come first' }),
   ...timeQuery,
   ...pageQuery,
 })
@@ -68,7 +92,7 @@ export function eventRoutes(deps: Pick<HttpDeps, 'store'>): Route[] {
       access: 'responses:read',
       doc: {
         tag: 'Events',
-        summary: 'List events, oldest first',
+        summary: 'List events, oldest or newest first',
         description: `A page looks at ${SCANNED_MAX} entries at most, so it may be short and still have a next one.`,
         query: listQuery,
         responses: { 200: { description: 'A page of events', schema: pageOf(eventSchema) } },
@@ -102,7 +126,8 @@ async function page(
   workspace: WorkspaceId,
   query: z.output<typeof listQuery>,
 ): Promise<{ items: unknown[]; next_cursor: string | null }> {
-  const { type, form, since, until, limit } = query
+  const { since, until, limit } = query
+  if (query.order === 'newest') return newestPage(deps, workspace, query)
   const items: unknown[] = []
   let afterSeq =
     query.cursor !== undefined
@@ -116,13 +141,37 @@ async function page(
       if (until !== undefined && event.at >= until) return { items, next_cursor: null }
       afterSeq = event.seq
       scanned++
-      if ((type !== undefined && event.type !== type) || (form !== undefined && event.formId !== form)) continue
+      if (!isWanted(query, event)) continue
       items.push(eventWire(event))
       if (items.length === limit) return { items, next_cursor: sealCursor(String(afterSeq)) }
     }
     if (events.length < limit) return { items, next_cursor: null }
   }
   return { items, next_cursor: sealCursor(String(afterSeq)) }
+}
+
+/** Backwards through the log, a stretch at a time. */
+async function newestPage(
+  { store }: Pick<HttpDeps, 'store'>,
+  workspace: WorkspaceId,
+  query: z.output<typeof listQuery>,
+): Promise<{ items: unknown[]; next_cursor: string | null }> {
+  const { since, until, limit, cursor } = query
+  const items: unknown[] = []
+  let before = cursor === undefined ? (await store.headSeq()) + 1 : seqOf(cursor)
+  for (let scanned = 0; scanned < SCANNED_MAX && before > 1; scanned += LIMITS.pageItemsMax) {
+    const afterSeq = Math.max(0, before - 1 - LIMITS.pageItemsMax)
+    const events = await store.readEvents({ workspace, afterSeq, limit: LIMITS.pageItemsMax })
+    for (const event of events.filter(({ seq }) => seq < before).toReversed()) {
+      if (since !== undefined && event.at < since) return { items, next_cursor: null }
+      if (until !== undefined && event.at >= until) continue
+      if (!isWanted(query, event)) continue
+      items.push(eventWire(event))
+      if (items.length === limit) return { items, next_cursor: event.seq > 1 ? sealCursor(String(event.seq)) : null }
+    }
+    before = afterSeq + 1
+  }
+  return { items, next_cursor: before > 1 ? sealCursor(String(before)) : null }
 }
 
 function seqOf(cursor: string): number {

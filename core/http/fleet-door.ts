@@ -6,7 +6,7 @@ import type { BoundCalls } from '../fleet/anywhere.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { Limits } from '../limits.ts'
 import { readBytes } from './body.ts'
-import { json } from './route.ts'
+import { goneOf, json } from './route.ts'
 import type { Route } from './route.ts'
 
 export interface FleetDoor {
@@ -35,10 +35,8 @@ export function fleetDoorRoutes(deps: { readonly door?: FleetDoor | undefined; r
         if (typeof shown !== 'string' || !timingSafeEqual(digest(shown), wanted))
           throw new HubError('not_found', `Nothing is served at ${DOOR_PATH}. The API is described at /docs.`)
         const bytes = await readBytes(call.incoming, limits.pluginRouteBodyBytesMax * BODY_FACTOR)
-        return json(
-          call,
-          await answerCall(door, JSON.parse(bytes.toString('utf8')) as { name: unknown; input: unknown }),
-        )
+        const asked = JSON.parse(bytes.toString('utf8')) as { name: unknown; input: unknown }
+        return json(call, await answerCall(door, asked, { gone: goneOf(call) }))
       },
     },
   ]

@@ -2,8 +2,8 @@
 import type { FieldProblem } from '../errors.ts'
 import { ONCE_INPUT } from '../ingest/receive.ts'
 import type { Field, Form } from '../model.ts'
-import { html } from './html.ts'
-import type { Html } from './html.ts'
+import { html } from '../html.ts'
+import type { Html } from '../html.ts'
 
 /** What was typed, by input name. */
 export type Typed = ReadonlyMap<string, readonly string[]>

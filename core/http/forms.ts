@@ -14,6 +14,18 @@ import type { KeyedCall, Route } from './route.ts'
 const ID_SHAPE = /^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/
 
 const formInput = z.object(formWireSchema.shape)
+const changeInput = z.object({
+  version: z.int().optional().openapi({ description: 'The one that you changed: refused when there is a newer one' }),
+  ...formInput.shape,
+})
+const deleteQuery = z.object({
+  dry_run: z.enum(['true', 'false']).default('false').openapi({ description: 'Counts, and deletes nothing' }),
+})
+const wouldDelete = z.object({
+  dry_run: z.literal(true),
+  responses: z.int(),
+  hooks: z.int().openapi({ description: 'Of this form alone: nothing is sent to them any more' }),
+})
 const formSchema = z
   .object({
     id: z.string(),
@@ -25,7 +37,15 @@ const formSchema = z
   })
   .openapi('Form')
 
-const EXAMPLE = {
+const listQuery = z.object({
+  sort: z.enum(['id', '-created_at']).default('id').openapi({
+    description: 'By `id`, or the newest first; a cursor is of the list with the same order.',
+  }),
+  ...pageQuery,
+})
+
+/** A form as documentation shows it. */
+export const FORM_EXAMPLE = {
   id: 'contact',
   name: 'Contact us',
   fields: [
@@ -60,7 +80,7 @@ function writingRoutes(deps: HttpDeps): Route[] {
         tag: 'Forms',
         summary: 'Create a form',
         description: 'Without `id` the hub makes one. The first version is 1.',
-        body: { schema: z.object({ id: z.string().optional(), ...formInput.shape }), example: EXAMPLE },
+        body: { schema: z.object({ id: z.string().optional(), ...formInput.shape }), example: FORM_EXAMPLE },
         responses: { 201: { description: 'Created', schema: formSchema } },
       },
       handler: async (call) => {
@@ -78,19 +98,22 @@ function writingRoutes(deps: HttpDeps): Route[] {
         tag: 'Forms',
         summary: 'Replace a form',
         description:
-          'Writes the whole definition; the version grows when something differs. Stored responses stay as they are.',
-        body: { schema: formInput, example: { ...EXAMPLE, id: undefined, name: 'Write to us' } },
+          'Writes the whole definition; the version grows when something differs. Stored responses stay as they are. What was read may be sent back with its changes: its `version` keeps it from undoing what somebody else saved meanwhile (`conflict`).',
+        body: { schema: changeInput, example: { ...FORM_EXAMPLE, id: undefined, version: 1, name: 'Write to us' } },
         responses: { 200: { description: 'The form as it is now', schema: formSchema } },
       },
       handler: async (call) => {
-        const { id, definition } = await readForm(deps, call)
+        const { id, version, definition } = await readForm(deps, call)
         const current = await find(deps, call)
         if (id !== undefined && id !== current.id)
           throw new HubError('invalid_form', 'The id in the body differs from the one in the path.', {
             problems: [{ pointer: '/id', detail: 'leave it out, or repeat the id of the path' }],
           })
         refuseManaged(current)
-        return json(call, formWire(await save(deps, { call, id: current.id, definition, mode: 'update' })))
+        return json(
+          call,
+          formWire(await save(deps, { call, id: current.id, definition, mode: 'update', basedOn: version })),
+        )
       },
     },
     {
@@ -100,12 +123,19 @@ function writingRoutes(deps: HttpDeps): Route[] {
       doc: {
         tag: 'Forms',
         summary: 'Delete a form and its responses',
-        description: 'Events and deliveries stay in the log, with the answers erased.',
-        responses: { 204: { description: 'Deleted' } },
+        description:
+          'Events and deliveries stay in the log, with the answers erased. Hooks that ask for this form end (`form_gone`), which an alert tells (`hooks_stopped`): a form that gets its id later is another one.',
+        query: deleteQuery,
+        responses: {
+          200: { description: 'With `dry_run`: what would go', schema: wouldDelete },
+          204: { description: 'Deleted' },
+        },
       },
       handler: async (call) => {
+        const isDry = readQuery(call, deleteQuery).dry_run === 'true'
         const form = await find(deps, call)
         refuseManaged(form)
+        if (isDry) return json(call, { dry_run: true, ...(await dependentsOf(deps, form)) })
         const at = rfc3339(deps.clock.nowMs())
         const event = {
           id: newId('event'),
@@ -121,6 +151,7 @@ function writingRoutes(deps: HttpDeps): Route[] {
         room.release(form.workspace)
         if (!deleted) throw noForm(form.id)
         await tellAppended(deps, form.workspace, event.id)
+        await tellStoppedHooks(deps)
         return noContent(call)
       },
     },
@@ -137,12 +168,14 @@ function readingRoutes(deps: HttpDeps): Route[] {
       doc: {
         tag: 'Forms',
         summary: 'List forms',
-        query: z.object(pageQuery),
+        query: listQuery,
         responses: { 200: { description: 'A page of forms', schema: pageOf(formSchema) } },
       },
       handler: async (call) => {
-        const query = readQuery(call, z.object(pageQuery))
-        return json(call, toWirePage(await store.listForms(call.principal.workspace, toPageQuery(query)), formWire))
+        const { sort, ...query } = readQuery(call, listQuery)
+        const order = sort === '-created_at' ? 'newest' : 'id'
+        const page = await store.listForms(call.principal.workspace, { ...toPageQuery(query), order })
+        return json(call, toWirePage(page, formWire))
       },
     },
     {
@@ -176,6 +209,16 @@ function readingRoutes(deps: HttpDeps): Route[] {
   ]
 }
 
+/** What goes with a form, or stops. */
+async function dependentsOf({ store, clock }: HttpDeps, { workspace, id }: Form) {
+  const ofForm = { form: id, inForceMs: clock.nowMs() }
+  const [responses, hooks] = await Promise.all([
+    store.countResponses(workspace, id),
+    store.countHooks(workspace, ofForm),
+  ])
+  return { responses, hooks }
+}
+
 /** Passes on an event that the store appended by itself: deletions answer only that they were done. */
 export async function tellAppended(
   deps: Pick<HttpDeps, 'store' | 'onEvents'>,
@@ -184,6 +227,13 @@ export async function tellAppended(
 ): Promise<void> {
   const event = await deps.store.getEvent(workspace, eventId)
   if (event !== undefined) deps.onEvents([event])
+}
+
+/** Tells of hooks that have just stopped; where that cannot be written they have stopped all the same, and whoever tidies tells it. */
+export const tellStoppedHooks = async ({ hooks, logger }: Pick<HttpDeps, 'hooks' | 'logger'>): Promise<void> => {
+  await hooks
+    .tellStopped()
+    .catch((error: unknown) => logger.warn({ err: error }, 'that hooks stopped could not be told'))
 }
 
 /** The error for a form that is not there, or not in this workspace. */
@@ -196,12 +246,13 @@ async function find(deps: HttpDeps, call: KeyedCall): Promise<Form> {
   return form
 }
 
-async function readForm(
-  deps: HttpDeps,
+/** The definition in a body, with the id it may have; rejects with every mistake of it. */
+export async function readForm(
+  deps: Pick<HttpDeps, 'limits'>,
   call: KeyedCall,
-): Promise<{ id: string | undefined; definition: FormDefinition }> {
+): Promise<{ id: string | undefined; version: number | undefined; definition: FormDefinition }> {
   const { body } = await readJson(call.incoming, deps.limits)
-  const { id, definition } = takeId(body)
+  const { id, version, definition } = takeOwn(body)
   const parsed = parseForm(definition)
   const problems = [...(parsed.ok ? [] : parsed.problems)]
   if (id !== undefined && (typeof id !== 'string' || !ID_SHAPE.test(id))) {
@@ -210,22 +261,40 @@ async function readForm(
       detail: 'use letters, digits, "_" and "-", starting with a letter or digit, at most 100 characters',
     })
   }
+  if (version !== undefined && !Number.isSafeInteger(version))
+    problems.unshift({ pointer: '/version', detail: 'use the number that the form was read with, or leave it out' })
   if (!parsed.ok || problems.length > 0)
     throw new HubError('invalid_form', 'The form definition is not valid.', { problems })
-  return { id: id as string | undefined, definition: parsed.definition }
+  return { id: id as string | undefined, version: version as number | undefined, definition: parsed.definition }
 }
 
-function takeId(body: unknown): { id: unknown; definition: unknown } {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return { id: undefined, definition: body }
-  const { id, ...definition } = body as { readonly [key: string]: unknown }
-  return { id, definition }
+/** What the hub itself says of a form, apart from its definition: a form may come back as it was read. */
+function takeOwn(body: unknown): { id?: unknown; version?: unknown; definition: unknown } {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return { definition: body }
+  const {
+    id,
+    version,
+    managed_by: _managedBy,
+    created_at: _createdAt,
+    updated_at: _updatedAt,
+    ...definition
+  } = body as {
+    readonly [key: string]: unknown
+  }
+  return { id, version, definition }
 }
 
 async function save(
   deps: HttpDeps,
-  input: { call: KeyedCall; id: string; definition: FormDefinition; mode: 'create' | 'update' },
+  input: {
+    call: KeyedCall
+    id: string
+    definition: FormDefinition
+    mode: 'create' | 'update'
+    basedOn?: number | undefined
+  },
 ): Promise<Form> {
-  const { id, definition, mode } = input
+  const { id, definition, mode, basedOn } = input
   const { workspace } = input.call.principal
   const at = rfc3339(deps.clock.nowMs())
   const saved = await deps.store.saveForm({
@@ -236,6 +305,7 @@ async function save(
     at,
     eventId: newId('event'),
     mode,
+    basedOn,
   })
   deps.forms.invalidate(workspace, id)
   if (saved.event !== null) deps.onEvents([saved.event])

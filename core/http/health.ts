@@ -1,4 +1,4 @@
-/** `/healthz`, `/readyz`, `/metrics` and `/api/v2/config`: how the process is. */
+/** `/healthz`, `/readyz` and `/metrics`: how the process is. */
 import { z } from '@hono/zod-openapi'
 import type { HttpDeps } from './deps.ts'
 import { API_HEADERS } from './problem.ts'
@@ -10,27 +10,8 @@ const readySchema = z.object({
   checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string().nullable() })),
 })
 
-const problemSchema = z.object({
-  path: z.string(),
-  file: z.string().openapi({ description: 'The configuration, or a file of a plugin.' }),
-  line: z.number().int(),
-  column: z.number().int(),
-  message: z.string(),
-  hint: z.string().nullable(),
-})
-
-const configSchema = z.object({
-  file: z.string().nullable(),
-  running_checksum: z.string(),
-  disk_checksum: z.string().nullable(),
-  in_step: z.boolean().openapi({ description: 'The file on disk is what runs.' }),
-  loaded_at: z.string(),
-  problems: z.array(problemSchema).openapi({ description: 'Why the file on disk is not what runs.' }),
-  warnings: z.array(problemSchema).openapi({ description: 'Of the file that runs: allowed, and most likely slips.' }),
-})
-
 /** Every route about the process itself. */
-export function healthRoutes(deps: Pick<HttpDeps, 'health' | 'metrics' | 'configStatus' | 'version'>): Route[] {
+export function healthRoutes(deps: Pick<HttpDeps, 'health' | 'metrics' | 'version'>): Route[] {
   return [
     {
       method: 'GET',
@@ -78,28 +59,6 @@ export function healthRoutes(deps: Pick<HttpDeps, 'health' | 'metrics' | 'config
           status: 200,
           headers: { ...API_HEADERS, 'content-type': deps.metrics.type, 'x-request-id': call.requestId },
         }),
-    },
-    {
-      method: 'GET',
-      path: '/api/v2/config',
-      access: 'admin',
-      doc: {
-        tag: 'Operation',
-        summary: 'The running configuration beside the file on disk',
-        responses: { 200: { description: 'Status', schema: configSchema } },
-      },
-      handler: async (call) => {
-        const status = await deps.configStatus()
-        return json(call, {
-          file: status.file,
-          running_checksum: status.runningChecksum,
-          disk_checksum: status.diskChecksum,
-          in_step: status.file === null || status.diskChecksum === status.runningChecksum,
-          loaded_at: status.loadedAt,
-          problems: status.problems.map((problem) => ({ ...problem })),
-          warnings: status.warnings.map((warning) => ({ ...warning })),
-        })
-      },
     },
   ]
 }

@@ -5,6 +5,7 @@ import { rfc3339 } from '../clock.ts'
 import type { Field, Form, LogEvent, WorkspaceId } from '../model.ts'
 import { eventJson, fieldInfo } from '../routing/event-json.ts'
 import type { FormView, PiiGrant } from '../routing/event-json.ts'
+import type { ToldEvent } from '../storage/store.ts'
 import type { HttpDeps } from './deps.ts'
 
 export interface SampleQuery {
@@ -13,8 +14,8 @@ export interface SampleQuery {
   readonly form: Form | null
   readonly limit: number
   readonly hubUrl: string | null
-  /** What a hook may see of private fields. */
-  readonly pii: PiiGrant
+  /** The installation that sends: what it may see of private fields; null: there is none. */
+  readonly carrier: { readonly id: string; readonly pii: PiiGrant } | null
 }
 
 export interface Samples {
@@ -25,12 +26,11 @@ export interface Samples {
 
 type SampleDeps = Pick<HttpDeps, 'store' | 'formViews' | 'clock'>
 
-/** How far back the log is looked through for what is no response. */
-const LOOKED_AT_MAX = 2_000
+const isOfResponse = (event: HookEvent): event is Exclude<HookEvent, ToldEvent> => event.startsWith('response.')
 
 /** Newest first. */
 export async function samplesOf(deps: SampleDeps, query: SampleQuery): Promise<Samples> {
-  const events = query.event.startsWith('response.') ? await answered(deps, query) : await happened(deps, query)
+  const events = isOfResponse(query.event) ? await answered(deps, query) : await happened(deps, query, query.event)
   const items: Flat[] = []
   for (const event of events) {
     const item = await bodyOf(deps, event, query)
@@ -51,19 +51,32 @@ async function answered({ store }: SampleDeps, query: SampleQuery): Promise<read
   return events.filter((event) => event !== undefined)
 }
 
-async function happened({ store }: SampleDeps, query: SampleQuery): Promise<readonly LogEvent[]> {
-  const type = query.event === 'form.created' ? 'form.changed' : query.event
-  const afterSeq = Math.max(0, (await store.headSeq()) - LOOKED_AT_MAX)
-  const events = await store.readEvents({ workspace: query.workspace, afterSeq, limit: LOOKED_AT_MAX })
-  return events
-    .filter((event) => event.type === type && (query.form === null || event.formId === query.form.id))
-    .toReversed()
-}
+/** But dead deliveries of the carrier itself, which it tells nobody of. */
+const happened = ({ store }: SampleDeps, { workspace, form, limit, carrier }: SampleQuery, event: ToldEvent) =>
+  store.newestTold({
+    workspace,
+    event,
+    formId: form?.id ?? null,
+    limit,
+    ...(event === 'delivery.dead' && carrier !== null ? { notOf: carrier.id } : {}),
+  })
 
 async function bodyOf({ formViews }: SampleDeps, event: LogEvent, query: SampleQuery): Promise<Flat | null> {
   if (event.data === null) return null
-  const view = event.formId === null ? undefined : await formViews.newest(event.workspace, event.formId)
-  return flatEvent(hubEvent(event, view, query.pii), query.event, { hubUrl: query.hubUrl })
+  return flatEvent(
+    hubEvent(event, await viewOf(formViews, event, query.event), query.carrier?.pii ?? false),
+    query.event,
+    {
+      hubUrl: query.hubUrl,
+      formVersion: event.response?.formVersion,
+    },
+  )
+}
+
+/** Of a response with the questions that there are by now, since the next one has those; of all else as it was sent. */
+const viewOf = (formViews: SampleDeps['formViews'], event: LogEvent, wanted: HookEvent) => {
+  if (event.formId === null) return undefined
+  return isOfResponse(wanted) ? formViews.newest(event.workspace, event.formId) : formViews.of(event)
 }
 
 /** As a plugin that carries out hooks gets it. */
@@ -75,7 +88,7 @@ async function madeUp({ clock }: SampleDeps, query: SampleQuery): Promise<Flat> 
   const form = query.form ?? EXAMPLE_FORM
   const shape = { id: form.id, name: form.name, version: form.version, fields: form.fields.map(fieldInfo) }
   const options = { hubUrl: query.hubUrl }
-  if (query.event.startsWith('response.')) {
+  if (isOfResponse(query.event)) {
     const partial = query.event === 'response.partial'
     return flatResponse(
       {
@@ -91,24 +104,36 @@ async function madeUp({ clock }: SampleDeps, query: SampleQuery): Promise<Flat> 
       options,
     )
   }
-  const data = { ...EXAMPLE_DATA, form_id: form.id }
+  const told = EXAMPLES[query.event]
+  const data = query.event === 'alert.raised' ? told : { ...told, form_id: form.id }
   const event = { id: 'evt_example', type: query.event, v: 1, at, data, form: shape } as const
   return flatEvent(event, query.event, options) as Flat
 }
 
 const EXAMPLE_FORM = { id: 'contact', name: 'Contact us', version: 1, fields: [] as readonly Field[] }
 
-/** Of every event that is no response's. */
-const EXAMPLE_DATA = {
-  version: 1,
-  created: true,
-  delivery_id: 'dlv_example',
-  installation: 'crm',
-  plugin: 'webhooks',
-  reason: 'receiver_failed',
-  code: 'http_503',
-  message: 'The receiver answered 503.',
-  kind: 'installation_paused',
+const FORM_CHANGED = { version: 1, created: true }
+
+/** Of every event that is no response's, the data. */
+const EXAMPLES: Readonly<Record<ToldEvent, Readonly<Record<string, Json>>>> = {
+  'form.created': FORM_CHANGED,
+  'form.changed': FORM_CHANGED,
+  'delivery.dead': {
+    delivery_id: 'dlv_example',
+    installation: 'crm',
+    plugin: 'webhooks',
+    reason: 'receiver_failed',
+    code: 'http_503',
+    message: 'The receiver answered 503.',
+  },
+  // As an installation that no process runs is told of.
+  'alert.raised': {
+    kind: 'no_worker',
+    installation: 'crm',
+    plugin: 'webhooks',
+    reason: 'no process of the hub runs it; its events and deliveries wait',
+    todo: 'start a worker with its plugin, its settings and its secrets',
+  },
 }
 
 function exampleAnswer({ type, options, label }: Field): Json {

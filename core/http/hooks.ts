@@ -7,10 +7,10 @@ import { HubError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { isWebUrl } from '../ingest/form-definition.ts'
 import { HOOK_SOURCES } from '../model.ts'
-import type { Form, Hook, Scope } from '../model.ts'
-import { allows } from '../registry/api-keys.ts'
+import type { Form, Hook, Scope, WorkspaceId } from '../model.ts'
+import { allows, OPERATOR_ID } from '../registry/api-keys.ts'
 import type { Principal } from '../registry/api-keys.ts'
-import { isExpired } from '../registry/hooks.ts'
+import { endOfHook } from '../registry/hook-ends.ts'
 import { readJson } from './body.ts'
 import type { HttpDeps } from './deps.ts'
 import { samplesOf } from './hook-samples.ts'
@@ -20,10 +20,15 @@ import type { KeyedCall, Route } from './route.ts'
 
 const URL_CHARS_MAX = 2_048
 const ZAP_ID_CHARS_MAX = 200
+/** Of a token it names issuer and subject. */
+const KEY_ID_CHARS_MAX = 1_000
 const SAMPLES_MAX = 10
 const SAMPLES_DEFAULT = 3
 
+/** One spelling for one address. */
+const hrefOf = (url: string): string => URL.parse(url)?.href ?? url
 const webUrl = z.string().max(URL_CHARS_MAX).refine(isWebUrl, 'use an absolute http:// or https:// URL without a login')
+const targetUrl = z.string().max(URL_CHARS_MAX).transform(hrefOf)
 const hubUrl = webUrl
   .transform((url) => url.replace(/\/+$/, ''))
   .openapi({ description: "The hub's address as you reach it: links begin with it. Without it they are paths." })
@@ -35,26 +40,34 @@ const hookSchema = z
     source: z.enum(HOOK_SOURCES),
     event,
     form_id: z.string().nullable().openapi({ description: 'Null: every form.' }),
-    target_url: z
-      .string()
-      .openapi({ description: 'Whole for the key that made it and for admins; for other keys the host alone.' }),
+    target_url: z.string().openapi({
+      description:
+        'Whole in the answer to whoever asks for it; from then on its host alone, since whoever knows it can send to it.',
+    }),
     hub_url: z.string().nullable(),
     meta: z.object({ zap_id: z.string().nullable() }),
     key_id: z.string().openapi({ description: 'The key that it was made with: it may see what that key may see.' }),
-    state: z
-      .enum(['active', 'expired', 'key_revoked'])
-      .openapi({ description: 'Only active ones are sent to. Subscribing again with a key in force brings one back.' }),
+    state: z.enum(['active', 'expired', 'form_gone', 'key_expired', 'key_revoked', 'unattended']).openapi({
+      description:
+        'Only active ones are sent to. Subscribing again with a key in force brings one back; one whose form is gone needs another form; one that is unattended waits for an installation that sends.',
+    }),
     created_at: z.string(),
     updated_at: z.string(),
     expires_at: z.string().nullable(),
+    ends_at: z.string().nullable().openapi({
+      description: 'When it ends by itself, which is when its key expires or at `expires_at`; null: never.',
+    }),
     last_success_at: z.string().nullable(),
     last_failure_at: z.string().nullable(),
-    last_reason: z.string().nullable().openapi({ description: 'What the last failure was.' }),
+    last_reason: z
+      .string()
+      .nullable()
+      .openapi({ description: 'What the last failure was; of one that has ended, why.' }),
   })
   .openapi('Hook')
 
 const hookBody = z.strictObject({
-  target_url: webUrl,
+  target_url: webUrl.transform(hrefOf),
   event,
   form_id: z.string().max(100).nullable().default(null),
   source: z.enum(HOOK_SOURCES).default('other'),
@@ -69,10 +82,17 @@ const listQuery = z.object({
   event: event.optional(),
   form: z.string().max(100).optional(),
   source: z.enum(HOOK_SOURCES).optional(),
-  target_url: z.string().max(URL_CHARS_MAX).optional(),
+  target_url: targetUrl.optional(),
   zap_id: z.string().max(ZAP_ID_CHARS_MAX).optional(),
-  key: z.string().max(100).optional().openapi({ description: 'Id of the key that they were made with.' }),
+  key: z.string().max(KEY_ID_CHARS_MAX).optional().openapi({ description: 'Id of the key that they were made with.' }),
+  state: z.enum(['active', 'stopped']).optional().openapi({ description: 'stopped: nothing is sent to them.' }),
   ...pageQuery,
+})
+
+const removeQuery = z.object({
+  target_url: targetUrl.optional().openapi({
+    description: 'The address that was asked for: a hook that is elsewhere by now stays.',
+  }),
 })
 
 const sampleQuery = z.object({
@@ -104,7 +124,7 @@ function writingRoutes(deps: HttpDeps): Route[] {
         tag: 'Hooks',
         summary: 'Ask to be sent an event',
         description:
-          'The body of each request is what `/api/v2/hooks/sample` shows. `meta.zap_id` with `source`, or else address, event and form, name a subscription: asking again changes the one there is. A key sees what it may read: responses need `responses:read`, forms `forms:read`, dead deliveries `deliveries:write`, alerts `admin`. An answer of 410 ends the subscription, 429 is waited for, everything else is tried again and never ends it.',
+          'The body of each request is what `/api/v2/hooks/sample` shows. `meta.zap_id` with `source`, or else address, event and form, name a subscription: asking again changes the one there is. By the id of a Zap another key than the one that made it has to name the same address, unless it is an admin key or the hook has ended. It is sent what happens from now on. A token makes hooks that end with it. A key sees what it may read: responses need `responses:read`, forms `forms:read`, dead deliveries `deliveries:write`, alerts `admin`. An answer of 410 ends the subscription, 429 is waited for, everything else is tried again and never ends it.',
         body: { schema: hookBody, example: EXAMPLE },
         responses: {
           200: { description: 'It was there, and is as you ask now', schema: hookSchema },
@@ -120,11 +140,13 @@ function writingRoutes(deps: HttpDeps): Route[] {
       doc: {
         tag: 'Hooks',
         summary: 'Stop asking',
-        description: 'Also when it is gone already. A `hook.removed` event is appended.',
-        responses: { 204: { description: 'Gone' } },
+        description:
+          'Also when it is gone already. With the key that it was made with, an admin key, or any where it has ended. A `hook.removed` event is appended. With `target_url` a call that comes late does not end what was asked for at another address since.',
+        query: removeQuery,
+        responses: { 204: { description: 'Nothing is sent to that address any more' } },
       },
       handler: async (call) => {
-        await deps.hooks.remove(call.principal.workspace, call.param('id'), 'unsubscribed')
+        await unsubscribe(deps, call)
         return noContent(call)
       },
     },
@@ -149,6 +171,9 @@ function readingRoutes(deps: HttpDeps): Route[] {
         const query = readQuery(call, listQuery)
         const { workspace } = call.principal
         await deps.hooks.flush()
+        const nowMs = deps.clock.nowMs()
+        const isCarried = deps.hookCarriers.in(workspace) !== undefined
+        if (!isCarried && query.state === 'active') return json(call, { items: [], next_cursor: null })
         const page = await store.listHooks(workspace, {
           ...toPageQuery(query),
           event: query.event,
@@ -157,8 +182,10 @@ function readingRoutes(deps: HttpDeps): Route[] {
           targetUrl: query.target_url,
           zapId: query.zap_id,
           key: query.key,
+          endedMs: isCarried && query.state === 'stopped' ? nowMs : undefined,
+          inForceMs: query.state === 'active' ? nowMs : undefined,
         })
-        return json(call, toWirePage(page, await wireOf(deps, call.principal)))
+        return json(call, toWirePage(page, wireOf(deps, call.principal.workspace)))
       },
     },
     {
@@ -185,10 +212,10 @@ function readingRoutes(deps: HttpDeps): Route[] {
         const { items, madeUp } = await samplesOf(deps, {
           workspace,
           event: wanted,
-          form: await formOf(deps, call, form ?? null),
+          form: await sampledForm(deps, call, form),
           limit,
           hubUrl: base,
-          pii: deps.hookCarriers.in(workspace)?.pii ?? false,
+          carrier: deps.hookCarriers.in(workspace) ?? null,
         })
         return json(call, { items, made_up: madeUp })
       },
@@ -206,11 +233,18 @@ function readingRoutes(deps: HttpDeps): Route[] {
         await deps.hooks.flush()
         const hook = await store.getHook(call.principal.workspace, call.param('id'))
         if (hook === undefined) throw new HubError('not_found', `There is no hook "${call.param('id').slice(0, 100)}".`)
-        return json(call, (await wireOf(deps, call.principal))(hook))
+        return json(call, wireOf(deps, call.principal.workspace)(hook))
       },
     },
   ]
 }
+
+/** Whoever may ask for hooks is not told what names of the hub's network stand for, nor which there are. */
+const NOT_SENT_TO =
+  'has no address, or one that the hub does not send to. If it is meant, list its network in network.allow of manifold.yaml.'
+
+const ENDS_WITH_PROCESS =
+  'A hook ends with its key, and this one ends with the hub\'s process: make one with "manifold keys create", and ask with that.'
 
 async function subscribe(deps: HttpDeps, call: KeyedCall): Promise<Response> {
   const { principal } = call
@@ -218,14 +252,15 @@ async function subscribe(deps: HttpDeps, call: KeyedCall): Promise<Response> {
   const { body } = await readJson(call.incoming, deps.limits)
   const wish = readBodyAs(body, hookBody)
   mayRead(principal, wish.event)
+  if (principal.keyId === OPERATOR_ID) throw new HubError('forbidden', ENDS_WITH_PROCESS)
   await formOf(deps, call, wish.form_id)
   const nowMs = deps.clock.nowMs()
   if (wish.expires_at !== null && Date.parse(wish.expires_at) <= nowMs)
     throw refused('/expires_at', 'must be in the future')
   if (deps.hookCarriers.in(workspace) === undefined) throw nobodyCarries(deps)
   const wrong = await deps.checkUrl(wish.target_url)
-  if (wrong !== null) throw refused('/target_url', wrong.message)
-  const { hook, created } = await deps.store.saveHook({
+  if (wrong !== null) throw refused('/target_url', wrong.code === 'http_refused_url' ? wrong.message : NOT_SENT_TO)
+  const { hook, created } = await deps.hooks.save({
     id: newId('hook', nowMs),
     workspace,
     keyId: principal.keyId,
@@ -235,11 +270,35 @@ async function subscribe(deps: HttpDeps, call: KeyedCall): Promise<Response> {
     hubUrl: wish.hub_url,
     event: wish.event,
     formId: wish.form_id,
-    expiresAtMs: wish.expires_at === null ? null : Date.parse(wish.expires_at),
+    expiresAtMs: endOf(wish.expires_at, principal),
     at: rfc3339(nowMs),
+    ofAnyKey: allows(principal, 'admin'),
   })
   const headers = { location: `/api/v2/hooks/${hook.id}` }
-  return json(call, (await wireOf(deps, principal))(hook), { status: created ? 201 : 200, headers })
+  const told = { ...wireOf(deps, workspace)(hook), target_url: hook.targetUrl }
+  return json(call, told, { status: created ? 201 : 200, headers })
+}
+
+async function unsubscribe({ store, hooks, clock }: HttpDeps, call: KeyedCall): Promise<void> {
+  const { workspace, keyId } = call.principal
+  const { target_url: wanted } = readQuery(call, removeQuery)
+  const hook = await store.getHook(workspace, call.param('id'))
+  if (hook === undefined || (wanted !== undefined && hrefOf(hook.targetUrl) !== wanted)) return
+  const isMine = hook.keyId === keyId || allows(call.principal, 'admin')
+  // Of one that has ended nobody loses anything, and whoever goes on with a new key has to be able to tidy up.
+  if (!isMine && (await store.getHook(workspace, hook.id, clock.nowMs())) !== undefined)
+    throw new HubError(
+      'forbidden',
+      'This hook was made with another key: remove it with that one or an admin key, or revoke that key first.',
+    )
+  const ifThere = wanted === undefined ? {} : { targetUrl: hook.targetUrl }
+  await hooks.remove(workspace, hook.id, { reason: 'unsubscribed', ...ifThere })
+}
+
+/** What a token may see it may see until it ends, and so may its hooks. */
+function endOf(wanted: string | null, { endsAtMs = Infinity }: Principal): number | null {
+  const endMs = Math.min(wanted === null ? Infinity : Date.parse(wanted), endsAtMs)
+  return endMs === Infinity ? null : endMs
 }
 
 const refused = (pointer: string, detail: string): HubError =>
@@ -251,7 +310,7 @@ function nobodyCarries({ hookCarriers }: HttpDeps): HubError {
   const [plugin = 'a plugin with permissions.hooks'] = hookCarriers.plugins
   return new HubError(
     'conflict',
-    `Nobody would send to this hook: add "- { id: ${plugin}, use: ${plugin} }" to the installations of manifold.yaml.`,
+    `Nobody would send to this hook: add "- { id: ${plugin}, use: ${plugin}, pii: true }" to the installations of manifold.yaml. Without "pii: true" answers that a form marks pii, such as e-mail addresses, stay blank.`,
   )
 }
 
@@ -278,35 +337,47 @@ async function formOf(deps: HttpDeps, call: KeyedCall, id: string | null): Promi
   return form
 }
 
-/** How hooks look to this caller. */
-async function wireOf(deps: HttpDeps, principal: Principal): Promise<(hook: Hook) => z.output<typeof hookSchema>> {
+async function sampledForm(deps: HttpDeps, call: KeyedCall, id: string | undefined): Promise<Form | null> {
+  if (id === undefined) return null
+  const form = await deps.store.getForm(call.principal.workspace, id)
+  if (form !== undefined) return form
+  const detail = `there is no form "${id}"; GET /api/v2/forms lists those there are`
+  throw new HubError('invalid_query', `There is no sample: ${detail}.`, { problems: [{ pointer: '/form', detail }] })
+}
+
+function endsAt({ expiresAtMs, key }: Hook): string | null {
+  const endMs = Math.min(expiresAtMs ?? Infinity, key?.expiresAt ? Date.parse(key.expiresAt) : Infinity)
+  return endMs === Infinity ? null : rfc3339(endMs)
+}
+
+const UNATTENDED = 'no installation of manifold.yaml sends to hooks any more'
+
+/** How hooks look: where one is sent to is nobody's to read, as it is nobody's to send to. */
+function wireOf(deps: HttpDeps, workspace: WorkspaceId): (hook: Hook) => z.output<typeof hookSchema> {
   const nowMs = deps.clock.nowMs()
-  const keys = await deps.keys.list(principal.workspace)
-  const ended = new Set(
-    keys
-      .filter(
-        ({ revokedAt, expiresAt }) => revokedAt !== null || (expiresAt !== null && Date.parse(expiresAt) <= nowMs),
-      )
-      .map(({ id }) => id),
-  )
-  const stateOf = (hook: Hook) =>
-    ended.has(hook.keyId) ? 'key_revoked' : isExpired(hook, nowMs) ? 'expired' : 'active'
+  const isCarried = deps.hookCarriers.in(workspace) !== undefined
+  const stateOf = (hook: Hook): Pick<z.output<typeof hookSchema>, 'state' | 'last_reason'> => {
+    const end = endOfHook(hook, nowMs)
+    if (end !== undefined) return { state: end.state, last_reason: end.reason }
+    return isCarried
+      ? { state: 'active', last_reason: hook.lastReason }
+      : { state: 'unattended', last_reason: UNATTENDED }
+  }
   return (hook) => ({
     id: hook.id,
     source: hook.source,
     event: hook.event,
     form_id: hook.formId,
-    target_url:
-      hook.keyId === principal.keyId || allows(principal, 'admin') ? hook.targetUrl : new URL(hook.targetUrl).origin,
+    target_url: `${new URL(hook.targetUrl).origin}/…`,
     hub_url: hook.hubUrl,
     meta: { zap_id: hook.zapId },
     key_id: hook.keyId,
-    state: stateOf(hook),
     created_at: hook.createdAt,
     updated_at: hook.updatedAt,
     expires_at: hook.expiresAtMs === null ? null : rfc3339(hook.expiresAtMs),
+    ends_at: endsAt(hook),
     last_success_at: hook.lastSuccessAt,
     last_failure_at: hook.lastFailureAt,
-    last_reason: hook.lastReason,
+    ...stateOf(hook),
   })
 }

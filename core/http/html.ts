@@ -1,42 +1,6 @@
-/** Pages without a framework: escaping by construction, one stylesheet, and a policy that lets nothing else in. */
+/** Pages without a framework: one stylesheet, and a policy that lets nothing else in. */
 import { hash } from 'node:crypto'
-
-/** Text that is HTML already. Everything else is escaped when it meets a template. */
-export class Html {
-  readonly text: string
-  constructor(text: string) {
-    this.text = text
-  }
-}
-
-type Part = string | number | Html | null | readonly (string | number | Html | null)[]
-
-/** Template tag: what is put in is escaped unless it is `Html`; null is nothing; lists are joined. */
-export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
-  let text = strings[0] ?? ''
-  parts.forEach((part, index) => {
-    text += show(part) + (strings[index + 1] ?? '')
-  })
-  return new Html(text)
-}
-
-const show = (part: Part): string => {
-  if (part === null) return ''
-  if (part instanceof Html) return part.text
-  if (typeof part === 'object') return part.map(show).join('')
-  return escapeHtml(String(part))
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-
-/** For text nodes and quoted attributes. */
-export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (char) => ENTITIES[char] as string)
+import { Html, html } from '../html.ts'
 
 const STYLE = `
 :root{color-scheme:light dark;--ink:#1c1f24;--soft:#5b6270;--line:#d5d9e0;--paper:#fff;--tint:#f4f6f9;--accent:#0b57d0;--bad:#b3261e;--good:#146c2e}
@@ -84,6 +48,8 @@ export interface PageOptions {
   readonly script?: string
   /** Where forms of the page may go beside the hub itself: origins. */
   readonly formOrigins?: readonly string[]
+  /** Shown inside a page of the hub, where nothing of it runs or sends. */
+  readonly isFramed?: boolean
   readonly requestId: string
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -113,7 +79,7 @@ ${script === undefined ? null : new Html(`<script>${script}</script>`)}
     ...(script === undefined ? [] : [`script-src ${source(script)}`]),
     `form-action ${["'self'", ...(options.formOrigins ?? [])].join(' ')}`,
     "base-uri 'none'",
-    "frame-ancestors 'none'",
+    ...(options.isFramed === true ? ["frame-ancestors 'self'", 'sandbox'] : ["frame-ancestors 'none'"]),
   ]
   return new Response(text, {
     status: options.status ?? 200,
@@ -121,7 +87,7 @@ ${script === undefined ? null : new Html(`<script>${script}</script>`)}
       'content-type': 'text/html; charset=utf-8',
       'content-security-policy': policy.join('; '),
       'x-content-type-options': 'nosniff',
-      'x-frame-options': 'DENY',
+      'x-frame-options': options.isFramed === true ? 'SAMEORIGIN' : 'DENY',
       'referrer-policy': 'strict-origin-when-cross-origin',
       'cross-origin-opener-policy': 'same-origin',
       'cache-control': 'no-store',

@@ -38,6 +38,9 @@ const installationSchema = z
     state_since: z.string().nullable(),
     config: z.record(z.string(), z.unknown()).openapi({ description: 'Secrets are shown as `***`.' }),
     when: z.object({ forms: z.array(z.string()).nullable(), events: z.array(z.string()).nullable() }),
+    pii: z.union([z.boolean(), z.array(z.string())]).openapi({
+      description: 'Which fields marked `pii` the file lets it see; the others are taken out of what its plugin gets',
+    }),
     cursor: z.number().int(),
     lag: z.number().int().openapi({ description: 'Events it has not handled yet.' }),
     last_success_at: z
@@ -57,7 +60,7 @@ const installationSchema = z
       .object({ state: z.enum(['ok', 'refused', 'unknown']), since: z.string(), message: z.string().nullable() })
       .openapi({
         description:
-          'Whether the receiver accepts what the installation proves itself with. `refused`: it stands still until new settings, or a resume; what waits goes out then. `unknown`: nothing has gone through since it last began to run.',
+          'Whether the receiver accepts what the installation proves itself with. `refused`: it stands still until new settings, or a resume; what waits goes out then. `unknown`: nothing that carries it has gone through since it last began to run.',
       }),
     check: z
       .object({ at: z.string(), findings: z.array(findingSchema) })
@@ -91,6 +94,7 @@ const installationWire = (view: InstallationView): z.output<typeof installationS
   state_since: view.stateSince,
   config: { ...view.config },
   when: { forms: view.forms === null ? null : [...view.forms], events: view.events === null ? null : [...view.events] },
+  pii: typeof view.pii === 'boolean' ? view.pii : [...view.pii],
   cursor: view.cursor,
   lag: view.lag,
   last_success_at: view.lastSuccessAt,
@@ -121,7 +125,8 @@ const backfillBody = z.strictObject({
   from: z.union([z.literal('beginning'), instant]),
   dry_run: z.boolean().default(false).openapi({ description: 'Only say how many events that would be' }),
 })
-const dryOr = <Schema extends z.ZodType>(done: string, schema: Schema) => ({
+/** Of what may be asked for without doing it. */
+export const dryOr = <Schema extends z.ZodType>(done: string, schema: Schema) => ({
   200: { description: 'Dry run: what it would be', schema },
   202: { description: done, schema },
 })
@@ -171,7 +176,8 @@ export const installationRoutes = (deps: Needs): Route[] => [
 /** Looking, pausing, resuming. */
 function stateRoutes(deps: Needs): Route[] {
   const { engine, registry } = deps
-  const shown = async (call: KeyedCall): Promise<Response> => json(call, installationWire(await find(deps, call)))
+  const shown = async (call: KeyedCall): Promise<Response> =>
+    json(call, installationWire(await findInstallation(deps, call)))
   return [
     {
       method: 'GET',
@@ -214,7 +220,7 @@ function stateRoutes(deps: Needs): Route[] {
       },
       handler: async (call) => {
         const { reason } = await bodyOf(deps, call, pauseBody)
-        const { id } = await find(deps, call)
+        const { id } = await findInstallation(deps, call)
         await engine.pause(call.principal.workspace, id, reason)
         return shown(call)
       },
@@ -231,7 +237,7 @@ function stateRoutes(deps: Needs): Route[] {
         responses: one,
       },
       handler: async (call) => {
-        const { id } = await find(deps, call)
+        const { id } = await findInstallation(deps, call)
         await engine.resume(call.principal.workspace, id)
         return shown(call)
       },
@@ -257,7 +263,7 @@ const checkRoute = (deps: Needs): Route => ({
     },
   },
   handler: async (call) => {
-    const { id } = await find(deps, call)
+    const { id } = await findInstallation(deps, call)
     const { at, findings } = await deps.engine.check({ workspace: call.principal.workspace, installation: id })
     return json(call, { at, findings: findings.map(findingWire) })
   },
@@ -281,7 +287,7 @@ function runRoutes(deps: Needs): Route[] {
       },
       handler: async (call) => {
         const { event_id: eventId, response_id: responseId, form, dry_run: dryRun } = await bodyOf(deps, call, testBody)
-        const { id } = await find(deps, call)
+        const { id } = await findInstallation(deps, call)
         const { workspace } = call.principal
         const sent = await engine.testSend({ workspace, installation: id, eventId, responseId, form, dryRun })
         return json(
@@ -319,7 +325,7 @@ function runRoutes(deps: Needs): Route[] {
       },
       handler: async (call) => {
         const { last, form } = await bodyOf(deps, call, replayBody)
-        const { id } = await find(deps, call)
+        const { id } = await findInstallation(deps, call)
         const done = await engine.replayEvents({ workspace: call.principal.workspace, installation: id, last, form })
         const events = done.events.map(({ eventId, deliveries, error }) => ({
           event_id: eventId,
@@ -350,14 +356,18 @@ const backfillRoute = (deps: Needs): Route => ({
   },
   handler: async (call) => {
     const { from, dry_run: dryRun } = await bodyOf(deps, call, backfillBody)
-    const { id } = await find(deps, call)
+    const { id } = await findInstallation(deps, call)
     const { workspace } = call.principal
     const filled = await deps.engine.backfill({ workspace, installation: id, from, dryRun })
     return json(call, { dry_run: dryRun, ...filled }, { status: dryRun ? 200 : 202 })
   },
 })
 
-async function find(deps: Needs, call: KeyedCall): Promise<InstallationView> {
+/** The one that the path names; `not_found` says what is left of one that the file has no more. */
+export async function findInstallation(
+  deps: Pick<Needs, 'registry' | 'store'>,
+  call: KeyedCall,
+): Promise<InstallationView> {
   const id = call.param('id')
   const { workspace } = call.principal
   const all = await deps.registry.installations(workspace)
@@ -372,8 +382,8 @@ async function find(deps: Needs, call: KeyedCall): Promise<InstallationView> {
 }
 
 /** The body by its schema; no body at all is an empty object. */
-async function bodyOf<Schema extends z.ZodType>(
-  deps: Needs,
+export async function bodyOf<Schema extends z.ZodType>(
+  deps: Pick<HttpDeps, 'limits'>,
   call: KeyedCall,
   schema: Schema,
 ): Promise<z.output<Schema>> {

@@ -2,9 +2,10 @@
 import { z } from '@hono/zod-openapi'
 import { HubError } from '../errors.ts'
 import { SCOPES } from '../model.ts'
-import type { ApiKeyRow } from '../storage/store.ts'
+import type { ApiKeyRow } from '../storage/key-store.ts'
 import { readJson } from './body.ts'
 import type { HttpDeps } from './deps.ts'
+import { tellStoppedHooks } from './forms.ts'
 import { instant, pageOf } from './paging.ts'
 import { json, noContent, readBodyAs, readQuery } from './route.ts'
 import type { Route } from './route.ts'
@@ -52,7 +53,9 @@ const hooksStop = (count: number): string =>
   `${count === 1 ? '1 hook uses' : `${count} hooks use`} this key (Zapier, Make, n8n) and would stop: GET /api/v2/hooks?key= shows them. Connect them with another key first, or revoke it with ?force=true.`
 
 /** Every route of keys. */
-export function keyRoutes(deps: Pick<HttpDeps, 'keys' | 'limits' | 'clock' | 'version' | 'store'>): Route[] {
+export function keyRoutes(
+  deps: Pick<HttpDeps, 'keys' | 'limits' | 'clock' | 'version' | 'store' | 'hooks' | 'logger'>,
+): Route[] {
   return [
     {
       method: 'GET',
@@ -117,16 +120,18 @@ export function keyRoutes(deps: Pick<HttpDeps, 'keys' | 'limits' | 'clock' | 've
         tag: 'Keys',
         summary: 'Revoke an API key',
         description:
-          'While hooks use it, 409 says how many; `?force=true` revokes it all the same. Nothing is sent to those hooks from then on, until their subscriber asks again with another key.',
+          'While hooks use it, 409 says how many; `?force=true` revokes it all the same. Nothing is sent to those hooks from then on, until their subscriber asks again with another key; an alert (`hooks_stopped`) says so.',
         query: revokeQuery,
         responses: { 204: { description: 'Revoked' } },
       },
       handler: async (call) => {
         const { force } = readQuery(call, revokeQuery)
-        const count = force === 'true' ? 0 : await deps.store.countHooks(call.principal.workspace, call.param('id'))
+        const ofKey = { key: call.param('id'), inForceMs: deps.clock.nowMs() }
+        const count = force === 'true' ? 0 : await deps.store.countHooks(call.principal.workspace, ofKey)
         if (count > 0) throw new HubError('conflict', hooksStop(count))
         if (!(await deps.keys.revoke(call.principal.workspace, call.param('id'))))
           throw new HubError('not_found', `There is no key "${call.param('id').slice(0, 100)}" in force.`)
+        await tellStoppedHooks(deps)
         return noContent(call)
       },
     },

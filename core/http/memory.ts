@@ -10,7 +10,7 @@ import type { KeyedCall, Route } from './route.ts'
 const listQuery = z.object({ prefix: z.string().max(512).default(''), ...pageQuery })
 const kvQuery = listQuery.extend({
   values: z.enum(['true', 'false']).default('false').openapi({
-    description: 'With the values, which may hold answers: the key needs responses:read, too',
+    description: 'With the values',
   }),
 })
 const kvEntry = z.object({
@@ -31,14 +31,18 @@ export const memoryRoutes = (deps: Needs): Route[] => [
     doc: {
       tag: 'Installations',
       summary: 'List what its plugin keeps (`ctx.kv`): keys with their sizes, or values',
+      description: 'Both may hold answers, such as addresses: the key needs `responses:read`, too.',
       query: kvQuery,
       responses: { 200: { description: 'A page of keys', schema: pageOf(kvEntry) } },
     },
     handler: async (call) => {
       const query = readQuery(call, kvQuery)
       const hasValues = query.values === 'true'
-      if (hasValues && !allows(call.principal, 'responses:read'))
-        throw new HubError('forbidden', 'Values may hold answers: reading them needs the scope responses:read, too.')
+      if (!allows(call.principal, 'responses:read'))
+        throw new HubError(
+          'forbidden',
+          'What a plugin keeps may hold answers: reading it needs the scope responses:read, too.',
+        )
       const of = { ...(await owner(deps, call)), nowMs: deps.clock.nowMs() }
       const { keys, next } = await deps.store.kvList({ ...of, ...pageIn(query) })
       const entries = await Promise.all(

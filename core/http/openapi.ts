@@ -90,12 +90,17 @@ function bodyContent(body: NonNullable<RouteDoc['body']>): Record<string, { sche
 
 function responseConfig(one: RouteDoc['responses'][number]): {
   description: string
-  content?: Record<string, { schema: z.ZodType }>
+  content?: Record<string, { schema: z.ZodType; example?: unknown }>
 } {
   if (one.schema === undefined && one.type === undefined) return { description: one.description }
   return {
     description: one.description,
-    content: { [one.type ?? 'application/json']: { schema: one.schema ?? z.string() } },
+    content: {
+      [one.type ?? 'application/json']: {
+        schema: one.schema ?? z.string(),
+        ...(one.example === undefined ? {} : { example: one.example }),
+      },
+    },
   }
 }
 

@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi'
 import { HubError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { DEFAULT_WORKSPACE } from '../model.ts'
+import { allows } from '../registry/api-keys.ts'
 import type { HttpDeps, PluginView } from './deps.ts'
 import { pageOf } from './paging.ts'
 import { readJson } from './body.ts'
@@ -22,7 +23,7 @@ const sourcesSchema = z.object({
     )
     .openapi({ description: 'With how many lines are new and gone. None: the same sources, bundled otherwise' }),
   diff: z.string().openapi({ description: `Unified; ${LIMITS.pluginDiffBytesMax} bytes at most` }),
-  whole: z.boolean().openapi({ description: 'False: files or lines were left out' }),
+  whole: z.boolean().openapi({ description: 'False: files, lines or ends of lines were left out' }),
 })
 
 const pluginSchema = z
@@ -75,7 +76,7 @@ const pluginSchema = z
           .openapi({ description: 'A line each: `+` asked for and not granted, `-` given up, `!` other files.' }),
         sources: sourcesSchema.nullable().openapi({
           description:
-            'What changed in the sources that are bundled, and in the manifest; null: what was granted is not kept, or what is on disk cannot be read.',
+            'What changed in the sources that are bundled, and in the manifest; null: what was granted is not kept, what is on disk cannot be read, or the key is no admin key: sources are for whoever approves.',
         }),
       })
       .nullable()
@@ -84,7 +85,7 @@ const pluginSchema = z
   })
   .openapi('Plugin')
 
-const pluginWire = (plugin: PluginView): z.output<typeof pluginSchema> => ({
+const pluginWire = (plugin: PluginView, isAdmin: boolean): z.output<typeof pluginSchema> => ({
   id: plugin.id,
   name: plugin.name,
   version: plugin.version,
@@ -102,24 +103,21 @@ const pluginWire = (plugin: PluginView): z.output<typeof pluginSchema> => ({
   granted_at: plugin.grantedAt,
   code: plugin.code,
   usage: plugin.usage === null ? null : usageWire(plugin.usage),
-  needs_approval: plugin.needsApproval === null ? null : waitingWire(plugin.needsApproval),
+  needs_approval: plugin.needsApproval === null ? null : waitingWire(plugin.needsApproval, isAdmin),
   config: { ...plugin.config },
 })
 
-const waitingWire = ({
-  from,
-  to,
-  running,
-  gone,
-  diff,
-  sources,
-}: NonNullable<PluginView['needsApproval']>): z.output<typeof pluginSchema>['needs_approval'] => ({
+const waitingWire = (
+  { from, to, running, gone, diff, sources }: NonNullable<PluginView['needsApproval']>,
+  isAdmin: boolean,
+): z.output<typeof pluginSchema>['needs_approval'] => ({
   from: { version: from.version, code: from.code, grants: [...from.grants], granted_at: from.grantedAt },
   to: { ...to, grants: [...to.grants] },
   running,
   gone,
   diff: [...diff],
-  sources: sources === null ? null : { files: [...sources.files], diff: sources.text, whole: sources.isWhole },
+  sources:
+    sources === null || !isAdmin ? null : { files: [...sources.files], diff: sources.text, whole: sources.isWhole },
 })
 
 const approveBody = z.strictObject({ hash: z.string().regex(/^[0-9a-f]{64}$/) })
@@ -130,7 +128,7 @@ export function pluginRoutes(deps: Pick<HttpDeps, 'registry' | 'approve' | 'limi
     const all = await deps.registry.plugins(call.principal.workspace)
     const plugin = all.find(({ id }) => id === call.param('id'))
     if (plugin === undefined) throw new HubError('not_found', `There is no plugin "${call.param('id').slice(0, 100)}".`)
-    return json(call, pluginWire(plugin))
+    return json(call, pluginWire(plugin, allows(call.principal, 'admin')))
   }
   return [
     {
@@ -144,7 +142,9 @@ export function pluginRoutes(deps: Pick<HttpDeps, 'registry' | 'approve' | 'limi
         responses: { 200: { description: 'All plugins', schema: pageOf(pluginSchema) } },
       },
       handler: async (call) => {
-        const items = (await deps.registry.plugins(call.principal.workspace)).map(pluginWire)
+        const { workspace } = call.principal
+        const isAdmin = allows(call.principal, 'admin')
+        const items = (await deps.registry.plugins(workspace)).map((plugin) => pluginWire(plugin, isAdmin))
         return json(call, { items, next_cursor: null })
       },
     },

@@ -1,5 +1,6 @@
 /** `/api/v2/processes`: who there is, and who runs what. */
 import { z } from '@hono/zod-openapi'
+import { DEFAULT_WORKSPACE } from '../model.ts'
 import type { HttpDeps } from './deps.ts'
 import { json } from './route.ts'
 import type { Route } from './route.ts'
@@ -12,7 +13,9 @@ const processSchema = z.object({
   asked: z.boolean().openapi({ description: 'The one that answers' }),
   silent_ms: z.number().openapi({ description: 'Since it said last that it lives' }),
   config: z.string().openapi({ description: 'Checksum of the configuration it runs' }),
-  installations: z.array(z.string()).openapi({ description: 'What it runs, as workspace/id' }),
+  installations: z
+    .array(z.string())
+    .openapi({ description: 'What it runs, as workspace/id: to others than the workspace `default` their own' }),
 })
 
 /** Every route about the processes of the hub. */
@@ -34,7 +37,13 @@ export function processRoutes(deps: Pick<HttpDeps, 'processes'>): Route[] {
         },
       },
       handler: (call) => {
-        const items = (deps.processes?.() ?? []).map(({ silentMs, ...rest }) => ({ ...rest, silent_ms: silentMs }))
+        const { workspace } = call.principal
+        const isSeen = (key: string): boolean => workspace === DEFAULT_WORKSPACE || key.startsWith(`${workspace}/`)
+        const items = (deps.processes?.() ?? []).map(({ silentMs, installations, ...rest }) => ({
+          ...rest,
+          installations: installations.filter(isSeen),
+          silent_ms: silentMs,
+        }))
         return json(call, { items, next_cursor: null })
       },
     },

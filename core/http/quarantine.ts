@@ -10,7 +10,7 @@ import { readJson } from './body.ts'
 import type { HttpDeps } from './deps.ts'
 import { tellAppended } from './forms.ts'
 import { instant, pageOf, pageQuery, timeQuery, toPageQuery, toWirePage } from './paging.ts'
-import { releaseAll, releaseOne } from './release.ts'
+import { releaseAll, RELEASED_AT_ONCE_MAX, releaseOne, releaseSome } from './release.ts'
 import type { ReleaseDeps } from './release.ts'
 import { responseSchema, responseWire } from './responses.ts'
 import { json, noContent, readBodyAs, readQuery } from './route.ts'
@@ -54,6 +54,19 @@ const releaseBody = z.strictObject({
   since: instant.optional(),
   until: instant.optional(),
   dry_run: z.boolean().default(false),
+  limit: z
+    .number()
+    .int()
+    .min(1)
+    .max(RELEASED_AT_ONCE_MAX)
+    .optional()
+    .openapi({ description: 'So many at the most; without it: all' }),
+  cursor: z
+    .string()
+    .max(300)
+    .regex(/^(?:again|anew~.*)$/)
+    .optional()
+    .openapi({ description: '`next_cursor` of the step before' }),
 })
 const releasedOne = responseSchema
   .extend({
@@ -67,6 +80,11 @@ const releasedSchema = z.object({
   matched: z.number().int(),
   released: z.number().int().openapi({ description: 'As many as are stored now that were not before.' }),
   stopped: z.object({ code: z.string(), detail: z.string() }).optional(),
+  next_cursor: z
+    .string()
+    .nullable()
+    .optional()
+    .openapi({ description: 'With a `limit`: of the next step; null: that was all' }),
 })
 
 const wire = (item: Quarantined): Record<string, unknown> => ({
@@ -146,20 +164,28 @@ function actRoutes(deps: Deps): Route[] {
         tag: 'Quarantine',
         summary: 'Release all that match',
         description:
-          'Times are those of receipt: `since` inclusive, `until` exclusive; what comes later stays, and so does what its form still does not take and what a transform puts aside that had not seen it. `stopped`: why the rest still waits.',
+          'Times are those of receipt: `since` inclusive, `until` exclusive; what comes later stays, and so does what its form still does not take and what a transform puts aside that had not seen it. `stopped`: why the rest still waits. With `limit` it goes by steps: send the same with the `cursor` of the step before, and an `until`.',
         body: { schema: releaseBody, example: { verdict: 'failed', dry_run: true } },
         responses: { 200: { description: 'How many there are, and how many are stored now', schema: releasedSchema } },
       },
       handler: async (call) => {
         const { body } = await readJson(call.incoming, deps.limits)
-        const { dry_run: dryRun, ...asked } = readBodyAs(body, releaseBody)
+        const { dry_run: dryRun, limit, cursor = null, ...asked } = readBodyAs(body, releaseBody)
         const { workspace } = call.principal
         const filter = { ...asked, until: asked.until ?? rfc3339(deps.clock.nowMs() + 1) }
         const matched = await store.countQuarantine(workspace, filter)
         if (dryRun) return json(call, { dry_run: true, matched, released: 0 })
-        const { released, stopped } = await releaseAll(deps, workspace, filter)
+        const { released, stopped, next } = await (limit === undefined
+          ? releaseAll(deps, workspace, filter)
+          : releaseSome(deps, { workspace, filter, limit, cursor }))
         const why = stopped === null ? {} : { stopped: { code: stopped.code, detail: stopped.message } }
-        return json(call, { dry_run: false, matched, released, ...why })
+        return json(call, {
+          dry_run: false,
+          matched,
+          released,
+          ...why,
+          ...(limit === undefined ? {} : { next_cursor: next }),
+        })
       },
     },
     {

@@ -9,13 +9,15 @@ import type { HttpDeps } from './deps.ts'
 export type ReleaseDeps = Pick<HttpDeps, 'store' | 'clock' | 'logger' | 'onEvents' | 'retake'>
 
 /** Released in one transaction: others wait for it. */
-const RELEASED_AT_ONCE_MAX = 100
+export const RELEASED_AT_ONCE_MAX = 100
 
 export interface AllReleased {
   /** As many as are stored now and were not before. */
   readonly released: number
   /** Why the rest still waits; null: all were seen to. */
   readonly stopped: HubError | null
+  /** Where to go on; null: all were seen to, or it stopped. */
+  readonly next: string | null
 }
 
 /** What is stored by the time something fails stays so, and is told; rejects only where nothing was. */
@@ -24,14 +26,30 @@ export async function releaseAll(
   workspace: WorkspaceId,
   filter: QuarantineFilter,
 ): Promise<AllReleased> {
+  return counted(deps, async (count) => {
+    for (let cursor: string | null = null; ;) {
+      cursor = await step(deps, { workspace, filter, limit: RELEASED_AT_ONCE_MAX, cursor, count })
+      if (cursor === null) return null
+    }
+  })
+}
+
+/** As `releaseAll`, so many at the most. */
+export const releaseSome = (deps: ReleaseDeps, some: Omit<Step, 'count'>): Promise<AllReleased> =>
+  counted(deps, (count) => step(deps, { ...some, limit: Math.min(some.limit, RELEASED_AT_ONCE_MAX), count }))
+
+async function counted(
+  { logger }: ReleaseDeps,
+  act: (count: Step['count']) => Promise<string | null>,
+): Promise<AllReleased> {
   let released = 0
   try {
-    for await (const count of inSteps(deps, workspace, filter)) released += count
-    return { released, stopped: null }
+    const next = await act((stored) => void (released += stored))
+    return { released, stopped: null, next }
   } catch (error) {
     if (released === 0) throw error
-    deps.logger.error({ err: error, released }, 'a release stopped half-way')
-    return { released, stopped: asHubError(error, { message: 'The hub failed.' }) }
+    logger.error({ err: error, released }, 'a release stopped half-way')
+    return { released, stopped: asHubError(error, { message: 'The hub failed.' }), next: null }
   }
 }
 
@@ -59,15 +77,28 @@ export async function releaseOne(deps: ReleaseDeps, workspace: WorkspaceId, id: 
   return { responseId: (await store.releasedInto(workspace, id)) ?? id, isNew: false }
 }
 
-/** How many each step has stored. */
-async function* inSteps(deps: ReleaseDeps, workspace: WorkspaceId, filter: QuarantineFilter): AsyncGenerator<number> {
-  for (;;) {
-    const slice = await release(deps, { workspace, filter, limit: RELEASED_AT_ONCE_MAX })
-    yield slice.filter(({ kind }) => kind === 'stored' || kind === 'completed').length
-    if (slice.length < RELEASED_AT_ONCE_MAX) break
-  }
-  if (filter.reason !== undefined && filter.reason !== FORM_MISMATCH) return
-  yield* retaken(deps, workspace, filter)
+interface Step {
+  readonly workspace: WorkspaceId
+  readonly filter: QuarantineFilter
+  readonly limit: number
+  /** Null: at the beginning. */
+  readonly cursor: string | null
+  /** Hears how many are stored, as they are. */
+  readonly count: (stored: number) => void
+}
+
+/** What is released is gone, so the next step begins where this one did; what is held against its form anew may stay, so there is a place. */
+const AGAIN = 'again'
+const ANEW = 'anew~'
+
+/** Some of them; answers where to go on. */
+async function step(deps: ReleaseDeps, { workspace, filter, limit, cursor, count }: Step): Promise<string | null> {
+  if (cursor?.startsWith(ANEW) === true)
+    return retaken(deps, { workspace, filter, limit, cursor: cursor.slice(ANEW.length), count })
+  const slice = await release(deps, { workspace, filter, limit })
+  count(slice.filter(({ kind }) => kind === 'stored' || kind === 'completed').length)
+  if (slice.length === limit) return AGAIN
+  return filter.reason !== undefined && filter.reason !== FORM_MISMATCH ? null : ANEW
 }
 
 /** Everybody who follows the log hears of it. */
@@ -82,25 +113,21 @@ async function release(
 }
 
 /** Each once more to its form, and to transforms that have not seen it. What still does not fit, or is put aside, stays. */
-async function* retaken(
+async function retaken(
   { store, retake }: ReleaseDeps,
-  workspace: WorkspaceId,
-  filter: QuarantineFilter,
-): AsyncGenerator<number> {
-  let after: string | undefined
-  do {
-    const query = { ...filter, reason: FORM_MISMATCH, limit: RELEASED_AT_ONCE_MAX, after }
-    const page = await store.listQuarantine(workspace, query)
-    for (const item of page.items) {
-      try {
-        const { kind, isHeld } = await retake(item)
-        yield isHeld === true || kind === 'duplicate' ? 0 : 1
-      } catch (error) {
-        if (!(error instanceof HubError) || !STAYS.has(error.code)) throw error
-      }
+  { workspace, filter, limit, cursor, count }: Step,
+): Promise<string | null> {
+  const query = { ...filter, reason: FORM_MISMATCH, limit, after: cursor || undefined }
+  const page = await store.listQuarantine(workspace, query)
+  for (const item of page.items) {
+    try {
+      const { kind, isHeld } = await retake(item)
+      count(isHeld === true || kind === 'duplicate' ? 0 : 1)
+    } catch (error) {
+      if (!(error instanceof HubError) || !STAYS.has(error.code)) throw error
     }
-    after = page.next ?? undefined
-  } while (after !== undefined)
+  }
+  return page.next === null ? null : ANEW + page.next
 }
 
 const STAYS: ReadonlySet<string> = new Set(['invalid_response', 'response_rejected'])

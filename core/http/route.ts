@@ -1,7 +1,7 @@
 /** What a route is: method, path, who may call it, how it is described, and its handler. Every route is one row of one table. */
 import type { z } from '@hono/zod-openapi'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { HubError } from '../errors.ts'
+import { HubError, told } from '../errors.ts'
 import { zodProblems } from '../ingest/form-definition.ts'
 import type { Scope } from '../model.ts'
 import type { Principal } from '../registry/api-keys.ts'
@@ -29,6 +29,15 @@ export interface Call {
 /** A call on a route that needs a key: the workspace is the key's. */
 export interface KeyedCall extends Call {
   readonly principal: Principal
+}
+
+/** Fires when whoever called has gone before the answer. */
+export function goneOf({ outgoing }: Pick<Call, 'outgoing'>): AbortSignal {
+  const gone = new AbortController()
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) gone.abort()
+  })
+  return gone.signal
 }
 
 /** How OpenAPI describes an answer. */
@@ -102,14 +111,14 @@ export function readQuery<Schema extends z.ZodObject>(call: Pick<Call, 'url'>, s
   const given: [string, string][] = search < 0 ? [] : [...new URLSearchParams(call.url.slice(search + 1))]
   const parsed = schema.strict().safeParse(Object.fromEntries(given))
   if (parsed.success) return parsed.data as z.output<Schema>
-  throw new HubError('invalid_query', 'A query parameter is not valid.', { problems: zodProblems(parsed.error) })
+  const problems = zodProblems(parsed.error)
+  throw new HubError('invalid_query', told(problems, 'The query'), { problems })
 }
 
 /** A parsed body by a schema; `bad_request` names every place. */
 export function readBodyAs<Schema extends z.ZodType>(body: unknown, schema: Schema): z.output<Schema> {
   const parsed = schema.safeParse(body)
   if (parsed.success) return parsed.data
-  throw new HubError('bad_request', 'The body does not have the expected shape.', {
-    problems: zodProblems(parsed.error),
-  })
+  const problems = zodProblems(parsed.error)
+  throw new HubError('bad_request', told(problems), { problems })
 }

@@ -2,17 +2,23 @@
 import { z } from '@hono/zod-openapi'
 import { HubError } from '../errors.ts'
 import { RUN_KINDS, TRANSFORM_OUTCOMES } from '../model.ts'
-import type { RunEffect, RunRecord } from '../model.ts'
+import type { RunEffect, RunRecord, WorkspaceId } from '../model.ts'
+import { allows } from '../registry/api-keys.ts'
+import { NEEDS_READING } from './deliveries.ts'
 import type { HttpDeps } from './deps.ts'
 import { logLineSchema } from './log-lines.ts'
 import { pageOf, pageQuery, timeQuery, toPageQuery, toWirePage } from './paging.ts'
 import { json, readQuery } from './route.ts'
-import type { Route } from './route.ts'
+import type { KeyedCall, Route } from './route.ts'
 
+const effectKey = z
+  .string()
+  .nullable()
+  .openapi({ description: 'Plugins make keys of answers, so it is null for an API key without `responses:read`.' })
 const enqueueEffect = z.object({
   kind: z.literal('enqueue'),
   action: z.string(),
-  key: z.string(),
+  key: effectKey,
   delivery_id: z
     .string()
     .openapi({ description: 'The id it was to get. A key that was taken before makes no delivery.' }),
@@ -20,7 +26,7 @@ const enqueueEffect = z.object({
 const otherEffects = [
   z.object({
     kind: z.literal('kv'),
-    key: z.string(),
+    key: effectKey,
     bytes: z.number().int().nullable().openapi({ description: 'Null: the key was deleted.' }),
   }),
   z.object({ kind: z.literal('emit'), type: z.string(), event_id: z.string() }),
@@ -128,7 +134,9 @@ const listQuery = z.object({
   ...pageQuery,
 })
 
-const runWire = (run: RunRecord) => ({
+const seesAnswers = ({ principal }: KeyedCall): boolean => allows(principal, 'responses:read')
+
+const runWire = (run: RunRecord, hasKeys: boolean) => ({
   id: run.id,
   installation: run.installation,
   plugin: run.plugin,
@@ -151,18 +159,19 @@ const runWire = (run: RunRecord) => ({
     response_id: item.responseId,
     outcome: item.outcome,
   })),
-  effects: run.effects.map(effectWire),
+  effects: run.effects.map((effect) => effectWire(effect, hasKeys)),
   requests: run.requests.map(({ durationMs, ...request }) => ({ ...request, duration_ms: durationMs })),
   logs: run.logs,
   left_out: run.leftOut,
   more: run.more,
 })
 
-function effectWire(effect: RunEffect): object {
+function effectWire(effect: RunEffect, hasKeys: boolean): object {
   if (effect.kind === 'enqueue') {
     const { kind, action, key, deliveryId } = effect
-    return { kind, action, key, delivery_id: deliveryId }
+    return { kind, action, key: hasKeys ? key : null, delivery_id: deliveryId }
   }
+  if (effect.kind === 'kv') return { ...effect, key: hasKeys ? effect.key : null }
   return effect.kind === 'emit' ? { kind: 'emit', type: effect.type, event_id: effect.eventId } : effect
 }
 
@@ -187,7 +196,10 @@ export function runRoutes(deps: Pick<HttpDeps, 'store' | 'runs'>): Route[] {
         const { limit: _limit, cursor: _cursor, ...filters } = query
         await runs.written()
         const page = await store.listRuns(call.principal.workspace, { ...toPageQuery(query), ...filters })
-        return json(call, toWirePage(page, runWire))
+        return json(
+          call,
+          toWirePage(page, (run) => runWire(run, seesAnswers(call))),
+        )
       },
     },
     {
@@ -198,19 +210,20 @@ export function runRoutes(deps: Pick<HttpDeps, 'store' | 'runs'>): Route[] {
         tag: 'Runs',
         summary: 'Read a run with its input',
         description:
-          "The input is not stored with the run: event and delivery are looked up, and shown as today's configuration lets the installation see them.",
+          "The input is not stored with the run: event and delivery are looked up, and shown as today's configuration lets the installation see them. It may hold answers, so it is for keys with `responses:read`, too.",
         responses: { 200: { description: 'The run', schema: runDetail } },
       },
       handler: async (call) => {
         await runs.written()
         const run = await store.getRun(call.principal.workspace, call.param('id'))
         if (run === undefined) throw new HubError('not_found', `There is no run "${call.param('id').slice(0, 100)}".`)
+        const hasKeys = seesAnswers(call)
         const [shown, effects] = await Promise.all([
-          runs.inputOf(run),
-          Promise.all(run.effects.map((effect) => withDelivery(deps, run, effect))),
+          hasKeys ? runs.inputOf(run) : { missing: NEEDS_READING },
+          Promise.all(run.effects.map((effect) => withDelivery(deps, run.workspace, { effect, hasKeys }))),
         ])
         return json(call, {
-          ...runWire(run),
+          ...runWire(run, hasKeys),
           effects,
           input: 'input' in shown ? shown.input : null,
           input_missing: 'missing' in shown ? shown.missing : null,
@@ -223,10 +236,11 @@ export function runRoutes(deps: Pick<HttpDeps, 'store' | 'runs'>): Route[] {
 
 async function withDelivery(
   { store }: Pick<HttpDeps, 'store'>,
-  { workspace }: RunRecord,
-  effect: RunEffect,
+  workspace: WorkspaceId,
+  { effect, hasKeys }: { readonly effect: RunEffect; readonly hasKeys: boolean },
 ): Promise<object> {
-  if (effect.kind !== 'enqueue') return effectWire(effect)
+  const wire = effectWire(effect, hasKeys)
+  if (effect.kind !== 'enqueue') return wire
   const made = await store.getDelivery(workspace, effect.deliveryId)
-  return { ...effectWire(effect), delivery: made === undefined ? null : { id: made.id, state: made.state } }
+  return { ...wire, delivery: made === undefined ? null : { id: made.id, state: made.state } }
 }

@@ -21,7 +21,7 @@ import type { Gate } from './gate.ts'
 import { answerable } from './problem.ts'
 import { refuseSocket } from './refuse-socket.ts'
 import { readQuery } from './route.ts'
-import { names } from './stream.ts'
+import { names } from './events.ts'
 
 /** Takes an upgrade; answers with a problem where it is refused. */
 export type Upgrade = (incoming: IncomingMessage, socket: Duplex, head: Buffer) => void
@@ -54,7 +54,7 @@ export function openSockets(deps: SocketDeps, gate: Gate): Upgrade {
     perMessageDeflate: false,
     handleProtocols: (offered) => (offered.has(PROTOCOL) ? PROTOCOL : false),
   })
-  const values = openLiveValues(askingOf(deps))
+  const values = openLiveValues(askingOf(deps), deps)
   const open = async (incoming: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
     const wanted = wantedBy(deps, incoming)
     admitOrigin(incoming)
@@ -173,7 +173,14 @@ const askingOf =
     if (installation === undefined || pluginRoute === undefined) return null
     const path = `/live/${kind}/${encodeURIComponent(id)}`
     const request = { method: 'GET', path, query: {}, headers: {}, bytes: '' } as const
-    const { status = 200, json } = await pluginRoute({ workspace, area, installation, requestId: null, request })
+    const { status = 200, json } = await pluginRoute({
+      workspace,
+      area,
+      installation,
+      requestId: null,
+      seesErrors: false,
+      request,
+    })
     if (status === 404) return null
     if (status !== 200) throw new HubError('unavailable', `${path} answered ${status}.`)
     return json as Record<string, number | null>

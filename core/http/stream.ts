@@ -1,32 +1,14 @@
 /** `GET /api/v2/stream`: events as they happen (server-sent events), with nothing lost or told twice over a reconnect. */
 import { z } from '@hono/zod-openapi'
-import { LIMITS } from '../limits.ts'
-import type { LogEvent } from '../model.ts'
 import { shownTo } from '../live/shown.ts'
 import type { Seat } from '../live/seats.ts'
 import type { HttpDeps } from './deps.ts'
-import { eventWire } from './events.ts'
+import { eventWire, isWanted, wantedQuery } from './events.ts'
+import type { Wanted } from './events.ts'
 import { bearerOf } from './gate.ts'
 import { API_HEADERS } from './problem.ts'
 import { readQuery } from './route.ts'
 import type { KeyedCall, Route } from './route.ts'
-
-/** A list in a query parameter: `a,b,c`. */
-export const names = z
-  .string()
-  .min(1)
-  .transform((text) => text.split(','))
-  .refine((list) => list.length <= LIMITS.liveNamesMax, `names more than ${LIMITS.liveNamesMax}`)
-
-const streamQuery = z.object({
-  form: names.optional().openapi({ type: 'string', description: 'Ids of forms, separated by commas.' }),
-  type: names.optional().openapi({
-    type: 'string',
-    description: 'Types of events, separated by commas; `response.*` is all that begin so.',
-    example: 'response.submitted,form.*',
-  }),
-})
-type Wanted = z.output<typeof streamQuery>
 
 const headers = z.object({
   'last-event-id': z
@@ -51,7 +33,7 @@ export function streamRoutes(deps: StreamDeps): Route[] {
         summary: 'Follow events as they happen',
         description:
           'Server-sent events; each has the shape of an event of the list. What a key gets depends on its scopes: with `responses:read` all of them; with `forms:read` those of forms; with `analytics:read` those of responses and forms without their content, and alerts. Send `Last-Event-ID` to go on where you were.',
-        query: streamQuery,
+        query: wantedQuery,
         headers,
         responses: {
           200: {
@@ -62,7 +44,7 @@ export function streamRoutes(deps: StreamDeps): Route[] {
         },
       },
       handler: async (call) => {
-        const wanted = readQuery(call, streamQuery)
+        const wanted = readQuery(call, wantedQuery)
         const lastSeen = call.incoming.headers['last-event-id']
         const afterSeq = await deps.live.begin(typeof lastSeen === 'string' ? lastSeen : undefined)
         const headers = {
@@ -148,8 +130,3 @@ async function* textsOf(
     saidMs = clock.monotonicMs()
   }
 }
-
-const isWanted = ({ form, type }: Wanted, event: LogEvent): boolean =>
-  (form === undefined || form.includes(event.formId ?? '')) &&
-  (type === undefined ||
-    type.some((name) => (name.endsWith('.*') ? event.type.startsWith(name.slice(0, -1)) : name === event.type)))

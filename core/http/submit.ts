@@ -8,6 +8,7 @@ import type { Incoming, Origin, Receipt, RowReceipt } from '../ingest/receive.ts
 import { DEFAULT_WORKSPACE } from '../model.ts'
 import type { AddressBook } from './address.ts'
 import { JSON_TYPES, mediaType, NDJSON_TYPES, readBytes, readJson, requireType } from './body.ts'
+import { batchAnswer } from './batch-answer.ts'
 import type { HttpDeps } from './deps.ts'
 import { noForm } from './forms.ts'
 import { API_HEADERS, toProblem } from './problem.ts'
@@ -39,20 +40,7 @@ const submissionShape = {
 const submissionSchema = z.object({ ...submissionShape, form_id: z.string().optional() }).openapi('Submission')
 const submissionWithForm = z.object({ form_id: z.string(), ...submissionShape })
 
-const batchSchema = z.object({
-  items: z.array(
-    z.object({
-      line: z.number().int(),
-      status: z.number().int(),
-      replayed: z.boolean().optional(),
-      response: receiptSchema.optional(),
-      error: z.record(z.string(), z.unknown()).optional(),
-    }),
-  ),
-  stored: z.number().int(),
-  duplicates: z.number().int(),
-  failed: z.number().int(),
-})
+const batchSchema = batchAnswer('response', receiptSchema, ['stored', 'duplicates'])
 
 const idempotencyHeader = z.object({
   'idempotency-key': z

@@ -8,8 +8,12 @@ import type { EventDoor } from '../ingest/events/families.ts'
 import { HubError } from '../errors.ts'
 import { DEFAULT_WORKSPACE } from '../model.ts'
 import { mediaType, NDJSON_TYPES, readBytes, requireType } from './body.ts'
+import { bucketOf } from './address.ts'
 import type { AddressBook } from './address.ts'
+import { batchAnswer } from './batch-answer.ts'
 import type { HttpDeps } from './deps.ts'
+import { openRateLimit } from './rate-limit.ts'
+import type { RateLimit } from './rate-limit.ts'
 import { toProblem } from './problem.ts'
 import { json, noContent } from './route.ts'
 import type { Call, Route } from './route.ts'
@@ -31,21 +35,7 @@ const familySchema = z
   })
   .openapi('EventFamily')
 
-const batchSchema = z.object({
-  items: z.array(
-    z.object({
-      line: z.number().int(),
-      status: z.number().int(),
-      replayed: z.boolean().optional(),
-      event: receiptSchema.optional(),
-      error: z.record(z.string(), z.unknown()).optional(),
-    }),
-  ),
-  stored: z.number().int(),
-  duplicates: z.number().int(),
-  denied: z.number().int(),
-  failed: z.number().int(),
-})
+const batchSchema = batchAnswer('event', receiptSchema, ['stored', 'duplicates', 'denied'])
 
 const wireEvent = eventShape.openapi('BehaviourEvent')
 
@@ -73,11 +63,13 @@ const EVENT_TYPES = /^(?:application\/(?:[\w.+-]+\+)?json|text\/plain)$/
 interface Parts {
   readonly deps: HttpDeps
   readonly addresses: AddressBook
+  readonly rate: RateLimit
 }
 
 /** The four doors, and what may come in by them. */
 export function trackRoutes(deps: HttpDeps, addresses: AddressBook): Route[] {
-  const { batchRowsMax, publicEventRowsMax } = deps.limits
+  const { batchRowsMax, publicEventRowsMax, publicRatePerSecond: ratePerSecond, publicRateBurst: burst } = deps.limits
+  const rate = deps.rateLimit ?? openRateLimit({ ratePerSecond, burst })
   const doors = (Object.keys(DOORS) as EventDoor[]).map((door): Route => ({
     method: 'POST',
     path: `/api/v2/events/${door}`,
@@ -85,7 +77,7 @@ export function trackRoutes(deps: HttpDeps, addresses: AddressBook): Route[] {
     doc: {
       tag: 'Events',
       summary: SUMMARIES[door],
-      description: `One event, or many as {"events": […]}, an array or NDJSON: at most ${batchRowsMax}, each standing alone. With an API key that has the scope "responses:write"; without one, events about a public form are taken, at most ${publicEventRowsMax} a request, limited per address; any other is refused by itself ("invalid_event").`,
+      description: `One event, or many as {"events": […]}, an array or NDJSON: at most ${batchRowsMax}, each standing alone. With an API key that has the scope "responses:write"; without one, events about a public form are taken, at most ${publicEventRowsMax} a request, as many a second from an address as responses; any other is refused by itself ("invalid_event"). Without a key "user_id", "value", "currency", "context.organizer" and "context.event" are dropped, and an event that says nothing of consent has what the file says ("minimal" unless said).`,
       body: { schema: wireEvent, example: EXAMPLES[door], more: ['application/x-ndjson', 'text/plain'] },
       responses: {
         201: { description: 'Stored: on disk before this answer was sent', schema: receiptSchema },
@@ -96,7 +88,7 @@ export function trackRoutes(deps: HttpDeps, addresses: AddressBook): Route[] {
         204: { description: 'Its consent is "denied": nothing was stored' },
       },
     },
-    handler: (call) => take({ deps, addresses }, call, door),
+    handler: (call) => take({ deps, addresses, rate }, call, door),
   }))
   return [...doors, familiesRoute(deps)]
 }
@@ -115,7 +107,8 @@ const familiesRoute = ({ collector }: HttpDeps): Route => ({
     json(call, { items: Object.entries(collector.families()).map(([name, family]) => ({ name, ...family })) }),
 })
 
-async function take({ deps, addresses }: Parts, call: Call, door: EventDoor): Promise<Response> {
+async function take(parts: Parts, call: Call, door: EventDoor): Promise<Response> {
+  const { deps, addresses } = parts
   const { limits } = deps
   const { incoming, principal } = call
   const keyed = principal !== null
@@ -128,6 +121,7 @@ async function take({ deps, addresses }: Parts, call: Call, door: EventDoor): Pr
       'body_too_large',
       `Without an API key a request may bring ${limits.publicEventRowsMax} events; send the rest in another one.`,
     )
+  if (!keyed) await charge(parts, call, rows.length)
   const { headers } = incoming
   const ip = addresses.clientOf(incoming)
   const results = await deps.collector.collect({
@@ -138,6 +132,16 @@ async function take({ deps, addresses }: Parts, call: Call, door: EventDoor): Pr
   })
   const [only] = results
   return isSingle && only !== undefined ? answerOne(call, only) : json(call, batchWire(results, call.requestId))
+}
+
+/** By event, apart from responses: what a page tells of its visitors keeps nobody behind the same address from sending a form. */
+async function charge({ deps, addresses, rate }: Parts, { incoming }: Call, events: number): Promise<void> {
+  const bucket = `events ${bucketOf(addresses.clientOf(incoming))}`
+  const waitMs = await rate(bucket, deps.clock.monotonicMs(), Math.max(1, events))
+  if (waitMs === 0) return
+  const many = deps.limits.publicRatePerSecond
+  const told = `This address may send ${many} events a second. Wait, or use an API key.`
+  throw new HubError('rate_limited', told, { retryAfterMs: waitMs })
 }
 
 const receiptWire = ({ id, type, receivedAt }: EventReceipt): object => ({ id, type, received_at: receivedAt })

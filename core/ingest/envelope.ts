@@ -1,6 +1,6 @@
 /** The envelope of a submission in JSON: `{data, status?, started_at?, meta?, client_id?, form_id?}`. */
 import type { Json } from '../contract/index.ts'
-import { HubError } from '../errors.ts'
+import { HubError, told } from '../errors.ts'
 import type { FieldProblem } from '../errors.ts'
 import type { ResponseStatus } from '../model.ts'
 import { toPointer } from './form-definition.ts'
@@ -63,16 +63,9 @@ export function readEnvelope(body: Json, compiled: CompiledForm): Envelope {
   }
 }
 
-const PROBLEMS_TOLD_MAX = 3
-
-/** The detail alone must help too: some senders show nothing else. */
-export function invalid(problems: readonly FieldProblem[]): HubError {
-  const told = problems
-    .slice(0, PROBLEMS_TOLD_MAX)
-    .map(({ pointer, detail }) => `${pointer === '' ? 'The body' : pointer} ${detail}`)
-  const more = problems.length > told.length ? `; and ${problems.length - told.length} more` : ''
-  return new HubError('invalid_response', `${told.join('; ')}${more}.`, { problems })
-}
+/** What is wrong with a submission. */
+export const invalid = (problems: readonly FieldProblem[]): HubError =>
+  new HubError('invalid_response', told(problems), { problems })
 
 const isObject = (value: Json | undefined): value is { readonly [key: string]: Json } =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -4,6 +4,7 @@ import type { FieldProblem } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { FIELD_TYPES } from '../model.ts'
 import type { Field, FieldOption, FieldType, FormDefinition } from '../model.ts'
+import { plainIssue } from './plain-issue.ts'
 
 /** Name of the honeypot input when the form does not choose one. */
 export const HONEYPOT_DEFAULT = '_gotcha'
@@ -108,7 +109,7 @@ export function formToWire(form: FormDefinition): FormWire {
 export function zodProblems(error: z.ZodError): FieldProblem[] {
   return error.issues.flatMap((issue) => {
     const pointer = toPointer(issue.path)
-    if (issue.code !== 'unrecognized_keys') return [{ pointer, detail: issue.message }]
+    if (issue.code !== 'unrecognized_keys') return [{ pointer, detail: plainIssue(issue) }]
     return issue.keys.map((key) => ({
       pointer: `${pointer}${toPointer([key])}`,
       detail: 'is not known here; check the spelling',

@@ -46,11 +46,13 @@ export function openFormViews(store: Pick<Store, 'listFormVersions'>): FormViews
       return pick(entry, version)
     const pending = loading.get(key) ?? load(workspace, formId, key)
     loading.set(key, pending)
-    return pending.then((found) => pick(found, version))
+    return pending.then(async (found) => {
+      const isBehind = found !== null && version !== undefined && version > found.newest.form.version
+      return pick(isBehind ? await load(workspace, formId, key) : found, version)
+    })
   }
   return {
-    of: (event) =>
-      event.formId === null ? undefined : find(event.workspace, event.formId, event.response?.formVersion),
+    of: (event) => (event.formId === null ? undefined : find(event.workspace, event.formId, versionOf(event))),
     newest: (workspace, formId) => find(workspace, formId, undefined),
     hear: (events) => {
       for (const event of events) {
@@ -64,6 +66,12 @@ export function openFormViews(store: Pick<Store, 'listFormVersions'>): FormViews
       loading.clear()
     },
   }
+}
+
+/** With which version it was made; of a change, the one that it made. */
+function versionOf({ type, data, response }: LogEvent): number | undefined {
+  if (type !== 'form.changed' || data === null) return response?.formVersion
+  return (JSON.parse(data) as { readonly version?: number }).version
 }
 
 const pick = (known: Known | null, version: number | undefined): FormView | undefined =>

@@ -204,7 +204,10 @@ export async function acceptAll(
     const refusal = refusalOf(submission, result, sent.others)
     if (refusal !== null) return refusal
     deps.meter.responseAccepted(result.kind)
-    if (result.kind === 'stored' || result.kind === 'completed') stored.push(result)
+    if (result.kind === 'stored' || result.kind === 'completed') {
+      deps.meter.responseCame(submission.workspace)
+      stored.push(result)
+    }
     return toReceipt(submission, result)
   })
   if (stored.length > 0) tell(deps, () => deps.onAccepted(stored))

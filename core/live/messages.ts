@@ -17,7 +17,7 @@ export type Message = { readonly type: 'heartbeat' | 'metric_update' | 'alert_tr
 export interface MessageDeps {
   readonly live: Live
   readonly clock: Clock
-  readonly limits: Pick<Limits, 'liveHeartbeatMs' | 'liveMetricMs'>
+  readonly limits: Pick<Limits, 'liveHeartbeatMs' | 'liveMetricMs' | 'liveNumberAgeMs'>
 }
 
 export interface Listener {
@@ -38,6 +38,9 @@ export interface Wish extends Pick<Subject, 'area' | 'kind'> {
 /** Changes that numbers alone do not tell. */
 const REFRESHING: ReadonlySet<string> = new Set(['form.changed', 'form.deleted', 'response.deleted'])
 
+/** Of each `liveMetricMs`, at which connections look. */
+const MOMENTS = 10
+
 /** `metric_update` and `data_refresh`, each subject at most once in `liveMetricMs`. */
 export async function* metricMessages(
   { live, clock, limits, values }: MessageDeps & { readonly values: LiveValues },
@@ -48,48 +51,70 @@ export async function* metricMessages(
   const told = new Map<string, Values>()
   /** Changed and not told yet; true: what was shown of it has to be read anew. */
   const waiting = new Map<string, boolean>(wish.isNew ? wish.ids?.map((id) => [id, false] as const) : [])
+  /** There is something of these, or it is not known yet whether there is. */
+  const followed = new Set(wish.ids ?? [])
   let settledSeq = listener.afterSeq
   let nextMs = clock.monotonicMs()
   let saidMs = nextMs
+  let agedMs = nextMs + limits.liveNumberAgeMs
   const quietMs = (): number => {
     const untilMs = waiting.size === 0 ? saidMs + limits.liveHeartbeatMs : nextMs
     return untilMs - clock.monotonicMs()
   }
-  const look = async (id: string, seq: number, isStale: boolean): Promise<readonly Message[] | null> => {
-    const found = await values.of({ workspace, area: wish.area, kind: wish.kind, id }, seq).catch(() => undefined)
-    // Nobody can say right now: it is asked again the next time.
-    if (found === undefined) return null
+  /** What is to be said, and whether there is more to come: of what somebody asked about a moment ago there may be. */
+  const look = async (
+    id: string,
+    seq: number,
+    isStale: boolean,
+  ): Promise<{ readonly messages: readonly Message[]; readonly isSettled: boolean }> => {
+    const known = await values.of({ workspace, area: wish.area, kind: wish.kind, id }, seq).catch(() => undefined)
+    const isSettled = known !== undefined && known.seq >= seq
+    // Nobody can say right now, or what they can is from before what was seen here: it is asked again the next time.
+    const isBehind = isStale || known?.values === null || (!wish.isNew && !told.has(id))
+    if (known === undefined || (!isSettled && isBehind)) return { messages: [], isSettled }
+    const found = known.values
     const subject = wish.kind === 'forms' ? { form_id: id } : { event_id: id }
     const changed = found === null ? {} : changesOf(told.get(id) ?? {}, found)
-    if (found === null) told.delete(id)
-    else told.set(id, found)
-    return [
+    if (found === null) {
+      told.delete(id)
+      followed.delete(id)
+    } else {
+      told.set(id, found)
+      followed.add(id)
+    }
+    const messages = [
       ...(isStale || found === null ? [{ type: 'data_refresh', ...subject } as const] : []),
       ...(Object.keys(changed).length === 0 ? [] : [{ type: 'metric_update', ...subject, metrics: changed } as const]),
     ]
+    return { messages, isSettled }
   }
   yield { type: 'heartbeat', seq: settledSeq }
-  const followed = live.feed.follow({ workspace, afterSeq: settledSeq, quietMs, signal: listener.signal })
-  for await (const { events, seq } of followed) {
+  const feed = live.feed.follow({ workspace, afterSeq: settledSeq, quietMs, signal: listener.signal })
+  for await (const { events, seq } of feed) {
     if ((await listener.now()) === null) return
     for (const event of events) {
       const id = subjectOf(wish, event)
       if (id !== null) waiting.set(id, waiting.get(id) === true || REFRESHING.has(event.type))
     }
+    if (clock.monotonicMs() >= agedMs) {
+      // Time alone changes some, such as at midnight; what is as it was told is not told again.
+      for (const id of followed) waiting.set(id, waiting.get(id) === true)
+      agedMs = clock.monotonicMs() + limits.liveNumberAgeMs
+    }
     if (waiting.size > 0 && clock.monotonicMs() < nextMs) continue
     const messages: Message[] = []
     for (const [id, isStale] of waiting) {
       const found = await look(id, seq, isStale)
-      if (found === null) continue
-      waiting.delete(id)
-      messages.push(...found)
+      if (found.isSettled) waiting.delete(id)
+      messages.push(...found.messages)
     }
-    // All look at the same moments, so that one question answers them.
-    const nowMs = clock.monotonicMs()
-    nextMs = Math.floor(nowMs / limits.liveMetricMs + 1) * limits.liveMetricMs
     const last = messages.length - 1
     for (const [n, message] of messages.entries())
       yield { ...message, seq: n === last && waiting.size === 0 ? seq : settledSeq }
+    const nowMs = clock.monotonicMs()
+    // Never sooner; and at one of a few moments at which many look, so that one question answers them.
+    const stepMs = limits.liveMetricMs / MOMENTS
+    nextMs = Math.ceil((nowMs + limits.liveMetricMs) / stepMs) * stepMs
     if (waiting.size === 0) settledSeq = seq
     if (messages.length === 0 && nowMs < saidMs + limits.liveHeartbeatMs) continue
     if (messages.length === 0) yield { type: 'heartbeat', seq: settledSeq }
@@ -130,7 +155,9 @@ function subjectOf({ kind, ids }: Wish, event: LogEvent): string | null {
   return id === null || ids?.includes(id) === false ? null : id
 }
 
-const formOf = ({ type, formId }: LogEvent): string | null => (/^(?:response|form)\./.test(type) ? formId : null)
+/** What visitors do in a form that the snippet watches changes its completion rate. */
+const formOf = ({ type, formId }: LogEvent): string | null =>
+  /^(?:response|form)\.|^track\.form_/.test(type) ? formId : null
 
 function organizersEventOf({ type, data }: LogEvent): string | null {
   if (!type.startsWith('track.') || data === null) return null

@@ -4,9 +4,20 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
-import type { ActionItem, HubEvent, Json, LoggedEvent, NativePlugin, Outcome, Plugin } from '../contract/index.ts'
+import type {
+  ActionItem,
+  HubEvent,
+  Json,
+  LadderCounts,
+  LadderHeld,
+  LoggedEvent,
+  NativePlugin,
+  Outcome,
+  Plugin,
+} from '../contract/index.ts'
 import type { RunInput, RunValue, UnitSurface } from '../sandbox/sandbox.ts'
 import { makeContext, nothingAsked } from './context.ts'
+import { CpuShare } from './cpu-share.ts'
 import type { ErrorText, FromNative, LogRead, NativeResult, NativeRun, ToNative } from './protocol.ts'
 
 interface Opened {
@@ -19,7 +30,13 @@ const opened = new Map<string, Opened>()
 /** By key, what is being opened: it can be shut only once it is there. */
 const opening = new Map<string, Promise<void>>()
 const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
+/** By id, what ends the waiting of runs that are under way. */
+const cancels = new Map<string, AbortController>()
 let calls = 0
+const cpuShare = new CpuShare(() => {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1_000
+})
 
 const send = (message: FromNative): void => void process.send?.(message)
 
@@ -61,16 +78,29 @@ async function open({
       read: async (query) => logged((await ask(key, null, { name: 'log.read', args: query })) as LogRead),
       head: () => ask(key, null, { name: 'log.head', args: {} }) as Promise<number>,
     },
+    cache: {
+      get: (name) => ask(key, null, { name: 'cache.get', args: { key: name } }) as Promise<string | null>,
+      put: async (name, text) => void (await ask(key, null, { name: 'cache.put', args: { key: name, text } })),
+      textBytesMax: () => ask(key, null, { name: 'cache.max', args: {} }) as Promise<number>,
+    },
+    ladder: {
+      read: (query) => ask(key, null, { name: 'ladder.read', args: query }) as Promise<LadderCounts | null>,
+      held: () => ask(key, null, { name: 'ladder.held', args: {} }) as Promise<readonly LadderHeld[] | null>,
+    },
     say: (level, message, fields = {}) => send({ kind: 'say', key, level, message, fields }),
   })
   opened.set(key, { key, config, plugin })
   return surfaceOf(plugin)
 }
 
-const logged = ({ texts, seqs, next }: LogRead) => ({
-  events: texts.map((text, n): LoggedEvent => ({ ...(JSON.parse(text) as HubEvent), seq: seqs[n] ?? 0 })),
-  next,
-})
+function logged({ texts, seqs, forms, formAt, next }: LogRead) {
+  const parsed = forms.map((text) => JSON.parse(text) as NonNullable<HubEvent['form']>)
+  const events = texts.map((text, n): LoggedEvent => {
+    const form = parsed[formAt[n] ?? -1]
+    return Object.assign(JSON.parse(text) as HubEvent, form === undefined ? null : { form }, { seq: seqs[n] ?? 0 })
+  })
+  return { events, next }
+}
 
 const surfaceOf = (plugin: Plugin): UnitSurface => ({
   on: Object.keys(plugin.on ?? {}),
@@ -90,24 +120,31 @@ async function shut(key: string): Promise<void> {
 
 async function runOne(unit: Opened, run: NativeRun): Promise<NativeResult> {
   const startedMs = performance.now()
-  const cpu = process.cpuUsage()
+  const endCpu = cpuShare.begin()
   const asked = nothingAsked()
   const { key, config } = unit
+  const cancel = new AbortController()
+  cancels.set(run.id, cancel)
   const ctx = makeContext(run, {
     installation: key.slice(key.indexOf('/') + 1),
     config,
     asked,
+    deadlineMs: run.deadlineMs ?? Date.now() + run.wallMs,
+    cancelled: cancel.signal,
     call: (name, args) => ask(key, run.id, { name, args }),
   })
-  const over = (): Pick<NativeResult, 'logs' | 'cpuMs' | 'durationMs'> => {
-    const { user, system } = process.cpuUsage(cpu)
-    return { logs: asked.logs, cpuMs: (user + system) / 1_000, durationMs: performance.now() - startedMs }
-  }
+  const over = (): Pick<NativeResult, 'logs' | 'cpuMs' | 'durationMs'> => ({
+    logs: asked.logs,
+    cpuMs: endCpu(),
+    durationMs: performance.now() - startedMs,
+  })
   try {
     const value = await valueOf(unit.plugin, run, ctx)
     return { value, effects: asked.effects, error: null, ...over() }
   } catch (error) {
     return { value: null, effects: nothingAsked().effects, error: textOf(error), ...over() }
+  } finally {
+    cancels.delete(run.id)
   }
 }
 
@@ -145,6 +182,8 @@ async function receive(message: ToNative): Promise<void> {
     else caller?.reject(Object.assign(new Error(error.message), { name: 'CapabilityError', code: error.code }))
     return
   }
+  if (message.kind === 'cancel') return cancels.get(message.run)?.abort()
+  if (message.kind === 'there') return send({ kind: 'here' })
   const { key } = message
   if (message.kind === 'open') {
     const done = open(message).then(

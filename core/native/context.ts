@@ -19,11 +19,17 @@ export interface ContextParts {
   readonly installation: string
   readonly config: { readonly [key: string]: Json }
   readonly asked: Asked
+  readonly deadlineMs: number
+  /** Nobody waits for it any more. */
+  readonly cancelled: AbortSignal
   /** A capability of the hub. */
   readonly call: (name: string, args: object) => Promise<unknown>
 }
 
-export function makeContext(run: NativeRun, { installation, config, asked, call }: ContextParts): Context {
+export function makeContext(
+  run: NativeRun,
+  { installation, config, asked, deadlineMs, cancelled, call }: ContextParts,
+): Context {
   const { enqueue, kv, emit, tally, metric } = asked.effects
   const ask =
     <Answer>(name: string) =>
@@ -34,8 +40,8 @@ export function makeContext(run: NativeRun, { installation, config, asked, call 
   }
   return {
     config,
-    run: { id: run.id, installation, attempt: run.attempt, deadlineMs: run.deadlineMs },
-    signal: AbortSignal.timeout(Math.max(0, run.deadlineMs - Date.now())),
+    run: { id: run.id, installation, attempt: run.attempt, deadlineMs },
+    signal: AbortSignal.any([cancelled, AbortSignal.timeout(Math.max(0, Math.ceil(deadlineMs - Date.now())))]),
     enqueue: (action, input, options = {}) => void enqueue.push({ action, input, ...options }),
     http: async (request) => withJson((await call('http', asSent(request))) as Omit<HttpResponse, 'json'>),
     email: ask('email'),

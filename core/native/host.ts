@@ -4,14 +4,13 @@
  */
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { HubError, isErrorCode } from '../errors.ts'
-import type { ErrorCode } from '../errors.ts'
+import { HubError } from '../errors.ts'
 import type { Json } from '../contract/index.ts'
 import type { Logger } from '../observe/observe.ts'
-import { NO_EFFECTS } from '../sandbox/report.ts'
 import type { Run, RunResult, Sandbox, SandboxStats, Unit, UnitSurface } from '../sandbox/sandbox.ts'
 import { NativeProcess } from './process.ts'
 import type { ErrorText, FromNative, NativeResult } from './protocol.ts'
+import { asText, codeOf, errorOf, failed, wallMsOf } from './results.ts'
 
 /** Answers what an installation asks for outside its runs. */
 export type NativeService = (key: string, name: string, args: Json) => Promise<unknown>
@@ -24,6 +23,8 @@ export interface NativeOptions {
   readonly onRestart: (group: string, why: string) => void
   /** How long an installation may take to open. Default: a minute. */
   readonly openWallMs?: number
+  /** How long its process may say nothing. Default: 10 s. */
+  readonly silenceMs?: number
 }
 
 /** A run that waits for its result. */
@@ -43,6 +44,8 @@ interface Lane {
 /** How often it is looked whether one takes longer than it may, and how much longer it may: only what hangs is meant. */
 const LOOK_EVERY_MS = 500
 const GRACE_MS = 1_000
+/** A process that does not answer for so long hangs with all that it runs. */
+const SILENCE_MS = 10_000
 /** What opens makes sure of what it keeps; what shuts only closes it. */
 const OPEN_WALL_MS = 60_000
 const SHUT_WALL_MS = 5_000
@@ -65,6 +68,8 @@ class Host {
   readonly #late = new Set<string>()
   #watch: NodeJS.Timeout | null = null
   #process: NativeProcess | null = null
+  /** When the process was asked whether it is there, monotonic; null: it has answered. */
+  #askedMs: number | null = null
   #lane = 0
 
   constructor(pluginId: string, options: NativeOptions) {
@@ -104,8 +109,10 @@ class Host {
     const unit = this.#units.get(key)
     if (unit === undefined) throw new HubError('unavailable', `The installation ${key} is not loaded`)
     try {
-      await this.#ensure(unit)
+      if (!(await inTime(this.#ensure(unit), runs[0]?.deadlineMs)))
+        throw new HubError('unavailable', 'It is not open yet', { retryAfterMs: OPEN_SOON_MS })
     } catch (error) {
+      if (error instanceof HubError && error.code === 'unavailable') throw error
       return runs.map((run) => failed(unit, run, { code: 'plugin_load', text: asText(error) }))
     }
     this.#lane += 1
@@ -116,7 +123,6 @@ class Host {
     })
     this.#lanes.set(lane, { waiting: results.map(({ pending }) => pending), sinceMs: performance.now() })
     this.#watch ??= setInterval(() => this.#look(), LOOK_EVERY_MS).unref()
-    const nowMs = Date.now()
     this.#process?.send({
       kind: 'run',
       key,
@@ -126,9 +132,11 @@ class Host {
         attempt: run.attempt,
         input: run.input,
         seq: run.seq ?? null,
-        deadlineMs: nowMs + wallMsOf(unit, run),
+        deadlineMs: run.deadlineMs ?? null,
+        wallMs: wallMsOf(unit, run),
       })),
     })
+    for (const { id, signal } of runs) if (signal !== undefined) this.#cancelWith(signal, id)
     return Promise.all(results.map(({ promise }) => promise))
   }
 
@@ -137,6 +145,13 @@ class Host {
     if (child === null) return
     await Promise.all([...this.#units.keys()].map((key) => this.shut(key)))
     await child.close()
+  }
+
+  /** Whoever waited has gone: the run is told. */
+  #cancelWith(signal: AbortSignal, run: string): void {
+    const cancel = (): void => this.#process?.send({ kind: 'cancel', run })
+    if (signal.aborted) cancel()
+    else signal.addEventListener('abort', cancel, { once: true })
   }
 
   /** Opened in a process that lives; many may wait for it. */
@@ -195,6 +210,9 @@ class Host {
         const { level, key, fields } = message
         return this.#options.logger[level]({ installation: key, plugin: this.#pluginId, ...fields }, message.message)
       }
+      case 'here':
+        this.#askedMs = null
+        return
       case 'call':
         return void this.#serve(child, message)
     }
@@ -242,24 +260,44 @@ class Host {
     throw new HubError('capability_limit', 'The run has ended; its context can no longer be used')
   }
 
-  /** There are no slices to break here: a process that hangs is ended, and its other runs are repeated in the next one. */
+  /**
+   * There are no slices to break here. A route that is late is given up alone: whoever asked is told, and the others of its
+   * process go on. What else is late stands in the way of its lane, and a process that says nothing in that of all: these
+   * are ended, and the other runs are repeated in the next one.
+   */
   #look(): void {
     if (this.#lanes.size === 0 && this.#watch !== null) {
       clearInterval(this.#watch)
       this.#watch = null
+      return
     }
     const nowMs = performance.now()
-    for (const { waiting, sinceMs } of this.#lanes.values()) {
+    for (const [lane, { waiting, sinceMs }] of this.#lanes) {
       const [first] = waiting
-      if (first === undefined || nowMs - sinceMs < wallMsOf(first.unit, first.run) + GRACE_MS) continue
-      this.#late.add(first.run.id)
-      this.#process?.kill()
+      if (first === undefined || leftMs(first, nowMs - sinceMs) > -GRACE_MS) continue
+      if (first.run.input.kind === 'route') this.#giveUp(lane, first)
+      else {
+        this.#late.add(first.run.id)
+        this.#process?.kill()
+      }
     }
+    if (this.#askedMs === null) {
+      this.#askedMs = nowMs
+      this.#process?.send({ kind: 'there' })
+    } else if (nowMs - this.#askedMs > (this.#options.silenceMs ?? SILENCE_MS)) this.#process?.kill()
+  }
+
+  #giveUp(lane: number, { unit, run, resolve }: Pending): void {
+    this.#lanes.delete(lane)
+    this.#process?.send({ kind: 'cancel', run: run.id })
+    const text = { message: `it took longer than ${wallMsOf(unit, run)} ms and was given up`, stack: '' }
+    resolve(failed(unit, run, { code: 'plugin_wall', text }))
   }
 
   #died(child: NativeProcess, why: string): void {
     if (this.#process !== child) return
     this.#process = null
+    this.#askedMs = null
     if (this.#units.size > 0) this.#options.onRestart('native', why)
     const text: ErrorText = { message: why, stack: '' }
     for (const [key, opening] of this.#opening) {
@@ -331,57 +369,18 @@ export function createNative(options: NativeOptions): Sandbox {
   }
 }
 
-const asText = (error: unknown): ErrorText =>
-  error instanceof Error ? { message: error.message, stack: error.stack ?? '' } : { message: String(error), stack: '' }
+const OPEN_SOON_MS = 1_000
 
-/** A refusal of a capability that the plugin did not catch keeps its own code. */
-const codeOf = ({ code }: ErrorText): ErrorCode => (isErrorCode(code) ? code : 'plugin_threw')
-
-function failed(
-  unit: Unit,
-  run: Run,
-  { code, text }: { readonly code: ErrorCode; readonly text: ErrorText },
-): RunResult {
-  return {
-    id: run.id,
-    value: null,
-    effects: NO_EFFECTS,
-    logs: [],
-    logsDropped: 0,
-    cpuMs: 0,
-    durationMs: 0,
-    readingMs: 0,
-    hostOps: 0,
-    httpCalls: 0,
-    error: errorOf(unit, run, { code, text }),
-  }
-}
-
-function errorOf(
-  unit: Unit | undefined,
-  run: Run | null,
-  { code, text }: { readonly code: ErrorCode; readonly text: ErrorText },
-): HubError {
-  const cause = text.stack === '' ? undefined : Object.assign(new Error(text.message), { stack: text.stack })
-  return new HubError(code, text.message, {
-    cause,
-    at: {
-      ...(unit === undefined
-        ? {}
-        : {
-            plugin: unit.bundle.pluginId,
-            version: unit.bundle.version,
-            installation: unit.key.slice(unit.key.indexOf('/') + 1),
-          }),
-      ...(run === null ? {} : { attempt: run.attempt }),
-      ...(run?.eventId === undefined ? {} : { event: run.eventId }),
-      ...(run?.deliveryId === undefined ? {} : { delivery: run.deliveryId }),
-    },
+/** Whether it came about before this time. */
+async function inTime(work: Promise<unknown>, deadlineMs = Infinity): Promise<boolean> {
+  if (!Number.isFinite(deadlineMs)) return work.then(() => true)
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), Math.max(0, deadlineMs - Date.now()))
   })
+  return Promise.race([work.then(() => true), late]).finally(() => clearTimeout(timer))
 }
 
-function wallMsOf({ limits }: Unit, { input }: Run): number {
-  const { eventWallMs, actionWallMs, scheduleWallMs, routeWallMs, transformWallMs } = limits
-  const walls = { event: eventWallMs, action: actionWallMs, schedule: scheduleWallMs, route: routeWallMs }
-  return input.kind in walls ? walls[input.kind as keyof typeof walls] : transformWallMs
-}
+/** What is left of its time, when it has been under way for so long. */
+const leftMs = ({ unit, run }: Pending, forMs: number): number =>
+  run.deadlineMs === undefined ? wallMsOf(unit, run) - forMs : run.deadlineMs - Date.now()

@@ -7,6 +7,8 @@ import type { FromNative, ToNative } from './protocol.ts'
 const PROGRAM = fileURLToPath(new URL('./child.ts', import.meta.url))
 const STDERR_CHARS_MAX = 4_096
 const CLOSE_TIMEOUT_MS = 5_000
+/** Calls of native libraries that are under way at once, of all installations: four, as is usual, one of them would fill. */
+const THREADS = 64
 
 export interface NativeEvents {
   readonly onMessage: (message: FromNative) => void
@@ -21,7 +23,7 @@ export class NativeProcess {
 
   constructor(events: NativeEvents) {
     this.#process = fork(PROGRAM, [], {
-      env: {},
+      env: { UV_THREADPOOL_SIZE: String(THREADS) },
       execArgv: ['--disable-warning=ExperimentalWarning'],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

@@ -17,7 +17,9 @@ export interface NativeRun {
   readonly input: RunInput
   /** Place of its event in the log. */
   readonly seq: number | null
-  readonly deadlineMs: number
+  /** When whoever asks waits no longer; null: `wallMs` from its beginning on. */
+  readonly deadlineMs: number | null
+  readonly wallMs: number
 }
 
 export interface NativeResult {
@@ -31,8 +33,13 @@ export interface NativeResult {
 
 /** What `log.read` answers across the pipe: texts of events, parsed where they are read. */
 export interface LogRead {
+  /** Without their forms. */
   readonly texts: readonly string[]
   readonly seqs: readonly number[]
+  /** Each once, however many events are about it. */
+  readonly forms: readonly string[]
+  /** Of each event, the place of its form among them; -1: it has none, or the installation does not get it. */
+  readonly formAt: readonly number[]
   readonly next: number
 }
 
@@ -49,11 +56,16 @@ export type ToNative =
   | { readonly kind: 'shut'; readonly key: string }
   /** Runs one after the other; each is answered as it ends. */
   | { readonly kind: 'run'; readonly key: string; readonly lane: number; readonly runs: readonly NativeRun[] }
+  /** Nobody waits for this run any more. */
+  | { readonly kind: 'cancel'; readonly run: string }
+  /** Is answered with `here`. */
+  | { readonly kind: 'there' }
   | { readonly kind: 'answer'; readonly call: number; readonly value?: unknown; readonly error?: ErrorText }
 
 export type FromNative =
   | { readonly kind: 'opened'; readonly key: string; readonly surface?: UnitSurface; readonly error?: ErrorText }
   | { readonly kind: 'shut'; readonly key: string }
+  | { readonly kind: 'here' }
   | { readonly kind: 'ran'; readonly lane: number; readonly result: NativeResult }
   /** `run`: a capability of that run; null: a service of the installation. */
   | {

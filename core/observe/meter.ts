@@ -1,4 +1,4 @@
-/** The hub's own numbers: the `Meter` the rooms count with, and the gauges that are asked when somebody scrapes. */
+/** The hub's own numbers: the counters the rooms count with, and the gauges that are asked when somebody scrapes. */
 import { Gauge } from 'prom-client'
 import type { Registry } from 'prom-client'
 import type { Usage } from '../accounting/usage.ts'
@@ -6,7 +6,7 @@ import type { CacheCounts } from '../cache/cache.ts'
 import type { LaneKind } from '../queue/queue.ts'
 import type { SandboxStats } from '../sandbox/sandbox.ts'
 import type { LaneCounts } from '../storage/store.ts'
-import type { Logger, Meter } from './observe.ts'
+import type { Counters, Logger } from './observe.ts'
 import { askedCounter } from './asked-counter.ts'
 import { registerPluginGauges } from './plugin-gauges.ts'
 import { TallyCounter, TallyHistogram } from './tallies.ts'
@@ -37,7 +37,7 @@ export interface GaugeSources {
 }
 
 /** Counts what the rooms tell it. Every method is a map look-up and an addition. */
-export function openMeter(registry: Registry): Meter {
+export function openMeter(registry: Registry): Counters {
   const counter = <Label extends string>(name: string, help: string, labels: readonly Label[]) =>
     new TallyCounter({ registry, name, help, labels })
   const accepted = counter(
@@ -116,7 +116,7 @@ export function openMeter(registry: Registry): Meter {
 }
 
 /** Plugins name their own counters; names are checked and their number is bounded. */
-function openPluginMetrics(registry: Registry): Meter['pluginMetric'] {
+function openPluginMetrics(registry: Registry): Counters['pluginMetric'] {
   const dropped = new TallyCounter({
     registry,
     name: 'manifold_plugin_metrics_dropped_total',

@@ -4,14 +4,14 @@ import { openLog } from './log.ts'
 import type { LogLevel, LogSink } from './log.ts'
 import { openMeter, registerGauges } from './meter.ts'
 import type { GaugeSources } from './meter.ts'
-import type { Logger, Meter } from './observe.ts'
+import type { Counters, Logger } from './observe.ts'
 
 export type { GaugeSources } from './meter.ts'
 
 /** The log, the meter and the text of `/metrics`. */
 export interface Observe {
   readonly logger: Logger
-  readonly meter: Meter
+  readonly meter: Counters
   /** Content type of `metricsText`. */
   readonly metricsType: string
   /** Asked at every scrape; may be called again as rooms come up, later sources replace earlier ones of the same name. */

@@ -11,7 +11,7 @@ import { newId } from '../ids.ts'
 import type { Delivery, FailedFirst, LogEvent, NewDelivery, NewEvent } from '../model.ts'
 import type { Installation } from '../registry/installation.ts'
 import { eventJson } from '../routing/event-json.ts'
-import { handlerType } from '../routing/match.ts'
+import { handlerType, lastAlone } from '../routing/match.ts'
 import { maskedLines, wasCutOff } from '../runs/record.ts'
 import type { GuestEffects, Run, RunResult } from '../sandbox/sandbox.ts'
 import type { Effects } from '../storage/store.ts'
@@ -50,6 +50,8 @@ export interface HandledEvents {
   readonly effects: Effects
   /** A handler among them did all that its plugin is for. */
   readonly ranWell: boolean
+  /** And a receiver took what the installation proves itself with. */
+  readonly hasProven: boolean
   /** Tells meters and the history; to be called when it is on disk, with the deliveries that this made. */
   readonly committed: (made: readonly Delivery[]) => void
 }
@@ -63,6 +65,11 @@ interface Forwarded {
   readonly action: string
 }
 
+/** A later one of its type goes to the handler. */
+interface PassedOver {
+  readonly passedOver: true
+}
+
 interface Prepared extends HandlerRun {
   readonly reads: KvReads | null
 }
@@ -74,13 +81,22 @@ interface Gathered {
   readonly tallies: Effects['tallies'][number][]
   readonly notes: ((made: readonly Delivery[]) => void)[]
   ranWell: boolean
+  hasProven: boolean
 }
 
 /** Never rejects for what a plugin did: a failed run becomes a delivery that repeats it. */
 export async function handleBatch(input: HandleInput): Promise<HandledEvents> {
   const { installation, events, pace } = input
   const keepsMemory = installation.plugin.manifest.permissions.kv
-  const gathered: Gathered = { deliveries: [], kv: [], events: [], tallies: [], notes: [], ranWell: false }
+  const gathered: Gathered = {
+    deliveries: [],
+    kv: [],
+    events: [],
+    tallies: [],
+    notes: [],
+    ranWell: false,
+    hasProven: false,
+  }
   const decided = new Map<string, Json | undefined>()
   let count = 0
   while (count < events.length) {
@@ -92,11 +108,12 @@ export async function handleBatch(input: HandleInput): Promise<HandledEvents> {
     if (!keepsMemory) continue
     pace.runsMax = ended.why === 'conflict' ? 1 : Math.min(pace.runsMax * 2, input.deps.limits.pumpBatchEventsMax)
   }
-  const { notes, ranWell, ...effects } = gathered
+  const { notes, ranWell, hasProven, ...effects } = gathered
   return {
     count,
     effects,
     ranWell,
+    hasProven,
     committed: (made) => {
       for (const note of notes) note(made)
     },
@@ -115,9 +132,14 @@ async function crossOnce(
   crossing: Crossing,
 ): Promise<{ readonly count: number; readonly why: 'done' | 'interrupted' | 'conflict' }> {
   const { deps, installation } = input
-  const steps: (Forwarded | Prepared)[] = []
+  const steps: (Forwarded | PassedOver | Prepared)[] = []
   const runs: Run[] = []
+  const wanted = lastAlone(installation.plugin.manifest.on, crossing.events)
   for (const event of crossing.events) {
+    if (!wanted(event)) {
+      steps.push({ passedOver: true })
+      continue
+    }
     const action = forwardTo(installation, event)
     if (action !== undefined) {
       steps.push({ event, action })
@@ -137,6 +159,7 @@ async function crossOnce(
   const written = new Map<string, Json | undefined>()
   let ran = 0
   for (const [index, each] of steps.entries()) {
+    if ('passedOver' in each) continue
     if ('action' in each) {
       crossing.gathered.deliveries.push(
         ...effectsOf(deps, installation, { event: each.event, asked: enqueueOnly(each.action) }).deliveries,
@@ -223,6 +246,7 @@ function settle(
     gathered.events.push(...effects.events)
     gathered.tallies.push(...effects.tallies)
     if (isAllThereIs(installation, each)) gathered.ranWell = true
+    if (each.opened.hasProven()) gathered.hasProven = true
   } else {
     gathered.deliveries.push(failedHandler(input, each, { result, error }))
   }

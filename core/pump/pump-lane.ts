@@ -1,11 +1,12 @@
 /** One installation's way along the log: read, choose, run, commit, go on. */
+import { TEST_MARK } from '../storage/new-delivery.ts'
 import { asHubError } from '../errors.ts'
 import { commitEffects } from '../delivery/commit-effects.ts'
 import { enqueueOnly, NO_EFFECTS, toEffects } from '../delivery/effects.ts'
 import { isPending, isRunnable } from '../delivery/ports.ts'
 import type { Delivery, InstallationState, LogEvent } from '../model.ts'
 import type { Installation } from '../registry/installation.ts'
-import { compileWhen } from '../routing/match.ts'
+import { compileWhen, handlerType } from '../routing/match.ts'
 import type { CompiledWhen } from '../routing/match.ts'
 import type { Forward } from '../storage/store.ts'
 import { BatchSize } from './batch-size.ts'
@@ -21,6 +22,8 @@ const SKIPPED_EVENTS_MAX = 5_000
 const SKIPPED_QUIET_MS = 5_000
 /** Steps before other lanes get their turn. */
 const STEPS_MAX = 16
+/** Who looks itself what there is hears of news so often at most: each time costs a crossing and a commit. */
+const LATEST_REST_MS = 50
 const INTERRUPTED_WAIT_MS = 100
 const INTERRUPTED_WAIT_MS_MAX = 5_000
 
@@ -38,6 +41,8 @@ export class PumpLane {
   /** Grows when the place is changed from outside: a step that began before must not count. */
   #epoch = 0
   #interruptions = 0
+  /** Until then nobody is told anything, monotonic. */
+  #restUntilMs = 0
   /** Entries beyond the position that are dealt with. */
   readonly #forwarded = new Set<number>()
   /** Where the log ended when it began to read here; null: not known yet. */
@@ -128,6 +133,8 @@ export class PumpLane {
     const { clock } = this.#deps
     for (let step = 0; step < STEPS_MAX; step++) {
       if (stopped() || !isRunnable(this.state) || this.#when === null) return null
+      const restMs = this.#restUntilMs - clock.monotonicMs()
+      if (restMs > 0) return clock.nowMs() + restMs
       const epoch = this.#epoch
       const reading = this.#read()
       const read = isPending(reading) ? await reading : reading
@@ -158,7 +165,7 @@ export class PumpLane {
   }
 
   /** The handler for one event, now; its deliveries get keys of their own, so they are made whatever was made before. */
-  async runOnce(event: LogEvent): Promise<readonly Delivery[]> {
+  async runOnce(event: LogEvent, isTest: boolean): Promise<readonly Delivery[]> {
     const { installation } = this
     const { store, clock, limits, published, push, memoryQuota, meter } = this.#deps
     const { asked, runId, ended } = await runOne(this.#deps, installation, event)
@@ -166,7 +173,7 @@ export class PumpLane {
     try {
       await memoryQuota.ready(installation, [asked])
       memoryQuota.admit(installation, asked)
-      const source = { ...sourceOf(event), keySuffix: `~${runId}` }
+      const source = { ...sourceOf(event), keySuffix: `${isTest ? TEST_MARK : '~'}${runId}` }
       const effects = toEffects(asked, { installation, source, nowMs: clock.nowMs(), limits })
       made = await commitEffects(store, installation, effects)
       ended(effects, null)
@@ -297,6 +304,7 @@ export class PumpLane {
       toCursor,
       effects: handled.effects,
       ranWell: handled.ranWell,
+      hasProven: handled.hasProven,
     })
     if (result.kind === 'moved') {
       this.#lookForDeliveries()
@@ -311,11 +319,19 @@ export class PumpLane {
       this.#skippedSinceMs = null
     }
     this.#interruptions = 0
+    if (this.#isLatest(chosen)) this.#restUntilMs = clock.monotonicMs() + LATEST_REST_MS
     meter.eventsHandled(id, handled.count)
     handled.committed(result.deliveries)
     if (result.events.length > 0) published(result.events)
     if (result.deliveries.length > 0) push(result.deliveries)
     return true
+  }
+
+  /** The last of them stood for all, and there were no more. */
+  #isLatest({ events }: ReadEvents): boolean {
+    const { on } = this.installation.plugin.manifest
+    const wantsLatest = ({ type }: LogEvent): boolean => on[handlerType(on, type) ?? '']?.latest === true
+    return events.length < this.#batchSize.events && events.every(wantsLatest)
   }
 
   /** Some that it asked for are there already, and whoever wrote them may not have told their lane. */

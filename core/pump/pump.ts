@@ -63,7 +63,7 @@ export interface Pump {
   /** True while it reads what the log had before it began or was rewound: that it is behind is not ingest's doing. */
   catchingUp(key: string): boolean
   /** Has the handler of one event run now, whatever happened with it before; rejects with the run's own error. */
-  runOnce(key: string, event: LogEvent): Promise<readonly Delivery[]>
+  runOnce(key: string, event: LogEvent, how?: { readonly isTest: boolean }): Promise<readonly Delivery[]>
   /** Would the installation get this event? */
   wants(key: string, event: LogEvent): Promise<boolean>
   /** Which part of its `when` keeps the event out, for people; null: none does. */
@@ -150,7 +150,7 @@ export function createPump(deps: PumpDeps): Pump {
     lag: () => [...lanes.values()].map((lane) => [lane.installation.id, Math.max(0, head - lane.position())]),
     behind: (key) => Math.max(0, head - (lanes.get(key)?.position() ?? head)),
     catchingUp: (key) => lanes.get(key)?.catchingUp() ?? false,
-    runOnce: (key, event) => laneOf(key).runOnce(event),
+    runOnce: (key, event, { isTest } = { isTest: false }) => laneOf(key).runOnce(event, isTest),
     wants: async (key, event) => laneOf(key).wants(event),
     whyNot: async (key, event) => laneOf(key).whyNot(event),
     stop: async () => {

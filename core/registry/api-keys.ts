@@ -1,5 +1,5 @@
 /** API keys: made of 256 random bits with a prefix and a checksum, kept only as a hash, found, cached, shown once. */
-import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, scryptSync, timingSafeEqual } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { rfc3339 } from '../clock.ts'
 import type { Clock } from '../clock.ts'
@@ -8,7 +8,8 @@ import { newId } from '../ids.ts'
 import { DEFAULT_WORKSPACE } from '../model.ts'
 import type { Scope, WorkspaceId } from '../model.ts'
 import type { Logger } from '../observe/observe.ts'
-import type { ApiKeyRow, Store } from '../storage/store.ts'
+import type { ApiKeyRow } from '../storage/key-store.ts'
+import type { Store } from '../storage/store.ts'
 
 /** Who is asking. */
 export interface Principal {
@@ -16,26 +17,31 @@ export interface Principal {
   readonly name: string
   readonly workspace: WorkspaceId
   readonly scopes: ReadonlySet<string>
+  /** Of somebody who looks at the dashboard; absent or null: of a program. */
+  readonly sessionId?: string | null
+  /** Unix ms at which that ends, of a token; a key's end is known by its row. */
+  readonly endsAtMs?: number
 }
 
 /** True when the principal may do what needs this scope. */
 export const allows = (principal: Principal, scope: Scope): boolean =>
   principal.scopes.has(scope) || principal.scopes.has('admin')
 
-const PREFIX = 'mfk_'
+/** Keys, what browsers show of a session, and what opens one. */
+const PREFIXES = { key: 'mfk_', session: 'mfs_', link: 'mfl_' } as const
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const SECRET_CHARS = 43
 const CHECKSUM_CHARS = 6
-const SHAPE = /^mfk_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$/
+const SHAPE = /^mf[ks]_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$/
 const SHOWN_CHARS = 10
 
 /** A new key: `mfk_<43 base62>_<6 base62 of CRC-32>`. Random is a parameter so that tests can pin it. */
-export function generateKey(random: Buffer = randomBytes(32)): string {
-  const head = PREFIX + base62(BigInt(`0x${random.toString('hex')}`), SECRET_CHARS)
+export function generateKey(random: Buffer = randomBytes(32), kind: ApiKeyRow['kind'] = 'key'): string {
+  const head = PREFIXES[kind] + base62(BigInt(`0x${random.toString('hex')}`), SECRET_CHARS)
   return `${head}_${checksum(head)}`
 }
 
-/** True when the text could be a key of ours: a typo or a cut key is told from a revoked one without asking the database. */
+/** True when the text could be a key or session of ours: a typo or a cut key is told from a revoked one without asking the database. */
 export function isKeyShaped(text: string): boolean {
   return SHAPE.test(text) && text.slice(-CHECKSUM_CHARS) === checksum(text.slice(0, -CHECKSUM_CHARS - 1))
 }
@@ -60,6 +66,8 @@ export interface NewKey {
 
 /** The keys of the hub. */
 export interface ApiKeys {
+  /** Id of the admin key that this hub is given; null: none. */
+  readonly adminKeyId: string | null
   /** Null for a key that is malformed, unknown, expired or revoked: the caller must not say which. */
   authenticate(text: string): Promise<Principal | null>
   /** The same when the answer is in memory, else undefined: the hot path asks this first. */
@@ -82,8 +90,10 @@ export interface ApiKeysDeps {
   readonly store: Pick<Store, 'createKey' | 'keyByHash' | 'listKeys' | 'revokeKey' | 'touchKeys'>
   readonly clock: Clock
   readonly logger: Logger
-  /** Keys that exist only in this process (`MANIFOLD_ADMIN_KEY`): any text, all scopes of the default workspace. */
-  readonly extraKeys: readonly string[]
+  /** A key that ends with this process: any text, all scopes of the default workspace. Null: none. */
+  readonly processKey: string | null
+  /** `MANIFOLD_ADMIN_KEY`: the same for as long as hubs are given it. */
+  readonly adminKey: string | null
 }
 
 const CACHE_MS = 30_000
@@ -102,9 +112,14 @@ interface Cached {
 /** Opens the keys; `close` ends the timer that writes last uses. */
 export function openApiKeys(deps: ApiKeysDeps): ApiKeys {
   const { store, clock } = deps
-  const operators = deps.extraKeys
-    .filter((key) => key !== '')
-    .map((key) => ({ hash: hashKey(key), principal: OPERATOR }))
+  const { processKey, adminKey } = deps
+  const adminKeyId = adminKey === null ? null : adminIdOf(adminKey)
+  const operators = [
+    ...(processKey === null ? [] : [{ hash: hashKey(processKey), principal: operatorOf(OPERATOR_ID) }]),
+    ...(adminKey === null || adminKeyId === null
+      ? []
+      : [{ hash: hashKey(adminKey), principal: operatorOf(adminKeyId) }]),
+  ]
   const cache = new Map<string, Cached>()
   const used = new Map<string, number>()
   // A key that is revoked while its row is being read must not come back through the cache.
@@ -131,15 +146,9 @@ export function openApiKeys(deps: ApiKeysDeps): ApiKeys {
   }
   const create = async (id: string, input: NewKey): Promise<{ readonly key: string; readonly row: ApiKeyRow }> => {
     const key = generateKey()
-    const row = {
-      id,
-      ...input,
-      prefix: key.slice(0, SHOWN_CHARS),
-      hash: hashKey(key),
-      createdAt: rfc3339(clock.nowMs()),
-    }
+    const row = { id, ...input, ...shownAndHash(key), createdAt: rfc3339(clock.nowMs()) }
     await store.createKey(row)
-    return { key, row: { ...row, lastUsedAt: null, revokedAt: null } }
+    return { key, row: { ...row, lastUsedAt: null, revokedAt: null, kind: 'key' as const, openedBy: null } }
   }
   const timer = setInterval(() => {
     flush().catch((error: unknown) =>
@@ -149,6 +158,7 @@ export function openApiKeys(deps: ApiKeysDeps): ApiKeys {
   timer.unref()
 
   return {
+    adminKeyId,
     peek: (text) => fromMemory(text, hashKey(text)),
     authenticate: async (text) => {
       const digest = hashKey(text)
@@ -156,6 +166,7 @@ export function openApiKeys(deps: ApiKeysDeps): ApiKeys {
       if (known !== undefined) return known
       const row = await store.keyByHash(digest)
       if (row === undefined || !sameHash(row.hash, digest) || row.revokedAt !== null || revoked.has(row.id)) return null
+      if (row.openedBy !== null && (revoked.has(row.openedBy) || isReplaced(row.openedBy, adminKeyId))) return null
       const cached = toCached(row, clock.monotonicMs() + CACHE_MS)
       cache.set(digest, cached)
       if (cache.size > CACHED_KEYS_MAX) cache.delete(cache.keys().next().value as string)
@@ -175,7 +186,7 @@ export function openApiKeys(deps: ApiKeysDeps): ApiKeys {
       const done = await store.revokeKey(workspace, id, rfc3339(clock.nowMs()))
       if (!done) return false
       revoked.add(id)
-      for (const [digest, { row }] of cache) if (row.id === id) cache.delete(digest)
+      for (const [digest, { row }] of cache) if (row.id === id || row.openedBy === id) cache.delete(digest)
       return true
     },
     forget: () => cache.clear(),
@@ -187,15 +198,48 @@ export function openApiKeys(deps: ApiKeysDeps): ApiKeys {
   }
 }
 
-const OPERATOR: Principal = {
-  keyId: 'operator',
+/** What is stored of a key. */
+export const shownAndHash = (key: string): Pick<ApiKeyRow, 'prefix' | 'hash'> => ({
+  prefix: key.slice(0, SHOWN_CHARS),
+  hash: hashKey(key),
+})
+
+/** Whoever opens everything while this process lives. */
+export const OPERATOR_ID = 'operator'
+/** Begins the ids of admin keys that a hub is given. */
+const ADMIN_ID = `${OPERATOR_ID}:`
+const ADMIN_ID_BYTES = 4
+
+/**
+ * The same for the same key, in every process. People choose such keys, and ids are shown to others, so a guess at the key costs
+ * whoever holds it against the id more than a hash.
+ */
+const adminIdOf = (adminKey: string): string =>
+  ADMIN_ID + scryptSync(adminKey, 'MANIFOLD_ADMIN_KEY', ADMIN_ID_BYTES).toString('hex')
+
+/** True for what came with an operator's key, of a process or given. */
+export const isOperator = (keyId: string): boolean => keyId === OPERATOR_ID || keyId.startsWith(ADMIN_ID)
+
+/** True for the id of an admin key that hubs were given before. */
+const isReplaced = (keyId: string, adminKeyId: string | null): boolean =>
+  keyId.startsWith(ADMIN_ID) && keyId !== adminKeyId
+
+const operatorOf = (keyId: string): Principal => ({
+  keyId,
   name: 'operator',
   workspace: DEFAULT_WORKSPACE,
   scopes: new Set(['admin']),
-}
+})
 
 function toCached(row: ApiKeyRow, untilMs: number): Cached {
-  const principal = { keyId: row.id, name: row.name, workspace: row.workspace, scopes: new Set(row.scopes) }
+  // Whoever has a session is, to everybody else, the key it was opened with.
+  const principal = {
+    keyId: row.openedBy ?? row.id,
+    name: row.name,
+    workspace: row.workspace,
+    scopes: new Set(row.scopes),
+    sessionId: row.kind === 'session' ? row.id : null,
+  }
   return { row, principal, expiresAtMs: row.expiresAt === null ? Infinity : Date.parse(row.expiresAt), untilMs }
 }
 

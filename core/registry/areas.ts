@@ -1,6 +1,7 @@
 /** Areas of the API that plugins of the hub itself answer for, and who does so in a workspace. */
 import type { Scope, WorkspaceId } from '../model.ts'
 import type { DiscoveredPlugin } from './discover.ts'
+import type { Manifest } from './manifest.ts'
 import type { Roster } from './roster.ts'
 import { matchRoute } from './route-match.ts'
 
@@ -13,7 +14,18 @@ export interface Area {
   readonly isLive: boolean
   /** It shows things to whoever has a link. */
   readonly isShared: boolean
+  /** Those of its routes that it describes. */
+  readonly described: readonly DescribedRoute[]
   readonly installationIn: (workspace: WorkspaceId) => AreaInstallation | undefined
+}
+
+/** A route of an area, as the manifest describes it. */
+export interface DescribedRoute {
+  readonly method: string
+  /** With `{name}` placeholders, below the area. */
+  readonly path: string
+  readonly scopes: readonly Scope[]
+  readonly doc: NonNullable<Manifest['routes'][string]['doc']>
 }
 
 /** Who answers in a workspace. */
@@ -28,13 +40,14 @@ export const areasOf = (
   plugins: readonly Pick<DiscoveredPlugin, 'manifest'>[],
   roster: Pick<Roster, 'assembly'>,
 ): readonly Area[] =>
-  plugins.flatMap(({ manifest: { id, api } }) =>
+  plugins.flatMap(({ manifest: { id, api, routes: all } }) =>
     Object.entries(api).map(([area, { scope, live: isLive, share: isShared }]) => ({
       area,
       scope,
       plugin: id,
       isLive,
       isShared,
+      described: describedOf(all),
       installationIn: (workspace) => {
         const found = roster
           .assembly()
@@ -48,3 +61,9 @@ export const areasOf = (
       },
     })),
   )
+
+const describedOf = (routes: Manifest['routes']): readonly DescribedRoute[] =>
+  Object.entries(routes).flatMap(([name, { doc, scopes = [] }]) => {
+    const [method = '', path = ''] = name.split(' ')
+    return doc === undefined ? [] : [{ method, path, scopes, doc }]
+  })

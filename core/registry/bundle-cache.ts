@@ -5,6 +5,7 @@ import type { Dirent } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { isTest, stateOf } from '../sandbox/bundle-sources.ts'
 import type { Bundle } from '../sandbox/sandbox.ts'
 import type { DiscoveredPlugin } from './discover.ts'
 import { ApprovedFiles } from './approved-files.ts'
@@ -16,9 +17,12 @@ const PACKAGE_FILES_MAX = 10_000
 /** What the result depends on beside the plugin's folder: bundler, contract, and the packages built-ins may import. */
 const CONTRACT = fileURLToPath(new URL('../contract/', import.meta.url))
 const HUB_SOURCES = [
-  ...['../sandbox/bundle.ts', '../sandbox/bundle-borders.ts', '../../package-lock.json'].map((path) =>
-    fileURLToPath(new URL(path, import.meta.url)),
-  ),
+  ...[
+    '../sandbox/bundle.ts',
+    '../sandbox/bundle-borders.ts',
+    '../sandbox/bundle-sources.ts',
+    '../../package-lock.json',
+  ].map((path) => fileURLToPath(new URL(path, import.meta.url))),
   ...readdirSync(CONTRACT)
     .filter((name) => name.endsWith('.ts'))
     .map((name) => join(CONTRACT, name)),
@@ -46,10 +50,10 @@ export class BundleCache {
     const { id, version } = plugin.manifest
     const key = await this.#keyOf(plugin)
     const last = this.#last.get(id)
-    if (last?.key === key) return last.bundle
+    if (last?.key === key && (await isOfSame(plugin.dir, last.bundle))) return last.bundle
     const file = join(this.#dir, `${key}.json`)
     const kept = await readBundle(file)
-    if (kept?.pluginId === id && kept.version === version) {
+    if (kept?.pluginId === id && kept.version === version && (await isOfSame(plugin.dir, kept))) {
       this.#last.set(id, { key, bundle: kept })
       return kept
     }
@@ -97,6 +101,14 @@ export class BundleCache {
   }
 }
 
+/** False when a package's file that went in has changed, wherever packages lie and however many files they have. */
+async function isOfSame(dir: string, { inputs = {} }: Bundle): Promise<boolean> {
+  const states = await Promise.all(
+    Object.keys(inputs).map((path) => stat(join(dir, path), { bigint: true }).then(stateOf, () => null)),
+  )
+  return Object.values(inputs).every((state, n) => state === states[n])
+}
+
 /** One line a file: content for the plugin's own, size and time for installed packages. */
 async function sourcesOf(dir: string): Promise<string[]> {
   const lines: string[] = []
@@ -109,7 +121,7 @@ async function sourcesOf(dir: string): Promise<string[]> {
     const files: Dirent[] = []
     const isPackage = folder.includes(IN_PACKAGES)
     for (const entry of await readdir(folder, { withFileTypes: true })) {
-      if (entry.name.startsWith('.') || /\.test\.[mc]?[jt]s$/.test(entry.name)) continue
+      if (entry.name.startsWith('.') || isTest(entry.name)) continue
       if (!entry.isDirectory()) files.push(entry)
       else (isPackage || entry.name === 'node_modules' ? packages : own).push(join(folder, entry.name))
     }

@@ -29,17 +29,17 @@ export interface CredentialView {
   readonly message: string | null
 }
 
-type Row = Pick<InstallationRow, 'state' | 'reason' | 'stateSince' | 'lastSuccessAt' | 'check'>
+type Row = Pick<InstallationRow, 'state' | 'reason' | 'stateSince' | 'provenAt' | 'check'>
 
-/** What went well since it last changed its state did so with the credential it has now. `check`: of these settings, or null. */
-export function credentialOf({ state, reason, stateSince, lastSuccessAt, check }: Row): CredentialView {
+/** What a receiver took since it last changed its state it took with the credential it has now. `check`: of these settings, or null. */
+export function credentialOf({ state, reason, stateSince, provenAt, check }: Row): CredentialView {
   if (isRefused({ state, reason }))
     return { state: 'refused', since: stateSince, message: (reason ?? '').slice(CREDENTIAL_REASON.length) }
   const refusal = check?.findings.find(({ code }) => code === 'credential_refused')
-  if (check !== null && refusal !== undefined && check.at > (lastSuccessAt ?? ''))
+  if (check !== null && refusal !== undefined && check.at > (provenAt ?? ''))
     return { state: 'refused', since: check.at, message: refusal.message }
   const checkedAt = check?.findings.every(({ level, code }) => level !== 'error' && code === undefined) ? check.at : ''
-  const worked = [lastSuccessAt ?? '', checkedAt].some((at) => at >= stateSince)
+  const worked = [provenAt ?? '', checkedAt].some((at) => at >= stateSince)
   return { state: worked ? 'ok' : 'unknown', since: stateSince, message: null }
 }
 
@@ -50,16 +50,16 @@ const isRefused = ({ state, reason }: Pick<InstallationRow, 'state' | 'reason'>)
 /** A check beside what came after it; `config`: the settings it looked at, secrets as references. */
 interface Looked {
   readonly check: Pick<Checked, 'at' | 'findings'>
-  readonly lastSuccessAt: string | null
+  readonly provenAt: string | null
   readonly config: unknown
 }
 
 /**
- * What still stands of it: something that went well later shows that the receiver answers, and accepts the credential. What it
+ * What still stands of it: what a receiver took later shows that it answers, and accepts the credential. What it
  * found of other settings stands.
  */
-export function standingFindings({ check, lastSuccessAt, config }: Looked): readonly CheckFinding[] {
-  if ((lastSuccessAt ?? '') <= check.at) return check.findings
+export function standingFindings({ check, provenAt, config }: Looked): readonly CheckFinding[] {
+  if ((provenAt ?? '') <= check.at) return check.findings
   return check.findings.filter((finding) => finding.level === 'info' || !isDisproved(finding, config))
 }
 

@@ -3,6 +3,10 @@ import type { Manifest } from './manifest.ts'
 import { sealedSettings } from './sealed-settings.ts'
 
 const SECRET = 'secret '
+const TRANSFORM_ON = 'transform on '
+const CLOSED = 'transform when it fails: closed'
+/** How lock files of older programs have a transform: for all responses, whatever its policy. */
+const ANY_TRANSFORM = 'transform'
 
 /**
  * Sorted lines such as `http host api.example.com`, `event response.submitted: data`, `kv`; and `secret config.token`
@@ -28,7 +32,8 @@ export function grantsOf(manifest: Manifest): readonly string[] {
     for (const part of data ?? []) lines.add(`action ${name}: ${part}`)
   }
   const { transform } = manifest
-  if (transform !== undefined) lines.add('transform')
+  for (const status of transform?.on ?? []) lines.add(`${TRANSFORM_ON}${status}`)
+  if (transform?.whenFails === 'closed') lines.add(CLOSED)
   for (const part of transform?.data ?? []) lines.add(`transform: ${part}`)
   for (const header of transform?.headers ?? []) lines.add(`transform header ${header}`)
   for (const route of Object.keys(manifest.routes)) lines.add(`route ${route}`)
@@ -56,6 +61,8 @@ export function diffGrants(granted: readonly string[], asked: readonly string[])
 
 function covers(have: string, want: string): boolean {
   if (have === want) return true
+  if (have === ANY_TRANSFORM) return want.startsWith(TRANSFORM_ON) || want === CLOSED
+  if (want === ANY_TRANSFORM) return have.startsWith(TRANSFORM_ON)
   const host = 'http host *.'
   // What the admin types into a setting may be any host, whatever the setting's name ends in.
   if (want.startsWith('http host @')) return false

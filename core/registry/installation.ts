@@ -81,7 +81,7 @@ export interface Installation {
   readonly limits: UnitLimits
   readonly group: 'builtin' | 'community' | 'own'
   readonly hardened: boolean
-  /** Of config, plugin hash and grants: a change means reload. */
+  /** Of config, code and manifest: a change means reload. */
   readonly hash: string
 }
 

@@ -63,6 +63,12 @@ export const manifestSchema = z.strictObject({
         enqueue: name
           .optional()
           .describe('This action is enqueued for every event, with the input null; no handler runs.'),
+        latest: z
+          .boolean()
+          .optional()
+          .describe(
+            'true: of events that wait together the handler gets the last alone. For one that looks itself what there is.',
+          ),
       }),
     )
     .default({}),
@@ -111,6 +117,15 @@ export const manifestSchema = z.strictObject({
               .union([z.number().min(0.001).max(1_000), z.string().min(1)])
               .describe('Runs a second; "@config.perS": as many as the admin says there.'),
             burst: z.number().int().min(1).max(1_000).default(1).describe('How many may start at once after a rest.'),
+            atOnce: z
+              .number()
+              .int()
+              .min(1)
+              .max(1_000)
+              .optional()
+              .describe(
+                'How many may be under way, and never more than the lane has places left; the others wait, and leave room for those of another paceBy.',
+              ),
           })
           .optional()
           .describe('Runs that share a paceBy of enqueue start no faster; others do not wait for them.'),
@@ -150,6 +165,20 @@ export const manifestSchema = z.strictObject({
           .min(1)
           .optional()
           .describe('Of an area of the API: what a key needs beside the scope of the area.'),
+        doc: z
+          .strictObject({
+            summary: z.string().min(1).max(120),
+            description: z.string().max(2_000).optional(),
+            query: z
+              .record(z.string(), z.string())
+              .optional()
+              .describe('Parameters of the address, each with what it is.'),
+            status: z.number().int().min(200).max(299).default(200).describe('Of the answer when all is well.'),
+            body: z.unknown().optional().describe('An example of what is sent.'),
+            answer: z.unknown().optional().describe('An example of what comes back.'),
+          })
+          .optional()
+          .describe('Of an area of the API: how /openapi.json and /docs describe it.'),
       }),
     )
     .default({}),

@@ -90,8 +90,10 @@ function rules(dir: string, file: string, manifest: Manifest): string[] {
       ),
     )
   }
-  for (const [type, { enqueue, data }] of Object.entries(manifest.on)) {
+  for (const [type, { enqueue, data, latest }] of Object.entries(manifest.on)) {
     if (enqueue === undefined) continue
+    if (latest !== undefined)
+      problems.push(told(at(file, ['on', type, 'latest']), '"enqueue" is for every event, so none can be passed over'))
     const action = Object.hasOwn(manifest.actions, enqueue) ? manifest.actions[enqueue] : undefined
     if (action === undefined)
       problems.push(told(at(file, ['on', type, 'enqueue']), `"${enqueue}" is no action of this manifest`))

@@ -4,14 +4,20 @@ import { readFile } from 'node:fs/promises'
 import type { Authoring } from '../authoring.ts'
 import type { Clock } from '../clock.ts'
 import { rfc3339 } from '../clock.ts'
-import type { ConfigProblem, HubConfig } from '../config/config.ts'
+import type { ConfigProblem, FormToBe, HubConfig } from '../config/config.ts'
+import { doubtsLeft } from '../config/doubts.ts'
 import { formatPlace, formatProblem } from '../config/format-problems.ts'
 import { watchConfig } from '../config/watch.ts'
 import type { Watching } from '../config/watch.ts'
 import type { Limits } from '../limits.ts'
 import type { Logger, Meter } from '../observe/observe.ts'
+import type { Store } from '../storage/store.ts'
 import type { Alerts } from './alerts.ts'
 import type { Assembly } from './assemble.ts'
+import { checkPiece } from './check-piece.ts'
+import type { CheckedPiece, PieceInput } from './check-piece.ts'
+import { configLines } from './config-lines.ts'
+import type { ConfigLines, ConfigLinesQuery } from './config-lines.ts'
 import { lockPath } from './lock.ts'
 import { wordsOf } from './pinning.ts'
 
@@ -19,6 +25,8 @@ export interface ReloaderDeps {
   /** Null: there is none. It may be one that is still to come. */
   readonly file: string | null
   readonly dataDir: string
+  /** What variables in settings stand for. */
+  readonly env: PieceInput['env']
   /** Of `manifold dev`: more folders, a shorter silence before a change counts, and other code is nothing to warn of. */
   readonly authoring?: Pick<Authoring, 'follow' | 'debounceMs'> | undefined
   readonly alerts: Pick<Alerts, 'applied' | 'refused'>
@@ -27,6 +35,7 @@ export interface ReloaderDeps {
   readonly apply: (assembly: Assembly) => Promise<void>
   /** Only after `apply` succeeded. */
   readonly applied: (assembly: Assembly) => void
+  readonly store: Pick<Store, 'getForm'>
   readonly clock: Clock
   readonly logger: Logger
   readonly meter: Meter
@@ -62,6 +71,10 @@ export interface Reloader {
   /** The same; resolves when it has looked, and put to work what it found. */
   look(): Promise<void>
   status(): Promise<ConfigState>
+  /** Whether an installation could stand in the file as it is. */
+  checkPiece(input: Pick<PieceInput, 'workspace' | 'piece' | 'replaces'>): Promise<CheckedPiece>
+  /** What runs beside the file on disk, setting by setting. */
+  lines(query: ConfigLinesQuery): Promise<ConfigLines>
   /** For the readiness answer: what is wrong with the file on disk, if anything. It is a detail, not a failure. */
   describe(): string
   close(): void
@@ -79,9 +92,13 @@ export function openReloader(deps: ReloaderDeps): Reloader {
   let watching: Watching | null = null
   const lockFile = lockPath(deps.dataDir)
   const folders = (): readonly string[] => [...current.config.pluginDirs, ...(authoring?.follow ?? [])]
+  const isStored = async ({ workspace, id }: FormToBe): Promise<boolean> =>
+    (await deps.store.getForm(workspace, id)) !== undefined
   const tell = (assembly: Assembly): void => {
     tellWaiting(assembly, logger)
-    for (const doubt of assembly.doubts) logger.warn({ path: doubt.path }, formatProblem(doubt, process.cwd()))
+    void doubtsLeft(assembly.doubts, isStored).then((doubts) => {
+      for (const doubt of doubts) logger.warn({ path: doubt.path }, formatProblem(doubt, process.cwd()))
+    })
     // Who is writing it knows.
     if (authoring === undefined) tellReplaced(assembly, logger)
   }
@@ -141,14 +158,17 @@ export function openReloader(deps: ReloaderDeps): Reloader {
       diskChecksum: current.config.file === null ? null : await checksumOf(current.config.file),
       loadedAt,
       problems: [...problems, ...waiting].map(toTold),
-      warnings: current.doubts.map(toTold),
+      warnings: (await doubtsLeft(current.doubts, isStored)).map(toTold),
     }),
+    checkPiece: (input) =>
+      checkPiece({ ...input, assembly: current, env: deps.env, doubtsLeft: (doubts) => doubtsLeft(doubts, isStored) }),
+    lines: (query) => configLines(current, query),
     describe: () => {
       if (problems.length === 0 && waiting.length > 0)
         return `the file on disk runs, but for ${waiting.map(({ path }) => path).join(' and ')}: at the next start`
       return problems.length === 0
         ? 'the file on disk is what runs'
-        : `the file on disk is not valid (${problems.length} problems); the last good one runs`
+        : `the file on disk is not valid (mistakes: ${problems.length}); the last good one runs`
     },
     close: () => {
       watching?.close()

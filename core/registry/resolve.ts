@@ -7,7 +7,6 @@ import { mailPrint } from '../config/mail-settings.ts'
 import type { Limits } from '../limits.ts'
 import { compileFilter } from '../routing/filter.ts'
 import type { UnitLimits } from '../sandbox/sandbox.ts'
-import { grantsOf } from './grants.ts'
 import { hostOf } from './host-of.ts'
 import type { EmailGrant, HttpGrant, Installation, LoadedPlugin, When } from './installation.ts'
 import type { Manifest } from './manifest.ts'
@@ -70,7 +69,8 @@ export function resolveInstallation(
   }
   const sends = plugin.manifest.permissions.http !== undefined || email !== null
   const hash = createHash('sha256')
-    .update(JSON.stringify([settings, config.when, plugin.bundle.hash, grantsOf(plugin.manifest)]))
+    // The whole manifest: what it declares has to be held against the code again, whichever of the two was saved.
+    .update(JSON.stringify([settings, config.when, plugin.bundle.hash, plugin.manifest]))
     .update(JSON.stringify([...secrets]))
     .update(JSON.stringify(sends ? input.allow : []))
     .digest('hex')
@@ -176,7 +176,7 @@ function defaultEvents({ on }: Manifest): readonly string[] | null {
 }
 
 /** What the manifest asks for, and the usual for the rest. */
-export function unitLimits({ limits: asked }: Manifest, limits: Limits): UnitLimits {
+export function unitLimits({ limits: asked, permissions }: Manifest, limits: Limits): UnitLimits {
   return {
     heapMb: asked.heapMb ?? limits.pluginHeapMb,
     sliceMs: asked.sliceMs ?? limits.pluginSliceMs,
@@ -189,5 +189,6 @@ export function unitLimits({ limits: asked }: Manifest, limits: Limits): UnitLim
     hostOpsMax: asked.hostOpsMax ?? limits.pluginHostOpsMax,
     httpCallsMax: asked.httpCallsMax ?? limits.pluginHttpCallsMax,
     logLinesMax: asked.logLinesMax ?? limits.pluginLogLinesMax,
+    ...(permissions.hooks ? { httpRequestBytesMax: limits.pluginHookRequestBytesMax } : {}),
   }
 }

@@ -23,6 +23,7 @@ import { canMove, isRunning, moveInstallation } from './states.ts'
 import type { InstallationMove } from './states.ts'
 import { surfaceMismatch } from './surface.ts'
 import { syncRows } from './sync-rows.ts'
+import { sharedTurnsOf } from './turns.ts'
 import { unitOf } from './units.ts'
 
 export interface RosterDeps {
@@ -94,8 +95,8 @@ export class Roster {
     const before = this.#assembly
     await this.#saveForms(assembly, before)
     const rows = await syncRows(this.#deps, assembly)
-    const wanted = new Set(assembly.installations.map(({ key }) => key))
-    this.#deps.fleet.want([...wanted])
+    const wanted = new Map(assembly.installations.map((each) => [each.key, sharedTurnsOf(each)]))
+    this.#deps.fleet.want(wanted)
     const removed = [...this.#members.values()].filter(({ installation }) => !wanted.has(installation.key))
     for (const { installation } of removed) this.#members.delete(installation.key)
     try {

@@ -14,9 +14,10 @@ import type { Meter } from '../observe/observe.ts'
 import type { RunHealth } from '../runs/health.ts'
 import type { RunRecorder } from '../runs/history.ts'
 import type { RunEnd } from '../runs/record.ts'
-import type { RunResult, Sandbox } from '../sandbox/sandbox.ts'
+import type { Run, RunResult, Sandbox } from '../sandbox/sandbox.ts'
 import type { Effects, Store } from '../storage/store.ts'
 import type { Installation } from './installation.ts'
+import type { OpenRoutes } from './open-routes.ts'
 import type { Roster } from './roster.ts'
 import { matchRoute } from './route-match.ts'
 import type { RouteMatch } from './route-match.ts'
@@ -26,7 +27,10 @@ import { isRunning } from './states.ts'
 
 export interface RouteCallDeps {
   readonly roster: Pick<Roster, 'find' | 'isUp' | 'loaded'>
+  /** Runs what comes by an area of the API, and what is native. */
   readonly sandbox: Pick<Sandbox, 'runEach'>
+  /** Runs what comes by the open door. */
+  readonly openRoutes: Pick<OpenRoutes, 'ready' | 'isUp' | 'run'>
   readonly capabilities: OpenCapabilities
   readonly store: Pick<Store, 'commitHandled'>
   readonly memoryQuota: MemoryQuota
@@ -50,46 +54,97 @@ interface AddressedRequest {
   readonly area: string | null
   /** As the caller is told it; null: the hub itself asks, or a plugin's test. */
   readonly requestId: string | null
+  /** Whoever asks may read what a plugin threw: an admin, or the plugin's test. Everybody else learns that it failed. */
+  readonly seesErrors: boolean
   readonly request: ArrivedRequest
 }
 
+/** Waits for the answer; `gone` when it does no longer. */
+export interface Waiting {
+  readonly gone?: AbortSignal | undefined
+}
+
+const INTERRUPTED_TRIES_MAX = 3
+
 /**
- * Rejects with `not_found` for what the manifest does not declare. What a run fails with is its author's to read; by the
- * open door the caller learns `plugin_failed`, or in plain words what the hub itself refused.
+ * Rejects with `not_found` for what the manifest does not declare. What a run fails with is its author's to read; others
+ * learn `plugin_failed`, or in plain words what the hub itself refused, by whatever door they came. A run that ended
+ * through no fault of its own is made again, while there is time: nothing of it was written down.
  */
 export function openRouteCall(deps: RouteCallDeps) {
-  return async (input: AddressedRequest): Promise<RouteResponse> => {
-    let ready = await prepare(deps, input)
-    // A swap that ended while the body was read: nothing of the old one meets new code.
-    while (!isStill(deps.roster, ready.installation)) ready = await prepare(deps, input)
-    const { installation, opened, run, seen, name, nowMs } = ready
-    const result = await deps.sandbox.runEach(installation.key, {
-      id: run.id,
-      attempt: 1,
-      input: { kind: 'route', name, request: seen },
-      capabilities: opened.handler,
-    })
-    const ended = (effects: Effects, error: HubError | null): void =>
-      deps.runs.record(routeRunEnd(deps, { input, installation, run, opened, result, effects, error }))
-    try {
-      if (result.error !== null) throw result.error
-      const effects = await commit(deps, installation, { result, runId: run.id, nowMs })
-      ended(effects, null)
-      for (const { name: metric, by } of result.effects.metric) deps.meter.pluginMetric(installation.id, metric, by)
-      const answer = (result.value ?? {}) as RouteResponse
-      noteHealth(deps, ready, answer)
-      return answer
-    } catch (thrown) {
-      const error = asHubError(thrown)
-      ended(NO_EFFECTS, error)
-      noteHealth(deps, ready, error)
-      deps.meter.handlerFailed(installation.id, error.code)
-      if (input.area === null && input.requestId !== null) throw outward(error)
-      const message = opened.mask(error.message)
-      throw message === error.message ? error : new HubError(error.code, message)
+  return async (input: AddressedRequest, waiting: Waiting = {}): Promise<RouteResponse> => {
+    let untilMs = Infinity
+    for (let tries = 1; ; tries++) {
+      const ran = await runOnce(deps, input, { ...waiting, untilMs })
+      untilMs = ran.ready.deadlineMs
+      const mayTryAgain = tries < INTERRUPTED_TRIES_MAX && waiting.gone?.aborted !== true
+      if (!isHarmlesslyInterrupted(ran) || !mayTryAgain || deps.clock.nowMs() >= untilMs)
+        return settle(deps, input, ran)
+      record(deps, { ...ran, input, effects: NO_EFFECTS, error: ran.result.error })
     }
   }
 }
+
+interface Ran {
+  readonly ready: Ready
+  readonly result: RunResult
+}
+
+/** What may have left must not leave twice without its sender's knowledge. */
+const isHarmlesslyInterrupted = ({ ready, result }: Ran): boolean =>
+  result.error?.code === 'plugin_interrupted' && !ready.opened.mayHaveLeft()
+
+async function runOnce(
+  deps: RouteCallDeps,
+  input: AddressedRequest,
+  { gone, untilMs }: Waiting & { readonly untilMs: number },
+): Promise<Ran> {
+  let ready = await prepare(deps, input, untilMs)
+  // A swap that ended while the body was read: nothing of the old one meets new code.
+  while (!isStill(deps, input, ready.installation)) ready = await prepare(deps, input, untilMs)
+  const { installation, opened, run, seen, name, deadlineMs } = ready
+  const order: Run = {
+    id: run.id,
+    attempt: 1,
+    input: { kind: 'route', name, request: seen },
+    capabilities: opened.handler,
+    deadlineMs,
+    signal: gone,
+  }
+  const isOpen = isOpenRoute(input, installation)
+  const result = await (isOpen
+    ? deps.openRoutes.run(installation, order)
+    : deps.sandbox.runEach(installation.key, order))
+  return { ready, result }
+}
+
+/** The answer of a run that nobody makes again. */
+async function settle(deps: RouteCallDeps, input: AddressedRequest, ran: Ran): Promise<RouteResponse> {
+  const { ready, result } = ran
+  const { installation, opened, run, nowMs } = ready
+  try {
+    if (result.error !== null) throw result.error
+    const effects = await commit(deps, installation, { result, runId: run.id, nowMs })
+    record(deps, { ...ran, input, effects, error: null })
+    for (const { name: metric, by } of result.effects.metric) deps.meter.pluginMetric(installation.id, metric, by)
+    const answer = (result.value ?? {}) as RouteResponse
+    noteHealth(deps, ready, answer)
+    return answer
+  } catch (thrown) {
+    const error = asHubError(thrown)
+    record(deps, { ...ran, input, effects: NO_EFFECTS, error })
+    noteHealth(deps, ready, error)
+    deps.meter.handlerFailed(installation.id, error.code)
+    if (!input.seesErrors) throw outward(error)
+    const message = opened.mask(error.message)
+    throw message === error.message ? error : new HubError(error.code, message)
+  }
+}
+
+const record = (
+  deps: RouteCallDeps,
+  { ready: { installation, run, opened }, result, ...ended }: Ran & Pick<EndedRoute, 'input' | 'effects' | 'error'>,
+): void => deps.runs.record(routeRunEnd(deps, { installation, run, opened, result, ...ended }))
 
 const REFUSED_MIN = 400
 const SENDER_REFUSED: ReadonlySet<number> = new Set([401, 403])
@@ -107,7 +162,7 @@ function noteHealth(
   const { workspace, id, plugin } = installation
   if (plugin.manifest.permissions.submit !== true) return
   const note = (error: { readonly code: string; readonly message: string } | null): void =>
-    health.note({ workspace, installation: id, responseId: null, error })
+    health.note({ workspace, installation: id, responseId: null, error, hasProven: opened.hasProven() })
   if (ended instanceof HubError) return note({ code: ended.code, message: `${name} failed.` })
   const { status = 200, json } = ended
   if (status < REFUSED_MIN) return note(null)
@@ -131,7 +186,8 @@ function outward(error: HubError): HubError {
       'plugin_failed',
       'The plugin behind this address failed at this request. Whoever runs the hub finds out why in its log and with "manifold runs --kind route --failed".',
     )
-  return new HubError(code, `${title}.`, {
+  const todo = code === 'plugin_interrupted' ? ' It is not made again by itself: send the request once more.' : ''
+  return new HubError(code, `${title}.${todo}`, {
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     // Nobody foresaw it: the log has to say what it was.
     ...(code === 'internal' ? { cause: error.cause ?? error } : {}),
@@ -139,25 +195,49 @@ function outward(error: HubError): HubError {
 }
 
 /** Who answers, and the request as it gets to see it. */
-async function prepare(deps: RouteCallDeps, input: AddressedRequest) {
+async function prepare(deps: RouteCallDeps, input: AddressedRequest, untilMs: number) {
   const { request } = input
   const { installation, route } = await serving(deps, input)
+  if (isOpenRoute(input, installation)) await loadedForAll(deps, installation)
   const { name, params } = route
   const nowMs = deps.clock.nowMs()
   const run = { id: newId('run', nowMs), name, startedAtMs: nowMs, startedMonoMs: deps.clock.monotonicMs() }
   const { headers, query } = request
   const arrival = { headers, query, params, bytes: Buffer.from(request.bytes, 'base64') }
+  const deadlineMs = Math.min(untilMs, nowMs + installation.limits.routeWallMs)
   const opened = deps.capabilities.open(installation, {
-    deadlineMs: nowMs + installation.limits.routeWallMs,
+    deadlineMs,
     route: { arrival, ...deps.inlet },
   })
   const { body } = installation.plugin.manifest.routes[name] ?? {}
   const seen = await seenRequest({ request, route, arrival, body, mask: opened.mask, limits: deps.limits })
-  return { installation, opened, run, seen, name, nowMs }
+  return { installation, opened, run, seen, name, nowMs, deadlineMs }
 }
 
-const isStill = (roster: RouteCallDeps['roster'], { key, hash }: Installation): boolean =>
-  roster.find(key)?.installation.hash === hash && roster.isUp(key)
+const isStill = (
+  { roster, openRoutes }: Pick<RouteCallDeps, 'roster' | 'openRoutes'>,
+  input: AddressedRequest,
+  installation: Installation,
+): boolean =>
+  roster.find(installation.key)?.installation.hash === installation.hash &&
+  roster.isUp(installation.key) &&
+  (!isOpenRoute(input, installation) || openRoutes.isUp(installation))
+
+/** What is native runs where it is: only plugins of the hub itself are. */
+const isOpenRoute = ({ area }: AddressedRequest, { plugin }: Installation): boolean =>
+  area === null && plugin.manifest.runtime !== 'native'
+
+/** What came of it beside the run is not for strangers. */
+async function loadedForAll(
+  { openRoutes }: Pick<RouteCallDeps, 'openRoutes'>,
+  installation: Installation,
+): Promise<void> {
+  try {
+    await openRoutes.ready(installation)
+  } catch (error) {
+    throw outward(asHubError(error))
+  }
+}
 
 interface Serving {
   readonly installation: Installation

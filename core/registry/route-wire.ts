@@ -10,6 +10,8 @@ import type { RouteMatch } from './route-match.ts'
 export interface ArrivedRequest extends Pick<RouteRequest, 'method' | 'path' | 'query' | 'headers'> {
   /** The exact bytes of the body, in base64. */
   readonly bytes: string
+  /** Absent: none. */
+  readonly scopes?: readonly string[]
 }
 
 /** Headers a plugin may set; everything else is the hub's business. */
@@ -91,6 +93,7 @@ export async function seenRequest({ request, route, arrival, body, mask, limits 
     // Bytes are what they are: with other ones there would be no reading them.
     body: body === 'form' ? '' : body === 'base64' ? request.bytes : mask(bytes.toString('utf8')),
     form: inputs.map(([name, value]) => [mask(name), maskedInput(value, mask)]),
+    scopes: request.scopes ?? [],
   }
 }
 

@@ -101,6 +101,8 @@ export function knownPlugins(
         const schema = schemas.of(manifest)
         return surveyOf(manifest, value, typeof schema === 'string' ? [] : schema.marks(value))
       },
+      carriesHooks: manifest.permissions.hooks,
+      makesForms: manifest.permissions.forms,
       sendsMail: manifest.permissions.email !== undefined,
       secretPaths: (value) => {
         const schema = schemas.of(manifest)

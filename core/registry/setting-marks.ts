@@ -10,8 +10,8 @@ type Path = readonly (string | number)[]
 export const MARKS = 'manifoldMarks'
 
 interface Marks {
-  /** The text, or the key, is that of a field. */
-  readonly field?: boolean
+  /** The text, or the key, is that of a field; of this type where one is named. */
+  readonly field?: true | string
   /** The text is the id of a form: fields are looked for there. */
   readonly form?: boolean
   /** Name of the setting beside it that makes it do nothing. */
@@ -26,8 +26,9 @@ export interface Mark extends NamedSetting {
 /** Of a part of the schema; null: it says nothing. */
 export function marksOf(node: Readonly<Record<string, unknown>>): Marks | null {
   const by = node['x-ignored-by']
+  const field = node['x-field']
   const marks: Marks = {
-    ...(node['x-field'] === true ? { field: true } : {}),
+    ...(field === true || typeof field === 'string' ? { field } : {}),
     ...(node['x-form'] === true ? { form: true } : {}),
     ...(typeof by === 'string' ? { ignoredBy: by } : {}),
   }
@@ -47,7 +48,8 @@ export function markIn(path: Path, { marks, data, context }: Seen): readonly Mar
   const found: Mark[] = []
   const isKey = typeof data === 'string' && typeof valueAt(context.rootData, path) === 'object'
   const named = { path: isKey ? [...path, data] : path, onKey: isKey }
-  if (typeof data === 'string' && marks.field === true) found.push({ ...named, name: data, says: 'field' })
+  if (typeof data === 'string' && marks.field !== undefined)
+    found.push({ ...named, name: data, says: 'field', ...(marks.field === true ? {} : { type: marks.field }) })
   if (typeof data === 'string' && marks.form === true) found.push({ ...named, name: data, says: 'form' })
   const { ignoredBy } = marks
   const beside = valueAt(context.rootData, path.slice(0, -1))
@@ -58,7 +60,7 @@ export function markIn(path: Path, { marks, data, context }: Seen): readonly Mar
 
 /** Everything about these settings that another part of the file may contradict. */
 export function surveyOf(
-  { permissions }: Pick<Manifest, 'permissions'>,
+  { permissions, config }: Pick<Manifest, 'permissions' | 'config'>,
   typed: Readonly<Record<string, unknown>>,
   marks: readonly Mark[],
 ): SettingsSurvey {
@@ -66,6 +68,7 @@ export function surveyOf(
   return {
     fields: of('field'),
     forms: of('form'),
+    hasForm: JSON.stringify(config).includes('"x-form":true'),
     // A default that does nothing is nobody's mistake.
     ignored: of('ignored').filter(({ path }) => valueAt(typed, path) !== undefined),
     hosts: (permissions.http?.hosts ?? [])

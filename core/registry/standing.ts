@@ -1,7 +1,7 @@
 /** How an installation stands: where the file and its past put it, and how a new state is written down and told. */
+import { alertEvent } from '../alert-event.ts'
 import type { Clock } from '../clock.ts'
 import { rfc3339 } from '../clock.ts'
-import { newId } from '../ids.ts'
 import type { InstallationState, LogEvent, NewEvent, WorkspaceId } from '../model.ts'
 import type { Logger } from '../observe/observe.ts'
 import type { StateChange, Store, WordsOf } from '../storage/store.ts'
@@ -96,16 +96,26 @@ export async function writeState(
   return true
 }
 
+/** Where nobody said what to do. */
+const todoOf = (state: InstallationState, id: string): { readonly todo?: string } => {
+  if (state === 'disabled') return { todo: `mend that, then: manifold installations resume ${id}` }
+  if (state !== 'invalid') return {}
+  return { todo: 'mend its plugin or its settings, either is tried by itself; what is wrong: manifold status' }
+}
+
 const alertOf = (
   id: string,
   { state, reason, alert, words }: Pick<Sentence, 'state' | 'reason' | 'alert' | 'words'>,
   nowMs: number,
 ): NewEvent => ({
-  id: newId('event', nowMs),
-  type: 'alert.raised',
-  at: rfc3339(nowMs),
-  formId: null,
+  ...alertEvent(
+    {
+      kind: `installation_${state.replace('-', '_')}`,
+      installation: id,
+      reason,
+      ...(alert ?? todoOf(state, id)),
+    },
+    nowMs,
+  ),
   responseId: words?.responseId ?? null,
-  hops: 0,
-  data: JSON.stringify({ kind: `installation_${state.replace('-', '_')}`, installation: id, reason, ...alert }),
 })

@@ -5,11 +5,12 @@ import type { Logger } from '../observe/observe.ts'
 import { refusalReason } from './credential.ts'
 import type { Installation } from './installation.ts'
 import type { Roster } from './roster.ts'
+import type { Sentence } from './standing.ts'
 
 const RETRY_MS = 1_000
 
 export interface StopDeps {
-  readonly roster: () => Pick<Roster, 'find' | 'move' | 'judge'>
+  readonly roster: () => Pick<Roster, 'find' | 'judge'>
   readonly clock: Pick<Clock, 'after'>
   readonly logger: Logger
 }
@@ -19,31 +20,25 @@ export function openStops({ roster, clock, logger }: StopDeps): {
   readonly disable: DisableInstallation
   readonly refused: RefuseSettings
 } {
-  const refused: RefuseSettings = (installation, refusal) => {
+  const stop = (installation: Installation, sentence: Pick<Sentence, 'reason' | 'words' | 'alert'>): void => {
     const { key, hash } = installation
     // Other settings since, or none at all: this says nothing of them.
     if (roster().find(key)?.installation.hash !== hash) return
     roster()
-      .judge(key, 'disable', {
-        reason: refusalReason(refusal),
-        words: { deliveryId: refusal.deliveryId, responseId: refusal.responseId },
-        refusedHash: hash,
-        alert: { code: refusal.code, todo: `${MENDS[refusal.code](installation)} ${afterwards(installation)}` },
-      })
+      .judge(key, 'disable', { ...sentence, refusedHash: hash })
       .catch((error: unknown) => {
-        logger.error({ err: error, installation: key }, 'a refusal could not be written down; trying again')
-        clock.after(RETRY_MS, () => refused(installation, refusal))
+        logger.error({ err: error, installation: key }, 'an installation could not be disabled; trying again')
+        clock.after(RETRY_MS, () => stop(installation, sentence))
       })
   }
   return {
-    disable: (key, { message, ...words }) => {
-      roster()
-        .move(key, 'disable', { reason: message, words })
-        .catch((error: unknown) => {
-          logger.error({ err: error, installation: key }, 'an installation could not be disabled')
-        })
+    disable: (installation, { code, message, ...words }) =>
+      stop(installation, { reason: message, words, alert: { code, todo: afterDead(installation) } }),
+    refused: (installation, refusal) => {
+      const { code, deliveryId, responseId } = refusal
+      const todo = `${MENDS[code](installation)} ${afterwards(installation)}`
+      stop(installation, { reason: refusalReason(refusal), words: { deliveryId, responseId }, alert: { code, todo } })
     },
-    refused,
   }
 }
 
@@ -54,6 +49,9 @@ const MENDS: Readonly<Record<Refusal['code'], (installation: Installation) => st
   http_refused_address: ({ id }) =>
     `List the network of that address in network.allow of manifold.yaml if it is meant, or mend the address in the settings of "${id}"; either is tried by itself.`,
 }
+
+const afterDead = ({ id }: Installation): string =>
+  `Mend it in the settings of "${id}" or at the receiver, and then run: manifold installations resume ${id}. Deliveries that waited go out then; for the dead letter run: manifold dead-letters replay --installation ${id}`
 
 /** What waits needs no backfill, since nothing of it was skipped. */
 const afterwards = ({ id }: Installation): string =>

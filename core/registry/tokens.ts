@@ -128,7 +128,8 @@ async function verify(deps: TokensDeps, verifiers: readonly Verifier[], text: st
     if (issuer.issuer !== claimed) continue
     try {
       const { payload } = await jwtVerify(text, key, options)
-      return { principal: principalOf(issuer, payload), expiresAtMs: ((payload.exp ?? 0) + LEEWAY_S) * 1_000 }
+      const expiresAtMs = ((payload.exp ?? 0) + LEEWAY_S) * 1_000
+      return { principal: { ...principalOf(issuer, payload), endsAtMs: expiresAtMs }, expiresAtMs }
     } catch (error) {
       if (isUnreachable(error)) {
         deps.logger.warn({ err: error, issuer: issuer.issuer }, 'the keys of a token issuer cannot be had')
@@ -152,11 +153,12 @@ function issuerOf(text: string): string | undefined {
   }
 }
 
-function principalOf({ workspace, scopes }: TokenIssuer, payload: JWTPayload): Principal {
+function principalOf({ issuer, workspace, scopes }: TokenIssuer, payload: JWTPayload): Principal {
   const claimed = new Set(['scope', 'scp', 'permissions'].flatMap((claim) => wordsOf(payload[claim])))
   const subject = String(payload.sub)
   return {
-    keyId: `jwt:${subject}`,
+    // Two issuers may know somebody by the same name.
+    keyId: `jwt:${issuer} ${subject}`,
     name: subject,
     workspace,
     scopes: new Set(scopes.filter((scope) => claimed.has(scope))),

@@ -87,6 +87,7 @@ export interface InstallationView {
   readonly forms: readonly string[] | null
   readonly events: readonly string[] | null
   /** Last event sequence handled, and how many wait behind it. */
+  readonly pii: Installation['pii']
   readonly cursor: number
   readonly lag: number
   readonly lastSuccessAt: string | null
@@ -281,6 +282,7 @@ function installationView({ deps, row, installation, reason, count, head, usage 
     config: installation === null ? {} : (redacted(installation.config) as Readonly<Record<string, unknown>>),
     forms: installation?.when.forms ?? null,
     events: installation?.when.events ?? null,
+    pii: installation?.pii ?? false,
     cursor,
     lag: Math.max(0, head - cursor),
     lastSuccessAt: row.lastSuccessAt,

@@ -2,7 +2,7 @@
  * An event of the log as JSON text for a plugin, with exactly the parts its manifest names. The payload is spliced in
  * as it was stored; it is parsed only when a field has to be taken out.
  */
-import type { FieldInfo } from '../contract/index.ts'
+import type { FieldInfo, Json } from '../contract/index.ts'
 import type { LogEvent, Field, Form } from '../model.ts'
 import type { EventDataName } from '../registry/manifest.ts'
 
@@ -37,7 +37,7 @@ export function partsJson({ event, view, parts, pii }: EventJsonInput): string {
     if (part === 'data') text += `,"data":${dataText(event, view, pii)}`
     else if (part === 'meta') text += `,"meta":${event.meta}`
     else if (part === 'response' && event.response !== null) text += `,"response":${responseText(event)}`
-    else if (part === 'form' && view !== undefined) text += `,"form":${formText(view.form)}`
+    else if (part === 'form' && view !== undefined) text += `,"form":${formJson(view, pii)}`
   }
   return text
 }
@@ -54,15 +54,19 @@ function responseText(event: LogEvent): string {
   })
 }
 
-const formTexts = new WeakMap<Form, string>()
+const formTexts = new WeakMap<FormView, string>()
 
-function formText(form: Form): string {
-  const known = formTexts.get(form)
-  if (known !== undefined) return known
-  const { id, name, version } = form
-  const text = JSON.stringify({ id, name, version, fields: form.fields.map(fieldInfo) })
-  formTexts.set(form, text)
-  return text
+/** The part `form` alone. */
+export function formJson(view: FormView, pii: PiiGrant): string {
+  const hidden = hiddenKeys(view, pii)
+  let text = formTexts.get(view)
+  if (text === undefined) {
+    const { id, name, version } = view.form
+    const fields = view.form.fields.map((field) => ({ ...fieldInfo(field), pii: view.piiKeys.includes(field.key) }))
+    text = JSON.stringify({ id, name, version, fields })
+    formTexts.set(view, text)
+  }
+  return hidden.length === 0 ? text : `${text.slice(0, -1)},"hidden":${JSON.stringify(hidden)}}`
 }
 
 /** A field as plugins see it. */
@@ -118,9 +122,29 @@ function trackedText(text: string, view: FormView | undefined, pii: PiiGrant): s
   if (pii === true || !text.includes('"properties"')) return text
   const hidden = view === undefined ? null : hiddenKeys(view, pii)
   if (hidden?.length === 0) return text
-  const { properties, ...data } = JSON.parse(text) as { readonly properties?: object }
+  const { properties, ...data } = JSON.parse(text) as { readonly [part: string]: Json; readonly properties?: Parts }
   if (properties === undefined) return text
-  if (hidden === null) return JSON.stringify(data)
-  const shown = Object.entries(properties).filter(([key]) => !hidden.includes(key))
-  return JSON.stringify({ ...data, properties: Object.fromEntries(shown) })
+  const withheld = Object.keys(properties).filter((key) => hidden === null || hidden.includes(key))
+  if (withheld.length === 0) return text
+  const shown = Object.entries(properties).filter(([key]) => !withheld.includes(key))
+  const rest = withoutCopies(
+    data,
+    withheld.map((key) => properties[key] as Json),
+  )
+  return JSON.stringify({ ...rest, ...(hidden === null ? {} : { properties: Object.fromEntries(shown) }) })
+}
+
+type Parts = { readonly [key: string]: Json }
+
+/** What a family made columns of its own of, out of its properties. */
+const EFFECTS = ['subject', 'action', 'measure'] as const
+
+/** Which property each came from is not written down: whatever says the same as a withheld one goes with it. */
+function withoutCopies(data: Parts, withheld: readonly Json[]): Parts {
+  const textOf = (value: Json): string => (typeof value === 'string' ? value : JSON.stringify(value))
+  const texts = new Set(withheld.map(textOf))
+  const isCopy = (name: string): boolean => Object.hasOwn(data, name) && texts.has(textOf(data[name] ?? null))
+  return Object.fromEntries(
+    Object.entries(data).filter(([name]) => !EFFECTS.some((effect) => effect === name && isCopy(name))),
+  )
 }

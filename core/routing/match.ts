@@ -78,6 +78,19 @@ export function handlerType(on: Readonly<Record<string, unknown>>, type: string)
   return Object.hasOwn(on, '*') ? '*' : undefined
 }
 
+/** Of events that go to handlers together, in order: those that are not passed over, where a handler gets the last alone. */
+export function lastAlone(
+  on: Readonly<Record<string, { readonly latest?: boolean | undefined }>>,
+  events: readonly LogEvent[],
+): (event: LogEvent) => boolean {
+  const last = new Map<string, LogEvent>()
+  for (const event of events) {
+    const type = handlerType(on, event.type)
+    if (type !== undefined && on[type]?.latest === true) last.set(type, event)
+  }
+  return (event) => (last.get(handlerType(on, event.type) ?? '') ?? event) === event
+}
+
 /** What a filter looks at. Parts are read on demand, so `form.id` alone never parses the payload. */
 export function filterSubject(event: LogEvent, view: FormView | undefined): FilterSubject {
   return new LazySubject(event, view)

@@ -15,6 +15,8 @@ export interface RunHealth {
     /** Whose words the error may be; null: nobody's who is stored. */
     readonly responseId: string | null
     readonly error: { readonly code: string; readonly message: string } | null
+    /** It went well, and a receiver took what the installation proves itself with. */
+    readonly hasProven?: boolean
   }): void
   /** Resolves when all that was noted is written, or cannot be. */
   close(): Promise<void>
@@ -43,7 +45,7 @@ export function openRunHealth({ store, clock, logger }: HealthDeps): RunHealth {
     }
   }
   return {
-    note: ({ workspace, installation, responseId, error }) => {
+    note: ({ workspace, installation, responseId, error, hasProven = false }) => {
       if (noted.size === 0) cancel = clock.after(WRITE_AFTER_MS, () => void write())
       const key = `${workspace}/${installation}`
       const before = noted.get(key) ?? { ...NOTHING, workspace, installation }
@@ -52,7 +54,7 @@ export function openRunHealth({ store, clock, logger }: HealthDeps): RunHealth {
       noted.set(
         key,
         error === null
-          ? { ...before, successAt: at, failuresInARow: 0 }
+          ? { ...before, successAt: at, provenAt: hasProven ? at : before.provenAt, failuresInARow: 0 }
           : { ...before, ...failed, failuresInARow: before.failuresInARow + 1 },
       )
     },
@@ -60,4 +62,12 @@ export function openRunHealth({ store, clock, logger }: HealthDeps): RunHealth {
   }
 }
 
-const NOTHING = { successAt: null, failureAt: null, error: null, code: null, aboutId: null, failuresInARow: 0 }
+const NOTHING = {
+  successAt: null,
+  provenAt: null,
+  failureAt: null,
+  error: null,
+  code: null,
+  aboutId: null,
+  failuresInARow: 0,
+}

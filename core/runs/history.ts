@@ -218,7 +218,7 @@ class History implements RunHistory {
     else if (watch !== undefined && kind === 'action') {
       const delivered = items.filter(({ outcome }) => outcome === 'delivered').length
       if (delivered > 0) logger.info({ ...at, name, attempt, delivered, ms: run.durationMs }, 'an action delivered')
-    }
+    } else if (watch !== undefined && kind === 'transform') tellAside(logger, at, items)
     watch?.withheldFrom(run).then(
       (withheld) => {
         if (withheld.length > 0)
@@ -230,6 +230,16 @@ class History implements RunHistory {
       (error: unknown) => logger.warn({ ...at, err: error }, 'which answers were withheld could not be found out'),
     )
   }
+}
+
+/** Whoever writes the transform looks for the response where it is not. */
+function tellAside(logger: Logger, at: object, items: RunRecord['items']): void {
+  for (const { outcome, responseId, formId } of items)
+    if (outcome === 'flagged' || outcome === 'rejected')
+      logger.info(
+        { ...at, form: formId, verdict: outcome },
+        `a response was ${outcome} and is in quarantine: manifold quarantine show ${responseId}`,
+      )
 }
 
 const TOLD = {

@@ -75,7 +75,7 @@ async function inputOf(deps: RunReaderDeps, run: RunRecord, installation: Instal
   // but rare cases.
   const startedMs = Date.parse(run.startedAt)
   const repeats = new Map(run.attempt > 1 ? deliveries.map(({ id }) => [id, startedMs] as const) : [])
-  const { input } = await prepare(deps, { installation, deliveries, runId, repeats })
+  const { input } = await prepare(deps, { installation, deliveries, runId, repeats, isLook: true })
   return theirs(input)
 }
 

@@ -1,23 +1,19 @@
 /** What may become part of a plugin's bundle: the contract, packages, and plain files inside the plugin's folder. */
-import { constants, lstatSync, realpathSync } from 'node:fs'
-import type { BigIntStats } from 'node:fs'
-import { open, readdir, stat } from 'node:fs/promises'
+import { lstatSync, realpathSync } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
 import { builtinModules } from 'node:module'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Metafile, OnLoadResult, OnResolveArgs, OnResolveResult, PartialMessage, PluginBuild } from 'esbuild'
+import { SOURCE_BYTES_MAX } from './bundle-sources.ts'
+import type { Sources } from './bundle-sources.ts'
 
 const CONTRACT_PATH = fileURLToPath(new URL('../contract/index.ts', import.meta.url))
 const CONTRACT_DIR = dirname(CONTRACT_PATH)
 /** The one specifier for the contract, ours and strangers'. */
 export const CONTRACT_NAME = 'manifold/plugin'
 const BUILTINS = new Set(builtinModules)
-/** No source of a bundle of 1 MB is longer; the bundler would take all of it into memory. */
-const SOURCE_BYTES_MAX = 16_777_216
 const PACKAGE_FILE = 'package.json'
-const SCRIPT = /\.[cm]?[jt]sx?$/
-/** The bundler would open what a file names as its own map, wherever that is. */
-const MAP_COMMENT = /([#@]) (sourceMappingURL=)(?!data:)/g
 
 /**
  * Specifiers that are asked about one by one: names, absolute paths, and whatever leads upwards. Every question crosses to
@@ -30,7 +26,7 @@ const ASKED = /^$|^[^.]|^\.[^/]|\.\./
  * Holds every import and every file against the borders. Imports alone would not do: a pattern
  * (`require('../' + name + '.json')`) brings in files that no resolver is asked about.
  */
-export function guardSources(hook: PluginBuild, dir: string): void {
+export function guardSources(hook: PluginBuild, dir: string, sources: Sources): void {
   const allowed = new Set([CONTRACT_PATH])
   /** Packages beside the folder that an import by name led to. */
   const packages = new Set<string>()
@@ -60,7 +56,7 @@ export function guardSources(hook: PluginBuild, dir: string): void {
     const real = realPathOf(path)
     const isOfAllowed = allowed.has(real) || isInside(CONTRACT_DIR, real) || packages.has(packageOf(real) ?? '')
     if (!isInside(dir, real) && !isOfAllowed) return refusal(outsideRefusal(relative(dir, path)))
-    return real === path && isKnownPlain(path) ? undefined : read(real)
+    return sources.load(real, path)
   })
   hook.onEnd(({ metafile }) => ({ errors: metafile === undefined ? [] : trespasses(metafile, dir) }))
 }
@@ -137,34 +133,6 @@ function packageOf(path: string): string | null {
   return parts.slice(0, at + (name.startsWith('@') ? 3 : 2)).join(sep)
 }
 
-/** Files that were read and can be left to the bundler as they are, by what tells that they are still the same. */
-const plain = new Map<string, string>()
-const PLAIN_MAX = 20_000
-
-/** A map comment or another kind of file would have changed this: ctime moves with every change, and nobody can set it. */
-const sameness = ({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string =>
-  [dev, ino, size, mtimeNs, ctimeNs].join()
-
-const isKnownPlain = (path: string): boolean =>
-  plain.has(path) && plain.get(path) === sameness(lstatSync(path, { bigint: true }))
-
-/** Opened without waiting: a pipe that nobody writes to would keep the hub from ever starting. */
-async function read(path: string): Promise<OnLoadResult> {
-  await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  const info = await file.stat({ bigint: true })
-  if (!info.isFile()) return refusal(`${path} is not a file`)
-  if (info.size > SOURCE_BYTES_MAX) return refusal(`${path} has more than ${SOURCE_BYTES_MAX} bytes`)
-  const bytes = await file.readFile()
-  const text = SCRIPT.test(path) ? bytes.toString('utf8') : null
-  const isPlain = text === null || text.search(MAP_COMMENT) < 0
-  if (isPlain) {
-    if (plain.size >= PLAIN_MAX) plain.clear()
-    plain.set(path, sameness(info))
-  }
-  const contents = isPlain ? bytes : text.replace(MAP_COMMENT, '$1  $2')
-  return { contents, loader: 'default', resolveDir: dirname(path) }
-}
-
 /**
  * What in the folder is neither file nor folder, or is read without asking and much too long: in words, or null. The
  * bundler looks into every `package.json` on its way, and waits for a pipe.
@@ -181,6 +149,9 @@ export async function oddFile(dir: string): Promise<string | null> {
   }
   return null
 }
+
+/** The contract is the hub's own: it is no source of a plugin. */
+export const isOfContract = (path: string): boolean => isInside(CONTRACT_DIR, path)
 
 const refusal = (text: string) => ({ errors: [{ text }] })
 

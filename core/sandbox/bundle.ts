@@ -1,9 +1,10 @@
 /** Turns a plugin's folder into one script for the isolate, and refuses what could not work there, naming file and line. */
 import { createHash } from 'node:crypto'
 import { realpath } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { BuildFailure, BuildOptions, BuildResult, Message, PluginBuild } from 'esbuild'
-import { CONTRACT_NAME, guardSources, oddFile } from './bundle-borders.ts'
+import { CONTRACT_NAME, guardSources, isOfContract, oddFile } from './bundle-borders.ts'
+import { placeOf, Sources, whyNoPart } from './bundle-sources.ts'
 import { withBundler } from './bundler.ts'
 import { NotBundled } from './not-bundled.ts'
 import type { SourceMistake } from './not-bundled.ts'
@@ -48,7 +49,10 @@ export async function bundlePlugin(request: BundleRequest): Promise<Bundle> {
   })
   const odd = await oddFile(dir)
   if (odd !== null) throw failure(request, odd)
-  const result = await run(request, dir)
+  const sources = new Sources(dir, isOfContract)
+  const result = await run(request, dir, sources)
+  const noPart = Object.keys(result.metafile.inputs).flatMap((path) => whyNoPart(path) ?? [])
+  if (noPart.length > 0) throw failure(request, noPart.slice(0, MESSAGES_MAX).join('\n'))
   const outputs = result.outputFiles ?? []
   const code = outputs.find((file) => file.path.endsWith('.js'))
   const map = outputs.find((file) => file.path.endsWith('.map'))
@@ -59,12 +63,13 @@ export async function bundlePlugin(request: BundleRequest): Promise<Bundle> {
     pluginId: request.pluginId,
     version: request.version,
     code: code.text,
-    sourceMap: withoutHostPaths(map.text),
+    sourceMap: withoutHostPaths(sources.complete(map.text), dir),
     hash: createHash('sha256').update(code.contents).digest('hex'),
+    inputs: sources.inputs(),
   }
 }
 
-async function run(request: BundleRequest, dir: string): Promise<Built> {
+async function run(request: BundleRequest, dir: string, sources: Sources): Promise<Built> {
   try {
     return await withBundler((esbuild) =>
       esbuild.build({
@@ -83,10 +88,15 @@ async function run(request: BundleRequest, dir: string): Promise<Built> {
         logLevel: 'silent',
         // A plugin's own tsconfig must not be able to redirect imports.
         tsconfigRaw: '{}',
-        plugins:
-          request.runtime === 'native'
-            ? []
-            : [{ name: 'manifold-borders', setup: (hook: PluginBuild) => guardSources(hook, dir) }],
+        plugins: [
+          {
+            name: 'manifold-borders',
+            setup: (hook: PluginBuild) =>
+              request.runtime === 'native'
+                ? hook.onLoad({ filter: /.*/, namespace: 'file' }, ({ path }) => sources.load(path, path))
+                : guardSources(hook, dir, sources),
+          },
+        ],
       }),
     )
   } catch (error) {
@@ -119,14 +129,15 @@ function tooLarge(bytes: number, request: BundleRequest, result: Built): string 
 }
 
 /** The map is kept and shown beside the plugin: where the hub itself is installed is nobody's business. */
-function withoutHostPaths(text: string): string {
+function withoutHostPaths(text: string, dir: string): string {
   // Only the list is parsed: what follows it are all the sources.
   return text.replace(/"sources":\s*(\[[^\]]*\])/, (_, list: string) => {
-    const sources = JSON.parse(list) as string[]
-    const shown = sources.map((source) => {
-      // The hub's own lies outside of the plugin; what a plugin calls the same stays its own.
-      const file = /^(?:\.\.\/)+(?:.*\/)?core\/contract\/(\w+\.ts)$/.exec(source)?.[1]
-      return file === undefined ? source : file === 'index.ts' ? CONTRACT_NAME : `${CONTRACT_NAME}/${file}`
+    const shown = (JSON.parse(list) as string[]).map((source) => {
+      // The hub's own alone, by its place: a package may have folders that are called the same.
+      const path = placeOf(dir, source)
+      if (!isOfContract(path)) return source
+      const file = basename(path)
+      return file === 'index.ts' ? CONTRACT_NAME : `${CONTRACT_NAME}/${file}`
     })
     return `"sources": ${JSON.stringify(shown)}`
   })

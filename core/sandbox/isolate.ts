@@ -7,7 +7,6 @@
 import ivm from 'isolated-vm'
 import {
   type BreachKind,
-  type DrainHeader,
   type FromChild,
   GUEST_FILE,
   GUEST_SPLIT,
@@ -18,13 +17,14 @@ import {
   PLUGIN_FILE,
   WEB_QUESTION,
 } from './protocol.ts'
+import { Breach, HEADER_CHARS_MAX, lastWords, readHeader } from './drained.ts'
+import type { Drained } from './drained.ts'
 import { answerQuestion } from './questions.ts'
 
 /** A slice that is still not over this long after its limit is disposed of … */
 const LATE_GRACE_MS = 1_000
 /** … and one that survives that by this long is stuck: only killing the process helps. */
 const DISPOSE_GRACE_MS = 1_000
-const HEADER_CHARS_MAX = 65_536
 const DRAIN_TRIES_MAX = 3
 /** A longer delay would make Node wake it at once, again and again. */
 const WAKE_MS_MAX = 2 ** 31 - 1
@@ -167,6 +167,8 @@ export class GuestIsolate {
   /** Ends the isolate; says so when that is impossible. */
   drop(): void {
     const wasBusy = this.isBusy
+    // Of nobody's run any more, and still the installation's.
+    if (wasBusy && this.#state !== 'gone') this.#send(['out', this.#unit, [], this.#takeCpuUs(), ''])
     this.#leave()
     if (wasBusy) this.#expectEnd()
   }
@@ -339,49 +341,6 @@ export class GuestIsolate {
 /** UTF-8 takes at most three bytes for a UTF-16 unit: most texts are seen to fit without being counted. */
 const isOver = (text: string, bytesMax: number): boolean =>
   text.length * 3 > bytesMax && Buffer.byteLength(text) > bytesMax
-
-class Breach extends Error {
-  readonly kind: BreachKind
-  /** Where the guest's code stood. */
-  readonly trace: string
-
-  constructor(kind: BreachKind, trace = '') {
-    super(kind)
-    this.kind = kind
-    this.trace = trace
-  }
-}
-
-interface Drained {
-  readonly header: DrainHeader
-  readonly reports: string
-}
-
-/** The slice was ended, the realm was not: what was asked for after the slice is still answered, within its own time. */
-const lastWords = (draining: Promise<Drained> | null): Promise<string> =>
-  draining === null
-    ? Promise.resolve('')
-    : draining.then(
-        ({ reports }) => reports,
-        () => '',
-      )
-
-function readHeader(text: string): DrainHeader {
-  try {
-    const header = JSON.parse(text) as DrainHeader
-    const isWake = (pair: unknown): boolean =>
-      Array.isArray(pair) && Number.isSafeInteger(pair[0]) && Number.isFinite(pair[1])
-    if (
-      typeof header === 'object' &&
-      header !== null &&
-      (header.w === undefined || (Array.isArray(header.w) && header.w.every(isWake)))
-    )
-      return header
-  } catch {
-    // Falls through: only a guest that tampered with its bridge gets here.
-  }
-  throw new Breach('oversize')
-}
 
 /** What the library copied out of the guest; by now it is data of this realm, but its parts may be anything. */
 function textOf(error: unknown): GuestErrorText {

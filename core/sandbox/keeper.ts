@@ -17,7 +17,7 @@ import { beginReading } from './reading.ts'
 import { parseReports, readError, readSurface } from './report.ts'
 import type { Run, SandboxStats, UnitSurface } from './sandbox.ts'
 import type { Slot } from './slot.ts'
-import { aloneSlot, isStrayTooMuch, newInstance, noteHeap, placeOf, unitStats } from './unit-state.ts'
+import { aloneSlot, isStrayTooMuch, largestHeaps, newInstance, noteHeap, placeOf, unitStats } from './unit-state.ts'
 import type { Instance, UnitState } from './unit-state.ts'
 
 const SWEEP_MS = 100
@@ -246,7 +246,7 @@ export class Keeper {
   }
 
   #onBreach(instance: Instance, lanes: readonly number[], what: { kind: BreachKind; last: LastSlice }): void {
-    if (instance.isGone) return
+    if (instance.isGone) return this.#spent(instance, what.last.cpuUs, 'ended runs')
     for (const report of parseReports(what.last.reports) ?? [])
       if (lanes.includes(report.l)) instance.lanes.get(report.l)?.hear(report)
     const { cpuUs, stack } = what.last
@@ -264,7 +264,7 @@ export class Keeper {
   }
 
   #onReports(instance: Instance, lanes: readonly number[], out: { cpuUs: number; text: string }): void {
-    if (instance.isGone) return
+    if (instance.isGone) return this.#spent(instance, out.cpuUs, 'ended runs')
     const endOfReading = beginReading(out.text.length, this.#options.limits)
     const reports = parseReports(out.text)
     const reading = endOfReading()
@@ -331,14 +331,17 @@ export class Keeper {
 
   #checkMemory(slot: Slot): void {
     const { child } = slot
-    const capBytes = this.#options.limits.childRssMb * MB
-    if (child === null || child.rssBytes <= capBytes) return
+    if (child === null || child.rssBytes <= this.#options.limits.childRssMb * MB) return
     const busy = child.busy.map((number) => this.#instances.get(number)).filter((instance) => instance !== undefined)
     // One that was disposed of and still runs is the likeliest to grow.
     const unending = busy.filter((instance) => instance.isGone)
     const suspects = unending.length > 0 ? unending : busy
     const [only] = suspects
-    if (suspects.length !== 1 || only === undefined) return this.#fleet.kill(slot, 'memory')
+    if (suspects.length !== 1 || only === undefined) {
+      const fields = { group: slot.group, heaps: largestHeaps(this.#instances.values(), slot) }
+      this.#options.logger.warn(fields, 'sandbox: a process grew too large; whose doing it is, is not certain')
+      return this.#fleet.kill(slot, 'memory')
+    }
     only.state.slotKey = aloneSlot(only.state.unit, only.state.slotKey)
     const message = `the plugin's process grew over ${this.#options.limits.childRssMb} MB and was killed`
     if (!only.isGone) this.#breach(only, [...only.lanes.keys()], { code: 'plugin_memory', message })

@@ -2,7 +2,7 @@
 import { type ErrorCode, HubError, isErrorCode } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Logger } from '../observe/observe.ts'
-import { inputText, type SliceCpu } from './plan.ts'
+import { inputText, type SliceCpu, wallMsOf } from './plan.ts'
 import type { GuestErrorText, GuestReport } from './protocol.ts'
 import { beginReading } from './reading.ts'
 import {
@@ -17,7 +17,7 @@ import {
 } from './report.ts'
 import type { Reading } from './reading.ts'
 import type { LogSoFar } from './report.ts'
-import type { Run, RunInput, RunResult, Unit } from './sandbox.ts'
+import type { Run, RunResult, Unit } from './sandbox.ts'
 import { errorOf } from './run-error.ts'
 import { traceOf } from './trace.ts'
 
@@ -293,6 +293,8 @@ export class Lane {
     state.ops += 1
     const { hostOpsMax, httpCallsMax } = unit.limits
     if (state.ops > hostOpsMax * FLOOD_FACTOR) return this.#options.onHostile('the guest floods the hub with calls')
+    // It is over: all that is still wanted of it is where it stands.
+    if (state.ending !== null) return
     if (name === 'http') state.httpCalls += 1
     const refuse = (code: ErrorCode, message: string): void =>
       this.#settle(state, report, { error: new HubError(code, message) })
@@ -324,7 +326,7 @@ export class Lane {
   }
 
   #settle(state: RunState, report: GuestReport, outcome: { value?: unknown; error?: HubError }): void {
-    if (this.#isEnded || this.#current !== state) return
+    if (this.#isEnded || this.#current !== state || state.ending !== null) return
     const { error, value } = outcome
     const tail =
       error === undefined
@@ -386,15 +388,3 @@ const usedBy = ({ log, cpuUs, readingUs, startedMs, ops, httpCalls }: RunState):
 })
 
 const overCpu = (cpuMs: number): string => `the run used more than ${cpuMs} ms of CPU`
-
-function wallMsOf(input: RunInput, unit: Unit): number {
-  const { eventWallMs, actionWallMs, scheduleWallMs, routeWallMs, transformWallMs } = unit.limits
-  return {
-    event: eventWallMs,
-    action: actionWallMs,
-    schedule: scheduleWallMs,
-    route: routeWallMs,
-    transform: transformWallMs,
-    check: actionWallMs,
-  }[input.kind]
-}

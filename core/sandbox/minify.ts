@@ -9,6 +9,7 @@ export const minify = (source: string): Promise<string> =>
       format: 'iife',
       minify: true,
       target: 'es2019',
+      supported: { 'dynamic-import': true },
       legalComments: 'none',
     })
     return code.trim()

@@ -94,7 +94,7 @@ function settingsOf(unit: Unit, bounds: Limits): GuestSettings {
     timersMax: bounds.pluginTimersMax,
     resultBytesMax: bounds.pluginResultBytesMax,
     routeBodyBytesMax: bounds.pluginRouteBodyBytesMax,
-    httpRequestBytesMax: bounds.pluginHttpRequestBytesMax,
+    httpRequestBytesMax: unit.limits.httpRequestBytesMax ?? bounds.pluginHttpRequestBytesMax,
     kvKeyCharsMax: bounds.pluginKvKeyCharsMax,
     kvValueBytesMax: bounds.pluginKvValueBytesMax,
     sliceBudgetMs: sliceMs / 2,
@@ -145,4 +145,17 @@ export function shareOut(slice: {
     byLane,
     cpu: { shareUs: slice.cpuUs / runs, readingUs: slice.readingUs / runs, isAlone: executed <= 1 },
   }
+}
+
+/** How long it may take. */
+export function wallMsOf(input: RunInput, unit: Unit): number {
+  const { eventWallMs, actionWallMs, scheduleWallMs, routeWallMs, transformWallMs } = unit.limits
+  return {
+    event: eventWallMs,
+    action: actionWallMs,
+    schedule: scheduleWallMs,
+    route: routeWallMs,
+    transform: transformWallMs,
+    check: actionWallMs,
+  }[input.kind]
 }

@@ -218,13 +218,15 @@ function readOutcome(value: unknown, bounds: Limits): Outcome {
   if (outcome === 'delivered')
     return detail === undefined ? { outcome } : { outcome, detail: shallow(detail, 'the detail of an outcome', bounds) }
   if (outcome === 'ambiguous') return { outcome, reason: text(reason, 'reason') }
-  if (outcome === 'unauthorized') return { outcome, message: text(message, 'message') }
+  const did = untouched === true ? { untouched } : {}
+  if (outcome === 'unauthorized') return { outcome, message: text(message, 'message'), ...did }
   if (outcome === 'dead') {
     return {
       outcome,
       code: text(code, 'code').slice(0, NAME_CHARS_MAX),
       message: text(message, 'message'),
       ...(disable === true ? { disable } : {}),
+      ...did,
     }
   }
   if (outcome !== 'retry') return invalid(OUTCOME_WORDS)
@@ -234,7 +236,7 @@ function readOutcome(value: unknown, bounds: Limits): Outcome {
     reason: text(reason, 'reason'),
     ...(afterMs === undefined ? {} : { afterMs }),
     ...(code === undefined ? {} : { code: text(code, 'code').slice(0, NAME_CHARS_MAX) }),
-    ...(untouched === true ? { untouched } : {}),
+    ...did,
   }
 }
 

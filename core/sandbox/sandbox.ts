@@ -41,11 +41,15 @@ export interface Bundle {
   /** Source map JSON text; errors are told in the plugin's own file and line. */
   readonly sourceMap: string
   readonly hash: string
+  /** Files of packages that went in, by path from the plugin's folder: what tells that each has changed since. */
+  readonly inputs?: Readonly<Record<string, string>>
 }
 
 export interface UnitLimits {
   /** Where it is less than all have. */
   readonly loadMs?: number
+  /** Of a request, where it is more than all have. */
+  readonly httpRequestBytesMax?: number
   readonly heapMb: number
   readonly sliceMs: number
   readonly cpuMs: number
@@ -129,6 +133,10 @@ export interface Run {
   readonly deliveryId?: string | undefined
   /** Place of the event in the log; native handlers are told. */
   readonly seq?: number | undefined
+  /** When whoever asks waits no longer; absent: as long as its kind may take. Native runs are told. */
+  readonly deadlineMs?: number | undefined
+  /** Whoever asked has gone; native runs are told. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /**

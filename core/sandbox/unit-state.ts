@@ -116,3 +116,15 @@ export const homeSlot = (unit: Unit): string =>
   unit.group === 'own' ? ownSlot(unit) : `${unit.group}${suffixOf(unit)}`
 
 const suffixOf = (unit: Unit): string => (unit.hardened === true ? ' hardened' : '')
+
+const HEAPS_TOLD_MAX = 5
+const BYTES_PER_MB = 1_048_576
+
+/** Whoever has most memory in this process, as seen last, the largest first: `default/crm 61 MB`. */
+export const largestHeaps = (instances: Iterable<Instance>, within: Slot): readonly string[] =>
+  [...instances]
+    .filter(({ slot, isGone }) => slot === within && !isGone)
+    .map(({ state }) => state)
+    .toSorted((a, b) => b.heap.lastBytes - a.heap.lastBytes)
+    .slice(0, HEAPS_TOLD_MAX)
+    .map(({ unit, heap }) => `${unit.key} ${Math.round(heap.lastBytes / BYTES_PER_MB)} MB`)

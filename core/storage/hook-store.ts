@@ -8,6 +8,24 @@ export interface NewHook extends Pick<
   'id' | 'workspace' | 'keyId' | 'source' | 'zapId' | 'targetUrl' | 'hubUrl' | 'event' | 'formId' | 'expiresAtMs'
 > {
   readonly at: string
+  /** Who asks may change the hooks of every key: an admin. */
+  readonly ofAnyKey: boolean
+}
+
+/** Those that would stop with a key, or with a form. */
+export interface HooksOf {
+  readonly key?: string
+  readonly form?: string
+  /** Unix ms. */
+  readonly inForceMs: number
+}
+
+/** What has to be so when it is removed. */
+export interface RemoveIf {
+  /** It is there still. */
+  readonly targetUrl?: string
+  /** Unix ms; nothing has been sent to it since. */
+  readonly endedByMs?: number
 }
 
 /** How sending to a hook went; `reason` null: well. */
@@ -24,26 +42,55 @@ export interface NewNote extends ResponseNote {
 }
 
 export interface HookStore {
-  /** Makes one, or changes the one that stands for the same subscription; `conflict` when there are too many. */
+  /** Makes one, or changes the one that stands for the same subscription; `conflict` when there are too many, `forbidden` for a key that is revoked. */
   saveHook(hook: NewHook): Promise<{ readonly hook: Hook; readonly created: boolean }>
   /** With `inForceMs` (unix ms) only one that may be sent to then: it has not expired, and neither has its key. */
   getHook(workspace: WorkspaceId, id: string, inForceMs?: number): Promise<Hook | undefined>
   /** Newest first. */
   listHooks(workspace: WorkspaceId, query: HookQuery): Promise<Page<Hook>>
-  /** Those in force that want this event of this form (null: of no form), oldest first. */
+  /** Those in force that want this event of this form (null: of no form) and were asked for before it, oldest first. */
   hooksFor(query: {
     workspace: WorkspaceId
     event: string
+    eventId: string
     formId: string | null
     after: string | null
     limit: number
     nowMs: number
   }): Promise<Page<Hook>>
-  /** Of the workspace, or those of them that were made with one key. */
-  countHooks(workspace: WorkspaceId, key?: string): Promise<number>
-  /** Removes it and appends `hook.removed`; false when it is gone already. */
-  removeHook(workspace: WorkspaceId, id: string, event: NewEvent): Promise<boolean>
+  /** Of the workspace, or those of them that would stop with one key or form. */
+  countHooks(workspace: WorkspaceId, of?: HooksOf): Promise<number>
+  /** Those that nothing has been sent to since then, the longest untouched first; of all workspaces with null. */
+  endedHooks(query: { workspace: WorkspaceId | null; endedByMs: number; limit: number }): Promise<readonly Hook[]>
+  /** Those that nothing is sent to any more and that `tellStopped` has not been called for since, of all workspaces. */
+  untoldHooks(query: { nowMs: number; limit: number }): Promise<readonly Hook[]>
+  /** Notes that the event tells of these and appends it; false, and nothing is written, when one is no more as `untoldHooks` said. */
+  tellStopped(told: {
+    workspace: WorkspaceId
+    ids: readonly string[]
+    nowMs: number
+    event: NewEvent
+  }): Promise<boolean>
+  /** Removes it and appends `hook.removed`, and with it the alert if there is one; false when it is gone already, or not as it has to be. */
+  removeHook(hook: {
+    workspace: WorkspaceId
+    id: string
+    event: NewEvent
+    alert?: NewEvent
+    if: RemoveIf
+  }): Promise<boolean>
   noteHooks(notes: readonly HookNote[]): Promise<void>
+  /** Admin keys of the operator's but `inForce` that hooks were made with and that have not ended so far. */
+  strayOperators(workspace: WorkspaceId, inForce: string | null): Promise<readonly { key: string; hooks: number }[]>
+  /** Ends those, their hooks with the reason, and lets `inForce` go on; false, and no event, when none had to. */
+  settleOperators(keys: {
+    workspace: WorkspaceId
+    inForce: string | null
+    ended: readonly string[]
+    reason: string
+    at: string
+    event: NewEvent
+  }): Promise<boolean>
   /** False when there is no such response; rejects with `conflict` when it has as many as it may. */
   addNote(note: NewNote): Promise<boolean>
   /** Oldest first. */

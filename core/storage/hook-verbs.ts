@@ -22,11 +22,20 @@ export function hookVerbs(
       ),
     listHooks: async (workspace, query) => mappedPage(await driver.read('listHooks', { workspace, query }), toHook),
     hooksFor: async (query) => mappedPage(await driver.read('hooksFor', query), toHook),
-    countHooks: (workspace, key) => driver.read('countHooks', { workspace, ...(key === undefined ? {} : { key }) }),
-    removeHook: async (workspace, id, event) => (await driver.write('removeHook', { workspace, id, event })) !== null,
+    countHooks: (workspace, of) => driver.read('countHooks', { workspace, ...(of === undefined ? {} : { of }) }),
+    endedHooks: async (query) => (await driver.read('endedHooks', query)).map(toHook),
+    untoldHooks: async (query) => (await driver.read('untoldHooks', query)).map(toHook),
+    tellStopped: async (told) => (await driver.write('tellStopped', told)) !== null,
+    removeHook: async (hook) => (await driver.write('removeHook', hook)) !== null,
     noteHooks: async (notes) => {
       if (notes.length > 0) await driver.write('noteHooks', notes)
     },
+    strayOperators: async (workspace, inForce) =>
+      (await driver.read('strayOperators', { workspace, inForce })).map(({ key_id: key, n }) => ({
+        key,
+        hooks: Number(n),
+      })),
+    settleOperators: async (keys) => (await driver.write('settleOperators', keys)) !== null,
     addNote: (note) => driver.write('addNote', { note, notesMax: limits.notesPerResponseMax }),
     listNotes: async (workspace, responseId) => (await driver.read('listNotes', { workspace, responseId })).map(toNote),
   }

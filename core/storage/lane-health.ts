@@ -9,6 +9,8 @@ export interface LaneName {
 /** What an installation's attempts, or the looks of its transform, came to since they were last written down. */
 export interface LaneHealth extends LaneName {
   readonly successAt: string | null
+  /** When a receiver last took what the installation proves itself with, in a run that went well. */
+  readonly provenAt: string | null
   readonly failureAt: string | null
   readonly error: string | null
   readonly code: string | null

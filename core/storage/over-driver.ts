@@ -8,11 +8,12 @@ import type { EffectOwner, EffectsWritten } from './procedures/effects.ts'
 import type { Finished } from './procedures/attempts.ts'
 import { definitionText } from './procedures/forms.ts'
 import type { Released } from './procedures/release.ts'
-import { toDelivery, toEvent, toForm, toInstallation, toKey, toLane, toResponse, toSchedule } from './rows.ts'
+import { toDelivery, toEvent, toForm, toInstallation, toKey, toLane, toSchedule } from './rows.ts'
 import { toQuarantined } from './quarantine-rows.ts'
 import { runRow, toRun } from './run-rows.ts'
 import { mapped, mappedPage } from './mapped.ts'
 import { newDelivery } from './new-delivery.ts'
+import type { KeyStore } from './key-store.ts'
 import type { AcceptResult, Effects, FinishedAttempt, Store, Submission } from './store.ts'
 import { submittedEvent } from './submitted-event.ts'
 import { deliveryVerbs } from './delivery-verbs.ts'
@@ -20,6 +21,7 @@ import type { DeliveryLimits } from './delivery-verbs.ts'
 import { hookVerbs } from './hook-verbs.ts'
 import { memoryVerbs } from './memory-verbs.ts'
 import { trackVerbs } from './track-verbs.ts'
+import { responseVerbs } from './response-verbs.ts'
 import type { Driver } from './verbs.ts'
 
 /** The part of a store that is SQL; the rest is the backend's own. */
@@ -29,7 +31,14 @@ export type SharedStore = Omit<Store, 'backup' | 'stats' | 'ping' | 'close'>
 export interface OverDriverOptions {
   readonly limits: Pick<
     Limits,
-    'idempotencyTtlMs' | 'runsKeptMs' | 'runsKeptPerInstallation' | 'hooksPerWorkspaceMax' | 'notesPerResponseMax'
+    | 'idempotencyTtlMs'
+    | 'responseSearchRowsMax'
+    | 'responseSearchMsMax'
+    | 'runsKeptMs'
+    | 'trafficKeptMs'
+    | 'runsKeptPerInstallation'
+    | 'hooksPerWorkspaceMax'
+    | 'notesPerResponseMax'
   > &
     DeliveryLimits
   readonly nowMs: () => number
@@ -39,6 +48,7 @@ export interface OverDriverOptions {
 export function storeOver(driver: Driver, options: OverDriverOptions): SharedStore {
   return {
     ...formVerbs(driver),
+    ...acceptVerb(driver, options),
     ...responseVerbs(driver, options),
     ...quarantineVerbs(driver),
     ...logVerbs(driver),
@@ -50,10 +60,14 @@ export function storeOver(driver: Driver, options: OverDriverOptions): SharedSto
     ...memoryVerbs(driver),
     ...hookVerbs(driver, options.limits),
     ...keyVerbs(driver),
+    addTraffic: (counts) => driver.write('addTraffic', counts),
+    traffic: (query) => driver.read('traffic', query),
     purge: async (nowMs) => {
       let dropped = 0
       for (;;) {
-        const slice = await driver.write('purgeSlice', { nowMs, runsBeforeMs: nowMs - options.limits.runsKeptMs })
+        const { runsKeptMs, trafficKeptMs } = options.limits
+        const before = { runsBeforeMs: nowMs - runsKeptMs, trafficBeforeMs: nowMs - trafficKeptMs }
+        const slice = await driver.write('purgeSlice', { nowMs, ...before })
         dropped += slice.dropped
         if (!slice.more) return dropped
       }
@@ -113,7 +127,7 @@ function formVerbs(driver: Driver): Part<'saveForm' | 'getForm' | 'listForms' | 
       return { form: toForm(saved.row), changed: true, event: logged(event, { workspace, seq: saved.event.seq }) }
     },
     getForm: async (workspace, id) => mapped(await driver.read('getForm', { workspace, id }), toForm),
-    listForms: async (workspace, page) => mappedPage(await driver.read('listForms', { workspace, page }), toForm),
+    listForms: async (workspace, query) => mappedPage(await driver.read('listForms', { workspace, query }), toForm),
     listFormVersions: async (workspace, id) => (await driver.read('listFormVersions', { workspace, id })).map(toForm),
     deleteForm: async (workspace, id, event) => {
       const seq = await driver.write('deleteForm', { workspace, id, event })
@@ -124,22 +138,13 @@ function formVerbs(driver: Driver): Part<'saveForm' | 'getForm' | 'listForms' | 
   }
 }
 
-function responseVerbs(
-  driver: Driver,
-  { limits: { idempotencyTtlMs } }: OverDriverOptions,
-): Part<'accept' | 'getResponse' | 'listResponses' | 'countResponses' | 'deleteResponse'> {
+function acceptVerb(driver: Driver, { limits: { idempotencyTtlMs } }: OverDriverOptions): Part<'accept'> {
   return {
     accept: async (submissions) => {
       if (submissions.length === 0) return []
       const accepted = await driver.write('accept', { submissions, idempotencyTtlMs })
       return accepted.map((result, i) => acceptResult(result, submissions[i] as Submission))
     },
-    getResponse: async (workspace, id) => mapped(await driver.read('getResponse', { workspace, id }), toResponse),
-    listResponses: async (workspace, query) =>
-      mappedPage(await driver.read('listResponses', { workspace, query }), toResponse),
-    countResponses: (workspace, form) => driver.read('countResponses', { workspace, form }),
-    deleteResponse: async (workspace, id, event) =>
-      (await driver.write('deleteResponse', { workspace, id, event })) !== null,
   }
 }
 
@@ -199,12 +204,13 @@ function acceptResult(result: Accepted, submission: Submission): AcceptResult {
 
 function logVerbs(
   driver: Driver,
-): Part<'readEvents' | 'getEvent' | 'eventOfResponse' | 'appendEvents' | 'headSeq' | 'seqBefore'> {
+): Part<'readEvents' | 'getEvent' | 'eventOfResponse' | 'newestTold' | 'appendEvents' | 'headSeq' | 'seqBefore'> {
   return {
     readEvents: async (query) => (await driver.read('readEvents', query)).map(toEvent),
     getEvent: async (workspace, id) => mapped(await driver.read('getEvent', { workspace, id }), toEvent),
     eventOfResponse: async (workspace, responseId) =>
       mapped(await driver.read('eventOfResponse', { workspace, responseId }), toEvent),
+    newestTold: async (query) => (await driver.read('newestTold', query)).map(toEvent),
     appendEvents: async (workspace, events) => {
       if (events.length === 0) return []
       const last = await driver.write('appendEvents', { workspace, events })
@@ -301,9 +307,11 @@ function runVerbs(
   }
 }
 
-function keyVerbs(driver: Driver): Part<'createKey' | 'keyByHash' | 'listKeys' | 'revokeKey' | 'touchKeys'> {
+function keyVerbs(driver: Driver): Part<keyof KeyStore> {
   return {
     createKey: (key) => driver.write('createKey', key),
+    openSession: async (input) => mapped(await driver.write('openSession', input), toKey),
+    followLink: async (input) => mapped(await driver.write('followLink', input), toKey),
     keyByHash: async (hash) => mapped(await driver.read('keyByHash', hash), toKey),
     listKeys: async (workspace) => (await driver.read('listKeys', workspace)).map(toKey),
     revokeKey: (workspace, id, at) => driver.write('revokeKey', { workspace, id, at }),

@@ -1,4 +1,5 @@
 /** What lists, counts and replays may be asked for. */
+import type { HookEvent } from '../contract/index.ts'
 import type {
   DeadReason,
   DeliveryState,
@@ -6,8 +7,12 @@ import type {
   ResponseStatus,
   RunKind,
   RunRecord,
+  StoredResponse,
   WorkspaceId,
 } from '../model.ts'
+
+/** What of the events that hooks are about is no response. */
+export type ToldEvent = Exclude<HookEvent, `response.${string}`>
 
 /** A page of a list: `after` is the opaque `next` of the page before. */
 export interface Page<Item> {
@@ -15,9 +20,20 @@ export interface Page<Item> {
   readonly next: string | null
 }
 
+/** A page that may have ended before it was full. */
+export interface SearchedPage<Item> extends Page<Item> {
+  /** RFC 3339; the creation time where time was up. Null: it is full, or everything was looked through. */
+  readonly searchedTo: string | null
+}
+
 export interface PageQuery {
   readonly limit: number
   readonly after?: string | undefined
+}
+
+export interface FormQuery extends PageQuery {
+  /** By their ids, or those first that were made last. */
+  readonly order?: 'id' | 'newest'
 }
 
 export interface DeliveryQuery extends PageQuery {
@@ -31,7 +47,7 @@ export interface DeliveryQuery extends PageQuery {
   readonly code?: string | undefined
   /** Of `DeadGroup`. */
   readonly cause?: string | undefined
-  /** Stands in the delivery itself (ids, last error, code, host, input), or in the answers of its response as well; the case of ASCII letters does not matter. */
+  /** Stands in ids, last error, code or host; with `inAnswers` in its input or the answers of its response as well. The case of ASCII letters does not matter. */
   readonly text?: { readonly words: string; readonly inAnswers: boolean } | undefined
   /** RFC 3339, on creation time: `since` inclusive, `until` exclusive. */
   readonly since?: string | undefined
@@ -46,6 +62,10 @@ export interface HookQuery extends PageQuery {
   readonly zapId?: string | undefined
   /** Id of the API key that it was made with. */
   readonly key?: string | undefined
+  /** Unix ms: only those that nothing is sent to then. */
+  readonly endedMs?: number | undefined
+  /** Unix ms: only those that are sent to then. */
+  readonly inForceMs?: number | undefined
 }
 
 /** Dead letters of one installation with the same code and the same words, but for ids, numbers and addresses in them. */
@@ -66,11 +86,23 @@ export interface DeadGroup {
   readonly exampleError: string | null
 }
 
+/** Newest first is for people, oldest first for whoever works them off. */
+export type Order = 'newest' | 'oldest'
+
 export interface ResponseQuery extends PageQuery {
   readonly form?: string | undefined
   readonly status?: ResponseStatus | undefined
+  /** RFC 3339, on creation time: `since` inclusive, `until` exclusive. */
   readonly since?: string | undefined
   readonly until?: string | undefined
+  /** By creation time; newest when it is not said. */
+  readonly order?: Order | undefined
+  /** The whole of this answer, or one of several. The case of ASCII letters does not matter; a number is one however it is written. */
+  readonly answer?: { readonly field: string; readonly value: string } | undefined
+  /** Each of its words stands somewhere in an answer, in any case. */
+  readonly text?: string | undefined
+  /** Looked at one by one, outside the database: a page with it has only those for which it is true. */
+  readonly matches?: ((response: StoredResponse) => boolean) | undefined
 }
 
 export interface QuarantineFilter {

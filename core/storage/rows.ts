@@ -1,4 +1,5 @@
 /** Rows as the database gives them, and how they become the words of the model. */
+import { testMark } from './new-delivery.ts'
 import type { HookEvent, Json } from '../contract/index.ts'
 import type {
   Attempt,
@@ -20,7 +21,8 @@ import type {
   RunLog,
   StoredResponse,
 } from '../model.ts'
-import type { ApiKeyRow, LaneCounts, ScheduleRow } from './store.ts'
+import type { ApiKeyRow } from './key-store.ts'
+import type { LaneCounts, ScheduleRow } from './store.ts'
 
 export interface FormRow {
   readonly workspace: string
@@ -130,6 +132,7 @@ export interface DeliveryRow {
   readonly plugin: string
   readonly kind: DeliveryKind
   readonly name: string
+  readonly dedupe_key: string
   readonly event_seq: number | null
   readonly event_id: string | null
   readonly form_id: string | null
@@ -157,6 +160,7 @@ export const toDelivery = (row: DeliveryRow): Delivery => ({
   plugin: row.plugin,
   kind: row.kind,
   name: row.name,
+  ...testMark(row.dedupe_key),
   eventSeq: row.event_seq,
   eventId: row.event_id,
   formId: row.form_id,
@@ -210,6 +214,7 @@ export interface InstallationDbRow {
   readonly state_since: string
   readonly cursor: number
   readonly last_success_at: string | null
+  readonly proven_at: string | null
   readonly last_failure_at: string | null
   readonly last_error: string | null
   readonly last_error_code: string | null
@@ -231,6 +236,7 @@ export const toInstallation = (row: InstallationDbRow): InstallationRow => ({
   stateSince: row.state_since,
   cursor: row.cursor,
   lastSuccessAt: row.last_success_at,
+  provenAt: row.proven_at,
   lastFailureAt: row.last_failure_at,
   lastError: row.last_error,
   lastErrorCode: row.last_error_code,
@@ -314,6 +320,11 @@ export interface HookRow {
   readonly last_success_at: string | null
   readonly last_failure_at: string | null
   readonly last_reason: string | null
+  readonly form_gone_at: string | null
+  readonly key_kind: string | null
+  readonly key_name: string | null
+  readonly key_revoked_at: string | null
+  readonly key_expires_at: string | null
 }
 
 /** A stored hook. */
@@ -333,6 +344,16 @@ export const toHook = (row: HookRow): Hook => ({
   lastSuccessAt: row.last_success_at,
   lastFailureAt: row.last_failure_at,
   lastReason: row.last_reason,
+  formGoneAt: row.form_gone_at,
+  key:
+    row.key_name === null
+      ? null
+      : {
+          name: row.key_name,
+          isOperator: row.key_kind === 'operator',
+          revokedAt: row.key_revoked_at,
+          expiresAt: row.key_expires_at,
+        },
 })
 
 export interface NoteRow {
@@ -356,6 +377,8 @@ export interface KeyDbRow {
   readonly expires_at: string | null
   readonly last_used_at: string | null
   readonly revoked_at: string | null
+  readonly kind: string
+  readonly opened_by: string | null
 }
 
 /** An API key's row; the key itself is nowhere. */
@@ -370,4 +393,6 @@ export const toKey = (row: KeyDbRow): ApiKeyRow => ({
   expiresAt: row.expires_at,
   lastUsedAt: row.last_used_at,
   revokedAt: row.revoked_at,
+  kind: row.kind as ApiKeyRow['kind'],
+  openedBy: row.opened_by,
 })

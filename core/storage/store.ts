@@ -9,9 +9,7 @@
 import type {
   Attempt,
   Checked,
-  DeadReason,
   Delivery,
-  DeliveryState,
   Form,
   FormDefinition,
   InstallationRow,
@@ -26,85 +24,47 @@ import type {
   WorkspaceId,
 } from '../model.ts'
 import type { LaneHealth, WordsOf } from './lane-health.ts'
+import type { FinishedAttempt, HandledBatch, HandledResult } from './handled.ts'
 import type { HookStore } from './hook-store.ts'
+import type { DiscardTrace } from './discard-trace.ts'
+import type { KeyStore } from './key-store.ts'
 import type {
   DeadGroup,
   DeliveryQuery,
+  FormQuery,
   Page,
   PageQuery,
   QuarantineFilter,
   ReplayQuery,
   ResponseQuery,
   RunQuery,
+  SearchedPage,
+  ToldEvent,
 } from './queries.ts'
+import type { LadderInput } from './procedures/ladder.ts'
+import type { LadderQuery, LadderRead, RungHeld } from './procedures/ladder-read.ts'
 import type { AcceptResult, Submission } from './submission.ts'
-import type { TrackedEvent, TrackResult } from './tracked.ts'
+import type { AsideEvent, ExpireTracked, TrackedEvent, TrackResult } from './tracked.ts'
 
-export type { HookNote, NewHook, NewNote } from './hook-store.ts'
+export type { Effects, FinishedAttempt, HandledBatch, HandledResult } from './handled.ts'
+export type { HookNote, HooksOf, NewHook, NewNote, RemoveIf } from './hook-store.ts'
 export type {
   DeadGroup,
   DeliveryQuery,
+  FormQuery,
   Page,
   PageQuery,
   QuarantineFilter,
   ReplayQuery,
   ResponseQuery,
   RunQuery,
+  SearchedPage,
+  ToldEvent,
 } from './queries.ts'
 export type { LaneHealth, WordsOf } from './lane-health.ts'
 export type { AcceptResult, Aside, Forward, Rejection, Submission } from './submission.ts'
-export type { TrackedEvent, TrackResult } from './tracked.ts'
-
-/** What a run asked for, committed at once or not at all. */
-export interface Effects {
-  readonly deliveries: readonly NewDelivery[]
-  /** `value: null` text means the JSON null; `undefined` deletes the key. */
-  readonly kv: readonly {
-    readonly key: string
-    readonly value: string | undefined
-    readonly expiresAtMs: number | null
-  }[]
-  readonly events: readonly NewEvent[]
-  readonly tallies: readonly { readonly name: string; readonly by: number }[]
-}
-
-export interface HandledBatch {
-  readonly workspace: WorkspaceId
-  readonly installation: string
-  readonly plugin: string
-  /** Compare-and-set: nothing is written when the stored cursor is another. */
-  readonly fromCursor: number
-  readonly toCursor: number
-  readonly effects: Effects
-  /** A handler did all that its plugin is for: the installation's last success is now. */
-  readonly ranWell?: boolean
-}
-
-export type HandledResult =
-  | { readonly kind: 'committed'; readonly deliveries: readonly Delivery[]; readonly events: readonly LogEvent[] }
-  | { readonly kind: 'moved'; readonly cursor: number }
-
-/** The end of one attempt: the delivery's next state, its log row and what the action asked for. */
-export interface FinishedAttempt {
-  readonly workspace: WorkspaceId
-  readonly deliveryId: string
-  readonly installation: string
-  readonly plugin: string
-  /** How many were made before, as its runner knows: one that was written already is refused the second time. */
-  readonly attemptsBefore?: number
-  readonly state: DeliveryState
-  readonly scheduleStep: number
-  readonly dueAtMs: number
-  readonly reason: DeadReason | null
-  readonly errorCode: string | null
-  readonly error: string | null
-  readonly host: string | null
-  readonly attempt: Omit<Attempt, 'deliveryId' | 'n'>
-  /** Those of a `batch` come with each of its entries and happen once, with the first that is not refused. */
-  readonly effects: Effects
-  /** The same for all deliveries of one run; its entries come in one call, and what is erased of one is erased of the run. */
-  readonly batch?: string
-}
+export type { LadderQuery, LadderRead, RungHeld } from './procedures/ladder-read.ts'
+export type { AsideEvent, TrackedEvent, TrackResult } from './tracked.ts'
 
 /** Runs like this one that were not recorded. */
 export interface MoreRuns {
@@ -113,19 +73,13 @@ export interface MoreRuns {
   readonly by: number
 }
 
-export interface ApiKeyRow {
-  readonly id: string
+/** How often something happened in a minute: a response came, an attempt failed, a delivery went well within so many ms. */
+export interface TrafficCount {
   readonly workspace: WorkspaceId
-  readonly name: string
-  /** The first characters, to recognise it by. */
-  readonly prefix: string
-  /** SHA-256 of the whole key, hex. Keys have 256 random bits, so nothing slower is needed. */
-  readonly hash: string
-  readonly scopes: readonly string[]
-  readonly createdAt: string
-  readonly expiresAt: string | null
-  readonly lastUsedAt: string | null
-  readonly revokedAt: string | null
+  /** Since 1970. */
+  readonly minute: number
+  readonly what: string
+  readonly count: number
 }
 
 export interface ScheduleRow {
@@ -168,7 +122,7 @@ export interface StateChange {
 /** A place in the order in which due deliveries are read. */
 export type DuePlace = Pick<Delivery, 'dueAtMs' | 'id'>
 
-export interface Store extends HookStore {
+export interface Store extends HookStore, KeyStore {
   // forms
   /** Creates (version 1) or changes (version + 1, only when something differs) and appends `form.changed`. */
   saveForm(input: {
@@ -185,7 +139,7 @@ export interface Store extends HookStore {
   }): Promise<{ form: Form; changed: boolean; event: LogEvent | null }>
   getForm(workspace: WorkspaceId, id: string): Promise<Form | undefined>
   /** Public look-up for `/f/{id}`: form ids are unique per workspace, so the workspace comes with the path or is the default. */
-  listForms(workspace: WorkspaceId, page: PageQuery): Promise<Page<Form>>
+  listForms(workspace: WorkspaceId, query: FormQuery): Promise<Page<Form>>
   listFormVersions(workspace: WorkspaceId, id: string): Promise<readonly Form[]>
   /**
    * Deletes the form, its responses and what of it is in quarantine; deliveries and events stay with their data erased.
@@ -196,7 +150,11 @@ export interface Store extends HookStore {
   // responses
   accept(submissions: readonly Submission[]): Promise<readonly AcceptResult[]>
   getResponse(workspace: WorkspaceId, id: string): Promise<StoredResponse | undefined>
-  listResponses(workspace: WorkspaceId, query: ResponseQuery): Promise<Page<StoredResponse>>
+  /**
+   * In the order of creation. What was answered, and that a response is completed, no index knows: a page looks for it as long as
+   * `responseSearchMsMax`, so it may be short or empty and have a next one that goes on where it ended.
+   */
+  listResponses(workspace: WorkspaceId, query: ResponseQuery): Promise<SearchedPage<StoredResponse>>
   countResponses(workspace: WorkspaceId, form?: string): Promise<number>
   /**
    * Removes the response and its data from the log, deliveries, attempts and last errors, drops its runs, and appends `response.deleted`. Deliveries of
@@ -236,11 +194,39 @@ export interface Store extends HookStore {
   getEvent(workspace: WorkspaceId, id: string): Promise<LogEvent | undefined>
   /** The newest `response.*` event that carries the answers of this response; undefined for one that is not there. */
   eventOfResponse(workspace: WorkspaceId, responseId: string): Promise<LogEvent | undefined>
+  /**
+   * What hooks are told besides responses, of all forms (null) or of one, and with `notOf` not about that installation: the newest
+   * that nobody erased, newest first.
+   */
+  newestTold(query: {
+    workspace: WorkspaceId
+    event: ToldEvent
+    formId: string | null
+    notOf?: string
+    limit: number
+  }): Promise<readonly LogEvent[]>
   appendEvents(workspace: WorkspaceId, events: readonly NewEvent[]): Promise<readonly LogEvent[]>
   /** Behaviour events, in order; each is written unless its sender's id was here before. */
   track(events: readonly TrackedEvent[]): Promise<readonly TrackResult[]>
-  /** Forgets what behaviour events received before this time say; how many of which workspaces. */
-  expireTracked(before: string): Promise<{ readonly dropped: number; readonly workspaces: readonly WorkspaceId[] }>
+  /**
+   * Forgets what behaviour events received before this time say, and counts them on the ladder; `events`: an `events.expired` of
+   * each workspace and slice, appended with it.
+   */
+  expireTracked(input: ExpireTracked): Promise<{ readonly dropped: number; readonly events: LogEvent[] }>
+  /** Moves counts that are past their rung to the next one, and drops those past the last; how many rows. */
+  foldLadder(input: LadderInput): Promise<{ readonly moved: number; readonly dropped: number }>
+  readLadder(query: LadderQuery): Promise<LadderRead>
+  ladderHeld(workspace: WorkspaceId): Promise<readonly RungHeld[]>
+  /** Keeps events that their family does not take; the id under which each stands there, in order, null where there is no room. */
+  putAsideEvents(
+    workspace: WorkspaceId,
+    events: readonly AsideEvent[],
+    rowsMax: number,
+  ): Promise<readonly (string | null)[]>
+  /** Oldest first. */
+  listAsideEvents(workspace: WorkspaceId, page: PageQuery): Promise<Page<AsideEvent>>
+  /** How many were there. */
+  dropAsideEvents(workspace: WorkspaceId, ids: readonly string[]): Promise<number>
   /** The salt of a day: `fresh`, unless another process brought one before. */
   daySalt(input: { day: string; fresh: string; expiresAtMs: number }): Promise<string>
   /** Highest sequence, 0 when empty. */
@@ -302,14 +288,24 @@ export interface Store extends HookStore {
   laneCounts(): Promise<readonly LaneCounts[]>
   /** Writes how looks of transforms ended beside how attempts did. */
   noteLooks(looks: readonly LaneHealth[]): Promise<void>
+  /** Adds to the minutes it names. */
+  addTraffic(counts: readonly TrafficCount[]): Promise<void>
+  /** From a minute on, in steps of so many minutes, in their order; `minute` is the first of a step. */
+  traffic(query: {
+    workspace: WorkspaceId
+    sinceMinute: number
+    stepMinutes: number
+  }): Promise<readonly Omit<TrafficCount, 'workspace'>[]>
   countReplay(query: ReplayQuery): Promise<number>
   /**
    * Makes up to `limit` of them pending and due now, oldest first; ids and attempt counts stay. Returns them, and where to
    * go on: as with lists, a step may be short and have a `next` all the same.
    */
   replay(query: ReplayQuery & { limit: number; nowMs: number }): Promise<Page<Delivery>>
-  /** Deletes up to `limit` of them for good, oldest first; as with `replay`, a step may be short and have a `next`. */
-  discardDeliveries(query: ReplayQuery & { limit: number }): Promise<{ n: number; next: string | null }>
+  /** Deletes up to `limit` of them for good, with the event that says so, oldest first; as with `replay`, a step may be short and have a `next`. */
+  discardDeliveries(
+    query: ReplayQuery & { limit: number; trace: DiscardTrace },
+  ): Promise<{ n: number; next: string | null }>
   /** Makes every waiting one of the installation (and host) due now: a breaker has closed. */
   hasten(lane: { workspace: WorkspaceId; installation: string; host: string | null; nowMs: number }): Promise<number>
 
@@ -370,13 +366,6 @@ export interface Store extends HookStore {
     delivery: NewDelivery | null
     at: string
   }): Promise<Delivery | null | false>
-
-  // keys
-  createKey(key: Omit<ApiKeyRow, 'lastUsedAt' | 'revokedAt'>): Promise<void>
-  keyByHash(hash: string): Promise<ApiKeyRow | undefined>
-  listKeys(workspace: WorkspaceId | null): Promise<readonly ApiKeyRow[]>
-  revokeKey(workspace: WorkspaceId | null, id: string, at: string): Promise<boolean>
-  touchKeys(used: readonly { id: string; at: string }[]): Promise<void>
 
   // upkeep
   /** Drops idempotency keys, expired kv and old runs, and names what older programs let die unnamed; returns how many rows went. */

@@ -6,7 +6,15 @@ import { countDeliveries, getDelivery, listDeliveries, loadDue, nextDue } from '
 import { discard, purgeQuarantineSlice } from './procedures/discard.ts'
 import { groupDead } from './procedures/dead-groups.ts'
 import { deleteForm, deleteResponse, erasures, eraseSlice } from './procedures/erase.ts'
-import { appendEvents, eventOfResponse, getEvent, headSeq, readEvents, seqBefore } from './procedures/events.ts'
+import {
+  appendEvents,
+  eventOfResponse,
+  getEvent,
+  headSeq,
+  newestTold,
+  readEvents,
+  seqBefore,
+} from './procedures/events.ts'
 import { getForm, listForms, listFormVersions, saveForm } from './procedures/forms.ts'
 import {
   commitHandled,
@@ -16,17 +24,32 @@ import {
   syncInstallations,
 } from './procedures/installations.ts'
 import { daySalt } from './procedures/day-salt.ts'
+import { foldLadderSlice } from './procedures/ladder.ts'
+import { ladderHeld, readLadder } from './procedures/ladder-read.ts'
+import { dropAsideEvents, listAsideEvents, putAsideEvents } from './procedures/event-quarantine.ts'
 import { expireTrackedSlice } from './procedures/expire-tracked.ts'
-import { countHooks, getHook, hooksFor, listHooks, noteHooks, removeHook, saveHook } from './procedures/hooks.ts'
-import { createKey, keyByHash, listKeys, revokeKey, touchKeys } from './procedures/keys.ts'
+import {
+  countHooks,
+  endedHooks,
+  getHook,
+  hooksFor,
+  listHooks,
+  noteHooks,
+  removeHook,
+  saveHook,
+} from './procedures/hooks.ts'
+import { createKey, followLink, keyByHash, listKeys, openSession, revokeKey, touchKeys } from './procedures/keys.ts'
 import { kvCount, kvGet, kvList, tallies, talliesHeld } from './procedures/memory.ts'
 import { addNote, listNotes } from './procedures/notes.ts'
+import { tellStopped, untoldHooks } from './procedures/hook-stops.ts'
+import { settleOperators, strayOperators } from './procedures/operator-keys.ts'
 import { countQuarantine, getQuarantined, listQuarantine, quarantineCounts } from './procedures/quarantine.ts'
 import { release, releasedInto } from './procedures/release.ts'
 import { countReplaySlice, discardDeliveries, hastenSlice, replay } from './procedures/replay.ts'
 import { countResponses, getResponse, listResponses } from './procedures/responses.ts'
 import { appendRuns, getRun, listRuns } from './procedures/runs.ts'
 import { fireSchedule, schedules } from './procedures/schedules.ts'
+import { addTraffic, traffic } from './procedures/traffic.ts'
 import { track } from './procedures/track.ts'
 import { ping, purgeSlice, totals } from './procedures/upkeep.ts'
 import type { Procedure } from './procedure.ts'
@@ -36,6 +59,7 @@ import { isPlain } from './submitted-event.ts'
 export const WRITES = {
   accept,
   addNote,
+  addTraffic,
   appendEvents,
   appendRuns,
   commitHandled,
@@ -45,14 +69,19 @@ export const WRITES = {
   deleteResponse,
   discard,
   discardDeliveries,
+  dropAsideEvents,
   eraseSlice,
   expireTrackedSlice,
   finishAttempts,
   fireSchedule,
+  foldLadderSlice,
+  followLink,
   hastenSlice,
   noteLooks,
   noteHooks,
+  openSession,
   ping,
+  putAsideEvents,
   purgeQuarantineSlice,
   purgeSlice,
   release,
@@ -64,7 +93,9 @@ export const WRITES = {
   saveForm,
   saveHook,
   setInstallationState,
+  settleOperators,
   syncInstallations,
+  tellStopped,
   touchKeys,
   track,
 } as const
@@ -76,6 +107,7 @@ export const READS = {
   countQuarantine,
   countReplaySlice,
   countResponses,
+  endedHooks,
   erasures,
   eventOfResponse,
   getDelivery,
@@ -92,8 +124,10 @@ export const READS = {
   kvCount,
   kvGet,
   kvList,
+  ladderHeld,
   laneCounts,
   listAttempts,
+  listAsideEvents,
   listDeliveries,
   listFormVersions,
   listForms,
@@ -104,15 +138,20 @@ export const READS = {
   listResponses,
   listRuns,
   loadDue,
+  newestTold,
   nextDue,
   quarantineCounts,
   readEvents,
+  readLadder,
   releasedInto,
   schedules,
   seqBefore,
+  strayOperators,
   tallies,
   talliesHeld,
   totals,
+  traffic,
+  untoldHooks,
 } as const
 
 /** Calls of one verb that stand next to each other in a group and may be run as one. */

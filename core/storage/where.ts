@@ -18,6 +18,18 @@ export function where(conditions: readonly Condition[]): { readonly sql: string;
 export const when = (sql: string, value: SqlValue | undefined): Condition =>
   value === undefined ? undefined : [sql, value]
 
+/**
+ * That the column holds the text of a `likeText`. The case of ASCII letters does not matter: columns compare by their bytes in
+ * both databases, and `lower` knows no others there.
+ */
+export const holds = (column: string): string => String.raw`lower(${column}) LIKE ? ESCAPE '\'`
+
+/** Of what is asked for the database might make something else, so it comes in small letters already. */
+export const likeText = (words: string): string => `%${lowerAscii(words).replaceAll(/[\\%_]/g, String.raw`\$&`)}%`
+
+/** As `lower` of both databases. */
+export const lowerAscii = (text: string): string => text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase())
+
 /** A time bound as the rows hold it: UTC with milliseconds, so that text compares as time. */
 export function timeBound(at: string | undefined, name: string): string | undefined {
   const atMs = timeBoundMs(at, name)
@@ -34,12 +46,6 @@ export function timeBoundMs(at: string | undefined, name: string): number | unde
   return atMs
 }
 
-/** The created-at window of a list: since inclusive, until exclusive. */
-export const within = (query: { since?: string | undefined; until?: string | undefined }): readonly Condition[] => [
-  when('created_at >= ?', timeBound(query.since, 'since')),
-  when('created_at < ?', timeBound(query.until, 'until')),
-]
-
 /** A row in the order of creation. */
 export interface Place {
   readonly created_at: string
@@ -53,8 +59,8 @@ export function placeOf(after: string): Place {
   return { created_at: after.slice(0, at), id: after.slice(at + 1) }
 }
 
-/** Rows older than the one that the page before ended with (newest first). */
-export function olderThan(after: string | undefined, time: 'created_at' | 'received_at' = 'created_at'): Condition {
+/** What came before the row that the page before ended with (newest first). */
+export function olderThan(after: string | undefined, time: 'created_at' | 'received_at'): Condition {
   if (after === undefined) return undefined
   const place = placeOf(after)
   return [`(${time}, id) < (?, ?)`, place.created_at, place.id]

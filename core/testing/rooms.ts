@@ -64,6 +64,9 @@ const unmetered: Meter = {
   endToEnd: nothing,
   breaker: nothing,
   configReload: nothing,
+  responseCame: nothing,
+  deliveryMade: nothing,
+  deliveryFailed: nothing,
 }
 
 /** Manifest and code do not name the same things. */
@@ -90,7 +93,7 @@ export async function openRooms(installation: Installation, clock: ManualClock, 
   const forms = openFormCache({ store, clock, stringCharsMax: limits.stringCharsMax })
   const recent = createRecentEvents(limits)
   const breakers = createBreakers(limits)
-  const hooks = openHooks({ store, clock, logger: silent, published: (events) => shared.published(events) })
+  const hooks = openHooks({ store, clock, limits, logger: silent, published: (events) => shared.published(events) })
   closers.defer(() => hooks.close())
   const capabilities = createRunCapabilities({
     store,
@@ -214,7 +217,7 @@ function openLanes(deps: LaneDeps, installation: Installation) {
     ...deps,
     alone: true,
     refused,
-    disable: (_key, { message }) => disable(message),
+    disable: (_of, { message }) => disable(message),
   })
   const pump = createPump({ ...deps, refused })
   const scheduler = createScheduler(deps)

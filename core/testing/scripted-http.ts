@@ -60,7 +60,7 @@ export function createScriptedHttp(): Outside {
   const unanswered: string[] = []
   let thrown: { readonly error: unknown } | null = null
   const answer = async (request: GuardedRequest): Promise<GuardedResponse> => {
-    const large = largeBody(request.body, LIMITS.pluginHttpRequestBytesMax)
+    const large = largeBody(request, LIMITS)
     if (large !== null) throw large
     const sent = sentOf(request)
     requests.push(sent)

@@ -19,10 +19,12 @@ import { eventSettings } from '../config/event-settings.ts'
 import { newId } from '../ids.ts'
 import { openInlet } from '../ingest/inlet.ts'
 import { runCheck } from '../registry/check-call.ts'
+import type { Installation } from '../registry/installation.ts'
 import type { Manifest } from '../registry/manifest.ts'
 import { openRouteCall } from '../registry/route-call.ts'
 import { matchRoute } from '../registry/route-match.ts'
 import { leavingHeaders, seenHeaders } from '../registry/route-wire.ts'
+import type { Run } from '../sandbox/sandbox.ts'
 import { runDirectly } from './direct-run.ts'
 import type { RunOutcome, TestItem } from './direct-run.ts'
 import { createManualClock } from './manual-clock.ts'
@@ -138,7 +140,7 @@ export interface TestPlugin extends AsyncDisposable {
   resume(): void
 }
 
-export interface TestHook extends Partial<Pick<Hook, 'source' | 'hubUrl' | 'expiresAtMs'>> {
+export interface TestHook extends Partial<Pick<Hook, 'source' | 'zapId' | 'hubUrl' | 'expiresAtMs'>> {
   readonly event: HookEvent
   readonly url: string
   /** Default: every form. */
@@ -295,10 +297,11 @@ function looksAt(
 
 function hooksOf({ store, clock, installation: { workspace }, hooks }: TestRooms): TestPlugin['hooks'] {
   return {
-    add: async ({ event, url, form = null, source = 'other', hubUrl = null, expiresAtMs = null }) => {
+    add: async ({ event, url, form = null, source = 'other', zapId = null, hubUrl = null, expiresAtMs = null }) => {
       const nowMs = clock.nowMs()
-      const hook = { id: newId('hook', nowMs), workspace, keyId: 'test', source, zapId: null, targetUrl: url, event }
-      return (await store.saveHook({ ...hook, hubUrl, formId: form, expiresAtMs, at: rfc3339(nowMs) })).hook.id
+      const hook = { id: newId('hook', nowMs), workspace, keyId: 'test', source, zapId, targetUrl: url, hubUrl, event }
+      const saved = await store.saveHook({ ...hook, formId: form, expiresAtMs, at: rfc3339(nowMs), ofAnyKey: false })
+      return saved.hook.id
     },
     list: async () => {
       await hooks.flush()
@@ -364,7 +367,13 @@ async function askRoute(rooms: TestRooms, route: string, request: TestRequest): 
     onAccepted: rooms.stored,
   }).ofPlugins
   const roster = { find: () => member, isUp: () => true, loaded: async () => {} }
-  const call = openRouteCall({ ...rooms, inlet, sandbox: rooms.recorder.sandbox, roster })
+  const { sandbox } = rooms.recorder
+  const openRoutes = {
+    ready: async () => {},
+    isUp: () => true,
+    run: ({ key }: Installation, run: Run) => sandbox.runEach(key, run),
+  }
+  const call = openRouteCall({ ...rooms, inlet, sandbox, openRoutes, roster })
   const query = { ...Object.fromEntries(new URLSearchParams(search)), ...request.query }
   const headers = seenHeaders(request.headers ?? {})
   const bytes = Buffer.from(request.body ?? '')
@@ -372,7 +381,14 @@ async function askRoute(rooms: TestRooms, route: string, request: TestRequest): 
     throw new TypeError(`The body of a request has at most ${rooms.limits.pluginRouteBodyBytesMax} bytes.`)
   const asked = { query, headers, method, path, bytes: bytes.toString('base64') }
   const { workspace, id } = installation
-  const answer = await call({ workspace, area: null, installation: id, requestId: null, request: asked })
+  const answer = await call({
+    workspace,
+    area: null,
+    installation: id,
+    requestId: null,
+    seesErrors: true,
+    request: asked,
+  })
   rooms.wakeDeliveries()
   return answer.headers === undefined ? answer : { ...answer, headers: leavingHeaders(answer.headers) }
 }

@@ -60,12 +60,12 @@ async function leaveOutPresent(run: Run, rows: readonly WantedRow[]): Promise<vo
     ctx,
     { sheet, idHeader },
     {
-      ids: rows.map(({ event }) => event.id),
+      ids: rows.map(({ event }) => event.deliveryId),
       settledMs: Math.max(...rows.map(({ sentBeforeMs }) => run.settledMs(sentBeforeMs ?? 0))),
       mayGoOn: () => run.hasRoomFor(CALLS_OF_WRITE + 1),
     },
   )
-  if (isOutcome(found)) return run.settle(rows, found)
-  const present = rows.filter(({ event }) => found.has(event.id))
+  if (isOutcome(found)) return run.stop(rows, found)
+  const present = rows.filter(({ event }) => found.has(event.deliveryId))
   run.settle(present, delivered({ found: true }))
 }

@@ -8,12 +8,15 @@ import { isTimeZone } from './cells.ts'
 import { columnsOf } from './columns.ts'
 import { planHeader, readSheet } from './header.ts'
 import type { Sheet } from './header.ts'
-import { isOutcome, outcomeOf } from './outcome.ts'
+import { isOutcome, outcomeOf, vendorError } from './outcome.ts'
 import type { Config } from './types.d.ts'
 
 type Ctx = CheckContext<Config>
 
 const error = (message: string, at: string): Finding => ({ level: 'error', message, at })
+
+/** How Google words that it took the request and found no such range. */
+const NO_SUCH_RANGE = /requests\[0\]|named ?range/i
 
 /** Where a problem of this code is mended. */
 const PLACES: { readonly [code: string]: string | undefined } = {
@@ -56,7 +59,7 @@ async function mayWrite(ctx: Ctx): Promise<FinalOutcome | null> {
   const { tab, credentials } = ctx.config
   const requests = [{ deleteNamedRange: { namedRangeId: 'manifold-none' } }]
   const answer = await call(ctx, { method: 'POST', path: ':batchUpdate', body: JSON.stringify({ requests }) })
-  const isAllowed = answer.status === 200 || answer.status === 400
+  const isAllowed = answer.status === 200 || (answer.status === 400 && NO_SUCH_RANGE.test(vendorError(answer).message))
   return isAllowed ? null : outcomeOf(answer, { email: credentials.client_email, tab })
 }
 
@@ -80,7 +83,8 @@ async function headerFindings(ctx: Ctx, { header }: Sheet): Promise<readonly Fin
     skip: 'their values are left out',
     stop: 'the installation will stop',
   }
-  const level = config.missingHeader === 'stop' ? 'error' : 'warning'
+  // What mends itself with the next response is no trouble that stands there until somebody looks again.
+  const level = ({ recreate: 'info', skip: 'warning', stop: 'error' } as const)[config.missingHeader]
   return [
     ...findings,
     {

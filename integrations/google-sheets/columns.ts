@@ -1,5 +1,6 @@
 /** Which columns a response has, and what stands in each: the admin's list, or each field of the form by its label. */
 import mustache from 'mustache'
+import { flatWords } from 'manifold/plugin'
 import type { FieldInfo, HubEvent, Json } from 'manifold/plugin'
 import { textOf } from './cells.ts'
 import type { CellType } from './cells.ts'
@@ -13,7 +14,10 @@ export interface Column {
 }
 
 /** What a row is made of. */
-export type RowEvent = Pick<HubEvent, 'id' | 'at' | 'data' | 'form' | 'response' | 'meta'>
+export type RowEvent = Pick<HubEvent, 'id' | 'at' | 'data' | 'form' | 'response' | 'meta'> & {
+  /** The row is recognised by it, not by the event: installations that share a tab bring a row each for one event. */
+  readonly deliveryId: string
+}
 
 const SUBMITTED_AT = 'Submitted at'
 const ONE_TAG = /^\s*\{\{\{?&?\s*([\w$-]+(?:\.[\w$-]+)*)\s*\}?\}\}\s*$/
@@ -27,7 +31,7 @@ const TYPES: { readonly [type: string]: CellType | undefined } = {
 
 /** The id column is always the first: it is never empty, so the table that Google looks for begins in it. */
 export function columnsOf(config: Pick<Config, 'columns' | 'idHeader'>, form: RowEvent['form']): readonly Column[] {
-  const id: Column = { header: config.idHeader.trim(), type: 'text', value: (event) => event.id }
+  const id: Column = { header: config.idHeader.trim(), type: 'text', value: (event) => event.deliveryId }
   const taken = new Set([id.header])
   const rest =
     config.columns?.map(({ header, value, type }) => ({ header: header.trim(), type, value: valueOf(value) })) ??
@@ -59,7 +63,11 @@ const fieldColumn = ({ key, type }: FieldInfo, header: string): Column => ({
   value: ({ data = {} }) => (Object.hasOwn(data, key) ? data[key] : undefined),
 })
 
-/** One tag alone keeps the answer's type; anything else renders to text, with nothing escaped. */
+/**
+ * One tag alone keeps the answer's type; anything else renders to text, with nothing escaped. `data.x` and `answers` are the
+ * answers themselves as `textOf` writes them (a choice is its value, a list "a, b"), not `flatWords`: a sheet is calculated
+ * with, and rows that are there would stand beside others. Whoever wants labels says `texts.x`.
+ */
 function valueOf(template: string): Column['value'] {
   const path = ONE_TAG.exec(template)?.[1]?.split('.')
   if (path !== undefined) return (event) => find(viewOf(event), path)
@@ -70,6 +78,7 @@ function valueOf(template: string): Column['value'] {
 const viewOf = ({ id, at, data = {}, form, response, meta = {} }: RowEvent) => ({
   data,
   answers: answersOf(form?.fields ?? [], data),
+  ...flatWords({ data, form, response }),
   meta,
   event: { id, at },
   form: form === undefined ? {} : { id: form.id, name: form.name, version: form.version },

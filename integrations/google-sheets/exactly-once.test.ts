@@ -185,7 +185,7 @@ test('a repeat whose column of ids is gone is a dead letter, not perhaps a secon
   tab.set(3, 0, idOf(2))
   tab.set(0, 0, 'Number')
   expect(await s.run({ n: 1, repeat: true })).toMatchObject([{ outcome: 'dead', code: 'id_header_missing' }])
-  tab.set(0, 0, 'Event ID')
+  tab.set(0, 0, 'Delivery ID')
   expect(await s.run({ n: 2, repeat: true })).toMatchObject([{ outcome: 'delivered' }])
   expect(ids(s.google)).toEqual([0, 1, 2].map(idOf))
 })

@@ -27,7 +27,7 @@ test('responses become one call: header by label, cells by type, no formula, no 
     Due: 46_054,
   })
   expect(second).toMatchObject({ 'Your name': '+1', Budget: null, Note: 'line one\nline two' })
-  expect(first?.['Event ID']).toEqual(expect.stringMatching(/^evt_/))
+  expect(first?.['Delivery ID']).toEqual(expect.stringMatching(/^dlv_/))
   expect(Number(first?.['Submitted at'])).toBeGreaterThan(46_000)
   expect([...tab.formats].map(([column, { type }]) => [column, type])).toEqual([
     [1, 'DATE_TIME'],
@@ -102,16 +102,48 @@ test.each([
   expect(await s.run({ n: 0 })).toMatchObject([{ outcome: 'dead', code, message: expect.stringContaining(words) }])
 })
 
+const REFUSED_READS: readonly (readonly [what: string, code: string, change: (google: FakeSheets) => unknown])[] = [
+  ['an Excel file in Drive', 'not_a_spreadsheet', (google) => (google.isOfficeFile = true)],
+  [
+    'something Google does not take from the reader',
+    'rejected',
+    (google) =>
+      (google.fault = ({ kind }) => (kind === 'read' ? { kind: 'status', status: 400, message: 'Odd.' } : null)),
+  ],
+]
+test.each(REFUSED_READS)(
+  '%s stops the installation at one dead letter, and the other rows wait',
+  async (_, code, change) => {
+    await using s = await scene()
+    change(s.google)
+    for (const name of ['Ada', 'Bob', 'Cid']) await s.plugin.submit('contact', { name })
+    await s.plugin.advance('2h')
+    const deliveries = await s.plugin.deliveries()
+    expect(s.plugin.state()).toBe('disabled')
+    expect(deliveries.map(({ state }) => state).filter((state) => state === 'dead')).toHaveLength(1)
+    expect(deliveries.find(({ state }) => state === 'dead')?.errorCode).toBe(code)
+  },
+)
+
 test('templates see what those of the other connectors see', async () => {
   const columns = [
     { header: 'Same', value: '{{& data.budget}}', type: 'number' },
     { header: 'All', value: '{{#answers}}{{label}}: {{value}}; {{/answers}}' },
     { header: 'From', value: '{{meta.source}}' },
+    { header: 'Words', value: '{{labels.news}} {{texts.news}}, {{texts.due}}' },
   ]
   await using s = await scene({ columns })
-  const asked = { ...(event(0, { budget: 7, name: 'Ada' }) as object), meta: { source: 'mail' } } as never
+  const asked = {
+    ...(event(0, { budget: 7, name: 'Ada', news: true, due: '2026-02-01' }) as object),
+    meta: { source: 'mail' },
+  } as never
   await s.plugin.run('append', [{ event: asked }])
-  expect(s.google.spreadsheet.tab('Answers').rows[1]?.slice(1)).toEqual([7, 'Your name: Ada; Budget: 7; ', 'mail'])
+  expect(s.google.spreadsheet.tab('Answers').rows[1]?.slice(1)).toEqual([
+    7,
+    'Your name: Ada; Budget: 7; News?: true; Due: 2026-02-01; ',
+    'mail',
+    'News? Yes, 1 Feb 2026',
+  ])
 })
 
 test('more than a request can hold goes in several, and a row that none can hold is a dead letter', async () => {
@@ -159,11 +191,22 @@ const CHECKS: readonly CheckCase[] = [
     found: [['error', '/spreadsheet', 'Requested entity was not found.']],
   },
   {
+    what: 'an Excel file',
+    change: (google) => (google.isOfficeFile = true),
+    found: [['error', '/spreadsheet', 'must not be an Office file']],
+  },
+  {
+    what: 'may be read, and takes no write whatever it is',
+    change: (google) =>
+      (google.fault = ({ kind }) => (kind === 'write' ? { kind: 'status', status: 400, message: 'Not here.' } : null)),
+    found: [['error', '/spreadsheet', 'Not here.']],
+  },
+  {
     what: 'a zone that is none, before the first row',
     settings: { timeZone: 'Mars/Base' },
     found: [
       ['error', '/timeZone', 'Mars/Base'],
-      ['info', undefined, 'will make the columns "Event ID"'],
+      ['info', undefined, 'will make the columns "Delivery ID"'],
     ],
   },
   {
@@ -176,6 +219,12 @@ const CHECKS: readonly CheckCase[] = [
     settings: { missingHeader: 'stop' },
     change: ({ spreadsheet }) => spreadsheet.tab('Answers').set(0, 2, 'Who'),
     found: [['error', '/missingHeader', '"Your name"']],
+  },
+  {
+    what: 'a column that is gone, and is made again',
+    settings: { missingHeader: 'recreate' },
+    change: ({ spreadsheet }) => spreadsheet.tab('Answers').set(0, 2, 'Who'),
+    found: [['info', '/missingHeader', '"Your name" are gone or renamed: they will be made again']],
   },
 ]
 

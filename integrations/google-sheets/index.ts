@@ -1,5 +1,5 @@
 /**
- * Appends each response as a row of a Google spreadsheet. Google knows no idempotency keys, so each row has the event's id;
+ * Appends each response as a row of a Google spreadsheet. Google knows no idempotency keys, so each row has its delivery's id;
  * when an attempt may be a repeat, that column is read once Google is through with the earlier one, and what is there is left
  * out.
  */
@@ -14,8 +14,10 @@ export default definePlugin<Plugin>({
     append: {
       run: async (items, ctx) => {
         const lost = dead('event_erased', 'The response was deleted.')
-        const rows = items.flatMap(({ event, delivery: { repeat, sentBefore } }, place) =>
-          event === undefined ? [] : [{ place, event, sentBeforeMs: repeat ? timeOf(sentBefore) : null }],
+        const rows = items.flatMap(({ event, delivery: { id, repeat, sentBefore } }, place) =>
+          event === undefined
+            ? []
+            : [{ place, event: { ...event, deliveryId: id }, sentBeforeMs: repeat ? timeOf(sentBefore) : null }],
         )
         const outcomes = await append(rows, ctx)
         return items.map((_, place) => outcomes.get(place) ?? lost)

@@ -57,6 +57,14 @@ export const OUTCOMES: readonly Row[] = [
     says: /protected cell|protected range/i,
     outcome: stopped('protected', 'A protected range is in the way: let the service account edit it.'),
   },
+  {
+    http: 400,
+    says: /not supported for this document|Office file/i,
+    outcome: stopped(
+      'not_a_spreadsheet',
+      'What "spreadsheet" names is no Google spreadsheet; an Excel file in Drive is none, though it opens like one: save it as Google Sheets (File), share the copy with the service account, and name that one.',
+    ),
+  },
   { http: 400, outcome: (error) => dead('rejected', `Google refuses this: ${error.message}`) },
   {
     http: 401,
@@ -139,16 +147,20 @@ export function noAnswer(error: unknown): { readonly outcome: FinalOutcome; read
 
 /** Nothing was written: what comes next is no repeat. */
 export const untouched = (outcome: FinalOutcome): FinalOutcome =>
-  outcome.outcome === 'retry' ? { ...outcome, untouched: true } : outcome
+  outcome.outcome === 'delivered' || outcome.outcome === 'ambiguous' ? outcome : { ...outcome, untouched: true }
 
 /** A status with which Google says that it did nothing. 408 and 409 may come from on the way, or from half-way. */
 export const didNothing = (status: number): boolean => status >= 300 && status < 500 && status !== 408 && status !== 409
 
-/** For what only reads: whatever goes wrong, nothing was written. */
+/**
+ * For what only reads: whatever goes wrong, nothing was written. What Google refuses for good is no row's fault, so it stops
+ * the installation.
+ */
 export async function look<T extends object>(read: () => Promise<T | FinalOutcome>): Promise<T | FinalOutcome> {
   try {
     const value = await read()
-    return isOutcome(value) ? untouched(value) : value
+    if (!isOutcome(value)) return value
+    return untouched(value.outcome === 'dead' ? { ...value, disable: true } : value)
   } catch (error) {
     const known = noAnswer(error)
     if (known === null) throw error

@@ -125,6 +125,11 @@ describe('what the answers mean', () => {
       google(400, 'INVALID_ARGUMENT', 'You are trying to edit a protected cell or object.'),
       { outcome: 'dead', code: 'protected', disable: true },
     ],
+    [
+      400,
+      google(400, 'FAILED_PRECONDITION', 'This operation is not supported for this document'),
+      { outcome: 'dead', code: 'not_a_spreadsheet', disable: true },
+    ],
     [400, google(400, 'INVALID_ARGUMENT', 'Invalid values[1][2]'), { outcome: 'dead', code: 'rejected' }],
     [
       401,

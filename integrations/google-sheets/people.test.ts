@@ -19,7 +19,7 @@ test('columns that people move meanwhile: rows end where they belong', async () 
   expect(await s.run({ n: 4, data: { name: 'n4', budget: 4 } })).toMatchObject([{ outcome: 'delivered' }])
   const expected = [0, 1, 2, 3, 4].map((n) => [`n${n}`, n])
   expect(tab.records().map((row) => [row['Your name'], row['Budget']])).toEqual(expected)
-  expect(ids(s.google).every((id) => typeof id === 'string' && id.startsWith('evt_'))).toBe(true)
+  expect(ids(s.google).every((id) => typeof id === 'string' && id.startsWith('dlv_'))).toBe(true)
 })
 
 test('rows of people below a gap and text beside the table change nothing', async () => {
@@ -129,7 +129,7 @@ test('a new column and a new row beside what somebody writes there in that momen
   await s.plugin.run('append', [{ event: event(1, { name: 'n1', city: 'Bonn' }, form) }])
   expect(tab.rows[0]).toEqual([...HEADER, 'City', 'Remarks'])
   expect(tab.records()[0]).toMatchObject({ 'Your name': 'n0', Remarks: 'remarked' })
-  expect(tab.records()[1]).toMatchObject({ 'Event ID': 'of a person', City: null })
+  expect(tab.records()[1]).toMatchObject({ 'Delivery ID': 'of a person', City: null })
   expect(tab.records()[2]).toMatchObject({ 'Your name': 'n1', City: 'Bonn' })
 })
 
@@ -145,23 +145,38 @@ test('two installations that begin on one tab in the same moment write over noth
     if (!isWrite(request) || !isFirst) return null
     isFirst = false
     // The other one has seen the same empty tab, and is quicker by this much.
-    ran.push(other.run('append', [{ event: event(7, { budget: 7 }) }]))
+    ran.push(other.run('append', [{ event: event(7, { budget: 7 }), delivery: { id: idOf(7) } }]))
     return { kind: 'until', over: ran[0]! }
   }
   await s.run({ n: 0 })
   await Promise.all(ran)
-  expect(tab.rows[0]).toEqual([...HEADER, 'Event ID', 'Amount'])
+  expect(tab.rows[0]).toEqual([...HEADER, 'Delivery ID', 'Amount'])
   expect(tab.rows.slice(1).map((row) => row.filter((cell) => cell !== null).at(-1))).toEqual([7, 'n0'])
   const again = { repeat: true, sentBefore: LONG_AGO }
   await using later = await open(google, { columns })
   await later.run('append', [
-    { event: event(7, { budget: 7 }), delivery: again },
-    { event: event(8, { budget: 8 }), delivery: again },
+    { event: event(7, { budget: 7 }), delivery: { id: idOf(7), ...again } },
+    { event: event(8, { budget: 8 }), delivery: { id: idOf(8), ...again } },
   ])
   expect(tab.filledRows(1).map((row) => row[HEADER.length + 1] ?? null)).toEqual([7, null, 8])
-  expect(tab.rows.flat().filter((cell) => typeof cell === 'string' && cell.startsWith('evt_'))).toEqual(
+  expect(tab.rows.flat().filter((cell) => typeof cell === 'string' && cell.startsWith('dlv_'))).toEqual(
     [7, 0, 8].map(idOf),
   )
+})
+
+test('two installations of one form on one tab: a row each, and neither takes that of the other for its own', async () => {
+  await using s = await scene()
+  await using other = await open(s.google)
+  const again = { repeat: true, sentBefore: LONG_AGO }
+  await s.run({ n: 0 })
+  expect(await other.run('append', [{ event: event(0), delivery: { id: idOf(100), ...again } }])).toMatchObject([
+    { outcome: 'delivered' },
+  ])
+  expect([ids(s.google), names(s.google)]).toEqual([[0, 100].map(idOf), ['n0', 'n0']])
+  // Each knows its own, whatever the event.
+  for (const [plugin, n] of [[s.plugin, 0] as const, [other, 100] as const])
+    await plugin.run('append', [{ event: event(1), delivery: { id: idOf(n), ...again } }])
+  expect(ids(s.google)).toEqual([0, 100].map(idOf))
 })
 
 test('a tab that people made narrow: columns come back, and no row is lost', async () => {

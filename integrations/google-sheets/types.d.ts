@@ -22,7 +22,7 @@ export interface Config {
     readonly value: string
     readonly type: 'text' | 'number' | 'boolean' | 'date' | 'datetime'
   }[]
-  /** Header of the first column, by which a row is recognised. */
+  /** Header of the first column. A row is recognised by the id of its delivery, which stands there. */
   readonly idHeader: string
   /** What to do when a header that was there is gone or renamed: make the column again at the right end, leave its values out, or stop the installation. */
   readonly missingHeader: 'recreate' | 'skip' | 'stop'
@@ -59,7 +59,7 @@ export interface Settings {
     readonly value: string
     readonly type?: 'text' | 'number' | 'boolean' | 'date' | 'datetime'
   }[]
-  /** Header of the first column, by which a row is recognised. */
+  /** Header of the first column. A row is recognised by the id of its delivery, which stands there. */
   readonly idHeader?: string
   /** What to do when a header that was there is gone or renamed: make the column again at the right end, leave its values out, or stop the installation. */
   readonly missingHeader?: 'recreate' | 'skip' | 'stop'

@@ -136,7 +136,7 @@ async function noteDone(
     'Somebody moved columns in the moment this row was written: it is in the tab, below the wrong headers. Delete it there, then replay.'
   run.settle(rowsOf(piece.filter(isWrong)), dead('columns_moved', told))
   run.settle(rowsOf(piece), delivered())
-  noteWritten(piece.map(({ row }) => row.event.id))
+  noteWritten(piece.map(({ row }) => row.event.deliveryId))
   await run.learn(header.filter((text) => table.places.has(text)))
 }
 

@@ -65,14 +65,19 @@ describe('a batch', () => {
     for (const at of odd) expect(outcomes[at]).toMatchObject({ outcome: 'dead', code: 'INVALID_FIELD' })
   })
 
-  test('a key that does not exist concerns all, however they differ', async () => {
+  test('a key that does not exist stops the installation, however the records differ', async () => {
     await using plugin = await open({
       externalId: { field: 'Key__c', value: '{{event.id}}' },
       fields: { ...FIELDS, Description: '{{data.odd}}' },
     })
     const items = [...rows(20), { event: person(20, { odd: 'x' }) }]
     const outcomes = await plugin.run('upsert', items)
-    expect([outcomes.filter(({ code }) => code === 'INVALID_FIELD').length, collections().length]).toEqual([21, 1])
+    expect([outcomes.length, collections().length]).toEqual([21, 1])
+    const words = expect.stringContaining(
+      `No such column 'Key__c' on sobject of type Lead "Key__c" is externalId.field`,
+    )
+    for (const outcome of outcomes)
+      expect(outcome).toMatchObject({ outcome: 'dead', code: 'config_invalid', disable: true, message: words })
   })
 
   test('unreadable values that Salesforce names are paid for with one call each', async () => {
@@ -134,6 +139,17 @@ describe('limits of the org', () => {
     expect(fake.org.records('Lead').length).toBe(2)
   })
 
+  test('the calls of a day are used up: other runs ask no more', async () => {
+    await using plugin = await open()
+    fake.weather = () => 'limit'
+    await plugin.run('upsert', [{ event: person(1) }])
+    fake.weather = () => null
+    const [outcome] = await plugin.run('upsert', [{ event: person(2) }])
+    expect(outcome).toMatchObject({ outcome: 'retry', code: 'REQUEST_LIMIT_EXCEEDED' })
+    expect(outcome?.message).toContain('TotalRequests Limit exceeded')
+    expect(collections().length).toBe(1)
+  })
+
   test('what one call is refused for, the others of the run do not ask again', async () => {
     await using plugin = await open({ batchSize: 1 })
     fake.weather = () => 'limit'
@@ -167,8 +183,12 @@ test('an API version that is retired stops the installation at the first answer'
   expect(plugin.reason()).toContain('UNSUPPORTED_API_VERSION')
 })
 
-test('404 is of the rows in its call: those of later calls were not sent, and go out once it is mended', async () => {
-  await using plugin = await open({ batchSize: 10, apiVersion: '29.0' })
+test.each([
+  ['404', { apiVersion: '29.0' }, 'UNSUPPORTED_API_VERSION'],
+  ['400 for an object that is none', { object: 'Led' }, 'INVALID_TYPE'],
+  ['400 for a key that is none', { externalId: { field: 'Key__c', value: '{{event.id}}' } }, 'INVALID_FIELD'],
+])('%s is of the rows in its call: later calls were not sent, and go out once it is mended', async (_, wrong, word) => {
+  await using plugin = await open({ batchSize: 10, ...wrong })
   const outcomes = await plugin.run(
     'upsert',
     Array.from({ length: 30 }, (_, n) => ({ event: person(n) })),
@@ -180,7 +200,7 @@ test('404 is of the rows in its call: those of later calls were not sent, and go
     expect(later).toMatchObject({
       outcome: 'retry',
       code: 'left_over',
-      message: expect.stringContaining('UNSUPPORTED_API_VERSION'),
+      message: expect.stringContaining(word),
     })
 })
 

@@ -4,6 +4,7 @@ import type { FinalOutcome, HttpResponse, Json } from 'manifold/plugin'
 import { callOutcome, deadRow, isSpent, refusedRows, rowOutcome } from './outcomes.ts'
 import type { RecordRow } from './record.ts'
 import { callOrg, Refused, type Ctx } from './session.ts'
+import { heldBySpent, learnSpent } from './spent.ts'
 
 /** A record and the place of its item in the batch. */
 export interface Row extends RecordRow {
@@ -40,7 +41,7 @@ async function upsert(calls: Calls, rows: readonly Row[]): Promise<void> {
     if (refused === null) {
       unknown = await withoutOne(calls, unknown)
     } else {
-      calls.settle(refused, callOutcome(answer))
+      calls.settle(refused, calls.outcomeOf(answer))
       unknown = unknown.filter((row) => !refused.includes(row))
     }
   }
@@ -65,14 +66,14 @@ async function withoutOne(calls: Calls, rows: readonly Row[]): Promise<readonly 
     unknown = [...second, ...unknown]
     const refused = refusedRows(answer, first) ?? (first.length === 1 ? first : null)
     if (refused !== null) {
-      calls.settle(refused, callOutcome(answer))
+      calls.settle(refused, calls.outcomeOf(answer))
       return [...first.filter((row) => !refused.includes(row)), ...unknown]
     }
     suspects = first
   }
   // The one that is left is sent by itself: what is wrong with it is said of it alone.
   const answer = await calls.send(suspects)
-  if (typeof answer !== 'string') calls.settle(suspects, callOutcome(answer))
+  if (typeof answer !== 'string') calls.settle(suspects, calls.outcomeOf(answer))
   return unknown
 }
 
@@ -84,6 +85,7 @@ interface Calls {
    */
   send(rows: readonly Row[]): Promise<'taken' | 'failed' | HttpResponse>
   settle(rows: readonly Row[], outcome: FinalOutcome): void
+  outcomeOf(answer: HttpResponse): FinalOutcome
   /** Rows that want to be sent once more; each once. */
   takeAgain(): readonly Row[]
 }
@@ -96,6 +98,7 @@ function openCalls(ctx: RunCtx): Calls {
   /** What becomes of every call to come; none is made. */
   let closed: FinalOutcome | null = null
 
+  const outcomeOf = (answer: HttpResponse): FinalOutcome => callOutcome(answer, ctx.config.externalId.field)
   const settle = (rows: readonly Row[], outcome: FinalOutcome): void => {
     for (const { place } of rows) outcomes.set(place, outcome)
   }
@@ -116,6 +119,7 @@ function openCalls(ctx: RunCtx): Calls {
   return {
     outcomes,
     settle,
+    outcomeOf,
     takeAgain: () => {
       const rows = again
       again = []
@@ -124,6 +128,8 @@ function openCalls(ctx: RunCtx): Calls {
     },
     async send(rows) {
       if (closed !== null) return failed(rows, closed)
+      const held = heldBySpent(Date.now())
+      if (held !== null) return failed(rows, held)
       if (callsLeft === 0 || (outcomes.size > 0 && Date.now() > ctx.run.deadlineMs - CALL_MS_MIN))
         return failed(rows, LEFT_OVER)
       callsLeft -= 1
@@ -137,22 +143,24 @@ function openCalls(ctx: RunCtx): Calls {
         return failed(rows, failedOf(error))
       }
       if (answer.status !== 200) {
-        const outcome = callOutcome(answer)
-        const isAboutRows = (answer.status === 400 || answer.status === 413) && outcome.outcome === 'dead'
+        const outcome = outcomeOf(answer)
+        learnSpent(outcome, Date.now())
+        const stops = outcome.outcome !== 'dead' || outcome.disable === true
+        const isAboutRows = (answer.status === 400 || answer.status === 413) && !stops
         return isAboutRows ? answer : failed(rows, outcome)
       }
       const results = rowsIn(answer.body)
+      learnSpent(spentIn(results ?? []), Date.now())
       return results?.length === rows.length ? taken(rows, results) : failed(rows, unreadable(answer.body))
     },
   }
 }
 
 /**
- * What an answer that stops the installation, or that says that no call is left, means for the rows of later calls; null:
- * nothing. Only those in the call that was answered are dead: the others were never sent, and go out once it is resumed.
+ * What an answer that stops the installation means for the rows of later calls; null: nothing. Only those in the call that was answered are dead: the others were never sent, and go out once it is resumed.
  */
 function forTheRest(outcome: FinalOutcome): FinalOutcome | null {
-  if (outcome.outcome === 'unauthorized' || isSpent(outcome)) return outcome
+  if (outcome.outcome === 'unauthorized') return outcome
   if (outcome.outcome !== 'dead' || outcome.disable !== true) return null
   return retry(`Not sent, since another call of the run stopped the installation: ${outcome.message}`, {
     code: LEFT_OVER_CODE,
@@ -220,6 +228,11 @@ function rowsIn(body: string): readonly Json[] | null {
     return null
   }
 }
+
+/** A call may be the last one that the org had: then a trigger's own says so of a row. */
+const spentIn = (results: readonly Json[]): FinalOutcome | null =>
+  (results.map(rowOutcome).find((outcome) => outcome !== 'again' && isSpent(outcome)) as FinalOutcome | undefined) ??
+  null
 
 const unreadable = (body: string): FinalOutcome =>
   retry(`Salesforce answered 200 with something else than a result for each record: ${body.slice(0, 300)}`, {

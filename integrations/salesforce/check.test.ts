@@ -73,6 +73,13 @@ const WRONG = [
     'maxLength: 40 cuts them',
   ],
   [
+    'an address that may be too long',
+    fields({ Email: '{{data.n}}' }),
+    'info',
+    '/fields/Email',
+    'takes 80 characters, and longer answers are refused.',
+  ],
+  [
     'text for a number',
     fields({ NumberOfEmployees: '{{data.n}}' }),
     'error',

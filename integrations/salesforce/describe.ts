@@ -160,6 +160,9 @@ const isFitConstant = ({ value, type }: MappedField, described: string): boolean
   type === 'text' &&
   (NUMBER.has(described) ? numberOf(value.trim()) !== null : described === 'multipicklist')
 
+/** What is cut there is another address, and a wrong one. */
+const NEVER_CUT: ReadonlySet<string> = new Set(['email', 'url'])
+
 function lengthFindings(field: MappedField, { length, type }: DescribedField, at: string): readonly Finding[] {
   const isText = field.type === 'text' && WANTED[type] === undefined && length > 0
   if (!isText) return []
@@ -171,8 +174,10 @@ function lengthFindings(field: MappedField, { length, type }: DescribedField, at
   if (maxLength !== undefined && maxLength > length)
     return [{ level: 'error', message: `"${field.name}" takes ${length} characters; maxLength is ${maxLength}.`, at }]
   if (isConstant(value) || maxLength !== undefined) return []
-  const message = `"${field.name}" takes ${length} characters, and longer answers are refused; maxLength: ${length} cuts them.`
-  return [{ level: 'info', message, at }]
+  const message = `"${field.name}" takes ${length} characters, and longer answers are refused`
+  return [
+    { level: 'info', message: NEVER_CUT.has(type) ? `${message}.` : `${message}; maxLength: ${length} cuts them.`, at },
+  ]
 }
 
 function choiceFindings(field: MappedField, described: DescribedField, at: string): readonly Finding[] {

@@ -1,8 +1,10 @@
 /** Every row of the error table, as the double says it and as the hub judges it. */
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { testPlugin } from 'manifold/plugin/testing'
 import type { Reply, TestPlugin } from 'manifold/plugin/testing'
 import { MOVES } from './outcomes.ts'
+import { heldBySpent, learnSpent } from './spent.ts'
 
 const ORG = 'https://example.my.salesforce.com'
 const COLLECTION = `PATCH ${ORG}/services/data/v67.0/composite/sobjects/Lead/Manifold_Event_Id__c`
@@ -22,7 +24,11 @@ beforeAll(async () => {
   plugin.http.on(`POST ${ORG}/services/oauth2/token`, { json: { access_token: 'token-0123456789', instance_url: ORG } })
 })
 afterAll(() => plugin[Symbol.asyncDispose]())
-beforeEach(() => plugin.http.forget())
+beforeEach(async () => {
+  plugin.http.forget()
+  // Whoever was told that the calls of a day are used up asks nothing for an hour.
+  await plugin.advance('2h')
+})
 
 const item = (name: string) => ({ event: { type: 'response.submitted', data: { name } } })
 const fails = (statusCode: string) => ({
@@ -121,6 +127,14 @@ test.each([
   expect(neighbour).toMatchObject({ outcome: 'delivered' })
 })
 
+test('a row that says the calls of a day are used up keeps the next run from asking, too', async () => {
+  const [spent, neighbour] = await outcomes({ json: [fails('REQUEST_LIMIT_EXCEEDED'), taken] }, 2)
+  expect([spent?.outcome, neighbour?.outcome]).toEqual(['retry', 'delivered'])
+  plugin.http.forget()
+  expect(await outcomes({ json: [taken] })).toMatchObject([{ outcome: 'retry', code: 'REQUEST_LIMIT_EXCEEDED' }])
+  expect(plugin.http.requests).toEqual([])
+})
+
 test('a trigger that fails for another reason is a dead letter', async () => {
   const errors = [{ statusCode: TRIGGER, message: 'LeadTrigger: System.NullPointerException', fields: [] }]
   expect(await outcomes({ json: [{ success: false, errors }] })).toMatchObject([{ outcome: 'dead', code: TRIGGER }])
@@ -163,6 +177,7 @@ test.each([
   ['404 without words', { status: 404 }, GONE],
   ['410', whole(410, 'UNSUPPORTED_API_VERSION'), GONE],
   ['410 without words', { status: 410 }, GONE],
+  ['400 no such object', whole(400, 'INVALID_TYPE'), GONE],
   ['300', { status: 300, json: ['/a', '/b'] }, { outcome: 'dead', code: 'config_invalid' }],
   ['503', whole(503, 'SERVER_UNAVAILABLE'), { outcome: 'retry', code: 'SERVER_UNAVAILABLE' }],
   ['500 of a proxy', { status: 500, body: '<html>' }, { outcome: 'retry', code: 'http_500' }],
@@ -195,4 +210,24 @@ test('what passes for all of them is not looked for among them', async () => {
 test('the breaker counts what is down, not what is refused', async () => {
   for (let n = 0; n < 10; n++) await outcomes({ json: [fails('STRING_TOO_LONG')] })
   expect(await outcomes({ json: [taken] })).toMatchObject([{ outcome: 'delivered' }])
+})
+
+test('the calls of a day are used up: after an hour one run asks, the others wait for what it finds out', () => {
+  const spent = { outcome: 'retry', reason: 'used up', code: 'LIMIT', afterMs: HOUR_MS, untouched: true } as const
+  expect(heldBySpent(0)).toBeNull()
+  learnSpent(spent, 0)
+  expect([heldBySpent(0), heldBySpent(HOUR_MS - 1)]).toEqual([spent, { ...spent, afterMs: HOUR_MS / 4 }])
+  expect([heldBySpent(HOUR_MS), heldBySpent(HOUR_MS + 1)]).toEqual([null, { ...spent, afterMs: HOUR_MS / 4 }])
+  learnSpent(spent, HOUR_MS + 2)
+  expect(heldBySpent(HOUR_MS + 120_000)).toMatchObject({ outcome: 'retry' })
+  // Whoever asked never came back: the next one does.
+  expect(heldBySpent(3 * HOUR_MS)).toBeNull()
+  expect(heldBySpent(3 * HOUR_MS + 60_000)).toBeNull()
+  learnSpent(null, 3 * HOUR_MS + 60_001)
+  expect([heldBySpent(3 * HOUR_MS + 60_002), heldBySpent(3 * HOUR_MS + 60_003)]).toEqual([null, null])
+})
+
+test('the README says of each code of the table what happens', () => {
+  const readme = readFileSync(new URL('README.md', import.meta.url), 'utf8')
+  expect(Object.keys(MOVES).filter((each) => !readme.includes(`\`${each}\``))).toEqual([])
 })

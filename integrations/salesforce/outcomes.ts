@@ -65,7 +65,7 @@ const UNKNOWN = 'dead' satisfies Move
 const CONCURRENT = /Concurrent/i
 const CONCURRENT_MS = 15_000
 /** The 24 hours roll, so that there is room again bit by bit; Salesforce says nowhere when. */
-const SPENT_MS = 3_600_000
+export const SPENT_MS = 3_600_000
 /** A trigger or a flow that met a lock says so within the words of another code. */
 const LOCK = /UNABLE_TO_LOCK_ROW|unable to obtain exclusive access/
 const LOCKED = 'UNABLE_TO_LOCK_ROW'
@@ -96,14 +96,22 @@ function ruledBy(errors: readonly ApiError[], words = told(errors)): FinalOutcom
   return retry(words, { code: limit.code, afterMs: CONCURRENT_MS, untouched: true })
 }
 
-/** What a call that was not answered with rows comes to, for all of its rows. */
-export function callOutcome(answer: HttpResponse): FinalOutcome {
+/**
+ * What a call that was not answered with rows comes to, for all of its rows. `key`: the field it upserts by, without which no
+ * record of the object is taken.
+ */
+export function callOutcome(answer: HttpResponse, key: string): FinalOutcome {
   const errors = apiErrors(answer.body)
   const words = wordsOf(answer, errors)
   const { status } = answer
   const ruled = ruledBy(errors, words)
   if (ruled !== null) return ruled
-  if (status === 404 || status === 410) return dead('config_invalid', words, { disable: true })
+  const isWrongObject = status === 400 && errors.some(({ code }) => code === 'INVALID_TYPE')
+  if (status === 404 || status === 410 || isWrongObject) return dead('config_invalid', words, { disable: true })
+  if (status === 400 && wrongFields(errors).includes(lower(key)))
+    return dead('config_invalid', `${words} "${key}" is externalId.field of the settings: ${KEY_ADVICE}`, {
+      disable: true,
+    })
   // Once more as it is: whoever asks knows how often.
   const code = errors[0]?.code ?? (status === 300 ? 'MULTIPLE_CHOICES' : undefined)
   if (code !== undefined && Object.hasOwn(MOVES, code)) {
@@ -130,8 +138,7 @@ export function refusedRows<Row extends { readonly json: RecordJson }>(
   rows: readonly Row[],
 ): readonly Row[] | null {
   const errors = apiErrors(body)
-  if (errors.some(({ code }) => code === 'INVALID_TYPE')) return rows
-  const names = errors.filter(({ code }) => code === 'INVALID_FIELD').flatMap(namedIn)
+  const names = wrongFields(errors)
   const named = rows.filter(({ json }) => fieldsOf(json).some(([field]) => names.includes(field)))
   if (named.length > 0) return named
   const value = errors.map(({ message }) => UNREADABLE.exec(message)?.[1]).find((each) => each !== undefined)
@@ -147,6 +154,12 @@ export function refusedRows<Row extends { readonly json: RecordJson }>(
 const UNREADABLE = /VALUE_STRING value (.*) or request may be missing/s
 
 type RecordJson = { readonly [field: string]: Json }
+
+const KEY_ADVICE = 'name a field there that is marked External ID and that this user may edit, or make it.'
+
+/** The fields that the object has not. */
+const wrongFields = (errors: readonly ApiError[]): readonly string[] =>
+  errors.filter(({ code }) => code === 'INVALID_FIELD').flatMap(namedIn)
 
 /** `No such column 'Nope__c' on sobject of type Lead`. */
 const namedIn = ({ message, fields }: ApiError): readonly string[] =>
@@ -188,7 +201,8 @@ export function usageOf({ headers }: HttpResponse): { readonly used: number; rea
 }
 
 /** The calls of 24 hours are used up: no other is worth making. */
-export const isSpent = (outcome: FinalOutcome): boolean => outcome.outcome === 'retry' && outcome.afterMs === SPENT_MS
+export const isSpent = (outcome: FinalOutcome): outcome is Extract<FinalOutcome, { outcome: 'retry' }> =>
+  outcome.outcome === 'retry' && outcome.afterMs === SPENT_MS
 
 function spentWords(answer: HttpResponse): string {
   const usage = usageOf(answer)

@@ -41,6 +41,33 @@ test('a token: who it is, a scope it lacks, one that is not accepted', async () 
   ])
 })
 
+test('the channel of a token: one that takes messages, one that is not there, one without the app, one by template', async () => {
+  await using slack = await startSlack({ token: 'xoxb-1', channels: ['C1', 'C2'], outside: ['C2'] })
+  const of = async (channel: string) => (await found(slack, { token: 'xoxb-1', channel })).slice(1)
+  expect([await of('C1'), await of('{{data.channel}}')]).toEqual([[], []])
+  for (const [channel, words] of [
+    ['C9', /"channel_not_found".*id \(C…\).*\/invite.*another channel/],
+    ['C2', /"not_in_channel".*\/invite @app/],
+  ] as const)
+    expect(await of(channel)).toMatchObject([{ level: 'error', at: '/channel', message: expect.stringMatching(words) }])
+})
+
+test('the channel of a token: whatever else Slack says of it is told, and one for replies alone takes replies', async () => {
+  const refusing = {
+    C1: 'restricted_action_thread_only_channel',
+    C2: 'team_access_not_granted',
+    C3: 'a_word_of_tomorrow',
+  }
+  await using slack = await startSlack({ token: 'xoxb-1', refusing })
+  const of = async (channel: string, more: object = {}) =>
+    (await found(slack, { token: 'xoxb-1', channel, ...more })).slice(1)
+  for (const [channel, word] of Object.entries(refusing))
+    expect(await of(channel)).toMatchObject([
+      { level: 'error', at: '/channel', message: expect.stringContaining(`"${word}"`) },
+    ])
+  for (const threadTs of ['1700000000.000001', '{{data.thread}}']) expect(await of('C1', { threadTs })).toEqual([])
+})
+
 test('a webhook: one that answers, one that is gone', async () => {
   await using slack = await startSlack()
   expect(await found(slack, { webhookUrl: slack.webhookUrl })).toEqual([

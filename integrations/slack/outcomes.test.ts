@@ -1,4 +1,5 @@
 /** Every word of Slack, and every answer without one: what becomes of the message. */
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import type { HttpResponse } from 'manifold/plugin'
 import { judge, MEANINGS } from './outcomes.ts'
@@ -17,7 +18,7 @@ const word = (error: string, more: object = {}, asked: Asked = API) =>
   judge(answer(200, JSON.stringify({ ok: false, error, ...more })), asked)
 const text = (body: string, status = 400) => judge(answer(status, body), WEBHOOK)
 
-const BUSY = ['ratelimited', 'rate_limited', 'service_unavailable', 'request_timeout']
+const BUSY = ['ratelimited', 'rate_limited', 'service_unavailable', 'request_timeout', 'team_added_to_org']
 const UNKNOWN = ['fatal_error', 'internal_error', 'rollup_error']
 const REFUSED_BY_API = [
   'invalid_auth',
@@ -30,6 +31,10 @@ const REFUSED_BY_API = [
   'access_denied',
   'org_login_required',
   'team_access_not_granted',
+  'no_permission',
+  'enterprise_is_restricted',
+  'accesslimited',
+  'two_factor_setup_required',
 ]
 const REFUSED_BY_WEBHOOK = [
   'invalid_token',
@@ -47,11 +52,11 @@ const OF_A_CHANNEL = [
   'ekm_access_denied',
   'restricted_action',
   'restricted_action_read_only_channel',
+  'restricted_action_thread_only_channel',
   'posting_to_general_channel_denied',
   'action_prohibited',
 ]
 const DEAD_BY_API = [
-  'restricted_action_thread_only_channel',
   'msg_too_long',
   'msg_blocks_too_long',
   'no_text',
@@ -198,4 +203,9 @@ test("Slack's explanations are in the message", () => {
     message: expect.stringContaining('It needs the scope chat:write.'),
   })
   expect(word('not_in_channel').outcome).toMatchObject({ message: expect.stringContaining('/invite') })
+})
+
+test('the README says of each word of the table what happens', () => {
+  const readme = readFileSync(new URL('README.md', import.meta.url), 'utf8')
+  expect(Object.keys(MEANINGS).filter((each) => !readme.includes(`\`${each}\``))).toEqual([])
 })

@@ -22,6 +22,8 @@ export const MEANINGS: Readonly<Record<string, Meaning | 'channel'>> = {
   service_unavailable: 'busy',
   // The request did not arrive whole.
   request_timeout: 'busy',
+  // The workspace is being moved into an organisation.
+  team_added_to_org: 'busy',
   // "Some aspect of the operation succeeded before the error was raised."
   fatal_error: 'unknown',
   internal_error: 'unknown',
@@ -42,6 +44,10 @@ export const MEANINGS: Readonly<Record<string, Meaning | 'channel'>> = {
   no_team: 'refused',
   team_disabled: 'refused',
   team_access_not_granted: 'refused',
+  no_permission: 'refused',
+  enterprise_is_restricted: 'refused',
+  accesslimited: 'refused',
+  two_factor_setup_required: 'refused',
   channel_not_found: 'channel',
   not_in_channel: 'channel',
   is_archived: 'channel',
@@ -49,18 +55,21 @@ export const MEANINGS: Readonly<Record<string, Meaning | 'channel'>> = {
   ekm_access_denied: 'channel',
   restricted_action: 'channel',
   restricted_action_read_only_channel: 'channel',
+  restricted_action_thread_only_channel: 'channel',
   posting_to_general_channel_denied: 'channel',
   action_prohibited: 'channel',
 }
 
 /** What an admin may do about the words that are met most often. */
 const ADVICE: Readonly<Record<string, string>> = {
-  not_in_channel: 'Invite the app to the channel: /invite @app.',
-  channel_not_found: 'Use the id of the channel (C...) and invite the app when it is private.',
+  not_in_channel: 'The app is no member of it: write /invite @app in the channel, with the name of your app.',
+  channel_not_found:
+    'There is no such channel, or it is private and the app no member: take the id (C…) from the foot of its details in Slack, and write /invite @app there, with the name of your app.',
   is_archived: 'Unarchive the channel, or name another one.',
   channel_is_archived: 'Unarchive the channel, or make a webhook for another one.',
   missing_scope: 'Add the scope to the app, install it again, and put its new token into the settings.',
   no_service: 'The webhook was removed or switched off: make another one and put its URL into the settings.',
+  restricted_action_thread_only_channel: 'It takes replies alone: set "threadTs", or name another channel.',
   msg_blocks_too_long: 'Shorten the blocks.',
 }
 const NEW_CREDENTIAL = 'Put a valid token or webhook URL into the settings, then resume the installation.'
@@ -106,9 +115,9 @@ function outcomeOf(
     case 'unknown':
       return retry(`${message} It may have been posted.`, { code })
     case 'refused':
-      return unauthorized(`${message} ${remedy}`)
+      return unauthorized(`${message} ${remedy}`, { untouched: true })
     case 'dead':
-      return dead(code, message)
+      return dead(code, message, { untouched: true })
     default: {
       const never: never = meaning
       throw new Error(`Unknown meaning ${String(never)}`)
@@ -171,3 +180,11 @@ function retryAfter({ headers }: HttpResponse): { afterMs?: number } {
 
 const isFields = (value: Json | undefined): value is { readonly [name: string]: Json } =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** What is said of a webhook that leads where nothing may be sent. The plugin never sees the URL. */
+export const NO_WEBHOOK =
+  'webhookUrl is none of Slack: it begins with https://hooks.slack.com/ (GovSlack: https://hooks.slack-gov.com/).'
+
+/** The hub did not ask it: it is no host of the manifest, or no URL. */
+export const isElsewhere = (error: unknown): boolean =>
+  ['capability_denied', 'http_refused_url'].includes(String((error as { code?: unknown }).code))

@@ -4,7 +4,7 @@ import type { ContextOf, HttpRequest, ItemOf, Json } from 'manifold/plugin'
 import { digestMessage } from './digest.ts'
 import { messageOf, plainText, TemplateError } from './message.ts'
 import type { Message } from './message.ts'
-import { judge } from './outcomes.ts'
+import { isElsewhere, judge, NO_WEBHOOK } from './outcomes.ts'
 import type { Judged } from './outcomes.ts'
 import type { Plugin } from './types.d.ts'
 import { viewOf, viewOfEvent } from './view.ts'
@@ -36,6 +36,8 @@ export async function post(item: Item, ctx: Ctx): Promise<Judged> {
     return judge(await ctx.http(request), { kind, hasOneChannel: hasOneChannel(ctx) })
   } catch (error) {
     const { code, message } = error as { code?: unknown; message: string }
+    if (ctx.config.token === undefined && isElsewhere(error))
+      return { meaning: 'dead', outcome: dead('config_invalid', NO_WEBHOOK, { disable: true }) }
     if (!AFTER_LEAVING.has(code)) throw error
     const reason = `No answer of Slack came (${message}) The message may have been posted.`
     return { meaning: 'unknown', outcome: retry(reason, { code: String(code) }) }

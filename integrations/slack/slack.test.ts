@@ -14,6 +14,7 @@ const FORMS = {
       { key: 'name', label: 'Name' },
       { key: 'topics', label: 'Topics', type: 'multi_select' as const, options: ['a', 'b'] },
       { key: 'to' },
+      { key: 'plan', label: 'Plan', type: 'select' as const, options: [{ value: 'p1', label: 'Big & round' }] },
     ],
   },
 }
@@ -27,11 +28,20 @@ const open = (config: object = {}, options: Partial<TestPluginOptions> = {}): Pr
     forms: FORMS,
     ...options,
   })
-const openWebhook = (config: object = {}): Promise<TestPlugin> =>
-  testPlugin({ dir: import.meta.dirname, config: { ...config }, secrets: { webhookUrl: WEBHOOK }, forms: FORMS })
+const openWebhook = (config: object = {}, webhookUrl = WEBHOOK): Promise<TestPlugin> =>
+  testPlugin({ dir: import.meta.dirname, config: { ...config }, secrets: { webhookUrl }, forms: FORMS })
 const bodies = (requests: readonly SentRequest[]) =>
   requests.map((request) => request.json() as Record<string, unknown>)
 const states = (list: readonly { name: string; state: string }[]) => list.map(({ name, state }) => `${name} ${state}`)
+
+test('templates have the words for people that hooks have, escaped like answers', async () => {
+  const text = '{{labels.plan}}: {{texts.plan}}; {{texts.topics}}{{#choices.topics.b}}, with b{{/choices.topics.b}}'
+  await using plugin = await open({ text })
+  plugin.http.on(POST, OK)
+  await plugin.submit('contact', { plan: 'p1', topics: ['a', 'b'] })
+  await plugin.settle()
+  expect(bodies(plugin.http.requests)).toMatchObject([{ text: 'Plan: Big &amp; round; a, b, with b' }])
+})
 
 test('with a token: one request to Slack alone, answers escaped, the fallback text always there', async () => {
   await using plugin = await open({
@@ -304,3 +314,15 @@ test('only one of webhook and token, and a token with a channel', async () => {
   await expect(testPlugin({ dir: import.meta.dirname, config: {} })).rejects.toThrow()
   await expect(testPlugin({ dir: import.meta.dirname, config: {}, secrets: { token: TOKEN } })).rejects.toThrow()
 })
+
+test.each(['https://hook.slack.com/services/T0/B0/x', 'hooks.slack.com/services/T0/B0/x'])(
+  'a webhook that is none of Slack stops the installation, and a check says how it begins: %s',
+  async (webhookUrl) => {
+    await using plugin = await openWebhook({}, webhookUrl)
+    const message = expect.stringContaining('it begins with https://hooks.slack.com/')
+    expect(await plugin.check()).toMatchObject([{ level: 'error', at: '/webhookUrl', message }])
+    const [first] = await plugin.run('post', [{ input: {}, event: { type: 'response.submitted', data: {} } }])
+    expect(first).toMatchObject({ outcome: 'dead', code: 'config_invalid', message, disable: true })
+    expect(plugin.http.requests).toEqual([])
+  },
+)

@@ -1,4 +1,5 @@
 /** What templates may speak of, in the wire's snake_case: as it is, and escaped for the two markups that Slack reads. */
+import { flatWords } from 'manifold/plugin'
 import type { FieldInfo, HubEvent, Json, ResponseInfo } from 'manifold/plugin'
 
 /** Values for templates, of own names only. */
@@ -12,11 +13,15 @@ export type View = (markup: Markup) => Values
 
 type Event = Pick<HubEvent, 'id' | 'type' | 'at' | 'data' | 'form' | 'response' | 'meta'>
 
-/** Of one response: `data`, `answers`, `form`, `response`, `event`, `meta`, `delivery`. */
+/**
+ * Of one response: `data`, `answers`, `form`, `response`, `event`, `meta`, `delivery`, and what hooks call `texts`, `labels`,
+ * `choices` and `other_answers`.
+ */
 export const viewOfEvent = (event: Event, deliveryId: string): View =>
   viewOf({
     data: event.data ?? {},
     answers: answersOf(event.form?.fields ?? [], event.data ?? {}),
+    ...flatWords(event),
     form: event.form === undefined ? null : { id: event.form.id, name: event.form.name },
     response:
       event.response === undefined

@@ -25,7 +25,8 @@ export default definePlugin<Plugin>({
     'response.partial': ({ id, form }, ctx) => fanOut({ eventId: id, event: 'response.partial', form: form?.id }, ctx),
     'form.changed': async ({ id, form, data }, ctx) => {
       await fanOut({ eventId: id, event: 'form.changed', form: form?.id }, ctx)
-      if (data['created'] === true) await fanOut({ eventId: id, event: 'form.created', form: form?.id }, ctx)
+      // Both in one run could be more than a run may ask for.
+      if (data['created'] === true) ctx.enqueue('spread', { event: 'form.created' }, { key: `${id}:form.created` })
     },
     // Its own dead letters would only make new ones.
     'delivery.dead': async ({ id, form, data }, ctx) => {
@@ -40,7 +41,8 @@ export default definePlugin<Plugin>({
       run: async ([item], ctx) => {
         if (item?.event === undefined) return ERASED
         const { event, after } = item.input
-        await fanOut({ eventId: item.event.id, event, form: item.event.form?.id, after }, ctx)
+        const from = after === undefined ? {} : { after }
+        await fanOut({ eventId: item.event.id, event, form: item.event.form?.id, ...from }, ctx)
         return delivered()
       },
     },
@@ -51,13 +53,15 @@ const ERASED = dead('event_erased', 'The event of this delivery is no longer the
 
 /** A run may ask for so much: a page of hooks at once, and the rest by a delivery that goes on from there. */
 async function fanOut({ eventId, event, form, after }: Wanted, ctx: ContextOf<Plugin>): Promise<void> {
+  const of = form === undefined ? {} : { form }
   const { items, next } = await ctx.hooks.list({
     event,
-    ...(form === undefined ? {} : { form }),
+    eventId,
+    ...of,
     ...(after === undefined ? {} : { after }),
   })
   for (const { id } of items) {
-    ctx.enqueue('post', { hook: id, event }, { key: `${eventId}:${event}:${id}`, paceBy: id })
+    ctx.enqueue('post', { hook: id, event, ...of }, { key: `${eventId}:${event}:${id}`, paceBy: id })
   }
   if (next !== null) ctx.enqueue('spread', { after: next, event }, { key: `${eventId}:${event}:after:${next}` })
 }
@@ -65,12 +69,15 @@ async function fanOut({ eventId, event, form, after }: Wanted, ctx: ContextOf<Pl
 async function post({ input, event, delivery }: Item, ctx: ContextOf<Plugin>): Promise<Outcome> {
   if (event === undefined) return ERASED
   const hook = await ctx.hooks.get(input.hook)
-  if (hook === undefined) {
+  // Whoever asked for it wants it no more: nothing failed, and nothing is owed.
+  if (hook === undefined) return delivered({ skipped: 'The hook was removed: nothing is sent to it any more.' })
+  if (hook.isStill)
     return dead(
       'hook_gone',
-      'The hook was removed or has expired, or its key was revoked: nothing is sent to it any more.',
+      'The hook has expired, or its key or its form has ended: nothing is sent to it until it is asked for again.',
     )
-  }
+  const wants = hook.event === input.event && (hook.form === null || hook.form === input.form)
+  if (!wants) return dead('hook_gone', 'The hook asks for something else by now.')
   const body = flatEvent(event, input.event, { hubUrl: hook.hubUrl })
   if (body === null) return ERASED
   const headers = { 'idempotency-key': delivery.id, 'webhook-id': delivery.id, 'x-manifold-event': input.event }
@@ -94,7 +101,7 @@ async function judge(answer: HttpResponse, hook: string, ctx: ContextOf<Plugin>)
   }
   if (status === 410) {
     await ctx.hooks.remove(hook, 'the receiver answered 410 Gone')
-    return dead('hook_gone', 'The receiver answered 410 Gone, so the hook was removed.')
+    return delivered({ skipped: 'The receiver answered 410 Gone, so the hook was removed.' })
   }
   await ctx.hooks.note(hook, `The receiver answered ${status}.`)
   const outcome = classify(answer)

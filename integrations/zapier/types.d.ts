@@ -2,13 +2,13 @@
 
 /** The settings as the code sees them: defaults filled in, secrets sealed. */
 export interface Config {
-  /** To each hook, after ten at once. Zapier takes 30 a second, and 10,000 in five minutes. */
+  /** To each hook, after ten at once; of those at most eight are under way. Zapier takes 30 a second, and 10,000 in five minutes. */
   readonly perS: number
 }
 
 /** The settings as an admin writes them. */
 export interface Settings {
-  /** To each hook, after ten at once. Zapier takes 30 a second, and 10,000 in five minutes. */
+  /** To each hook, after ten at once; of those at most eight are under way. Zapier takes 30 a second, and 10,000 in five minutes. */
   readonly perS?: number
 }
 
@@ -25,10 +25,11 @@ export interface Plugin {
   readonly actions: {
     readonly post: { readonly input: {
       readonly hook: string
+      readonly form?: string
       readonly event: 'response.submitted' | 'response.partial' | 'form.created' | 'form.changed' | 'delivery.dead' | 'alert.raised'
     }; readonly data: 'data' | 'form' | 'response' }
     readonly spread: { readonly input: {
-      readonly after: string
+      readonly after?: string
       readonly event: 'response.submitted' | 'response.partial' | 'form.created' | 'form.changed' | 'delivery.dead' | 'alert.raised'
     }; readonly data: 'form' }
   }

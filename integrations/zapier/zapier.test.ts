@@ -5,9 +5,9 @@ import type { TestPlugin } from 'manifold/plugin/testing'
 
 const DIR = import.meta.dirname
 const FORMS = Object.fromEntries(
-  ['contact', 'ending', 'gone', 'failing', 'paced', 'many', 'other'].map((id) => [
+  ['contact', 'ending', 'gone', 'renewed', 'late', 'failing', 'paced', 'many', 'large', 'other'].map((id) => [
     id,
-    { name: `Form ${id}`, fields: [{ key: 'name', label: 'Name', type: 'text' as const }] },
+    { name: `Form ${id}`, fields: ['name', 'story'].map((key) => ({ key, label: key, type: 'text' as const })) },
   ]),
 )
 let plugin: TestPlugin
@@ -49,7 +49,7 @@ test('each hook that wants an event of this form gets it, with the answers laid 
   expect(JSON.parse(first?.body ?? '')).toMatchObject({
     id: response.id,
     form_name: 'Form contact',
-    url: `https://hub.example/api/v2/responses/${response.id}`,
+    url: `https://hub.example/responses/${response.id}`,
     answers: { name: 'Ada' },
   })
   expect(again?.body).toBe(first?.body)
@@ -73,11 +73,11 @@ test('410 ends a hook, and nothing else does; 429 is waited for and uses up no a
   const known = new Set((await plugin.deliveries()).map(({ id }) => id))
   await plugin.submit('ending', { name: 'Ada' })
   const fresh = (await plugin.settle()).filter(({ id }) => !known.has(id))
-  expect(fresh.map(({ errorCode }) => errorCode).toSorted()).toEqual([
-    'hook_gone',
+  expect(fresh.map(({ errorCode }) => errorCode ?? 'none').toSorted()).toEqual([
     'http_404',
     'http_429',
     'http_reset',
+    'none',
   ])
   const reasons = (await plugin.hooks.list()).filter(({ formId }) => formId === 'ending').map((hook) => hook.lastReason)
   expect(reasons).toEqual(['The receiver answered 429.', 'The receiver answered 404.', expect.stringMatching(/\S/)])
@@ -90,7 +90,7 @@ test('410 ends a hook, and nothing else does; 429 is waited for and uses up no a
   expect(plugin.state()).toBe('ready')
 })
 
-test('what waited for a hook that is gone is not sent', async () => {
+test('what waited for a hook that was removed is not sent, and fails nothing; for one that stands still it is a dead letter', async () => {
   await submitted('gone', 'gone')
   plugin.http.on(`POST ${urlOf('gone')}`, [503, 410, 200])
   const { response } = await plugin.submit('gone', { name: 'Ada' })
@@ -100,10 +100,63 @@ test('what waited for a hook that is gone is not sent', async () => {
   expect(response.verdict).toBeNull()
   const ended = (await plugin.advance('1m')).slice(-2)
   expect(ended.map(({ state, errorCode }) => [state, errorCode])).toEqual([
-    ['dead', 'hook_gone'],
-    ['dead', 'hook_gone'],
+    ['delivered', null],
+    ['delivered', null],
   ])
   expect(sentTo('gone')).toBe(2)
+  await plugin.hooks.add({
+    event: 'response.submitted',
+    form: 'gone',
+    url: urlOf('brief'),
+    expiresAtMs: plugin.now() + 1_000,
+  })
+  plugin.http.on(`POST ${urlOf('brief')}`, 503)
+  await plugin.submit('gone', { name: 'Cid' })
+  await plugin.settle()
+  const late = (await plugin.advance('1m')).at(-1)
+  expect([late?.state, late?.errorCode, sentTo('brief')]).toEqual(['dead', 'hook_gone', 1])
+})
+
+test('a 410 from an address that the subscriber has left ends nothing; what it no longer asks for is not sent', async () => {
+  const wish = { event: 'response.submitted', form: 'renewed', zapId: 'zap' } as const
+  const id = await plugin.hooks.add({ ...wish, url: urlOf('left') })
+  plugin.http.on(`POST ${urlOf('left')}`, async () => {
+    await plugin.hooks.add({ ...wish, url: urlOf('renewed') })
+    return { status: 410 }
+  })
+  plugin.http.on(`POST ${urlOf('renewed')}`, [503, 200])
+  await plugin.submit('renewed', { name: 'Ada' })
+  await plugin.settle()
+  expect((await plugin.hooks.list()).find((hook) => hook.id === id)?.targetUrl).toBe(urlOf('renewed'))
+  await plugin.submit('renewed', { name: 'Bob' })
+  await plugin.settle()
+  expect(sentTo('renewed')).toBe(1)
+  expect(await plugin.hooks.add({ ...wish, form: 'other', url: urlOf('renewed') })).toBe(id)
+  const ended = (await plugin.advance('1m')).at(-1)
+  expect([ended?.state, ended?.errorCode, sentTo('renewed')]).toEqual(['dead', 'hook_gone', 1])
+})
+
+test('a response as large as the hub takes reaches its hooks, whole', async () => {
+  await submitted('large', 'large')
+  plugin.http.on(`POST ${urlOf('large')}`, 200)
+  const long = 'ü"'.repeat(120_000)
+  await plugin.submit('large', { name: long, story: long })
+  await plugin.settle()
+  const sent = requests().filter(({ url }) => url === urlOf('large'))
+  expect(sent).toHaveLength(1)
+  const { answers, texts } = JSON.parse(sent[0]?.body ?? '') as Record<string, object>
+  for (const part of [answers, texts]) expect(Object.values(part ?? {}).every((text) => text === long)).toBe(true)
+})
+
+test('a hook is sent what happens from then on', async () => {
+  plugin.http.on(`POST ${urlOf('late')}`, 200)
+  await plugin.submit('late', { name: 'Ada' })
+  await submitted('late', 'late')
+  await plugin.settle()
+  expect(sentTo('late')).toBe(0)
+  await plugin.submit('late', { name: 'Bob' })
+  await plugin.settle()
+  expect(sentTo('late')).toBe(1)
 })
 
 test('hooks of one host have a breaker each', async () => {
@@ -140,6 +193,18 @@ test('more hooks than one run can serve all get it, once', async () => {
   expect([sent.length, new Set(sent.map(({ url }) => url)).size]).toEqual([95, 95])
 })
 
+test('a new form reaches all that want new forms and all that want changed ones', async () => {
+  await using many = await testPlugin({ dir: DIR, forms: FORMS })
+  many.http.on('POST https://hooks.example/*', 200)
+  for (let n = 0; n < 30; n++)
+    for (const event of ['form.created', 'form.changed'] as const)
+      await many.hooks.add({ event, url: urlOf(`${event}/${n}`) })
+  await many.emit({ type: 'form.changed', data: { form_id: 'contact', version: 1, created: true } })
+  await many.settle()
+  const urls = many.http.requests.map(({ url }) => url)
+  expect([urls.length, new Set(urls).size]).toEqual([60, 60])
+})
+
 test('new forms, changed forms, dead deliveries and alerts; none of its own dead letters', async () => {
   for (const event of ['form.created', 'form.changed', 'delivery.dead', 'alert.raised'] as const)
     await plugin.hooks.add({ event, url: urlOf(event) })
@@ -167,39 +232,51 @@ const nosy = (permissions: object) => ({
     permissions,
   }),
   'index.ts': `import { definePlugin } from 'manifold/plugin'
-    const hook = async (ctx) => (await ctx.hooks.list({ event: 'response.submitted' })).items[0].url
+    const hook = async (ctx, eventId) => (await ctx.hooks.list({ event: 'response.submitted', eventId })).items[0].url
     const tries = {
-      list: (ctx) => ctx.hooks.list({ event: 'response.submitted' }),
+      list: (ctx, eventId) => ctx.hooks.list({ event: 'response.submitted', eventId }),
+      early: (ctx) => ctx.hooks.remove('hok_1', 'because'),
       guess: (ctx) => ctx.http({ method: 'POST', url: { $hook: 'hok_1' } }),
-      post: async (ctx) => ctx.http({ method: 'POST', url: await hook(ctx) }),
-      get: async (ctx) => ctx.http({ method: 'GET', url: await hook(ctx) }),
+      get: async (ctx, eventId) => ctx.http({ method: 'GET', url: await hook(ctx, eventId) }),
+      post: async (ctx, eventId) => (await ctx.http({ method: 'POST', url: await hook(ctx, eventId) })).body,
       address: (ctx) => ctx.http({ method: 'POST', url: '${urlOf('1')}' }),
-      remove: (ctx) => ctx.hooks.remove('hok_1', 'because'),
+      remove: async (ctx, eventId) => ctx.hooks.remove((await hook(ctx, eventId)).$hook, 'because '.repeat(999)),
     }
-    const result = async (ctx) => {
+    const result = async (ctx, eventId) => {
       const codes = {}
       for (const [name, run] of Object.entries(tries))
-        codes[name] = await Promise.resolve().then(() => run(ctx)).then(() => 'done', (error) => error.code ?? error.message)
+        codes[name] = await Promise.resolve().then(() => run(ctx, eventId)).then((answer) => typeof answer === 'string' ? answer : 'done', (error) => error.code ?? error.message)
       ctx.log.info(JSON.stringify(codes))
     }
     export default definePlugin({
-      on: { 'response.submitted': async (_event, ctx) => { await result(ctx); ctx.enqueue('look', {}) } },
-      actions: { look: { run: (_items, ctx) => result(ctx) } },
+      on: { 'response.submitted': async ({ id }, ctx) => { await result(ctx, id); ctx.enqueue('look', { id }) } },
+      actions: { look: { run: ([{ input }], ctx) => result(ctx, input.id) } },
     })`,
 })
 
 test('only a plugin with the permission learns of hooks, and it sends to them and nowhere else, by POST', async () => {
   const results = async (permissions: object) => {
     await using other = await testPlugin({ files: nosy(permissions), forms: FORMS })
-    await other.hooks.add({ event: 'response.submitted', url: urlOf('1') })
-    other.http.on(`POST ${urlOf('1')}`, 200)
+    await other.hooks.add({ event: 'response.submitted', url: urlOf('its-secret') })
+    other.http.on(`POST ${urlOf('its-secret')}`, { status: 200, body: `There is ${urlOf('its-secret')}, /its-secret.` })
     await other.submit('contact', {})
     await other.settle()
+    expect(JSON.stringify(other.exchanges())).not.toContain('its-secret')
+    expect(other.exchanges().every(({ url }) => url === 'https://hooks.example/[secret]')).toBe(true)
     return other.logs().map(({ message }) => JSON.parse(message) as Record<string, string>)
   }
   const denied = 'capability_denied'
   const [handler, action] = await results({ hooks: true })
-  expect(action).toEqual({ list: 'done', guess: denied, post: 'done', get: denied, address: denied, remove: 'done' })
+  const post = 'There is [secret], [secret].'
+  expect(action).toEqual({
+    list: 'done',
+    early: denied,
+    guess: denied,
+    post,
+    get: denied,
+    address: denied,
+    remove: 'done',
+  })
   expect(handler).toEqual({ ...action, remove: denied })
   const [stranger] = await results({})
   expect(stranger).toMatchObject({ list: denied, guess: denied, address: denied, remove: denied })

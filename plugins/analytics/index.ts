@@ -3,79 +3,154 @@
  * keeps can be made again at any time; nothing else in the hub depends on it.
  */
 import { defineNative } from 'manifold/plugin'
-import type { RouteRequest, RouteResponse } from 'manifold/plugin'
+import type { Context, RouteRequest, RouteResponse } from 'manifold/plugin'
+import { answerActivity, answerEvent, answerLadder } from './activity/route.ts'
 import type { Behaviour } from './behaviour/asking.ts'
 import { experiments } from './behaviour/experiments-question.ts'
 import { funnels } from './behaviour/funnels.ts'
 import { journeys } from './behaviour/journeys-question.ts'
 import { cohorts, retention } from './behaviour/retention.ts'
 import { answerBehaviour } from './behaviour/route.ts'
+import { Annotations } from './annotations/annotations.ts'
 import { createAnnotation, deleteAnnotation, listAnnotations } from './annotations/route.ts'
 import { segments } from './behaviour/segments.ts'
 import { features, heatmap } from './behaviour/usage.ts'
 import { userPage } from './behaviour/user.ts'
+import type { Generation } from './life/generation.ts'
 import { Generations } from './life/generations.ts'
 import { beginRebuild, showRebuild } from './life/route.ts'
 import { answerLiveEvent, answerLiveForm } from './live/route.ts'
 import { answerMetrics } from './metrics/route.ts'
+import { failure } from './query/failure.ts'
 import { answerQuery } from './query/route.ts'
+import { SlowQuestions } from './slow/questions.ts'
 import { answerSql, answerViews } from './sql/route.ts'
+import { answerSaved } from './saved/answer.ts'
+import { changeSaved, createSaved, deleteSaved, listSaved, showSaved } from './saved/route.ts'
+import { dropSavedOf } from './saved/saved.ts'
+import type { Saved } from './saved/saved.ts'
+import { dropShares } from './shares/shares.ts'
 import { createShare, listShares, openShare, revokeShare } from './shares/route.ts'
 import type { Plugin } from './types.d.ts'
 
+type Asker = Pick<Context, 'signal' | 'kv' | 'metric'>
+type Keeper = Asker & Pick<Context, 'tally' | 'tallies'>
+
 export default defineNative<Plugin>(async (around) => {
   const generations = await Generations.open(around)
+  const { openFields } = around.config
+  const annotations = new Annotations()
   // The projection reads the log itself: an event only says that there is something to read.
   const heard = (): void => generations.poke()
-  const asked =
-    <Question>(from: 'body' | 'query', behaviour: Behaviour<Question>) =>
-    (request: RouteRequest): Promise<RouteResponse> =>
-      generations.route(({ readers, projection, metrics: { timezone } }) =>
-        answerBehaviour(request, from, { behaviour, parts: { readers, projection, timezone } }),
-      )
+  const slow = await SlowQuestions.open({ fromMs: around.config.slowQueryMs, dir: around.dir, say: around.say })
+  type Answering = (generation: Generation, request: RouteRequest, ctx: Asker) => Promise<RouteResponse>
+  /** A question: it is told when it takes long. */
+  const question =
+    (name: Plugin['routes'], answer: Answering) =>
+    (request: RouteRequest, ctx: Asker): Promise<RouteResponse> =>
+      slow.watch(name, request, () => generations.route(ctx.signal, (generation) => answer(generation, request, ctx)))
+  const asked = <Question>(name: Plugin['routes'], from: 'body' | 'query', behaviour: Behaviour<Question>) =>
+    question(name, ({ readers, projection, metrics: { timezone } }, request, { signal }) =>
+      answerBehaviour(request, from, { behaviour, parts: { readers, projection, timezone, signal, openFields } }),
+    )
   return {
     on: {
       'response.submitted': heard,
       'response.partial': heard,
       'response.deleted': heard,
-      'form.deleted': heard,
+      'form.changed': heard,
+      'form.deleted': async ({ data: { id }, at }, { kv }) => {
+        heard()
+        if (typeof id === 'string')
+          await Promise.all([dropShares(kv, id, at), annotations.drop(kv, id, at), dropSavedOf(kv, id, at)])
+      },
       'events.expired': heard,
       'track.*': heard,
     },
     routes: {
-      'GET /sql': () => generations.route(async ({ desk }) => answerViews(desk)),
-      'POST /sql': (request, { signal }) =>
-        generations.route(({ desk, projection }) => answerSql(request, { desk, projection, signal })),
-      'POST /funnels': asked('body', funnels),
-      'POST /retention': asked('body', retention),
-      'POST /cohorts': asked('body', cohorts),
-      'POST /journeys': asked('body', journeys),
-      'POST /segments': asked('body', segments),
-      'POST /experiments': asked('body', experiments),
-      'GET /features': asked('query', features),
-      'GET /heatmap': asked('query', heatmap),
-      'GET /users/{id}': asked('query', userPage),
-      'GET /live/forms/{id}': (request) => generations.route((generation) => answerLiveForm(request, generation)),
-      'GET /live/events/{id}': (request) => generations.route((generation) => answerLiveEvent(request, generation)),
-      'POST /query': (request) => generations.route((generation) => answerQuery(request, generation)),
-      'GET /forms/{id}/metrics': (request, { kv }) =>
-        generations.route(({ metrics, projection }) => answerMetrics(request, { metrics, projection, kv })),
-      'GET /annotations': (request, { kv }) => listAnnotations(request, { kv }),
-      'POST /annotations': (request, { kv }) => createAnnotation(request, { kv, timezone: around.config.timezone }),
-      'DELETE /annotations/{id}': (request, { kv }) => deleteAnnotation(request, { kv }),
-      'GET /shares': (_request, ctx) => listShares({ ctx }),
-      'POST /shares': (request, ctx) =>
-        generations.route(({ projection }) => createShare(request, { ctx, projection, workspace: around.workspace })),
-      'DELETE /shares/{id}': (request, ctx) => revokeShare(request, { ctx }),
-      'GET /share/{token}': (request, ctx) =>
-        generations.route(({ metrics, projection }) => {
-          const shown = (id: string) =>
-            answerMetrics({ params: { id }, query: {} }, { metrics, projection, kv: ctx.kv })
-          return openShare(request, { ctx, projection, shown })
-        }),
+      'GET /sql': (_request, { signal }) => generations.route(signal, async ({ desk }) => answerViews(desk)),
+      'POST /sql': question('POST /sql', ({ desk, projection }, request, { signal }) =>
+        answerSql(request, { desk, projection, signal }),
+      ),
+      'POST /funnels': asked('POST /funnels', 'body', funnels),
+      'POST /retention': asked('POST /retention', 'body', retention),
+      'POST /cohorts': asked('POST /cohorts', 'body', cohorts),
+      'POST /journeys': asked('POST /journeys', 'body', journeys),
+      'POST /segments': asked('POST /segments', 'body', segments),
+      'POST /experiments': asked('POST /experiments', 'body', experiments),
+      'GET /activity': question('GET /activity', (generation, request, { signal }) =>
+        answerActivity(request, { generation, ladder: around.ladder, signal }),
+      ),
+      'GET /events/{id}': question('GET /events/{id}', (generation, request, { signal }) =>
+        answerEvent(request, { generation, signal }),
+      ),
+      'GET /ladder': (_request, { signal }) =>
+        generations.route(signal, (generation) => answerLadder({ generation, ladder: around.ladder, signal })),
+      'GET /features': asked('GET /features', 'query', features),
+      'GET /heatmap': asked('GET /heatmap', 'query', heatmap),
+      'GET /users/{id}': asked('GET /users/{id}', 'query', userPage),
+      'GET /live/forms/{id}': (request, { signal }) =>
+        generations.route(signal, (generation) => answerLiveForm(request, { ...generation, signal }).catch(failure)),
+      'GET /live/events/{id}': (request, { signal }) =>
+        generations.route(signal, (generation) => answerLiveEvent(request, { ...generation, signal }).catch(failure)),
+      'POST /query': question('POST /query', ({ asker, projection }, request, { signal, metric }) =>
+        answerQuery(request, { asker, projection, signal, openFields, metric }),
+      ),
+      'GET /forms/{id}/metrics': question(
+        'GET /forms/{id}/metrics',
+        ({ metrics, projection }, request, { kv, signal, metric }) =>
+          answerMetrics(request, { metrics, projection, annotations, kv, signal, metric }),
+      ),
+      'GET /slow': async () => slow.list(),
+      ...keptRoutes(generations, annotations, around),
       'POST /rebuild': () => beginRebuild(generations),
       'GET /rebuild': () => showRebuild(generations),
     },
-    close: () => generations.close(),
+    close: async () => {
+      await slow.close()
+      await generations.close()
+    },
   }
 })
+
+/** What people keep: notes on the time line, questions, and links to what they show. */
+function keptRoutes(
+  generations: Generations,
+  annotations: Annotations,
+  { config, workspace }: Parameters<typeof Generations.open>[0],
+) {
+  /** Of a saved question, for whoever has a link. */
+  const savedBy =
+    ({ asker, projection, readers, metrics: { timezone } }: Generation, { signal, metric }: Asker) =>
+    (saved: Saved): Promise<RouteResponse> =>
+      answerSaved(saved, { asker, projection, readers, timezone, signal, metric, openFields: config.openFields })
+  return {
+    'GET /annotations': (request, { kv }) => listAnnotations(request, { kv, annotations }),
+    'POST /annotations': (request, { kv, signal }) =>
+      generations.route(signal, ({ projection }) =>
+        createAnnotation(request, { kv, annotations, projection, timezone: config.timezone }),
+      ),
+    'DELETE /annotations/{id}': (request, { kv }) => deleteAnnotation(request, { kv, annotations }),
+    'GET /saved': (_request, ctx) => listSaved(ctx),
+    'POST /saved': (request, ctx) => createSaved(request, ctx),
+    'GET /saved/{id}': (request, ctx) => showSaved(request, ctx),
+    'POST /saved/{id}': (request, ctx) => changeSaved(request, ctx),
+    'DELETE /saved/{id}': (request, ctx) => deleteSaved(request, ctx),
+    'GET /shares': (_request, ctx) => listShares({ ctx }),
+    'POST /shares': (request, ctx) =>
+      generations.route(ctx.signal, (generation) => {
+        const { projection } = generation
+        const answered = savedBy(generation, ctx)
+        return createShare(request, { ctx, projection, workspace, answered })
+      }),
+    'DELETE /shares/{id}': (request, ctx) => revokeShare(request, { ctx }),
+    'GET /share/{token}': (request, ctx) =>
+      generations.route(ctx.signal, (generation) => {
+        const { metrics, projection } = generation
+        const { kv, signal, metric } = ctx
+        const shown = (id: string) =>
+          answerMetrics({ params: { id }, query: {} }, { metrics, projection, annotations, kv, signal, metric })
+        return openShare(request, { ctx, projection, shown, answered: savedBy(generation, ctx) })
+      }),
+  } satisfies { readonly [route: string]: (request: RouteRequest, ctx: Keeper) => Promise<RouteResponse> }
+}

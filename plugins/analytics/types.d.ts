@@ -10,7 +10,11 @@ export interface Config {
   readonly countsMb: number
   /** So long after something was erased, the engine's file is written anew, without the bytes of it. */
   readonly rewriteAfterS: number
-  /** A question that takes longer is given up. */
+  /** Fields of behaviour events that keys with analytics:read alone may divide and filter by, beside those that are open anyway: properties.plan, subject. */
+  readonly openFields: readonly string[]
+  /** Questions that take longer are told in the log and listed (manifold analytics slow). */
+  readonly slowQueryMs: number
+  /** A question that takes longer is given up. It ends with its request in any case (limits: pluginRouteWallMs, 5 s unless said). */
   readonly queryTimeoutMs: number
 }
 
@@ -24,7 +28,11 @@ export interface Settings {
   readonly countsMb?: number
   /** So long after something was erased, the engine's file is written anew, without the bytes of it. */
   readonly rewriteAfterS?: number
-  /** A question that takes longer is given up. */
+  /** Fields of behaviour events that keys with analytics:read alone may divide and filter by, beside those that are open anyway: properties.plan, subject. */
+  readonly openFields?: readonly string[]
+  /** Questions that take longer are told in the log and listed (manifold analytics slow). */
+  readonly slowQueryMs?: number
+  /** A question that takes longer is given up. It ends with its request in any case (limits: pluginRouteWallMs, 5 s unless said). */
   readonly queryTimeoutMs?: number
 }
 
@@ -35,11 +43,12 @@ export interface Plugin {
     readonly 'response.submitted': 'data' | 'form' | 'response'
     readonly 'response.partial': 'data' | 'form' | 'response'
     readonly 'response.deleted': 'data' | 'form'
+    readonly 'form.changed': 'data' | 'form'
     readonly 'form.deleted': 'data' | 'form'
     readonly 'events.expired': 'data'
     readonly 'track.*': 'data' | 'meta'
   }
   readonly actions: {}
   readonly schedules: never
-  readonly routes: 'POST /query' | 'POST /funnels' | 'POST /retention' | 'POST /cohorts' | 'POST /journeys' | 'POST /segments' | 'POST /experiments' | 'GET /features' | 'GET /heatmap' | 'GET /users/{id}' | 'GET /sql' | 'POST /sql' | 'GET /forms/{id}/metrics' | 'GET /live/forms/{id}' | 'GET /live/events/{id}' | 'POST /rebuild' | 'GET /rebuild' | 'GET /annotations' | 'POST /annotations' | 'DELETE /annotations/{id}' | 'GET /shares' | 'POST /shares' | 'DELETE /shares/{id}' | 'GET /share/{token}'
+  readonly routes: 'POST /query' | 'POST /funnels' | 'POST /retention' | 'POST /cohorts' | 'POST /journeys' | 'POST /segments' | 'POST /experiments' | 'GET /activity' | 'GET /events/{id}' | 'GET /ladder' | 'GET /features' | 'GET /heatmap' | 'GET /users/{id}' | 'GET /sql' | 'POST /sql' | 'GET /forms/{id}/metrics' | 'GET /live/forms/{id}' | 'GET /live/events/{id}' | 'GET /slow' | 'POST /rebuild' | 'GET /rebuild' | 'GET /annotations' | 'POST /annotations' | 'DELETE /annotations/{id}' | 'GET /saved' | 'POST /saved' | 'GET /saved/{id}' | 'POST /saved/{id}' | 'DELETE /saved/{id}' | 'GET /shares' | 'POST /shares' | 'DELETE /shares/{id}' | 'GET /share/{token}'
 }

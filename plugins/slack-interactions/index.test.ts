@@ -32,6 +32,7 @@ const ask = async (plugin: TestPlugin, request: Partial<Request>) =>
 test('a click becomes an event, without what would let others speak in Slack', async () => {
   await using plugin = await open()
   expect(await plugin.request('POST /interact', signed(CLICK))).toEqual({ status: 200 })
+  await plugin.settle()
   expect(plugin.events()).toEqual([
     {
       name: 'approve',
@@ -58,6 +59,7 @@ test('dialogs and shortcuts have a name, too; what has none is taken and left', 
   )
   await ask(plugin, signed({ type: 'shortcut', callback_id: 'open-form', user: { id: 'U1' } }))
   expect(await ask(plugin, signed({ type: 'block_suggestion' }))).toBe(200)
+  await plugin.settle()
   expect(plugin.events().map(({ name }) => name)).toEqual(['new-lead-', 'open-form'])
   expect(plugin.events()[0]?.data).toMatchObject({ state: values })
 })
@@ -80,13 +82,18 @@ test('nobody else is believed, and nothing old', async () => {
     signed(CLICK, { ageSeconds: -301 }),
   ]
   for (const request of wrong) expect([request, await ask(plugin, request)]).toEqual([request, 401])
+  await plugin.settle()
   expect(plugin.events()).toEqual([])
   expect(await ask(plugin, signed(CLICK, { ageSeconds: 299 }))).toBe(200)
+  await plugin.settle()
+  expect(plugin.events()).toHaveLength(1)
 })
 
-test('the same request again is taken and does nothing', async () => {
+test('the same request again, also many at once, is taken and does nothing', async () => {
   await using plugin = await open()
-  expect([await ask(plugin, signed(CLICK)), await ask(plugin, signed(CLICK))]).toEqual([200, 200])
+  const atOnce = await Promise.all(Array.from({ length: 4 }, () => ask(plugin, signed(CLICK))))
+  expect([...atOnce, await ask(plugin, signed(CLICK))]).toEqual([200, 200, 200, 200, 200])
+  await plugin.settle()
   expect(plugin.events()).toHaveLength(1)
 })
 

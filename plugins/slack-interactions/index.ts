@@ -1,7 +1,7 @@
 /**
  * The Request URL of a Slack app: `https://<hub>/i/<installation>/interact`. A click on a button with the action_id `approve`
  * becomes the event `plugin.slack-interactions.approve`. Slack wants its answer within three seconds: this only checks the
- * signature and writes the event down; whatever takes longer is for the plugins that subscribe to it.
+ * signature and writes down what is to be passed on; whatever takes longer is for the plugins that subscribe to it.
  */
 import { definePlugin } from 'manifold/plugin'
 import type { Json } from 'manifold/plugin'
@@ -21,17 +21,21 @@ export default definePlugin<Plugin>({
       const hex = await ctx.hmac({ key: ctx.config.signingSecret, data: `v0:${timestamp}:${body}` })
       if (!isSame(signature, `v0=${hex}`)) return { status: 401 }
 
-      // Whoever has caught a signed request could send it again while its time is good.
-      if ((await ctx.kv.get(signature)) !== undefined) return { status: 200 }
-      ctx.kv.set(signature, true, { ttlMs: 2 * WINDOW_SECONDS * 1000 })
-
       const payload = new URLSearchParams(body).get('payload')
       if (payload === null) return { status: 400, body: 'There is no payload.' }
       const event = eventOf(JSON.parse(payload) as { [key: string]: Json })
+      // Whoever has caught a signed request could send it again while its time is good, many at once: there is one delivery a key.
       if (event === null) ctx.log.info('an interaction of a kind that is not passed on')
-      else ctx.emit(event.name, event.data)
+      else ctx.enqueue('pass', event, { key: signature })
       // Empty: Slack closes the dialog, and leaves the message as it is.
       return { status: 200 }
+    },
+  },
+  actions: {
+    pass: {
+      run: ([item], ctx) => {
+        if (item !== undefined) ctx.emit(item.input.name, item.input.data)
+      },
     },
   },
 })

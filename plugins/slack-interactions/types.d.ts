@@ -1,5 +1,5 @@
 /** Made from plugin.json by `manifold plugin types`; changes are made there. */
-import type { SecretRef } from 'manifold/plugin'
+import type { Json, SecretRef } from 'manifold/plugin'
 
 /** The settings as the code sees them: defaults filled in, secrets sealed. */
 export interface Config {
@@ -17,7 +17,12 @@ export interface Settings {
 export interface Plugin {
   readonly config: Config
   readonly on: {}
-  readonly actions: {}
+  readonly actions: {
+    readonly pass: { readonly input: {
+      readonly name: string
+      readonly data: { readonly [name: string]: Json }
+    }; readonly data: never }
+  }
   readonly schedules: never
   readonly routes: 'POST /interact'
 }

@@ -134,7 +134,7 @@ describe('a shop that sold records', () => {
   })
 
   test('a person: four purchases of $100.50 in all, each a session of its own', async () => {
-    const page = await ask(shop, userPage, {}, { id: '00004', nowMs: Date.parse('1997-12-13T12:00:00Z') })
+    const page = await ask(shop, userPage, {}, { id: 'anonymous:00004', nowMs: Date.parse('1997-12-13T12:00:00Z') })
     expect(page).toMatchObject({
       events: 4,
       value: expect.closeTo(100.5, 6),
@@ -205,7 +205,8 @@ test('funnels of random visitors are what looking at every attempt says; exclusi
     expect(sums, `seed ${random.seed}`).toEqual(expected)
     const without = await ask(world, funnels, { steps: ['a', 'b', 'c'], window, exclude: [{ what: 'x' }] })
     expect(without.steps[0].visitors).toBe(expected[0])
-    expect(without.converted).toBeLessThan(expected[2] as number)
+    // Within two days hardly anybody converts, and it may be that nobody of them is left out.
+    expect(without.converted).toBeLessThan((expected[2] as number) + (window === '2d' ? 1 : 0))
   }
 })
 
@@ -237,14 +238,72 @@ test('a month begins at its own midnight, also where the clocks change after it 
   await using world = await openProjected([])
   // Half past midnight of 1 November in New York, four hours behind; from that day's 2 a.m. on it is five.
   await tellEvents(world, [{ visitor: 'v', name: 'a', at: '2026-11-01T04:30:00Z' }])
-  const asked = {
-    period: 'month',
-    timezone: 'America/New_York',
-    from: '2026-11-20T12:00:00Z',
-    to: '2026-11-25T00:00:00Z',
-  }
-  const { cohorts: rows } = await ask(world, retention, asked)
+  const asked = { period: 'month', timezone: 'America/New_York', from: '2026-11-01T04:30:00Z' }
+  const { cohorts: rows } = await ask(world, retention, { ...asked, to: '2026-11-25T00:00:00Z' })
   expect(rows).toEqual([{ cohort: '2026-11', visitors: 1, returned: [1], share: [1] }])
+  // Whoever began before is no newcomer, though it was in the same month.
+  const later = { ...asked, from: '2026-11-20T12:00:00Z', to: '2026-11-25T00:00:00Z' }
+  expect((await ask(world, retention, later)).cohorts).toMatchObject([{ cohort: '2026-11', visitors: 0 }])
+})
+
+/** Who came back, one visitor after the other: beginnings in [from, to), returns from `from` on; days of UTC. */
+function slowRetention(events: readonly Did[], asked: { from: number; to: number; following: number; mode: string }) {
+  const { from, to, following, mode } = asked
+  const day = (at: number): number => Math.floor(at / DAY_MS) - Math.floor(from / DAY_MS)
+  const cohorts = Array.from({ length: day(to - 1) + 1 }, () => Array.from({ length: following + 2 }, () => 0))
+  for (const mine of Map.groupBy(events, ({ visitor }) => visitor).values()) {
+    const begun = mine.filter(({ name }) => name === 'begin').map(({ at }) => Number(at))
+    const days = new Set(begun.filter((at) => at >= from && at < to).map(day))
+    const first =
+      mode === 'recurring'
+        ? [...days]
+        : begun.some((at) => at < from)
+          ? []
+          : [...days].toSorted((a, b) => a - b).slice(0, 1)
+    for (const cohort of first) {
+      const counts = cohorts[cohort] as number[]
+      counts[0] = (counts[0] as number) + 1
+      for (let after = 0; after <= following; after += 1)
+        if (mine.some(({ name, at }) => name === 'back' && Number(at) >= from && day(Number(at)) === cohort + after))
+          counts[after + 1] = (counts[after + 1] as number) + 1
+    }
+  }
+  return cohorts
+}
+
+test('retention of random visitors, from and to within a day: what looking at each of them says', async () => {
+  const random = seeded(process.env['MANIFOLD_TEST_SEED'])
+  await using world = await openProjected([])
+  const start = Date.parse('2026-01-01T00:00:00Z')
+  const events = Array.from({ length: 3_000 }, (): Did => ({
+    visitor: `v${Math.floor(random.next() * 200)}`,
+    at: start + Math.floor(random.next() * 110 * 24) * 3_600_000,
+    name: random.next() < 0.3 ? 'begin' : 'back',
+    value: 1,
+  }))
+  await tellEvents(world, events)
+  const asked = { begin: 'begin', return: 'back', period: 'day', following: 45 }
+  const [from, to] = [start + 20.3 * DAY_MS, start + 70.6 * DAY_MS]
+  const within = { from: new Date(from).toISOString(), to: new Date(to).toISOString() }
+  for (const mode of ['first_time', 'recurring']) {
+    const expected = slowRetention(events, { from, to, following: 45, mode })
+    const { cohorts: rows } = await ask(world, retention, { ...asked, ...within, mode })
+    const found = rows.map(({ visitors, returned }: { visitors: number; returned: number[] }) => [
+      visitors,
+      ...returned,
+    ])
+    expect(found, `seed ${random.seed}, ${mode}`).toEqual(expected)
+    // Coming back is beginning again, said and unsaid.
+    const again = { begin: 'back', period: 'day', following: 45, from: within.from, mode }
+    const unsaid = await ask(world, retention, again)
+    expect(unsaid, `seed ${random.seed}, ${mode}`).toEqual(await ask(world, retention, { ...again, return: 'back' }))
+  }
+  // What each did is worth one: as many as came back are a lower bound, and the same cohorts.
+  const { cohorts: worth } = await ask(world, cohorts, { ...asked, ...within })
+  for (const { returned, events: did, value } of worth) {
+    expect(value).toEqual(did)
+    expect(did.every((count: number, n: number) => count >= returned[n] && count > 0 === returned[n] > 0)).toBe(true)
+  }
 })
 
 test('journeys from an event on and up to one; the same again and again is one step', async () => {

@@ -9,7 +9,7 @@ import type { FieldInfo, Json } from '../../core/contract/index.ts'
 import { filterSql } from '../../plugins/analytics/query/filter.ts'
 import type { Mistake } from '../../plugins/analytics/query/refusal.ts'
 import { Values } from '../../plugins/analytics/query/sql.ts'
-import { openProjected } from '../support/projected.ts'
+import { NEVER, openProjected, WIDE } from '../support/projected.ts'
 import { seeded } from '../support/seeded.ts'
 
 const field = (key: string, type: FieldInfo['type']): FieldInfo => ({
@@ -29,6 +29,8 @@ const FIELDS = [
 ]
 const RESPONSES = 100
 const FILTERS = 200
+/** Pairs of a filter and a response that have to be judged by both. */
+const PAIRS_MIN = 10_000
 
 /** Values that meet each other often, with those that break things. */
 const TEXTS = [
@@ -106,22 +108,37 @@ test('generated filters over generated responses: no difference', async () => {
   await using projected = await openProjected(FIELDS)
   const told = Array.from({ length: RESPONSES }, (_, n) => ({ id: `rsp_${n}`, data: answers() }))
   const form = await projected.tell(told)
-  let matched = 0
+  let [matched, pairs] = [0, 0]
   for (let n = 0; n < FILTERS; n += 1) {
     const asked = filter(2)
     const query = new Query(asked)
     const wanted = told.filter((each) => query.test(each)).map(({ id }) => id)
     const mistakes: Mistake[] = []
     const values = new Values()
-    const sql = filterSql(asked, { column: (path) => form.columns.get(path), of: 'this form', values, mistakes }, '')
-    const rows = await projected.readers.run((ask) => ask(`SELECT id FROM ${form.table} WHERE ${sql}`, values.list))
+    const sql = filterSql(
+      asked,
+      {
+        column: (path) => form.columns.get(path),
+        of: 'this form',
+        values,
+        mistakes,
+        access: WIDE,
+        size: { nodes: 0, items: 0 },
+      },
+      '',
+    )
+    const rows = await projected.readers.run(NEVER, ({ ask }) =>
+      ask(`SELECT id FROM ${form.table} WHERE ${sql}`, values.list),
+    )
     const found = new Set(rows.map((row) => String(row['id'])))
     const about = `seed ${random.seed}: ${JSON.stringify(asked)}`
     expect(mistakes, about).toEqual([])
     const differ = told.filter(({ id }) => wanted.includes(id) !== found.has(id))
     expect(differ, about).toEqual([])
+    pairs += told.length
     matched += wanted.length
   }
+  expect(pairs).toBeGreaterThanOrEqual(PAIRS_MIN)
   // Neither everything nor nothing: the filters have told responses apart.
   expect(matched).toBeGreaterThan(RESPONSES * FILTERS * 0.05)
   expect(matched).toBeLessThan(RESPONSES * FILTERS * 0.95)

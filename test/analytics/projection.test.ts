@@ -7,6 +7,7 @@ import { openReaders } from '../../plugins/analytics/engine/readers.ts'
 import { openAsker } from '../../plugins/analytics/query/answer.ts'
 import { readQuestion } from '../../plugins/analytics/query/question.ts'
 import { formSource } from '../../plugins/analytics/query/source.ts'
+import { NEVER, WIDE } from '../support/projected.ts'
 import { tempDir } from '../support/temp.ts'
 
 const field = (key: string, type: FieldInfo['type']): FieldInfo => ({
@@ -55,7 +56,8 @@ async function answers(log: readonly LoggedEvent[], size: number): Promise<unkno
     const question = readQuestion(
       JSON.stringify({ form_id: 'f', aggregate: { fn: 'count' }, group_by: key, include: 'all' }),
     )
-    if (form !== undefined) found.push((await asker.ask(question, formSource(form))).rows)
+    if (form !== undefined)
+      found.push((await asker.ask(question, formSource(form, 0), { access: WIDE, signal: NEVER })).rows)
   }
   readers.close()
   database.close()

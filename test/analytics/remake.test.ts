@@ -1,11 +1,14 @@
 /** Files of the engine that take over from each other: by a rebuild, after an erasure, and where the log is another one. */
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { FieldInfo, Json, LoggedEvent, RouteResponse } from '../../core/contract/index.ts'
 import { Generations } from '../../plugins/analytics/life/generations.ts'
+import { Annotations } from '../../plugins/analytics/annotations/annotations.ts'
 import { answerMetrics } from '../../plugins/analytics/metrics/route.ts'
+import { NEVER } from '../support/projected.ts'
 import { tempDir } from '../support/temp.ts'
+import { mountTmpfs } from '../support/tmpfs.ts'
 import { until } from '../support/wait.ts'
 
 const CANARY = 'canary-7f3a-sings-in-the-coal-mine'
@@ -30,6 +33,10 @@ class Log {
     })
   }
 
+  visit(path: string): void {
+    this.#add('track.page_view', { data: { anonymous_id: 'v', page: { path } } })
+  }
+
   /** What was submitted leaves the log, too. */
   erase(id: string): void {
     for (const { seq, response } of this.events) if (response?.id === id) this.erased.add(seq)
@@ -45,6 +52,8 @@ class Log {
 
 interface Opened {
   readonly generations: Generations
+  /** What a question for headline numbers is answered with. */
+  ask(): Promise<RouteResponse>
   /** Started, and the sum of `n`. */
   numbers(): Promise<readonly [number, number]>
   /** What all its files hold. */
@@ -57,11 +66,20 @@ const NOTHING_KEPT = { set: () => {}, delete: () => {}, list: async () => ({ key
 
 async function openOn(log: Log, dir: string, { grant = 'all', rewriteAfterS = 3_600 } = {}): Promise<Opened> {
   const generations = await Generations.open({
-    config: { timezone: 'UTC', memoryMb: 256, countsMb: 16, queryTimeoutMs: 5_000, rewriteAfterS },
+    config: {
+      timezone: 'UTC',
+      memoryMb: 256,
+      countsMb: 16,
+      queryTimeoutMs: 5_000,
+      slowQueryMs: 1_000,
+      openFields: [],
+      rewriteAfterS,
+    },
     installation: 'analytics',
     workspace: 'default',
     dir,
     grant,
+    cache: { get: async () => null, put: async () => undefined, textBytesMax: async () => 0 },
     log: {
       read: async ({ after, limit }) => {
         const next = Math.min(after + limit, log.events.length)
@@ -69,15 +87,27 @@ async function openOn(log: Log, dir: string, { grant = 'all', rewriteAfterS = 3_
       },
       head: async () => log.events.length,
     },
+    ladder: { read: async () => null, held: async () => null },
     say: (_level, message) => void said.push(message),
   })
+  const ask = (): Promise<RouteResponse> => {
+    const request = { method: 'GET', path: '', params: { id: 'f' }, query: {}, headers: {}, body: '', form: [] }
+    return generations.route(NEVER, ({ metrics, projection }) =>
+      answerMetrics(request, {
+        metrics,
+        projection,
+        annotations: new Annotations(),
+        kv: NOTHING_KEPT,
+        signal: NEVER,
+        metric: () => {},
+      }),
+    )
+  }
   return {
     generations,
+    ask,
     numbers: async () => {
-      const request = { method: 'GET', path: '', params: { id: 'f' }, query: {}, headers: {}, body: '', form: [] }
-      const { json }: RouteResponse = await generations.route(({ metrics, projection }) =>
-        answerMetrics(request, { metrics, projection, kv: NOTHING_KEPT }),
-      )
+      const { json } = await ask()
       const { totals, fields } = json as unknown as {
         totals: { started: number }
         fields: { key: string; numbers: { sum: number } }[]
@@ -101,6 +131,7 @@ test('a rebuild comes to the same while questions go on, and says where it does 
   const log = new Log()
   for (let n = 1; n <= 400; n += 1) log.submit({ name: `name ${n}`, n: n / 4 })
   const { generations, numbers } = await openOn(log, await folder())
+  for (const path of ['/', '/a', '/b']) log.visit(path)
   expect(await numbers()).toEqual([400, 20_050])
   const done = async (): Promise<ReturnType<Generations['rebuilt']>> => {
     await generations.rebuild()
@@ -115,12 +146,25 @@ test('a rebuild comes to the same while questions go on, and says where it does 
     })
     return generations.rebuilt()
   }
-  expect(await done()).toMatchObject({ state: 'done', error: null, forms: [{ formId: 'f', isEqual: true }] })
-  expect(await numbers()).toEqual([log.events.length, 20_050])
-  // What the log tells is what counts.
+  expect(await done()).toMatchObject({
+    state: 'done',
+    error: null,
+    compared: { forms: [{ formId: 'f', isEqual: true }], events: { before: { count: 3 }, isEqual: true } },
+  })
+  expect(await numbers()).toEqual([log.events.length - 3, 20_050])
+  // What the log tells is what counts, to the letter.
+  Object.assign(log.events[1]?.data ?? {}, { name: 'somebody else' })
+  expect(await done()).toMatchObject({
+    state: 'done',
+    compared: { forms: [{ formId: 'f', isEqual: false }], events: { isEqual: true } },
+  })
   Object.assign(log.events[0]?.data ?? {}, { n: 1_000.25 })
-  expect(await done()).toMatchObject({ state: 'done', forms: [{ formId: 'f', isEqual: false }] })
-  expect(await numbers()).toEqual([log.events.length, 21_050])
+  Object.assign(log.events[401]?.data ?? {}, { name: 'another' })
+  expect(await done()).toMatchObject({
+    state: 'done',
+    compared: { forms: [{ formId: 'f', isEqual: false }], events: { before: { count: 3 }, isEqual: false } },
+  })
+  expect(await numbers()).toEqual([log.events.length - 3, 21_050])
   await generations.close()
 })
 
@@ -171,4 +215,44 @@ test('under another grant, and beside another log, nothing of what was kept stay
     'the projection is made anew: the log ends before what was read',
     'the projection is made anew: the log has something else where it was read last',
   ])
+})
+
+const answers = async ({ ask }: Opened): Promise<boolean> => (await ask()).status !== 503
+
+test('an engine that is done for is opened again, and what came meanwhile is there', async () => {
+  await using disk = await mountTmpfs(32 * 1_048_576)
+  const log = new Log()
+  for (let n = 1; n <= 20; n += 1) log.submit({ n: 1 })
+  const opened = await openOn(log, disk.path)
+  expect(await opened.numbers()).toEqual([20, 20])
+  await disk.fill()
+  const { status } = await opened.generations.route(NEVER, async ({ database }) => {
+    await database.writer.run('CHECKPOINT')
+    return {}
+  })
+  expect(status).toBe(503)
+  log.submit({ n: 5 })
+  opened.generations.poke()
+  await disk.free()
+  await until('it to answer', () => answers(opened))
+  expect(await opened.numbers()).toEqual([21, 25])
+  expect(said).toContain('the engine is done for; its file is opened again')
+  await opened.generations.close()
+})
+
+test('a file that is damaged while it is open is made anew from the log', async () => {
+  const dir = await folder()
+  const log = new Log()
+  for (let n = 1; n <= 500; n += 1) log.submit({ name: `name ${n}`, n: 2 })
+  const before = await openOn(log, dir)
+  await before.numbers()
+  await before.generations.close()
+  const opened = await openOn(log, dir)
+  const file = join(dir, 'analytics-1.duckdb')
+  const { size } = await stat(file)
+  await writeFile(file, Buffer.concat([(await readFile(file)).subarray(0, 12_288), Buffer.alloc(size - 12_288, 7)]))
+  await until('it to answer', () => answers(opened))
+  expect(await opened.numbers()).toEqual([500, 1_000])
+  expect(said).toContain('the engine is done for; its file is made anew from the log')
+  await opened.generations.close()
 })

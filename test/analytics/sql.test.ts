@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { FieldInfo, LoggedEvent } from '../../core/contract/index.ts'
 import { openDatabase } from '../../plugins/analytics/engine/database.ts'
 import type { Database } from '../../plugins/analytics/engine/database.ts'
+import { openReaders } from '../../plugins/analytics/engine/readers.ts'
 import { openProjection } from '../../plugins/analytics/engine/projection.ts'
 import type { Projection } from '../../plugins/analytics/engine/projection.ts'
 import { ANSWER_CHARS_MAX, openSqlDesk } from '../../plugins/analytics/sql/desk.ts'
@@ -103,6 +104,22 @@ test('a view is what its name says, whatever tables of ours are called', async (
   expect(await rows('WITH responses_1 AS (SELECT 1 AS x) SELECT * FROM responses_1')).toEqual([[1]])
 })
 
+test('each view has the columns that it is said to have, the star among them', async () => {
+  const names = desk.views().map(({ name }) => name)
+  expect(names).toEqual(expect.arrayContaining(['fact_events', 'fact_sessions', 'fact_conversions', 'fact_responses']))
+  expect(names).toEqual(expect.arrayContaining(['dim_users', 'dim_events', 'dim_time', 'visit-form', 'events']))
+  for (const { name, columns } of desk.views()) {
+    const found = await ask(`SELECT * FROM "${name}" LIMIT 0`)
+    // What the engine answers of JSON is its text.
+    const listed = columns.map(({ name: column, type }) => ({ name: column, type: type === 'JSON' ? 'VARCHAR' : type }))
+    expect(found.columns, name).toEqual(listed)
+  }
+  expect(await rows('SELECT form_id, count(*) FROM fact_responses GROUP BY 1 ORDER BY 1')).toEqual([
+    ['responses_1', 1],
+    ['visit-form', 5],
+  ])
+})
+
 test('what comes and goes is seen as it is', async () => {
   await projection.apply([submitted(7, 'later')], 7)
   expect(await rows('SELECT count(*) FROM later')).toEqual([[1]])
@@ -149,10 +166,11 @@ describe('by class, refused before it runs', () => {
   const BEHIND_THE_VIEWS = [
     'SELECT * FROM progress',
     'SELECT * FROM columns',
-    'SELECT * FROM responses_2',
-    'SELECT * FROM main.responses_1',
-    'SELECT * FROM analytics.main.responses_1',
-    'SELECT * FROM temp.main.responses_1',
+    'SELECT * FROM responses$1',
+    'SELECT * FROM responses$2',
+    'SELECT * FROM main.responses$1',
+    'SELECT * FROM analytics.main.responses$1',
+    'SELECT * FROM temp.main.responses$1',
     'SELECT * FROM "visit-form", progress',
     'SELECT * FROM (WITH progress AS (SELECT 1) SELECT * FROM progress) a, progress',
     'WITH a AS (WITH progress AS (SELECT 1) SELECT 1) SELECT * FROM progress',
@@ -171,7 +189,7 @@ describe('by class, refused before it runs', () => {
   const CHANGES = [
     'INSERT INTO progress VALUES (1, 1)',
     'UPDATE progress SET applied = 0',
-    'DELETE FROM responses_1',
+    'DELETE FROM responses$1',
     'DROP TABLE progress',
     'DROP VIEW "visit-form"',
     'CREATE TABLE x (a INTEGER)',
@@ -250,10 +268,50 @@ describe('within bounds', () => {
   test('what takes more memory than the engine has is ended', async () => {
     expect(await said(`SELECT list(x + y) FROM ${MANY}`)).toMatch(/TooSlow: .*(memory|2000 ms)/)
     const doubled = Array.from({ length: 40 }, (_, n) => `d${n + 1} AS (SELECT s || s AS s FROM d${n})`)
-    expect(await said(`WITH d0 AS (SELECT 'x' AS s), ${doubled.join(', ')} SELECT length(s) FROM d40`)).toMatch(
-      /^(TooSlow|Refusal): /,
+    const aliases = Array.from({ length: 40 }, (_, n) => `a${n} || a${n} AS a${n + 1}`)
+    const growing = [
+      `WITH d0 AS (SELECT 'x' AS s), ${doubled.join(', ')} SELECT length(s) FROM d40`,
+      `SELECT length(a40) FROM (SELECT 'x' AS a0, ${aliases.join(', ')})`,
+      `SELECT length(${Array.from({ length: 7 }).reduce<string>((s) => `concat(${s}, ${s})`, 'dept')}) FROM "visit-form"`,
+      `WITH a AS (SELECT string_agg(dept, '') AS s FROM "visit-form") SELECT max(length(s || s || x)) FROM a, range(9) t(x)`,
+      `SELECT list_transform([dept], lambda x: ${Array(70).fill('x').join(' || ')}) FROM "visit-form"`,
+      `SELECT 1 FROM "visit-form" WHERE length(${Array(70).fill('dept').join(' || ')}) > 1`,
+    ]
+    for (const sql of growing) expect(await said(sql), sql).toMatch(/^Refusal: .*joins texts again and again/)
+    const fine = `WITH a AS (SELECT dept || ' ' || "Dept_2" AS s FROM "visit-form")
+      SELECT string_agg(s, ', ' ORDER BY s) || '.', list_transform(list(s ORDER BY s), lambda x: x || '!')[1] FROM a`
+    expect(await rows(fine)).toEqual([['HR 1.0, HR 3.0, HR 5.0, IT 2.0, IT 4.0.', 'HR 1.0!']])
+    const numbers = Array.from({ length: 20 }, (_, n) => `n${n + 1} AS (SELECT x * x - x AS x FROM n${n})`)
+    expect(await rows(`WITH n0 AS (SELECT 1 AS x), ${numbers.join(', ')} SELECT x FROM n20`)).toEqual([[0]])
+  })
+
+  test('what joined texts take at a time is known before, by the longest there is', async () => {
+    const long = { ...submitted(7, 'long-form'), data: { dept: 'IT', note: 'x'.repeat(20_000) } }
+    const form = { id: 'long-form', name: 'Form', version: 1, fields: [field('dept', 'text'), field('note', 'text')] }
+    await projection.apply([{ ...long, form }], 7)
+    const refused = [
+      `SELECT note || '!' FROM "long-form"`,
+      `SELECT concat(dept, x) FROM (SELECT dept, note AS x FROM "long-form")`,
+      `SELECT dept || dept FROM (SELECT note AS dept FROM "long-form")`,
+      `WITH t(dept) AS (SELECT note FROM "long-form") SELECT dept || dept FROM t`,
+      `SELECT dept || dept FROM (SELECT note FROM "long-form") t(dept)`,
+      `SELECT list_transform([note], lambda x: x || x) FROM "long-form"`,
+      `SELECT 1 FROM "long-form" WHERE length(note || dept) > 1`,
+      `SELECT 1 FROM "long-form" WHERE note || dept = 'x'`,
+      `SELECT left(note || note, 10) FROM "long-form"`,
+      `SELECT '${'x'.repeat(20_000)}' || dept FROM "long-form"`,
+    ]
+    expect(await said('SELECT note FROM long-form')).toContain('a name with a dash stands in double quotes')
+    for (const sql of refused)
+      expect(await said(sql), sql.slice(0, 99)).toMatch(/^Refusal: .*joins texts, for which it may/)
+    expect(await said(refused[0] ?? '')).toContain(
+      '"note" is up to 20000 bytes long. Shorten what is joined, as in left("note"',
     )
-    expect(await rows('SELECT 1')).toEqual([[1]])
+    expect(await rows(`SELECT length(note), length(left(note, 1000) || '!') FROM "long-form"`)).toEqual([
+      [20_000, 1_001],
+    ])
+    expect(await rows(`SELECT dept || '!' FROM "long-form" WHERE length(note) > 1 AND note <> 'x'`)).toEqual([['IT!']])
+    expect(await rows(`SELECT dept || '!' FROM "visit-form" LIMIT 1`)).toHaveLength(1)
   })
 
   test('rows and bytes of an answer, and whether there are more', async () => {
@@ -263,6 +321,20 @@ describe('within bounds', () => {
     const wide = await ask(`SELECT '${'x'.repeat(10_000)}' FROM range(10000)`, 10_000)
     expect([wide.hasMore, JSON.stringify(wide.rows).length < ANSWER_CHARS_MAX * 1.1]).toEqual([true, true])
     expect(await rows('SELECT 1')).toEqual([[1]])
+  })
+
+  test('many that take too long end, each in its time; who waits too long is told that others are asked', async () => {
+    const readers = await openReaders(database, 200)
+    const ended = await Promise.allSettled(
+      Array.from({ length: 60 }, () =>
+        readers.run(AbortSignal.timeout(500), ({ ask: one }) => one(`SELECT count(*) FROM ${MANY} WHERE x * y = 7`)),
+      ),
+    )
+    const names = ended.map((each) => (each.status === 'rejected' ? (each.reason as Error).name : 'answered'))
+    expect([...new Set(names)].toSorted()).toEqual(['Busy', 'TooSlow'])
+    expect(names.filter((name) => name === 'TooSlow').length).toBeGreaterThanOrEqual(2)
+    expect(await readers.run(never, ({ ask: one }) => one('SELECT 1 AS one'))).toEqual([{ one: 1 }])
+    readers.close()
   })
 
   test('nobody computes for whoever has gone', async () => {

@@ -46,6 +46,35 @@ test('multi-select: a response counts for each of its choices', async () => {
   expect(pies).toMatchObject({ Pumpkin: 729, Apple: 514, Pecan: 342, 'Sweet Potato': 152, Chocolate: 133, Cherry: 113 })
 })
 
+test.each([
+  ['thanksgiving-2015', 'celebrates', { Yes: 980, No: 78 }],
+  ['thanksgiving-2015', 'gender', { Female: 544, Male: 481, null: 33 }],
+  ['thanksgiving-2015', 'age', { '45 - 59': 286, '60+': 264, '30 - 44': 259, '18 - 29': 216, null: 33 }],
+  ['thanksgiving-2015', 'gravy', { Yes: 892, No: 82, null: 84 }],
+  ['thanksgiving-2015', 'works_in_retail', { Yes: 70, No: 881, null: 107 }],
+  ['comma-survey', 'heard_of_it', { Yes: 655, No: 444, null: 30 }],
+])('%s: %s as published', async (form, by, published) => {
+  expect(await answerTo({ form_id: form, aggregate: 'count', group_by: by })).toEqual(published)
+})
+
+test('the survey about commas: as published, with the sentences that were to choose from', async () => {
+  const by = async (field: string): Promise<unknown[]> =>
+    Object.entries((await answerTo({ form_id: 'comma-survey', aggregate: 'count', group_by: field })) as object)
+  expect((await by('oxford')).map((each) => (each as [string, number])[1])).toEqual([641, 488])
+  expect(await by('data_is_or_are')).toEqual([
+    [expect.stringContaining(' is '), 865],
+    [expect.stringContaining(' are '), 228],
+    ['null', 36],
+  ])
+  expect(await by('grammar_important')).toContainEqual(['Very important', 688])
+})
+
+test('what the hub knows of responses is named with or without its prefix', async () => {
+  const by = (field: string) => answerTo({ form_id: 'comma-survey', aggregate: 'count', group_by: field })
+  expect(await by('status')).toEqual({ completed: 1129 })
+  expect(await by('status')).toEqual(await by('response.status'))
+})
+
 test('filters, several groups, shares and having', async () => {
   const oxford = "It's important for a person to be honest, kind, and loyal."
   const form_id = 'comma-survey'
@@ -97,6 +126,8 @@ test('what cannot be asked is told with every place, and nothing is evaluated', 
   ])
   const pattern = await ask({ form_id: 'comma-survey', aggregate: 'count', filter: { age: { $regex: '(' } } })
   expect([pattern.status, pattern.text]).toEqual([422, expect.stringContaining('that is no pattern: missing )')])
+  const day = await ask({ form_id: 'comma-survey', aggregate: 'count', from: '2026-11-01' })
+  expect([day.status, day.text]).toEqual([422, expect.stringContaining('such as \\"2026-11-01T00:00:00Z\\"')])
   expect((await ask({ form_id: 'nobody', aggregate: 'count' })).status).toBe(404)
   expect((await hub.api('POST', '/api/v2/analytics/query', {}, { key: null })).status).toBe(401)
   // The door that is open for other plugins is none to this one, and a key alone is not enough.

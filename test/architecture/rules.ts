@@ -16,6 +16,7 @@ const familyOf = (folder: string) => (/postgres|graphile/.test(folder) ? 'postgr
 const COMPOSITION_ROOT: ReadonlySet<string> = new Set([
   'core/main.ts',
   'core/backends.ts',
+  'core/on-postgres.ts',
   'core/redis.ts',
   // The hub around one plugin, for the tests of its author.
   'core/testing/rooms.ts',
@@ -65,6 +66,7 @@ const PACKAGE_HOMES: Readonly<Record<string, RegExp>> = {
   '@hono/node-server': /^core\/http\//,
   ws: /^core\/http\//,
   '@hono/zod-openapi': /^core\/http\//,
+  echarts: /^core\/dashboard\/charts\//,
 }
 
 /** Beside the rooms' own reader. */
@@ -72,6 +74,9 @@ const ENVIRONMENT_SEEN: ReadonlySet<string> = new Set(['core/bootstrap.mjs', 'co
 
 /** What the pure middle may name besides itself: words, not rooms. */
 const ROUTING_MAY_SEE = /^core\/(routing|contract)\/|^core\/(model|errors|limits)\.ts$/
+
+/** Words, and a way to write HTML. */
+const DASHBOARD_MAY_SEE = /^core\/(dashboard\/|(html|model)\.ts$)/
 
 export const RULES: readonly Rule[] = [
   importRule({
@@ -136,6 +141,19 @@ export const RULES: readonly Rule[] = [
       return room === 'http' || room === 'cli' || COMPOSITION_ROOT.has(from)
         ? null
         : 'http imports rooms, not the reverse'
+    },
+  }),
+  importRule({
+    name: 'the dashboard knows the hub by its API alone',
+    planted: {
+      'core/dashboard/short-cut.ts': "import { openApiKeys } from '../registry/api-keys.ts'\n",
+      'core/registry/api-keys.ts': '',
+    },
+    forbidden: (from, to) => {
+      if (!from.startsWith('core/dashboard/') || isTest(from) || to.file === null) return null
+      return DASHBOARD_MAY_SEE.test(to.file) || to.typeOnly
+        ? null
+        : 'a page that knows more than the API shows more than the key may see'
     },
   }),
   importRule({

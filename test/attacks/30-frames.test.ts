@@ -2,6 +2,7 @@
  * The hub's side of the border, given frames that no honest guest sends: each is either taken for what it says of its own
  * run, or the guest is guilty. Never an exception, never somebody else's run.
  */
+import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { HubError } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
@@ -28,7 +29,7 @@ const INPUTS: readonly RunInput[] = [
   {
     kind: 'route',
     name: 'GET /',
-    request: { method: 'GET', path: '/', params: {}, query: {}, headers: {}, form: [], body: '' },
+    request: { method: 'GET', path: '/', params: {}, query: {}, headers: {}, form: [], scopes: [], body: '' },
   },
 ]
 const logger = { debug() {}, info() {}, warn() {}, error: (fields: object) => faults.push(fields), child: () => logger }
@@ -200,4 +201,33 @@ test('children that send generated messages: each is ended, its neighbours in an
   }
   await taken.close()
   expect(ended.join(), SEEDED).toContain('something unreadable')
+})
+
+test('a run that is over its time is served no more, and told nothing that it asked for before', async () => {
+  const told: string[] = []
+  let answer = (_value: null): void => {}
+  const asked: string[] = []
+  const run: Run = {
+    id: 'run_1',
+    attempt: 1,
+    input: INPUTS[0] as RunInput,
+    capabilities: (name) => {
+      asked.push(name)
+      return new Promise((resolve) => (answer = resolve))
+    },
+  }
+  const nothing = (): void => {}
+  const common = { id: 7, unit: UNIT, bounds: LIMITS, logger, onHostile: nothing, onOver: nothing }
+  const lane = new Lane({ ...common, runs: [run], command: (text) => told.push(text) })
+  const slice = { isAlone: true, shareUs: 10, readingUs: 0, chars: 100 }
+  const call = (c: number) => lane.take([{ l: 7, r: 0, c, n: 'kv.get', a: { key: 'a' } }], slice)
+  call(1)
+  lane.sweep(performance.now() + UNIT_LIMITS.eventWallMs)
+  expect(told.splice(0)).toEqual(['{"k":"skip","l":7,"r":0}'])
+  call(2)
+  answer(null)
+  await setImmediate()
+  expect([asked, told]).toEqual([['kv.get'], []])
+  lane.sweep(performance.now() + 2 * UNIT_LIMITS.eventWallMs)
+  expect(lane.results).toMatchObject([{ error: { code: 'plugin_wall' }, hostOps: 2 }])
 })

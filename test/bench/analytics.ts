@@ -12,7 +12,7 @@ import type { MetricsAnswer } from '../../plugins/analytics/metrics/metrics.ts'
 import { openAsker } from '../../plugins/analytics/query/answer.ts'
 import { readQuestion } from '../../plugins/analytics/query/question.ts'
 import { formSource } from '../../plugins/analytics/query/source.ts'
-import { openProjected } from '../support/projected.ts'
+import { NEVER, openProjected, WIDE } from '../support/projected.ts'
 import type { Projected } from '../support/projected.ts'
 import { seeded } from '../support/seeded.ts'
 import { tempDir } from '../support/temp.ts'
@@ -125,7 +125,7 @@ export const analytics: Scenario = async ({ quick }) => {
     `SELECT json_extract(data, '$.department') AS department, count(*) AS count FROM responses
      WHERE json_extract(data, '$.status') = 'approved' AND submitted_at >= ? GROUP BY 1 ORDER BY 2 DESC`,
   )
-  const { readers, keeper } = projected
+  const { readers, keeper, projection } = projected
   const timezone = 'Europe/Berlin'
   const warn = (message: string): never => {
     throw new Error(message)
@@ -134,16 +134,22 @@ export const analytics: Scenario = async ({ quick }) => {
   const countedMs = performance.now()
   await keeper.counted(form)
   progress(`counted anew in ${figure(performance.now() - countedMs)} ms, ${figure(keeper.bytes / 2 ** 20)} MB`)
-  const metrics = openMetrics({ readers, keeper, timezone })
+  const metrics = openMetrics({ readers, keeper, projection, timezone })
   const nowMs = startMs + YEAR_MS
   const asked = { timezone: 'Europe/Berlin', bucket: 'day' as const, fromMs: nowMs - 90 * 86_400_000, toMs: nowMs }
   const ways = {
-    'question engine': () => openAsker(projected.readers, { timezone: 'UTC' }).ask(question, formSource(form)),
-    'the same by hand, DuckDB': () => projected.readers.run((ask) => ask(rawSql)),
+    'question engine': () =>
+      openAsker(projected.readers, { timezone: 'UTC' }).ask(question, formSource(form, 0), {
+        access: WIDE,
+        signal: NEVER,
+      }),
+    'the same by hand, DuckDB': () => projected.readers.run(NEVER, ({ ask }) => ask(rawSql)),
     'json_extract, SQLite': async () => plain.all(since),
-    'headline numbers, from rows': () => openMetrics({ readers, keeper: idle, timezone }).of(form, asked, nowMs),
-    'headline numbers, from counts': () => openMetrics({ readers, keeper, timezone }).of(form, asked, nowMs),
-    'headline numbers, kept': () => metrics.of(form, asked, nowMs),
+    'headline numbers, from rows': () =>
+      openMetrics({ readers, keeper: idle, projection, timezone }).of(form, asked, { nowMs, signal: NEVER }),
+    'headline numbers, from counts': () =>
+      openMetrics({ readers, keeper, projection, timezone }).of(form, asked, { nowMs, signal: NEVER }),
+    'headline numbers, kept': () => metrics.of(form, asked, { nowMs, signal: NEVER }),
   }
   const times = new Map<string, number[]>()
   for (let n = 0; n < repeats; n += 1) {
@@ -155,7 +161,7 @@ export const analytics: Scenario = async ({ quick }) => {
   }
   sqlite.close()
   const streamed = await whileStreaming(projected, { pick, count, repeats }, (now) =>
-    openMetrics({ readers, keeper, timezone }).of(now, asked, nowMs),
+    openMetrics({ readers, keeper, projection, timezone }).of(now, asked, { nowMs, signal: NEVER }),
   )
   const of = (name: keyof typeof ways): number => median(times.get(name) ?? [])
   printTable(

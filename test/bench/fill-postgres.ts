@@ -17,8 +17,10 @@ const PAST = `CREATE TEMP TABLE past AS
 
 const TABLES = [
   `INSERT INTO responses (workspace, id, form_id, form_version, status, submitted_at, created_at, updated_at, meta, data)
-   SELECT 'default', response, $1, 1, 'completed', at, at, at, '{}', json_build_object('n', 'fill-' || n, 'sent_at', '0',
+   SELECT 'default', response, $1, 1, 'completed', at, at, at, '{}', CASE WHEN $2::text[] IS NULL
+     THEN json_build_object('n', 'fill-' || n, 'sent_at', '0',
      'name', 'Past Example', 'email', 'past@mail.example', 'budget', n, 'message', repeat('m', 200))::text
+     ELSE '{"n":"fill-' || n || '",' || substr(($2::text[])[1 + n % cardinality($2::text[])], 2) END
    FROM past ORDER BY n`,
   `INSERT INTO events (seq, id, workspace, type, at, form_id, response_id, hops)
    SELECT seq, event, 'default', 'response.submitted', at, $1, response, 0 FROM past ORDER BY n`,
@@ -31,15 +33,15 @@ const TABLES = [
 ] as const
 
 /** Counters, heads and cursors are left as if the hub had done it all itself. */
-export async function fillPostgres(url: string, { responses, installation, form }: Fill): Promise<void> {
+export async function fillPostgres(url: string, { responses, installation, form, answers }: Fill): Promise<void> {
   const client = new Client({ connectionString: url })
   await client.connect()
   try {
     // It is a database for a bench: if this is interrupted, so is the bench.
     await client.query("SET synchronous_commit = off; SET work_mem = '64MB'; BEGIN")
     await client.query(PAST, [responses, Date.now() - responses * 1_000])
-    for (const [i, sql] of TABLES.entries())
-      await client.query(sql, i === 2 ? [form, installation] : i === 3 ? [] : [form])
+    const params = [[form, answers ?? null], [form], [form, installation], []]
+    for (const [i, sql] of TABLES.entries()) await client.query(sql, params[i])
     await client.query('UPDATE log_head SET seq = seq + $1, responses = responses + $1', [responses])
     await client.query('UPDATE installations SET cursor = (SELECT seq FROM log_head)')
     await client.query(

@@ -12,6 +12,8 @@ export interface Fill {
   /** The installation that is made to have delivered them all; its row must exist. */
   readonly installation: string
   readonly form: string
+  /** JSON objects that the responses have in turns, beside their number; absent: the same six fields each. */
+  readonly answers?: readonly string[]
 }
 
 /** Counters, heads and cursors are left as if the hub had done it all itself, one a second until now. */
@@ -31,14 +33,7 @@ export function fillStore(dataDir: string, fill: Fill): void {
       event: newIdAt('event', atMs),
       delivery: newIdAt('delivery', atMs),
     }
-    const data = JSON.stringify({
-      n: `fill-${n}`,
-      sent_at: '0',
-      name: 'Past Example',
-      email: 'past@mail.example',
-      budget: n,
-      message: 'm'.repeat(200),
-    })
+    const data = answersOf(fill, n)
     const seq = head.seq + n + 1
     insert.response.run({ workspace: WORKSPACE, id: ids.response, form: fill.form, at, data })
     insert.event.run({ seq, id: ids.event, workspace: WORKSPACE, at, form: fill.form, response: ids.response })
@@ -70,6 +65,19 @@ export function fillStore(dataDir: string, fill: Fill): void {
   ).run(done)
   db.pragma('wal_checkpoint(TRUNCATE)')
   db.close()
+}
+
+function answersOf({ answers }: Fill, n: number): string {
+  const numbered = answers?.[n % answers.length]
+  if (numbered !== undefined) return `{"n":"fill-${n}",${numbered.slice(1)}`
+  return JSON.stringify({
+    n: `fill-${n}`,
+    sent_at: '0',
+    name: 'Past Example',
+    email: 'past@mail.example',
+    budget: n,
+    message: 'm'.repeat(200),
+  })
 }
 
 /** Ids only sort by their time when that is not before the last one made, so the past needs its own. */

@@ -1,9 +1,11 @@
 /** `npm run bench [-- --only throughput,latency] [--quick] [--targets floor,hub] [--check] [--write]`: prints the tables. */
 import { parseArgs } from 'node:util'
 import { analytics } from './analytics.ts'
+import { analyticsFresh, analyticsIngest, analyticsPeople } from './analytics-live.ts'
 import { behaviour } from './behaviour.ts'
 import { capacity } from './capacity.ts'
 import { fairness } from './fairness.ts'
+import { dashboard } from './dashboard.ts'
 import { dev } from './dev.ts'
 import { flat } from './flat.ts'
 import { flatFleet } from './flat-fleet.ts'
@@ -52,7 +54,11 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   capacity,
   dev,
   analytics,
+  'analytics-fresh': analyticsFresh,
+  'analytics-ingest': analyticsIngest,
+  'analytics-people': analyticsPeople,
   behaviour,
+  dashboard,
 }
 const MAKERS: Readonly<Record<string, TargetMaker>> = { floor: floorTarget, hub: hubTarget(), fleet: fleetTarget }
 

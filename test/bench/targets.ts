@@ -41,6 +41,8 @@ export interface HubTargetOptions {
   readonly installations?: readonly object[]
   readonly hub?: Omit<HubOptions, 'config'>
   readonly pluginDirs?: readonly string[]
+  /** Beside the bench's form. */
+  readonly forms?: object
   /** False: no webhooks installation at all. */
   readonly sink?: boolean
 }
@@ -54,7 +56,7 @@ export const hubTarget =
     const hub = await startHub({
       ...options.hub,
       config: {
-        forms: { bench: BENCH_FORM },
+        forms: { bench: BENCH_FORM, ...options.forms },
         network: { allow: ['127.0.0.1/32'] },
         pluginDirs: options.pluginDirs ?? [],
         installations,

@@ -98,9 +98,10 @@ const refusedOf = (run: RunResult): number => Object.values(run.load.refused).re
 export async function closedRun(
   bench: Bench,
   maker: TargetMaker,
-  load: { readonly connections: number; readonly durationMs: number },
+  { deliveries, ...load }: { readonly connections: number; readonly durationMs: number; readonly deliveries?: boolean },
 ): Promise<RunResult> {
+  const options = deliveries === undefined ? {} : { deliveries }
   await using target = await maker(bench.sinkUrl)
-  await bench.run(target, { kind: 'closed', connections: load.connections, durationMs: WARM_MS })
-  return await bench.run(target, { kind: 'closed', ...load })
+  await bench.run(target, { kind: 'closed', connections: load.connections, durationMs: WARM_MS }, options)
+  return await bench.run(target, { kind: 'closed', ...load }, options)
 }

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { browse } from '../support/browser.ts'
 import { startHub } from '../support/hub.ts'
 import type { Hub } from '../support/hub.ts'
+import { caughtUp } from '../support/surveys.ts'
 import { until } from '../support/wait.ts'
 
 const BYTES_MAX = 2_048
@@ -19,6 +20,7 @@ const CONFIG = {
     },
   },
   events: { access: 'public' },
+  installations: [{ id: 'analytics', use: 'analytics' }],
 }
 
 let hub: Hub
@@ -40,6 +42,10 @@ const FILL = `const [form] = document.forms; form.email.focus()
   setTimeout(() => { form.email.value = 'ada@example.com'; form.note.focus() }, 500);`
 const ACTS: Readonly<Record<string, string>> = {
   '/leaves': `${FILL} setTimeout(() => { location.href = '/left?consent=denied' }, 800)`,
+  '/long': `const [form] = document.forms
+    for (let n = 0; n < 120; n += 1) form.append(Object.assign(document.createElement('input'), { name: 'n' + n }))
+    for (const each of form.querySelectorAll('[name^=n]')) each.focus()
+    setTimeout(() => { location.href = '/left?consent=denied' }, 100)`,
   '/sends': `${FILL} setTimeout(() => form.requestSubmit(), 900)`,
 }
 
@@ -79,8 +85,8 @@ test('it is small, and may be loaded by any page', async () => {
 test('a form is seen, begun, filled in and left: how long in which field, and nothing of what was typed', async () => {
   await using _visitor = await browse(`${origin()}/leaves?utm_source=news&token=secret`)
   const all = await events(6)
-  expect(types(all)).toEqual(['page_view', 'form_view', 'form_start', 'form_field', 'form_field', 'form_abandon'])
-  const [view, , , email, , abandon] = all
+  expect(types(all)).toEqual(['page_view', 'form_view', 'form_start', 'form_abandon', 'form_field', 'form_field'])
+  const [view, , , abandon, email] = all
   expect(view?.data).toMatchObject({
     consent: 'granted',
     page: { url: `${origin()}/leaves`, path: '/leaves', title: 'Site' },
@@ -98,7 +104,7 @@ test('a form that is sent is no form that is left; with little consent nobody is
   const before = (await events(6)).length
   await using _visitor = await browse(`${origin()}/sends?consent=minimal`)
   const all = (await events(before + 6)).slice(before)
-  expect(types(all)).toEqual(['page_view', 'form_view', 'form_start', 'form_field', 'form_field', 'form_submit'])
+  expect(types(all)).toEqual(['page_view', 'form_view', 'form_start', 'form_submit', 'form_field', 'form_field'])
   for (const { data, meta } of all) {
     expect([data['consent'], data['anonymous_id']]).toEqual(['minimal', undefined])
     expect(Object.keys(meta)).toEqual(['device'])
@@ -107,6 +113,18 @@ test('a form that is sent is no form that is left; with little consent nobody is
     (await hub.api<{ items: { data: object }[] }>('GET', '/api/v2/forms/contact/responses')).body.items
   const items = await until('the response', responses, { accept: ({ length }) => length > 0 })
   expect(items.map(({ data }) => data)).toEqual([{ email: 'ada@example.com', note: '' }])
+  // One of the two visits came to the end; the other was left in the note.
+  await caughtUp(hub)
+  const { body } = await hub.api<{
+    completion: object
+    fields: { key: string; reached: number; left: number; drop_off: number }[]
+  }>('GET', '/api/v2/analytics/forms/contact/metrics')
+  const visits = { views: 2, started: 2, completed: 1, abandoned: 1, rate: 0.5 }
+  expect(body.completion).toMatchObject({ base: 'snippet', ...visits })
+  expect(body.fields.map(({ key, reached, left, drop_off: share }) => [key, reached, left, share])).toEqual([
+    ['email', 2, 0, 0],
+    ['note', 2, 1, 0.5],
+  ])
 })
 
 test('where consent is denied nothing is sent', async () => {
@@ -115,4 +133,13 @@ test('where consent is denied nothing is sent', async () => {
   await using _visitor = await browse(`${origin()}/leaves?consent=denied`)
   await until('the visitor to leave', () => lefts > left)
   expect(await events(12)).toEqual(before)
+})
+
+test('of a form with more fields than are taken at once, all are told as it is left', async () => {
+  const before = (await events(12)).length
+  await using _visitor = await browse(`${origin()}/long?consent=minimal`)
+  const all = types((await events(before + 125)).slice(before))
+  // `note` begins with the letter, too.
+  expect(all.filter((type) => type === 'form_field')).toHaveLength(121)
+  expect(all.filter((type) => type !== 'form_field')).toEqual(['page_view', 'form_view', 'form_start', 'form_abandon'])
 })

@@ -5,6 +5,7 @@ import { createServer as createTcp, type AddressInfo, type Server, type Socket }
 import { gzipSync } from 'node:zlib'
 import { afterEach, expect, test } from 'vitest'
 import { createGuardedHttp, type GuardedHttp, type GuardedRequest } from '../../core/capabilities/guarded-http.ts'
+import { SELF_SIGNED } from '../support/self-signed.ts'
 import { LIMITS, type Limits } from '../../core/limits.ts'
 
 const closers: (() => unknown)[] = []
@@ -205,10 +206,12 @@ test('a request body over the cap is not sent', async () => {
     requests += 1
     response.end()
   })
-  const http = client({ pluginHttpRequestBytesMax: 1_000 })
+  const http = client({ pluginHttpRequestBytesMax: 1_000, pluginHookRequestBytesMax: 2_000 })
   await fails(http.request(post(url, { body: Buffer.alloc(1_001) })), 'capability_limit')
   expect((await http.request(post(url, { body: Buffer.alloc(1_000) }))).status).toBe(200)
-  expect(requests).toBe(1)
+  await fails(http.request(post(url, { body: Buffer.alloc(2_001), isToHook: true })), 'capability_limit')
+  expect((await http.request(post(url, { body: Buffer.alloc(2_000), isToHook: true }))).status).toBe(200)
+  expect(requests).toBe(2)
 })
 
 test('connections are kept, counted and shared fairly', async () => {
@@ -240,23 +243,3 @@ test('after close requests fail as unavailable, those in flight too', async () =
   await fails(flying, 'unavailable')
   await fails(http.request(post(url)), 'unavailable')
 })
-
-/** For 127.0.0.1, made for this file with `openssl req -x509`; good for a hundred years and trusted by nobody. */
-const SELF_SIGNED = {
-  key: `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgIkDuB90TFwBs8EAO
-yqIs2ZTo7LlZx5+hK0XNDvXo1FChRANCAAQ1CLpWu/4Yr1mwtCtdYuHNpK79OUbx
-Z29t+4k5znf7SqTLkVWL+KnKiV20CAKI8esUxP2mqYcOuClwcGDchgcm
------END PRIVATE KEY-----`,
-  cert: `-----BEGIN CERTIFICATE-----
-MIIBmDCCAT6gAwIBAgIUJi0l+k5IdFYcBG1QzNU4+PVCHUkwCgYIKoZIzj0EAwIw
-GDEWMBQGA1UEAwwNcmVjZWl2ZXIudGVzdDAgFw0yNjExMjIwMzQyMzRaGA8yMTI2
-MTAyOTAzNDIzNFowGDEWMBQGA1UEAwwNcmVjZWl2ZXIudGVzdDBZMBMGByqGSM49
-AgEGCCqGSM49AwEHA0IABDUIula7/hivWbC0K11i4c2krv05RvFnb237iTnOd/tK
-pMuRVYv4qcqJXbQIAojx6xTE/aaphw64KXBwYNyGByajZDBiMB0GA1UdDgQWBBS+
-QwdKd5PIwNrK7dX/cKU1+xVNrzAfBgNVHSMEGDAWgBS+QwdKd5PIwNrK7dX/cKU1
-+xVNrzAPBgNVHRMBAf8EBTADAQH/MA8GA1UdEQQIMAaHBH8AAAEwCgYIKoZIzj0E
-AwIDSAAwRQIhAIRBdbzBkciMhZ5+gT8N4P9sdesrb0FSaB0Cr85bIb9hAiA871o3
-HjxH/6QTBtGUWF88CvGCe67Z7aW+xv5qRpYAhg==
------END CERTIFICATE-----`,
-}

@@ -55,6 +55,31 @@ describe('http: what is granted', () => {
     expect((await sent({ ...post(), method: 'post' })).got?.method).toBe('POST')
   })
 
+  test('an answer proves a credential only where one went along, by whatever way, and was taken', async () => {
+    const secrets = { token: 'canary-token-0123456789' }
+    const ref = { $secret: 'token' }
+    const proven = async (request: Record<string, unknown>, own: Record<string, string> = secrets, status = 200) => {
+      receiver.respond({ status })
+      return (await sent(post(request), { secrets: own })).run.hasProven()
+    }
+    const sealed = { headers: { authorization: ['Bearer ', ref] } }
+    const hmac = { headers: { 'x-signature': { $hmac: { key: ref, data: [{ $body: true }] } } }, body: 'text' }
+    expect(await proven({ json: { a: 1 } })).toBe(false)
+    for (const request of [sealed, hmac, { form: { token: ref } }, { url: [`${receiver.url}/?t=`, ref] }])
+      expect([request, await proven(request)]).toEqual([request, true])
+    for (const status of [401, 403, 500, 503])
+      expect([status, await proven(sealed, secrets, status)]).toEqual([status, false])
+    expect(await proven(sealed, secrets, 409)).toBe(true)
+    // There is none that could be refused but the address itself.
+    expect(await proven({ json: { a: 1 } }, {})).toBe(true)
+    receiver.respond({})
+    // Signed by the run itself, and sent as text.
+    const run = open({ secrets })
+    await run.call('hmac', { key: ref, data: 'text' })
+    await run.call('http', post({ headers: { 'x-signature': 'abc' } }))
+    expect(run.hasProven()).toBe(true)
+  })
+
   test('a grant does not open private addresses: the guard has its own word', async () => {
     const { code, run } = await refused({ url: 'http://169.254.169.254/latest' }, { hosts: ['169.254.169.254'] })
     expect(code).toBe('http_refused_address')

@@ -63,7 +63,7 @@ async function load(dir: URL, config: Record<string, unknown>): Promise<(input: 
       kvList: () => Promise.resolve({ keys: [...kv.keys()], next: null }),
       tallies: () => Promise.resolve({}),
       getResponse: () => Promise.resolve(undefined),
-      listResponses: () => Promise.resolve({ items: [], next: null }),
+      listResponses: () => Promise.resolve({ items: [], next: null, searchedTo: null }),
     },
     http,
     clock: systemClock,

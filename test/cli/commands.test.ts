@@ -222,6 +222,14 @@ describe('plugins', () => {
     await writeFile(temp.file('package.json'), '{}')
     const { stdout: prefix } = await promisify(execFile)('npm', ['prefix'], { cwd: temp.file('my-plugins/my-hook') })
     expect(await realpath(prefix.trim())).toBe(await realpath(temp.file('my-plugins/my-hook')))
+    // As its README says it, in its folder.
+    const here = { cwd: temp.file('my-plugins/my-hook') }
+    const told = await promisify(execFile)(
+      'npm',
+      ['run', '-s', 'manifold', '--', 'plugin', 'info', 'nobody'],
+      here,
+    ).catch((error: { code: number; stderr: string }) => error)
+    expect(told).toMatchObject({ code: 1, stderr: expect.stringContaining('nobody') })
     expect((await cli('plugin', 'new', 'my-hook')).code).toBe(1)
     expect((await cli('plugin', 'new', '../evil')).code).toBe(2)
   })
@@ -253,6 +261,7 @@ describe('plugins', () => {
         '✖ names in code and manifest: hello: plugin.json declares actions "send", the code does not define it; the code defines actions "post"',
       ),
     ])
+    expect(names.stdout).toContain('✖ tests: not run: mend first what is above')
     await writePlugin(temp.path, 'hello')
     await writeFile(
       join(dir, 'a.test.ts'),
@@ -260,6 +269,22 @@ describe('plugins', () => {
     )
     const failing = await cli('plugin', 'test', 'hello')
     expect([failing.code, failing.stdout]).toEqual([1, expect.stringContaining('as planned')])
+    await writeFile(join(dir, 'a.test.ts'), "import test from 'node:test'\ntest('yes', () => {})\n")
+    await writeFile(join(dir, 'b.test.ts'), "import { test } from 'vitest'\ntest('no', () => {})\n")
+    const partly = await cli('plugin', 'test', 'hello')
+    expect([partly.code, partly.stdout]).toEqual([
+      0,
+      expect.stringMatching(/a\.test\.ts; not run, .*vitest: b\.test\.ts/),
+    ])
+    await writeFile(join(dir, 'a.test.ts'), "import test from 'node:test'\ntest('hangs', () => { for (;;); })\n")
+    const hanging = await cli('plugin', 'test', 'hello', '--timeout', '1s')
+    expect([hanging.code, hanging.stdout]).toEqual([
+      1,
+      expect.stringMatching(
+        /✖ tests: the plugin's own tests were ended after 1 s[^]*Interrupted while running[^]*a\.test\.ts/,
+      ),
+    ])
+    expect((await cli('plugin', 'test', 'hello', '--timeout', 'soon')).code).toBe(2)
     await writePlugin(temp.path, 'hello', { code: "import fs from 'node:fs'\nexport default fs\n" })
     expect((await cli('plugin', 'test', 'hello')).stdout).toContain(
       '✖ bundle: Plugin hello cannot be bundled: index.ts:1:',

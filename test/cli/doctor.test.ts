@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { Client } from 'pg'
 import { expect, test } from 'vitest'
-import { lacks } from '../../core/cli/doctor.ts'
+import { isToldByFile, lacks } from '../../core/cli/missing-variables.ts'
 import { startMailReceiver, TLS_CA_FILE } from '../support/mail-receiver.ts'
 import type { MailReceiver } from '../support/mail-receiver.ts'
 import { freshDatabase, redis } from '../support/services.ts'
@@ -14,8 +14,12 @@ interface Report {
   readonly findings: readonly { readonly name: string; readonly level: string; readonly detail: string }[]
 }
 
-async function doctor(env: Record<string, string>): Promise<{ report: Report; of: (name: string) => string[] }> {
+async function doctor(
+  env: Record<string, string>,
+  file?: string,
+): Promise<{ report: Report; of: (name: string) => string[] }> {
   await using dir = await tempDir('doctor')
+  if (file !== undefined) await writeFile(dir.file('manifold.yaml'), file)
   const ended = await runCli(dir.path, ['doctor', '--json'], { env })
   expect(ended.stdout + ended.stderr).not.toContain('hush')
   const report = JSON.parse(ended.stdout) as Report
@@ -27,7 +31,18 @@ async function doctor(env: Record<string, string>): Promise<{ report: Report; of
 test('says nothing of servers that are not set', async () => {
   const { of } = await doctor({})
   expect(of('redis')).toEqual([])
+  expect(of('hub')).toEqual(['warn: none runs on this data folder'])
   expect(of('database')).toEqual(['ok: none yet; the first start makes it'])
+})
+
+test('without a hub nobody checks the credentials of installations, and that is said', async () => {
+  const { of } = await doctor(
+    {},
+    'installations: [{ id: a, use: slack, with: { token: xoxb-1, channel: C1 } }, { id: b, use: webhooks, with: { url: "https://x.example" } }]\n',
+  )
+  expect(of('hub')).toEqual([
+    'warn: none runs on this data folder: credentials and settings of 1 installation were not checked',
+  ])
 })
 
 test('breaks every limit of the sandbox on purpose, in both kinds of processes, a line each', async () => {
@@ -96,4 +111,22 @@ test('a variable that the shell has and the running hub lacks: the hub is to be 
   )
   expect(lacks(problems, { SLACK_TOKEN: '' })).toBeNull()
   expect(lacks([{ message: 'is not a URL' }], { SLACK_TOKEN: 'x' })).toBeNull()
+})
+
+test('a variable that is missing: told once, by name, with the places that ask for it and where to set it', async () => {
+  await using dir = await tempDir('doctor')
+  const crm = (id: string) =>
+    `  - { id: ${id}, use: webhooks, with: { url: "https://crm.example", secret: "\${CRM_SECRET}" } }\n`
+  await writeFile(dir.file('manifold.yaml'), `installations:\n${crm('one')}${crm('two')}`)
+  const { report, of } = await doctor({ MANIFOLD_CONFIG: dir.file('manifold.yaml') })
+  expect(of('variable CRM_SECRET')).toEqual([
+    'fail: is not set; asked for by one (line 2, with.secret), two (line 3, with.secret)',
+  ])
+  expect(JSON.stringify(report.findings).match(/CRM_SECRET is not set/g)).toBeNull()
+  const reason = 'line 2, with.secret: environment variable CRM_SECRET is not set'
+  expect([isToldByFile(reason, {}), isToldByFile(reason, { CRM_SECRET: 'x' }), isToldByFile('not a URL', {})]).toEqual([
+    true,
+    false,
+    false,
+  ])
 })

@@ -117,14 +117,22 @@ describe('keys without a hub', () => {
     for (const args of [
       ['keys', 'list', '--json'],
       ['keys', 'revoke', 'key_1'],
+      ['keys', 'create', '--name', 'first', '--scope', 'forms:read'],
+      ['db', 'migrate'],
     ]) {
       const { code, stdout, stderr } = await runCli(temp.path, args)
       expect([code, stdout]).toEqual([1, ''])
       expect(stderr).toContain("There is no hub's database in ")
-      expect(stderr).toContain('DATABASE_URL')
+      expect(stderr).toMatch(/run it where manifold\.yaml is, or name .* with --data/)
+      expect(stderr.includes('--new')).toBe(args[1] === 'create' || args[1] === 'migrate')
     }
     expect(await readdir(temp.path)).toEqual([])
-    await runCli(temp.path, ['keys', 'create', '--name', 'first', '--scope', 'forms:read'])
+    const create = (name: string, ...more: string[]) =>
+      runCli(temp.path, ['keys', 'create', '--name', name, '--scope', 'forms:read', ...more])
+    await create('first', '--new')
+    // Where manifold.yaml is, a hub will be.
+    await writeFile(temp.file('manifold.yaml'), 'forms: {}\n')
+    expect((await create('second', '--data', 'fresh')).code).toBe(0)
     const { code, stdout } = await runCli(temp.path, ['keys', 'list', '--json'])
     expect(code).toBe(0)
     expect((JSON.parse(stdout) as { items: { name: string }[] }).items.map(({ name }) => name)).toEqual(['first'])
@@ -133,7 +141,18 @@ describe('keys without a hub', () => {
 
 describe('keys create --expires', () => {
   const create = (expires: string) =>
-    runCli(temp.path, ['keys', 'create', '--name', 'x', '--scope', 'responses:write', '--expires', expires, '--json'])
+    runCli(temp.path, [
+      'keys',
+      'create',
+      '--name',
+      'x',
+      '--scope',
+      'responses:write',
+      '--expires',
+      expires,
+      '--json',
+      '--new',
+    ])
 
   it('counts spans from now on', async () => {
     const beforeMs = Date.now()

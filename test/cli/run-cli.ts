@@ -1,6 +1,6 @@
 /** Runs a command in a folder of its own with nothing of our environment, to its end. */
 import { spawn } from 'node:child_process'
-import { ROOT } from '../support/hub.ts'
+import { COMPILE_CACHE, ROOT } from '../support/hub.ts'
 
 export interface Ended {
   readonly code: number | null
@@ -15,7 +15,7 @@ export function runCli(
 ): Promise<Ended> {
   const child = spawn(`${ROOT}node_modules/.bin/node`, [`${ROOT}core/cli/main.ts`, ...args], {
     cwd,
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...options.env },
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_COMPILE_CACHE: COMPILE_CACHE, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
   let stdout = ''

@@ -50,6 +50,43 @@ test('config check warns of them, says what was probably meant, and is content a
   expect([json.ok, json.problems, json.warnings.map(({ line }) => line)]).toEqual([true, [], [7, 7, 11, 14, 18]])
 })
 
+const QUIET = `forms:
+  contact:
+    name: Contact
+    fields: [{ key: email, type: email, pii: true }, { key: phone, type: text }, { key: topic, type: text }]
+  order: { name: Order, fields: [{ key: topic, type: text, pii: true }, { key: amount, type: number }] }
+email: { url: "smtp://mail.example.org", from: "forms@example.org" }
+installations:
+  - { id: a, use: sources, with: { from: tally, secret: "0123456789abcdef", fields: { whatever: a, email: b } } }
+  - id: b
+    use: webhooks
+    when: { filter: { form.id: made-elsewhere, data.any: 1 } }
+    with: { url: https://b.example, secret: "0123456789abcdef0123456789abcdef", template: "{{data.any}}" }
+  - id: c
+    use: webhooks
+    when: { filter: { $and: [{ form.id: { $in: [contact] } }, { data.phone: { $ne: x } }] } }
+    with: { url: https://b.example, secret: "0123456789abcdef0123456789abcdef", template: "{{data.topic}} {{data.amount}}" }
+  - { id: d0, use: webhooks, when: { form: tally-w7d }, with: { url: https://b.example } }
+  - { id: d, use: email, when: { form: contact }, pii: true, with: { respondent: { field: phone } } }
+  - { id: e, use: email, when: { form: contact }, pii: true, with: { respondent: {} } }
+`
+
+test('what is no slip is not told: forms that a source makes, forms that only a filter names; a field of another type is', async () => {
+  await using temp = await tempDir('doubts')
+  await writeFile(temp.file('manifold.yaml'), QUIET)
+  const { code, stderr } = await runCli(temp.path, ['config', 'check'])
+  expect(code).toBe(0)
+  expect(
+    stderr
+      .split('\n')
+      .map((line) => line.replace(/^.*?(installations|$)/, '$1'))
+      .slice(0, -2),
+  ).toEqual([
+    'installations[2].with.template the form "contact" has no field "amount"',
+    'installations[4].with.respondent.field "phone" is a field of type text in the form "contact", and this wants one of type email → did you mean "email"?',
+  ])
+})
+
 const SEEN = `forms:
   contact:
     name: Contact
@@ -69,6 +106,9 @@ installations:
   - { id: h, use: sources, with: { from: tally, secret: "0123456789abcdef", form: contcat, fields: { emial: a } } }
   - { id: i, use: sources, with: { from: tally, secret: "0123456789abcdef", form: contact, fields: { emial: a } } }
   - { id: j, use: sources, with: { from: tally, secret: "0123456789abcdef", form: to-be-made, fields: { any: a } } }
+  - { id: k, use: webhooks, when: { form: [to-be-made, nobodys] }, with: { url: "https://x.example" } }
+  - { id: l, use: zapier }
+  - { id: m, use: zapier, workspace: other }
 `
 
 test('config check warns of what an installation names and may not see, cannot reach, or never meets', async () => {
@@ -100,7 +140,9 @@ test('config check warns of what an installation names and may not see, cannot r
       '15 with.url the hub does not send there: 127.0.0.1 is a private or special address → if it is meant: network: { allow: ["127.0.0.1/32"] }',
       '17 with.form the file has no form "contcat" → did you mean "contact"?',
       '18 with.fields.emial the form "contact" has no field "emial" → did you mean "email"?',
-      expect.stringMatching(/manifold\.yaml would run, with 16 warnings: 1 form, 10 installations$/),
+      '20 when.form[1] the file has no form "nobodys"',
+      '21 use hooks will be sent blanks for what is marked pii: "email" of the form "contact" → add pii: true to the installation, or pii: false if blanks are meant',
+      expect.stringMatching(/manifold\.yaml would run, with 18 warnings: 1 form, 13 installations$/),
     ],
   ])
 })

@@ -33,6 +33,7 @@ async function openEnd(closers: AsyncDisposableStack, flags: { readonly role: st
     changed: () => {},
     drained: () => Promise.resolve(),
     doubt: () => {},
+    unattended: () => {},
     breakers: () => [],
     heard: (news) => {
       if (news.head !== null) log.reach(news.head)

@@ -63,7 +63,7 @@ test('an answer of every type, as value and as words', () => {
     started_at_text: '',
     submitted_at: AT,
     submitted_at_text: '27 Nov 2026, 12:35 UTC',
-    url: 'https://hub.example/api/v2/responses/rsp_1',
+    url: 'https://hub.example/responses/rsp_1',
     answers: { ...data, long_text: null, email: null, hidden: null, file: 'https://files.example/1' },
     texts: {
       text: 'Ada',
@@ -81,9 +81,23 @@ test('an answer of every type, as value and as words', () => {
       hidden: '',
     },
     choices: { multi_select: { a: null, b: 'Pears' } },
+    files: { file: 'https://files.example/1' },
     labels: Object.fromEntries(TYPES.map((type) => [type, `Your ${type}?`])),
     other_answers: '{"campaign":{"n":1}}',
   })
+})
+
+test('what a hidden field got is text, whatever it was; a response has its own version of the form', () => {
+  for (const [answer, text] of [
+    [7, '7'],
+    [true, 'true'],
+    [{ n: 1 }, '{"n":1}'],
+    ['x', 'x'],
+  ])
+    expect(flat({ hidden: answer })['answers']).toMatchObject({ hidden: text })
+  expect(
+    flatResponse({ form: FORM, response: RESPONSE, data: {} }, { hubUrl: null, formVersion: 2 })['form_version'],
+  ).toBe(2)
 })
 
 test('the keys are the same whatever was answered', () => {
@@ -118,7 +132,7 @@ test('events of each kind, and those that a hook is not about', () => {
     field_count: 13,
     changed_at: AT,
     changed_at_text: '27 Nov 2026, 12:35 UTC',
-    url: '/api/v2/forms/all',
+    url: '/forms/all',
   })
   expect(flatEvent(changed, 'form.changed', none)).toMatchObject({ id: 'evt_1', form_id: 'all' })
   expect(flatEvent(event('form.changed', { version: 2, created: false }), 'form.created', none)).toBeNull()
@@ -132,7 +146,7 @@ test('events of each kind, and those that a hook is not about', () => {
     id: 'evt_1',
     delivery_id: 'dlv_1',
     code: '',
-    url: '/api/v2/deliveries/dlv_1',
+    url: '/deliveries/dlv_1',
   })
   expect(flatEvent(event('alert.raised', { kind: 'installation_paused' }), 'alert.raised', none)).toMatchObject({
     kind: 'installation_paused',

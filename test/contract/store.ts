@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe } from 'vitest'
 import type { Store } from '../../core/storage/store.ts'
 import { acceptPart } from './store/accept.ts'
 import { attemptsPart } from './store/attempts.ts'
+import { batchesPart } from './store/batches.ts'
 import { deliveriesPart } from './store/deliveries.ts'
 import { durabilityPart } from './store/durability.ts'
 import { erasePart } from './store/erase.ts'
@@ -10,6 +11,8 @@ import { formsPart } from './store/forms.ts'
 import { hooksPart } from './store/hooks.ts'
 import { isolationPart } from './store/isolation.ts'
 import { keysPart } from './store/keys.ts'
+import { ladderPart } from './store/ladder.ts'
+import { sessionsPart } from './store/sessions.ts'
 import { logPart } from './store/log.ts'
 import { memoryPart } from './store/memory.ts'
 import { discardPart } from './store/discard.ts'
@@ -18,6 +21,7 @@ import { replayPart } from './store/replay.ts'
 import { runsPart } from './store/runs.ts'
 import { searchPart } from './store/search.ts'
 import { trackPart } from './store/track.ts'
+import { trafficPart } from './store/traffic.ts'
 
 /** A place that outlives a store: what is opened there again finds what was left. */
 export interface StorePlace {
@@ -48,6 +52,8 @@ export function storeContract(backend: StoreBackend): void {
       discardPart,
       logPart,
       trackPart,
+      ladderPart,
+      trafficPart,
       memoryPart,
       deliveriesPart,
       attemptsPart,
@@ -55,7 +61,9 @@ export function storeContract(backend: StoreBackend): void {
       searchPart,
       runsPart,
       erasePart,
+      batchesPart,
       keysPart,
+      sessionsPart,
       hooksPart,
       isolationPart,
     ]) {

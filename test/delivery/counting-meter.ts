@@ -17,5 +17,8 @@ export function countingMeter(counts: Map<string, number>): Meter {
     endToEnd: (installation) => count(`end to end ${installation}`),
     breaker: (installation, state) => count(`breaker ${installation} ${state}`),
     configReload: () => count('reload'),
+    responseCame: (workspace) => count(`came ${workspace}`),
+    deliveryMade: (workspace) => count(`made ${workspace}`),
+    deliveryFailed: (workspace) => count(`failed ${workspace}`),
   }
 }

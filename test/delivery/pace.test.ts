@@ -29,15 +29,21 @@ function headsOf(all: readonly Delivery[]): readonly Delivery[] {
 }
 
 /** A lane over a list that stands for storage; runs end as soon as the test looks. */
-function openLane(manifest: object = PACED, limits: Partial<LaneDeps['limits']> = {}, order: 'none' | 'fifo' = 'none') {
+function openLane(
+  { concurrency = 1_000, ...manifest }: { readonly actions: object; readonly concurrency?: number } = PACED,
+  limits: Partial<LaneDeps['limits']> = {},
+  order: 'none' | 'fifo' = 'none',
+) {
   const clock = createManualClock(1_000_000)
   const stored = new Map<string, Delivery>()
   const started: Started[] = []
   const running: Delivery[] = []
   const wakes: number[] = []
+  /** Runs under way of keys whose runs end when the test says so. */
+  const slow = new Map<string, (readonly Delivery[])[]>()
   let made = 0
   const spec = (more: object): Installation =>
-    installation({ id: 'crm', code: {}, concurrency: 1_000, order, manifest: { ...manifest, ...more } })
+    installation({ id: 'crm', code: {}, concurrency, order, manifest: { ...manifest, ...more } })
   const deps: LaneDeps = {
     store: {
       loadDue: async ({ limit, exceptIds, from, heads, untilMs }) => {
@@ -62,6 +68,7 @@ function openLane(manifest: object = PACED, limits: Partial<LaneDeps['limits']> 
     start: (_lane, deliveries) => {
       const [{ name, paceKey } = { name: '', paceKey: null }] = deliveries
       started.push({ ids: deliveries.map(({ id }) => id), name, paceKey, atMs: clock.nowMs() })
+      if (paceKey !== null && slow.has(paceKey)) return void slow.get(paceKey)?.push(deliveries)
       running.push(...deliveries)
       lane.ended(deliveries)
     },
@@ -81,6 +88,13 @@ function openLane(manifest: object = PACED, limits: Partial<LaneDeps['limits']> 
   return {
     lane,
     started,
+    slow: (paceKey: string): void => void slow.set(paceKey, []),
+    /** The first that is under way of a slow key is through. */
+    end: (paceKey: string): void => {
+      const deliveries = slow.get(paceKey)?.shift() ?? []
+      running.push(...deliveries)
+      lane.ended(deliveries)
+    },
     keys: (paceKey: string | null) => started.filter((each) => each.paceKey === paceKey),
     /** Each with an order key of its own, or all with that one. */
     add: (name: string, paceKey: string | null = null, count = 1, orderKey?: string): void => {
@@ -149,6 +163,40 @@ test('without a key they share one pace; after a rest as many as the burst start
   world.add('post', null, 4)
   await world.run(20_000)
   expect(gaps(world.started.slice(5))).toEqual([0, 0, 1_000])
+})
+
+test('of those that share a key no more are under way than the manifest says, and the others have the rest of the lane', async () => {
+  const world = openLane({ actions: { post: { pace: { perS: 100, burst: 100, atOnce: 3 } } } })
+  world.slow('hangs')
+  world.add('post', 'hangs', 10)
+  world.add('post', 'works', 10)
+  await world.run(10_000)
+  expect([world.keys('hangs').length, world.keys('works').length]).toEqual([3, 10])
+  world.end('hangs')
+  await world.run(10_000)
+  expect(world.keys('hangs')).toHaveLength(4)
+  for (let n = 0; n < 9; n += 1) {
+    world.end('hangs')
+    await world.run(10_000)
+  }
+  expect(world.keys('hangs').flatMap(({ ids }) => ids)).toEqual(
+    Array.from({ length: 10 }, (_, n) => `dlv_${String(n + 1).padStart(6, '0')}`),
+  )
+})
+
+test('however many keys are slow, another finds a place: the fuller the lane, the fewer each has', async () => {
+  const world = openLane({ actions: { post: { pace: { perS: 100, burst: 100, atOnce: 8 } } }, concurrency: 64 })
+  const slow = Array.from({ length: 9 }, (_, n) => `slow-${n}`)
+  for (const key of slow) {
+    world.slow(key)
+    world.add('post', key, 20)
+  }
+  await world.run(10_000)
+  const underWay = slow.map((key) => world.keys(key).length)
+  expect(Math.min(...underWay)).toBeGreaterThanOrEqual(5)
+  world.add('post', 'works', 20)
+  await world.run(10_000)
+  expect(world.keys('works')).toHaveLength(20)
 })
 
 test('a batch counts once, and holds what shares the key', async () => {

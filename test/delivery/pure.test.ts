@@ -92,7 +92,10 @@ describe('the outcome table', () => {
       disable: false,
     })
     expect(verdictOf(dead('config_invalid', 'no'), 'retry')).toMatchObject({ kind: 'dead', reason: 'config_error' })
-    expect(verdictOf(dead('gone', 'no', { disable: true }), 'retry')).toMatchObject({ disable: true })
+    expect(verdictOf(dead('tab_missing', 'no', { disable: true }), 'retry')).toMatchObject({
+      reason: 'config_error',
+      disable: true,
+    })
     expect(verdictOf(ambiguous('lost'), 'retry')).toMatchObject({ kind: 'retry', outcome: 'ambiguous' })
     expect(verdictOf(ambiguous('lost'), 'dead')).toMatchObject({
       kind: 'dead',

@@ -91,29 +91,36 @@ test('`credential_refused` uncaught means the same, also in a handler', async ()
   ).toEqual(['asker action', 'asker handler', 'crm action'])
 })
 
-test('what was under way when the credential was mended says nothing of the new one', async () => {
-  const { promise: gate, resolve: open } = Promise.withResolvers<void>()
-  let answers = 0
-  const code: DoublePlugin = {
-    on: { 'response.submitted': (event, ctx) => ctx.enqueue('post', {}, { key: event.id }) },
-    actions: {
-      post: async () => {
-        answers += 1
-        if (answers === 1) return { outcome: 'unauthorized', message: 'Expired.' }
-        if (answers > 2) return { outcome: 'delivered' }
-        // Began with the old credential, ends after the resume.
-        await gate
-        return { outcome: 'unauthorized', message: 'Expired.' }
+test.each([
+  [{ outcome: 'unauthorized', message: 'Expired.' }, [1, 0], 'delivered'],
+  [{ outcome: 'dead', code: 'tab_missing', message: 'No such tab.', disable: true }, [0, 1], 'dead'],
+] as const)(
+  'what was under way when it was mended says nothing of what there is now: %o',
+  async (stops, told, ends) => {
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>()
+    let answers = 0
+    const code: DoublePlugin = {
+      on: { 'response.submitted': (event, ctx) => ctx.enqueue('post', {}, { key: event.id }) },
+      actions: {
+        post: async () => {
+          answers += 1
+          if (answers === 1) return stops
+          if (answers > 2) return { outcome: 'delivered' }
+          // Began with the old credential, ends after the resume.
+          await gate
+          return stops
+        },
       },
-    },
-  }
-  await using world = await openWorld({ installations: [{ id: 'crm', code, concurrency: 2 }] })
-  await world.submit({ a: 1 }, { a: 2 })
-  await until('the refusal', () => world.refusals, { accept: (list) => list.length === 1 })
-  await until('the other to be under way', () => answers, { accept: (count) => count >= 2 })
-  world.move(KEY, 'ready')
-  open()
-  await world.settled()
-  expect(world.refusals).toHaveLength(1)
-  expect((await world.deliveries()).map(({ state }) => state)).toEqual(['delivered', 'delivered'])
-})
+    }
+    await using world = await openWorld({ installations: [{ id: 'crm', code, concurrency: 2 }] })
+    await world.submit({ a: 1 }, { a: 2 })
+    const stopped = () => [world.refusals.length, world.disabled.length]
+    await until('the stop', stopped, { accept: (counts) => counts.join() === told.join() })
+    await until('the other to be under way', () => answers, { accept: (count) => count >= 2 })
+    world.move(KEY, 'ready')
+    open()
+    await world.settled()
+    expect(stopped()).toEqual(told)
+    expect((await world.deliveries()).map(({ state }) => state)).toEqual([ends, ends])
+  },
+)

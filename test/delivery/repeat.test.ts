@@ -99,6 +99,31 @@ test('what only read is none, not even when the delivery died and is replayed', 
   expect(told.map(({ repeat }) => repeat)).toEqual([false, false, false, true])
 })
 
+test('what the receiver refused is none: neither when a dead letter is replayed, nor when the credential was mended', async () => {
+  await using receiver = await startReceiver()
+  const told: boolean[] = []
+  const code: DoublePlugin = {
+    ...teller([], () => receiver.url, [host(receiver.url)]),
+    actions: {
+      tell: async ([item], ctx) => {
+        told.push(item!.delivery.repeat)
+        await ctx.http({ method: 'POST', url: receiver.url })
+        const untouched = told.length < 3
+        if (told.length === 1) return { outcome: 'unauthorized', message: 'expired', untouched }
+        return { outcome: 'dead', code: 'missing', message: 'not there', untouched }
+      },
+    },
+  }
+  await using world = await openWorld({ installations: [{ id: 'crm', code }] })
+  await world.submit({ n: 0 })
+  await until('the refusal', () => world.refusals.length === 1)
+  world.move('default/crm', 'ready')
+  await world.settled()
+  await replayAll(world)
+  await replayAll(world)
+  expect(told).toEqual([false, false, false, true])
+})
+
 test('a run that was cut short after its request left is a repeat; one cut short before is not', async () => {
   await using receiver = await startReceiver()
   const told: Told[] = []

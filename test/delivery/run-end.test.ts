@@ -24,9 +24,10 @@ const ended = (verdicts: AttemptEnd['verdicts'], changes: Partial<AttemptEnd> = 
     hosts: [],
     host: null,
     left: false,
+    hasProven: false,
     mask: (text) => text,
     result,
-    erased: new Set(),
+    absent: new Map(),
     startedAtMs: 0,
     durationMs: 1,
     ...changes,
@@ -34,18 +35,19 @@ const ended = (verdicts: AttemptEnd['verdicts'], changes: Partial<AttemptEnd> = 
   return { deliveries, told: attemptRunEnd({ installation: INSTALLATION, deliveries, runId: 'run_1', end }) }
 }
 
-const ERASED = rulingOf(erasedError(undefined))
+const GONE = erasedError(undefined)
+const ERASED = rulingOf(GONE)
 const DELIVERED = { kind: 'delivered' } as const
 
 test('of a batch what was erased before it is no part of the run', () => {
-  const { deliveries, told } = ended([ERASED, DELIVERED, DELIVERED], { erased: new Set([0]) })
+  const { deliveries, told } = ended([ERASED, DELIVERED, DELIVERED], { absent: new Map([[0, GONE]]) })
   expect(told?.items.map(({ deliveryId }) => deliveryId)).toEqual(deliveries.slice(1).map(({ id }) => id))
   expect(told?.failure).toBeNull()
 })
 
 test('nothing was run where all of it was erased', () => {
   expect(ended([ERASED], { result: null }).told).toBeNull()
-  expect(ended([ERASED, ERASED], { erased: new Set([0, 1]) }).told).toBeNull()
+  expect(ended([ERASED, ERASED], { absent: new Map([0, 1].map((place) => [place, GONE])) }).told).toBeNull()
 })
 
 test('a plugin cannot hide its failure behind the code of an erased response', () => {

@@ -118,3 +118,73 @@ test('a schedule that fails is retried like any delivery', async () => {
     attempts: 3,
   })
 })
+
+test('what a run fired by hand asks for is marked, and takes no key the timetable will want; nobody else sets the mark', async () => {
+  const forged = 'lead:~test:dlv_019ac7d2-0000-7000-8000-000000000000'
+  const code: DoublePlugin = {
+    schedules: {
+      hourly: (tick, ctx) => {
+        ctx.enqueue('post', null, { key: `report:${tick.at.slice(0, 10)}` })
+        ctx.enqueue('post', null, { key: forged })
+      },
+    },
+    actions: { post: () => ({ outcome: 'delivered' }) },
+  }
+  const manifest = { schedules: { hourly: { cron: '0 * * * *', timezone: 'UTC' } }, actions: { post: {} } }
+  let nowMs = Date.parse('2026-01-01T00:30:00Z')
+  const clock = { ...systemClock, nowMs: () => nowMs }
+  await using world = await openWorld({ clock, installations: [{ id: 'a', code, manifest }] })
+  const posts = async () => (await world.deliveries()).filter(({ kind }) => kind === 'action')
+  await until('its row', async () => (await world.store.schedules()).length === 1)
+  for (const fired of [1, 2]) {
+    await world.scheduler.fire('default/a', 'hourly')
+    await world.settled()
+    expect((await posts()).map(({ isTest }) => isTest)).toEqual(Array(2 * fired).fill(true))
+  }
+  nowMs = Date.parse('2026-01-01T01:00:05Z')
+  world.queue.wake({ kind: 'schedule', workspace: 'default', installation: 'a' })
+  await until('its own', async () => (await posts()).length === 6)
+  await world.settled()
+  expect((await posts()).filter(({ isTest }) => isTest === undefined)).toHaveLength(2)
+})
+
+test('fired by hand before its timetable ever looked, it is new from then on: nothing was missed', async () => {
+  const ticks: { at: string; missed: number }[] = []
+  const code: DoublePlugin = { schedules: { hourly: (tick) => void ticks.push(tick) } }
+  const manifest = { schedules: { hourly: { cron: '0 * * * *', timezone: 'UTC' } } }
+  const clock = { ...systemClock, nowMs: () => Date.parse('2026-01-01T00:30:00Z') }
+  await using world = await openWorld({ clock, installations: [{ id: 'a', code, manifest, state: 'paused' }] })
+  expect(await world.store.schedules()).toEqual([])
+  await world.scheduler.fire('default/a', 'hourly')
+  const rows = await world.store.schedules()
+  expect(rows.map(({ lastFiredAtMs }) => lastFiredAtMs)).toEqual([clock.nowMs()])
+})
+
+test('fired by hand it runs at once, marked as a test, and its timetable goes on as it was', async () => {
+  const ticks: { at: string; missed: number }[] = []
+  const code: DoublePlugin = { schedules: { hourly: (tick) => void ticks.push(tick) } }
+  const manifest = { schedules: { hourly: { cron: '0 * * * *', timezone: 'UTC' } } }
+  let nowMs = Date.parse('2026-01-01T00:30:00Z')
+  const clock = { ...systemClock, nowMs: () => nowMs }
+  await using world = await openWorld({ clock, installations: [{ id: 'a', code, manifest }] })
+  await until('its row', async () => (await world.store.schedules()).length === 1)
+  const before = await world.store.schedules()
+  const made = [await world.scheduler.fire('default/a', 'hourly'), await world.scheduler.fire('default/a', 'hourly')]
+  await world.settled()
+  expect(ticks).toEqual(Array(2).fill({ at: '2026-01-01T00:30:00.000Z', missed: 0 }))
+  expect(await world.store.schedules()).toEqual(before)
+  expect(await world.store.getDelivery('default', made[0]?.id ?? '')).toMatchObject({
+    isTest: true,
+    state: 'delivered',
+  })
+  await expect(world.scheduler.fire('default/a', 'daily')).rejects.toThrow(/no schedule "daily".*there are: hourly/)
+  expect(() => world.scheduler.find('default/a', 'daily')).toThrow(/no schedule "daily".*there are: hourly/)
+  expect(world.scheduler.find('default/a', 'hourly')).toMatchObject({ id: 'a' })
+  nowMs = Date.parse('2026-01-01T01:00:05Z')
+  world.queue.wake({ kind: 'schedule', workspace: 'default', installation: 'a' })
+  await until('its own time', () => ticks.length === 3)
+  expect(ticks[2]).toEqual({ at: '2026-01-01T01:00:00.000Z', missed: 0 })
+  await world.settled()
+  const own = (await world.deliveries()).filter(({ id }) => !made.some((each) => each.id === id))
+  expect(own.map(({ isTest }) => isTest)).toEqual([undefined])
+})

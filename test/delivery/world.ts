@@ -210,7 +210,7 @@ export async function openWorld(options: WorldOptions) {
     alone: options.alone ?? true,
     breakers,
     eventInMemory: recent.byId,
-    disable: (key, { message }) => {
+    disable: ({ key }, { message }) => {
       disabled.push({ key, reason: message })
       place(options.installations.map((spec) => (`default/${spec.id}` === key ? { ...spec, state: 'disabled' } : spec)))
     },
@@ -275,6 +275,7 @@ export async function openWorld(options: WorldOptions) {
     engine,
     pump,
     queue,
+    scheduler,
     recent,
     breakers,
     sandbox,

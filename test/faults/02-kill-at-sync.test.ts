@@ -27,7 +27,7 @@ async function startDoomed(hub: Hub, nth: number): Promise<boolean> {
 
 test(
   'F-02 killed at the nth sync, for many n, in one folder: what was acknowledged is there',
-  { timeout: 240_000 },
+  { timeout: 400_000 },
   async () => {
     await using scene = await openScene({ driver: { timeoutMs: 2_000 } })
     const { hub, receiver, ledger, driver } = scene
@@ -65,7 +65,7 @@ test(
 
 test(
   'F-02 killed at the nth sync of the very first start, migrations included: the next start is whole',
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     await using scene = await openScene()
     const { hub, ledger, driver } = scene

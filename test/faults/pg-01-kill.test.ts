@@ -4,7 +4,7 @@ import { brokenAttempts, brokenLog, changedIds, openFleetScene, repeatsOf } from
 import { sleep } from '../support/wait.ts'
 
 /** A hundred by hand (`MANIFOLD_FAULT_KILLS`). */
-const KILLS = Number(process.env['MANIFOLD_FAULT_KILLS'] ?? 40)
+const KILLS = Number(process.env['MANIFOLD_FAULT_KILLS'] ?? 20)
 const CONCURRENCY = 4
 const KILL_AFTER_MS_MAX = 500
 

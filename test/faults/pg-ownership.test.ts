@@ -11,7 +11,7 @@ const MOVED_MS_MAX = 15_000
 describe('installations over processes', () => {
   test(
     'eight over three workers are spread evenly, a new one gets its share, one that stops gives its back at once; nothing doubled',
-    { timeout: 90_000 },
+    { timeout: 240_000 },
     async () => {
       await using scene = await openFleetScene({
         apis: 1,
@@ -49,7 +49,7 @@ describe('installations over processes', () => {
 
   test(
     'processes that take requests and run installations hand over under load: what ingest made for a lane that left is delivered',
-    { timeout: 90_000 },
+    { timeout: 240_000 },
     async () => {
       await using scene = await openFleetScene({
         apis: 0,
@@ -57,7 +57,7 @@ describe('installations over processes', () => {
         hooks: HOOKS.slice(0, 4),
         honest: { concurrency: 4 },
         both: 2,
-        driver: { perSecond: 60 },
+        driver: { perSecond: 40 },
       })
       const { fleet, driver, receiver } = scene
       driver.start()
@@ -75,7 +75,7 @@ describe('installations over processes', () => {
     },
   )
 
-  test('all processes over one data folder: nothing there is one process’s alone', { timeout: 90_000 }, async () => {
+  test('all processes over one data folder: nothing there is one process’s alone', { timeout: 240_000 }, async () => {
     await using folder = await tempDir('shared')
     await using scene = await openFleetScene({ apis: 1, workers: 2, dataDir: folder.path, driver: { perSecond: 40 } })
     const { fleet, driver, receiver } = scene

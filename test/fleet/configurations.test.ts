@@ -57,3 +57,24 @@ test('a process with an older file closes no form of the newer one, and says so'
   await api.writeConfig(file('guests'))
   await until('the form to be closed', async () => (await greet(api, 'Cleo', 'quiz')).status === 401)
 })
+
+test('rows of one spreadsheet go to the process that could write them all, although another one writes some', async () => {
+  const rows = (tab: string) => ({
+    id: `rows-${tab.length}`,
+    use: 'google-sheets',
+    with: {
+      credentials: { client_email: 'bot@example.com', private_key: 'none' },
+      spreadsheet: '1theSpreadsheetOfBoth',
+      tab,
+    },
+  })
+  const config = { forms: { guests: FORM }, network: NETWORK, installations: [rows('One'), rows('${TAB:?is not set}')] }
+  await using fleet = await startFleet({ config, apis: 0, workers: 1, env: { TAB: '' } })
+  const key = (at: number): string => `default/${config.installations[at]?.id}`
+  await until('one to run', async () => [...(await fleet.owners()).keys()].join() === key(0))
+  const before = (await fleet.owners()).get(key(0))
+  await fleet.add('worker', { env: { TAB: 'Two' } })
+  const owners = await until('both to run', () => fleet.owners(), { accept: ({ size }) => size === 2 })
+  expect(owners.get(key(0))).toBe(owners.get(key(1)))
+  expect(owners.get(key(0))).not.toBe(before)
+})

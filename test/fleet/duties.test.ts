@@ -30,7 +30,7 @@ function duties() {
     forms: { hear: () => {}, clear: () => {} },
     formViews: { hear: () => {}, clear: () => {} },
     keys: { forget: () => {} },
-    alerts: { moved: () => void (seen.moved += 1) },
+    alerts: { moved: () => void (seen.moved += 1), unattended: () => {} },
     memoryQuota: { forget: () => {} },
     log: { reach: (head: number) => void seen.reached.push(head) },
     logger: quiet,

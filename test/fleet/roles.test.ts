@@ -1,5 +1,6 @@
 /** One hub of an API process and two workers: what is asked of any of them is done, whoever runs the installation. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { runCli } from '../cli/run-cli.ts'
 import { startFleet } from '../support/fleet.ts'
 import type { Fleet } from '../support/fleet.ts'
 import type { Hub } from '../support/hub.ts'
@@ -204,6 +205,17 @@ test('without a worker submissions are taken and said to wait; a worker that com
   expect(await api().metric('manifold_installation_lag_events', { installation: 'hook' })).toBeGreaterThan(0)
   const send = await api().api('POST', '/api/v2/installations/hook/test-send', {})
   expect([send.status, send.body['detail']]).toEqual([503, expect.stringContaining('No worker runs "hook"')])
+  const env = { MANIFOLD_URL: api().url, MANIFOLD_KEY: api().adminKey }
+  const told = JSON.parse((await runCli(api().dataDir, ['doctor', '--json'], { env })).stdout) as {
+    readonly findings: readonly { readonly name: string; readonly level: string; readonly detail: string }[]
+  }
+  expect(told.findings).toContainEqual(
+    expect.objectContaining({
+      name: 'hub installation hook',
+      level: 'fail',
+      detail: 'no process runs it; its events wait',
+    }),
+  )
   await fleet.add('worker')
   await arrived('Finn')
 })

@@ -236,6 +236,11 @@ test('the command line: list, show, release and discard, after counting; status 
     expect(ended.code, `${args.join(' ')}: ${ended.stderr}`).toBe(0)
     return ended.json<Record<string, unknown> & { items: Quarantined[] }>()
   }
+  // Whoever sends by hand and may read quarantine learns where a refused one is.
+  const refused = await manifold(hub, ['send', 'contact', '--answers', '{"email":"ada@example.com","text":"blocked"}'])
+  const [kept] = (await run('list', '--verdict', 'rejected')).items
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining(`manifold quarantine show ${kept?.id}`)])
+  expect(await run('discard', kept?.id ?? '', '--yes')).toMatchObject({ discarded: 1 })
   expect((await run('list', '--verdict', 'flagged')).items.map(({ id }) => id)).toEqual(ids.toReversed())
   expect(await run('show', ids[0] ?? '')).toMatchObject({ verdict: 'flagged', data: { text: 'spam 1' } })
   expect(await run('release', ids[0] ?? '')).toEqual({ released: 1, ids: [ids[0]], before: [] })

@@ -91,7 +91,7 @@ test('a transform that fails again and again shows in its health, in words that 
     last_error_code: 'plugin_threw',
   })
   const { stdout } = await manifold(hub, ['status'])
-  expect(stdout).toMatch(/throws: failed 2 in a row, last .+: plugin_threw: .*no idea/)
+  expect(stdout).toMatch(/throws: 2 attempts failed in a row, last .+: plugin_threw: .*no idea/)
   await hub.api('DELETE', `/api/v2/responses/${id}`)
   expect(await health(() => true)).toMatchObject({
     failure_streak: 2,

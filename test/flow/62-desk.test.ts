@@ -67,7 +67,11 @@ test('what died is grouped by cause; a group is sent again, exactly those that w
     credential: { state: 'unknown' },
     deliveries: { pending: 0, retrying: 0, dead: 3 },
   })
-  expect((await cli('status')).stdout).toMatch(/crm: failed 6 in a row, last .+: http_404: The receiver answered 404\./)
+  const unknown = await cli('installations', 'fire', 'crm', 'nightly', '--yes')
+  expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringMatching(/^(?!.*will run)[^]*no schedule "nightly"/)])
+  expect((await cli('status')).stdout).toMatch(
+    /crm: 6 attempts failed in a row, last .+: http_404: The receiver answered 404\./,
+  )
 
   isDown = false
   receiver.forget()

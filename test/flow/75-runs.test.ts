@@ -57,6 +57,8 @@ const answer = async (hub: Hub, name: string) => {
   expect(sent.status, sent.text).toBe(201)
   return { response: sent.body.id, event: sent.body.event_id }
 }
+const operatorKey = async (hub: Hub): Promise<string> =>
+  (await hub.api<{ key: string }>('POST', '/api/v2/keys', { name: 'operator', scopes: ['deliveries:write'] })).body.key
 const runsOf = async (hub: Hub, query: string): Promise<readonly Run[]> =>
   (await hub.api<Page>('GET', `/api/v2/runs?${query}`)).body.items
 
@@ -97,6 +99,15 @@ test('a handler that fails: found by its event, with its lines, the place where 
   })
   expect(JSON.stringify(shown['input'])).not.toContain('ada@private.example')
   expect(shown['withheld']).toEqual(['email'])
+  // Whoever may not read answers is not shown them here.
+  const key = await operatorKey(hub)
+  const { body: bare, text } = await hub.api<Run>('GET', `/api/v2/runs/${runs[1]?.id}`, undefined, { key })
+  expect(bare).toMatchObject({
+    error: runs[1]?.error,
+    input: null,
+    input_missing: expect.stringContaining('responses:read'),
+  })
+  expect(text).not.toContain('"data"')
   // And the terminal of whoever watches names the run.
   const told = hub.logs.filter(({ run }) => run === runs[1]?.id)
   expect(told.map(({ level }) => level)).toEqual(['info', 'warn'])
@@ -137,6 +148,45 @@ test('a run that worked, and the action it asked for: effects as keys and sizes,
       delivery: expect.objectContaining({ id: delivery?.id, attempt: 1 }),
     },
   ])
+  // Keys are made of what was answered: who may not read that sees that something was kept, and not under which.
+  const operator = await operatorKey(hub)
+  for (const path of [`?event=${event}`, `/${handler.id}`]) {
+    const { body } = await hub.api<Run & { items?: Run[] }>('GET', `/api/v2/runs${path}`, undefined, { key: operator })
+    const seen = body.items?.find(({ id }) => id === handler.id) ?? body
+    expect(seen['effects']).toMatchObject([{ kind: 'enqueue', key: null }, { kind: 'kv', key: null, bytes: 5 }, {}, {}])
+  }
+  // What was sent and answered is for those who may read answers; the others see what became of it.
+  type Detail = { readonly input_missing: string | null; readonly attempt_log: unknown }
+  const [full, bare] = await Promise.all(
+    [hub.adminKey, operator].map((key) =>
+      hub.api<Detail>('GET', `/api/v2/deliveries/${delivery?.id}`, undefined, { key }),
+    ),
+  )
+  const exchange = { method: 'POST', status: 200 }
+  expect(full?.body).toMatchObject({
+    input: { name: 'Ada' },
+    input_missing: null,
+    attempt_log: [
+      {
+        exchanges: [
+          {
+            ...exchange,
+            url: expect.stringContaining('?token='),
+            request_body: expect.any(String),
+            response_body: expect.any(String),
+          },
+        ],
+      },
+    ],
+  })
+  expect(bare?.body).toMatchObject({
+    state: 'delivered',
+    input: null,
+    input_missing: expect.stringContaining('responses:read'),
+    attempt_log: [
+      { exchanges: [{ ...exchange, url: `${receiver.url}/Ada`, request_body: null, response_body: null }] },
+    ],
+  })
   // One that is killed under way is made again; what is known of it is told all the same.
   receiver.respond([{ hang: true }, {}])
   const { event: cutOff } = await answer(hub, 'Eve')

@@ -1,6 +1,8 @@
 /** Who may do what: every route with no key, a wrong key, the wrong scope and another workspace's key. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { allRoutes } from '../../core/http/app.ts'
+import { openAddressBook } from '../../core/http/address.ts'
+import { pageRoutes } from '../../core/http/pages.ts'
 import type { Route } from '../../core/http/route.ts'
 import { newId } from '../../core/ids.ts'
 import { SCOPES } from '../../core/model.ts'
@@ -16,7 +18,8 @@ let routes: readonly Route[]
 /** One thing of each collection, by its name in paths. */
 let ids: Record<string, string>
 beforeAll(async () => {
-  door = await openDoor()
+  // Each wrong key counts against the address, and there are more routes than a burst has tokens.
+  door = await openDoor({ limits: { publicRateBurst: 1_000 } })
   routes = allRoutes(door.deps)
   await door.saveForm('private', { name: SECRET, access: 'key', fields: [{ key: 'a' }] })
   const sent = await door.call('POST', '/api/v2/forms/private/responses', { json: { data: { a: SECRET } } })
@@ -95,6 +98,7 @@ async function seedHook(at: Door): Promise<string> {
     formId: null,
     expiresAtMs: null,
     at: new Date().toISOString(),
+    ofAnyKey: false,
   })
   return hook.id
 }
@@ -145,19 +149,35 @@ const scopeOf = (route: Route): Scope | null =>
       ? (route.access as Scope)
       : null
 
-test('only these routes need no key at all', () => {
+/** What a plugin keeps may hold answers. */
+const besides = (route: Route): readonly Scope[] => (route.path.endsWith('/kv') ? ['responses:read'] : [])
+
+test('what changed in the sources of a plugin is for whoever approves it', async () => {
+  const shown = async (key: string) => [
+    (await door.call('GET', '/api/v2/plugins', { key })).body['items'] as readonly object[],
+    [(await door.call('GET', '/api/v2/plugins/webhooks', { key })).body],
+  ]
+  for (const [plugin] of await shown(await door.key(['deliveries:write'])))
+    expect(plugin).toMatchObject({ needs_approval: { diff: ['+ kv'], sources: null } })
+  for (const [plugin] of await shown(await door.key(['admin'])))
+    expect(plugin).toMatchObject({ needs_approval: { sources: { diff: '-a\n+b\n', whole: true } } })
+})
+
+test('only these routes, and pages that ask for a session themselves, need no key at all', () => {
+  const pages = new Set(pageRoutes(door.deps, openAddressBook([])).map(({ method, path }) => `${method} ${path}`))
   const open = routes
+    .filter(({ method, path }) => !pages.has(`${method} ${path}`))
     .filter(({ access }) => access === 'open' || access === 'stranger' || access === 'local')
     .map(({ method, path, access }) => `${access} ${method} ${path}`)
   expect(open).toEqual([
     'open GET /f/{id}',
     'open GET /m.js',
+    'stranger POST /api/v2/sessions/follow',
     'open GET /healthz',
     'open GET /readyz',
     'local GET /metrics',
     'open GET /openapi.json',
     'open GET /docs',
-    'open GET /',
   ])
 })
 
@@ -210,7 +230,7 @@ describe('every route that needs a key', () => {
   test('lets a key in that has just its scope', async () => {
     for (const route of keyed()) {
       if (route.method === 'DELETE' || route.method === 'PUT') continue
-      const key = await door.key([scopeOf(route) ?? 'forms:read'])
+      const key = await door.key([scopeOf(route) ?? 'forms:read', ...besides(route)])
       const { status } = await knock(route, key)
       expect([401, 403], `${route.method} ${route.path} answered ${status}`).not.toContain(status)
     }
@@ -323,4 +343,30 @@ test('wrong keys are counted against their address, valid ones from there go on'
   for (const { body, headers } of limited)
     expect([body['code'], Number(headers['retry-after'])]).toEqual(['rate_limited', 1])
   expect((await knockAt(made)).status).toBe(200)
+})
+
+test('what a browser does wrong is counted against its own address, not against the pages that ask for it', async () => {
+  await using tight = await openDoor({
+    limits: { publicRatePerSecond: 1, publicRateBurst: 5 },
+    trustedProxies: ['127.0.0.1/32'],
+  })
+  const { body } = await tight.call('POST', '/api/v2/sessions/links')
+  const from = (address: string, method: string, path: string, headers = {}) =>
+    tight.call(method, path, { key: null, headers: { 'x-forwarded-for': address, accept: 'text/html', ...headers } })
+  const junk = { cookie: `manifold_session=mfs_${'x'.repeat(43)}_aaaaaa` }
+  const statuses: number[] = []
+  for (let n = 0; n < 9; n++) statuses.push((await from('203.0.113.6', 'GET', '/', junk)).status)
+  expect(statuses.slice(0, 5)).toEqual([303, 303, 303, 303, 303])
+  expect(statuses).toContain(429)
+  const entered = await from('203.0.113.7', 'POST', `/sign-in/${String(body['token'])}`, {
+    'sec-fetch-site': 'same-origin',
+  })
+  expect([entered.status, entered.headers['location']]).toEqual([303, '/'])
+  // Whoever makes the header up is who they are.
+  const made = { 'x-manifold-on-behalf-of': `${'A'.repeat(43)} 203.0.113.8` }
+  const again = await tight.call('GET', '/api/v2/forms', {
+    key: 'nonsense',
+    headers: { 'x-forwarded-for': '203.0.113.6', ...made },
+  })
+  expect(again.status).toBe(429)
 })

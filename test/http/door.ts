@@ -106,7 +106,7 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
     get: (_target, name) => (code: string) => void (name === 'responseRejected' && rejected.push(code)),
   })
   const store = await openSqliteStore({ dir: temp.file('data'), limits, logger, onFatal: () => {} })
-  const keys = openApiKeys({ store, clock: systemClock, logger, extraKeys: [OPERATOR_KEY] })
+  const keys = openApiKeys({ store, clock: systemClock, logger, processKey: null, adminKey: OPERATOR_KEY })
   const http = createGuardedHttp({ allow: ['127.0.0.1/32'], limits })
   const credentials = openTokens({ keys, http, clock: systemClock, logger })
   credentials.setIssuers(options.issuers ?? [])
@@ -148,7 +148,7 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
     live,
     forms,
     formViews: openFormViews(store),
-    hooks: openHooks({ store, clock: systemClock, logger, published: (events) => void heard.push(...events) }),
+    hooks: openHooks({ store, clock: systemClock, limits, logger, published: (events) => void heard.push(...events) }),
     hookCarriers: { in: () => ({ id: 'hooks', pii: true }), plugins: ['hooks'] },
     checkUrl: http.checkUrl,
     ...inlet,
@@ -165,6 +165,7 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
       replay: record('replay', { replayed: 2, next: 'x~y' }) as never,
       countReplay: (query) => store.countReplay(query),
       replayEvents: record('replayEvents', { events: [], left: 0 }) as never,
+      fire: record('fire', 'dlv_1') as never,
       check: record('check', {
         at: '2026-03-01T12:00:00.000Z',
         findings: [{ level: 'warning', message: 'w', at: '/url' }],
@@ -181,14 +182,18 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
       eventInMemory: () => undefined,
       roster: { find: () => undefined },
     }),
-    configStatus: () => ({
-      file: null,
-      runningChecksum: 'abc',
-      diskChecksum: null,
-      loadedAt: '2026-01-01T00:00:00.000Z',
-      problems: [],
-      warnings: [],
-    }),
+    config: {
+      status: async () => ({
+        file: null,
+        runningChecksum: 'abc',
+        diskChecksum: null,
+        loadedAt: '2026-01-01T00:00:00.000Z',
+        problems: [],
+        warnings: [],
+      }),
+      lines: async () => ({ file: null, isReadable: true, lines: [], yaml: null, piece: null }),
+      checkPiece: async () => ({ problems: [], warnings: [], yaml: '' }),
+    },
     onEvents: tell,
     trustedProxies: options.trustedProxies ?? [],
     ...options.deps,
@@ -260,7 +265,11 @@ const PLUGIN = {
     running: '0.9.0',
     gone: false,
     diff: ['+ kv'],
-    sources: null,
+    sources: {
+      files: [{ path: 'index.ts', change: 'changed', added: 1, removed: 1 }],
+      text: '-a\n+b\n',
+      isWhole: true,
+    },
   },
 } as const
 
@@ -303,6 +312,7 @@ const INSTALLATION: InstallationView = {
   config: { secret: '***' },
   forms: null,
   events: null,
+  pii: ['email'],
   cursor: 4,
   lag: 0,
   lastSuccessAt: null,

@@ -36,7 +36,7 @@ describe('forms', () => {
     expect(items(await get('/api/v2/forms')).map(({ id }) => id)).toEqual(
       expect.arrayContaining(['one', nameless.body['id']]),
     )
-    // What is read can be written back as it is, but for what the hub owns.
+    // Without what the hub owns it is a definition again.
     const { id: _id, version: _v, managed_by: _m, created_at: _c, updated_at: _u, ...definition } = made.body
     expect((await door.call('PUT', '/api/v2/forms/one', { json: definition })).body['version']).toBe(1)
     expect((await door.call('PUT', '/api/v2/forms/one', { json: { ...definition, name: 'Uno' } })).body).toMatchObject({
@@ -273,11 +273,11 @@ describe('deliveries', () => {
     expect([real.status, real.body]).toEqual([202, { dry_run: false, matched: 2, replayed: 2, next_cursor: start }])
     const since = '2020-01-01T00:00:00.000Z'
     const asked = { workspace: 'default', since, states: ['dead'], reason: 'receiver_failed', endedBy: start }
-    expect(door.engineCalls.at(-1)).toEqual(['replay', asked])
+    expect(door.engineCalls.at(-1)).toEqual(['replay', asked, 5_000])
     // The next request goes on where that one stopped, and is about what had ended when it came.
     const query = door.engineCalls.at(-1)?.[1] as { readonly endedBy: string } | undefined
-    await post('/api/v2/replay', { since, reason: 'receiver_failed', cursor: real.body['next_cursor'] })
-    expect(door.engineCalls.at(-1)).toEqual(['replay', { ...asked, endedBy: query?.endedBy, after: 'x~y' }])
+    await post('/api/v2/replay', { since, reason: 'receiver_failed', cursor: real.body['next_cursor'], limit: 7 })
+    expect(door.engineCalls.at(-1)).toEqual(['replay', { ...asked, endedBy: query?.endedBy, after: 'x~y' }, 7])
     expect((await post('/api/v2/replay', { since: '2020-01-01', cursor: 'else' })).status).toBe(422)
     expect((await post('/api/v2/replay', { installation: 'crm' })).body['errors']).toEqual([
       expect.objectContaining({ pointer: '/since' }),
@@ -339,6 +339,7 @@ test('plugins, health, readiness and configuration are shown', async () => {
         to: { version: '1.0.0', code: 'b'.repeat(64), grants: ['kv'], hash: 'c'.repeat(64) },
         running: '0.9.0',
         diff: ['+ kv'],
+        sources: { files: [{ path: 'index.ts', change: 'changed', added: 1, removed: 1 }], whole: true },
       },
     },
   ])
@@ -358,10 +359,10 @@ test('unknown paths and methods are told apart', async () => {
 })
 
 test('pages load nothing from elsewhere and say so in their policy', async () => {
-  for (const path of ['/', '/docs']) {
+  for (const path of ['/sign-in', '/docs']) {
     const page = await door.call('GET', path, { key: null })
     expect(page.status).toBe(200)
-    expect(page.headers['content-security-policy']).toMatch(/^default-src 'none'; style-src 'sha256-/)
+    expect(page.headers['content-security-policy']).toMatch(/^default-src 'none'; style-src '(?:sha256|nonce)-/)
     expect(page.headers['content-security-policy']).not.toMatch(/unsafe|https?:/)
     expect(page.text).not.toMatch(/(?:src|href)="(?:https?:)?\/\/|@import|url\(|style="|onclick/)
   }

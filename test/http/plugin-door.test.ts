@@ -123,7 +123,31 @@ test('strangers are counted, valid keys are not; the plugin sees every header bu
   }
   expect((await door.call('GET', '/i/crm/x', { key: 'of-the-caller' })).status).toBe(200)
   expect(seen.at(-1)?.request.headers).toMatchObject({ authorization: 'Bearer of-the-caller' })
+  for (const key of ['mfk_revoked', 'mfs_ended', 'mfl_used']) {
+    await door.call('GET', '/i/crm/x', { key })
+    expect(seen.at(-1)?.request.headers).not.toHaveProperty('authorization')
+  }
   const statuses: number[] = []
   for (let n = 0; n < 40; n++) statuses.push((await door.call('GET', '/i/crm/x', { key: 'of-the-caller' })).status)
   expect(statuses).toContain(429)
+})
+
+test('shareRatePerSecond and shareRateBurst bound how often one link is opened, whoever opens it', async () => {
+  const area = {
+    area: 'numbers',
+    scope: 'analytics:read',
+    isShared: true,
+    described: [],
+    installationIn: () => ({ id: 'n' }),
+  }
+  await using tight = await openDoor({
+    limits: { shareRatePerSecond: 1, shareRateBurst: 3 },
+    deps: { pluginRoute: async () => ({ json: { total: 1 } }), pluginAreas: [area as never] },
+  })
+  const open = (link: string) => tight.call('GET', `/share/default.${link}`, { key: null })
+  const answers = []
+  for (let n = 0; n < 5; n += 1) answers.push(await open('one'))
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429, 429])
+  expect(answers[3]?.body).toMatchObject({ detail: 'A link may be opened 1 times a second. Wait a moment.' })
+  expect((await open('other')).status).toBe(200)
 })

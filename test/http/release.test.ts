@@ -1,7 +1,7 @@
 /** A release of many says how many are stored, whatever happens on its way. */
 import { expect, test } from 'vitest'
 import { HubError } from '../../core/errors.ts'
-import { releaseAll } from '../../core/http/release.ts'
+import { releaseAll, releaseSome } from '../../core/http/release.ts'
 import type { ReleaseDeps } from '../../core/http/release.ts'
 import { FORM_MISMATCH } from '../../core/model.ts'
 import type { Logger } from '../../core/observe/observe.ts'
@@ -36,17 +36,38 @@ const busy = new HubError('storage_busy', 'The database is busy.')
 test('what was stored counts: not what gave way to newer answers, what stays, or what is put aside anew', async () => {
   const stays = [new HubError('invalid_response', 'x'), new HubError('response_rejected', 'x'), 'held', 'duplicate']
   const deps = world([['stored', 'duplicate', 'completed']], ['stored', ...stays, 'completed'])
-  expect(await all(deps)).toEqual({ released: 4, stopped: null })
-  expect(await all(world([['stored']], ['stored']), { reason: 'flagged' })).toEqual({ released: 1, stopped: null })
+  expect(await all(deps)).toEqual({ released: 4, stopped: null, next: null })
+  expect(await all(world([['stored']], ['stored']), { reason: 'flagged' })).toEqual({
+    released: 1,
+    stopped: null,
+    next: null,
+  })
 })
 
 test('one that fails half-way says what is stored, and why the rest waits; one that stored nothing fails', async () => {
   const full = Array.from({ length: 100 }, () => 'stored')
-  expect(await all(world([full, busy], []))).toEqual({ released: 100, stopped: busy })
+  expect(await all(world([full, busy], []))).toEqual({ released: 100, stopped: busy, next: null })
   expect(await all(world([['stored']], ['stored', new Error('secret'), 'stored']))).toEqual({
     released: 2,
     stopped: expect.objectContaining({ code: 'internal', message: 'The hub failed.' }),
+    next: null,
   })
   await expect(all(world([busy], []))).rejects.toBe(busy)
   await expect(all(world([], [busy, 'stored']))).rejects.toBe(busy)
+})
+
+test('it goes by steps, too: first what waits, then what is held against its form anew, from place to place', async () => {
+  const deps = world([['stored', 'completed'], ['stored']], ['stored', 'held'])
+  const steps: unknown[] = []
+  for (let cursor: string | null = null; ;) {
+    const done = await releaseSome(deps, { workspace: 'default', filter: {}, limit: 2, cursor })
+    steps.push([done.released, done.next])
+    cursor = done.next
+    if (cursor === null) break
+  }
+  expect(steps).toEqual([
+    [2, 'again'],
+    [1, 'anew~'],
+    [1, null],
+  ])
 })

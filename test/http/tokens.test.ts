@@ -57,7 +57,7 @@ describe('a token signed with the one public key', () => {
     expect(await me(door, key)).toMatchObject({
       status: 200,
       workspace: 'default',
-      key: { id: 'jwt:ada', name: 'ada', scopes: ['forms:read'] },
+      key: { id: `jwt:${ISSUER} ada`, name: 'ada', scopes: ['forms:read'] },
     })
     // From memory this time.
     expect((await door.call('GET', '/api/v2/forms', { key })).status).toBe(200)
@@ -137,6 +137,68 @@ test('a shared text takes HS256 and nothing else; the issuer says the workspace'
   expect((await me(door, await token({ key, header: { alg: 'HS512' } }))).status).toBe(401)
   expect((await me(door, await token())).status).toBe(401)
   expect(await me(door, await token({ claims: { iss: 'b' } }))).toMatchObject({ status: 200, workspace: 'default' })
+})
+
+test('an admin of one workspace does not see what others have in the file, nor what runs of them', async () => {
+  const member = { id: 'a', role: 'all', version: '1.0.0', url: null, asked: true, silentMs: 0, config: 'c' }
+  await using door = await openDoor({
+    issuers: [issuer({ kind: 'secret', text: SECRET }, { workspace: 'acme', scopes: ['admin'] })],
+    deps: {
+      processes: () => [{ ...member, installations: ['acme/crm', 'default/mail'] }],
+      config: {
+        status: async () => ({
+          file: '/etc/manifold.yaml',
+          runningChecksum: 'a',
+          diskChecksum: 'b',
+          loadedAt: '2026-01-01T00:00:00.000Z',
+          problems: [
+            { path: 'installations[1].with', file: 'manifold.yaml', line: 3, column: 1, message: 'wrong', hint: null },
+          ],
+          warnings: [],
+        }),
+        lines: async () => ({ file: null, isReadable: true, lines: [], yaml: null, piece: null }),
+        checkPiece: async () => ({ problems: [], warnings: [], yaml: '' }),
+      },
+    },
+  })
+  const theirs = await token({ key: Buffer.from(SECRET), header: { alg: 'HS256' } })
+  const seen = async (key?: string) => {
+    const asked = key === undefined ? {} : { key }
+    const processes = await door.call('GET', '/api/v2/processes', asked)
+    const config = await door.call('GET', '/api/v2/config', asked)
+    const { items } = processes.body as { items: { installations: string[] }[] }
+    const { status: whole } = await door.call('GET', '/api/v2/system', asked)
+    return [items[0]?.installations, config.body['file'], (config.body['problems'] as object[]).length, whole]
+  }
+  expect(await seen(theirs)).toEqual([['acme/crm'], null, 0, 403])
+  expect(await seen()).toEqual([['acme/crm', 'default/mail'], '/etc/manifold.yaml', 1, 200])
+})
+
+test('hooks of a token end with it, and are those of its issuer', async () => {
+  const scopes = ['hooks:write', 'forms:read'] as const
+  await using door = await openDoor({
+    issuers: [
+      issuer({ kind: 'public', pem }, { scopes }),
+      issuer({ kind: 'secret', text: SECRET }, { issuer: 'b', scopes }),
+    ],
+  })
+  const exp = nowS() + 600
+  const claims = { exp, scope: scopes.join(' ') }
+  const key = await token({ claims })
+  const ask = async (more: object = {}) => {
+    const json = { target_url: 'http://127.0.0.1:9/hook', event: 'form.created', meta: { zap_id: 'zap' }, ...more }
+    return (await door.call('POST', '/api/v2/hooks', { key, json })).body
+  }
+  const endMs = (exp + 60) * 1_000
+  const made = await ask()
+  expect(made).toMatchObject({ key_id: `jwt:${ISSUER} ada`, expires_at: new Date(endMs).toISOString() })
+  const sooner = new Date(endMs - 120_000).toISOString()
+  expect((await ask({ expires_at: sooner }))['expires_at']).toBe(sooner)
+  expect((await ask({ expires_at: new Date(endMs + 9_000).toISOString() }))['expires_at']).toBe(made['expires_at'])
+  const path = `/api/v2/hooks/${String(made['id'])}`
+  const same = await token({ key: Buffer.from(SECRET), header: { alg: 'HS256' }, claims: { ...claims, iss: 'b' } })
+  expect((await door.call('DELETE', path, { key: same })).status).toBe(403)
+  expect((await door.call('DELETE', path, { key })).status).toBe(204)
 })
 
 describe('keys behind a URL', () => {

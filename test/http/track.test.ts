@@ -131,15 +131,8 @@ test('many: an object of events, an array or lines; each stands alone', async ()
   ).toMatchObject({ items: [] })
 })
 
-test('who denies consent leaves no trace', async () => {
-  const before = await door.store.headSeq()
-  const answer = await send('track', { type: 'conversion', consent: 'denied', user_id: 'u-1' })
-  expect([answer.status, answer.text]).toEqual([204, ''])
-  expect(await door.store.headSeq()).toBe(before)
-})
-
 test('a browser sends without a key about public forms alone, as a beacon may, and says nothing of others', async () => {
-  const view = { form_id: 'contact', type: 'form_view', anonymous_id: 'v-1' }
+  const view = { form_id: 'contact', type: 'form_view', anonymous_id: 'v-1', consent: 'granted' }
   const beacon = await send('track', undefined, {
     key: null,
     body: JSON.stringify(view),
@@ -153,6 +146,22 @@ test('a browser sends without a key about public forms alone, as a beacon may, a
     },
   ])
   expect(JSON.stringify(door.heard)).not.toContain('127.0.0.1')
+  // Who somebody is and what something was worth is taken from senders that are known.
+  const claims = {
+    user_id: 'u-1',
+    value: 9,
+    currency: 'EUR',
+    context: { organizer: 'o', event: 'e', channel: 'mobile' },
+  }
+  expect((await asBrowser('track', { ...view, ...claims })).status).toBe(201)
+  const { data: taken } = told()[1] as { data: Record<string, unknown> }
+  expect(taken).toMatchObject({ anonymous_id: 'v-1', consent: 'granted', context: { channel: 'mobile' } })
+  for (const part of ['user_id', 'value', 'currency']) expect(taken).not.toHaveProperty(part)
+  const learned = { type: 'learning_session', form_id: 'contact', user_id: 'u-1', properties: { duration_s: 3 } }
+  expect(errorsOf(await asBrowser('track', { ...learned, consent: 'granted' }))[0]).toEqual({
+    pointer: '/user_id',
+    detail: 'is required for this family, from a sender with an API key',
+  })
   for (const event of [{ type: 'conversion' }, { type: 'conversion', form_id: 'inner' }]) {
     const refused = await asBrowser('track', event)
     expect([refused.status, errorsOf(refused)[0]?.pointer]).toEqual([422, '/form_id'])
@@ -188,59 +197,6 @@ test.each<[string, unknown, string]>([
   expect(told()).toEqual([])
 })
 
-test('the address is hashed with the salt of the day, by visitor and workspace, and never kept', async () => {
-  const from = async (ip: string) => {
-    await send('track', { type: 'form_view', form_id: 'contact' }, { key: null, headers: { 'x-forwarded-for': ip } })
-    return told().at(-1)?.meta.ip_hash
-  }
-  const [one, other, again] = [await from('192.0.2.1'), await from('192.0.2.2'), await from('192.0.2.1')]
-  expect([one, other, again]).toEqual([HASH, HASH, one])
-  expect(other).not.toBe(one)
-  // A server speaks for others: of its own address nothing is said.
-  await send('conversion', {}, { headers: { 'x-forwarded-for': '192.0.2.1' } })
-  expect(told().at(-1)?.meta).toEqual({})
-  const context = {
-    ip: '192.0.2.1',
-    user_agent: BROWSER.replace('X11; Linux x86_64', 'iPhone; CPU iPhone OS 17_0 like Mac OS X'),
-  }
-  await send('conversion', { context })
-  expect(told().at(-1)?.meta).toMatchObject({ ip_hash: one, device: 'mobile', os: 'iOS' })
-  const elsewhere = await door.key(['responses:write'], 'other')
-  await send('conversion', { context }, { key: elsewhere })
-  expect(told().at(-1)?.meta.ip_hash).not.toBe(one)
-  expect(JSON.stringify(door.heard)).not.toContain('192.0.2')
-  const day = new Date().toISOString().slice(0, 10)
-  const salt = await door.store.daySalt({ day, fresh: 'another', expiresAtMs: 0 })
-  expect(salt).toMatch(/^[0-9a-f]{64}$/)
-  await door.store.purge(Date.now() + 2 * 86_400_000)
-  expect(await door.store.daySalt({ day, fresh: salt, expiresAtMs: Date.now() + 86_400_000 })).toBe(salt)
-})
-
-test('the country comes from the one header that the file names', async () => {
-  const view = { type: 'form_view', form_id: 'contact' }
-  for (const [country, known] of [
-    ['de', 'DE'],
-    ['XX', undefined],
-    ['Germany', undefined],
-  ] as const) {
-    await send('track', view, { key: null, headers: { 'x-country': country, 'cf-ipcountry': 'FR' } })
-    expect(told().at(-1)?.meta.country).toBe(known)
-  }
-})
-
-test('minimal consent keeps what happened and the kind of device, not who it was', async () => {
-  await send(
-    'track',
-    { type: 'form_view', form_id: 'contact', consent: 'minimal', user_id: 'u-1', anonymous_id: 'v-1' },
-    { key: null, headers: { 'user-agent': BROWSER, 'x-country': 'DE' } },
-  )
-  expect(told()).toMatchObject([{ data: { anonymous_id: 'v-1', consent: 'minimal' } }])
-  expect(told()[0]?.data).not.toHaveProperty('user_id')
-  expect(told()[0]?.meta).toEqual({ device: 'desktop', country: 'DE' })
-  const learning = { type: 'learning_session', consent: 'minimal', properties: { duration_s: 3 } }
-  expect((await send('track', learning)).status).toBe(201)
-})
-
 test('properties take the types of their family, and what it says becomes subject, action and measure', async () => {
   const properties = { quiz_id: 7, score: '3', max_score: '4.5', passed: 'true', note: '9' }
   await send('track', { type: 'quiz_attempt', user_id: 'u-1', properties })
@@ -255,7 +211,7 @@ test('properties take the types of their family, and what it says becomes subjec
     properties: { score: 'three', max_score: -1, passed: 'perhaps' },
   })
   expect(errorsOf(wrong)).toEqual([
-    { pointer: '/user_id', detail: 'is required for this family' },
+    { pointer: '/user_id', detail: 'is required for this family, from a sender with an API key' },
     { pointer: '/properties/score', detail: 'must be a number' },
     { pointer: '/properties/max_score', detail: 'must be at least 0' },
     { pointer: '/properties/passed', detail: 'must be true or false' },
@@ -291,36 +247,46 @@ test('where the file says so, strangers may send what is about no form', async (
   expect((await asBrowser('page', { page: { path: '/' } })).status).toBe(422)
 })
 
-test('what is older than it is to be kept says nothing any more, and its copies hear of it', async () => {
-  const { collector } = door.deps
-  const { body } = await send('conversion', { user_id: 'u-1', event_id: 'old' })
-  expect(await collector.expire()).toBe(0)
-  collector.configure({ ...eventSettings(), keepMs: -1_000 })
-  expect(await collector.expire()).toBeGreaterThan(0)
-  expect(await door.store.getEvent('default', String(body['id']))).toMatchObject({ data: null, meta: '{}' })
-  const news = door.heard.filter(({ type }) => type === 'events.expired')
-  expect(news.map(({ workspace, data }) => [workspace, JSON.parse(data ?? '')])).toEqual(
-    expect.arrayContaining([['default', { before: expect.stringMatching(/Z$/) }]]),
-  )
-  expect(await collector.expire()).toBe(0)
-  expect((await send('conversion', { event_id: 'old' })).status).toBe(201)
-})
-
 describe('limits', () => {
   const nested = (depth: number): unknown => (depth === 0 ? 1 : { a: nested(depth - 1) })
   const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, n]))
-  const { eventBytesMax, eventPropertiesMax, eventPropertyDepthMax, eventPropertyCharsMax } = LIMITS
+  const { eventBytesMax, eventPropertiesMax, eventPropertyDepthMax, eventPropertyCharsMax, eventNumberMax } = LIMITS
 
-  test('properties: how many, how deep, how long', async () => {
+  test('properties: how many, how deep, how long, how large', async () => {
     for (const [within, beyond] of [
       [many(eventPropertiesMax), many(eventPropertiesMax + 1)],
       [nested(eventPropertyDepthMax), nested(eventPropertyDepthMax + 1)],
       [{ a: 'x'.repeat(eventPropertyCharsMax) }, { a: 'x'.repeat(eventPropertyCharsMax + 1) }],
+      [{ a: [eventNumberMax] }, { a: [-eventNumberMax * 2] }],
     ]) {
       expect((await send('track', { type: 'conversion', properties: within })).status).toBe(201)
       const answer = await send('track', { type: 'conversion', properties: beyond })
       expect([answer.status, errorsOf(answer)[0]?.pointer]).toEqual([422, '/properties'])
     }
+  })
+
+  test('a value, and a number that comes as text', async () => {
+    const answers = [
+      await send('track', { type: 'conversion', value: eventNumberMax * 2 }),
+      await send('track', { type: 'search', properties: { query: 'x', results: '1e300' } }),
+    ]
+    expect(answers.map((answer) => errorsOf(answer)[0]?.pointer)).toEqual(['/value', '/properties/results'])
+  })
+
+  test('events of an address: by event, and apart from responses', async () => {
+    const limits = { publicRatePerSecond: 1, publicRateBurst: 10 }
+    await using tight = await openDoor({ limits })
+    await tight.saveForm('contact', { fields: [{ key: 'email', type: 'email' }] })
+    const views = (count: number) =>
+      tight.call('POST', '/api/v2/events/track', {
+        json: Array.from({ length: count }, () => ({ type: 'form_view', form_id: 'contact' })),
+        key: null,
+      })
+    expect([(await views(9)).status, (await views(9)).status]).toEqual([200, 200])
+    const refused = await views(1)
+    expect([refused.status, refused.body['detail']]).toEqual([429, expect.stringContaining('events a second')])
+    const json = { data: { email: 'a@example.org' } }
+    expect((await tight.call('POST', '/api/v2/forms/contact/responses', { json, key: null })).status).toBe(201)
   })
 
   test('bytes of an event, rows of a batch, rows without a key', async () => {

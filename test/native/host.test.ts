@@ -20,7 +20,7 @@ const unit = (key: string, hash = 'one'): Unit => ({
   key,
   bundle: { pluginId: 'echo', version: '1.2.3', code: '', sourceMap: '', hash },
   config: '{}',
-  limits: unitLimits({ limits: {} } as Manifest, LIMITS),
+  limits: unitLimits({ limits: {}, permissions: {} } as Manifest, LIMITS),
   group: 'builtin',
   native: { dir: DIR, main: 'index.ts', grant: 'all' },
 })
@@ -48,8 +48,9 @@ interface Scene extends AsyncDisposable {
 }
 
 async function openScene(
-  service: NativeService = async () => ({ texts: [], seqs: [], next: 0 }),
+  service: NativeService = async () => ({ texts: [], seqs: [], forms: [], formAt: [], next: 0 }),
   openWallMs = 60_000,
+  silenceMs = 10_000,
 ): Promise<Scene> {
   const dir = await tempDir('native')
   const said: string[] = []
@@ -62,6 +63,7 @@ async function openScene(
     service,
     onRestart: (_, why) => void restarts.push(why),
     openWallMs,
+    silenceMs,
   })
   return {
     native,
@@ -144,6 +146,53 @@ test.each(['hang', 'block'])(
   },
 )
 
+const route = (name: string, n: number, parts: Partial<Run> = {}): Run => ({
+  ...event('', n),
+  input: { kind: 'route', name: `GET ${name}`, request: { query: { asked: String(n) } } as never },
+  ...parts,
+})
+
+test('a route that is late is given up alone; those beside it and their process go on', async () => {
+  await using scene = await openScene()
+  await scene.native.load(unit('default/a'))
+  await scene.native.load(unit('acme/a'))
+  const [{ pid } = { pid: 0 }] = scene.native.stats().children
+  const soon = Date.now() + 100
+  const beside = scene.native.runEach('acme/a', route('/until-gone', 1, { deadlineMs: soon + 1_500 }))
+  const late = await Promise.all(
+    [2, 3, 4].map((n) => scene.native.runEach('default/a', route('/hang', n, { deadlineMs: soon }))),
+  )
+  expect(late.map(({ error }) => error?.code)).toEqual(['plugin_wall', 'plugin_wall', 'plugin_wall'])
+  // It was told when its own time was up, and not before.
+  const { error, value } = await beside
+  const { leftMs } = (value as { json: { leftMs: number } }).json
+  expect([error, leftMs <= 0, leftMs > -1_000]).toEqual([null, true, true])
+  expect((await scene.native.runEach('default/a', event('one', 5))).error).toBe(null)
+  expect([scene.native.stats().children[0]?.pid, scene.restarts]).toEqual([pid, []])
+})
+
+test('whoever has gone is no longer worked for', async () => {
+  await using scene = await openScene()
+  await scene.native.load(unit('default/a'))
+  const gone = new AbortController()
+  const [left, stays] = [gone.signal, new AbortController().signal].map((signal, n) =>
+    scene.native.runEach('default/a', route('/until-gone', n, { signal, deadlineMs: Date.now() + 500 })),
+  )
+  gone.abort()
+  await left
+  expect(scene.said).toEqual(['opened', 'gone 0'])
+  await stays
+  expect(scene.said).toEqual(['opened', 'gone 0', 'gone 1'])
+})
+
+test('a process that says nothing any more is ended, though none of its runs is late', async () => {
+  await using scene = await openScene(undefined, undefined, 500)
+  await scene.native.load(unit('default/a'))
+  const blocked = await scene.native.runEach('default/a', route('/block', 1, { deadlineMs: Date.now() + 60_000 }))
+  expect(blocked.error).toMatchObject({ code: 'plugin_interrupted' })
+  expect((await scene.native.runEach('default/a', event('one', 2))).error).toBe(null)
+})
+
 test('new code is another process, and the old one has closed before', async () => {
   await using scene = await openScene()
   await scene.native.load(unit('default/a'))
@@ -159,15 +208,14 @@ test('the log is read through the hub, and a service that fails is told where it
   const text = JSON.stringify({ id: 'evt_9', type: 'response.submitted', v: 1, at: '' })
   await using scene = await openScene(async (key, name) => {
     if (key !== 'default/a' || name !== 'log.read') throw new HubError('unavailable', 'not now')
-    return { texts: [text], seqs: [9], next: 12 }
+    return { texts: [text], seqs: [9], forms: [], formAt: [-1], next: 12 }
   })
   await scene.native.load(unit('default/a'))
   await scene.native.load(unit('default/b'))
-  const route = { ...event(''), input: { kind: 'route' as const, name: 'GET /log', request: {} as never } }
-  expect((await scene.native.runEach('default/a', route)).value).toEqual({
+  expect((await scene.native.runEach('default/a', route('/log', 1))).value).toEqual({
     json: { events: [{ id: 'evt_9', type: 'response.submitted', v: 1, at: '', seq: 9 }], next: 12 },
   })
-  expect((await scene.native.runEach('default/b', route)).error).toMatchObject({
+  expect((await scene.native.runEach('default/b', route('/log', 2))).error).toMatchObject({
     code: 'unavailable',
     message: 'not now',
   })
@@ -199,7 +247,7 @@ test('its hub is killed while its loop is blocked: it ends', async () => {
     child.send({ kind: 'open', key: 'default/a', main: MAIN, dir: DIR, grant: 'all', config: '{}' })
     console.log(child.pid)`
   await using dir = await tempDir('orphan')
-  const run = { id: 'run_1', attempt: 1, input: event('block').input, seq: 1, deadlineMs: Date.now() + 60_000 }
+  const run = { id: 'run_1', attempt: 1, input: event('block').input, seq: 1, deadlineMs: null, wallMs: 60_000 }
   const text = script
     .replace('RUN', JSON.stringify(run))
     .replace('MAIN', JSON.stringify(pathToFileURL(`${DIR}/index.ts`).href))

@@ -28,6 +28,49 @@ test('events come in order and in batches no larger than the limit', async () =>
   expect(world.counts.get('handled a')).toBe(50)
 })
 
+test('a handler that wants the latest alone gets the last of those that wait, and the cursor passes all', async () => {
+  const seen: string[] = []
+  const note = ({ type, data }: HubEvent): void => void seen.push(`${type} ${JSON.stringify(data?.['n'])}`)
+  const code = { on: { 'response.submitted': note, 'response.partial': note } }
+  const manifest = {
+    on: { 'response.submitted': { data: ['data'], latest: true }, 'response.partial': { data: ['data'] } },
+  }
+  const spec = { id: 'a', code, manifest }
+  await using world = await openWorld({ installations: [{ ...spec, state: 'paused' }] })
+  await world.submit(...answers(10))
+  world.place([{ ...spec, state: 'ready' }])
+  await world.caughtUp()
+  expect(seen).toEqual(['response.submitted 9'])
+  const [row] = await world.store.syncInstallations([])
+  expect(row?.cursor).toBe(await world.store.headSeq())
+})
+
+test('who looks itself what there is hears of a stream of news once in a while', async () => {
+  let passedMs = 0
+  const timers: { readonly atMs: number; readonly act: () => void }[] = []
+  const clock = {
+    nowMs: () => Date.UTC(2026, 10, 27) + passedMs,
+    monotonicMs: () => passedMs,
+    after: (delayMs: number, act: () => void) => {
+      const timer = { atMs: passedMs + delayMs, act }
+      timers.push(timer)
+      return () => void timers.splice(timers.indexOf(timer), timers.includes(timer) ? 1 : 0)
+    },
+  }
+  const { seen, code } = noting()
+  const manifest = { on: { 'response.submitted': { data: ['data'], latest: true } } }
+  await using world = await openWorld({ clock, installations: [{ id: 'a', code, manifest }] })
+  await world.submit({ n: 0 })
+  await world.caughtUp()
+  for (const n of [1, 2, 3]) await world.submit({ n })
+  await until('it to be called later', () => timers.length > 0)
+  expect(numbers(seen)).toEqual([0])
+  passedMs += 1_000
+  for (const { act } of timers.splice(0)) act()
+  await world.caughtUp()
+  expect(numbers(seen)).toEqual([0, 3])
+})
+
 test('a new installation reads from where it is told; the log is read from storage when memory does not reach back', async () => {
   await using dir = await tempDir('pump')
   {

@@ -123,14 +123,16 @@ describe('resolving', () => {
     expect(bad.brokenInstallations[0]?.reason).not.toContain('not a host')
   })
 
-  it('the hash changes with settings, secrets and code, and with nothing else', async () => {
+  it('the hash changes with settings, secrets, plugin.json and code, and with nothing else', async () => {
     const first = (await build()).installations[0]?.hash
     expect((await build()).installations[0]?.hash).toBe(first)
     const secret = (await build(ONE.replace('sesame', 'other'))).installations[0]?.hash
     const setting = (await build(ONE.replace('/a/b', '/c'))).installations[0]?.hash
     await writePlugin(temp.file('mine'), 'hello', { code: CODE.replace('event.id', 'event.at') })
     const code = (await build()).installations[0]?.hash
-    expect(new Set([first, secret, setting, code]).size).toBe(4)
+    await writePlugin(temp.file('mine'), 'hello', { manifest: { ...HELLO, actions: { post: {}, again: {} } } })
+    const declared = (await build()).installations[0]?.hash
+    expect(new Set([first, secret, setting, code, declared]).size).toBe(5)
   })
 
   it('broken parts are listed with their reason, and the others run', async () => {

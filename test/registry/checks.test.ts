@@ -44,6 +44,7 @@ test('what a check says of settings that were changed meanwhile is not kept', as
         lastHost: () => null,
         mayHaveLeft: () => false,
         mayHaveWritten: () => false,
+        hasProven: () => false,
         mask: (text) => text,
       }),
     },

@@ -1,7 +1,7 @@
 /** What of a check still stands once something went well. */
 import { expect, test } from 'vitest'
 import type { CheckFinding } from '../../core/model.ts'
-import { standingFindings } from '../../core/registry/credential.ts'
+import { credentialOf, standingFindings } from '../../core/registry/credential.ts'
 
 const BEFORE = '2026-05-01T10:00:00.000Z'
 const AT = '2026-05-01T11:00:00.000Z'
@@ -24,7 +24,16 @@ const disproved: readonly CheckFinding[] = [
 
 test('a later success clears what it disproves: of the credential and of a receiver that did not answer', () => {
   const check = { at: AT, findings: [...told, ...disproved] }
-  expect(standingFindings({ check, config, lastSuccessAt: AFTER })).toEqual(told)
-  for (const lastSuccessAt of [null, BEFORE, AT])
-    expect(standingFindings({ check, config, lastSuccessAt })).toEqual(check.findings)
+  expect(standingFindings({ check, config, provenAt: AFTER })).toEqual(told)
+  for (const provenAt of [null, BEFORE, AT])
+    expect(standingFindings({ check, config, provenAt })).toEqual(check.findings)
+})
+
+test('what went well without the credential says nothing of it', () => {
+  const refusal: CheckFinding = { level: 'error', message: 'expired', code: 'credential_refused' }
+  const check = { at: AT, hash: 'h', findings: [refusal] }
+  const row = { state: 'ready', reason: null, stateSince: BEFORE, lastSuccessAt: AFTER, check } as const
+  expect(credentialOf({ ...row, provenAt: null })).toEqual({ state: 'refused', since: AT, message: 'expired' })
+  expect(credentialOf({ ...row, provenAt: null, check: null })).toMatchObject({ state: 'unknown' })
+  expect(credentialOf({ ...row, provenAt: AFTER })).toMatchObject({ state: 'ok' })
 })

@@ -1,6 +1,6 @@
 /** Production: what a stranger's folder holds runs as it was granted, file by file, until somebody approves the new files. */
 import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { planApproval } from '../../core/registry/approve.ts'
 import type { Assembly } from '../../core/registry/assemble.ts'
@@ -296,6 +296,46 @@ it('what is beside many packages, and packages of the folders above, count as so
   await writeFile(files.shared, "module.exports = 'shared 2'")
   await writeFile(files.list, '2')
   expect(codeOf(await build({ pinned: false }))).toMatch(/shared 2[^]*own 2/)
+})
+
+it('whatever went into a bundle is noticed when it changes, and approved once: hidden files of packages, too', async () => {
+  const dep = join(temp.file('mine'), 'hello', 'node_modules', 'dep')
+  const files = ['.gen/word.js', 'word.test.js'].map((path) => join(dep, path))
+  await mkdir(join(dep, '.gen'), { recursive: true })
+  await writeFile(join(dep, 'index.js'), `module.exports = require('./.gen/word.js') + require('./word.test.js')`)
+  for (const file of files) await writeFile(file, `module.exports = 'first'`)
+  await writePlugin(temp.file('mine'), 'hello', {
+    code: `import word from 'dep'\n${CODE.replace('event.id', 'word')}`,
+  })
+  const [plugin] = (await build()).plugins
+  if (plugin === undefined) throw new Error('the plugin was not found')
+  let changed = 0
+  for (const file of files) {
+    await writeFile(file, `module.exports = 'changed'`)
+    changed += 1
+    expect((await build()).pending).toHaveLength(1)
+    await (await planApproval(dataDir(), plugin))?.grant(5)
+    for (let start = 0; start < 2; start++) {
+      const after = await build()
+      expect(after.pending).toEqual([])
+      expect(codeOf(after)?.match(/changed/g)).toHaveLength(changed)
+    }
+  }
+})
+
+it('own files that nobody looks at are no part of a plugin, and it is told which', async () => {
+  const [plugin] = (await build()).plugins
+  if (plugin === undefined) throw new Error('the plugin was not found')
+  const folder = plugin.dir
+  for (const path of ['.gen/word.ts', '.word.ts', 'lib/.word.ts', 'word.test.ts']) {
+    await mkdir(dirname(join(folder, path)), { recursive: true })
+    await writeFile(join(folder, path), `export default 'word'`)
+    for (const runtime of ['sandbox', 'native'] as const) {
+      await writeFile(join(folder, 'index.ts'), `export { default } from './${path}'`)
+      const bundling = makeBundle({ ...plugin, manifest: { ...plugin.manifest, runtime } })
+      await expect(bundling, path).rejects.toThrow(`${path}: `)
+    }
+  }
 })
 
 it('"constructor" is an id like any other', async () => {

@@ -3,11 +3,15 @@ import { writeFile } from 'node:fs/promises'
 import { mkdirSync } from 'node:fs'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { systemClock } from '../../core/clock.ts'
+import { newId } from '../../core/ids.ts'
+import { LIMITS } from '../../core/limits.ts'
 import type { Logger, Meter } from '../../core/observe/observe.ts'
 import { assemble } from '../../core/registry/assemble.ts'
 import type { Assembly } from '../../core/registry/assemble.ts'
 import { openReloader } from '../../core/registry/reload.ts'
 import type { Reloader } from '../../core/registry/reload.ts'
+import { openSqliteStore } from '../../core/storage/sqlite/open.ts'
+import type { Store } from '../../core/storage/store.ts'
 import type { TempDir } from '../support/temp.ts'
 import { tempDir } from '../support/temp.ts'
 import { until } from '../support/wait.ts'
@@ -20,6 +24,7 @@ let applied = 0
 let alerts: string[] = []
 let failApply = false
 let allowed: readonly string[] = []
+let store: Store
 const logger: Logger = {
   debug: () => {},
   info: () => {},
@@ -50,9 +55,11 @@ beforeEach(async () => {
   await writePlugin(temp.file('mine'), 'hello')
   mkdirSync(temp.file('more'))
   await writeFile(file(), ONE)
+  store = await openSqliteStore({ dir: temp.file('store'), limits: LIMITS, logger, onFatal: () => {} })
   const initial = await load()
   if ('problems' in initial) throw new Error(JSON.stringify(initial.problems))
   reloader = openReloader({
+    env: {},
     file: file(),
     dataDir: temp.file('data'),
     initial,
@@ -68,11 +75,13 @@ beforeEach(async () => {
     clock: systemClock,
     logger,
     meter,
+    store,
   })
   await reloader.watch()
 })
 afterEach(async () => {
   reloader.close()
+  await store.close()
   await temp[Symbol.asyncDispose]()
 })
 
@@ -130,6 +139,30 @@ it('a plugin that waits for approval is told in the log, not only to those who a
   const [[fields, message] = []] = warned
   expect(fields).toMatchObject({ plugin: 'hello', running: '1.0.0', asks: expect.arrayContaining(['+ kv']) })
   expect(message).toContain('manifold plugin approve hello')
+})
+
+const FORM = {
+  name: 'Leads',
+  fields: [],
+  access: 'key',
+  unknownFields: 'keep',
+  redirectUrl: null,
+  honeypotField: 'website',
+} as const
+
+it('a form that the file names and does not have is warned of until it is stored', async () => {
+  const { warnings } = await reloadWith(ONE.replace('use: hello', 'use: hello, when: { form: leads }'))
+  expect(warnings.map(({ path, message }) => `${path}: ${message}`)).toEqual([
+    'installations[0].when.form: the file has no form "leads"',
+  ])
+  const form = {
+    workspace: 'default',
+    id: 'leads',
+    managedBy: 'api',
+    definition: FORM,
+  } as const
+  await store.saveForm({ ...form, at: new Date().toISOString(), eventId: newId('event'), mode: 'create' })
+  expect((await reloader.status()).warnings).toEqual([])
 })
 
 it('what cannot be put to work opens no network', async () => {

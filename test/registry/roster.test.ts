@@ -1,6 +1,6 @@
 /** What the sandbox holds and what the roster believes it holds are the same, whatever was saved in between. */
 import { writeFile } from 'node:fs/promises'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { systemClock } from '../../core/clock.ts'
 import type { Clock } from '../../core/clock.ts'
 import { HubError } from '../../core/errors.ts'
@@ -10,6 +10,7 @@ import { LIMITS } from '../../core/limits.ts'
 import type { Logger } from '../../core/observe/observe.ts'
 import { assemble } from '../../core/registry/assemble.ts'
 import { Roster } from '../../core/registry/roster.ts'
+import { openStops } from '../../core/registry/stops.ts'
 import { createSandbox } from '../../core/sandbox/pool.ts'
 import { createManualClock } from '../../core/testing/manual-clock.ts'
 import type { Sandbox, Unit } from '../../core/sandbox/sandbox.ts'
@@ -19,7 +20,7 @@ import type { TempDir } from '../support/temp.ts'
 import { delivery, died } from '../contract/store/fixtures.ts'
 import { apply } from '../contract/store/memory.ts'
 import { tempDir } from '../support/temp.ts'
-import { CODE, writePlugin } from './plugin-folder.ts'
+import { CODE, HELLO, writePlugin } from './plugin-folder.ts'
 
 const quiet: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => quiet }
 const told: (readonly [object, string])[] = []
@@ -56,9 +57,12 @@ function open(loader: Pick<Sandbox, 'load' | 'unload'>, clock: Clock): void {
   })
 }
 
-/** As at a save: the plugin's code is this now. */
-async function save(code: string): Promise<{ readonly state: string | undefined; readonly reason: string | null }> {
-  await writePlugin(temp.file('mine'), 'hello', { code })
+/** As at a save: the plugin's code is this now, and so is its plugin.json. */
+async function save(
+  code: string,
+  manifest: object = HELLO,
+): Promise<{ readonly state: string | undefined; readonly reason: string | null }> {
+  await writePlugin(temp.file('mine'), 'hello', { code, manifest })
   const assembly = await assemble({
     file: temp.file('manifold.yaml'),
     env: {},
@@ -153,6 +157,17 @@ it.each([
   expect(await handles()).toBe(true)
 })
 
+it('a plugin.json that declares what the code does not define is set aside, though the code is as it was', async () => {
+  await save(CODE)
+  const nightly = { ...HELLO, schedules: { nightly: { cron: '0 3 * * *' } } }
+  expect(await save(CODE, nightly)).toEqual({
+    state: 'invalid',
+    reason: 'hello: plugin.json declares schedules "nightly", the code does not define it.',
+  })
+  expect(await save(CODE)).toEqual({ state: 'ready', reason: null })
+  expect(await handles()).toBe(true)
+})
+
 const REFUSED = { reason: 'credential: expired', refusedHash: 'h' }
 
 it('one that was judged stands still before that is written, whatever else is told meanwhile', async () => {
@@ -168,6 +183,34 @@ it('one that was judged stands still before that is written, whatever else is to
   states.write()
   await judging
   expect(standing()).toBe('disabled')
+})
+
+it('what an old run says of settings that are others by now stops nothing; of these it stops once, however many say it', async () => {
+  const errors: unknown[] = []
+  const logger = { ...quiet, error: (fields: object) => void errors.push(fields) }
+  const { disable } = openStops({ roster: () => roster, clock: systemClock, logger })
+  const said = { code: 'tab_missing', message: 'There is no such tab.', deliveryId: null, responseId: null }
+  const states = () => store.syncInstallations([]).then((rows) => rows.map(({ state, reason }) => [state, reason]))
+  await save(CODE)
+  const old = roster.find(KEY)!.installation
+  await save(`${CODE}\nglobalThis.other = 1`)
+  disable(old, said)
+  expect([standing(), await states()]).toEqual(['ready', [['ready', null]]])
+  const now = roster.find(KEY)!.installation
+  disable(now, said)
+  disable(now, said)
+  await vi.waitFor(async () => expect(await states()).toEqual([['disabled', 'There is no such tab.']]))
+  expect(errors).toEqual([])
+  const alerts = (await store.readEvents({ afterSeq: 0, limit: 100 })).filter(({ type }) => type === 'alert.raised')
+  expect(alerts.map(({ data }) => JSON.parse(data ?? ''))).toEqual([
+    {
+      kind: 'installation_disabled',
+      installation: 'one',
+      reason: 'There is no such tab.',
+      code: 'tab_missing',
+      todo: expect.stringContaining('manifold dead-letters replay --installation one'),
+    },
+  ])
 })
 
 it('a refusal that could not be written stands until it is; a person is listened to all the same', async () => {

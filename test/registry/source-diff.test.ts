@@ -101,6 +101,22 @@ test('a diff is cut at a line and says so, however much has changed', () => {
   expect([crowd.files.length, crowd.isWhole]).toEqual([200, false])
   const long = between(version({ 'index.ts': 'a' }), version({ 'index.ts': 'x'.repeat(900) }))
   expect(long.text).toContain(`+${'x'.repeat(500)}… (400 more)\n`)
+  expect(long.isWhole).toBe(false)
+})
+
+test('so much is compared at most, of all files together; what is beyond is gone and come', () => {
+  const lines = (mark: string) =>
+    Array.from({ length: 900 }, (_, n) => (n % 9 === 0 ? `${mark} ${n}` : `line ${n}`)).join('\n')
+  const sources = (mark: string) =>
+    Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`f${String(n).padStart(2, '0')}.ts`, lines(mark)]))
+  const { files, text } = between(version(sources('a')), version(sources('b')))
+  const exact = files.filter(({ added, removed }) => added === 100 && removed === 100)
+  // Both texts together have nearly 1 800 lines between what they begin and end with alike.
+  expect([exact.length, files.length]).toEqual([5, 20])
+  expect(exact).toEqual(files.slice(0, 5))
+  expect(Buffer.byteLength(text)).toBeLessThanOrEqual(pluginDiffBytesMax)
+  // Nothing of a later file stands behind a cut one.
+  expect(text.split('\n').filter((line) => line.startsWith('+++ ')).length).toBeLessThan(20)
 })
 
 test('what turns the direction of text or takes no room is shown by its number', () => {

@@ -212,4 +212,15 @@ test('answers among the properties of a behaviour event are private like those o
   expect(seen(true, view)).toEqual(data)
   expect(seen(false, view)).toEqual({ ...data, properties: { color: 'r' } })
   expect(seen(false, undefined)).toEqual({ name: 'form_field', email: 'x' })
+  // Nor does what the family copied out of them say it.
+  const copied = { ...data, subject: 'ada@example.com', action: 'r', measure: 3 }
+  const told = event({ type: 'track.search', response: null, data: JSON.stringify(copied) })
+  const { data: seenOf } = JSON.parse(eventJson({ event: told, view, parts: ['data'], pii: false })) as HubEvent
+  expect(seenOf).toEqual({ name: 'form_field', email: 'x', action: 'r', measure: 3, properties: { color: 'r' } })
+})
+
+test('a form says which of its fields are withheld, also where a later version dropped mark or field', () => {
+  const text = (pii: boolean | readonly string[]) =>
+    (JSON.parse(eventJson({ event: event(), view, parts: ['form'], pii })) as HubEvent).form?.hidden
+  expect([text(false), text(['phone']), text(true)]).toEqual([['email', 'phone'], ['email'], undefined])
 })

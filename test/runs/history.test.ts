@@ -205,3 +205,27 @@ test("the hub's log tells lines and failures with the id of the run", () => {
     { level: 'warn', fields: { run: end.id, code: FAILURE.code, error: FAILURE.error } },
   ])
 })
+
+test('whoever writes a transform is told where a response is that it put aside; nobody else is', async () => {
+  const aside = (outcome: 'kept' | 'flagged' | 'rejected') => {
+    const item = { eventId: null, deliveryId: null, formId: 'contact', responseId: `rsp_${outcome}`, outcome }
+    return runEnd({ kind: 'transform', name: 'contact', items: [item] })
+  }
+  const watched = createRunHistory({
+    store,
+    clock,
+    logger,
+    limits: LIMITS,
+    watch: { withheldFrom: async () => [] },
+  })
+  for (const outcome of ['kept', 'flagged', 'rejected'] as const) {
+    watched.record(aside(outcome))
+    history.record(aside(outcome))
+  }
+  expect(said.map(({ level, message }) => `${level} ${message}`)).toEqual(
+    ['flagged', 'rejected'].map(
+      (outcome) => `info a response was ${outcome} and is in quarantine: manifold quarantine show rsp_${outcome}`,
+    ),
+  )
+  await watched.written()
+})

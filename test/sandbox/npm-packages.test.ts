@@ -49,7 +49,7 @@ async function submit(data: object): Promise<RunResult | undefined> {
 }
 
 const route = async (method: string, path: string, more: object = {}) => {
-  const request = { method, path, params: {}, query: {}, headers: {}, form: [], body: '', ...more }
+  const request = { method, path, params: {}, query: {}, headers: {}, form: [], scopes: [], body: '', ...more }
   const result = await bench.sandbox.runEach(KEY, runOf({ kind: 'route', name: `${method} /links/*`, request }))
   expect(result.error).toBeNull()
   return result.value as { status: number; headers: Record<string, string>; body: string }

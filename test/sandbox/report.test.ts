@@ -14,7 +14,7 @@ const action: RunInput = { kind: 'action', name: 'a', itemsJson: ['{}', '{}'] }
 const route: RunInput = {
   kind: 'route',
   name: 'GET /',
-  request: { method: 'GET', path: '/', params: {}, query: {}, headers: {}, form: [], body: '' },
+  request: { method: 'GET', path: '/', params: {}, query: {}, headers: {}, form: [], scopes: [], body: '' },
 }
 const transform: RunInput = { kind: 'transform', name: 'contact', responseJson: '{}' }
 const BUNDLE = { pluginId: 'p', version: '1.0.0', code: '', sourceMap: '', hash: '' }

@@ -29,7 +29,7 @@ export default definePlugin<{ url: string }>({
   actions: {
     post: { run: async (items, ctx) => {
       const res = await ctx.http({ method: 'POST', url: ctx.config.url, json: { n: items.length } })
-      return items.map((item, i) => (i === 0 ? classify(res) : i === 1 ? retry('later', { afterMs: 10 }) : dead('gone', res.json().reason)))
+      return items.map((item, i) => (i === 0 ? classify(res) : i === 1 ? retry('later', { afterMs: 10 }) : dead('gone', res.json().reason, { untouched: true })))
     } },
     quiet: { run: () => {} },
     one: { run: () => delivered({ ok: true }) },
@@ -127,7 +127,7 @@ describe('a plugin with all five kinds', () => {
     expect(result.value).toEqual([
       { outcome: 'delivered' },
       { outcome: 'retry', reason: 'later', afterMs: 10 },
-      { outcome: 'dead', code: 'gone', message: 'no such list' },
+      { outcome: 'dead', code: 'gone', message: 'no such list', untouched: true },
     ])
   })
 
@@ -151,7 +151,7 @@ describe('a plugin with all five kinds', () => {
       runOf({ kind: 'schedule', name: 'tick', tick: { at: 'noon', missed: 3 } }),
     )
     expect(tick).toMatchObject({ error: null, value: null, effects: { tally: [{ name: 'noon', by: 3 }] } })
-    const rest = { params: {}, headers: {}, form: [], body: 'x'.repeat(300_000) }
+    const rest = { params: {}, headers: {}, form: [], scopes: [], body: 'x'.repeat(300_000) }
     const request = { method: 'POST', path: '/hi', query: { a: 'b' }, ...rest }
     const answer = await bench.sandbox.runEach('default/five', runOf({ kind: 'route', name: 'POST /hi', request }))
     expect(answer.error).toBeNull()

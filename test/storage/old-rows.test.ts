@@ -13,7 +13,7 @@ import { databaseFile } from '../../core/storage/sqlite/files.ts'
 import { openSqliteStore } from '../../core/storage/sqlite/open.ts'
 import { migrate } from '../../core/storage/sqlite/migrate.ts'
 import type { Store } from '../../core/storage/store.ts'
-import { event } from '../contract/store/fixtures.ts'
+import { event, submission } from '../contract/store/fixtures.ts'
 import { silent } from '../support/full-store.ts'
 import { freshDatabase } from '../support/services.ts'
 import { tempDir } from '../support/temp.ts'
@@ -163,6 +163,78 @@ test('Postgres: the record of an older run goes with any response of it', async 
   try {
     await expectRecordGone(store)
   } finally {
+    await store.close()
+  }
+})
+
+/**
+ * What a program from before `batch` leaves: runs of two, of which `gone` was deleted by such a program (as of `run`, which
+ * a newer one wrote), or was deleted by a newer one while it ran, so that it has no attempt in it; and one that is whole.
+ */
+const runOf = (run: string, second: number, batch: string | null = null) => {
+  const mark = batch === null ? 'NULL' : `'${batch}'`
+  const at = `2026-01-02T00:00:0${second}.000Z`
+  return `('w', 'dlv_${run}_1', 1, '${at}', 7, 'dead', 'Bad: secret ${run}', '${RECORD}', '[]', ${mark}),
+    ('w', 'dlv_${run}_2', 1, '${at}', 7, 'dead', NULL, '[]', '${FOLLOWER}', ${mark})`
+}
+const LEFT = ['erased', 'newer', 'absent', 'whole']
+/** Of another installation, in the very moment of a run that is erased. */
+const OTHER = `('w', 'dlv_other_1', 1, '2026-01-02T00:00:01.000Z', 7, 'dead', 'Bad: other', '${RECORD}', '[]', NULL)`
+const LEFT_BEHIND = `${OLD} ${[...LEFT, 'other']
+  .flatMap((run) => [1, 2].map((n) => `${run}_${n}`))
+  .map(
+    (id) => `('w', 'dlv_${id}', 'crm', 'p', 'action', 'post', '${id}', 'dead', 1, 1, 0, '2026-01-01T00:00:00.000Z',
+      '2026-01-01T00:00:01.000Z', NULL, 'http_400', ${id.endsWith('_1') ? `'Bad: secret ${id.slice(0, -2)}'` : 'NULL'}, '{}')`,
+  )
+  .join(', ')};
+UPDATE deliveries SET response_id = 'rsp_' || id;
+UPDATE deliveries SET installation = 'mail' WHERE id = 'dlv_other_1';
+INSERT INTO attempts (workspace, delivery_id, n, at, duration_ms, outcome, error, exchanges, logs, batch) VALUES
+  ${runOf('erased', 1)}, ${runOf('newer', 2, 'run_1')}, ${runOf('absent', 3)}, ${runOf('whole', 4)}, ${OTHER};
+DELETE FROM attempts WHERE delivery_id = 'dlv_absent_2';
+UPDATE attempts SET logs = '${FOLLOWER}' WHERE delivery_id = 'dlv_absent_1';
+INSERT INTO erased_responses (workspace, response_id) VALUES ('w', 'rsp_dlv_erased_2'), ('w', 'rsp_dlv_newer_2')`
+
+async function expectErasedByUpkeep(store: Store): Promise<void> {
+  await store.purge(0)
+  for (const run of ['erased', 'newer', 'absent']) {
+    expect(await store.listAttempts('w', `dlv_${run}_1`), run).toMatchObject([{ error: null, exchanges: [], logs: [] }])
+    expect(await store.getDelivery('w', `dlv_${run}_1`)).toMatchObject({ errorCode: 'http_400', error: null })
+  }
+  for (const id of ['dlv_whole_1', 'dlv_other_1'])
+    expect(await store.listAttempts('w', id), id).toMatchObject([{ exchanges: [{ method: 'POST' }] }])
+  // It is marked now: it goes with either.
+  await store.accept([submission({ workspace: 'w', responseId: 'rsp_dlv_whole_2' })])
+  await store.deleteResponse('w', 'rsp_dlv_whole_2', event({ type: 'response.deleted', responseId: 'rsp_dlv_whole_2' }))
+  expect(await store.listAttempts('w', 'dlv_whole_1')).toMatchObject([{ exchanges: [] }])
+}
+
+test('SQLite: upkeep erases what names deleted responses in runs that older programs wrote', async () => {
+  await using dir = await tempDir('left')
+  const data = dir.file('data')
+  mkdirSync(data)
+  const { db } = openWriter(databaseFile(data).path, { busyTimeoutMs: 0, walBytesMax: 0 })
+  migrate(db)
+  db.exec(LEFT_BEHIND)
+  db.close()
+  const store = await openSqliteStore({ dir: data, limits: LIMITS, logger: silent, onFatal: () => {} })
+  try {
+    await expectErasedByUpkeep(store)
+  } finally {
+    await store.close()
+  }
+})
+
+test('Postgres: upkeep erases what names deleted responses in runs that older programs wrote', async () => {
+  await using database = await freshDatabase()
+  const store = await openPostgresStore({ url: database.url, connectionsMax: 3, limits: LIMITS, logger: silent })
+  const client = new Client({ connectionString: database.url })
+  await client.connect()
+  try {
+    await client.query(LEFT_BEHIND)
+    await expectErasedByUpkeep(store)
+  } finally {
+    await client.end()
     await store.close()
   }
 })

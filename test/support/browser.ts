@@ -10,7 +10,7 @@ const USER_AGENT =
 const COMMANDS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
 /** Finds Chromium, on Debian as root installs it; else throws one line that says what to do. */
-async function ensureBrowser(): Promise<string> {
+export async function ensureBrowser(): Promise<string> {
   const found = await which()
   if (found !== undefined) return found
   if (process.getuid?.() === 0) {

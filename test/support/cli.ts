@@ -1,6 +1,6 @@
 /** `manifold <verb>` as a user types it: run to its end, with what it said on both channels. */
 import { spawn } from 'node:child_process'
-import { ROOT, TEST_ADMIN_KEY } from './hub.ts'
+import { COMPILE_CACHE, ROOT, TEST_ADMIN_KEY } from './hub.ts'
 import type { Hub } from './hub.ts'
 
 export interface CliResult {
@@ -22,6 +22,7 @@ export async function manifold(
     env: {
       PATH: process.env['PATH'],
       HOME: process.env['HOME'],
+      NODE_COMPILE_CACHE: COMPILE_CACHE,
       ...(hub === null
         ? {}
         : {

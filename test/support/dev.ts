@@ -1,7 +1,7 @@
 /** `manifold dev` in a folder of its own, as an author has it beside the editor. */
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { ROOT, TEST_ADMIN_KEY } from './hub.ts'
+import { COMPILE_CACHE, ROOT, TEST_ADMIN_KEY } from './hub.ts'
 import { until } from './wait.ts'
 
 export interface Dev extends AsyncDisposable {
@@ -22,7 +22,12 @@ type Line = Readonly<Record<string, unknown>>
 export async function startDev(cwd: string, args: readonly string[] = []): Promise<Dev> {
   const child = spawn(`${ROOT}node_modules/.bin/node`, [`${ROOT}core/cli/main.ts`, 'dev', '--port', '0', ...args], {
     cwd,
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], MANIFOLD_ADMIN_KEY: TEST_ADMIN_KEY },
+    env: {
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      NODE_COMPILE_CACHE: COMPILE_CACHE,
+      MANIFOLD_ADMIN_KEY: TEST_ADMIN_KEY,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))

@@ -4,7 +4,7 @@ import { newId } from '../../core/ids.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { NewDelivery } from '../../core/model.ts'
 import { acceptLoss, openSqliteStore } from '../../core/storage/sqlite/open.ts'
-import type { Aside, Store } from '../../core/storage/store.ts'
+import type { Aside, AsideEvent, Store } from '../../core/storage/store.ts'
 import {
   AT,
   AT_MS,
@@ -63,6 +63,7 @@ export async function fillFolder(dir: string, amounts: Amounts): Promise<void> {
   await fillRuns(store, amounts)
   await fillMemory(store, amounts)
   await fillKeys(store, amounts)
+  await fillEventQuarantine(store, amounts)
   await store.close()
   fillByHand(dir, amounts)
   acceptLoss(dir)
@@ -186,6 +187,20 @@ async function fillMemory(store: Store, { each }: Amounts): Promise<void> {
   )
 }
 
+async function fillEventQuarantine(store: Store, { each }: Amounts): Promise<void> {
+  const events = times(each, (i): AsideEvent => ({
+    id: newId('event'),
+    receivedAt: later(i),
+    formId: i % 2 === 0 ? null : 'form1',
+    type: 'video',
+    code: 'invalid',
+    problems: JSON.stringify([{ pointer: '/type', detail: odd(i) }]),
+    event: JSON.stringify({ name: odd(i) }),
+    clientId: `aside ${i}`,
+  }))
+  await store.putAsideEvents(WORKSPACE, events, each)
+}
+
 async function fillKeys(store: Store, { each }: Amounts): Promise<void> {
   const keys = times(each, (i) => ({
     id: newId('key'),
@@ -218,6 +233,19 @@ function fillByHand(dir: string, { each }: Amounts): void {
     hook.run(WORKSPACE, `hook${i}`, i % 2 === 0 ? null : `form${i}`, AT, AT, i % 3 === 0 ? AT_MS : null, odd(i))
     note.run(WORKSPACE, `rsp ${i % 7}`, `note${i}`, odd(i), AT, odd(i + 1))
   }
+  fillLadder(db, each)
   db.prepare('DELETE FROM events WHERE seq % 7 = 3 AND seq <= ?').run(each * 7)
   db.close()
+}
+
+/** Behaviour events that were forgotten long ago. */
+function fillLadder(db: Database.Database, each: number): void {
+  const counts = db.prepare("INSERT INTO event_counts VALUES (?, 'day', ?, ?, ?, ?, ?)")
+  const visitors = db.prepare("INSERT INTO event_visitors VALUES (?, ?, 'all', ?, ?, ?)")
+  const told = db.prepare('INSERT INTO event_ladder VALUES (?, ?, 1)')
+  for (let i = 0; i < each; i++) {
+    counts.run(WORKSPACE, i * AT_MS, i * AT_MS + 1, i, i % 3, JSON.stringify({ type: { [odd(i)]: [i, 0] } }))
+    visitors.run(WORKSPACE, i * AT_MS, i * AT_MS + 1, `salt ${i}`, String(i).repeat(9))
+    told.run(`workspace ${i}`, i)
+  }
 }

@@ -23,6 +23,7 @@ export interface DeliveryItem {
   readonly plugin: string
   readonly kind: string
   readonly name: string
+  readonly test: boolean
   readonly event_id: string | null
   readonly response_id: string | null
   readonly state: string

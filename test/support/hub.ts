@@ -14,6 +14,8 @@ import { until } from './wait.ts'
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const NODE = `${ROOT}node_modules/.bin/node`
 const ENTRY = `${ROOT}core/cli/main.ts`
+/** Where our bootstrap has each command keep its parsed code. */
+export const COMPILE_CACHE = `${ROOT}node_modules/.cache/manifold`
 /** A key that only tests know. */
 export const TEST_ADMIN_KEY = 'test-admin-key-0123456789abcdef0123456789abcdef'
 const READY_TIMEOUT_MS = 30_000
@@ -212,6 +214,7 @@ async function launch(options: HubOptions, place: Place): Promise<Running> {
     env: {
       PATH: process.env['PATH'],
       HOME: process.env['HOME'],
+      NODE_COMPILE_CACHE: COMPILE_CACHE,
       MANIFOLD_ADMIN_KEY: place.adminKey,
       // Many processes share the server of the tests, which has 100 connections.
       MANIFOLD_DATABASE_CONNECTIONS_MAX: '6',

@@ -1,5 +1,6 @@
 /** The projection alone, filled with responses of any time, as the log would tell of them. */
 import { deepStrictEqual } from 'node:assert'
+import { accessOf } from '../../plugins/analytics/access.ts'
 import { openDatabase } from '../../plugins/analytics/engine/database.ts'
 import type { Database } from '../../plugins/analytics/engine/database.ts'
 import { openProjection } from '../../plugins/analytics/engine/projection.ts'
@@ -8,8 +9,7 @@ import { openReaders } from '../../plugins/analytics/engine/readers.ts'
 import type { Readers } from '../../plugins/analytics/engine/readers.ts'
 import { Keeper } from '../../plugins/analytics/metrics/keeper.ts'
 import { openMetrics } from '../../plugins/analytics/metrics/metrics.ts'
-import type { Metrics } from '../../plugins/analytics/metrics/metrics.ts'
-import type { SeriesQuery } from '../../plugins/analytics/metrics/series.ts'
+import type { Metrics, MetricsQuery } from '../../plugins/analytics/metrics/metrics.ts'
 import type { FieldInfo, Json, LoggedEvent } from '../../core/contract/index.ts'
 import { tempDir } from './temp.ts'
 
@@ -32,11 +32,18 @@ export interface Projected extends AsyncDisposable {
   hear(events: readonly LoggedEvent[]): Promise<void>
   /** Tells of responses in this order, and returns the form as it is then. */
   tell(responses: readonly Told[]): Promise<ProjectedForm>
-  /** The headline numbers of the form, which have to be the same from its counts and from its rows. */
-  metrics(query: SeriesQuery, nowMs: number): Promise<Metrics>
+  /** The headline numbers of the form, which have to be the same from its counts, unless they are of a period alone, and from its rows. */
+  metrics(query: MetricsQuery, nowMs: number): Promise<Metrics>
 }
 
+/** Who waits as long as it takes. */
+export const NEVER = new AbortController().signal
+
 const FORM = 'f'
+
+/** Of whoever may see single answers, too; and of whoever may not. */
+export const WIDE = accessOf({ scopes: ['responses:read'] }, [])
+export const NARROW = accessOf({ scopes: ['analytics:read'] }, ['properties.variant'])
 
 export async function openProjected(fields: readonly FieldInfo[]): Promise<Projected> {
   const dir = await tempDir('projected')
@@ -61,9 +68,15 @@ export async function openProjected(fields: readonly FieldInfo[]): Promise<Proje
       // One that never begins to count.
       const idle = new Keeper({ bytesMax: 0, warn })
       const { timezone } = query
-      const counted = await openMetrics({ readers, keeper, timezone }).of(form, query, nowMs)
-      const computed = await openMetrics({ readers, keeper: idle, timezone }).of(form, query, nowMs)
-      deepStrictEqual([counted.source, computed.source], ['counts', 'rows'])
+      const counted = await openMetrics({ readers, keeper, projection, timezone }).of(form, query, {
+        nowMs,
+        signal: NEVER,
+      })
+      const computed = await openMetrics({ readers, keeper: idle, projection, timezone }).of(form, query, {
+        nowMs,
+        signal: NEVER,
+      })
+      deepStrictEqual([counted.source, computed.source], [query.isOfPeriod === true ? 'rows' : 'counts', 'rows'])
       deepStrictEqual(counted.metrics, computed.metrics)
       return counted.metrics
     },

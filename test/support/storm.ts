@@ -113,17 +113,18 @@ interface Row {
 
 async function blow(weather: Weather): Promise<StormEnd> {
   const { hub, ledger } = weather
+  const timeoutMs = Math.max(SETTLE_TIMEOUT_MS, weather.rows.length * 60)
   const calm = new AbortController()
   const half = Promise.withResolvers<void>()
   const killing = killAgain(weather, { calm: calm.signal, half: half.promise })
   try {
     await send(weather, half.resolve)
-    await Promise.race([settled(hub, SETTLE_TIMEOUT_MS), killing.then(() => settled(hub, SETTLE_TIMEOUT_MS))])
+    await Promise.race([settled(hub, timeoutMs), killing.then(() => settled(hub, timeoutMs))])
   } finally {
     calm.abort()
     await killing
   }
-  await settled(hub, SETTLE_TIMEOUT_MS)
+  await settled(hub, timeoutMs)
   const dead = await allItems<DeadLetter>(hub, '/api/v2/dead-letters')
   const deadIds = new Set(dead.map(({ response_id }) => response_id))
   const stored = await allItems<{ id: string; data: { key: string } }>(hub, `/api/v2/forms/${SURVEY}/responses`)

@@ -12,7 +12,7 @@ export async function openSurveys(forms: object = {}, options: HubOptions = {}):
   const all = { ...forms, ...Object.fromEntries(surveys.map(({ id, name, fields }) => [id, { name, fields }])) }
   const hub = await startHub({
     ...options,
-    config: { forms: all, installations: [{ id: 'analytics', use: 'analytics' }] },
+    config: { forms: all, installations: [{ id: 'analytics', use: 'analytics', with: { slowQueryMs: 1 } }] },
   })
   for (const { id, answers } of surveys)
     await submitAll(
@@ -25,11 +25,11 @@ export async function openSurveys(forms: object = {}, options: HubOptions = {}):
 }
 
 /** Until a question gets an answer: a busy machine may take longer than anybody waits for the first. */
-export const caughtUp = (hub: Hub): Promise<unknown> =>
+export const caughtUp = (hub: Hub, timeoutMs = 15_000): Promise<unknown> =>
   until(
     'analytics to have read the log',
     async () => (await hub.api('POST', '/api/v2/analytics/query', { form_id: 'nobody', aggregate: 'count' })).status,
-    { accept: (status) => status === 404 },
+    { timeoutMs, accept: (status) => status === 404 },
   )
 
 /** Sends rows in batches; fails unless each of them is new and stored. */

@@ -6,6 +6,8 @@ export interface TcpProxy extends AsyncDisposable {
   readonly port: number
   /** Nothing goes through any more; connections stay open at both ends, new ones are taken and lead nowhere. */
   cut(): void
+  /** Every connection ends, and whoever comes is sent away, until it heals. */
+  hangUp(): void
   /** The next commit on a connection that has carried these bytes gets no answer: its connection ends instead, once. */
   swallowCommitAfter(mark: string): void
   /** New connections go through. Those of the time before and during the cut stay dead, as behind a router that forgot them. */
@@ -17,6 +19,7 @@ export async function startTcpProxy(target: { readonly port: number }): Promise<
   const sockets = new Set<Socket>()
   const living = new Set<Socket>()
   let isCut = false
+  let isHungUp = false
   let mark: string | null = null
   const marked = new Set<Socket>()
   const keep = (socket: Socket): void => {
@@ -30,6 +33,7 @@ export async function startTcpProxy(target: { readonly port: number }): Promise<
   }
   const server = createServer({ noDelay: true }, (near) => {
     keep(near)
+    if (isHungUp) return void near.destroy()
     // Read and forgotten, so that the sender sees no full buffer either.
     if (isCut) return void near.resume()
     const far = connect({ port: target.port, host: '127.0.0.1', noDelay: true })
@@ -60,11 +64,16 @@ export async function startTcpProxy(target: { readonly port: number }): Promise<
       isCut = true
       living.clear()
     },
+    hangUp: () => {
+      isHungUp = true
+      for (const socket of sockets) socket.destroy()
+    },
     swallowCommitAfter: (bytes) => {
       mark = bytes
     },
     heal: () => {
       isCut = false
+      isHungUp = false
     },
     [Symbol.asyncDispose]: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))

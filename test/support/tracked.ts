@@ -4,6 +4,7 @@ import { parseCsv } from '../../core/demo/csv.ts'
 import type { Json, LoggedEvent } from '../../core/contract/index.ts'
 import type { Behaviour } from '../../plugins/analytics/behaviour/asking.ts'
 import { readAs } from '../../plugins/analytics/query/failure.ts'
+import { NEVER, WIDE } from './projected.ts'
 import type { Projected } from './projected.ts'
 
 export interface Did {
@@ -14,6 +15,7 @@ export interface Did {
   readonly type?: string
   readonly path?: string
   readonly value?: number
+  readonly currency?: string
   readonly properties?: { readonly [key: string]: Json }
 }
 
@@ -28,7 +30,10 @@ export async function tellEvents({ projection }: Pick<Projected, 'projection'>, 
   }
 }
 
-function toEvent({ visitor, at, name, type = 'custom', path, value, properties = {} }: Did, seq: number): LoggedEvent {
+function toEvent(
+  { visitor, at, name, type = 'custom', path, value, currency, properties = {} }: Did,
+  seq: number,
+): LoggedEvent {
   const occurredAt = new Date(at).toISOString()
   return {
     seq,
@@ -44,6 +49,7 @@ function toEvent({ visitor, at, name, type = 'custom', path, value, properties =
       ...(name === undefined ? {} : { name }),
       ...(path === undefined ? {} : { page: { path } }),
       ...(value === undefined ? {} : { value }),
+      ...(currency === undefined ? {} : { currency }),
     },
   }
 }
@@ -53,11 +59,17 @@ export async function ask<Question>(
   { readers }: Pick<Projected, 'readers'>,
   behaviour: Behaviour<Question>,
   question: unknown,
-  { nowMs = Date.parse('2026-11-27T12:00:00Z'), id = '' }: { readonly nowMs?: number; readonly id?: string } = {},
+  {
+    nowMs = Date.parse('2026-11-27T12:00:00Z'),
+    id = '',
+    access = WIDE,
+  }: { readonly nowMs?: number; readonly id?: string; readonly access?: typeof WIDE } = {},
   // oxlint-disable-next-line typescript/no-explicit-any -- what a test expects says what it is
 ): Promise<any> {
   const read = readAs(behaviour.schema, question)
-  return readers.run((one, scan) => behaviour.answer(read, { ask: one, scan, nowMs, timezone: 'UTC', params: { id } }))
+  return readers.run(NEVER, (reading) =>
+    behaviour.answer(read, { ...reading, nowMs, timezone: 'UTC', access, params: { id } }),
+  )
 }
 
 const dataFile = (name: string): string => readFileSync(new URL(`../data/${name}`, import.meta.url), 'utf8')

@@ -365,6 +365,7 @@ test('a route gets and gives headers as over the wire, and its query out of the 
       headers: { 'x-signature': 'v1' },
       body: 'hi',
       form: [],
+      scopes: [],
     },
   })
   const body = 'x'.repeat(LIMITS.pluginRouteBodyBytesMax + 1)

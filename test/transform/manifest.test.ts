@@ -53,12 +53,27 @@ describe('headers', () => {
 
 test('each part and each header is a grant, and one more waits for consent', () => {
   const granted = grantsOf(manifestSchema.parse(manifest({ whenFails: 'open', data: ['data'] })))
-  expect(granted).toEqual(['transform', 'transform: data'])
+  expect(granted).toEqual(['transform on completed', 'transform on partial', 'transform: data'])
   const asked = grantsOf(
     manifestSchema.parse(manifest({ whenFails: 'open', data: ['data', 'meta'], headers: ['referer'] })),
   )
   expect(diffGrants(granted, asked).added).toEqual(['transform header referer', 'transform: meta'])
   expect(diffGrants([], granted).added).toEqual(granted)
+})
+
+test('more responses, or a policy that keeps them back, wait for consent; what older lock files say covers both', () => {
+  const lines = (transform: object) => grantsOf(manifestSchema.parse(manifest(transform)))
+  const granted = lines({ whenFails: 'open', on: ['completed'] })
+  const asked = lines({ whenFails: 'closed', on: ['completed', 'partial'] })
+  expect(diffGrants(granted, asked).added).toEqual(['transform on partial', 'transform when it fails: closed'])
+  expect(diffGrants(asked, granted)).toMatchObject({
+    added: [],
+    removed: expect.arrayContaining(['transform on partial']),
+  })
+  expect(diffGrants(['transform', 'transform: data'], [...asked, 'transform: data'])).toEqual({
+    added: [],
+    removed: [],
+  })
 })
 
 test('types: the parts and headers by name; nothing where there is no transform', () => {

@@ -1,7 +1,7 @@
 /** The compiler holds a plugin with a transform to its manifest. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { relative } from 'node:path'
-import { expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { pluginFiles } from '../../core/cli/plugin-template.ts'
 import { manifestSchema } from '../../core/registry/manifest.ts'
 import { pluginTypes } from '../../core/registry/plugin-types.ts'
@@ -18,20 +18,9 @@ const MANIFEST = {
   transform: { data: ['data'], headers: ['referer'], whenFails: 'open' },
 }
 
-async function mistakesOf(manifest: object, code: string): Promise<readonly string[]> {
-  await using temp = await tempDir('types')
-  const dir = temp.file('gate')
-  await mkdir(dir)
-  const files = {
-    'index.ts': `import { definePlugin, flag, keep } from 'manifold/plugin'\nimport type { Plugin } from './types.d.ts'\nvoid flag\nvoid keep\nexport default definePlugin<Plugin>({ ${code} })\n`,
-    'types.d.ts': pluginTypes(manifestSchema.parse(manifest)),
-    'tsconfig.json': pluginFiles('gate', relative(dir, ROOT.replace(/\/$/, '')))['tsconfig.json'] ?? '',
-  }
-  for (const [name, text] of Object.entries(files)) await writeFile(`${dir}/${name}`, text)
-  return await typeCheck(dir)
-}
+type Case = readonly [what: string, code: string, mistake: RegExp | null]
 
-test.each<[string, string, RegExp | null]>([
+const CASES: readonly Case[] = [
   [
     'what it asked for',
     'transform: ({ data, headers, status }) => keep({ data: { a: data["a"] ?? null }, meta: { from: headers.referer ?? status } })',
@@ -43,14 +32,33 @@ test.each<[string, string, RegExp | null]>([
   ['an effect', 'transform: (_response, ctx) => { ctx.enqueue("post", {}) }', /'enqueue' does not exist/],
   ['a verdict that is none', 'transform: () => "keep"', /not assignable/],
   ['no transform', '', /not assignable to parameter/],
-])('%s', async (_what, code, mistake) => {
-  const mistakes = await mistakesOf(MANIFEST, code)
-  if (mistake === null) expect(mistakes).toEqual([])
-  else expect(mistakes.join('\n')).toMatch(mistake)
+]
+const { transform: _transform, ...WITHOUT } = MANIFEST
+const UNNAMED: readonly Case[] = [
+  ['a transform that the manifest does not name', 'transform: () => {}', /not assignable/],
+  ['none, as the manifest has none', '', null],
+]
+const all = [...CASES.map((each) => [MANIFEST, each] as const), ...UNNAMED.map((each) => [WITHOUT, each] as const)]
+
+let mistakes: ReadonlyMap<string, readonly string[]>
+beforeAll(async () => {
+  await using temp = await tempDir('types')
+  for (const [at, [manifest, [, code]]] of all.entries()) await writePlugin(temp.file(`gate-${at}`), manifest, code)
+  mistakes = await typeCheck(temp.path)
 })
 
-test('a transform that the manifest does not name', async () => {
-  const { transform: _transform, ...manifest } = MANIFEST
-  expect((await mistakesOf(manifest, 'transform: () => {}')).join('\n')).toMatch(/not assignable/)
-  expect(await mistakesOf(manifest, '')).toEqual([])
+test.each(all.map(([, [what, , mistake]], at) => ({ what, mistake, at })))('$what', ({ mistake, at }) => {
+  const told = mistakes.get(`gate-${at}`)
+  if (mistake === null) expect(told).toEqual([])
+  else expect(told?.join('\n')).toMatch(mistake)
 })
+
+async function writePlugin(dir: string, manifest: object, code: string): Promise<void> {
+  await mkdir(dir)
+  const files = {
+    'index.ts': `import { definePlugin, flag, keep } from 'manifold/plugin'\nimport type { Plugin } from './types.d.ts'\nvoid flag\nvoid keep\nexport default definePlugin<Plugin>({ ${code} })\n`,
+    'types.d.ts': pluginTypes(manifestSchema.parse(manifest)),
+    'tsconfig.json': pluginFiles('gate', relative(dir, ROOT.replace(/\/$/, '')))['tsconfig.json'] ?? '',
+  }
+  for (const [name, text] of Object.entries(files)) await writeFile(`${dir}/${name}`, text)
+}

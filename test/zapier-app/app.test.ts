@@ -1,19 +1,16 @@
 /** The Zapier app against a real hub, as Zapier runs it: what a hook brings is, key by key, what the editor showed before. */
-import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { FIELD_TYPES } from '../../core/model.ts'
-import { broken, snapshotOf } from '../../zapier-app/lint/compatibility.ts'
-import type { Snapshot } from '../../zapier-app/lint/compatibility.ts'
-import type { Definition } from '../../zapier-app/lint/definition.ts'
-import { listingFindings } from '../../zapier-app/lint/listing.ts'
-import { lint } from '../../zapier-app/lint/rules.ts'
-import { ROOT, startHub } from '../support/hub.ts'
+import { dataFields } from '../../zapier-app/lint/definition.ts'
+import type { Field } from '../../zapier-app/lint/definition.ts'
+import { itemFindings } from '../../zapier-app/lint/items.ts'
+import { startHub } from '../support/hub.ts'
 import type { Hub } from '../support/hub.ts'
 import { startReceiver } from '../support/receiver.ts'
 import type { Receiver } from '../support/receiver.ts'
 import { until } from '../support/wait.ts'
-import { APP, installApp } from './installed.ts'
+import { INSTALL_MS, loadApp } from './installed.ts'
+import type { LoadedApp, Run } from './installed.ts'
 
 const OPTIONS = [
   { value: 'a', label: 'Apples' },
@@ -39,10 +36,11 @@ const ANSWERS: Record<string, unknown> = {
   radio: 'b',
   rating: 4,
   file: { url: 'https://files.example/cv.pdf', name: 'cv.pdf' },
-  hidden: 'x',
+  hidden: 7,
 }
+const MUST = { name: 'One that must', fields: [{ key: 'n', label: 'Your name', type: 'text', required: true }] }
 const CONFIG = {
-  forms: { every: { name: 'Every type', fields: EVERY }, none: { name: 'No fields', fields: [] } },
+  forms: { every: { name: 'Every type', fields: EVERY }, none: { name: 'No fields', fields: [] }, must: MUST },
   network: { allow: ['127.0.0.1/32'] },
   installations: [
     { id: 'zapier', use: 'zapier', pii: true },
@@ -57,29 +55,14 @@ const CONFIG = {
 }
 
 type Item = Record<string, unknown>
-/** What of zapier-platform-core runs an app here; it is installed with the app alone. */
-interface Platform {
-  createAppTester(app: unknown): Run
-  createAppHandler(app: unknown): (event: object) => Promise<{ readonly results: readonly unknown[] }>
-}
-type Run = (perform: unknown, bundle: object) => Promise<never>
-
-/** The packages may have to come from a slow registry first. */
-const INSTALL_MS = 300_000
-
-let core: Platform
-let app: Definition & { readonly authentication: { readonly test: unknown } }
+let app: LoadedApp['app']
 let run: Run
 let hub: Hub
 let receiver: Receiver
 let key: string
 beforeAll(async () => {
-  await installApp()
   const started = Promise.all([startHub({ config: CONFIG }), startReceiver()])
-  // Named by paths, since neither can be resolved where the app is not installed.
-  core = (await import(`${APP}node_modules/zapier-platform-core/index.mjs`)) as Platform
-  app = ((await import(`${APP}src/index.ts`)) as { default: typeof app }).default
-  run = core.createAppTester(app)
+  ;({ app, run } = await loadApp())
   ;[hub, receiver] = await started
   key = await newKey(['hooks:write', 'forms:read', 'responses:read', 'responses:write', 'deliveries:write', 'admin'])
 }, INSTALL_MS)
@@ -88,8 +71,8 @@ afterAll(async () => {
   await receiver?.[Symbol.asyncDispose]()
 })
 
-const newKey = async (scopes: readonly string[]): Promise<string> =>
-  String((await hub.api('POST', '/api/v2/keys', { name: 'Zapier', scopes })).body['key'])
+const newKey = async (scopes: readonly string[], expires_at: string | null = null): Promise<string> =>
+  String((await hub.api('POST', '/api/v2/keys', { name: 'Zapier', scopes, expires_at })).body['key'])
 const bundle = (more: object = {}) => ({ authData: { base_url: `${hub.url}/`, api_key: key }, inputData: {}, ...more })
 const trigger = (name: string) => app.triggers[name]!.operation
 const submit = async (form: string, data: object, status = 'completed'): Promise<string> =>
@@ -98,7 +81,7 @@ const subscribe = (name: string, path: string, inputData: object = {}) =>
   run(
     trigger(name).performSubscribe,
     bundle({ inputData, targetUrl: `${receiver.url}${path}`, meta: { zap: { id: path } } }),
-  ) as Promise<{ id: string }>
+  ) as Promise<{ id: string; expiration_date: string }>
 const unsubscribe = (name: string, subscribeData: object) =>
   run(trigger(name).performUnsubscribe, bundle({ subscribeData }))
 const received = (path: string, count = 1) =>
@@ -111,42 +94,27 @@ const brought = async (name: string, request: { json(): Item }, inputData: objec
 const listed = (name: string, inputData: object = {}) =>
   run(trigger(name).performList, bundle({ inputData })) as Promise<Item[]>
 
-describe('the definition', () => {
-  test('is what the platform takes', async () => {
-    expect((await core.createAppHandler(app)({ command: 'validate' })).results).toEqual([])
-  })
-
-  test('compiles by its own rules', async () => {
-    const tsc = spawn(process.execPath, [`${ROOT}node_modules/typescript/bin/tsc`, '-p', APP, '--noEmit'])
-    let said = ''
-    tsc.stdout.setEncoding('utf8').on('data', (text: string) => (said += text))
-    const code = await new Promise((resolve) => tsc.on('close', resolve))
-    expect(code, said).toBe(0)
-  })
-
-  test('breaks no publishing rule that can be known here, and nothing that is published', () => {
-    const packageJson = JSON.parse(readFileSync(`${APP}package.json`, 'utf8')) as { description: string }
-    const { description } = packageJson
-    expect([...lint(app), ...listingFindings({ description, logo: readFileSync(`${APP}logo.png`) })]).toEqual([])
-    const published = JSON.parse(readFileSync(`${APP}definition.json`, 'utf8')) as Snapshot
-    expect(broken(published, snapshotOf(app))).toEqual([])
-    // A new step or input is published with the next version: then the snapshot says so.
-    expect(snapshotOf(app)).toEqual(published)
-  })
-})
+/** What Zapier would find in what a trigger brought. */
+const findings = async (name: string, items: readonly Item[], inputData: object = {}): Promise<readonly string[]> => {
+  const { outputFields = [] } = trigger(name)
+  const dynamic = outputFields.filter((field) => typeof field === 'function')
+  const more = await Promise.all(dynamic.map((field) => run(field, bundle({ inputData })) as Promise<Field[]>))
+  return itemFindings(items, [...dataFields(outputFields), ...more.flat()])
+}
+const keysOf = (item: object | undefined): string[] => Object.keys(item ?? {}).toSorted()
 
 describe('the connection', () => {
   const tried = (authData: object) => run(app.authentication.test, { authData, inputData: {} })
 
   test('is labelled with workspace and key; what is wrong is said so that a person can mend it', async () => {
     expect(await tried(bundle().authData)).toMatchObject({ workspace: 'default', key_name: 'Zapier' })
-    await expect(tried({ base_url: hub.url, api_key: 'mfk_wrong' })).rejects.toThrow(/API key is not accepted/)
+    await expect(tried({ base_url: hub.url, api_key: 'mfk_wrong' })).rejects.toThrow(/does not accept the API key/)
     const weak = await newKey(['forms:read'])
     await expect(tried({ base_url: hub.url, api_key: weak })).rejects.toThrow(
       /lacks hooks:write, responses:read, responses:write/,
     )
     await expect(tried({ base_url: 'http://hub.example', api_key: key })).rejects.toThrow(/https:/)
-    await expect(tried({ base_url: 'nonsense', api_key: key })).rejects.toThrow(/not the address of a hub/)
+    await expect(tried({ base_url: 'no address', api_key: key })).rejects.toThrow(/not the address of a hub/)
     const answers = { '/old/api/v2/me': { workspace: 'w', version: '0.0.9', key: { name: 'k', scopes: ['admin'] } } }
     receiver.respond(({ path }) => ({
       headers: { 'content-type': 'application/json' },
@@ -155,37 +123,13 @@ describe('the connection', () => {
     await expect(tried({ base_url: `${receiver.url}/old`, api_key: key })).rejects.toThrow(/0\.0\.9; the app needs/)
     await expect(tried({ base_url: receiver.url, api_key: key })).rejects.toThrow(/not a Manifold hub/)
     receiver.respond({})
-  })
-
-  test('refusals of the hub stop, pause or delay a Zap as they should', async () => {
-    const nameOf = (work: Promise<unknown>) =>
-      work.then(
-        () => 'nothing',
-        (error: Error) => error.name,
-      )
-    const answer = (status: number, headers = {}) => {
-      receiver.respond({
-        status,
-        headers,
-        body: '{"detail":"Why.","errors":[{"pointer":"/data/email","detail":"is required"}]}',
-      })
-      return run(app.authentication.test, { authData: { base_url: receiver.url, api_key: 'k' }, inputData: {} })
-    }
-    const names = {
-      401: 'ExpiredAuthError',
-      403: 'ExpiredAuthError',
-      404: 'HaltedError',
-      409: 'HaltedError',
-      422: 'AppError',
-      503: 'AppError',
-    }
-    for (const [status, name] of Object.entries(names)) expect(await nameOf(answer(Number(status))), status).toBe(name)
-    await expect(answer(422)).rejects.toThrow(/email: is required/)
-    await expect(answer(429, { 'retry-after': '17' })).rejects.toMatchObject({
-      name: 'ThrottledError',
-      message: expect.stringContaining('17'),
-    })
-    receiver.respond({})
+    expect(await tried({ base_url: `https://${hub.url}`, api_key: key })).toMatchObject({ key_name: 'Zapier' })
+    // A page of the hub, as it is pasted from a browser; and one that could be where a hub is.
+    for (const page of ['/docs', '/docs#hooks', '/dashboard/forms/', '/sign-in?next=%2F', '/api/v2'])
+      expect(await tried({ base_url: hub.url + page, api_key: key }), page).toMatchObject({ key_name: 'Zapier' })
+    await expect(tried({ base_url: `${hub.url}/keys`, api_key: key })).rejects.toThrow(
+      new RegExp(`is not a Manifold hub .*Try ${hub.url}, without .*/keys`),
+    )
   })
 })
 
@@ -208,18 +152,30 @@ describe('triggers', () => {
   test('a response with an answer of every type, and one with none, arrive as the list shows them', async () => {
     const inputData = { form_id: 'every' }
     const hook = await subscribe('new_response', '/every', inputData)
+    const days = (at: string) => (Date.parse(at) - Date.now()) / 86_400_000
+    expect(Math.round(days(hook.expiration_date))).toBe(30)
     for (const [n, data] of [ANSWERS, {}].entries()) {
       const id = await submit('every', data)
       const requests = await received('/every', n + 1)
       const item = await brought('new_response', requests[n]!, inputData)
       expect(item?.['id']).toBe(id)
+      const file = n === 0 ? expect.stringMatching(/^hydrate.*hydrators\.file.*cv\.pdf/) : null
+      expect(item?.['files']).toEqual({ file })
       expect((await listed('new_response', inputData))[0]).toEqual(item)
     }
-    const [full, none] = (await received('/every', 2)).map((request) => request.json())
-    expect(Object.keys(full!['answers'] as Item)).toEqual(Object.keys(none!['answers'] as Item))
+    const requests = await received('/every', 2)
+    const both = await Promise.all(requests.map((each) => brought('new_response', each, inputData)))
+    expect(await findings('new_response', both as Item[], inputData)).toEqual([])
+    const full = requests[0]?.json()
     expect(full!['answers']).toMatchObject({ text: 'Ada', email: 'ada@example.com', multi_select: ['a', 'b'] })
     expect(Object.keys(trigger('new_response').sample ?? {}).filter((name) => !(name in full!))).toEqual([])
+    const before = key
+    key = await newKey(['hooks:write', 'responses:read'])
     await unsubscribe('new_response', hook)
+    key = before
+    expect((await hub.api('GET', `/api/v2/hooks/${hook.id}`)).status).toBe(200)
+    await unsubscribe('new_response', hook)
+    expect((await hub.api('GET', `/api/v2/hooks/${hook.id}`)).status).toBe(404)
     await unsubscribe('new_response', hook)
     await submit('every', ANSWERS)
     const again = await subscribe('new_response', '/again', inputData)
@@ -228,7 +184,46 @@ describe('triggers', () => {
     const last = await submit('every', ANSWERS)
     expect((await received('/again'))[0]!.json()['id']).toBe(last)
     expect(await received('/every', 2)).toHaveLength(2)
+    receiver.respond(({ path }) => ({ status: path === '/again' ? 410 : 200 }))
+    await submit('every', ANSWERS)
+    await until('the hook to be gone', () => hub.api('GET', `/api/v2/hooks/${again.id}`), {
+      accept: ({ status }) => status === 404,
+    })
+    receiver.respond({})
     await unsubscribe('new_response', again)
+    const third = await subscribe('new_response', '/again', inputData)
+    const next = await submit('every', {})
+    await received('/again', 3)
+    const ids = receiver.requests.filter(({ path }) => path === '/again').map((request) => request.json()['id'])
+    expect([third.id === again.id, ids.length, ids.at(-1)]).toEqual([false, 3, next])
+    await unsubscribe('new_response', third)
+  })
+
+  test('turning a Zap off late leaves the hook that it has since; without an id of a Zap each address has its own', async () => {
+    const inputData = { form_id: 'every' }
+    const on = (path: string, id: unknown) =>
+      run(
+        trigger('new_response').performSubscribe,
+        bundle({ inputData, targetUrl: `${receiver.url}${path}`, meta: { zap: { id } } }),
+      ) as Promise<{ id: string }>
+    const [first, again] = [await on('/first', 5), await on('/second', 5)]
+    expect(again.id).toBe(first.id)
+    await unsubscribe('new_response', first)
+    const there = encodeURIComponent(`${receiver.url}/second`)
+    const { body } = await hub.api<{ items: Item[] }>('GET', `/api/v2/hooks?target_url=${there}`)
+    expect(body.items.map(({ id }) => id)).toEqual([again.id])
+    await unsubscribe('new_response', again)
+    const before = key
+    const ends = new Date(Date.now() + 5 * 86_400_000).toISOString()
+    key = await newKey(['hooks:write', 'responses:read'], ends)
+    const ending = await subscribe('new_response', '/ending', inputData)
+    expect(Date.parse(ending.expiration_date)).toBe(Date.parse(ends))
+    await unsubscribe('new_response', ending)
+    key = before
+    const nameless = await Promise.all([on('/one', null), on('/two', null), on('/three', '')])
+    expect(new Set(nameless.map(({ id }) => id)).size).toBe(3)
+    for (const hook of nameless) await unsubscribe('new_response', hook)
+    expect((await hub.api('GET', `/api/v2/hooks/${again.id}`)).status).toBe(404)
   })
 
   test('partial responses, new forms, failed deliveries and alerts', async () => {
@@ -238,6 +233,7 @@ describe('triggers', () => {
     const partial = await brought('new_partial_response', (await received('/partial'))[0]!, inputData)
     expect(partial).toMatchObject({ status: 'partial', submitted_at: null })
     expect((await listed('new_partial_response', inputData))[0]).toEqual(partial)
+    expect(await findings('new_partial_response', [partial!], inputData)).toEqual([])
     for (const [name, path] of [
       ['new_form', '/form'],
       ['delivery_failed', '/dead'],
@@ -246,6 +242,8 @@ describe('triggers', () => {
       await subscribe(name, path)
     await hub.api('POST', '/api/v2/forms', { id: 'fresh', name: 'Fresh', fields: [] })
     await submit('none', {})
+    // What is paused is not tried, and does not die.
+    await received('/dead')
     await hub.api('POST', '/api/v2/installations/broken/pause')
     for (const [name, path] of [
       ['new_form', '/form'],
@@ -254,8 +252,18 @@ describe('triggers', () => {
     ] as const) {
       const item = await brought(name, (await received(path))[0]!)
       expect((await listed(name))[0], name).toEqual(item)
-      expect(Object.keys(item ?? {}).toSorted(), name).toEqual(Object.keys(trigger(name).sample ?? {}).toSorted())
+      expect(keysOf(item), name).toEqual(keysOf(trigger(name).sample))
+      expect(await findings(name, await listed(name))).toEqual([])
     }
+    // What a sample says twice it says alike, as what comes does.
+    for (const alert of [(await listed('alert_raised'))[0]!, trigger('alert_raised').sample!]) {
+      const details = JSON.parse(String(alert['details'])) as Item
+      expect(Object.entries(details).filter(([name, value]) => alert[name] !== value)).toEqual([])
+      expect(keysOf(details)).toEqual(expect.arrayContaining(['installation', 'kind', 'reason']))
+    }
+    const ofForm = ['answers', 'choices', 'files', 'labels', 'texts']
+    for (const name of ['new_response', 'new_partial_response'])
+      expect(keysOf(partial), name).toEqual([...keysOf(trigger(name).sample), ...ofForm].toSorted())
   })
 })
 
@@ -284,16 +292,35 @@ describe('actions and searches', () => {
     const wish = { form_id: 'every', repeat_key: 'once', ...typed }
     const made = (await perform('creates', 'create_response', wish)) as Item
     expect(((await perform('creates', 'create_response', wish)) as Item)['id']).toBe(made['id'])
-    const found = (await perform('searches', 'find_response', { form_id: 'every', words: 'grace' })) as Item[]
+    const before = key
+    key = await newKey(['forms:read', 'responses:write'])
+    const unread = (await perform('creates', 'create_response', wish)) as Item
+    key = before
+    expect([unread['id'] === made['id'], unread['url']]).toEqual([true, made['url']])
+    const find = (wish: object) =>
+      perform('searches', 'find_response', { form_id: 'every', ...wish }) as Promise<Item[]>
+    const [question] = (app.searches['find_response']!.operation.inputFields ?? []).filter(
+      (field) => typeof field === 'function',
+    )
+    const [{ choices } = { choices: [] }] = (await run(question, bundle({ inputData: { form_id: 'every' } }))) as {
+      choices: { value: string; label: string }[]
+    }[]
+    expect(choices.map(({ value, label }) => [value, label])).toEqual(
+      EVERY.map(({ key: name, label }) => [name, label]),
+    )
+    const found = await find({ field: 'text', value: 'grace' })
     expect(found.map(({ id }) => id)).toEqual([made['id']])
     expect(found[0]).toMatchObject({
       url: made['url'],
       answers: { text: 'Grace', number: 4.5, boolean: true, date: '2026-03-02', multi_select: ['b'], email: null },
     })
-    expect(await perform('searches', 'find_response', { form_id: 'every', words: 'nobody at all' })).toEqual([])
-    expect(await perform('searches', 'find_response', { form_id: 'every', response: String(made['id']) })).toHaveLength(
-      1,
-    )
+    expect(found[0]).toEqual(made)
+    for (const [field, value] of Object.entries({ number: '4.50', boolean: 'Yes', multi_select: 'Pears' }))
+      expect((await find({ field, value }))[0]).toEqual(made)
+    expect(await find({ response: ` ${String(made['id'])} ` })).toEqual(found)
+    const none = [{ response: 'rsp_none' }, { field: 'text', value: 'grac' }, { form_id: 'none', response: made['id'] }]
+    for (const nothing of none) expect(await find(nothing)).toEqual([])
+    await expect(find({})).rejects.toThrow(/Choose a question/)
     const note = (await perform('creates', 'add_note', { response: made['id'], text: 'Called.' })) as Item
     expect(Object.keys(note).toSorted()).toEqual(
       Object.keys(app.creates['add_note']!.operation.sample ?? {}).toSorted(),
@@ -301,9 +328,49 @@ describe('actions and searches', () => {
     await expect(perform('creates', 'add_note', { response: 'rsp_none', text: 'x' })).rejects.toMatchObject({
       name: 'HaltedError',
     })
-    await expect(
-      perform('creates', 'create_response', { form_id: 'every', answer_email: 'no address' }),
-    ).rejects.toThrow(/email/)
+    const wrongs = {
+      answer_email: ['no address', 'must be an e-mail address such as ada@example.com'],
+      answer_number: ['four', 'has to be a number'],
+      answer_boolean: ['maybe', 'has to be yes or no'],
+      answer_date: ['soon', 'has to be a date such as 2026-03-01'],
+      answer_datetime: ['noon', 'has to be a date and time such as 2026-03-01T10:00:00Z'],
+      answer_select: ['Plums', 'has to be one of: Apples, Pears'],
+      answer_multi_select: ['Apples, Plums', 'has to be some of: Apples, Pears'],
+      answer_rating: ['6', 'must be a whole number from 1 to 5'],
+      answer_file: ['cv.pdf', 'has to be a link to a file, beginning with https://'],
+    }
+    const told = (wish: object) =>
+      perform('creates', 'create_response', wish).then(
+        () => 'nothing',
+        ({ message }: Error) => (JSON.parse(message) as { message: string }).message,
+      )
+    for (const [input, [answer, words]] of Object.entries(wrongs))
+      expect(await told({ form_id: 'every', [input]: answer })).toBe(
+        `"Your ${input.slice('answer_'.length)}?" ${String(words)}.`,
+      )
+    const all = Object.fromEntries(Object.entries(wrongs).map(([input, [answer]]) => [input, answer]))
+    const lines = (await told({ form_id: 'every', ...all })).split('\n')
+    expect([lines.length, lines.filter((line) => /\/|answer_|data/.test(line.replace('https://', '')))]).toEqual([
+      9,
+      [],
+    ])
+    expect(await told({ form_id: 'must' })).toBe('"Your name" has to be answered.')
+    await expect(perform('creates', 'create_response', { form_id: 'gone' })).rejects.toMatchObject({
+      name: 'HaltedError',
+      message: 'The form that is chosen in this step is not in the hub any more. Choose a form again.',
+    })
+    const byLabel = { answer_select: 'pears', answer_multi_select: 'Apples, Pears' }
+    expect(await perform('creates', 'create_response', { form_id: 'every', ...byLabel })).toMatchObject({
+      answers: { select: 'b', multi_select: ['a', 'b'] },
+    })
+    const gone = { form_id: 'gone' }
+    for (const work of [subscribe('new_response', '/gone', gone), listed('new_response', gone)])
+      await expect(work).rejects.toThrow(/The form that is chosen in this step/)
+    key = await newKey(['hooks:write'])
+    await expect(subscribe('new_response', '/weak', { form_id: 'every' })).rejects.toThrow(
+      /may not do this: it lacks responses:read\. Connect/,
+    )
+    key = before
   })
 
   test('a form is found by a part of its name, an exact one first', async () => {
@@ -312,5 +379,19 @@ describe('actions and searches', () => {
       field_count: 13,
     })
     expect(await perform('searches', 'find_form', { name: 'no such form' })).toEqual([])
+    expect(((await perform('searches', 'find_form', { name: 'every' })) as Item[])[0]!['url']).toBe(
+      `${hub.url}/forms/every`,
+    )
   })
+})
+
+test('the dropdown of forms has all of them, the newest first, a page at a time', async () => {
+  for (let n = 0; n <= 200; n++)
+    await hub.api('POST', '/api/v2/forms', { id: `many-${n}`, name: `Form ${n}`, fields: [] })
+  const pages = [0, 1, 2].map((page) => run(trigger('form').perform, bundle({ meta: { page } })) as Promise<Item[]>)
+  const [first, second, third] = (await Promise.all(pages)).map((forms) => forms.map(({ id }) => id))
+  expect([first?.length, first?.[0], first?.at(-1)]).toEqual([200, 'many-200', 'many-1'])
+  expect(second).toEqual(expect.arrayContaining(['many-0', 'every', 'none']))
+  expect(third).toEqual([])
+  expect((trigger('form') as { canPaginate?: boolean }).canPaginate).toBe(true)
 })

@@ -1,8 +1,10 @@
 /** Our linter of Zapier's publishing rules: a good definition passes, and each rule catches the violation planted for it. */
 import { globSync, readFileSync } from 'node:fs'
+import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import openapi from '../../core/http/openapi.json' with { type: 'json' }
-import { broken, snapshotOf } from '../../zapier-app/lint/compatibility.ts'
+import { broken, refusals, snapshotOf } from '../../zapier-app/lint/compatibility.ts'
+import { itemFindings } from '../../zapier-app/lint/items.ts'
 import { listingFindings } from '../../zapier-app/lint/listing.ts'
 import { lint, RULES } from '../../zapier-app/lint/rules.ts'
 import { ROOT } from '../support/hub.ts'
@@ -72,6 +74,7 @@ const good = () => ({
 interface Field {
   key: string
   label: string
+  type?: string
   required?: boolean
   helpText?: string
   dynamic?: string
@@ -122,6 +125,16 @@ test.each(Object.entries(PLANTED))('%s catches what is planted for it', (id, pla
   expect(lint(app).map((finding) => finding.slice(0, 4))).toContain(id)
 })
 
+test('a search that creates is read by people, too', () => {
+  const app = good()
+  app.searchOrCreates.find_box.display = { label: 'Find or create box', description: 'A box' }
+  expect(lint(app).filter((finding) => finding.includes('searchOrCreates.'))).toEqual([
+    'D018 searchOrCreates.find_box: write "Find or create box" in Title Case',
+    'D021 searchOrCreates.find_box: the description needs a full stop',
+    'D021 searchOrCreates.find_box: the description begins with what it does, such as "Creates"',
+  ])
+})
+
 test('what a published version has is kept until the next major version', () => {
   const before = snapshotOf(good())
   const after = (change: (app: App) => void) => {
@@ -138,12 +151,60 @@ test('what a published version has is kept until the next major version', () => 
   expect(after((app) => void (app.triggers.new_thing.display.hidden = true))).toEqual([expect.stringMatching(/^C001/)])
   expect(after((app) => void (hook(app).inputFields = []))).toEqual([expect.stringMatching(/^C002.*"box_id" is gone/)])
   expect(after((app) => void delete hook(app).sample!['count'])).toEqual([expect.stringMatching(/^C003.*"count"/)])
+  expect(after((app) => void hook(app).outputFields.pop())).toEqual([expect.stringMatching(/^C003.*"count" is gone/)])
+  expect(after((app) => void (hook(app).inputFields[0]!.type = 'number'))).toEqual([
+    expect.stringMatching(/^C002.*"box_id" was of type string, and is number/),
+  ])
+  expect(after((app) => void (app.authentication.fields[0]!.key = 'token'))).toEqual([
+    'C002 authentication: the input "api_key" is gone',
+  ])
+  expect(after((app) => Object.assign(app, { searchOrCreates: {} }))).toEqual(['C001 searchOrCreates.find_box is gone'])
   expect(
     after((app) => {
       app.version = '2.0.0'
       hook(app).inputFields = []
     }),
   ).toEqual([])
+})
+
+test('the snapshot is written for a newer version alone, and never when it drops something', () => {
+  const before = snapshotOf(good())
+  const at = (version: string, change: (app: App) => void = () => {}) => {
+    const app = good()
+    app.version = version
+    change(app)
+    return refusals(before, snapshotOf(app))
+  }
+  const more = (app: App): void => input(app, {})
+  const less = (app: App): void => void (hook(app).inputFields = [])
+  expect([at('1.0.0'), at('1.0.1'), at('1.10.0', more), at('2.0.0', less)]).toEqual([[], [], [], []])
+  expect(at('1.0.0', more)).toEqual([expect.stringMatching(/^1\.0\.0 is published without this: set the next minor/)])
+  expect(at('0.9.9', more)).toEqual([expect.stringMatching(/older than 1\.0\.0/)])
+  expect(at('1.1.0', less)).toEqual([expect.stringMatching(/^C002/), expect.stringMatching(/^set the next major/)])
+})
+
+test('what a trigger brings is held against the checks of live items', () => {
+  const fields = [
+    { key: 'id', type: 'string' },
+    { key: 'at', type: 'datetime' },
+    { key: 'answers__count', type: 'number' },
+    { key: 'answers__several', type: 'string' },
+  ]
+  const item = (id: string, changes: object = {}) => ({
+    id,
+    at: '2026-03-01T10:00:00Z',
+    answers: { count: 1, several: ['a'] },
+    ...changes,
+  })
+  const codes = (...items: object[]) =>
+    itemFindings(items as Record<string, unknown>[], fields).map((each) => each.slice(0, 4))
+  expect(codes(item('1'), item('2', { at: '2026-03-01', answers: { count: null, several: [] } }))).toEqual([])
+  expect(codes(item(''), item('2'))).toEqual(['T002'])
+  expect(codes(item('1'), item('1'))).toEqual(['T002'])
+  expect(codes(item('1', { at: '2026-03-01T10:00:00' }))).toEqual(['T003'])
+  expect(codes(item('1'), item('2', { more: 1 }))).toEqual(['T004'])
+  expect(codes(item('1', { answers: { several: [] } }))).toEqual(['T005'])
+  expect(codes(item('1', { answers: { count: 'one', several: [] } }))).toEqual(['T006'])
 })
 
 test('sentence and picture of the listing', () => {
@@ -169,8 +230,8 @@ test('sentence and picture of the listing', () => {
 test('recipes are JSON, and call what the hub has', () => {
   const shape = (path: string): string => path.replaceAll(/\{\{[^}]*\}\}|\{[^}]*\}/g, '*')
   const known = new Set(Object.keys(openapi.paths).map(shape))
-  const files = globSync('zapier-app/recipes/**/*.{json,md}', { cwd: ROOT })
-  expect(files).toHaveLength(7)
+  const files = globSync('zapier-app/recipes/**/*.{json,md,ts}', { cwd: ROOT })
+  expect(files).toHaveLength(9)
   for (const file of files) {
     const text = readFileSync(ROOT + file, 'utf8')
     if (file.endsWith('.json')) JSON.parse(text)
@@ -181,3 +242,69 @@ test('recipes are JSON, and call what the hub has', () => {
     ).toEqual([])
   }
 })
+
+test('recipes that unsubscribe name the address, so that a late call ends nothing that was asked for since', () => {
+  const read = (file: string): string => readFileSync(`${ROOT}zapier-app/recipes/${file}`, 'utf8')
+  const detach = JSON.parse(read('make/webhook-detach.json')) as Request
+  expect(detach['qs']).toEqual({ target_url: '{{webhook.url}}' })
+  const { nodes } = JSON.parse(read('n8n-new-response.json')) as { nodes: { name: string; parameters: object }[] }
+  expect(nodes.find(({ name }) => name === 'Unsubscribe')?.parameters).toMatchObject({
+    method: 'DELETE',
+    sendQuery: true,
+    queryParameters: { parameters: [{ name: 'target_url', value: "={{ $('Settings').item.json.target }}" }] },
+  })
+  expect(read('activepieces/manifold.ts')).toMatch(/target_url: webhookUrl \}\)\n.*'DELETE'.*\?\$\{query\}/)
+})
+
+/** What the schemas of Make's editor allow in a request, as far as our files use it. */
+const MAKE_REQUEST = new Set(['url', 'method', 'headers', 'qs', 'body', 'response', 'pagination', 'log'])
+const MAKE_RESPONSE = new Set(['error', 'metadata', 'iterate', 'output', 'data'])
+
+test("Make's files name what Make knows: requests that change something have a body, what they use is asked for", () => {
+  const files = globSync('zapier-app/recipes/make/*.json', { cwd: ROOT })
+  const parsed = files.map((file) => JSON.parse(readFileSync(ROOT + file, 'utf8')) as Request | readonly Named[])
+  const requests = parsed.filter((each): each is Request => !Array.isArray(each))
+  const asked = new Set(
+    parsed.flatMap((each) => (Array.isArray(each) ? (each as Named[]).map(({ name }) => name) : [])),
+  )
+  expect(requests).toHaveLength(4)
+  for (const request of requests) {
+    expect(Object.keys(request).filter((name) => !MAKE_REQUEST.has(name))).toEqual([])
+    expect(Object.keys(request['response'] ?? {}).filter((name) => !MAKE_RESPONSE.has(name))).toEqual([])
+    expect(request['method'] === undefined || request['body'] !== undefined).toBe(true)
+  }
+  const used = JSON.stringify(requests).matchAll(/\b(?:connection|parameters)\.(\w+)/g)
+  expect(new Set([...used].map(([, name]) => name))).toEqual(asked)
+})
+
+test("Make's connection keeps the address without a slash at its end, and its list of forms has every page", () => {
+  const read = (file: string) => JSON.parse(readFileSync(`${ROOT}zapier-app/recipes/make/${file}`, 'utf8')) as Request
+  const { url, response } = read('connection.json') as unknown as {
+    url: string
+    response: { data: { baseUrl: string } }
+  }
+  // Functions of Make, by their descriptions there.
+  const functions = {
+    choose: (is: boolean, then: unknown, other: unknown) => (is ? then : other),
+    length: (text: string) => text.length,
+    substring: (text: string, from: number, to: number) => text.slice(from, to),
+  }
+  const made = (template: string, baseUrl: string): string =>
+    template.replaceAll(/\{\{(.*?)\}\}/g, (_, expression: string) =>
+      String(runInNewContext(expression.replace('if(', 'choose('), { ...functions, parameters: { baseUrl } })),
+    )
+  for (const typed of ['https://forms.example.com', 'https://forms.example.com/']) {
+    expect(made(url, typed)).toBe('https://forms.example.com/api/v2/me')
+    expect(made(response.data.baseUrl, typed)).toBe('https://forms.example.com')
+  }
+  expect(read('rpc-list-forms.json')['pagination']).toEqual({
+    qs: { cursor: '{{body.next_cursor}}' },
+    condition: '{{body.next_cursor}}',
+  })
+})
+
+type Request = Readonly<Record<string, object | string | undefined>>
+
+interface Named {
+  readonly name: string
+}

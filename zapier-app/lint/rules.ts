@@ -3,7 +3,7 @@
  * the same name says what it is about. A finding is one line: where, and what to do.
  */
 import { dataFields, stepsOf } from './definition.ts'
-import type { Definition, Field, Placed } from './definition.ts'
+import type { Definition, Field, Placed, SearchOrCreate } from './definition.ts'
 
 export interface Rule {
   readonly id: string
@@ -20,6 +20,24 @@ const inEach = (look: (placed: Placed) => readonly (string | false)[]) => (app: 
       .filter((finding) => finding !== false)
       .map((finding) => `${placed.at}: ${finding}`),
   )
+
+const inEachSearchOrCreate = (
+  app: Definition,
+  look: (display: SearchOrCreate['display']) => readonly (string | false)[],
+): readonly string[] =>
+  Object.entries(app.searchOrCreates).flatMap(([key, { display }]) =>
+    look(display)
+      .filter((finding) => finding !== false)
+      .map((finding) => `searchOrCreates.${key}: ${finding}`),
+  )
+
+const sentenceFindings = (kind: Placed['kind'], description: string): readonly (string | false)[] => [
+  !description.endsWith('.') && 'the description needs a full stop',
+  kind === 'triggers' && !description.startsWith('Triggers when ') && 'the description begins with "Triggers when"',
+  kind !== 'triggers' &&
+    !/^[A-Z][a-z]+s /.test(description) &&
+    'the description begins with what it does, such as "Creates"',
+]
 
 const inputs = ({ step }: Placed): readonly Field[] => dataFields(step.operation.inputFields)
 const isHook = ({ step }: Placed): boolean => step.operation.type === 'hook'
@@ -53,15 +71,19 @@ const isTitleCase = (label: string): boolean =>
   })
 
 const DATE_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d/
-const WITH_OFFSET = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
+/** An instant that means the same everywhere. */
+export const WITH_OFFSET = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
 
-const LOOKS_LIKE: Readonly<Record<string, (value: unknown) => boolean>> = {
+/** By the type of a field. */
+export const LOOKS_LIKE: Readonly<Record<string, (value: unknown) => boolean>> = {
   string: (value) => typeof value === 'string',
   text: (value) => typeof value === 'string',
   number: (value) => typeof value === 'number',
   integer: (value) => Number.isInteger(value),
   boolean: (value) => typeof value === 'boolean',
   datetime: (value) => typeof value === 'string' && !Number.isNaN(Date.parse(value)),
+  // Fetched when a step takes it: what is there without the app's help may be a page behind a login.
+  file: (value) => typeof value === 'string' && value.startsWith('hydrate|||'),
 }
 
 /** A Zap's text links: `[words](https://…)`. */
@@ -237,23 +259,21 @@ export const RULES: readonly Rule[] = [
   {
     id: 'D018',
     title: 'labels are in Title Case',
-    findings: inEach((placed) => [
-      !isTitleCase(placed.step.display.label) && `write "${placed.step.display.label}" in Title Case`,
-      ...inputs(placed).map(({ label = '' }) => !isTitleCase(label) && `write "${label}" in Title Case`),
-    ]),
+    findings: (app) => [
+      ...inEach((placed) => [
+        !isTitleCase(placed.step.display.label) && `write "${placed.step.display.label}" in Title Case`,
+        ...inputs(placed).map(({ label = '' }) => !isTitleCase(label) && `write "${label}" in Title Case`),
+      ])(app),
+      ...inEachSearchOrCreate(app, ({ label }) => [!isTitleCase(label) && `write "${label}" in Title Case`]),
+    ],
   },
   {
     id: 'D021',
     title: 'descriptions are sentences of the usual form',
-    findings: inEach(({ kind, step: { display } }) => [
-      !display.description.endsWith('.') && 'the description needs a full stop',
-      kind === 'triggers' &&
-        !display.description.startsWith('Triggers when ') &&
-        'the description begins with "Triggers when"',
-      kind !== 'triggers' &&
-        !/^[A-Z][a-z]+s /.test(display.description) &&
-        'the description begins with what it does, such as "Creates"',
-    ]),
+    findings: (app) => [
+      ...inEach(({ kind, step: { display } }) => sentenceFindings(kind, display.description))(app),
+      ...inEachSearchOrCreate(app, ({ description }) => sentenceFindings('searches', description)),
+    ],
   },
   {
     id: 'D022',

@@ -13,9 +13,9 @@ const HELP_PAGE = 'https://example.com/manifold/zapier'
 
 /** Who the key is; throws when this is no hub, an old one, or the key may too little. */
 async function test(z: ZObject, bundle: Bundle) {
-  const { workspace, version, key } = await callHub<Me>(z, bundle, { path: '/me' })
+  const { workspace, version, key } = await callHub<Me>(z, bundle, { path: '/me', about: { isOfEveryHub: true } })
   if (workspace === undefined || version === undefined || key === undefined)
-    throw new z.errors.Error('What answers at this address is not a Manifold hub.', 'base_url', 400)
+    throw new z.errors.Error('What answers at this address is not a Manifold hub. Check the address.', 'base_url', 400)
   if (isOlder(version, HUB_VERSION_MIN)) {
     const message = `This hub is Manifold ${version}; the app needs ${HUB_VERSION_MIN} or newer. Bring the hub up to date.`
     throw new z.errors.Error(message, 'hub_version', 400)

@@ -3,7 +3,7 @@ import type { Bundle, ZObject } from 'zapier-platform-core'
 import { formOf } from './hub.ts'
 import type { HubField } from './hub.ts'
 
-type FieldType = 'string' | 'text' | 'number' | 'boolean' | 'datetime'
+type FieldType = 'string' | 'text' | 'number' | 'boolean' | 'datetime' | 'file'
 
 interface OutputField {
   readonly key: string
@@ -39,6 +39,7 @@ export const answerFields = (fields: readonly HubField[]): readonly OutputField[
   fields.flatMap(({ key, label, type, options = [] }): OutputField[] => {
     const value: OutputField = { key: `answers__${key}`, label, type: FIELD_TYPES[type] ?? 'string' }
     const text: OutputField = { key: `texts__${key}`, label: `${label} (Text)`, type: 'string' }
+    if (type === 'file') return [value, text, { key: `files__${key}`, label: `${label} (File)`, type: 'file' }]
     if (type !== 'multi_select') return [value, text]
     const each = options.map((option): OutputField => ({
       key: `choices__${key}__${option.value}`,
@@ -76,22 +77,51 @@ export async function inputsOfForm(z: ZObject, bundle: Bundle) {
   }))
 }
 
-/** The answers among an action's inputs; blanks are left out, since the hub takes them for unanswered. */
-export async function answersIn(z: ZObject, bundle: Bundle): Promise<Record<string, unknown>> {
-  const { fields } = await formOf(z, bundle, chosenForm(bundle))
-  const answers = fields.flatMap(({ key, type }): [string, unknown][] => {
-    const given: unknown = bundle.inputData[`${ANSWER}${key}`]
+/** The answers among an action's inputs, with the questions; blanks are left out, since the hub takes them for unanswered. */
+export async function answersIn(z: ZObject, bundle: Bundle) {
+  const { fields: questions } = await formOf(z, bundle, chosenForm(bundle))
+  const answers = questions.flatMap((question): [string, unknown][] => {
+    const given: unknown = bundle.inputData[`${ANSWER}${question.key}`]
     if (given === undefined || given === null || given === '') return []
-    return [[key, typed(given, type)]]
+    return [[question.key, typed(given, question)]]
   })
-  return Object.fromEntries(answers)
+  return { questions, data: Object.fromEntries(answers) }
 }
 
-function typed(given: unknown, type: string): unknown {
-  if (type === 'date' && typeof given === 'string') return given.slice(0, 10)
-  if ((type === 'number' || type === 'rating') && typeof given === 'string') return Number(given)
-  if (type === 'boolean' && typeof given === 'string') return /^(true|yes|1|on)$/i.test(given)
-  return type === 'multi_select' && !Array.isArray(given) ? [given] : given
+/** Text that is no such value goes as it is: the hub says of which question, and what it wants. */
+function typed(given: unknown, question: HubField): unknown {
+  const { type, options = [] } = question
+  if (type === 'multi_select') return [given].flat().flatMap((each) => valuesOf(each, question))
+  if (typeof given !== 'string') return given
+  const text = given.trim()
+  if (options.length > 0) return valueOf(text, question) ?? given
+  if (type === 'date') return /^\d{4}-\d\d-\d\dT/.test(text) ? text.slice(0, 10) : text
+  if (type === 'number' || type === 'rating') return text !== '' && Number.isFinite(Number(text)) ? Number(text) : given
+  if (type !== 'boolean') return given
+  if (/^(true|yes|1|on)$/i.test(text)) return true
+  return /^(false|no|0|off)$/i.test(text) ? false : given
+}
+
+/** An option, by its value or by its label, as a step before may have either. */
+const valueOf = (text: string, { options = [] }: HubField): string | undefined =>
+  options.find(({ value }) => value === text)?.value ??
+  options.find(({ label }) => label.toLowerCase() === text.toLowerCase())?.value
+
+/** Of several in one text (`Apples, Pears`), where each is an option. */
+function valuesOf(given: unknown, question: HubField): readonly unknown[] {
+  if (typeof given !== 'string') return [given]
+  const values = [valueOf(given.trim(), question)]
+  const parts = values[0] === undefined ? given.split(',').map((part) => valueOf(part.trim(), question)) : values
+  return parts.includes(undefined) ? [given] : parts
+}
+
+/** The questions of the form that is chosen, of which one is to be looked at. */
+export async function questionInput(z: ZObject, bundle: Bundle) {
+  const id = chosenForm(bundle)
+  if (id === '') return []
+  const { fields } = await formOf(z, bundle, id)
+  const choices = fields.map(({ key, label }) => ({ value: key, sample: key, label }))
+  return [{ key: 'field', label: 'Question', type: 'string' as const, choices }]
 }
 
 /** The dropdown of forms. */

@@ -2,6 +2,8 @@
 import type { Bundle, Trigger, ZObject } from 'zapier-platform-core'
 import { answersOfForm, FORM_INPUT } from './fields.ts'
 import { callHub, hubUrl } from './hub.ts'
+import { withFiles } from './hydrators.ts'
+import { isRefused } from './refusals.ts'
 
 export interface HookTrigger {
   readonly key: string
@@ -18,11 +20,26 @@ export interface HookTrigger {
 
 type Item = { id: string } & Record<string, unknown>
 
+/** Null where Zapier tells none: then the address alone names the subscription. */
+function zapIdOf({ meta }: Bundle): string | null {
+  const id: unknown = meta?.zap?.id
+  return id ? String(id) : null
+}
+
+const RENEWED_AFTER_MS = 30 * 86_400_000
+
+/**
+ * By then Zapier is to subscribe again. A Zap that only triggers makes no call of its own: where its key has ended, this is the one
+ * that is refused, so that its owner hears of it.
+ */
+const renewAt = (endsAt: string | null): string =>
+  new Date(Math.min(endsAt === null ? Infinity : Date.parse(endsAt), Date.now() + RENEWED_AFTER_MS)).toISOString()
+
 /** A trigger that subscribes at the hub, and shows what the hub would send. */
 export function hookTrigger({ key, noun, label, description, event, ofForm, sample, outputFields }: HookTrigger) {
   const formOf = ({ inputData }: Bundle): string | null => (ofForm ? String(inputData['form_id'] ?? '') : null)
-  const performSubscribe = (z: ZObject, bundle: Bundle) =>
-    callHub<Item>(z, bundle, {
+  const performSubscribe = async (z: ZObject, bundle: Bundle) => {
+    const hook = await callHub<Item & { readonly ends_at?: string | null }>(z, bundle, {
       path: '/hooks',
       method: 'POST',
       body: {
@@ -31,12 +48,20 @@ export function hookTrigger({ key, noun, label, description, event, ofForm, samp
         form_id: formOf(bundle),
         source: 'zapier',
         hub_url: hubUrl(z, bundle),
-        meta: { zap_id: bundle.meta?.zap?.id === undefined ? null : String(bundle.meta.zap.id) },
+        meta: { zap_id: zapIdOf(bundle) },
       },
     })
+    return { ...hook, expiration_date: renewAt(hook.ends_at ?? null) }
+  }
   const performUnsubscribe = async (z: ZObject, bundle: Bundle) => {
-    const id = String(bundle.subscribeData?.id ?? '')
-    await callHub(z, bundle, { path: `/hooks/${encodeURIComponent(id)}`, method: 'DELETE' })
+    const { id, target_url } = bundle.subscribeData as unknown as Item & { readonly target_url: string }
+    try {
+      // Turned on again meanwhile, the hook has another address, and this call comes late.
+      await callHub(z, bundle, { path: `/hooks/${encodeURIComponent(id)}`, method: 'DELETE', params: { target_url } })
+    } catch (error) {
+      // Made with a key before this one: it ends with that, or by the 410 with which Zapier answers from now on.
+      if (!isRefused(error as Error)) throw error
+    }
     return { id }
   }
   const performList = async (z: ZObject, bundle: Bundle): Promise<Item[]> => {
@@ -46,9 +71,9 @@ export function hookTrigger({ key, noun, label, description, event, ofForm, samp
       path: '/hooks/sample',
       params,
     })
-    return made_up ? [] : items
+    return made_up ? [] : items.map((item) => withFiles(z, item))
   }
-  const perform = (_z: ZObject, bundle: Bundle): Item[] => [bundle.cleanedRequest as Item]
+  const perform = (z: ZObject, bundle: Bundle): Item[] => [withFiles(z, bundle.cleanedRequest as Item)]
   return {
     key,
     noun,

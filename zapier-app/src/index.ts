@@ -4,7 +4,8 @@ import packageJson from '../package.json' with { type: 'json' }
 import { authentication } from './authentication.ts'
 import { addNote } from './creates/add-note.ts'
 import { createResponse } from './creates/create-response.ts'
-import { withErrors, withKey } from './middleware.ts'
+import { hydrators } from './hydrators.ts'
+import { withKey } from './middleware.ts'
 import { findForm } from './searches/find-form.ts'
 import { findResponse } from './searches/find-response.ts'
 import { alertRaised } from './triggers/alert-raised.ts'
@@ -19,7 +20,7 @@ export default {
   platformVersion,
   authentication,
   beforeRequest: [withKey],
-  afterResponse: [withErrors],
+  hydrators,
   triggers: Object.fromEntries(
     [newResponse, newPartialResponse, newForm, deliveryFailed, alertRaised, formList].map((each) => [each.key, each]),
   ),

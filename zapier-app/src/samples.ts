@@ -9,6 +9,6 @@ export const RESPONSE_SAMPLE = {
   started_at_text: '27 Nov 2026, 12:30 UTC',
   submitted_at: '2026-11-27T12:35:00.000Z',
   submitted_at_text: '27 Nov 2026, 12:35 UTC',
-  url: 'https://forms.example.com/api/v2/responses/rsp_01936d3e-0000-7000-8000-000000000001',
+  url: 'https://forms.example.com/responses/rsp_01936d3e-0000-7000-8000-000000000001',
   other_answers: '',
 }

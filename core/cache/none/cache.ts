@@ -3,6 +3,7 @@ import type { SharedCache } from '../cache.ts'
 
 /** Answers at once, always with a miss, and counts nothing. */
 export const noSharedCache: SharedCache = {
+  isNone: true,
   get: () => undefined,
   put: async () => {},
   drop: async () => {},

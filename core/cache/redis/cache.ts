@@ -7,6 +7,9 @@
  * put; entries below one's own line do not count, and may be replaced. A process whose drop was not heard draws again.
  * So a doubt costs this one process a cold cache, and nobody has to remember what he owes.
  *
+ * What is kept under the state that it was made of is never dropped and never wrong (`isKeyedByState`): there every entry counts,
+ * also those of a process that is gone, so whoever takes its work over goes on warm.
+ *
  * A put that hung in a broken connection could arrive when the mark of a drop has gone already. So each says until when
  * it may be carried out, in the time of Redis, which a process learns with its line.
  */
@@ -56,10 +59,13 @@ export interface RedisCacheOptions {
   readonly name: string
   /** First part of every key, ending in `:`. Hubs with different databases must not share it. */
   readonly prefix: string
+  /** Each key says of which state its text is, so nothing is ever dropped. */
+  readonly isKeyedByState?: boolean
 }
 
 /** Opens the cache of this name. */
-export function openRedisCache({ connection, clock, name, prefix }: RedisCacheOptions): SharedCache {
+export function openRedisCache(options: RedisCacheOptions): SharedCache {
+  const { connection, clock, name, prefix, isKeyedByState = false } = options
   const lineKey = `${prefix}line:${name}`
   const keyOf = (key: string): string => `${prefix}cache:${name}:${key}`
   let line: number | null = null
@@ -88,16 +94,16 @@ export function openRedisCache({ connection, clock, name, prefix }: RedisCacheOp
   connection.onLoss(doubt)
 
   const get = async (key: string): Promise<string | undefined> => {
-    if (line === null) {
+    if (line === null && !isKeyedByState) {
       // Nothing that stands there now can be above a line that is drawn now.
       await (drawing ??= draw())
       return undefined
     }
-    const trusted = line
+    const trusted = line ?? 0
     const text = await connection.ask((client) => client.get(keyOf(key)))
     if (typeof text !== 'string') return undefined
     const end = text.indexOf(':')
-    return end > 0 && Number(text.slice(0, end)) >= trusted ? text.slice(end + 1) : undefined
+    return end > 0 && (isKeyedByState || Number(text.slice(0, end)) >= trusted) ? text.slice(end + 1) : undefined
   }
   return {
     get: async (key) => {
@@ -107,6 +113,7 @@ export function openRedisCache({ connection, clock, name, prefix }: RedisCacheOp
       return text
     },
     put: async (key, text, ttlMs) => {
+      if (line === null && isKeyedByState) await (drawing ??= draw())
       if (line === null || text.length > TEXT_CHARS_MAX) return
       const untilMs = clock.monotonicMs() + aheadMs + PUT_WITHIN_MS
       const args = [line, text, Math.ceil(ttlMs), LINE_MS, untilMs]

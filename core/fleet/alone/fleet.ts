@@ -9,8 +9,8 @@ export function createFleetOfOne(): Fleet {
     standing: () => Promise.resolve('newest'),
     members: () => [],
     breakers: () => [],
-    want: (keys) => {
-      held = new Set(keys)
+    want: (wanted) => {
+      held = new Set(wanted.keys())
     },
     holds: (key) => held.has(key),
     elsewhere: () => Promise.resolve(null),

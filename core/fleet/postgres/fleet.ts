@@ -2,7 +2,6 @@
  * The fleet over Postgres. Every process says every two seconds that it lives; whoever was silent for eight is dead, and
  * its installations go to the others. A process that cannot say so gives its own up before that, by its own clock.
  */
-import { createHash } from 'node:crypto'
 import type { Pool } from 'pg'
 import type { Clock } from '../../clock.ts'
 import type { Logger } from '../../observe/observe.ts'
@@ -14,11 +13,11 @@ import { statementOf } from '../../storage/postgres/sql.ts'
 import type { FarBreaker, Fleet, FleetHooks, FleetMember, LanePace, Neighbour } from '../fleet.ts'
 import { isGone, placeOfProcess, reachableUrl } from './host.ts'
 import { beat, leave, release, SILENT_MS_MAX, standingOf, takeOver } from './leases.ts'
-import type { Me, ProcessRow, Sight } from './leases.ts'
-import { listen, tell } from './notices.ts'
+import type { LeaseRow, Me, ProcessRow, Sight } from './leases.ts'
+import { listen, NO_NEWS, tell } from './notices.ts'
 import type { Notice } from './notices.ts'
-import { planShare } from './plan.ts'
-import { membersOf, partsOf, runBy } from './sight.ts'
+import { givenTo, membersOf, partsOf, planOf, runBy } from './sight.ts'
+import { wishesOf } from './wishes.ts'
 
 export interface PostgresFleetOptions {
   readonly pool: Pool
@@ -66,11 +65,10 @@ class LeasedFleet implements PostgresFleet {
   #config: string | null = null
   readonly #options: PostgresFleetOptions
   readonly #place: string | null
-  /** All there are, and what of them this process could run. */
-  #known: readonly string[] = []
-  #wanted: readonly string[] = []
-  /** Tokens by key of what is held, and of what is on its way out: its last ends are still ours to write. */
-  readonly #tokens = new Map<string, number>()
+  /** All there are. */
+  #known = wishesOf(new Map())
+  /** By key what is held, and what is on its way out: its last ends are still ours to write. */
+  readonly #leases = new Map<string, LeaseRow>()
   readonly #leaving = new Set<string>()
   #free: ReadonlySet<string> = new Set()
   #beatMonoMs = Number.NEGATIVE_INFINITY
@@ -85,7 +83,6 @@ class LeasedFleet implements PostgresFleet {
   #beatWaits = false
   #stopped = false
   #draining = false
-  #wantsMark = ''
   #silent = false
   #saidPace = false
   #saidOrphans = ''
@@ -96,23 +93,24 @@ class LeasedFleet implements PostgresFleet {
     this.#place = options.place === undefined ? placeOfProcess() : options.place
   }
 
-  want(keys: readonly string[]): void {
-    this.#known = keys
-    this.#wantsMark = createHash('sha256').update(keys.toSorted().join('\n')).digest('hex').slice(0, 16)
-    this.#wanted = this.#options.role === 'api' || this.#draining ? [] : keys
+  want(wanted: ReadonlyMap<string, readonly string[]>): void {
+    this.#known = wishesOf(wanted)
     if (this.#hooks !== null) void this.#beatSoon()
   }
 
+  /** What takes turns for something else than its lease says is given up first: another process may run that. */
   holds(key: string): boolean {
-    return !this.#suspended && this.#tokens.has(key) && !this.#leaving.has(key)
+    const lease = this.#leases.get(key)
+    if (this.#suspended || lease === undefined || this.#leaving.has(key)) return false
+    return lease.turns === this.#known.turns(key)
   }
 
   token(key: string): number | undefined {
-    return this.#tokens.get(key)
+    return this.#leases.get(key)?.token
   }
 
   lost(key: string): void {
-    if (!this.#tokens.delete(key)) return
+    if (!this.#leases.delete(key)) return
     this.#leaving.delete(key)
     this.#options.logger.warn({ installation: key }, 'another process runs this installation now')
     this.#hooks?.changed()
@@ -132,7 +130,7 @@ class LeasedFleet implements PostgresFleet {
 
   orphans(): readonly string[] {
     const run = runBy(this.#sight, (row) => row.id === this.owner || this.#isAlive(row))
-    return run === null ? [] : this.#known.filter((key) => !run.has(key) && !this.#tokens.has(key))
+    return run === null ? [] : this.#known.keys.filter((key) => !run.has(key) && !this.#leases.has(key))
   }
 
   doubt(): void {
@@ -188,7 +186,6 @@ class LeasedFleet implements PostgresFleet {
 
   drain(): void {
     this.#draining = true
-    this.#wanted = []
     void this.#beatSoon().then(() => this.#tell(tell({ o: this.owner, w: 1 })).catch(() => {}))
   }
 
@@ -204,7 +201,7 @@ class LeasedFleet implements PostgresFleet {
     } catch (error) {
       this.#options.logger.warn({ err: error }, 'this process could not say good-bye; others wait some seconds for it')
     }
-    this.#tokens.clear()
+    this.#leases.clear()
   }
 
   #every(periodMs: number, act: () => void): void {
@@ -248,27 +245,19 @@ class LeasedFleet implements PostgresFleet {
     this.#beatMonoMs = begunMs
     this.#adopt(sight)
     const bury = sight.processes.filter((row) => row.id !== this.owner && !this.#isAlive(row))
-    const {
-      claim,
-      release: giveBack,
-      free,
-    } = planShare({
+    const plan = planOf(sight, {
       me: this.owner,
-      wanted: this.#wanted,
-      processes: sight.processes.map((row) => ({
-        id: row.id,
-        runsLanes: row.role !== 'api' && row.role !== LEAVING && (row.id === this.owner || row.wants === me.wants),
-        alive: row.id === this.owner || this.#isAlive(row),
-      })),
-      leases: sight.leases.map(({ workspace, installation, owner }) => ({
-        key: `${workspace}/${installation}`,
-        owner,
-      })),
+      isWorking: this.#options.role !== 'api' && !this.#draining,
+      wishes: this.#known,
+      isAlive: (row) => row.id === this.owner || this.#isAlive(row),
+      isCounted: ({ id, role, wants }) =>
+        role !== 'api' && role !== LEAVING && (id === this.owner || wants === me.wants),
       freeBefore: this.#free,
     })
-    this.#free = new Set(free)
-    if (bury.length > 0 || claim.length > 0) await this.#takeOver(me, bury, claim)
-    for (const key of giveBack) if (!this.#leaving.has(key)) void this.#giveUp(key)
+    this.#free = new Set(plan.free)
+    if (bury.length > 0 || plan.claim.length > 0) await this.#takeOver(me, bury, plan.claim)
+    for (const key of plan.release) void this.#giveUp(key)
+    for (const { owner, orphan, keys } of plan.asks) await this.#tell(tell({ o: this.owner, g: [owner, orphan, keys] }))
     this.#sayOrphans()
     this.#hooks?.heard({ ...NO_NEWS, head: sight.head })
   }
@@ -276,6 +265,7 @@ class LeasedFleet implements PostgresFleet {
   /** Said once each time it changes, by every process that is there to say it. */
   #sayOrphans(): void {
     const orphans = this.orphans()
+    this.#hooks?.unattended(orphans)
     const names = orphans.join(', ')
     if (names !== this.#saidOrphans && orphans.length > 0)
       this.#options.logger.warn({ installations: orphans }, 'no process runs these installations; their events wait')
@@ -287,13 +277,14 @@ class LeasedFleet implements PostgresFleet {
     const held = new Map(
       sight.leases
         .filter(({ owner }) => owner === this.owner)
-        .map(({ workspace, installation, token }) => [`${workspace}/${installation}`, token]),
+        .map((lease) => [`${lease.workspace}/${lease.installation}`, lease]),
     )
-    const isSame = held.size === this.#tokens.size && [...held].every(([key, token]) => this.#tokens.get(key) === token)
+    const isSame =
+      held.size === this.#leases.size && [...held].every(([key, { token }]) => this.#leases.get(key)?.token === token)
     if (isSame && !this.#suspended) return
     this.#suspended = false
-    this.#tokens.clear()
-    for (const [key, token] of held) this.#tokens.set(key, token)
+    this.#leases.clear()
+    for (const [key, lease] of held) this.#leases.set(key, lease)
     this.#hooks?.changed()
   }
 
@@ -301,8 +292,9 @@ class LeasedFleet implements PostgresFleet {
     const { pool, logger } = this.#options
     for (const { id, role, pid, silent_ms: silentMs } of bury)
       logger.warn({ process: id, role, pid, silent_ms: Math.round(silentMs) }, 'a process of the hub is gone')
-    const got = await takeOver(pool, me, { bury, claim: claim.map(partsOf) })
-    for (const { workspace, installation, token } of got) this.#tokens.set(`${workspace}/${installation}`, token)
+    const wishes = claim.map((key) => ({ place: partsOf(key), turns: this.#known.turns(key) }))
+    const got = await takeOver(pool, me, { bury, claim: wishes })
+    for (const lease of got) this.#leases.set(`${lease.workspace}/${lease.installation}`, lease)
     if (got.length === 0) return
     logger.info({ installations: got.map(({ installation }) => installation) }, 'runs these installations from now on')
     this.#hooks?.changed()
@@ -310,6 +302,7 @@ class LeasedFleet implements PostgresFleet {
   }
 
   async #giveUp(key: string): Promise<void> {
+    if (this.#leaving.has(key)) return
     const { pool, logger } = this.#options
     this.#leaving.add(key)
     this.#hooks?.changed()
@@ -317,7 +310,7 @@ class LeasedFleet implements PostgresFleet {
       await this.#hooks?.drained(key)
       await this.#inTurn(async () => {
         await release(pool, this.#me(), [partsOf(key)])
-        this.#tokens.delete(key)
+        this.#leases.delete(key)
       })
       await this.#tell(tell({ o: this.owner, w: 1 }))
       logger.info({ installation: key }, 'gave this installation to another process')
@@ -343,7 +336,9 @@ class LeasedFleet implements PostgresFleet {
     return silentMs < SILENT_MS_MAX || (this.#sight?.databaseIsYoung ?? false)
   }
 
-  #heard({ origin, news, pace, leases }: Notice): void {
+  #heard({ origin, news, pace, leases, ask }: Notice): void {
+    const asked = { me: this.owner, wishes: this.#known, held: this.#leases }
+    for (const key of givenTo(ask, asked)) void this.#giveUp(key)
     if (leases && origin !== this.owner) void this.#beatSoon()
     if (pace !== null && origin !== this.owner) {
       this.#paces.set(origin, { lanes: pace, atMonoMs: this.#options.clock.monotonicMs() })
@@ -380,19 +375,9 @@ class LeasedFleet implements PostgresFleet {
       jobPool: jobPool(),
       url,
       doorKey: key,
-      wants: this.#wantsMark,
+      wants: this.#known.mark,
       config: this.#config ?? '',
       breakers: JSON.stringify(this.#hooks?.breakers() ?? []),
     }
   }
 }
-
-const NO_NEWS = {
-  head: null,
-  forms: [],
-  installations: [],
-  cursors: [],
-  keys: false,
-  lanes: [],
-  missed: false,
-} as const

@@ -37,6 +37,8 @@ export interface LeaseRow {
   readonly installation: string
   readonly owner: string | null
   readonly token: number
+  /** Hashes of what it takes turns for with others, with commas between; null: nothing. */
+  readonly turns: string | null
 }
 
 export interface Me {
@@ -72,15 +74,17 @@ const BEAT = `INSERT INTO hub_processes (id, role, version, place, pid, job_pool
 const PROCESSES = `SELECT id, role, url, door_key, place, pid, job_pool, wants, version, config, breakers, beat_at::text AS beaten,
     (extract(epoch FROM clock_timestamp() - beat_at) * 1000)::double precision AS silent_ms
   FROM hub_processes ORDER BY started_at, id`
-const LEASES = 'SELECT workspace, installation, owner, token FROM leases ORDER BY workspace, installation'
+const LEASES = 'SELECT workspace, installation, owner, token, turns FROM leases ORDER BY workspace, installation'
 const HEAD = `SELECT seq, (extract(epoch FROM clock_timestamp() - pg_postmaster_start_time()) * 1000)::double precision AS up_ms
   FROM log_head WHERE only_row = 1`
 const LOCK = `SELECT pg_advisory_xact_lock(${WRITERS})`
-/** Only what nobody alive holds. */
-const CLAIM = `INSERT INTO leases AS l (workspace, installation, owner, token) VALUES (?, ?, ?, 1)
-  ON CONFLICT (workspace, installation) DO UPDATE SET owner = excluded.owner, token = l.token + 1
+/** Only what nobody alive holds, and what takes turns with nothing that another one holds. */
+const CLAIM = `INSERT INTO leases AS l (workspace, installation, owner, token, turns)
+  SELECT ?, ?, ?::text, 1, ?::text WHERE NOT EXISTS (SELECT 1 FROM leases o JOIN hub_processes p ON p.id = o.owner
+    WHERE o.owner <> ? AND string_to_array(o.turns, ',') && string_to_array(?, ','))
+  ON CONFLICT (workspace, installation) DO UPDATE SET owner = excluded.owner, token = l.token + 1, turns = excluded.turns
     WHERE l.owner IS NULL OR NOT EXISTS (SELECT 1 FROM hub_processes p WHERE p.id = l.owner)
-  RETURNING workspace, installation, owner, token`
+  RETURNING workspace, installation, owner, token, turns`
 const RELEASE = 'UPDATE leases SET owner = NULL WHERE workspace = ? AND installation = ? AND owner = ?'
 const RELEASE_ALL = 'UPDATE leases SET owner = NULL WHERE owner = ?'
 /** Only as it was seen: one that has beaten since is alive. */
@@ -109,13 +113,19 @@ export async function beat(pool: Pool, me: Me): Promise<Sight> {
   }
 }
 
+/** A lease that is wished for; `turns` as in `LeaseRow`. */
+export interface Claim {
+  readonly place: readonly [workspace: string, installation: string]
+  readonly turns: string | null
+}
+
 /** Buries the dead, undoes their locks on jobs, and takes what is free; answers what was got. */
 export async function takeOver(
   pool: Pool,
   me: Me,
   wishes: {
     readonly bury: readonly ProcessRow[]
-    readonly claim: readonly (readonly [workspace: string, installation: string])[]
+    readonly claim: readonly Claim[]
   },
 ): Promise<readonly LeaseRow[]> {
   return await locked(pool, async (client) => {
@@ -131,7 +141,7 @@ export async function takeOver(
       ),
       many(
         CLAIM,
-        wishes.claim.map(([workspace, installation]) => [workspace, installation, me.id]),
+        wishes.claim.map(({ place, turns }) => [...place, me.id, turns, me.id, turns]),
       ),
     ])
     return wishes.claim.length === 0 ? [] : ((results.at(-1)?.rows ?? []) as readonly LeaseRow[])

@@ -25,8 +25,17 @@ interface Payload {
   readonly p?: readonly (readonly [key: string, behind: number, perSecond: number])[]
   /** Who runs what has changed, or somebody has come. */
   readonly w?: 1
+  /** Somebody shall give something up. */
+  readonly g?: readonly [owner: string, orphan: string, keys: readonly string[]]
   /** There was too much to say. */
   readonly all?: 1
+}
+
+/** A process asks that `owner` gives up the `keys` it runs, for what goes together with them and waits as `orphan`. */
+export interface Ask {
+  readonly owner: string
+  readonly orphan: string
+  readonly keys: readonly string[]
 }
 
 /** As it arrives. */
@@ -37,6 +46,7 @@ export interface Notice {
   readonly pace: readonly LanePace[] | null
   /** Who runs what has changed. */
   readonly leases: boolean
+  readonly ask: Ask | null
 }
 
 /** The statement that tells of a transaction's calls; it says nothing when nothing happened that others must know. */
@@ -81,7 +91,15 @@ function payloadOf(me: string, calls: readonly WriteCall[]): Payload {
   }
 }
 
-const NOTHING: News = { head: null, forms: [], installations: [], cursors: [], keys: false, lanes: [], missed: false }
+export const NO_NEWS: News = {
+  head: null,
+  forms: [],
+  installations: [],
+  cursors: [],
+  keys: false,
+  lanes: [],
+  missed: false,
+}
 
 /** Undefined for what is not ours. */
 export function readNotice(text: string): Notice | undefined {
@@ -93,6 +111,7 @@ export function readNotice(text: string): Notice | undefined {
       origin: payload.o,
       pace: payload.p?.map(([key, behind, deliveredPerSecond]) => ({ key, behind, deliveredPerSecond })) ?? null,
       leases: payload.w === 1 || payload.all === 1,
+      ask: payload.g === undefined ? null : { owner: payload.g[0], orphan: payload.g[1], keys: payload.g[2] },
       news: {
         head: head > 0 ? head : null,
         forms: (payload.f ?? []).map(([workspace, id]) => ({ workspace, id })),
@@ -166,7 +185,7 @@ export async function listen(options: ListenOptions): Promise<{ stop(): Promise<
     if (stopped) return
     timer = setTimeout(() => {
       connect().then(
-        () => options.missed({ ...NOTHING, missed: true }),
+        () => options.missed({ ...NO_NEWS, missed: true }),
         (error: unknown) => {
           options.logger.warn({ error: String(error) }, 'news of other processes cannot be heard; trying again')
           again(Math.min(delayMs * 2, RECONNECT_MS_MAX))

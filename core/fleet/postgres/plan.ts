@@ -16,6 +16,8 @@ export interface Sight {
   readonly me: string
   /** What this process could run. */
   readonly wanted: readonly string[]
+  /** What of it goes together: the same for installations that one process has to run. */
+  readonly unit: (key: string) => string
   readonly processes: readonly ProcessSeen[]
   readonly leases: readonly LeaseSeen[]
   /** Free ones that were free the last time, too: whoever could take them first did not. */
@@ -30,26 +32,39 @@ export interface Plan {
 
 /**
  * Each process plans for itself, and as all see the same they come to the same: what is free goes, one by one, to whoever
- * has least, and whoever has two more than another gives one back.
+ * has least, and whoever has two more than another gives one back. What goes together counts as one, and is where the
+ * first of it is; as long as a part of it is on its way out of a process, nobody takes the rest.
  */
-export function planShare({ me, wanted, processes, leases, freeBefore }: Sight): Plan {
+export function planShare({ me, wanted, unit, processes, leases, freeBefore }: Sight): Plan {
   const alive = new Set(processes.filter(({ alive: lives }) => lives).map(({ id }) => id))
   const owners = new Map(leases.map(({ key, owner }) => [key, owner !== null && alive.has(owner) ? owner : null]))
-  const could = new Set(wanted)
+  const units = Map.groupBy(wanted.toSorted(), unit)
+  const ownerOf = (keys: readonly string[]): string | null =>
+    keys.map((key) => owners.get(key) ?? null).find((owner) => owner !== null) ?? null
+  const unitOwners = new Map([...units].map(([name, keys]) => [name, ownerOf(keys)]))
   const workers = processes.filter(({ id, runsLanes }) => runsLanes && alive.has(id)).map(({ id }) => id)
   const held = new Map(workers.toSorted().map((id) => [id, 0]))
-  for (const [key, owner] of owners) {
-    const count = owner === null || !could.has(key) ? undefined : held.get(owner)
+  for (const owner of unitOwners.values()) {
+    const count = owner === null ? undefined : held.get(owner)
     if (owner !== null && count !== undefined) held.set(owner, count + 1)
   }
-  const mine = [...owners].filter(([, owner]) => owner === me).map(([key]) => key)
-  const free = wanted.filter((key) => (owners.get(key) ?? null) === null)
-  const claim = held.has(me) ? free.filter((key) => takePoorest(held) === me || freeBefore.has(key)) : []
+  const isFree = (key: string): boolean => (owners.get(key) ?? null) === null
+  const mine = new Set([...unitOwners].filter(([, owner]) => owner === me).map(([name]) => name))
+  const claimed = new Set(held.has(me) ? mine : [])
+  for (const [name, owner] of unitOwners) {
+    if (owner !== null || !held.has(me)) continue
+    if (takePoorest(held) === me || units.get(name)?.some((key) => freeBefore.has(key)) === true) claimed.add(name)
+  }
   const above = gifts(me, held)
-  const kept = mine.filter((key) => could.has(key))
-  const unwanted = mine.filter((key) => !could.has(key))
   // The youngest claims go first: they have the least in memory.
-  return { claim, free, release: [...unwanted, ...(above > 0 ? kept.slice(-above) : [])] }
+  const given = new Set(above > 0 ? [...mine].slice(-above) : [])
+  const could = new Set(wanted)
+  const stays = (key: string): boolean => could.has(key) && mine.has(unit(key)) && !given.has(unit(key))
+  return {
+    claim: wanted.filter((key) => isFree(key) && claimed.has(unit(key)) && !given.has(unit(key))),
+    free: wanted.filter(isFree),
+    release: [...owners].filter(([key, owner]) => owner === me && !stays(key)).map(([key]) => key),
+  }
 }
 
 type Held = Map<string, number>

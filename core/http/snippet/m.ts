@@ -60,7 +60,8 @@ function visitor(): string | undefined {
 }
 
 function flush(): void {
-  if (waiting.length > 0)
+  // No more than the hub takes at once; the last chance to send is for all of it.
+  while (waiting.length > 0)
     (navigator as unknown as Beacon).sendBeacon(`${hub}/api/v2/events/track`, JSON.stringify(waiting.splice(0, 50)))
 }
 
@@ -93,8 +94,9 @@ function end(form: string, type: string): void {
   if (visit === undefined) return
   visits.delete(form)
   leaveField(visit)
-  for (const field in visit.dwell) track('form_field', { field, dwell_ms: visit.dwell[field] }, form)
+  // The end first: a browser takes only so much of a page that goes.
   track(type, { field: visit.field, elapsed_ms: Date.now() - visit.startedMs }, form)
+  for (const field in visit.dwell) track('form_field', { field, dwell_ms: visit.dwell[field] }, form)
 }
 
 function viewPage(): void {

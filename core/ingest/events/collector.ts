@@ -21,9 +21,11 @@ import { openAddressHash } from './address-hash.ts'
 import type { AddressHash } from './address-hash.ts'
 import { expireEvents } from './expire.ts'
 import { DOORS, FAMILIES, TRACK_PREFIX } from './families.ts'
-import type { EventDoor, EventSettings, Family } from './families.ts'
+import type { Consent, EventDoor, EventSettings, Family } from './families.ts'
 import { checkFamily, effectsOf } from './family-check.ts'
-import { dataOf, metaOf } from './normalise.ts'
+import { dataOf, metaOf, ofStranger } from './normalise.ts'
+import { asideOf, openEventQuarantine } from './quarantine.ts'
+import type { Aside, EventQuarantine, Look } from './quarantine.ts'
 import type { EventOrigin } from './normalise.ts'
 
 /** One event as it came. `line` counts from 1: lines of NDJSON, places of an array. */
@@ -59,14 +61,19 @@ export interface Collector {
   families(): Readonly<Record<string, Family>>
   /** What counts from the next request on. */
   configure(settings: EventSettings): void
-  /** Forgets what is older than it is to be kept. Answers how many. */
+  /** Forgets what is older than it is to be kept, counts it, and moves counts along the ladder. Answers how many it forgot. */
   expire(): Promise<number>
+  /** What known senders sent and their families did not take. */
+  readonly quarantine: EventQuarantine
   /** In order. Rejects with what concerns all: `overloaded`, `storage_…`. */
   collect(input: EventsIn): Promise<readonly EventRowReceipt[]>
 }
 
 export interface CollectorDeps {
-  readonly store: Pick<Store, 'track' | 'daySalt' | 'expireTracked' | 'appendEvents'>
+  readonly store: Pick<
+    Store,
+    'track' | 'daySalt' | 'expireTracked' | 'foldLadder' | 'putAsideEvents' | 'listAsideEvents' | 'dropAsideEvents'
+  >
   /** What counts first. */
   readonly events: EventSettings
   readonly forms: Pick<FormCache, 'peek' | 'get'>
@@ -90,32 +97,48 @@ interface World {
 export function openCollector(deps: CollectorDeps): Collector {
   const addressHash = openAddressHash(deps)
   let settings = deps.events
+  const look: Look = (input, row, nowMs) => lookAt({ deps, settings, addressHash }, input, { row, nowMs })
   return {
     families: () => ({ ...FAMILIES, ...settings.families }),
     configure: (next) => {
       settings = next
     },
-    expire: () => expireEvents({ ...deps, nowMs: deps.clock.nowMs(), keepMs: settings.keepMs }),
+    expire: () => expireEvents({ ...deps, ...settings, nowMs: deps.clock.nowMs() }),
+    quarantine: openEventQuarantine(deps, look),
     collect: async (input) => {
-      const world = { deps, settings, addressHash }
       const nowMs = deps.clock.nowMs()
       const results: EventRowReceipt[] = []
       const good: { readonly line: number; readonly event: TrackedEvent }[] = []
+      const refused: (Aside & { readonly line: number })[] = []
       for (const row of input.rows) {
         try {
-          const event = await toTracked(world, input, { row, nowMs })
-          if (event === null) results.push({ line: row.line, denied: true })
-          else good.push({ line: row.line, event })
+          const seen = await look(input, row, nowMs)
+          if (seen === null) results.push({ line: row.line, denied: true })
+          else if ('aside' in seen) refused.push({ line: row.line, ...seen })
+          else good.push({ line: row.line, event: seen })
         } catch (error) {
           if (!(error instanceof HubError)) throw error
           results.push({ line: row.line, error })
         }
       }
-      count(deps, results)
+      const kept = await keep(deps, input.workspace, refused)
+      results.push(...refused.map(({ line, problems }, n) => ({ line, error: invalidEvent(problems, kept[n]) })))
+      tellKept(deps, input.workspace, { refused, kept })
+      count(deps, results, kept.filter((id) => id !== null).length)
       const stored = await store(deps, good)
       return [...results, ...stored].toSorted((one, other) => one.line - other.line)
     },
   }
+}
+
+/** Ids of those that are in quarantine; whoever sends is told of what is wrong in any case. */
+async function keep(
+  deps: CollectorDeps,
+  workspace: WorkspaceId,
+  refused: readonly Aside[],
+): Promise<readonly (string | null)[]> {
+  const asides = refused.map(({ aside }) => aside)
+  return deps.store.putAsideEvents(workspace, asides, deps.limits.eventQuarantineMax)
 }
 
 async function store(
@@ -142,18 +165,32 @@ function receiptOf(result: TrackResult): EventReceipt {
   return { kind: result.kind, id, type: type.slice(TRACK_PREFIX.length), receivedAt: at }
 }
 
-function count({ meter }: CollectorDeps, results: readonly EventRowReceipt[]): void {
-  const denied = results.filter((result) => 'denied' in result).length
-  meter.eventTracked('denied', denied)
-  meter.eventTracked('refused', results.length - denied)
+/** A sender that is refused may show it to nobody. */
+function tellKept(
+  { logger }: CollectorDeps,
+  workspace: WorkspaceId,
+  { refused, kept }: { readonly refused: readonly Aside[]; readonly kept: readonly (string | null)[] },
+): void {
+  if (refused.length === 0) return
+  const { aside } = refused[0] as Aside
+  const room = kept.includes(null) ? ', and there is no room for all of them' : ''
+  const told = { workspace, events: refused.length, first: { type: aside.type, reason: aside.code } }
+  logger.warn(told, `behaviour events that their family does not take were put in quarantine${room}`)
 }
 
-/** Null: its sender does not want it stored. */
-async function toTracked(
+function count({ meter }: CollectorDeps, results: readonly EventRowReceipt[], quarantined: number): void {
+  const denied = results.filter((result) => 'denied' in result).length
+  meter.eventTracked('denied', denied)
+  meter.eventTracked('refused', results.length - denied - quarantined)
+  meter.eventTracked('quarantined', quarantined)
+}
+
+/** Null: its sender does not want it stored. What its family does not take of a known sender is put aside; the rest is refused. */
+async function lookAt(
   { deps, settings, addressHash }: World,
   { workspace, door, origin }: EventsIn,
   { row, nowMs }: { readonly row: EventRow; readonly nowMs: number },
-): Promise<TrackedEvent | null> {
+): Promise<TrackedEvent | Aside | null> {
   const { limits } = deps
   if (row.bytes.length > limits.eventBytesMax)
     throw new HubError('body_too_large', `An event may have at most ${limits.eventBytesMax} bytes.`)
@@ -161,14 +198,21 @@ async function toTracked(
   if (isDenied(body)) return null
   const read = readEvent(body, limits)
   if (!read.ok) throw invalidEvent(read.problems)
-  const { event } = read
+  const consent = consentOf(read.event, { keyed: origin.keyed, settings })
+  if (consent === 'denied') return null
+  const event = { ...(origin.keyed ? read.event : ofStranger(read.event)), consent }
   const named = familyNamed(event, { door, settings })
-  if ('problem' in named) throw invalidEvent([named.problem])
+  const refuse = (problems: readonly FieldProblem[]): Aside => {
+    // Strangers could fill it with anything.
+    if (!origin.keyed) throw invalidEvent(problems)
+    return { problems, aside: asideOf({ ...event, type: event.type ?? DOORS[door] ?? 'custom' }, { problems, nowMs }) }
+  }
+  if ('problem' in named) return refuse([named.problem])
   const { name, family } = named
-  const { properties, problems: wrong } = checkFamily(family, event)
+  const { properties, problems: wrong } = checkFamily(family, event, limits)
   const problems = [...wrong, ...(await standingProblems(deps, event, { workspace, origin, settings }))]
-  if (problems.length > 0) throw invalidEvent(problems)
-  const { event_id: clientId, form_id: formId, consent, context = {} } = event
+  if (problems.length > 0) return refuse(problems)
+  const { event_id: clientId, form_id: formId, context = {} } = event
   const checked = {
     event,
     family: { name, version: family.version },
@@ -196,6 +240,18 @@ async function toTracked(
 /** Looked at before anything else of it is. */
 const isDenied = (body: Json): boolean =>
   typeof body === 'object' && body !== null && 'consent' in body && body['consent'] === 'denied'
+
+/** What it says itself; else it was asked by whoever has a key, and of strangers the file says. */
+function consentOf(
+  { consent, form_id: form }: EventInput,
+  { keyed, settings }: { readonly keyed: boolean; readonly settings: EventSettings },
+): Consent {
+  if (consent !== undefined) return consent
+  if (keyed) return 'granted'
+  const ofForm =
+    typeof form === 'string' && Object.hasOwn(settings.formConsent, form) ? settings.formConsent[form] : undefined
+  return ofForm ?? settings.consent
+}
 
 const COUNTRY = /^[A-Za-z]{2}$/
 /** What those who know countries say of addresses of which they do not. */
@@ -261,10 +317,11 @@ async function standingProblems(
 const PROBLEMS_TOLD_MAX = 3
 
 /** The detail alone must help too: some senders show nothing else. */
-function invalidEvent(problems: readonly FieldProblem[]): HubError {
+function invalidEvent(problems: readonly FieldProblem[], keptAs: string | null = null): HubError {
   const told = problems
     .slice(0, PROBLEMS_TOLD_MAX)
     .map(({ pointer, detail }) => `${pointer === '' ? 'The event' : pointer} ${detail}`)
   const more = problems.length > told.length ? `; and ${problems.length - told.length} more` : ''
-  return new HubError('invalid_event', `${told.join('; ')}${more}.`, { problems })
+  const kept = keptAs === null ? '' : ` It is kept in quarantine as ${keptAs}.`
+  return new HubError('invalid_event', `${told.join('; ')}${more}.${kept}`, { problems })
 }

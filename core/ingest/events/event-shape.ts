@@ -5,6 +5,8 @@ import type { FieldProblem } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import { toPointer, zodProblems } from '../form-definition.ts'
 import { utcTime } from '../times.ts'
+import { CONSENTS } from './families.ts'
+import type { Consent } from './families.ts'
 
 /** Longest id, name and word of an event, in characters. */
 export const EVENT_TEXT_CHARS_MAX = 200
@@ -70,7 +72,10 @@ export const eventShape = z.strictObject({
   user_id: word.nullish(),
   anonymous_id: word.nullish(),
   session_id: word.nullish().describe("The sender's own."),
-  consent: z.enum(['granted', 'minimal', 'denied']).default('granted'),
+  consent: z
+    .enum(CONSENTS)
+    .optional()
+    .describe('What may be known of whoever did it. Absent: granted from senders with a key, else what the file says.'),
   form_id: word.nullish().describe('The form it is about.'),
   page: page.optional(),
   context: context.optional(),
@@ -89,9 +94,15 @@ export const eventShape = z.strictObject({
 })
 
 /** An event as read: its shape is right, its family is not looked at yet. */
-export type EventInput = z.output<typeof eventShape>
+export type EventInput = z.output<typeof eventShape> & {
+  /** Once it is settled what holds. */
+  readonly consent?: Consent | undefined
+}
 
-export type PropertyLimits = Pick<Limits, 'eventPropertiesMax' | 'eventPropertyDepthMax' | 'eventPropertyCharsMax'>
+export type PropertyLimits = Pick<
+  Limits,
+  'eventPropertiesMax' | 'eventPropertyDepthMax' | 'eventPropertyCharsMax' | 'eventNumberMax'
+>
 
 export type ReadEvent =
   | { readonly ok: true; readonly event: EventInput }
@@ -103,17 +114,21 @@ export function readEvent(body: Json, limits: PropertyLimits): ReadEvent {
     return { ok: false, problems: [{ pointer: '', detail: 'must be an object such as {"type": "click"}' }] }
   const parsed = eventShape.safeParse(body)
   if (!parsed.success) return { ok: false, problems: zodProblems(parsed.error) }
+  const { value = 0 } = parsed.data
+  if (Math.abs(value) > limits.eventNumberMax)
+    return { ok: false, problems: [{ pointer: '/value', detail: `must be within ±${limits.eventNumberMax}` }] }
   const problem = propertyProblem((parsed.data.properties ?? {}) as { readonly [key: string]: Json }, limits)
   return problem === null ? { ok: true, event: parsed.data } : { ok: false, problems: [problem] }
 }
 
 /** The first property that is beyond a limit. */
 function propertyProblem(properties: { readonly [key: string]: Json }, limits: PropertyLimits): FieldProblem | null {
-  const { eventPropertiesMax, eventPropertyDepthMax, eventPropertyCharsMax } = limits
+  const { eventPropertiesMax, eventPropertyDepthMax, eventPropertyCharsMax, eventNumberMax } = limits
   let count = 0
   const look = (value: Json, path: readonly PropertyKey[]): string | null => {
     if (typeof value === 'string')
       return value.length > eventPropertyCharsMax ? `has more than ${eventPropertyCharsMax} characters` : null
+    if (typeof value === 'number') return Math.abs(value) > eventNumberMax ? `is beyond ±${eventNumberMax}` : null
     if (typeof value !== 'object' || value === null) return null
     if (path.length > eventPropertyDepthMax) return `is nested deeper than ${eventPropertyDepthMax} levels`
     for (const [key, item] of Object.entries(value)) {

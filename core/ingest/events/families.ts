@@ -1,4 +1,5 @@
 /** The families of behaviour events: what each must say, of which types, and what of it becomes columns of its own. */
+import type { Ladder } from '../../storage/ladder/rungs.ts'
 
 /** What one property must be. The words are JSON Schema's; texts of a number or of true and false are taken as such. */
 export interface PropertyRule {
@@ -115,14 +116,27 @@ export const DOORS = {
 } as const satisfies Record<string, keyof typeof FAMILIES | null>
 export type EventDoor = keyof typeof DOORS
 
+/**
+ * What may be known of whoever did it: all; what happened and on which kind of device, but not who it was; nothing, so that
+ * nothing is stored.
+ */
+export const CONSENTS = ['granted', 'minimal', 'denied'] as const
+export type Consent = (typeof CONSENTS)[number]
+
 /** What the file says of behaviour events. */
 export interface EventSettings {
+  /** What holds for strangers' events that say nothing of consent; a sender with a key that says nothing has it. */
+  readonly consent: Consent
+  /** The same for those about one form, by its id. */
+  readonly formConsent: Readonly<Record<string, Consent>>
   /** Who may send those that are about no form: everybody within the rate of an address, or only keys. */
   readonly access: 'public' | 'key'
   /** Name of the request header that a proxy puts the country into, lower-case; null: none. */
   readonly countryHeader: string | null
   /** How long the log keeps what they say, in ms. */
   readonly keepMs: number
+  /** How long it is known afterwards how many there were. */
+  readonly ladder: Ladder
   /** Those of the file, beside the hub's. */
   readonly families: Readonly<Record<string, Family>>
 }

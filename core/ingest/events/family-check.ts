@@ -3,6 +3,7 @@ import type { Json } from '../../contract/index.ts'
 import type { FieldProblem } from '../../errors.ts'
 import { toPointer } from '../form-definition.ts'
 import { utcTime } from '../times.ts'
+import type { Limits } from '../../limits.ts'
 import type { EventInput } from './event-shape.ts'
 import type { Family, FamilyNeed, PropertyRule } from './families.ts'
 
@@ -13,7 +14,7 @@ export interface FamilyChecked {
   readonly problems: readonly FieldProblem[]
 }
 
-export function checkFamily(family: Family, event: EventInput): FamilyChecked {
+export function checkFamily(family: Family, event: EventInput, limits: Pick<Limits, 'eventNumberMax'>): FamilyChecked {
   const problems: FieldProblem[] = family.needs.filter((need) => !has(event, need)).map((need) => NEEDED[need])
   const { schema_version: version = family.version } = event
   if (version > family.version)
@@ -25,7 +26,7 @@ export function checkFamily(family: Family, event: EventInput): FamilyChecked {
   for (const [sent, value] of Object.entries((event.properties ?? {}) as Properties)) {
     const key = version < family.version && Object.hasOwn(family.renamed, sent) ? family.renamed[sent]! : sent
     const rule = Object.hasOwn(family.properties, key) ? family.properties[key] : undefined
-    const taken = rule === undefined || value === null ? { value } : coerce(value, rule)
+    const taken = rule === undefined || value === null ? { value } : coerce(value, rule, limits)
     if ('value' in taken) properties[key] = taken.value
     else problems.push({ pointer: toPointer(['properties', sent]), detail: taken.wrong })
   }
@@ -56,7 +57,7 @@ const textOf = (value: Json): string | null =>
   typeof value === 'string' ? value : typeof value === 'object' ? null : JSON.stringify(value)
 
 const NEEDED: Readonly<Record<FamilyNeed, FieldProblem>> = {
-  user_id: { pointer: '/user_id', detail: 'is required for this family' },
+  user_id: { pointer: '/user_id', detail: 'is required for this family, from a sender with an API key' },
   name: { pointer: '/name', detail: 'is required: what happened, such as "invoice downloaded"' },
   page: { pointer: '/page', detail: 'must have a "url" or a "path"' },
   form_id: { pointer: '/form_id', detail: 'is required for this family: the form it is about' },
@@ -71,12 +72,14 @@ function has(event: EventInput, need: FamilyNeed): boolean {
 
 type Taken = { readonly value: Json } | { readonly wrong: string }
 
-function coerce(value: Json, rule: PropertyRule): Taken {
+function coerce(value: Json, rule: PropertyRule, { eventNumberMax }: Pick<Limits, 'eventNumberMax'>): Taken {
   if (rule.type === 'boolean') {
     const known = typeof value === 'boolean' ? value : BOOLEANS.get(textOf(value) ?? '')
     return known === undefined ? { wrong: 'must be true or false' } : { value: known }
   }
-  return rule.type === 'string' ? coerceText(value, rule) : coerceNumber(value, rule)
+  if (rule.type === 'string') return coerceText(value, rule)
+  const { minimum = -eventNumberMax, maximum = eventNumberMax, ...rest } = rule
+  return coerceNumber(value, { ...rest, minimum, maximum })
 }
 
 const BOOLEANS: ReadonlyMap<string, boolean> = new Map([

@@ -2,6 +2,7 @@
 import type { Json } from '../../contract/index.ts'
 import type { Limits } from '../../limits.ts'
 import type { EventInput } from './event-shape.ts'
+import type { Consent } from './families.ts'
 import { readAgent } from './user-agent.ts'
 
 /** What is known of the sender beside what it says. */
@@ -15,8 +16,11 @@ export interface EventOrigin {
   readonly keyed: boolean
 }
 
+/** With what holds of its consent. */
+export type SettledEvent = EventInput & { readonly consent: Exclude<Consent, 'denied'> }
+
 export interface Checked {
-  readonly event: EventInput
+  readonly event: SettledEvent
   readonly family: { readonly name: string; readonly version: number }
   /** As the family takes them. */
   readonly properties: { readonly [key: string]: Json }
@@ -40,9 +44,7 @@ export function dataOf({ event, family, properties, effects }: Checked, around: 
     name: event.name ?? family.name,
     schema_version: family.version,
     occurred_at: new Date(clamp(event.occurred_at, around)).toISOString(),
-    user_id: consent === 'minimal' ? undefined : (event.user_id ?? undefined),
-    anonymous_id: event.anonymous_id ?? undefined,
-    session_id: event.session_id ?? undefined,
+    ...(consent === 'minimal' ? {} : whoOf(event)),
     consent,
     form_id: event.form_id ?? undefined,
     page: some({ url: place.url, path: place.path, title: page.title, referrer_host: hostOf(page.referrer) }),
@@ -63,11 +65,53 @@ export function dataOf({ event, family, properties, effects }: Checked, around: 
   })
 }
 
+/** What would recognise somebody. */
+const whoOf = ({ user_id: user, anonymous_id: anonymous, session_id: session }: EventInput): object => ({
+  user_id: user ?? undefined,
+  anonymous_id: anonymous ?? undefined,
+  session_id: session ?? undefined,
+})
+
+/**
+ * Without a key nobody speaks of others: who somebody is, what something was worth and for whom it was are taken from senders
+ * that are known.
+ */
+export function ofStranger({ user_id: _u, value: _v, currency: _c, context, ...event }: EventInput): EventInput {
+  if (context === undefined) return event
+  const { organizer: _o, event: _e, ...rest } = context
+  return { ...event, context: rest }
+}
+
+/** As its sender may send it again, without what nobody should know: no address, no query of a URL, as much as is consented to. */
+export function keptOf(
+  event: SettledEvent & { readonly type: string },
+  { id, nowMs }: { id: string; nowMs: number },
+): Json {
+  const { user_id: _u, anonymous_id: _a, session_id: _s, page, context = {}, ...rest } = event
+  const { ip: _ip, user_agent: userAgent, ...around } = context
+  const place = placeOf(page ?? {})
+  const isMinimal = event.consent === 'minimal'
+  return JSON.parse(
+    JSON.stringify({
+      ...rest,
+      ...(isMinimal ? {} : whoOf(event)),
+      event_id: event.event_id ?? id,
+      occurred_at: event.occurred_at ?? new Date(nowMs).toISOString(),
+      page: page && { url: place.url, path: place.path, title: page.title, referrer: hostOf(page.referrer) },
+      context: {
+        ...around,
+        campaign: { ...place.campaign, ...context.campaign },
+        user_agent: isMinimal ? undefined : userAgent,
+      },
+    }),
+  ) as Json
+}
+
 const USER_AGENT_CHARS_MAX = 512
 
 /** JSON object text of what its sender's connection says, as far as its consent goes. */
 export function metaOf(
-  consent: EventInput['consent'],
+  consent: SettledEvent['consent'],
   { userAgent, country, ipHash }: { userAgent: string | null; country: string | null; ipHash: string | null },
 ): string {
   const agent = userAgent === null ? null : readAgent(userAgent)

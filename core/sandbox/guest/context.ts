@@ -128,7 +128,8 @@ function enqueue(run: GuestRun, settings: GuestSettings, { action, input, option
   buffer(run, 'q', `${rest.slice(0, -1)},"input":${jsonOf(input, 'The input of enqueue')}}`)
 }
 const hooksOf = (call: (name: string, args: unknown) => Promise<unknown>): Context['hooks'] => ({
-  list: ({ event, form, after }) => call('hooks.list', { event, form, after }) as ReturnType<Context['hooks']['list']>,
+  list: ({ event, eventId, form, after }) =>
+    call('hooks.list', { event, eventId, form, after }) as ReturnType<Context['hooks']['list']>,
   get: (id) => call('hooks.get', { id }) as ReturnType<Context['hooks']['get']>,
   note: (id, reason) => call('hooks.note', { id, reason }) as ReturnType<Context['hooks']['note']>,
   remove: (id, reason) => call('hooks.remove', { id, reason }) as ReturnType<Context['hooks']['remove']>,

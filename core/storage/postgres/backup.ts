@@ -5,13 +5,16 @@ import type { Pool } from 'pg'
 import { environment } from '../../config/settings.ts'
 import { HubError } from '../../errors.ts'
 
+/** Who is alive, and what would link hashes of addresses. */
+const STAYING = ['hub_processes', 'event_salts']
+
 /** Writes a file for `pg_restore`, for nobody else to read. */
 export async function dumpPostgres(url: string, file: string): Promise<void> {
   // The tool keeps the mode of a file that is there.
   writeFileSync(file, '', { mode: 0o600 })
   await runTool(
     'pg_dump',
-    ['--format=custom', '--no-owner', '--exclude-table-data=hub_processes', `--file=${file}`],
+    ['--format=custom', '--no-owner', ...STAYING.map((table) => `--exclude-table-data=${table}`), `--file=${file}`],
     url,
   )
 }

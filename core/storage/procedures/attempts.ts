@@ -179,6 +179,7 @@ function noteEnd(notes: LaneNotes, each: Finished): void {
   noteOutcome(notes, each, {
     at: each.endedAt,
     ok,
+    hasProven: each.hasProven === true,
     error: told,
     code: ok ? null : (each.errorCode ?? errorCode),
     deliveryId: each.deliveryId,

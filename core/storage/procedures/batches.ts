@@ -3,6 +3,8 @@ import type { DeliveryState, WorkspaceId } from '../../model.ts'
 import { causeOf } from '../cause.ts'
 import { allMany, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
+import { eraseRepeated } from './said.ts'
+import type { Repeating } from './said.ts'
 
 /** A run that one delivery was in with others, and what it failed with there. */
 export interface SharedRun {
@@ -20,21 +22,15 @@ export function* sharedRunsOf(keys: readonly SqlValue[][]): Procedure<readonly S
 }
 
 /** Empties what was sent and logged in these runs. */
-export function* eraseRecords(runs: readonly SharedRun[]): Procedure<void> {
+function* eraseRecords(runs: readonly SharedRun[]): Procedure<void> {
   yield* runMany(
     `UPDATE attempts SET exchanges = '[]', logs = '[]' WHERE workspace = ? AND batch = ?`,
     runs.map(({ workspace, batch }): SqlValue[] => [workspace, batch]),
   )
 }
 
-interface Sharing {
-  readonly workspace: WorkspaceId
-  readonly id: string
-  readonly installation: string
+interface Sharing extends Repeating {
   readonly state: DeliveryState
-  readonly error_code: string | null
-  readonly response_id: string | null
-  readonly error: string
 }
 
 /**
@@ -57,11 +53,7 @@ export function* eraseSharedRuns(runs: readonly SharedRun[]): Procedure<void> {
     'UPDATE deliveries SET error = NULL, cause = ? WHERE workspace = ? AND id = ? AND error = ?',
     sharing.map((each): SqlValue[] => [causeLeft(each), each.workspace, each.id, each.error]),
   )
-  yield* runMany(
-    `UPDATE installations SET last_error = NULL, last_error_delivery = NULL
-      WHERE workspace = ? AND id = ? AND last_error_delivery = ? AND last_error = ?`,
-    sharing.map(({ workspace, installation, id, error }): SqlValue[] => [workspace, installation, id, error]),
-  )
+  yield* eraseRepeated(sharing)
   yield* eraseDeathWords(sharing)
 }
 

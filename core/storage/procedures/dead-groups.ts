@@ -6,7 +6,8 @@ import type { Procedure, SqlValue } from '../procedure.ts'
 import type { DeliveryRow } from '../rows.ts'
 import type { DeadGroup, DeliveryQuery } from '../store.ts'
 import { where } from '../where.ts'
-import { pathOf, stretchOf } from './delivery-paths.ts'
+import { pathOf } from './delivery-paths.ts'
+import { stretchOf } from './stretches.ts'
 
 interface GroupRow {
   readonly cause: string | null

@@ -4,13 +4,14 @@ import { all, allMany, first } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
 import type { DeliveryRow } from '../rows.ts'
 import type { DeliveryQuery, DuePlace } from '../store.ts'
-import { where } from '../where.ts'
+import { holds, likeText, where } from '../where.ts'
 import type { Condition } from '../where.ts'
-import { boundsOf, pageOf, pathOf, stretchOf } from './delivery-paths.ts'
+import { pathOf } from './delivery-paths.ts'
 import type { DeliveryFilter } from './delivery-paths.ts'
+import { boundsOf, pageOf, stretchOf } from './stretches.ts'
 
 /** What `toDelivery` needs. */
-export const DELIVERY_COLUMNS = `workspace, id, installation, plugin, kind, name, event_seq, event_id, form_id, response_id,
+export const DELIVERY_COLUMNS = `workspace, id, installation, plugin, kind, name, dedupe_key, event_seq, event_id, form_id, response_id,
   order_key, pace_key, state, attempts, schedule_step, due_at_ms, created_at, finished_at, reason, error_code, error, host, input`
 
 const GET = `SELECT ${DELIVERY_COLUMNS} FROM deliveries WHERE workspace = ? AND id = ?`
@@ -114,8 +115,8 @@ export function* listDeliveries(input: {
 }): Procedure<{ readonly rows: readonly DeliveryRow[]; readonly next: string | null }> {
   const { workspace, query, rowsMax } = input
   const { limit, after, since, until, text } = query
-  const path = yield* pathOf(workspace, filterOf(query))
-  const also = text === undefined ? undefined : holds(text)
+  const path = yield* pathOf(workspace, filterOf(query), rowsMax)
+  const also = text === undefined ? undefined : holdsText(text)
   const stretch = yield* stretchOf(path, { order: 'newest', after, since, until, also, rowsMax })
   return yield* pageOf<DeliveryRow>(DELIVERY_COLUMNS, stretch, limit)
 }
@@ -135,31 +136,23 @@ export function* countDeliveries(input: {
 const filterOf = ({ state, ...filter }: Omit<DeliveryQuery, 'limit' | 'after' | 'text'>): DeliveryFilter =>
   state === undefined ? filter : { ...filter, states: [state] }
 
-const OF_ITSELF = ['error', 'error_code', 'host', 'input']
+const OF_ITSELF = ['error', 'error_code', 'host']
 
-/**
- * That the text stands in the delivery itself or, when asked for, in the answers of its response. The case of ASCII letters
- * does not matter: columns compare by their bytes in both databases, and `lower` knows no others there. Of what is asked for
- * the database might make something else, so it comes in small letters already.
- */
-function holds(text: NonNullable<DeliveryQuery['text']>): Condition {
-  const like = patternOf(text.words)
+/** That the text stands in what became of the delivery or, when asked for, in its input or the answers of its response. */
+function holdsText(text: NonNullable<DeliveryQuery['text']>): Condition {
+  const like = likeText(text.words)
   // Answers are JSON: quotes and the like stand in them as it writes them.
-  const inJson = patternOf(JSON.stringify(text.words).slice(1, -1))
-  const has = (column: string): string => String.raw`lower(${column}) LIKE ? ESCAPE '\'`
-  const own = OF_ITSELF.map((name) => has(`COALESCE(${name}, '')`)).join(' OR ')
-  const answers = ` OR EXISTS (SELECT 1 FROM responses r
-    WHERE r.workspace = deliveries.workspace AND r.id = deliveries.response_id AND ${has('r.data')})`
+  const inJson = likeText(JSON.stringify(text.words).slice(1, -1))
+  const own = OF_ITSELF.map((name) => holds(`COALESCE(${name}, '')`)).join(' OR ')
+  const answers = ` OR ${holds(`COALESCE(input, '')`)} OR EXISTS (SELECT 1 FROM responses r
+    WHERE r.workspace = deliveries.workspace AND r.id = deliveries.response_id AND ${holds('r.data')})`
   return [
     // An OR alone might be looked up by ids.
     `CASE WHEN id = ? OR response_id = ? OR event_id = ? OR ${own}${text.inAnswers ? answers : ''} THEN 1 ELSE 0 END = 1`,
     text.words,
     text.words,
     text.words,
-    ...OF_ITSELF.map((name) => (name === 'input' ? inJson : like)),
-    ...(text.inAnswers ? [inJson] : []),
+    ...OF_ITSELF.map(() => like),
+    ...(text.inAnswers ? [inJson, inJson] : []),
   ]
 }
-
-const patternOf = (words: string): string =>
-  `%${words.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase()).replaceAll(/[\\%_]/g, String.raw`\$&`)}%`

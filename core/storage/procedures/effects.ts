@@ -246,7 +246,14 @@ function* noteFailed(
   const { id, n, notes } = attempted
   if (failed === undefined) return []
   const { attempt, state, reason, errorCode, error } = failed
-  noteOutcome(notes, owner, { at: owner.at, ok: false, error: error ?? errorCode, code: errorCode, deliveryId: id })
+  noteOutcome(notes, owner, {
+    at: owner.at,
+    ok: false,
+    hasProven: false,
+    error: error ?? errorCode,
+    code: errorCode,
+    deliveryId: id,
+  })
   yield* run(INSERT_ATTEMPT, [
     owner.workspace,
     id,

@@ -4,7 +4,9 @@ import { all, first, run, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
 import { eraseAside, eraseAsideOf } from './discard.ts'
 import type { AsideKey } from './discard.ts'
+import { dropAsideEventsOf } from './event-quarantine.ts'
 import { append } from './events.ts'
+import { endHooksOfForm } from './hooks.ts'
 import { eraseLooseRuns } from './runs.ts'
 import { ERASED_COLUMNS, eraseDeliveries, eraseTraces } from './traces.ts'
 import type { Erased } from './traces.ts'
@@ -24,7 +26,7 @@ export function* deleteResponse(input: {
   return yield* append(input.workspace, [input.event])
 }
 
-/** Removes the form and notes that its responses are to go; `eraseSlice` does the rest. Null when there is none. */
+/** Removes the form, ends its hooks and notes that its responses are to go; `eraseSlice` does the rest. Null when there is none. */
 export function* deleteForm(input: {
   readonly workspace: WorkspaceId
   readonly id: string
@@ -34,6 +36,7 @@ export function* deleteForm(input: {
   const removed = yield* run('DELETE FROM forms WHERE workspace = ? AND id = ?', [workspace, id])
   if (removed === 0) return null
   yield* run('DELETE FROM form_versions WHERE workspace = ? AND id = ?', [workspace, id])
+  yield* endHooksOfForm(workspace, id, input.event.at)
   const seq = yield* append(workspace, [input.event])
   yield* run('INSERT INTO erasures (workspace, form_id, before_seq) VALUES (?, ?, ?)', [workspace, id, seq])
   return seq
@@ -80,6 +83,7 @@ export function* eraseSlice(input: {
     return false
   }
   if ((yield* eraseLooseEvents(workspace, formId, erasure.before_seq)) > 0) return false
+  yield* dropAsideEventsOf(workspace, formId)
   if ((yield* eraseLooseDeliveries(workspace, formId, input.at)) > 0) return false
   if ((yield* eraseLooseRuns(workspace, formId, SLICE_ROWS)) > 0) return false
   yield* run('DELETE FROM erasures WHERE workspace = ? AND form_id = ?', [workspace, formId])

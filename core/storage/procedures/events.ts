@@ -2,8 +2,9 @@
 import type { NewEvent, WorkspaceId } from '../../model.ts'
 import { all, first, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
+import type { ToldEvent } from '../queries.ts'
 import type { EventRow } from '../rows.ts'
-import { timeBound } from '../where.ts'
+import { holds, likeText, timeBound, when, where } from '../where.ts'
 
 /** The update holds the row until the commit. */
 const TAKE_SEQUENCES = 'UPDATE log_head SET seq = seq + ? WHERE only_row = 1 RETURNING seq'
@@ -90,6 +91,34 @@ export function* eventOfResponse(input: {
       ORDER BY e.seq DESC LIMIT 1`,
     [input.workspace, input.responseId],
   )
+}
+
+/** As the indexes of those kinds have it, so that each store sees that they serve. */
+const IS_TOLD =
+  "(e.type = 'form.changed' OR e.type = 'delivery.dead' OR e.type = 'alert.raised') AND e.data IS NOT NULL"
+
+/** The newest of what hooks are told besides responses, of all forms (null) or of one, newest first. */
+export function* newestTold(query: {
+  readonly workspace: WorkspaceId
+  readonly event: ToldEvent
+  readonly formId: string | null
+  readonly notOf?: string
+  readonly limit: number
+}): Procedure<readonly EventRow[]> {
+  const isCreated = query.event === 'form.created'
+  const { sql, params } = where([
+    [IS_TOLD],
+    ['e.workspace = ?', query.workspace],
+    ['e.type = ?', isCreated ? 'form.changed' : query.event],
+    when('e.form_id = ?', query.formId ?? undefined),
+    // As `saveForm` writes it.
+    isCreated ? [`e.data LIKE '%"created":true}'`] : undefined,
+    // Inside a text JSON escapes the quotes, so this is the member alone.
+    query.notOf === undefined
+      ? undefined
+      : [`NOT (${holds('e.data')})`, likeText(`"installation":${JSON.stringify(query.notOf)}`)],
+  ])
+  return yield* all<EventRow>(`${SELECT_EVENTS} WHERE ${sql} ORDER BY e.seq DESC LIMIT ?`, [...params, query.limit])
 }
 
 /** The highest sequence given out. */

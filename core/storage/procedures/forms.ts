@@ -4,8 +4,8 @@ import type { Field, Form, FormDefinition, WorkspaceId } from '../../model.ts'
 import { all, first, run } from '../procedure.ts'
 import type { Procedure } from '../procedure.ts'
 import type { FormRow } from '../rows.ts'
-import type { PageQuery } from '../store.ts'
-import { page, when, where } from '../where.ts'
+import type { FormQuery } from '../store.ts'
+import { newestFirst, olderThan, page, when, where } from '../where.ts'
 import { append } from './events.ts'
 
 const COLUMNS = 'workspace, id, version, definition, managed_by, created_at, updated_at'
@@ -47,7 +47,10 @@ export function* saveForm(input: SaveForm): Procedure<SavedForm> {
     throw new HubError('conflict', `A form with the id "${id}" exists already.`)
   if (before === undefined && mode === 'update') throw new HubError('not_found', `There is no form "${id}".`)
   if (before !== undefined && basedOn !== undefined && before.version !== basedOn)
-    throw new HubError('conflict', `The form "${id}" was changed meanwhile.`)
+    throw new HubError(
+      'conflict',
+      `The form "${id}" was changed meanwhile: it is version ${before.version} now, not ${basedOn}. Read it again, and change that.`,
+    )
   if (before === undefined) yield* refuseWhileErasing(workspace, id)
   if (before !== undefined && before.definition === definition && before.managed_by === managedBy) {
     return { row: before, event: null }
@@ -92,18 +95,23 @@ export function* getForm(input: {
   ])
 }
 
-/** A page in the order of ids. */
+/** A page in the order of ids, or of when they were made. */
 export function* listForms(input: {
   readonly workspace: WorkspaceId
-  readonly page: PageQuery
+  readonly query: FormQuery
 }): Procedure<{ readonly rows: readonly FormRow[]; readonly next: string | null }> {
-  const { sql, params } = where([['workspace = ?', input.workspace], when('id > ?', input.page.after)])
-  const { limit } = input.page
-  const rows = yield* all<FormRow>(`SELECT ${COLUMNS} FROM forms WHERE ${sql} ORDER BY id LIMIT ?`, [
+  const { limit, after, order } = input.query
+  const isNewest = order === 'newest'
+  const { sql, params } = where([
+    ['workspace = ?', input.workspace],
+    isNewest ? olderThan(after, 'created_at') : when('id > ?', after),
+  ])
+  const by = isNewest ? 'created_at DESC, id DESC' : 'id'
+  const rows = yield* all<FormRow>(`SELECT ${COLUMNS} FROM forms WHERE ${sql} ORDER BY ${by} LIMIT ?`, [
     ...params,
     limit + 1,
   ])
-  return page(rows, limit, (row) => row.id)
+  return page(rows, limit, (row) => (isNewest ? newestFirst(row) : row.id))
 }
 
 /** All versions, oldest first. */

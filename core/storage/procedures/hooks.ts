@@ -5,26 +5,78 @@ import type { HookQuery } from '../queries.ts'
 import { all, first, run, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
 import type { HookRow } from '../rows.ts'
-import type { HookNote, NewHook } from '../store.ts'
+import type { HookNote, HooksOf, NewHook, RemoveIf } from '../store.ts'
 import { when, where } from '../where.ts'
 import type { Condition } from '../where.ts'
 import { append } from './events.ts'
 
-const COLUMNS = `workspace, id, key_id, source, zap_id, target_url, hub_url, event, form_id, created_at, updated_at,
-  expires_at_ms, last_success_at, last_failure_at, last_reason`
+/** What another subscription of the same changes, and what stays. */
+const ASKED = [
+  'key_id',
+  'source',
+  'zap_id',
+  'target_url',
+  'hub_url',
+  'event',
+  'form_id',
+  'updated_at',
+  'expires_at_ms',
+] as const satisfies readonly (keyof HookRow)[]
+const ALL = [
+  'workspace',
+  'id',
+  'created_at',
+  ...ASKED,
+  'last_success_at',
+  'last_failure_at',
+  'last_reason',
+] as const satisfies readonly (keyof HookRow)[]
+type Asked = Pick<HookRow, (typeof ALL)[number]>
+const ofKey = (column: string): string =>
+  `(SELECT ${column} FROM api_keys WHERE api_keys.id = hooks.key_id) AS key_${column}`
+/** Of what `toHook` reads: with what its key says of it, since processes may know of different keys. */
+export const HOOK_COLUMNS = [...ALL, 'form_gone_at', ...['kind', 'name', 'revoked_at', 'expires_at'].map(ofKey)].join(
+  ', ',
+)
+const INSERT = `INSERT INTO hooks (${ALL.join(', ')}, from_seq) VALUES (${ALL.map(() => '?').join(', ')}, ?)`
+const CHANGE = `UPDATE hooks SET ${ASKED.map((name) => `${name} = ?`).join(', ')}, stopped_at = NULL, form_gone_at = NULL,
+  from_seq = CASE WHEN ? = 1 THEN from_seq ELSE ? END WHERE workspace = ? AND id = ?`
 
-/** What its key may see a hook may see: a key that was revoked or has expired sees nothing. Admins of the machine have none. */
-const KEY_IN_FORCE = `NOT EXISTS (SELECT 1 FROM api_keys WHERE api_keys.id = hooks.key_id
-  AND (api_keys.revoked_at IS NOT NULL OR api_keys.expires_at <= ?))`
+const valuesOf = (row: Asked, names: readonly (typeof ALL)[number][]): SqlValue[] => names.map((name) => row[name])
 
-/** Makes one, or changes the one that stands for the same subscription. Throws `conflict` when there are too many. */
+const ended = (
+  gone: string,
+  revoked: string,
+): string => `(expires_at_ms <= ? OR ${gone} OR EXISTS (SELECT 1 FROM api_keys
+  WHERE api_keys.id = hooks.key_id AND (api_keys.expires_at <= ? OR ${revoked})))`
+/**
+ * That nothing is sent to it at that time: its form was deleted (one that has its id later is another), or its key sees nothing
+ * any more, since what a key may see its hooks may see. Admins of the machine and tokens have no row.
+ */
+const ENDED = ended('form_gone_at IS NOT NULL', 'api_keys.revoked_at IS NOT NULL')
+const endedAt = (atMs: number): [number, string] => [atMs, new Date(atMs).toISOString()]
+const inForce = (atMs: number): Condition => [`NOT COALESCE(${ENDED}, FALSE)`, ...endedAt(atMs)]
+/** That nothing has been sent to it since. */
+export const endedBy = (atMs: number): Condition => [
+  ended('form_gone_at <= ?', 'api_keys.revoked_at <= ?'),
+  atMs,
+  ...Array.from({ length: 3 }, () => new Date(atMs).toISOString()),
+]
+
+/**
+ * Makes one, or changes the one that stands for the same subscription. Throws `conflict` when there are too many, `forbidden` when
+ * the key is revoked by now: another process may know it where the one that was asked does not.
+ */
 export function* saveHook(input: {
   readonly hook: NewHook
   readonly hooksMax: number
 }): Procedure<{ readonly row: HookRow; readonly created: boolean }> {
   const { hook, hooksMax } = input
+  const head = yield* holdLog()
+  const revoked = yield* first('SELECT id FROM api_keys WHERE id = ? AND revoked_at IS NOT NULL', [hook.keyId])
+  if (revoked !== undefined) throw new HubError('forbidden', KEY_IS_REVOKED)
   const before = yield* sameHook(hook)
-  const row: HookRow = {
+  const row: Asked = {
     workspace: hook.workspace,
     id: before?.id ?? hook.id,
     key_id: hook.keyId,
@@ -45,49 +97,45 @@ export function* saveHook(input: {
     const count = yield* countHooks({ workspace: hook.workspace })
     if (count >= hooksMax)
       throw new HubError('conflict', `There are ${hooksMax} hooks already; remove some that nobody needs.`)
-    yield* run(`INSERT INTO hooks (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, valuesOf(row))
-    return { row, created: true }
+    yield* run(INSERT, [...valuesOf(row, ALL), head])
+    return { row: yield* saved(row), created: true }
   }
-  yield* run(
-    `UPDATE hooks SET key_id = ?, source = ?, zap_id = ?, target_url = ?, hub_url = ?, event = ?, form_id = ?,
-      updated_at = ?, expires_at_ms = ? WHERE workspace = ? AND id = ?`,
-    [
-      row.key_id,
-      row.source,
-      row.zap_id,
-      row.target_url,
-      row.hub_url,
-      row.event,
-      row.form_id,
-      row.updated_at,
-      row.expires_at_ms,
-      row.workspace,
-      row.id,
-    ],
-  )
-  return { row, created: false }
+  const goesOn = before.isInForce && before.event === row.event && before.form_id === row.form_id
+  yield* run(CHANGE, [...valuesOf(row, ASKED), goesOn ? 1 : 0, head, row.workspace, row.id])
+  return { row: yield* saved(row), created: false }
 }
 
-const valuesOf = (row: HookRow): SqlValue[] => [
-  row.workspace,
-  row.id,
-  row.key_id,
-  row.source,
-  row.zap_id,
-  row.target_url,
-  row.hub_url,
-  row.event,
-  row.form_id,
-  row.created_at,
-  row.updated_at,
-  row.expires_at_ms,
-  row.last_success_at,
-  row.last_failure_at,
-  row.last_reason,
-]
+const KEY_IS_REVOKED =
+  'The key of this call is revoked (or is no MANIFOLD_ADMIN_KEY of the hub any more), and a hook ends with its key: ask with a key in force.'
 
-/** By the subscriber's own name for it; else by address, event and form. */
-function* sameHook(hook: NewHook): Procedure<HookRow | undefined> {
+function* saved({ workspace, id }: Asked): Procedure<HookRow> {
+  return (yield* getHook({ workspace, id })) as HookRow
+}
+
+/** Ends the hooks of a form that is deleted; answers how many. */
+export function* endHooksOfForm(workspace: WorkspaceId, formId: string, at: string): Procedure<number> {
+  return yield* run('UPDATE hooks SET form_gone_at = ? WHERE workspace = ? AND form_id = ? AND form_gone_at IS NULL', [
+    at,
+    workspace,
+    formId,
+  ])
+}
+
+/** Where the log is; it grows no more until this commits, so that of two who ask for the same at once one finds the other's. */
+export function* holdLog(): Procedure<number> {
+  const head = yield* first<{ seq: number }>('UPDATE log_head SET seq = seq WHERE only_row = 1 RETURNING seq', [])
+  return (head as { seq: number }).seq
+}
+
+/**
+ * By the subscriber's own name for it; else by address, event and form. Names can be guessed, so another key has to know the
+ * address as well, unless nothing is sent there any more.
+ */
+function* sameHook(hook: NewHook): Procedure<(HookRow & { readonly isInForce: boolean }) | undefined> {
+  const atMs = Date.parse(hook.at)
+  const mine: Condition = hook.ofAnyKey
+    ? undefined
+    : [`(key_id = ? OR target_url = ? OR ${ENDED})`, hook.keyId, hook.targetUrl, ...endedAt(atMs)]
   const { sql, params } = where(
     hook.zapId === null
       ? [
@@ -97,13 +145,14 @@ function* sameHook(hook: NewHook): Procedure<HookRow | undefined> {
           hook.formId === null ? ['form_id IS NULL'] : ['form_id = ?', hook.formId],
           ['zap_id IS NULL'],
         ]
-      : [
-          ['workspace = ?', hook.workspace],
-          ['zap_id = ?', hook.zapId],
-          ['source = ?', hook.source],
-        ],
+      : [['workspace = ?', hook.workspace], ['zap_id = ?', hook.zapId], ['source = ?', hook.source], mine],
   )
-  return yield* first<HookRow>(`SELECT ${COLUMNS} FROM hooks WHERE ${sql} ORDER BY id LIMIT 1`, params)
+  const row = yield* first<HookRow & { readonly ended: number }>(
+    `SELECT ${HOOK_COLUMNS}, CASE WHEN ${ENDED} THEN 1 ELSE 0 END AS ended FROM hooks WHERE ${sql}
+      ORDER BY CASE WHEN key_id = ? THEN 0 ELSE 1 END, id LIMIT 1`,
+    [...endedAt(atMs), ...params, hook.keyId],
+  )
+  return row === undefined ? undefined : { ...row, isInForce: row.ended === 0 }
 }
 
 /** One by its id; with `inForceMs` only one that may be sent to at that time. */
@@ -112,16 +161,13 @@ export function* getHook(input: {
   readonly id: string
   readonly inForceMs?: number
 }): Procedure<HookRow | undefined> {
-  const { inForceMs } = input
-  const inForce: readonly Condition[] =
-    inForceMs === undefined
-      ? []
-      : [
-          ['(expires_at_ms IS NULL OR expires_at_ms > ?)', inForceMs],
-          [KEY_IN_FORCE, new Date(inForceMs).toISOString()],
-        ]
-  const { sql, params } = where([['workspace = ?', input.workspace], ['id = ?', input.id], ...inForce])
-  return yield* first<HookRow>(`SELECT ${COLUMNS} FROM hooks WHERE ${sql}`, params)
+  const { workspace, id, inForceMs } = input
+  const { sql, params } = where([
+    ['workspace = ?', workspace],
+    ['id = ?', id],
+    inForceMs === undefined ? undefined : inForce(inForceMs),
+  ])
+  return yield* first<HookRow>(`SELECT ${HOOK_COLUMNS} FROM hooks WHERE ${sql}`, params)
 }
 
 /** A page, newest first. */
@@ -138,19 +184,22 @@ export function* listHooks(input: {
     when('target_url = ?', query.targetUrl),
     when('zap_id = ?', query.zapId),
     when('key_id = ?', query.key),
+    query.endedMs === undefined ? undefined : [ENDED, ...endedAt(query.endedMs)],
+    query.inForceMs === undefined ? undefined : inForce(query.inForceMs),
     when('id < ?', query.after),
   ])
-  const rows = yield* all<HookRow>(`SELECT ${COLUMNS} FROM hooks WHERE ${sql} ORDER BY id DESC LIMIT ?`, [
+  const rows = yield* all<HookRow>(`SELECT ${HOOK_COLUMNS} FROM hooks WHERE ${sql} ORDER BY id DESC LIMIT ?`, [
     ...params,
     query.limit + 1,
   ])
   return pageById(rows, query.limit)
 }
 
-/** Those in force that want this event of this form, oldest first. */
+/** Those in force that want this event of this form and were asked for before it, oldest first. */
 export function* hooksFor(input: {
   readonly workspace: WorkspaceId
   readonly event: string
+  readonly eventId: string
   readonly formId: string | null
   readonly after: string | null
   readonly limit: number
@@ -162,11 +211,11 @@ export function* hooksFor(input: {
     ['workspace = ?', input.workspace],
     ['event = ?', input.event],
     ofForm,
-    ['(expires_at_ms IS NULL OR expires_at_ms > ?)', input.nowMs],
-    [KEY_IN_FORCE, new Date(input.nowMs).toISOString()],
+    ['from_seq < (SELECT seq FROM events WHERE id = ? AND workspace = ?)', input.eventId, input.workspace],
+    inForce(input.nowMs),
     when('id > ?', input.after ?? undefined),
   ])
-  const rows = yield* all<HookRow>(`SELECT ${COLUMNS} FROM hooks WHERE ${sql} ORDER BY id LIMIT ?`, [
+  const rows = yield* all<HookRow>(`SELECT ${HOOK_COLUMNS} FROM hooks WHERE ${sql} ORDER BY id LIMIT ?`, [
     ...params,
     input.limit + 1,
   ])
@@ -178,21 +227,58 @@ const pageById = (rows: readonly HookRow[], limit: number) => {
   return { rows: page, next: rows.length > limit ? (page.at(-1)?.id ?? null) : null }
 }
 
-/** Of the workspace, or those of them that were made with one key. */
-export function* countHooks(input: { readonly workspace: WorkspaceId; readonly key?: string }): Procedure<number> {
-  const { sql, params } = where([['workspace = ?', input.workspace], when('key_id = ?', input.key)])
+/** Of the workspace, or those of them that one key or form is behind, and that something is sent to. */
+export function* countHooks(input: { readonly workspace: WorkspaceId; readonly of?: HooksOf }): Procedure<number> {
+  const { workspace, of } = input
+  const { sql, params } = where([
+    ['workspace = ?', workspace],
+    when('key_id = ?', of?.key),
+    when('form_id = ?', of?.form),
+    of === undefined ? undefined : inForce(of.inForceMs),
+  ])
   const row = yield* first<{ n: number }>(`SELECT count(*) AS n FROM hooks WHERE ${sql}`, params)
   return Number(row?.n ?? 0)
 }
 
-/** Removes it and says so in the log; answers the sequence of the event, null when there is no such hook. */
+/** Those that nothing has been sent to since then, those first that were not asked for again for the longest time. */
+export function* endedHooks(input: {
+  readonly workspace: WorkspaceId | null
+  readonly endedByMs: number
+  readonly limit: number
+}): Procedure<readonly HookRow[]> {
+  const { sql, params } = where([
+    endedBy(input.endedByMs),
+    input.workspace === null ? undefined : ['workspace = ?', input.workspace],
+  ])
+  return yield* all<HookRow>(`SELECT ${HOOK_COLUMNS} FROM hooks WHERE ${sql} ORDER BY updated_at, id LIMIT ?`, [
+    ...params,
+    input.limit,
+  ])
+}
+
+/**
+ * Removes it, unless it is elsewhere by now or was asked for again, and says so in the log; answers the last sequence,
+ * null when there is no such hook.
+ */
 export function* removeHook(input: {
   readonly workspace: WorkspaceId
   readonly id: string
   readonly event: NewEvent
+  /** Tells people. */
+  readonly alert?: NewEvent
+  readonly if: RemoveIf
 }): Procedure<number | null> {
-  const removed = yield* run('DELETE FROM hooks WHERE workspace = ? AND id = ?', [input.workspace, input.id])
-  return removed === 0 ? null : yield* append(input.workspace, [input.event])
+  const { targetUrl, endedByMs } = input.if
+  yield* holdLog()
+  const { sql, params } = where([
+    ['workspace = ?', input.workspace],
+    ['id = ?', input.id],
+    when('target_url = ?', targetUrl),
+    endedByMs === undefined ? undefined : endedBy(endedByMs),
+  ])
+  const removed = yield* run(`DELETE FROM hooks WHERE ${sql}`, params)
+  if (removed === 0) return null
+  return yield* append(input.workspace, input.alert === undefined ? [input.event] : [input.event, input.alert])
 }
 
 /** How sending went; an older report does not overwrite a newer one. */

@@ -5,16 +5,17 @@ import { all, first, run, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
 import { returnsAtOf } from '../rows.ts'
 import type { InstallationDbRow } from '../rows.ts'
-import type { HandledBatch, StateChange } from '../store.ts'
+import type { HandledBatch, StateChange, WordsOf } from '../store.ts'
 import type { LaneNotes } from './lane-notes.ts'
 import { saveLaneNotes } from './lane-notes.ts'
 import { applyEffects } from './effects.ts'
 import type { EffectsWritten } from './effects.ts'
 import { append } from './events.ts'
-import { reasonLeft } from './traces.ts'
+import { reasonLeft } from './said.ts'
 
 /** Compare-and-set: whoever moved it in between, this one then does nothing. */
-const MOVE_CURSOR = `UPDATE installations SET cursor = ?, last_success_at = COALESCE(?, last_success_at)
+const MOVE_CURSOR = `UPDATE installations SET cursor = ?, last_success_at = COALESCE(?, last_success_at),
+    proven_at = COALESCE(?, proven_at)
   WHERE workspace = ? AND id = ? AND cursor = ?`
 
 /** Rows for new ones; of known ones only the plugin follows the configuration. */
@@ -33,7 +34,7 @@ export function* syncInstallations(
     wanted.map(({ workspace, id, plugin, at, cursor }): SqlValue[] => [workspace, id, plugin, at, cursor]),
   )
   return yield* all<InstallationDbRow>(
-    `SELECT workspace, id, plugin, state, reason, state_since, cursor, last_success_at, last_failure_at, last_error,
+    `SELECT workspace, id, plugin, state, reason, state_since, cursor, last_success_at, proven_at, last_failure_at, last_error,
       last_error_code, failure_streak,
       returns_at_ms, pauses, refused_hash, check_at, check_result
       FROM installations ORDER BY workspace, id`,
@@ -78,14 +79,18 @@ export function* setInstallationState(input: StateChange): Procedure<boolean> {
 /** What was said of a response that is deleted meanwhile is said of nobody any more. */
 function* withoutErased(input: StateChange): Procedure<Pick<StateChange, 'reason' | 'words' | 'event'>> {
   const { workspace, words, event, reason } = input
-  const found =
-    words?.responseId &&
-    (yield* first('SELECT 1 AS found FROM erased_responses WHERE workspace = ? AND response_id = ?', [
-      workspace,
-      words.responseId,
-    ]))
-  if (!found || reason === null) return input
+  if (reason === null || words === undefined || !(yield* isSaidOfErased(workspace, words))) return input
   return { reason: reasonLeft(reason), event: event === null ? null : { ...event, data: '{}' } }
+}
+
+/** Also where its delivery has lost the words alone: another of their run was deleted. */
+function* isSaidOfErased(workspace: WorkspaceId, { deliveryId, responseId }: WordsOf): Procedure<boolean> {
+  const erased = yield* first(
+    `SELECT 1 AS found FROM erased_responses WHERE workspace = ? AND response_id = ?
+      UNION ALL SELECT 1 FROM deliveries WHERE workspace = ? AND id = ? AND error_code IS NOT NULL AND error IS NULL`,
+    [workspace, responseId, workspace, deliveryId],
+  )
+  return erased !== undefined
 }
 
 const SAVE_CHECK = `UPDATE installations SET check_at = ?, check_result = ?
@@ -125,9 +130,9 @@ export type Handled =
 /** Effects and cursor, guarded by compare-and-set on the cursor. */
 export function* commitHandled(input: { readonly batch: HandledBatch; readonly at: string }): Procedure<Handled> {
   const { batch, at } = input
-  const { workspace, installation, plugin, ranWell = false } = batch
+  const { workspace, installation, plugin, ranWell = false, hasProven = false } = batch
   const place: SqlValue[] = [workspace, installation, batch.fromCursor]
-  const moved = yield* run(MOVE_CURSOR, [batch.toCursor, ranWell ? at : null, ...place])
+  const moved = yield* run(MOVE_CURSOR, [batch.toCursor, ranWell ? at : null, hasProven ? at : null, ...place])
   if (moved === 0) {
     const row = yield* first<{ cursor: number }>('SELECT cursor FROM installations WHERE workspace = ? AND id = ?', [
       workspace,

@@ -31,6 +31,7 @@ export function noteOutcome(
   outcome: {
     readonly at: string
     readonly ok: boolean
+    readonly hasProven: boolean
     readonly error: string | null
     readonly code: string | null
     readonly deliveryId: string
@@ -39,6 +40,7 @@ export function noteOutcome(
   const note = noteOf(notes, lane)
   if (outcome.ok) {
     note.successAt = outcome.at
+    if (outcome.hasProven) note.provenAt = outcome.at
     note.failuresInARow = 0
     return
   }
@@ -59,6 +61,7 @@ function noteOf(notes: LaneNotes, { workspace, installation }: LaneName): LaneNo
     installation,
     moves,
     successAt: null,
+    provenAt: null,
     failureAt: null,
     error: null,
     code: null,
@@ -108,22 +111,36 @@ const RESPONSE_GONE = 'The response that it was about is deleted.'
 
 function* saveHealth(lanes: readonly LaneHealth[]): Procedure<void> {
   yield* runMany(
-    `UPDATE installations SET last_success_at = coalesce(?, last_success_at), last_failure_at = coalesce(?, last_failure_at),
+    `UPDATE installations SET last_success_at = coalesce(?, last_success_at),
+      proven_at = coalesce(?, proven_at), last_failure_at = coalesce(?, last_failure_at),
       last_error = coalesce(?, last_error), last_error_code = coalesce(?, last_error_code),
       last_error_delivery = coalesce(?, last_error_delivery), failure_streak = failure_streak * ? + ? WHERE workspace = ? AND id = ?`,
     lanes
       .filter(({ successAt, failureAt }) => successAt !== null || failureAt !== null)
-      .map(({ workspace, installation, successAt, failureAt, error, code, aboutId, failuresInARow }): SqlValue[] => [
-        successAt,
-        failureAt,
-        error,
-        code,
-        aboutId,
-        successAt === null ? 1 : 0,
-        failuresInARow,
-        workspace,
-        installation,
-      ]),
+      .map(
+        ({
+          workspace,
+          installation,
+          successAt,
+          provenAt,
+          failureAt,
+          error,
+          code,
+          aboutId,
+          failuresInARow,
+        }): SqlValue[] => [
+          successAt,
+          provenAt,
+          failureAt,
+          error,
+          code,
+          aboutId,
+          successAt === null ? 1 : 0,
+          failuresInARow,
+          workspace,
+          installation,
+        ],
+      ),
   )
 }
 

@@ -3,26 +3,33 @@ import type { DeliveryState, WorkspaceId } from '../../model.ts'
 import { all, allMany, first, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
 import type { DeliveryRow } from '../rows.ts'
+import { discardEvent } from '../discard-trace.ts'
+import type { DiscardTrace } from '../discard-trace.ts'
 import type { ReplayQuery } from '../store.ts'
 import { newestFirst, when, where } from '../where.ts'
 import type { Place } from '../where.ts'
-import { eraseRecords, sharedRunsOf } from './batches.ts'
+import { eraseSharedRuns, sharedRunsOf } from './batches.ts'
+import { append } from './events.ts'
 import { noteMove, saveLaneNotes } from './lane-notes.ts'
 import type { LaneNotes } from './lane-notes.ts'
 import { DELIVERY_COLUMNS } from './deliveries.ts'
-import { boundsOf, pageOf, pathByIds, pathOf, stretchOf } from './delivery-paths.ts'
-import type { DeliveryFilter, Stretch } from './delivery-paths.ts'
+import { eraseSaid } from './said.ts'
+import { pathByIds, pathOf } from './delivery-paths.ts'
+import type { DeliveryFilter } from './delivery-paths.ts'
+import { boundsOf, pageOf, stretchOf } from './stretches.ts'
+import type { Stretch } from './stretches.ts'
 
 /** Due now with a fresh retry schedule; id, key and the count of attempts stay. */
 const REPLAY = `UPDATE deliveries SET state = 'pending', schedule_step = 0, due_at_ms = ?, finished_at = NULL, reason = NULL,
     error_code = NULL, error = NULL, cause = NULL
   WHERE workspace = ? AND id = ? RETURNING ${DELIVERY_COLUMNS}`
 
-const CANDIDATE = 'created_at, id, installation, state'
+const CANDIDATE = 'created_at, id, installation, state, error_code'
 
 interface Candidate extends Place {
   readonly installation: string
   readonly state: DeliveryState
+  readonly error_code: string | null
 }
 
 /** Of those that match: how many may be made pending, and where to go on counting; a slice looks at so many rows. */
@@ -39,20 +46,22 @@ export function* countReplaySlice(
 const DISCARD_ATTEMPTS = 'DELETE FROM attempts WHERE workspace = ? AND delivery_id = ?'
 const DISCARD = 'DELETE FROM deliveries WHERE workspace = ? AND id = ?'
 
-/** Deletes some of those that match with their attempts, oldest first; nothing is left that keeps their keys from others. */
+/** Deletes some of those that match with their attempts, oldest first, and writes down that it did; nothing is left that keeps their keys from others. */
 export function* discardDeliveries(
-  query: ReplayQuery & { readonly limit: number; readonly rowsMax: number },
+  query: ReplayQuery & { readonly limit: number; readonly rowsMax: number; readonly trace: DiscardTrace },
 ): Procedure<{ readonly n: number; readonly next: string | null }> {
-  const { workspace } = query
+  const { workspace, trace } = query
   const notes: LaneNotes = new Map()
   const { rows, next } = yield* chosenBy(query)
   for (const { installation, state } of rows) noteMove(notes, { workspace, installation }, { from: state, to: null })
   yield* saveLaneNotes(notes)
   const keys = rows.map(({ id }): SqlValue[] => [workspace, id])
-  // Nothing would lead to the record any more when the response is deleted.
-  yield* eraseRecords(yield* sharedRunsOf(keys))
+  // Nothing would lead to the record, nor to the words that others repeat, any more when the response is deleted.
+  yield* eraseSharedRuns(yield* sharedRunsOf(keys))
+  yield* eraseSaid(workspace, rows)
   yield* runMany(DISCARD_ATTEMPTS, keys)
   yield* runMany(DISCARD, keys)
+  if (rows.length > 0) yield* append(workspace, [discardEvent(trace, rows.length)])
   return { n: rows.length, next }
 }
 

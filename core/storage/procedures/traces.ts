@@ -1,13 +1,13 @@
 /** What the log, deliveries, attempts and the history of runs hold of responses, and its end. */
 import type { DeliveryState, WorkspaceId } from '../../model.ts'
 import { causeOf } from '../cause.ts'
-import { refusalKind } from '../../registry/credential.ts'
 import { allMany, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
 import { eraseSharedRuns, sharedRunsOf } from './batches.ts'
 import { noteMove, saveLaneNotes } from './lane-notes.ts'
 import type { LaneNotes } from './lane-notes.ts'
 import { eraseRunsOf } from './runs.ts'
+import { eraseSaid } from './said.ts'
 
 /** A delivery whose data is to go. */
 export interface Erased {
@@ -41,7 +41,11 @@ export function* eraseTraces(workspace: WorkspaceId, ids: readonly string[], at:
     keys,
   )
   yield* eraseRunsOf(keys)
-  yield* runMany('INSERT INTO erased_responses (workspace, response_id) VALUES (?, ?) ON CONFLICT DO NOTHING', keys)
+  yield* runMany(
+    `INSERT INTO erased_responses (workspace, response_id, batches_erased) VALUES (?, ?, 1)
+      ON CONFLICT (workspace, response_id) DO UPDATE SET batches_erased = 1`,
+    keys,
+  )
 }
 
 /** Inputs, exchanges and log lines go, also those of the runs that they shared; what still waited ends here, since there is nothing left to send. */
@@ -58,13 +62,7 @@ export function* eraseDeliveries(workspace: WorkspaceId, deliveries: readonly Er
       WHERE workspace = ? AND id = ?`,
     deliveries.map((delivery): SqlValue[] => [causeLeft(delivery), workspace, delivery.id]),
   )
-  // What was said before anybody kept whose words they are may be of any of them. The code stays.
-  yield* runMany(
-    `UPDATE installations SET last_error = NULL, last_error_delivery = NULL
-      WHERE workspace = ? AND id = ? AND last_error IS NOT NULL AND coalesce(last_error_delivery, ?) = ?`,
-    deliveries.map(({ id, installation }): SqlValue[] => [workspace, installation, id, id]),
-  )
-  yield* eraseReasons(workspace, deliveries)
+  yield* eraseSaid(workspace, deliveries)
   const waiting = deliveries.filter(isWaiting)
   for (const { installation, state } of waiting)
     noteMove(notes, { workspace, installation }, { from: state, to: 'dead' })
@@ -74,28 +72,6 @@ export function* eraseDeliveries(workspace: WorkspaceId, deliveries: readonly Er
     waiting.map(({ id }): SqlValue[] => [at, GONE.code, GONE.error, workspace, id]),
   )
   yield* saveLaneNotes(notes)
-}
-
-/** Why an installation stands still stays known; what was said of one of these does not. */
-function* eraseReasons(workspace: WorkspaceId, deliveries: readonly Erased[]): Procedure<void> {
-  const codes = new Map(deliveries.map(({ id, error_code: code }) => [id, code]))
-  const rows = yield* allMany<{ id: string; reason: string; reason_delivery: string }>(
-    'SELECT id, reason, reason_delivery FROM installations WHERE workspace = ? AND id = ? AND reason_delivery = ?',
-    deliveries.map(({ id, installation }): SqlValue[] => [workspace, installation, id]),
-  )
-  yield* runMany(
-    'UPDATE installations SET reason = ?, reason_delivery = NULL WHERE workspace = ? AND id = ?',
-    rows.map(({ id, reason, reason_delivery: of }): SqlValue[] => [reasonLeft(reason, codes.get(of)), workspace, id]),
-  )
-}
-
-const WORDS_GONE = 'what the receiver said went with the response it was said of'
-
-/** Of a reason what kind it is of, and nothing that anybody said. */
-export function reasonLeft(reason: string, code: string | null = null): string {
-  const kind = refusalKind(reason)
-  if (kind !== null) return `${kind}${WORDS_GONE}`
-  return code === null ? WORDS_GONE : `${code}: ${WORDS_GONE}`
 }
 
 const isWaiting = ({ state }: Erased): boolean => state === 'pending' || state === 'retrying'

@@ -3,17 +3,22 @@ import { causeOf } from '../cause.ts'
 import { all, first, run, runMany } from '../procedure.ts'
 import type { Procedure, SqlValue } from '../procedure.ts'
 import type { DeliveryRow } from '../rows.ts'
+import { eraseLeftBehind } from './left-behind.ts'
 import { purgeRuns } from './runs.ts'
+import { dropTraffic } from './traffic.ts'
 
 const SLICE_ROWS = 500
+const MINUTE_MS = 60_000
 
-/** Drops one slice of what expired, and names causes that are missing; `more` says that another is due. */
+/** Drops one slice of what expired, and does what programs of before left undone; `more` says that another is due. */
 export function* purgeSlice({
   nowMs,
   runsBeforeMs,
+  trafficBeforeMs,
 }: {
   readonly nowMs: number
   readonly runsBeforeMs: number
+  readonly trafficBeforeMs: number
 }): Procedure<{ readonly dropped: number; readonly more: boolean }> {
   const keys = yield* run(
     `DELETE FROM idempotency WHERE (workspace, idempotency_key) IN
@@ -25,9 +30,12 @@ export function* purgeSlice({
       (SELECT workspace, installation, kv_key FROM kv WHERE expires_at_ms <= ? ORDER BY expires_at_ms LIMIT ?)`,
     [nowMs, SLICE_ROWS],
   )
+  // A handful at most: one a day.
+  yield* run('DELETE FROM event_salts WHERE expires_at_ms <= ?', [nowMs])
   const runs = yield* purgeRuns(runsBeforeMs, SLICE_ROWS)
-  const counts = [keys, values, runs, yield* nameCauses()]
-  return { dropped: keys + values + runs, more: counts.includes(SLICE_ROWS) }
+  const minutes = yield* dropTraffic(Math.floor(trafficBeforeMs / MINUTE_MS), SLICE_ROWS)
+  const counts = [keys, values, runs, minutes, yield* nameCauses(), yield* eraseLeftBehind(SLICE_ROWS)]
+  return { dropped: keys + values + runs + minutes, more: counts.includes(SLICE_ROWS) }
 }
 
 /** Of what died under a program that kept none; as long as a fleet is replaced there are more. */

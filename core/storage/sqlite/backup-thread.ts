@@ -1,7 +1,8 @@
 /** Copies the database page by page from one snapshot, beside the writer and the reader. */
 import { parentPort, workerData } from 'node:worker_threads'
 import type { BackupThreadData, FromBackupThread } from './backup.ts'
-import { openReader } from './connection.ts'
+import { FORGET_SALTS } from '../procedures/day-salt.ts'
+import { openReader, openWriter } from './connection.ts'
 import { failureOf } from './failures.ts'
 import { databaseFile } from './files.ts'
 
@@ -9,6 +10,14 @@ const PAGES_PER_STEP = 1_000
 
 const { dir, limits, target } = workerData as BackupThreadData
 const say = (message: FromBackupThread): void => parentPort?.postMessage(message)
+
+/** Overwritten, not only unlinked; what is closed leaves no other file behind. */
+function forgetSalts(): void {
+  const { db: copy } = openWriter(target, { busyTimeoutMs: limits.sqliteBusyTimeoutMs, walBytesMax: 0 })
+  copy.exec(FORGET_SALTS)
+  copy.pragma('wal_checkpoint(TRUNCATE)')
+  copy.close()
+}
 
 const { db } = openReader(databaseFile(dir).path, { busyTimeoutMs: limits.sqliteBusyTimeoutMs })
 try {
@@ -22,6 +31,7 @@ try {
     },
   })
   db.exec('COMMIT')
+  forgetSalts()
   say({ kind: 'progress', fraction: 1 })
   say({ kind: 'done' })
 } catch (error) {

@@ -32,6 +32,7 @@ export class Channel {
   #closed: (() => void) | null = null
   #exited = false
   #idle: (() => void)[] = []
+  #head = 0
 
   constructor(entry: URL, options: { name: string; data: ThreadData; onFatal: (error: HubError) => void }) {
     this.#name = options.name
@@ -54,6 +55,11 @@ export class Channel {
     })
   }
 
+  /** Why nothing is called any more; null: nothing speaks against it. */
+  get refusal(): HubError | null {
+    return this.#refusal
+  }
+
   /** Calls a procedure in the thread. */
   call(verb: string, input: unknown): Promise<unknown> {
     if (this.#refusal !== null) return Promise.reject(this.#refusal)
@@ -62,6 +68,11 @@ export class Channel {
       this.#waiters.push({ resolve, reject })
       this.#schedule()
     })
+  }
+
+  /** The last sequence committed, known before any caller of its commit is; of the writer's thread alone. */
+  get head(): number {
+    return this.#head
   }
 
   /** From now on every call, and those under way, are rejected with this. */
@@ -121,6 +132,7 @@ export class Channel {
   }
 
   #hear(message: FromThread): void {
+    if ('head' in message) this.#head = message.head ?? this.#head
     if (message.kind === 'results') return this.#settle(message.values, message.failures)
     if (message.kind === 'fatal') return this.#fail(toHubError(message.failure))
     if (message.kind === 'closed') return this.#closed?.()

@@ -53,22 +53,28 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     write: (verb, input) => writer.call(verb, input),
     read: (verb, input) => reader.call(verb, input),
   } as Driver
-  const store = sqliteStore({ driver, channels, dir, limits, nowMs })
+  const store = sqliteStore({ driver, writer, channels, dir, limits, nowMs })
   resumeErasures(driver, { nowMs, logger })
   return store
 }
 
 function sqliteStore(parts: {
   readonly driver: Driver
+  readonly writer: Channel
   readonly channels: readonly Channel[]
   readonly dir: string
   readonly limits: Limits
   readonly nowMs: () => number
 }): Store {
-  const { driver, channels, dir, limits, nowMs } = parts
+  const { driver, writer, channels, dir, limits, nowMs } = parts
   const file = databaseFile(dir)
   return {
     ...storeOver(driver, { limits, nowMs }),
+    // Nobody else writes to the file, so what this process was told last is the end.
+    headSeq: async () => {
+      if (writer.refusal !== null) throw writer.refusal
+      return writer.head
+    },
     backup: async (target, progress) => {
       // A failed or closed store refuses here instead of copying what it no longer vouches for.
       await driver.read('totals', undefined)

@@ -1,11 +1,13 @@
 /** Every query that people or lanes wait for is answered by the index made for it, from the first row on. */
+import { noCounts, partsText } from '../ladder/counts.ts'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Procedure } from '../procedure.ts'
 import { eraseSharedRuns } from '../procedures/batches.ts'
-import type { DeliveryQuery, ReplayQuery } from '../store.ts'
+import { dropAsideEventsOf } from '../procedures/event-quarantine.ts'
+import type { DeliveryQuery, ReplayQuery, ResponseQuery } from '../store.ts'
 import { READS, WRITES } from '../verbs.ts'
 import { openWriter } from './connection.ts'
 import type { Connection } from './connection.ts'
@@ -24,19 +26,34 @@ afterAll(() => {
 })
 
 /** What every statement is answered with. */
-const ROW = { seq: 1, created_at: '2026-01-01T00:00:00.000Z', id: 'id', data: '{}' }
+const COUNTED = {
+  at: '2026-01-01T00:00:00.000Z',
+  type: 'track.x',
+  parts: partsText(noCounts()),
+  day: 'd',
+  salt: 's',
+}
+const ROW = {
+  seq: 1,
+  created_at: '2026-01-01T00:00:00.000Z',
+  id: 'id',
+  data: '{}',
+  reason: 'r',
+  error: 'e',
+  ...COUNTED,
+}
 /** A page of those looked at: begins where the page before ended, ends at the last of so many rows. */
 const STRETCH = '(created_at,id)>(?,?) AND (created_at,id)<(?,?)'
 
-/** The plan of each statement of a procedure. */
-function plans(procedure: Procedure<unknown>): string {
+/** The plan of each statement of a procedure; `row` is what each is answered with, beside the usual. */
+function plans(procedure: Procedure<unknown>, row: object = {}): string {
   const details: string[] = []
   let step = procedure.next()
   while (step.done !== true) {
     const params = 'params' in step.value ? step.value.params : (step.value.many[0] ?? [])
     const rows = connection.db.prepare(`EXPLAIN QUERY PLAN ${step.value.sql}`).all(params) as { detail: string }[]
     details.push(...rows.map(({ detail }) => detail))
-    step = procedure.next({ rows: [ROW, ROW], changes: 0 })
+    step = procedure.next({ rows: [{ ...ROW, ...row }, ROW], changes: 0 })
   }
   return details.join('\n')
 }
@@ -52,27 +69,56 @@ const TRACKED = {
   data: '{}',
   meta: '{}',
 }
+const counting = {
+  ladder: { timezone: 'UTC', rungs: [{ rung: 'day', keepMs: 9 }] },
+  nowMs: 1,
+  valuesMax: 1,
+  keepMs: 1,
+  freshSalt: 's',
+} as const
 const page = { limit: 50, after: '2026-01-02T00:00:00.000Z~id' }
 const since = '2026-01-01T00:00:00Z'
 const lane = { workspace, installation: 'i' }
+const responses = (query: ResponseQuery) => READS.listResponses({ workspace, query, rowsMax: 9 })
 const deliveries = (query: DeliveryQuery) => READS.listDeliveries({ workspace, query, rowsMax: 9 })
 const replays = (query: Omit<ReplayQuery, 'workspace'>) =>
   WRITES.replay({ workspace, after: page.after, limit: 9, nowMs: 1, rowsMax: 9, ...query })
 
 describe('query plans', () => {
-  it.each([
-    ['responses', () => READS.listResponses({ workspace, query: page }), 'responses_by_time'],
-    [
-      'responses of a form',
-      () => READS.listResponses({ workspace, query: { ...page, form: 'f' } }),
-      'responses_by_form',
-    ],
+  it.each<[name: string, procedure: () => Procedure<unknown>, index: string, row?: object]>([
+    ['responses', () => responses(page), 'responses_by_time'],
+    ['responses of a form', () => responses({ ...page, form: 'f' }), 'responses_by_form'],
     [
       'responses of a form in a time',
-      () => READS.listResponses({ workspace, query: { ...page, form: 'f', since, until: since } }),
+      () => responses({ ...page, form: 'f', since, until: since }),
       'responses_by_form',
     ],
-    ['responses since', () => READS.listResponses({ workspace, query: { ...page, since } }), 'responses_by_time'],
+    [
+      'responses by an answer',
+      () => responses({ ...page, form: 'f', answer: { field: 'a', value: 'b' } }),
+      `responses_by_form (workspace=? AND form_id=? AND ${STRETCH})`,
+    ],
+    [
+      'responses since',
+      () => responses({ ...page, since }),
+      'responses_by_time (workspace=? AND created_at>? AND (created_at,id)<(?,?))',
+    ],
+    ['responses by words', () => responses({ ...page, text: 'a b' }), `responses_by_time (workspace=? AND ${STRETCH})`],
+    [
+      'completed ones',
+      () => responses({ ...page, status: 'completed' }),
+      `responses_by_time (workspace=? AND ${STRETCH})`,
+    ],
+    [
+      'partial ones',
+      () => responses({ ...page, status: 'partial' }),
+      'responses_partial (workspace=? AND (created_at,id)<(?,?))',
+    ],
+    [
+      'partial ones of a form, oldest first',
+      () => responses({ ...page, form: 'f', status: 'partial', order: 'oldest' }),
+      'responses_partial_of_form (workspace=? AND form_id=? AND (created_at,id)>(?,?))',
+    ],
     ['count of a form', () => READS.countResponses({ workspace, form: 'f' }), 'COVERING INDEX responses_by_form'],
     ['quarantine', () => READS.listQuarantine({ workspace, query: page }), 'quarantine_by_time'],
     [
@@ -130,6 +176,24 @@ describe('query plans', () => {
       `deliveries_dead_of_one (workspace=? AND installation=? AND ${STRETCH})`,
     ],
     [
+      'more waiting than are sorted',
+      () => deliveries({ ...page, state: 'pending' }),
+      `deliveries_by_time (workspace=? AND ${STRETCH})`,
+      { n: 10 },
+    ],
+    [
+      'so many waiting of one',
+      () => deliveries({ ...page, installation: 'i', state: 'retrying' }),
+      `deliveries_by_installation (workspace=? AND installation=? AND ${STRETCH})`,
+      { n: 10 },
+    ],
+    [
+      'how many wait, counted',
+      () => READS.countDeliveries({ workspace, query: { state: 'pending' } }),
+      'deliveries_due',
+      { n: 10 },
+    ],
+    [
       'waiting with words',
       () => deliveries({ ...page, state: 'pending', text: { words: 'w', inAnswers: true } }),
       'deliveries_due (workspace=?)',
@@ -156,8 +220,53 @@ describe('query plans', () => {
       () => READS.countDeliveries({ workspace, query: { cause: 'c' } }),
       'COVERING INDEX deliveries_by_cause',
     ],
-    ['what has no cause yet', () => WRITES.purgeSlice({ nowMs: 1, runsBeforeMs: 1 }), 'deliveries_by_cause (cause=?)'],
-    ['behaviour events by age', () => WRITES.expireTrackedSlice({ before: since }), 'events_tracked_by_age (at<?)'],
+    [
+      'what has no cause yet',
+      () => WRITES.purgeSlice({ nowMs: 1, runsBeforeMs: 1, trafficBeforeMs: 1 }),
+      'deliveries_by_cause (cause=?)',
+    ],
+    [
+      'what shares of runs are left',
+      () => WRITES.purgeSlice({ nowMs: 1, runsBeforeMs: 1, trafficBeforeMs: 1 }),
+      'erased_responses_left (batches_erased=?)',
+    ],
+    [
+      'minutes by age',
+      () => WRITES.purgeSlice({ nowMs: 1, runsBeforeMs: 1, trafficBeforeMs: 1 }),
+      'traffic_by_age (minute<?)',
+    ],
+    [
+      'what came and went',
+      () => READS.traffic({ workspace, sinceMinute: 1, stepMinutes: 60 }),
+      'workspace=? AND minute>?',
+    ],
+    [
+      'what names no run',
+      () => WRITES.purgeSlice({ nowMs: 1, runsBeforeMs: 1, trafficBeforeMs: 1 }),
+      'attempts_unmarked (batch=?)',
+    ],
+    [
+      'behaviour events by age',
+      () => WRITES.expireTrackedSlice({ before: since, at: since, counting }),
+      'events_tracked_by_age (at<?)',
+    ],
+    ['counts by age', () => WRITES.foldLadderSlice(counting), 'event_counts_by_age (rung=? AND end_ms<?)'],
+    ['sketches by age', () => WRITES.foldLadderSlice(counting), 'event_visitors_by_age (end_ms<?)'],
+    [
+      'counts of a time',
+      () => READS.readLadder({ workspace, fromMs: 1, toMs: 2 }),
+      'event_counts_1 (workspace=? AND rung=? AND start_ms>? AND start_ms<?)',
+    ],
+    [
+      'events in quarantine by age',
+      () => WRITES.expireTrackedSlice({ before: since, at: since, counting }),
+      'event_quarantine_by_age (received_at<?)',
+    ],
+    [
+      'events in quarantine of a form',
+      () => dropAsideEventsOf(workspace, 'f'),
+      'event_quarantine_of_form (workspace=? AND form_id=?)',
+    ],
     [
       'a behaviour event by its id',
       () => WRITES.track({ events: [TRACKED] }),
@@ -247,8 +356,8 @@ describe('query plans', () => {
     ],
     ['keys', () => READS.kvList({ ...lane, prefix: 'p', after: null, limit: 1, nowMs: 1 }), 'kv_key>? AND kv_key<?'],
     ['a key by its hash', () => READS.keyByHash('h'), '(hash=?)'],
-  ])('%s', (_name, procedure, index) => {
-    const plan = plans(procedure())
+  ])('%s', (_name, procedure, index, row) => {
+    const plan = plans(procedure(), row)
     expect(plan).toContain(index)
     expect(plan).not.toMatch(/SCAN (responses|events|deliveries|attempts|runs|run_items|kv|d|e|o)\b/)
   })

@@ -70,7 +70,7 @@ function open(): void {
         },
       }),
     }
-    say({ kind: 'ready', notes })
+    say({ kind: 'ready', notes, head: report.head })
   } catch (error) {
     connection?.db.close()
     say({ kind: 'refused', failure: refusal(error) })
@@ -90,8 +90,9 @@ function write(calls: readonly Call[]): void {
   if (writer === undefined) return
   const { connection, watermark, checkpoints } = writer
   const result = commitGroup(connection, calls, { reserveOnly: calls.some(bringsWork) && reserveOnly(dir) })
-  if (result.head !== null) advance(watermark, result.head)
-  say({ kind: 'results', values: result.values, failures: result.failures })
+  const { values, failures, head } = result
+  if (head !== null) advance(watermark, head)
+  say({ kind: 'results', values, failures, ...(head === null ? {} : { head }) })
   if (calls.some(({ verb }) => ERASING.has(verb))) checkpoints.wantTruncate()
   if (isFatal(result)) failed = true
   if (!failed) checkpoints.afterCommit()

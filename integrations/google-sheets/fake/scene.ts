@@ -17,7 +17,7 @@ export const FIELDS = [
 ]
 const forms = { contact: { name: 'Contact', fields: FIELDS } } as NonNullable<TestPluginOptions['forms']>
 export const FORM = { id: 'contact', name: 'Contact', version: 1, fields: FIELDS }
-export const HEADER = ['Event ID', 'Submitted at', 'Your name', 'Budget', 'News?', 'Due', 'Note']
+export const HEADER = ['Delivery ID', 'Submitted at', 'Your name', 'Budget', 'News?', 'Due', 'Note']
 export const NOW = new Date().toISOString()
 /** Whatever was sent by then is over. */
 export const LONG_AGO = new Date(Date.parse(NOW) - 3_600_000).toISOString()
@@ -46,11 +46,13 @@ export async function open(google: FakeSheets, settings: Settings = {}, more: Pa
   return plugin
 }
 
-export const idOf = (n: number): string => `evt_${String(n).padStart(32, '0')}`
+const idFrom = (prefix: string, n: number): string => `${prefix}_${String(n).padStart(32, '0')}`
+/** Of the delivery whose row it is. */
+export const idOf = (n: number): string => idFrom('dlv', n)
 
 export const event = (n: number, data: object = { name: `n${n}` }, form: object = FORM) =>
   ({
-    id: idOf(n),
+    id: idFrom('evt', n),
     type: 'response.submitted',
     data,
     form,
@@ -61,7 +63,7 @@ export const ids = (google: FakeSheets) =>
   google.spreadsheet
     .tab('Answers')
     .records()
-    .map((row) => row['Event ID'])
+    .map((row) => row['Delivery ID'])
 export const names = (google: FakeSheets, header = 'Your name') =>
   google.spreadsheet
     .tab('Answers')
@@ -81,7 +83,7 @@ export async function scene(
       'append',
       items.map(({ n, repeat = false, sentBefore = LONG_AGO, data }) => ({
         event: event(n, data),
-        delivery: { repeat, sentBefore },
+        delivery: { id: idOf(n), repeat, sentBefore },
       })),
     )
   return { google, plugin, run, [Symbol.asyncDispose]: () => stack.disposeAsync() }

@@ -1,5 +1,6 @@
 /** The Sheets API v4 and its token endpoint on a real port: enough of both for the plugin, and every way in which they fail. */
 import { generateKeyPairSync } from 'node:crypto'
+import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
@@ -54,6 +55,8 @@ export interface FakeSheets extends AsyncDisposable {
   fault: (request: FakeRequest) => Fault | null
   /** Told of the rows that were appended, before the answer leaves. */
   kept: (rows: readonly (readonly FakeCell[])[]) => void
+  /** What lies there is an Excel file, which Drive opens like a spreadsheet and the API does not. */
+  isOfficeFile: boolean
   /** Who may edit, and who may look. */
   readonly editors: Set<string>
   readonly readers: Set<string>
@@ -81,7 +84,8 @@ export async function startFakeSheets(options: FakeSheetsOptions = {}): Promise<
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
-  await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve))
+  server.listen(options.port ?? 0, '127.0.0.1')
+  await once(server, 'listening')
   google.listensAt(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
   google.close = async () => {
     google.forgetLate()
@@ -99,6 +103,7 @@ class Google implements FakeSheets {
   readonly spreadsheet: FakeSpreadsheet
   readonly tokens = new FakeTokens()
   readonly requests: FakeRequest[] = []
+  isOfficeFile = false
   readonly editors = new Set([EMAIL])
   readonly readers = new Set<string>()
   fault: FakeSheets['fault'] = () => null
@@ -206,6 +211,7 @@ class Google implements FakeSheets {
     const mayRead = this.editors.has(account) || this.readers.has(account)
     if (!mayRead || (request.kind === 'write' && !this.editors.has(account)))
       throw new ApiError(403, 'The caller does not have permission')
+    if (this.isOfficeFile) throw Object.assign(new ApiError(400, OFFICE_FILE), { status: 'FAILED_PRECONDITION' })
     if (rest !== '') return this.#serveValues(request, rest)
     if (verb === 'batchUpdate' && request.method === 'POST')
       return batchUpdate(this.spreadsheet, JSON.parse(request.body) as UpdateRequest, {
@@ -263,6 +269,7 @@ class Google implements FakeSheets {
   }
 }
 
+const OFFICE_FILE = 'This operation is not supported for this document. The document must not be an Office file.'
 const UNAUTHENTICATED =
   'Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential.'
 

@@ -1,9 +1,8 @@
 /** The double by hand: `node integrations/google-sheets/fake/start.ts [--port N]` prints an installation that writes there, then each row. */
-import { parseArgs } from 'node:util'
+import { startByHand } from '../../../test/support/by-hand.ts'
 import { startFakeSheets } from './server.ts'
 
-const { values } = parseArgs({ options: { port: { type: 'string', default: '0' } } })
-const google = await startFakeSheets({ port: Number(values.port) })
+const google = await startByHand((port) => startFakeSheets({ port }))
 google.kept = (rows) => {
   for (const row of rows) process.stdout.write(`${JSON.stringify(row)}\n`)
 }

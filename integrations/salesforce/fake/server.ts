@@ -3,6 +3,7 @@
  * upsert and create of single records and of collections. It has Salesforce's traps: 200 with rows that failed, sessions
  * that end, 300, limits in a header; and fails as it is told (`weather`).
  */
+import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -79,7 +80,8 @@ export async function startFake(options: FakeOptions = {}): Promise<Fake> {
       answer({ method: request.method ?? '', path: request.url ?? '', headers: request.headers, body }, response),
     )
   })
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const fake: Fake = {
     url,

@@ -6,6 +6,7 @@
  * Sources: docs.slack.dev/reference/methods/chat.postMessage, docs.slack.dev/reference/block-kit/blocks,
  * docs.slack.dev/apis/web-api/rate-limits, api.slack.com/changelog/2016-05-17-changes-to-errors-for-incoming-webhooks.
  */
+import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -40,6 +41,10 @@ export interface SlackOptions {
   readonly token?: string
   /** By id; others do not exist. Default: any. */
   readonly channels?: readonly string[]
+  /** Where the app is no member. */
+  readonly outside?: readonly string[]
+  /** By id, the word that nobody's message gets past; `restricted_action_thread_only_channel` lets replies through. */
+  readonly refusing?: Readonly<Record<string, string>>
   readonly scopes?: string
   /** Messages a second for each channel; null: as many as come. */
   readonly perS?: number | null
@@ -87,7 +92,8 @@ export async function startSlack(options: SlackOptions = {}): Promise<FakeSlack>
     // Who gives up in the middle of a request is a test's business.
     slack.serve(request, response).catch(() => response.destroy())
   })
-  await new Promise<void>((done) => void server.listen(options.port ?? 0, '127.0.0.1', done))
+  server.listen(options.port ?? 0, '127.0.0.1')
+  await once(server, 'listening')
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
     apiUrl: `${url}/api/`,
@@ -148,9 +154,12 @@ class Slack {
 
   #post(body: Body, via: Posted['via'], answer: Answer): void {
     const channel = typeof body['channel'] === 'string' ? body['channel'] : ''
-    const { channels } = this.#options
+    const { channels, outside } = this.#options
     if (via === 'api' && (channel === '' || channels?.includes(channel) === false))
       return answer.error('channel_not_found')
+    if (via === 'api' && outside?.includes(channel) === true) return answer.error('not_in_channel')
+    const word = via === 'api' ? this.#options.refusing?.[channel] : undefined
+    if (word !== undefined && (word !== THREAD_ONLY || body['thread_ts'] === undefined)) return answer.error(word)
     const problem = problemOf(body)
     if (problem !== null) return answer.error(problem.word, problem.messages)
     const waitS = this.#waitS(channel)
@@ -206,6 +215,8 @@ class Slack {
     return { channel, ts }
   }
 }
+
+const THREAD_ONLY = 'restricted_action_thread_only_channel'
 
 /** Answers as the Web API or as a webhook does: JSON at 200, or plain text with a status. */
 class Answer {

@@ -2,11 +2,12 @@
 import { z } from 'zod'
 import type { Context, Json, RouteRequest, RouteResponse } from 'manifold/plugin'
 import { failure, jsonOf, readAs } from '../query/failure.ts'
+import type { Projection } from '../engine/projection.ts'
 import { problem } from '../query/problem.ts'
 import { Refusal } from '../query/refusal.ts'
 import { isZone } from '../query/zone.ts'
-import { addAnnotation, annotationsOf, instantOf, removeAnnotation } from './annotations.ts'
-import type { Annotation } from './annotations.ts'
+import { momentOf } from './annotations.ts'
+import type { Annotation, Annotations } from './annotations.ts'
 
 const TEXT_CHARS_MAX = 200
 
@@ -21,6 +22,7 @@ const listSchema = z.strictObject({ form: z.string().max(100).optional() })
 
 export interface AnnotationParts {
   readonly kv: Context['kv']
+  readonly annotations: Annotations
   /** Of times that name none. */
   readonly timezone: string
 }
@@ -35,15 +37,19 @@ export const annotationWire = ({ id, formId, at, until, text }: Annotation): Jso
 
 export async function createAnnotation(
   { body }: Pick<RouteRequest, 'body'>,
-  { kv, timezone }: AnnotationParts,
+  { kv, annotations, timezone, projection }: AnnotationParts & { readonly projection: Pick<Projection, 'form'> },
 ): Promise<RouteResponse> {
   try {
     const given = readAs(schema, jsonOf(body))
+    if (given.form_id !== null && projection.form(given.form_id) === undefined)
+      return noSuch('/form_id: there is no form of this id, or nobody has answered it yet')
     const zone = given.timezone ?? timezone
     const at = timeOf('/at', given.at, zone)
     const until = given.until === null ? null : timeOf('/until', given.until, zone)
     if (until !== null && until < at) throw new Refusal([{ pointer: '/until', detail: 'has to lie behind "at"' }])
-    const annotation = addAnnotation(kv, { formId: given.form_id, at, until, text: given.text.toWellFormed() })
+    const writtenAt = new Date().toISOString()
+    const text = given.text.toWellFormed()
+    const annotation = annotations.add(kv, { formId: given.form_id, at, until, text, writtenAt })
     return { status: 201, json: annotationWire(annotation) }
   } catch (error) {
     return failure(error)
@@ -52,11 +58,11 @@ export async function createAnnotation(
 
 export async function listAnnotations(
   { query }: Pick<RouteRequest, 'query'>,
-  { kv }: Pick<AnnotationParts, 'kv'>,
+  { kv, annotations }: Pick<AnnotationParts, 'kv' | 'annotations'>,
 ): Promise<RouteResponse> {
   try {
     const { form = null } = readAs(listSchema, query)
-    const items = await annotationsOf(kv, form)
+    const items = await annotations.of(kv, form)
     return { json: { items: items.map(annotationWire), next_cursor: null } }
   } catch (error) {
     return failure(error)
@@ -65,14 +71,16 @@ export async function listAnnotations(
 
 export async function deleteAnnotation(
   { params }: Pick<RouteRequest, 'params'>,
-  { kv }: Pick<AnnotationParts, 'kv'>,
+  { kv, annotations }: Pick<AnnotationParts, 'kv' | 'annotations'>,
 ): Promise<RouteResponse> {
-  if (await removeAnnotation(kv, params['id'] ?? '')) return { status: 204 }
-  return problem(404, 'not_found', { title: 'There is no such thing', detail: 'There is no annotation of this id.' })
+  if (await annotations.remove(kv, params['id'] ?? '')) return { status: 204 }
+  return noSuch('There is no annotation of this id.')
 }
 
+const noSuch = (detail: string): RouteResponse => problem(404, 'not_found', { title: 'There is no such thing', detail })
+
 function timeOf(pointer: string, text: string, zone: string): string {
-  const time = instantOf(text, zone)
+  const time = momentOf(text, zone)
   if (time !== null) return time
   const detail =
     'is no time; write "2026-05-31T09:30:00+02:00", or a time of the clock or a day: "2026-05-31T09:30", "2026-05-31"'

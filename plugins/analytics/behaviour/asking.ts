@@ -1,20 +1,20 @@
 /** What all questions about behaviour have in common: which events they are about, and in which words they are refused. */
 import { z } from 'zod'
 import type { Json } from 'manifold/plugin'
+import { NEEDS_SINGLE } from '../access.ts'
+import type { Access } from '../access.ts'
 import { eventColumn } from '../engine/event-columns.ts'
 import type { Column } from '../engine/columns.ts'
-import type { Ask, Scan } from '../engine/readers.ts'
+import type { Reading } from '../engine/readers.ts'
 import { filterSql } from '../query/filter.ts'
 import type { FilterContext } from '../query/filter.ts'
 import { Refusal } from '../query/refusal.ts'
 import { Values } from '../query/sql.ts'
+import { moment } from '../query/times.ts'
 import { isZone } from '../query/zone.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../time-units.ts'
 
-const DAY_MS = 86_400_000
-const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: DAY_MS, w: 7 * DAY_MS } as const
-
-/** A longer pause begins another session. */
-export const SESSION_GAP_MS = 30 * UNITS_MS.m
+const UNITS_MS = { s: 1_000, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS, w: 7 * DAY_MS } as const
 
 /** `"30m"`, `"7d"` in milliseconds. */
 export const duration = z
@@ -22,7 +22,6 @@ export const duration = z
   .regex(/^[1-9]\d{0,5}[smhdw]$/, 'write for example "30m", "24h" or "7d"')
   .transform((text) => Number.parseInt(text, 10) * UNITS_MS[text.at(-1) as keyof typeof UNITS_MS])
 
-export const moment = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))
 export const zone = z.string().refine(isZone, 'is no time zone; write for example "Europe/Berlin"')
 
 /** Parts that each of the questions may have. */
@@ -39,12 +38,11 @@ export interface Scope {
 }
 
 /** The engine, for one question. */
-export interface Asking {
-  readonly ask: Ask
-  readonly scan: Scan
+export interface Asking extends Reading {
   /** Where the question names none. */
   readonly timezone: string
   readonly nowMs: number
+  readonly access: Access
   /** What the route's pattern found in the path. */
   readonly params: { readonly [name: string]: string }
 }
@@ -52,6 +50,8 @@ export interface Asking {
 /** A question about behaviour: how it is read, and what it comes to. */
 export interface Behaviour<Question = unknown> {
   readonly schema: z.ZodType<Question>
+  /** The earliest time that the answer depends on; absent: `from` of the question, or all time. */
+  reachMs?(question: Question, nowMs: number): number
   /** Null: what it is about does not exist. */
   answer(question: Question, asking: Asking): Promise<Json>
 }
@@ -59,8 +59,12 @@ export interface Behaviour<Question = unknown> {
 /** SQL of one question under construction. */
 export class Draft {
   readonly values = new Values()
-  readonly #mistakes: { pointer: string; detail: string }[] = []
-  readonly filters: FilterContext = { column: eventColumn, of: 'events', values: this.values, mistakes: this.#mistakes }
+  readonly filters: FilterContext
+
+  constructor({ access }: Pick<Asking, 'access'>) {
+    const size = { nodes: 0, items: 0 }
+    this.filters = { column: eventColumn, of: 'events', values: this.values, mistakes: [], access, size }
+  }
 
   /** Events of the scope; `laterMs` adds what follows its end. */
   within({ from, to, filter }: Scope, laterMs = 0): string {
@@ -83,16 +87,18 @@ export class Draft {
     const column = eventColumn(path)
     if (column === undefined) this.refuse(pointer, `"${path}" is nothing that events have`)
     else if (column.kind === 'time') this.refuse(pointer, `"${path}" is a time; use what can be counted by its values`)
+    else if (!this.filters.access.sees(column))
+      this.filters.mistakes.push({ pointer, detail: `"${path}" ${NEEDS_SINGLE}`, isDenied: true })
     return column
   }
 
   refuse(pointer: string, detail: string): void {
-    this.#mistakes.push({ pointer, detail })
+    this.filters.mistakes.push({ pointer, detail })
   }
 
   /** Throws a Refusal when anything was wrong. */
   check(): void {
-    if (this.#mistakes.length > 0) throw new Refusal(this.#mistakes)
+    if (this.filters.mistakes.length > 0) throw new Refusal(this.filters.mistakes)
   }
 }
 
@@ -101,14 +107,14 @@ const LAST_MS = Date.UTC(9999, 0)
 
 /** The values of a text that most visitors have, for numbering them from 1 on. `draw` says which text, and of which events. */
 export async function topValues(
-  ask: Ask,
+  asking: Pick<Asking, 'ask' | 'access'>,
   limit: number,
   draw: (draft: Draft) => { readonly text: string; readonly where: string },
 ): Promise<readonly string[]> {
-  const draft = new Draft()
+  const draft = new Draft(asking)
   const { text, where } = draw(draft)
   draft.check()
-  const rows = await ask(
+  const rows = await asking.ask(
     `SELECT ${text} AS value FROM events WHERE visitor_no IS NOT NULL AND ${where}
      GROUP BY 1 ORDER BY count(DISTINCT visitor_no) DESC, 1 LIMIT ${limit}`,
     draft.values.list,

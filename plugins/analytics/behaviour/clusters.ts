@@ -18,18 +18,23 @@ const ROUNDS_MAX = 100
 /** The same rows give the same clusters. */
 const SEED = 20_260_601
 
+export interface Clusters {
+  readonly features: number
+  readonly k: number
+  /** Is called again and again, so that others get their turn; throws once there is no time left. */
+  readonly breathe: () => Promise<void>
+}
+
 /** `rows` one after the other, `features` numbers each. With fewer different rows than `k`, there are fewer clusters. */
-export function kMeans(
-  rows: Float64Array,
-  { features, k }: { readonly features: number; readonly k: number },
-): Clustering {
+export async function kMeans(rows: Float64Array, { features, k, breathe }: Clusters): Promise<Clustering> {
   const count = rows.length / features
   const scaled = standardised(rows, features)
-  let centres = begin(scaled, { features, k, count })
+  let centres = await begin(scaled, { features, k, count, breathe })
   const members = new Int32Array(count).fill(-1)
   let rounds = 0
   for (let moved = true; moved && rounds < ROUNDS_MAX; rounds += 1) {
     moved = false
+    await breathe()
     for (let row = 0; row < count; row += 1) {
       const nearest = nearestOf(scaled, row, { centres, features }).centre
       if (members[row] !== nearest) moved = true
@@ -80,10 +85,10 @@ function nearestOf(
   return { centre, distance }
 }
 
-function begin(
+async function begin(
   rows: Float64Array,
-  { features, k, count }: { readonly features: number; readonly k: number; readonly count: number },
-): Float64Array {
+  { features, k, count, breathe }: Clusters & { readonly count: number },
+): Promise<Float64Array> {
   const random = generator(SEED)
   const chosen: number[] = count === 0 ? [] : [Math.floor(random() * count)]
   const nearest = new Float64Array(count).fill(Infinity)
@@ -91,6 +96,7 @@ function begin(
     const last = chosen.at(-1) as number
     const centres = rows.subarray(last * features, (last + 1) * features)
     let total = 0
+    await breathe()
     for (let row = 0; row < count; row += 1) {
       nearest[row] = Math.min(nearest[row] as number, nearestOf(rows, row, { centres, features }).distance)
       total += nearest[row] as number

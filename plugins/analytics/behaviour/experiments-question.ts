@@ -34,19 +34,19 @@ type Question = z.output<typeof schema>
 
 export const experiments: Behaviour<Question> = {
   schema,
-  answer: async (question, { ask, scan }) => {
+  answer: async (question, asking) => {
     const windowMs = question.window ?? Infinity
     const variants =
       question.variants ??
       (
-        await topValues(ask, VARIANTS_MAX, (draft) => ({
+        await topValues(asking, VARIANTS_MAX, (draft) => ({
           text: draft.textOf(question.variant, '/variant'),
           where: `${draft.within(question)} AND ${matcherSql(question.exposure, draft.filters, '/exposure')}`,
         }))
       )
         .filter((value) => value !== '')
         .toSorted()
-    const draft = new Draft()
+    const draft = new Draft(asking)
     const where = draft.within(question, windowMs)
     const shows = matcherSql(question.exposure, draft.filters, '/exposure')
     const number = numberSql(draft.textOf(question.variant, '/variant'), variants, draft.values)
@@ -60,7 +60,7 @@ export const experiments: Behaviour<Question> = {
       fromMs: question.from ?? -Infinity,
       toMs: question.to ?? Infinity,
     })
-    await walk(scan, { where, code, values: draft.values.list }, (timeline) => counter.add(timeline))
+    await walk(asking.scan, { where, code, values: draft.values.list }, (timeline) => counter.add(timeline))
     if (variants.length === 0) return { variants: [], mixed: 0, sample_ratio: { p: null, is_mismatch: false } }
     const result = counter.result()
     return {

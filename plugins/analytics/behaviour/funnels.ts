@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Json } from 'manifold/plugin'
 import { share } from '../metrics/numbers.ts'
+import { Refusal } from '../query/refusal.ts'
 import { Draft, duration, median, numberSql, SCOPE, topValues } from './asking.ts'
 import type { Behaviour } from './asking.ts'
 import { FunnelWalker } from './funnel.ts'
@@ -9,6 +10,7 @@ import type { Attempt, Exclusion } from './funnel.ts'
 import { labelOf, matcher, matcherSql } from './matcher.ts'
 import type { Matcher } from './matcher.ts'
 import { walk } from './timelines.ts'
+import { DAY_MS } from '../time-units.ts'
 
 /** Bits of an event's code: steps, exclusions, and the number of a group above them. */
 const STEPS_MAX = 15
@@ -19,7 +21,7 @@ const schema = z.strictObject({
   ...SCOPE,
   steps: z.array(matcher).min(2).max(STEPS_MAX),
   /** From the first step to the last; null: without end. */
-  window: duration.nullable().default(30 * 86_400_000),
+  window: duration.nullable().default(30 * DAY_MS),
   /** Events that end an attempt when they lie between two steps (by number; from the first to the last unless said). */
   exclude: z
     .array(z.strictObject({ what: matcher, between: z.tuple([z.number().int(), z.number().int()]).optional() }))
@@ -32,10 +34,10 @@ type Question = z.output<typeof schema>
 
 export const funnels: Behaviour<Question> = {
   schema,
-  answer: async (question, { ask, scan }) => {
+  answer: async (question, asking) => {
     const { steps, breakdown } = question
     const windowMs = question.window ?? Infinity
-    const draft = new Draft()
+    const draft = new Draft(asking)
     const where = draft.within(question, windowMs)
     const kinds = [
       ...steps.map((step, n) => matcherSql(step, draft.filters, `/steps/${n}`)),
@@ -48,7 +50,7 @@ export const funnels: Behaviour<Question> = {
       return { after: after - 1, before: before - 1 }
     })
     const bits = kinds.map((sql, n) => `(CASE WHEN ${sql} THEN ${1 << n} ELSE 0 END)`)
-    const groups = breakdown === undefined ? [] : await topValues(ask, GROUPS_MAX, entriesBy(question, breakdown))
+    const groups = breakdown === undefined ? [] : await topValues(asking, GROUPS_MAX, entriesBy(question, breakdown))
     if (breakdown !== undefined) {
       const number = numberSql(draft.textOf(breakdown, '/breakdown'), groups, draft.values)
       bits.push(`(CASE WHEN ${kinds[0]} THEN ${number} * ${1 << kinds.length} ELSE 0 END)`)
@@ -63,10 +65,12 @@ export const funnels: Behaviour<Question> = {
       groupShift: kinds.length,
     })
     const all = new Tally(steps.length)
+    let times = 0
     const byGroup = Array.from({ length: groups.length + 1 }, () => new Tally(steps.length))
-    await walk(scan, { where, code: bits.join(' + '), values: draft.values.list }, (timeline) => {
+    await walk(asking.scan, { where, code: bits.join(' + '), values: draft.values.list }, (timeline) => {
       const attempt = walker.follow(timeline)
       if (attempt.reached === 0) return
+      if ((times += attempt.reached) > TIMES_MAX) throw tooMany()
       all.add(attempt)
       byGroup[attempt.group]?.add(attempt)
     })
@@ -84,6 +88,13 @@ const entriesBy = (question: Question, breakdown: string) => (draft: Draft) => (
 })
 
 const MS_PER_SECOND = 1_000
+/** Medians need all of them: how long each visitor took for each step. */
+const TIMES_MAX = 10_000_000
+
+const tooMany = (): Refusal =>
+  new Refusal([
+    { pointer: '/from', detail: `is so early that visitors take more than ${TIMES_MAX} steps; ask about fewer` },
+  ])
 
 /** Visitors by how far they came, and how long they took. */
 class Tally {

@@ -2,7 +2,8 @@
 import { z } from 'zod'
 import type { Json } from 'manifold/plugin'
 import { share } from '../metrics/numbers.ts'
-import { Draft, duration, numberSql, SCOPE, SESSION_GAP_MS, topValues } from './asking.ts'
+import { SESSION_GAP_MS } from '../engine/session.ts'
+import { Draft, duration, numberSql, SCOPE, topValues } from './asking.ts'
 import type { Behaviour } from './asking.ts'
 import { JourneyCounter } from './journeys.ts'
 import { matcher, matcherSql } from './matcher.ts'
@@ -35,13 +36,13 @@ const nameOf = ({ by }: Question): string => (by === 'page' ? 'coalesce(path, na
 
 export const journeys: Behaviour<Question> = {
   schema,
-  answer: async (question, { ask, scan }) => {
+  answer: async (question, asking) => {
     const { start, end, steps, gap, limit } = question
-    const kinds = await topValues(ask, KINDS_MAX, (draft) => ({
+    const kinds = await topValues(asking, KINDS_MAX, (draft) => ({
       text: nameOf(question),
       where: draft.within(question),
     }))
-    const draft = new Draft()
+    const draft = new Draft(asking)
     const where = draft.within(question)
     const number = numberSql(nameOf(question), kinds, draft.values)
     const anchor = start ?? end
@@ -55,7 +56,7 @@ export const journeys: Behaviour<Question> = {
     })
     // One more than the number, so that nothing that was done is 0.
     const code = `(${number} + 1) * 2 + (CASE WHEN ${isAnchor} THEN 1 ELSE 0 END)`
-    await walk(scan, { where, code, values: draft.values.list }, (timeline) => counter.add(timeline))
+    await walk(asking.scan, { where, code, values: draft.values.list }, (timeline) => counter.add(timeline))
     const labelOf = (kind: number): string => kinds[kind - 2] ?? OTHER
     const links = counter.links()
     return {

@@ -29,7 +29,7 @@ export interface Link {
 }
 
 /** Different paths that are told apart. */
-const PATHS_MAX = 500_000
+const PATHS_MAX = 200_000
 
 /** Adds up journeys, visitor by visitor. Throws a Refusal when there are too many different ones. */
 export class JourneyCounter {

@@ -1,16 +1,19 @@
 /** Days, weeks (from Monday) and months of a zone's calendar, numbered from one on. */
-import { cutsOf, localSql, offsetMs } from '../query/zone.ts'
+import { cutsOf, localMicrosSql, localSql, offsetMs } from '../query/zone.ts'
+import { DAY_MS } from '../time-units.ts'
 
 export const PERIODS = ['day', 'week', 'month'] as const
 export type Period = (typeof PERIODS)[number]
 
-const DAY_MS = 86_400_000
+const DAY_US = DAY_MS * 1_000
 const WEEK_DAYS = 7
 const MONTHS = 12
 /** No period begins longer before any of its moments. */
 const LONGEST_DAYS = 32
 /** 1970-01-01 was a Thursday, three days after a Monday. */
 const THURSDAY = 3
+/** Some thousand years, so that no time is before them. */
+const BIAS_WEEKS = 100_000
 
 export interface Calendar {
   /** The number of the period that a time of UTC lies in; periods before the first have numbers below 0. */
@@ -28,12 +31,15 @@ export function calendarOf(period: Period, zone: string, fromMs: number): Calend
     numberOf: (ms) => indexOf(period, wallMs(zone, ms)) - base,
     numberSql: (column, untilMs) => {
       // What lies before the first cut is in none of the periods, whichever offset it gets.
-      const local = localSql(column, cutsOf(zone, fromMs - LONGEST_DAYS * DAY_MS, untilMs))
-      if (period === 'month') return `(year(${local}) * ${MONTHS} + month(${local}) - 1 - ${base})::INTEGER`
-      const days = `floor(epoch_ms(${local}) / ${DAY_MS})`
-      return period === 'day'
-        ? `(${days} - ${base})::INTEGER`
-        : `(floor((${days} + ${THURSDAY}) / ${WEEK_DAYS}) - ${base})::INTEGER`
+      const cuts = cutsOf(zone, fromMs - LONGEST_DAYS * DAY_MS, untilMs)
+      if (period === 'month') {
+        const local = localSql(column, cuts)
+        return `(year(${local}) * ${MONTHS} + month(${local}) - 1 - ${base})::INTEGER`
+      }
+      // Whole numbers throughout, none of them below 0: the engine's division rounds towards it.
+      const [days, shift] = period === 'day' ? [1, 0] : [WEEK_DAYS, THURSDAY]
+      const us = `${localMicrosSql(column, cuts)} + ${(BIAS_WEEKS * WEEK_DAYS + shift) * DAY_US}`
+      return `((${us}) // ${days * DAY_US} - ${(BIAS_WEEKS * WEEK_DAYS) / days + base})::INTEGER`
     },
     nameOf: (number) => nameOf(period, base + number),
   }

@@ -1,5 +1,7 @@
 /** The routes of behaviour: read the question, answer it, and say how it was got. */
 import type { Json, RouteRequest, RouteResponse } from 'manifold/plugin'
+import { accessOf } from '../access.ts'
+import { completeFrom } from '../engine/complete.ts'
 import type { Projection } from '../engine/projection.ts'
 import type { Readers } from '../engine/readers.ts'
 import { problem } from '../query/problem.ts'
@@ -8,29 +10,36 @@ import type { Behaviour } from './asking.ts'
 
 export interface BehaviourParts {
   readonly readers: Readers
-  readonly projection: Projection
+  readonly projection: Pick<Projection, 'eventsFrom'>
   readonly timezone: string
+  readonly signal: AbortSignal
+  readonly openFields: readonly string[]
 }
 
 /** `body`: the question is the body of a POST; `query`: it is in the address. */
 export async function answerBehaviour<Question>(
-  request: RouteRequest,
+  request: Pick<RouteRequest, 'body' | 'query' | 'params' | 'scopes'>,
   from: 'body' | 'query',
   { behaviour, parts }: { readonly behaviour: Behaviour<Question>; readonly parts: BehaviourParts },
 ): Promise<RouteResponse> {
-  const { readers, projection, timezone } = parts
+  const { readers, projection, timezone, signal, openFields } = parts
   try {
     const question = readAs(behaviour.schema, from === 'body' ? jsonOf(request.body) : request.query)
     const startedMs = performance.now()
-    const asking = { timezone, nowMs: Date.now(), params: request.params }
-    const answer = await readers.run((ask, scan) => behaviour.answer(question, { ask, scan, ...asking }))
+    const access = accessOf(request, openFields)
+    const asking = { timezone, nowMs: Date.now(), params: request.params, access }
+    const [asOf, answer] = await readers.run(signal, async (reading) => {
+      return [reading.asOf, await behaviour.answer(question, { ...reading, ...asking })] as const
+    })
     if (answer === null)
       return problem(404, 'not_found', { title: 'There is no such thing', detail: 'Nobody of this id did anything.' })
     const tookMs = Math.round((performance.now() - startedMs) * 1_000) / 1_000
-    const asOf = projection.applied()
+    const { from: fromMs = -Infinity } = question as { readonly from?: number }
+    const reachMs = behaviour.reachMs?.(question, asking.nowMs) ?? fromMs
+    const meta = { engine: 'duckdb', took_ms: tookMs, as_of: asOf, complete_from: completeFrom(projection, reachMs) }
     return {
       headers: { 'server-timing': `query;dur=${tookMs};desc="duckdb", log;desc="${asOf}"` },
-      json: { ...(answer as { [name: string]: Json }), meta: { engine: 'duckdb', took_ms: tookMs, as_of: asOf } },
+      json: { ...(answer as { [name: string]: Json }), meta },
     }
   } catch (error) {
     return failure(error)

@@ -1,4 +1,5 @@
 /** `POST /api/v2/analytics/segments`: visitors by what they are worth (RFM) or by who is alike (k-means). */
+import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Json } from 'manifold/plugin'
 import { share } from '../metrics/numbers.ts'
@@ -7,8 +8,10 @@ import type { Asking, Behaviour } from './asking.ts'
 import { kMeans } from './clusters.ts'
 import { matcher, matcherSql } from './matcher.ts'
 import { marksOf, SEGMENTS, segmentOf } from './rfm.ts'
+import { worthSql } from '../engine/worth.ts'
+import { Refusal } from '../query/refusal.ts'
+import { DAY_MS } from '../time-units.ts'
 
-const DAY_MS = 86_400_000
 const EXAMPLES_MAX = 10
 /** More are not held at a time: beyond, every n-th visitor stands for the rest. */
 const VISITORS_MAX = 200_000
@@ -31,6 +34,9 @@ type Question = z.output<typeof schema>
 
 const FEATURES = ['days_since_last', 'events', 'active_days', 'kinds', 'value'] as const
 
+const MIXED =
+  'lets in values of several currencies, which add up to nothing: add for example {"$or": [{"currency": "EUR"}, {"value": null}]}'
+
 interface Profiles {
   /** In the order of FEATURES, one visitor after the other. */
   readonly features: Float64Array
@@ -39,19 +45,24 @@ interface Profiles {
   readonly total: number
 }
 
-async function profilesOf(question: Question, { ask, scan, nowMs }: Asking): Promise<Profiles> {
+async function profilesOf(question: Question, asking: Asking): Promise<Profiles> {
+  const { ask, scan, nowMs } = asking
   const untilMs = Math.min(question.to ?? nowMs, nowMs)
-  const draft = new Draft()
+  const draft = new Draft(asking)
   const where = `visitor_no IS NOT NULL AND ${draft.within(question)} AND ${matcherSql(question.event, draft.filters, '/event')}`
   draft.check()
-  const [row] = await ask(`SELECT count(DISTINCT visitor_no) AS visitors FROM events WHERE ${where}`, draft.values.list)
+  const [row] = await ask(
+    `SELECT count(DISTINCT visitor_no) AS visitors, ${worthSql().isMixed} AS mixed FROM events WHERE ${where}`,
+    draft.values.list,
+  )
+  if (row?.['mixed'] === true) throw new Refusal([{ pointer: '/filter', detail: MIXED }])
   const total = Number(row?.['visitors'] ?? 0)
   const everyNth = Math.max(1, Math.ceil(total / VISITORS_MAX))
   const features: number[] = []
   const visitors: number[] = []
   await scan(
     `SELECT visitor_no, (${untilMs} - epoch_ms(max(occurred_at)))::DOUBLE / ${DAY_MS}, count(*)::DOUBLE,
-       count(DISTINCT date_trunc('day', occurred_at))::DOUBLE, count(DISTINCT name)::DOUBLE, coalesce(sum(value), 0)::DOUBLE
+       count(DISTINCT date_trunc('day', occurred_at))::DOUBLE, count(DISTINCT name)::DOUBLE, coalesce(fsum(value), 0)::DOUBLE
      FROM events WHERE ${where} AND hash(visitor_no) % ${everyNth} = 0 GROUP BY 1 ORDER BY 1`,
     draft.values.list,
     ([numbers, ...columns], rows) => {
@@ -74,7 +85,7 @@ export const segments: Behaviour<Question> = {
       const at = FEATURES.indexOf(name)
       return Float64Array.from({ length: looked }, (_, n) => profiles.features[n * FEATURES.length + at] as number)
     }
-    const parts = question.method === 'rfm' ? byMarks(column) : byLikeness(profiles, question.k)
+    const parts = question.method === 'rfm' ? byMarks(column) : await byLikeness(profiles, question.k, asking)
     return { method: question.method, ...of, segments: await named(parts, { profiles, asking, column }) }
   },
 }
@@ -95,9 +106,17 @@ function byMarks(column: (name: (typeof FEATURES)[number]) => Float64Array): rea
   return [...members].map(([name, of]) => ({ name, members: of }))
 }
 
-function byLikeness({ features, visitors }: Profiles, k: number): readonly Part[] {
+async function byLikeness(
+  { features, visitors }: Profiles,
+  k: number,
+  { inTime }: Pick<Asking, 'inTime'>,
+): Promise<readonly Part[]> {
   if (visitors.length === 0) return []
-  const { clusters, members } = kMeans(features, { features: FEATURES.length, k })
+  const breathe = async (): Promise<void> => {
+    await setImmediate()
+    inTime()
+  }
+  const { clusters, members } = await kMeans(features, { features: FEATURES.length, k, breathe })
   const lists = clusters.map((): number[] => [])
   for (const [n, cluster] of members.entries()) lists[cluster]?.push(n)
   return lists.map((of, n) => ({ name: `cluster ${n + 1}`, members: of }))
@@ -109,10 +128,11 @@ interface Naming {
   readonly column: (name: (typeof FEATURES)[number]) => Float64Array
 }
 
-/** With means, and those who are worth most as examples. */
+/** With means, and to whom may see them those who are worth most as examples. */
 async function named(parts: readonly Part[], { profiles, asking, column }: Naming): Promise<Json> {
   const value = column('value')
-  const examples = parts.map(({ members }) =>
+  const { isWide } = asking.access
+  const examples = (isWide ? parts : []).map(({ members }) =>
     members.toSorted((a, b) => (value[b] as number) - (value[a] as number) || a - b).slice(0, EXAMPLES_MAX),
   )
   const names = await namesOf(
@@ -132,7 +152,7 @@ async function named(parts: readonly Part[], { profiles, asking, column }: Namin
         ),
       ]),
     ),
-    examples: (examples[at] as number[]).map((n) => names.get(profiles.visitors[n] as number) ?? null),
+    examples: examples[at]?.map((n) => names.get(profiles.visitors[n] as number) ?? null) ?? null,
   }))
 }
 

@@ -3,7 +3,8 @@ import { z } from 'zod'
 import type { Json } from 'manifold/plugin'
 import { share } from '../metrics/numbers.ts'
 import { cutsOf, localSql } from '../query/zone.ts'
-import { Draft, moment, zone } from './asking.ts'
+import { moment } from '../query/times.ts'
+import { Draft, zone } from './asking.ts'
 import type { Asking, Behaviour } from './asking.ts'
 
 const FEATURES_MAX = 1_000
@@ -16,17 +17,17 @@ const featuresSchema = z.strictObject({ ...span, type: z.string().min(1).max(200
 /** Each name of an event: how often, by how many, and by which share of all who did anything. */
 export const features: Behaviour<z.output<typeof featuresSchema>> = {
   schema: featuresSchema,
-  answer: async (question, { ask }) => {
+  answer: async (question, asking) => {
     const scope = { from: question.from, to: question.to }
-    const all = new Draft()
-    const [row] = await ask(
+    const all = new Draft(asking)
+    const [row] = await asking.ask(
       `SELECT count(DISTINCT visitor_no) AS visitors FROM events WHERE ${all.within(scope)}`,
       all.values.list,
     )
     const active = Number(row?.['visitors'] ?? 0)
-    const draft = new Draft()
+    const draft = new Draft(asking)
     const filter = question.type === undefined ? undefined : { type: question.type }
-    const rows = await ask(
+    const rows = await asking.ask(
       `SELECT name, type, count(*) AS events, count(DISTINCT visitor_no) AS visitors,
          epoch_ms(min(occurred_at)) AS first, epoch_ms(max(occurred_at)) AS last
        FROM events WHERE ${draft.within({ ...scope, filter })} GROUP BY 1, 2
@@ -59,7 +60,7 @@ const heatmapSchema = z.strictObject({
 export const heatmap: Behaviour<z.output<typeof heatmapSchema>> = {
   schema: heatmapSchema,
   answer: async ({ from, to, event, timezone }, asking) => {
-    const draft = new Draft()
+    const draft = new Draft(asking)
     const where = draft.within({ from, to, filter: event === undefined ? undefined : { name: event } })
     const zoneName = timezone ?? asking.timezone
     const { lowMs, highMs } = await spanOfEvents(asking)

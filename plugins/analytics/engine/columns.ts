@@ -10,6 +10,10 @@ export interface Column {
   readonly kind: Kind
   /** Its name in the table: a plain word of ours, since keys of fields may differ in nothing but case. */
   readonly name: string
+  /** What stands in it was chosen from what was offered, or is the hub's word: it shows no single person. See `access.ts`. */
+  readonly isOpen: boolean
+  /** Some version of the form marks it private, and the installation was granted it: no link shows it. */
+  readonly isPii?: boolean
 }
 
 const SQL_TYPES: Readonly<Record<Kind, string>> = {
@@ -30,12 +34,17 @@ export function kindOf({ type }: FieldInfo): Kind {
   return type === 'multi_select' ? 'list' : 'text'
 }
 
+const CHOICE_TYPES: ReadonlySet<string> = new Set(['select', 'radio', 'multi_select', 'boolean', 'rating'])
+
+/** Its answers are chosen from what the form offers. */
+export const hasChoices = ({ type }: Pick<FieldInfo, 'type'>): boolean => CHOICE_TYPES.has(type)
+
 /** Columns that every response has. */
 export const RESPONSE_COLUMNS: readonly Column[] = [
-  { path: 'response.id', kind: 'text', name: 'id' },
-  { path: 'response.status', kind: 'text', name: 'status' },
-  { path: 'response.started_at', kind: 'time', name: 'started_at' },
-  { path: 'response.submitted_at', kind: 'time', name: 'submitted_at' },
-  { path: 'response.duration_s', kind: 'number', name: 'duration_s' },
-  { path: 'form.version', kind: 'number', name: 'version' },
+  { path: 'response.id', kind: 'text', name: 'id', isOpen: false },
+  { path: 'response.status', kind: 'text', name: 'status', isOpen: true },
+  { path: 'response.started_at', kind: 'time', name: 'started_at', isOpen: false },
+  { path: 'response.submitted_at', kind: 'time', name: 'submitted_at', isOpen: false },
+  { path: 'response.duration_s', kind: 'number', name: 'duration_s', isOpen: false },
+  { path: 'form.version', kind: 'number', name: 'version', isOpen: true },
 ]

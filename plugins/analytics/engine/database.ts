@@ -2,16 +2,26 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BIGINT, BOOLEAN, DOUBLE, DuckDBInstance, VARCHAR } from '@duckdb/node-api'
+import {
+  BIGINT,
+  BOOLEAN,
+  DOUBLE,
+  DuckDBInstance,
+  DuckDBTypeId,
+  JSDuckDBValueConverter,
+  VARCHAR,
+} from '@duckdb/node-api'
 import type { DuckDBConnection } from '@duckdb/node-api'
+import duckdb from '@duckdb/node-bindings'
 import { CREATE_EVENTS } from './event-columns.ts'
+import { sqlText } from './sql-text.ts'
 import { CREATE_STAR } from './star.ts'
 
 /** What a question may put on disk, in memories. */
 const SPILL_FACTOR = 4
 
 /** Changes when the tables do; a file of another layout is made anew. */
-const LAYOUT = 6
+const LAYOUT = 11
 
 export interface DatabaseOptions {
   readonly dir: string
@@ -73,7 +83,6 @@ async function openInTurn(file: string, options: DatabaseOptions): Promise<Datab
 
 /** What the engine writes beside a file while it has it open. */
 const BESIDE = ['', '.wal', '.wal.checkpoint', '.wal.recovery']
-const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`
 
 async function open(file: string, { dir, memoryMb, beside }: DatabaseOptions): Promise<Database> {
   const instance = await DuckDBInstance.create(file, {
@@ -91,17 +100,18 @@ async function open(file: string, { dir, memoryMb, beside }: DatabaseOptions): P
     const writer = await instance.connect()
     await writer.run(
       `CREATE TABLE IF NOT EXISTS progress
-         (layout INTEGER, applied BIGINT, last_seq BIGINT, last_id VARCHAR, erasures BIGINT, grant_digest VARCHAR);
-       CREATE TABLE IF NOT EXISTS forms (id VARCHAR, number INTEGER, name VARCHAR, version INTEGER, fields VARCHAR);
-       CREATE TABLE IF NOT EXISTS columns (form VARCHAR, position INTEGER, path VARCHAR, kind VARCHAR, name VARCHAR);
+         (layout INTEGER, applied BIGINT, last_seq BIGINT, last_id VARCHAR, events_by VARCHAR, erasures BIGINT, grant_digest VARCHAR,
+          expired_seq BIGINT, events_from BIGINT);
+       CREATE TABLE IF NOT EXISTS forms (id VARCHAR, number INTEGER, name VARCHAR, version INTEGER, fields VARCHAR, hidden VARCHAR, changed_by VARCHAR);
+       CREATE TABLE IF NOT EXISTS columns (form VARCHAR, position INTEGER, path VARCHAR, kind VARCHAR, name VARCHAR, is_open BOOLEAN, is_pii BOOLEAN);
        ${CREATE_EVENTS};
        ${CREATE_STAR}`,
     )
     const [row] = await rowsOf(writer, 'SELECT layout FROM progress')
-    if (row === undefined) await writer.run("INSERT INTO progress VALUES (?, 0, 0, '', 0, '')", [LAYOUT])
+    if (row === undefined) await writer.run("INSERT INTO progress VALUES (?, 0, 0, '', '', 0, '', 0, 0)", [LAYOUT])
     else if (Number(row['layout']) !== LAYOUT) throw new Error(`its layout is ${String(row['layout'])}, not ${LAYOUT}`)
     if (beside !== undefined) {
-      const paths = BESIDE.map((end) => quoted(`${join(dir, beside)}${end}`))
+      const paths = BESIDE.map((end) => sqlText(`${join(dir, beside)}${end}`))
       await writer.run(`SET allowed_paths = [${paths.join(', ')}]`)
     }
     // Nothing beside its own file and that one, and nobody undoes that.
@@ -132,35 +142,72 @@ export type Value = string | number | bigint | boolean
 const TYPES = { string: VARCHAR, number: DOUBLE, bigint: BIGINT, boolean: BOOLEAN }
 const typeOf = (value: Value) => TYPES[typeof value as keyof typeof TYPES]
 
-/** Rows as JavaScript values; whole numbers beyond 2^53 lose what a number cannot hold. */
-export async function rowsOf(connection: DuckDBConnection, sql: string, values: Value[] = []): Promise<Row[]> {
-  const reader = await connection.runAndReadAll(sql, values, values.map(typeOf))
-  return reader
-    .getRowObjectsJS()
-    .map((row) =>
-      Object.fromEntries(
-        Object.entries(row).map(([name, value]) => [name, typeof value === 'bigint' ? Number(value) : value]),
-      ),
-    )
+/** What a question comes to is more than anybody can want at once. */
+export class TooLarge extends Error {
+  override readonly name = 'TooLarge'
 }
 
+/** Rows as JavaScript values; whole numbers beyond 2^53 lose what a number cannot hold. */
+export const rowsOf = (connection: DuckDBConnection, sql: string, values: Value[] = []): Promise<Row[]> =>
+  rowsUpTo(connection, { sql, values, charsMax: Infinity })
+
+/** The same with no more than so many letters of text in it; throws TooLarge before the rest is read. */
+export async function rowsUpTo(
+  connection: DuckDBConnection,
+  { sql, values, charsMax }: { readonly sql: string; readonly values: Value[]; readonly charsMax: number },
+): Promise<Row[]> {
+  const result = await connection.stream(sql, values, values.map(typeOf))
+  const names = result.deduplicatedColumnNames()
+  const rows: Row[] = []
+  let chars = 0
+  for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
+    for (const cells of chunk.convertRows(JSDuckDBValueConverter)) {
+      for (const cell of cells) if (typeof cell === 'string') chars += cell.length
+      rows.push(
+        Object.fromEntries(
+          cells.map((cell, n) => [names[n] as string, typeof cell === 'bigint' ? Number(cell) : cell]),
+        ),
+      )
+    }
+    if (chars > charsMax) throw new TooLarge(`the answer has more than ${charsMax} letters`)
+  }
+  return rows
+}
+
+/** Of numbers, by the place of the column. */
+export type Columns = readonly Float64Array[]
+
 /**
- * Hands on columns of numbers without nulls, a chunk of rows at a time. The arrays are used again for the next chunk.
+ * Hands on columns of numbers (INTEGER, UINTEGER, DOUBLE) without nulls, a chunk of rows at a time. The arrays are used again for the next chunk.
  */
 export async function scanNumbers(
   connection: DuckDBConnection,
   { sql, values }: { readonly sql: string; readonly values: Value[] },
-  each: (columns: readonly Float64Array[], rows: number) => void,
+  each: (columns: Columns, rows: number) => void,
 ): Promise<void> {
   const result = await connection.stream(sql, values, values.map(typeOf))
-  const columns = Array.from({ length: result.columnCount }, () => new Float64Array(CHUNK_ROWS_MAX))
+  const columns = result.columnTypes().map((type) => {
+    const Items = ITEMS.get(type.typeId)
+    if (Items === undefined) throw new Error(`a column of ${String(type)} is none of plain numbers`)
+    return { Items, numbers: new Float64Array(CHUNK_ROWS_MAX) }
+  })
+  const numbers = columns.map((column) => column.numbers)
   for (;;) {
     const chunk = await result.fetchChunk()
     if (chunk === null || chunk.rowCount === 0) return
-    for (const [n, column] of columns.entries()) {
-      const vector = chunk.getColumnVector(n)
-      for (let row = 0; row < chunk.rowCount; row += 1) column[row] = vector.getItem(row) as number
+    const rows = chunk.rowCount
+    for (const [n, { Items, numbers: into }] of columns.entries()) {
+      const vector = duckdb.data_chunk_get_vector(chunk.chunk, n)
+      const bytes = duckdb.vector_get_data(vector, rows * Items.BYTES_PER_ELEMENT)
+      into.set(new Items(bytes.buffer as ArrayBuffer, bytes.byteOffset, rows))
     }
-    each(columns, chunk.rowCount)
+    each(numbers, rows)
   }
 }
+
+/** As the engine holds them: a value at a time they would cost many times what the question does. */
+const ITEMS = new Map<DuckDBTypeId, Int32ArrayConstructor | Uint32ArrayConstructor | Float64ArrayConstructor>([
+  [DuckDBTypeId.INTEGER, Int32Array],
+  [DuckDBTypeId.UINTEGER, Uint32Array],
+  [DuckDBTypeId.DOUBLE, Float64Array],
+])

@@ -11,7 +11,7 @@
  * | `type` | VARCHAR, not null | the family without `track.`: `page_view`, `click`, `conversion`, `custom`, `search`, ... |
  * | `name` | VARCHAR, not null | what happened in the sender's words; the family where they said none |
  * | `user_id`, `anonymous_id` | VARCHAR | whom the sender knows, which browser or device it was |
- * | `visitor` | VARCHAR | `user_id`, else `anonymous_id`, else `session_id`, else the day's hash of the address: who counts as one. NULL: nobody can say; such rows belong to no visitor |
+ * | `visitor` | VARCHAR | who counts as one: the `user_id`, else `anonymous:` and the `anonymous_id`, else `session:` and the `session_id`, else `address:` and the day's hash of the address (`core/contract/visitor.ts`). NULL: nobody can say; such rows belong to no visitor |
  * | `visitor_no` | INTEGER | the visitor as a number, from 0 on, which questions about order and return sort by. NULL as `visitor` is |
  * | `session_id` | VARCHAR | the sender's own session, where it has one |
  * | `path`, `url`, `title` | VARCHAR | the page; `url` without query and fragment |
@@ -29,6 +29,7 @@
  *
  * Rows are added at the end, and taken out with their form or by age; nothing in a row ever changes.
  */
+import { visitorOf } from 'manifold/plugin'
 import type { Json, LoggedEvent } from 'manifold/plugin'
 import type { Column, Kind } from './columns.ts'
 
@@ -87,6 +88,18 @@ const KINDS: { readonly [type: string]: Kind } = {
 /** Keys of properties that questions may name; dots lead into objects. */
 const PROPERTY = /^properties((?:\.[\p{L}\p{N}_ :-]{1,100}){1,10})$/u
 
+/** Of events, sessions, conversions, users and responses: what shows no single person. */
+const OPEN: ReadonlySet<string> = new Set(
+  `type name path url entry_path exit_path first_path referrer_host first_referrer_host source first_source medium campaign
+   channel device browser os country form_id organizer organizer_event currency action consent is_bounce status version
+   session_number events sessions page_views conversions`.split(/\s+/),
+)
+/** How rows of one visitor find each other: nobody's question. */
+const INNER: ReadonlySet<string> = new Set(['seq', 'visitor_no'])
+
+/** A field of one of the data sets. */
+export const starColumn = (name: string, kind: Kind): Column => ({ path: name, kind, name, isOpen: OPEN.has(name) })
+
 /** The column that a question means: `path`, `properties.plan`. Undefined: events have no such thing. */
 export function eventColumn(path: string): Column | undefined {
   const keys = PROPERTY.exec(path)?.[1]
@@ -95,11 +108,11 @@ export function eventColumn(path: string): Column | undefined {
       .slice(1)
       .split('.')
       .map((key) => `."${key}"`)
-    return { path, kind: 'json', name: `json_extract(properties, '$${steps.join('')}')` }
+    return { path, kind: 'json', name: `json_extract(properties, '$${steps.join('')}')`, isOpen: false }
   }
   const type = Object.hasOwn(EVENT_COLUMNS, path) ? EVENT_COLUMNS[path as EventColumn] : 'JSON'
   const kind = KINDS[type]
-  return kind === undefined ? undefined : { path, kind, name: path }
+  return kind === undefined || INNER.has(path) ? undefined : starColumn(path, kind)
 }
 
 /** What the types of behaviour events begin with in the log. */
@@ -131,7 +144,7 @@ export function eventRow({
     name: data['name'] ?? family,
     user_id: of(data, 'user_id'),
     anonymous_id: of(data, 'anonymous_id'),
-    visitor: data['user_id'] ?? data['anonymous_id'] ?? data['session_id'] ?? of(meta, 'ip_hash'),
+    visitor: visitorOf(data, meta),
     session_id: of(data, 'session_id'),
     path: of(page, 'path'),
     url: of(page, 'url'),

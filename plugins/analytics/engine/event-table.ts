@@ -52,16 +52,46 @@ export async function dropEventsOf(writer: DuckDBConnection, form: string): Prom
   await forgetVisitors(writer)
 }
 
+/** What was received before is kept by the hub no longer; null: these tell of nothing that went. */
+export function expiredBefore(events: readonly LoggedEvent[]): number | null {
+  const times = events.flatMap(({ type, data }) =>
+    type === 'events.expired' && typeof data?.['before'] === 'string' ? [Date.parse(data['before'])] : [],
+  )
+  return times.length === 0 ? null : Math.max(...times)
+}
+
 /** What the hub keeps no longer. */
 export async function dropExpired(writer: DuckDBConnection, events: readonly LoggedEvent[]): Promise<void> {
-  const times = events.flatMap(({ type, data }) => (type === 'events.expired' ? [data?.['before']] : []))
-  const before = times
-    .filter((time) => typeof time === 'string')
-    .toSorted()
-    .at(-1)
-  if (before === undefined) return
-  await writer.run('DELETE FROM events WHERE received_at < epoch_ms(CAST($1 AS BIGINT))', [String(Date.parse(before))])
+  const before = expiredBefore(events)
+  if (before === null) return
+  await writer.run('DELETE FROM events WHERE received_at < epoch_ms(CAST($1 AS BIGINT))', [String(before)])
   await forgetVisitors(writer)
+}
+
+/**
+ * Answers among the properties of events that were read before their field was hidden, and what the family made of them. Which
+ * property an effect came from is not written down: whatever says the same goes.
+ */
+export async function hideProperties(writer: DuckDBConnection, events: readonly LoggedEvent[]): Promise<void> {
+  const hidden = new Map<string, readonly string[]>()
+  for (const { type, form } of events) {
+    if (type === 'form.changed' && (form?.hidden?.length ?? 0) > 0) hidden.set(form?.id ?? '', form?.hidden ?? [])
+  }
+  for (const [form, keys] of hidden) {
+    for (const key of keys) {
+      const path = `$."${key.replaceAll('"', '\\"')}"`
+      await writer.run(
+        `UPDATE events SET
+           subject = CASE WHEN subject = json_extract_string(properties, $2) THEN NULL ELSE subject END,
+           action = CASE WHEN action = json_extract_string(properties, $2) THEN NULL ELSE action END,
+           measure = CASE WHEN CAST(measure AS VARCHAR) = CAST(TRY_CAST(json_extract_string(properties, $2) AS DOUBLE) AS VARCHAR)
+             THEN NULL ELSE measure END,
+           properties = json_merge_patch(properties, CAST($3 AS JSON))
+         WHERE form_id = $1 AND json_exists(properties, $2)`,
+        [form, path, JSON.stringify({ [key]: null })],
+      )
+    }
+  }
 }
 
 /** Nobody is remembered of whom no event is left. */

@@ -4,9 +4,11 @@
  * of the log makes.
  */
 import type { FieldInfo, LoggedEvent } from 'manifold/plugin'
+import { EngineLost, takeBack } from './ailment.ts'
 import type { Column } from './columns.ts'
 import { isTracked } from './event-columns.ts'
-import { dropEventsOf, dropExpired, writeEvents } from './event-table.ts'
+import { changesEvents, EventState, hides } from './event-state.ts'
+import { dropEventsOf, dropExpired, expiredBefore, hideProperties, writeEvents } from './event-table.ts'
 import { rowsOf } from './database.ts'
 import type { Database } from './database.ts'
 import { FormTables } from './form-tables.ts'
@@ -27,6 +29,8 @@ export interface ProjectedForm {
   readonly columns: ReadonlyMap<string, Column>
   /** Place up to which it was told when it last changed: an answer stays right while this stays. */
   readonly changedAt: number
+  /** Id of the event that changed it last: the same in every process, so an answer that another one made is known by it. */
+  readonly changedBy: string
 }
 
 /** What one commit did to the rows of a form; those of one commit follow each other. */
@@ -53,6 +57,13 @@ export interface Projection {
   readonly forms: () => Iterable<ProjectedForm>
   /** As of a form, of behaviour events. */
   readonly eventsChangedAt: () => number
+  readonly eventsChangedBy: () => string
+  /** What happened before this time may be gone, in ms since 1970; null: nothing was ever forgotten. */
+  readonly eventsFrom: () => number | null
+  /** Place of the log at which the snippet's words about this form changed last; 0: it told none. */
+  readonly watchedAt: (form: string) => number
+  /** Id of the last event of all. */
+  readonly lastId: () => string
   /** Events in order, all after `applied`; `reached` may lie behind the last of them. */
   apply(events: readonly LoggedEvent[], reached: number): Promise<void>
   /** Resolves once what is being applied now is there, or was taken back. */
@@ -61,12 +72,13 @@ export interface Projection {
 
 export async function openProjection({ writer }: Database, watcher: Watcher): Promise<Projection> {
   let tables = await FormTables.open(writer)
-  const [progress] = await rowsOf(writer, 'SELECT applied, erasures FROM progress')
+  const [progress] = await rowsOf(writer, 'SELECT applied, erasures, events_by, last_id, events_from FROM progress')
   let applied = Number(progress?.['applied'] ?? 0)
-  let eventsChangedAt = applied
+  let lastId = textOf(progress?.['last_id'])
   let erasures = Number(progress?.['erasures'] ?? 0)
   const published = new Map<string, ProjectedForm>()
   for (const table of tables.all()) published.set(table.id, seenFrom(table, applied))
+  const behaviour = await EventState.open(writer, progress ?? {})
   let underWay: Promise<void> = Promise.resolve()
   const write = async (events: readonly LoggedEvent[], reached: number): Promise<readonly Change[]> => {
     const changes: Change[] = []
@@ -82,36 +94,34 @@ export async function openProjection({ writer }: Database, watcher: Watcher): Pr
         const target = { table: form, columns: form.columnsOf(part.form), isWatched: watcher.wants(form.id) }
         changed(form.id, await writeRows(writer, target, part.events))
         changed(form.id, await eraseRows(writer, target, part.events))
+        await tables.changed(form, part.events.at(-1)?.id ?? '')
       }
     }
     await writeEvents(writer, events.filter(isTracked))
+    await hideProperties(writer, events)
     await dropExpired(writer, events)
-    await writer.run('UPDATE progress SET applied = ?, erasures = erasures + ?', [
-      BigInt(reached),
-      BigInt(events.filter(isErasure).length),
-    ])
-    const last = events.at(-1)
-    if (last !== undefined)
-      await writer.run('UPDATE progress SET last_seq = ?, last_id = ?', [BigInt(last.seq), last.id])
+    await noteProgress(writer, events, { reached, eventsBy: behaviour.changedBy })
     return changes
   }
   const applyPart = async (events: readonly LoggedEvent[], reached: number): Promise<void> => {
-    // Tables and columns come first and by themselves: the engine alters no table that a transaction has written to.
-    for (const { form } of stretchesOf(events)) if (form !== undefined) await tables.fit(form)
+    const lessened = await fitAll(tables, events)
     await writer.run('BEGIN')
     let changes: readonly Change[]
     try {
-      changes = await write(events, reached)
+      changes = [...lessened, ...(await write(events, reached))]
       await writer.run('COMMIT')
     } catch (error) {
-      await writer.run('ROLLBACK').catch(() => undefined)
+      await takeBack(writer)
       // What it knew of tables may be of those that were taken back.
-      tables = await FormTables.open(writer)
+      tables = await FormTables.open(writer).catch((cause: unknown) => {
+        throw new EngineLost('tables cannot be read after a transaction was taken back', { cause })
+      })
       throw error
     }
     applied = reached
-    if (events.some(changesEvents)) eventsChangedAt = reached
+    lastId = events.at(-1)?.id ?? lastId
     erasures += events.filter(isErasure).length
+    behaviour.heard(events, reached)
     watcher.changed(changes)
     for (const id of new Set(changes.map(({ form }) => form))) {
       const table = tables.find(id)
@@ -135,7 +145,11 @@ export async function openProjection({ writer }: Database, watcher: Watcher): Pr
     erasures: () => erasures,
     form: (id) => published.get(id),
     forms: () => published.values(),
-    eventsChangedAt: () => eventsChangedAt,
+    eventsChangedAt: () => behaviour.changedAt,
+    eventsChangedBy: () => behaviour.changedBy,
+    eventsFrom: () => (behaviour.fromMs === 0 ? null : behaviour.fromMs),
+    watchedAt: (form) => behaviour.watchedAt(form),
+    lastId: () => lastId,
     apply: (events, reached) => {
       const applying = applyAll(events, reached)
       underWay = applying.catch(() => undefined)
@@ -145,10 +159,50 @@ export async function openProjection({ writer }: Database, watcher: Watcher): Pr
   }
 }
 
-const changesEvents = (event: LoggedEvent): boolean =>
-  isTracked(event) || event.type === 'events.expired' || event.type === 'form.deleted'
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
+
+/** How far it is, in the transaction of what was done; `eventsBy`: what had changed behaviour events last. */
+async function noteProgress(
+  writer: Database['writer'],
+  events: readonly LoggedEvent[],
+  { reached, eventsBy }: { readonly reached: number; readonly eventsBy: string },
+): Promise<void> {
+  await writer.run('UPDATE progress SET applied = ?, erasures = erasures + ?', [
+    BigInt(reached),
+    BigInt(events.filter(isErasure).length),
+  ])
+  const expired = events.findLast(({ type, data }) => type === 'events.expired' && data?.['counted'] === true)
+  if (expired !== undefined) await writer.run('UPDATE progress SET expired_seq = ?', [BigInt(expired.seq)])
+  const before = expiredBefore(events)
+  if (before !== null) await writer.run('UPDATE progress SET events_from = greatest(events_from, ?)', [BigInt(before)])
+  const last = events.at(-1)
+  if (last === undefined) return
+  await writer.run('UPDATE progress SET last_seq = ?, last_id = ?, events_by = ?', [
+    BigInt(last.seq),
+    last.id,
+    events.findLast(changesEvents)?.id ?? eventsBy,
+  ])
+}
+
+const CHANGED = 'form.changed'
+
+/**
+ * Tables and columns come first and by themselves: the engine alters no table that a transaction has written to. Resolves with
+ * the forms that have lost columns.
+ */
+async function fitAll(tables: FormTables, events: readonly LoggedEvent[]): Promise<readonly Change[]> {
+  const lessened: Change[] = []
+  for (const { form, events: of } of stretchesOf(events)) {
+    if (form === undefined) continue
+    // Of a form that nobody has answered there is nothing to keep or to hide.
+    if (tables.find(form.id) === undefined && of.every(({ type }) => type === CHANGED)) continue
+    if (await tables.fit(form)) lessened.push({ form: form.id, removed: [], added: [], isDropped: true, reached: 0 })
+  }
+  return lessened
+}
+
 const ERASURES: ReadonlySet<string> = new Set(['response.deleted', 'form.deleted', 'events.expired'])
-const isErasure = ({ type }: LoggedEvent): boolean => ERASURES.has(type)
+const isErasure = (event: LoggedEvent): boolean => ERASURES.has(event.type) || hides(event)
 
 const seenFrom = (table: FormTable, changedAt: number): ProjectedForm => ({
   id: table.id,
@@ -158,6 +212,7 @@ const seenFrom = (table: FormTable, changedAt: number): ProjectedForm => ({
   fields: table.fields,
   columns: table.columns(),
   changedAt,
+  changedBy: table.changedBy,
 })
 
 /** Events of one version of one form, in order; or the deletion of a form, which stands alone. */

@@ -1,73 +1,85 @@
-/** Connections that only read, beside the writer: a few, taken in turn, each use with a time limit. */
+/** Connections that only read, beside the writer: a few, taken in turn, each use within its bounds. */
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { rowsOf, scanNumbers } from './database.ts'
-import type { Database, Row, Value } from './database.ts'
-
-/** Took longer than it may. */
-export class TooSlow extends Error {
-  override readonly name = 'TooSlow'
-}
+import { takeBack } from './ailment.ts'
+import { rowsOf, rowsUpTo, scanNumbers } from './database.ts'
+import type { Columns, Database, Row, Value } from './database.ts'
+import { guarded } from './guard.ts'
+import type { InTime } from './guard.ts'
+import { Line } from './line.ts'
 
 const CONNECTIONS = 2
+/** Of one statement: what a process holds of an answer is a few times as much. */
+const ANSWER_CHARS_MAX = 16_777_216
+/** Questions that may wait for one of them. */
+const WAITING_MAX = 50
 
 /** One statement; throws TooSlow once the time is up, between statements as well. */
 export type Ask = (sql: string, values?: Value[]) => Promise<Row[]>
 
 /** One statement of nothing but numbers, with rows too many to hold: `each` gets columns of them, good only for the call. */
-export type Scan = (
-  sql: string,
-  values: Value[],
-  each: (columns: readonly Float64Array[], rows: number) => void,
-) => Promise<void>
+export type Scan = (sql: string, values: Value[], each: (columns: Columns, rows: number) => void) => Promise<void>
+
+/** All its statements see the same moment. */
+export interface Reading {
+  /** Place of the log that it is. */
+  readonly asOf: number
+  readonly ask: Ask
+  readonly scan: Scan
+  readonly inTime: InTime
+}
 
 export interface Readers {
-  run<T>(work: (ask: Ask, scan: Scan) => Promise<T>): Promise<T>
+  /** Throws TooLarge for what is more than anybody can want at once, Busy where too many wait, TooSlow when it takes too long or the signal fires. */
+  run<T>(signal: AbortSignal, work: (reading: Reading) => Promise<T>): Promise<T>
   close(): void
 }
 
 export async function openReaders({ instance }: Database, timeoutMs: number): Promise<Readers> {
   const connections = await Promise.all(Array.from({ length: CONNECTIONS }, () => instance.connect()))
-  const idle: DuckDBConnection[] = [...connections]
-  const line: ((connection: DuckDBConnection) => void)[] = []
-  const take = async (): Promise<DuckDBConnection> => idle.pop() ?? new Promise((resolve) => line.push(resolve))
-  const give = (connection: DuckDBConnection): void => {
-    const next = line.shift()
-    if (next === undefined) idle.push(connection)
-    else next(connection)
-  }
+  const line = new Line<DuckDBConnection>(connections, WAITING_MAX)
   return {
-    run: async (work) => {
-      const connection = await take()
-      let isLate = false
-      const timer = setTimeout(() => {
-        isLate = true
-        connection.interrupt()
-      }, timeoutMs)
-      const tooSlow = (): TooSlow => new TooSlow(`the question takes longer than ${timeoutMs} ms`)
+    run: async (signal, work) => {
+      const connection = await line.take(signal)
       try {
-        const inTime = (): void => {
-          if (isLate) throw tooSlow()
-        }
-        const ask: Ask = async (sql, values = []) => {
-          inTime()
-          return rowsOf(connection, sql, values)
-        }
-        return await work(ask, async (sql, values, each) => {
-          inTime()
-          await scanNumbers(connection, { sql, values }, (columns, rows) => {
-            inTime()
-            each(columns, rows)
-          })
-        })
-      } catch (error) {
-        throw isLate ? tooSlow() : error
+        return await atOneMoment(connection, (asOf) =>
+          guarded(connection, { signal, timeoutMs }, (inTime) =>
+            work({
+              asOf,
+              inTime,
+              ask: async (sql, values = []) => {
+                inTime()
+                return rowsUpTo(connection, { sql, values, charsMax: ANSWER_CHARS_MAX })
+              },
+              scan: async (sql, values, each) => {
+                inTime()
+                await scanNumbers(connection, { sql, values }, (columns, rows) => {
+                  inTime()
+                  each(columns, rows)
+                })
+              },
+            }),
+          ),
+        )
       } finally {
-        clearTimeout(timer)
-        give(connection)
+        line.give(connection)
       }
     },
     close: () => {
       for (const connection of connections) connection.closeSync()
     },
+  }
+}
+
+/**
+ * Hands on the place of the log that the transaction sees. What may be interrupted belongs inside: an end of the transaction that
+ * is cut off would leave the connection in it.
+ */
+export async function atOneMoment<T>(connection: DuckDBConnection, work: (asOf: number) => Promise<T>): Promise<T> {
+  await connection.run('BEGIN TRANSACTION READ ONLY')
+  try {
+    const [progress] = await rowsOf(connection, 'SELECT applied FROM progress')
+    return await work(Number(progress?.['applied']))
+  } finally {
+    await takeBack(connection)
   }
 }

@@ -3,15 +3,18 @@
  * `fact_responses`) and dimensions (`dim_users`, `dim_events`, `dim_time`). Views hold nothing: what comes late or is erased is
  * right in them at once.
  *
- * A session is what one visitor did without a gap of more than 30 minutes, by the sender's clock; whoever cannot be told from
- * others has none.
+ * Whoever cannot be told from others has no session.
  */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { sqlType } from './columns.ts'
 import type { Kind } from './columns.ts'
+import { EVENT_COLUMNS } from './event-columns.ts'
+import { SESSION_GAP_MS } from './session.ts'
 import { sqlText } from './sql-text.ts'
+import { worthSql } from './worth.ts'
 
-const GAP_MINUTES = 30
+/** Of conversions. */
+const WORTH = worthSql("type = 'conversion'")
 
 /** First or last of a session by time, and by place in the log within a moment. */
 const first = (column: string): string => `arg_min(${column}, (occurred_at, seq)) AS`
@@ -21,7 +24,7 @@ const EVENTS = `CREATE OR REPLACE VIEW fact_events AS
   SELECT e.* EXCLUDE (is_first), CASE WHEN visitor IS NOT NULL THEN CAST(
       sum(is_first) OVER (PARTITION BY visitor ORDER BY occurred_at, seq ROWS UNBOUNDED PRECEDING) AS BIGINT) END AS session_number
   FROM (SELECT *, CASE WHEN lag(occurred_at) OVER (PARTITION BY visitor ORDER BY occurred_at, seq)
-      >= occurred_at - INTERVAL ${GAP_MINUTES} MINUTE THEN 0 ELSE 1 END AS is_first FROM events) AS e`
+      >= occurred_at - INTERVAL ${SESSION_GAP_MS} MILLISECOND THEN 0 ELSE 1 END AS is_first FROM events) AS e`
 
 const SESSIONS = `CREATE OR REPLACE VIEW fact_sessions AS
   SELECT concat(visitor, '/', session_number) AS session, visitor, session_number, max(user_id) AS user_id,
@@ -30,7 +33,7 @@ const SESSIONS = `CREATE OR REPLACE VIEW fact_sessions AS
     CAST(count(*) AS DOUBLE) AS events,
     CAST(count(*) FILTER (WHERE type = 'page_view') AS DOUBLE) AS page_views,
     CAST(count(*) FILTER (WHERE type = 'conversion') AS DOUBLE) AS conversions,
-    sum(value) FILTER (WHERE type = 'conversion') AS value,
+    ${WORTH.value} AS value, ${WORTH.currency} AS currency, ${WORTH.isMixed} AS is_mixed,
     count(*) = 1 AS is_bounce,
     ${first('path')} entry_path, ${last('path')} exit_path,
     ${first('referrer_host')} referrer_host, ${first('source')} source, ${first('medium')} medium,
@@ -47,7 +50,7 @@ const USERS = `CREATE OR REPLACE VIEW dim_users AS
   SELECT visitor, max(user_id) AS user_id, min(occurred_at) AS first_seen, max(occurred_at) AS last_seen,
     CAST(count(*) AS DOUBLE) AS events, CAST(max(session_number) AS DOUBLE) AS sessions,
     CAST(count(*) FILTER (WHERE type = 'conversion') AS DOUBLE) AS conversions,
-    sum(value) FILTER (WHERE type = 'conversion') AS value,
+    ${WORTH.value} AS value, ${WORTH.currency} AS currency, ${WORTH.isMixed} AS is_mixed,
     ${first('source')} first_source, ${first('referrer_host')} first_referrer_host, ${first('path')} first_path,
     ${last('device')} device, ${last('browser')} browser, ${last('os')} os, ${last('country')} country
   FROM fact_events WHERE visitor IS NOT NULL GROUP BY visitor`
@@ -136,6 +139,8 @@ export const DATA_SETS = {
     view: 'fact_sessions',
     time: 'started_at',
     hasProperties: false,
+    // How many came before is in them.
+    historic: ['session', 'session_number'],
     fields: {
       session: 'text',
       visitor: 'text',
@@ -148,6 +153,8 @@ export const DATA_SETS = {
       page_views: 'number',
       conversions: 'number',
       value: 'number',
+      currency: 'text',
+      is_mixed: 'boolean',
       is_bounce: 'boolean',
       entry_path: 'text',
       exit_path: 'text',
@@ -186,6 +193,8 @@ export const DATA_SETS = {
       sessions: 'number',
       conversions: 'number',
       value: 'number',
+      currency: 'text',
+      is_mixed: 'boolean',
       first_source: 'text',
       first_referrer_host: 'text',
       first_path: 'text',
@@ -197,6 +206,55 @@ export const DATA_SETS = {
   },
 } as const satisfies Record<
   string,
-  { view: string; time: string; hasProperties: boolean; fields: Readonly<Record<string, Kind>> }
+  {
+    view: string
+    time: string
+    hasProperties: boolean
+    historic?: readonly string[]
+    fields: Readonly<Record<string, Kind>>
+  }
 >
 export type DataSetName = keyof typeof DATA_SETS
+
+type Types = { readonly [column: string]: string }
+
+const typesOf = (fields: Readonly<Record<string, Kind>>): Types =>
+  Object.fromEntries(Object.entries(fields).map(([name, kind]) => [name, sqlType(kind)]))
+
+/** The star as SQL may name it: what a row is, and the type of each column. */
+export const STAR_VIEWS: { readonly [view: string]: { readonly about: string; readonly columns: Types } } = {
+  fact_events: {
+    about: 'Behaviour events, with the number of their session among those of the visitor.',
+    columns: { ...EVENT_COLUMNS, session_number: 'BIGINT' },
+  },
+  fact_sessions: {
+    about: 'What one visitor did without a pause of more than 30 minutes.',
+    columns: typesOf(DATA_SETS.sessions.fields),
+  },
+  fact_conversions: {
+    about: 'Behaviour events that are conversions.',
+    columns: { seq: 'BIGINT', ...typesOf(DATA_SETS.conversions.fields), properties: 'JSON' },
+  },
+  fact_responses: { about: 'Responses of all forms, without their answers.', columns: typesOf(RESPONSE_KINDS) },
+  dim_users: {
+    about: 'Visitors, with when they came first and last and what they did.',
+    columns: typesOf(DATA_SETS.users.fields),
+  },
+  dim_events: {
+    about: 'Names of behaviour events by type.',
+    columns: { type: 'VARCHAR', name: 'VARCHAR', events: 'DOUBLE', first_seen: 'TIMESTAMP', last_seen: 'TIMESTAMP' },
+  },
+  dim_time: {
+    about: 'Days from the first behaviour event to the last.',
+    columns: {
+      day: 'TIMESTAMP',
+      year: 'DOUBLE',
+      quarter: 'DOUBLE',
+      month: 'DOUBLE',
+      iso_year: 'DOUBLE',
+      iso_week: 'DOUBLE',
+      weekday: 'DOUBLE',
+      is_weekend: 'BOOLEAN',
+    },
+  },
+}

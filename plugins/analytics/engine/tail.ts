@@ -1,10 +1,11 @@
 /** Keeps the projection at the end of the log: woken when something comes, with a look of its own from time to time. */
 import type { LoggedEvent, NativeServices } from 'manifold/plugin'
+import { cureOf, isOfMemory, isOfRows } from './ailment.ts'
 import type { Projection } from './projection.ts'
 
 const READ_MAX = 5_000
-/** Under load, changes are gathered so long: a write of the engine costs little more for many rows than for one. */
-const GATHER_MS = 100
+/** Changes are gathered so long, unless somebody waits: a write of the engine costs little more for many rows than for one. */
+const GATHER_MS = 250
 const LOOK_EVERY_MS = 5_000
 const AGAIN_AFTER_MS = 1_000
 
@@ -20,13 +21,21 @@ export interface Tail {
   close(): Promise<void>
 }
 
-type Services = Pick<NativeServices, 'log' | 'say'>
+export interface TailServices extends Pick<NativeServices, 'log' | 'say'> {
+  /** The engine is done for: it has to be opened again, and this tail closed. */
+  readonly lost: (error: unknown) => void
+}
+
+/** `nothing`: there was no more to read; `company`: more comes anyway, and is gathered; `failure`: it went wrong. */
+type Why = 'nothing' | 'company' | 'failure'
 
 /** A sleep that can be ended early; it keeps no process alive. */
 class Rest {
   #wake: (() => void) | null = null
+  #why: Why = 'nothing'
 
-  async sleep(ms: number): Promise<void> {
+  async sleep(ms: number, why: Why): Promise<void> {
+    this.#why = why
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms).unref()
       this.#wake = () => {
@@ -37,36 +46,65 @@ class Rest {
     this.#wake = null
   }
 
-  wake(): void {
-    this.#wake?.()
+  wake(of: readonly Why[]): void {
+    if (of.includes(this.#why)) this.#wake?.()
   }
 }
 
-export function openTail({ log, say }: Services, projection: Pick<Projection, 'applied' | 'apply'>): Tail {
+const ANY: readonly Why[] = ['nothing', 'company', 'failure']
+
+/** Those who want to know when a place is reached. */
+class Waiting {
+  #all: { readonly seq: number; readonly resolve: () => void; readonly reject: (error: Error) => void }[] = []
+
+  get isEmpty(): boolean {
+    return this.#all.length === 0
+  }
+
+  for(seq: number): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.#all.push({ seq, resolve, reject })
+    return promise
+  }
+
+  reached(applied: number): void {
+    for (const { seq, resolve } of this.#all) if (seq <= applied) resolve()
+    this.#all = this.#all.filter(({ seq }) => seq > applied)
+  }
+
+  fail(error: Error): void {
+    for (const { reject } of this.#all) reject(error)
+    this.#all = []
+  }
+}
+
+export function openTail({ log, say, lost }: TailServices, projection: Pick<Projection, 'applied' | 'apply'>): Tail {
   let isClosed = false
   const rest = new Rest()
   let isPoked = true
   let held: PromiseWithResolvers<void> | null = null
   let parked: (() => void) | null = null
-  let waiting: { readonly seq: number; readonly resolve: () => void; readonly reject: (error: Error) => void }[] = []
-  const settle = (): void => {
-    const applied = projection.applied()
-    for (const { seq, resolve } of waiting) if (seq <= applied) resolve()
-    waiting = waiting.filter(({ seq }) => seq > applied)
-  }
+  const waiting = new Waiting()
   const poke = (): void => {
     isPoked = true
-    rest.wake()
+    // Of those that come meanwhile, the next write takes all.
+    rest.wake(['nothing'])
   }
-  const step = async (most = Infinity): Promise<boolean> => {
+  /** Somebody waits. What has just failed is not tried as often as that. */
+  const rush = (): void => {
+    isPoked = true
+    rest.wake(['nothing', 'company'])
+  }
+  /** Over how many entries it went on. */
+  const step = async (most = Infinity): Promise<number> => {
     const after = projection.applied()
     const { events, next } = await log.read({ after, limit: READ_MAX })
     const reached = Math.min(next, most)
-    if (reached <= after) return false
+    if (reached <= after) return 0
     const within = events.filter(({ seq }) => seq <= reached)
     await applyByHalves({ projection, say }, within, reached)
-    settle()
-    return true
+    waiting.reached(projection.applied())
+    return reached - after
   }
   const work = async (): Promise<void> => {
     while (!isClosed) {
@@ -78,19 +116,18 @@ export function openTail({ log, say }: Services, projection: Pick<Projection, 'a
       isPoked = false
       try {
         const startedMs = performance.now()
-        if (await step()) {
-          const restMs = GATHER_MS - (performance.now() - startedMs)
-          // Whoever asks waits for the next write, so it comes at once.
-          if (restMs > 0 && waiting.length === 0 && isPoked) await rest.sleep(restMs)
-          continue
-        }
-        if (!isPoked) await rest.sleep(LOOK_EVERY_MS)
+        const entries = await step()
+        const restMs = GATHER_MS - (performance.now() - startedMs)
+        if (isClosed || held !== null) continue
+        if (entries === 0) {
+          if (!isPoked) await rest.sleep(LOOK_EVERY_MS, 'nothing')
+        } else if (restMs > 0 && entries < READ_MAX && waiting.isEmpty) await rest.sleep(restMs, 'company')
       } catch (error) {
         if (isClosed) return
         say('error', 'the projection cannot follow the log; it tries again', { error: String(error) })
-        for (const { reject } of waiting) reject(error instanceof Error ? error : new Error(String(error)))
-        waiting = []
-        await rest.sleep(AGAIN_AFTER_MS)
+        waiting.fail(error instanceof Error ? error : new Error(String(error)))
+        if (cureOf(error) !== null) lost(error)
+        await rest.sleep(AGAIN_AFTER_MS, 'failure')
       }
     }
   }
@@ -100,17 +137,16 @@ export function openTail({ log, say }: Services, projection: Pick<Projection, 'a
     reached: (seq) => {
       if (seq <= projection.applied()) return Promise.resolve()
       if (isClosed) return Promise.reject(new Error('the projection is closed'))
-      const { promise, resolve, reject } = Promise.withResolvers<void>()
-      waiting.push({ seq, resolve, reject })
-      poke()
-      return promise
+      const reached = waiting.for(seq)
+      rush()
+      return reached
     },
     hold: async () => {
       const hold = Promise.withResolvers<void>()
       const resting = Promise.withResolvers<void>()
       held = hold
       parked = resting.resolve
-      poke()
+      rush()
       await Promise.race([resting.promise, working])
       return () => {
         held = null
@@ -118,14 +154,13 @@ export function openTail({ log, say }: Services, projection: Pick<Projection, 'a
       }
     },
     follow: async (seq) => {
-      while (projection.applied() < seq && (await step(seq)));
+      while (projection.applied() < seq && (await step(seq)) > 0);
     },
     close: async () => {
       isClosed = true
       held?.resolve()
-      rest.wake()
-      for (const { reject } of waiting) reject(new Error('the projection is closed'))
-      waiting = []
+      rest.wake(ANY)
+      waiting.fail(new Error('the projection is closed'))
       await working
     },
   }
@@ -133,10 +168,13 @@ export function openTail({ log, say }: Services, projection: Pick<Projection, 'a
 
 interface Applying {
   readonly projection: Pick<Projection, 'applied' | 'apply'>
-  readonly say: Services['say']
+  readonly say: TailServices['say']
 }
 
-/** One that the engine does not take is found by halves and left out: it must not stand in the way of all behind it. */
+/**
+ * One that the engine does not take for what is in it is found by halves and left out: it must not stand in the way of all
+ * behind it. What fails for want of memory, disk or anything else that may come back is left to be tried again.
+ */
 async function applyByHalves(to: Applying, given: readonly LoggedEvent[], reached: number): Promise<void> {
   const { projection, say } = to
   // Of a batch that failed half-way the first half may be there.
@@ -145,9 +183,9 @@ async function applyByHalves(to: Applying, given: readonly LoggedEvent[], reache
     return await projection.apply(events, reached)
   } catch (error) {
     const [first] = events
-    // Not for what was in it.
-    if (first === undefined) throw error
+    if (first === undefined || cureOf(error) !== null || !(isOfRows(error) || isOfMemory(error))) throw error
     if (events.length === 1) {
+      if (isOfMemory(error)) throw error
       await projection.apply([], reached)
       return say('error', 'an event is left out of the projection: the engine does not take it', { seq: first.seq })
     }

@@ -14,6 +14,7 @@ import { openMetrics } from '../metrics/metrics.ts'
 import type { MetricsReader } from '../metrics/metrics.ts'
 import { openAsker } from '../query/answer.ts'
 import type { Asker } from '../query/answer.ts'
+import { openShared } from '../query/known-elsewhere.ts'
 import { openSqlDesk } from '../sql/desk.ts'
 import type { SqlDesk } from '../sql/desk.ts'
 import type { Config } from '../types.d.ts'
@@ -42,7 +43,12 @@ export type Surroundings = NativeServices<Config>
 export const fileOf = (number: number): string => `analytics-${number}.duckdb`
 
 /** Makes its file anew when it cannot be opened, or does not go on where the log is. */
-export async function openGeneration(number: number, around: Surroundings): Promise<Generation> {
+/** `lost` is told when the engine is done for and what it has open must be opened again. */
+export async function openGeneration(
+  number: number,
+  around: Surroundings,
+  lost: (error: unknown) => void,
+): Promise<Generation> {
   const { config, log, say } = around
   const warn = (message: string, fields: { readonly [key: string]: string }): void => say('warn', message, fields)
   const file = fileOf(number)
@@ -51,9 +57,11 @@ export async function openGeneration(number: number, around: Surroundings): Prom
   const projection = await openProjection(database, keeper)
   const counting = await database.instance.connect()
   keeper.begin({ connection: counting, settled: projection.settled })
-  const tail = openTail({ log, say }, projection)
+  const tail = openTail({ log, say, lost }, projection)
   const readers = await openReaders(database, config.queryTimeoutMs)
   const desk = openSqlDesk(database, projection, { timeoutMs: config.queryTimeoutMs, memoryMb: config.memoryMb })
+  const { timezone, openFields } = config
+  const shared = await openShared(around.cache, [around.grant, timezone, openFields])
   let warming: Promise<void> = Promise.resolve()
   const uses = new Set<Promise<unknown>>()
   return {
@@ -62,8 +70,8 @@ export async function openGeneration(number: number, around: Surroundings): Prom
     projection,
     tail,
     readers,
-    asker: openAsker(readers, config),
-    metrics: openMetrics({ readers, keeper, timezone: config.timezone }),
+    asker: openAsker(readers, { timezone, shared }),
+    metrics: openMetrics({ readers, keeper, projection, timezone, shared }),
     desk,
     warm: () => {
       warming = keeper.warm(projection.forms()).catch((error: unknown) => {

@@ -4,20 +4,24 @@
  */
 import { readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { RouteResponse } from 'manifold/plugin'
+import { cureOf } from '../engine/ailment.ts'
 import { removeDatabase, rowsOf } from '../engine/database.ts'
+import { sqlText } from '../engine/sql-text.ts'
 import { unavailable } from '../query/problem.ts'
 import { fileOf, openGeneration } from './generation.ts'
 import type { Generation, Surroundings } from './generation.ts'
-import { compareGenerations } from './rebuild.ts'
+import { snapshotBoth } from './rebuild.ts'
 import type { Compared } from './rebuild.ts'
 
-/** Well within what a route may take. */
+/** So long it is waited for the log; what is left of the request's time is for the question. */
 const WAIT_MS = 3_000
 const LOOK_EVERY_MS = 1_000
 /** Of a file that takes long to write, the next is not due before so many times as long. */
 const REST_FACTOR = 50
 const AGAIN_AFTER_MS = 60_000
+const REOPEN_AFTER_MS = 1_000
 
 const FILES = /^analytics[-.\w]*?\.duckdb/
 
@@ -27,7 +31,8 @@ export interface Rebuild {
   /** How far the log was read, and where it ended when it began. */
   read: () => number
   readonly head: number
-  forms: readonly Compared[]
+  /** Null: nothing was compared yet. */
+  compared: Compared | null
   error: string | null
 }
 
@@ -41,6 +46,12 @@ export class Generations {
   #dueMs: number | null = null
   #restUntilMs = 0
   #isClosed = false
+  /** The engine of the current one is done for, and being opened again. */
+  #isLost = false
+  /** It was closed, and nothing is open in its place. */
+  #isShut = false
+  /** Where the log was read to when a write lost the engine last. */
+  #lostAt: number | null = null
   readonly #watch: NodeJS.Timeout
 
   private constructor(around: Surroundings, current: Generation, number: number) {
@@ -53,9 +64,13 @@ export class Generations {
 
   static async open(around: Surroundings): Promise<Generations> {
     const number = await currentNumber(around.dir)
-    const current = await openGeneration(number, around)
+    const opened: { generations?: Generations } = {}
+    const current = await openGeneration(number, around, (error) => {
+      if (opened.generations !== undefined) opened.generations.#lose(number, error, 'writing')
+    })
     await writeCurrent(around.dir, number)
-    return new Generations(around, current, number)
+    opened.generations = new Generations(around, current, number)
+    return opened.generations
   }
 
   /** The log has something new. */
@@ -65,18 +80,19 @@ export class Generations {
   }
 
   /** Whoever was told that a response is stored finds it in the next answer, or is told that it is too early to ask. */
-  async route(answer: (generation: Generation) => Promise<RouteResponse>): Promise<RouteResponse> {
+  async route(signal: AbortSignal, answer: (generation: Generation) => Promise<RouteResponse>): Promise<RouteResponse> {
     const head = await this.#around.log.head()
     const untilMs = Date.now() + WAIT_MS
     for (;;) {
       const generation = this.#current
+      if (this.#isLost) return unavailable(LOST)
       try {
-        const isThere = await within(untilMs - Date.now(), generation.tail.reached(head))
+        const isThere = await within(untilMs - Date.now(), generation.tail.reached(head), signal)
         if (!isThere) return unavailable(behind(generation.projection.applied(), head))
-      } catch (error) {
-        if (generation === this.#current) throw error
+      } catch {
+        if (generation === this.#current) return unavailable(this.#isLost ? LOST : STUCK)
       }
-      if (generation === this.#current) return generation.use(() => answer(generation))
+      if (generation === this.#current) return this.#answered(generation, answer)
     }
   }
 
@@ -95,7 +111,60 @@ export class Generations {
     clearInterval(this.#watch)
     await this.#next?.tail.close()
     await this.#remaking
-    await this.#current.close()
+    if (!this.#isShut) await this.#current.close()
+  }
+
+  async #answered(
+    generation: Generation,
+    answer: (generation: Generation) => Promise<RouteResponse>,
+  ): Promise<RouteResponse> {
+    const number = this.#number
+    try {
+      return await generation.use(() => answer(generation))
+    } catch (error) {
+      if (cureOf(error) === null) throw error
+      this.#lose(number, error, 'asking')
+      return unavailable(LOST)
+    }
+  }
+
+  /** What is open can be used no more. A file that stands in its own way, at the same place twice, is none to open again. */
+  #lose(number: number, error: unknown, during: 'writing' | 'asking'): void {
+    if (number !== this.#number || this.#isLost || this.#isClosed) return
+    const applied = this.#current.projection.applied()
+    const isAnew = cureOf(error) === 'anew' || (during === 'writing' && this.#lostAt === applied)
+    if (during === 'writing') this.#lostAt = applied
+    this.#isLost = true
+    const what = isAnew ? 'its file is made anew from the log' : 'its file is opened again'
+    this.#around.say('error', `the engine is done for; ${what}`, { error: String(error) })
+    this.#then(() => this.#reopen(number, isAnew))
+  }
+
+  async #reopen(number: number, isAnew: boolean): Promise<void> {
+    // A rebuild that was under way may have put another in its place.
+    if (number === this.#number) {
+      await this.#current.close()
+      this.#isShut = true
+      while (this.#isShut && !this.#isClosed) await this.#tryToOpen(number, isAnew)
+    }
+    this.#isLost = this.#isShut
+  }
+
+  async #tryToOpen(number: number, isAnew: boolean): Promise<void> {
+    const { dir, say } = this.#around
+    try {
+      if (isAnew) await removeDatabase(join(dir, fileOf(number)))
+      this.#current = await this.#openNumber(number)
+      this.#isShut = false
+      this.#current.warm()
+    } catch (error) {
+      say('error', 'the engine cannot be opened; it is tried again', { error: String(error) })
+      await sleep(REOPEN_AFTER_MS, undefined, { ref: false })
+    }
+  }
+
+  #openNumber(number: number): Promise<Generation> {
+    return openGeneration(number, this.#around, (error) => this.#lose(number, error, 'writing'))
   }
 
   async #beginRebuild(): Promise<Rebuild> {
@@ -104,13 +173,13 @@ export class Generations {
       startedAt: new Date().toISOString(),
       head: await this.#around.log.head(),
       read: () => this.#next?.projection.applied() ?? 0,
-      forms: [],
+      compared: null,
       error: null,
     }
     this.#rebuild = rebuild
     const work = async (): Promise<void> => {
       try {
-        rebuild.forms = await this.#remake(async () => undefined, compareGenerations)
+        rebuild.compared = await this.#remake(async () => undefined, snapshotBoth)
         rebuild.state = 'done'
       } catch (error) {
         rebuild.state = 'failed'
@@ -135,7 +204,7 @@ export class Generations {
     this.#dueMs = null
     this.#then(async () => {
       try {
-        await this.#remake(copyRows, async () => undefined)
+        await this.#remake(copyRows, async () => async () => undefined)
         this.#restUntilMs = Date.now() + (Date.now() - nowMs) * REST_FACTOR
       } catch (error) {
         this.#restUntilMs = Date.now() + AGAIN_AFTER_MS
@@ -157,7 +226,8 @@ export class Generations {
 
   async #remake<T>(
     fill: (from: Generation, file: string) => Promise<void>,
-    atSamePlace: (before: Generation, after: Generation) => Promise<T>,
+    /** What it resolves with is done while both go on. */
+    atSamePlace: (before: Generation, after: Generation) => Promise<() => Promise<T>>,
   ): Promise<T> {
     const { dir } = this.#around
     const old = this.#current
@@ -167,14 +237,16 @@ export class Generations {
     const release: (() => void)[] = []
     try {
       await fill(old, file)
-      const next = await openGeneration(number, this.#around)
+      const next = await this.#openNumber(number)
       this.#next = next
       if (this.#isClosed) await next.tail.close()
       await next.tail.reached(old.projection.applied())
       for (const { tail } of [old, next]) release.push(await tail.hold())
       const place = Math.max(old.projection.applied(), next.projection.applied())
       await Promise.all([old.tail.follow(place), next.tail.follow(place)])
-      const result = await atSamePlace(old, next)
+      const look = await atSamePlace(old, next)
+      for (const letGo of release.splice(0)) letGo()
+      const result = await look()
       await writeCurrent(dir, number)
       this.#current = next
       this.#number = number
@@ -182,7 +254,7 @@ export class Generations {
       next.warm()
       return result
     } finally {
-      for (const let_ of release) let_()
+      for (const letGo of release) letGo()
       const gone = this.#current === old ? this.#next : old
       this.#next = null
       await gone?.close()
@@ -196,7 +268,7 @@ async function copyRows({ database }: Generation, file: string): Promise<void> {
   const connection = await database.instance.connect()
   try {
     const [row] = await rowsOf(connection, 'SELECT current_database() AS name')
-    await connection.run(`ATTACH '${file.replaceAll("'", "''")}' AS fresh`)
+    await connection.run(`ATTACH ${sqlText(file)} AS fresh`)
     await connection.run(`COPY FROM DATABASE "${String(row?.['name'])}" TO fresh`)
     await connection.run('UPDATE fresh.progress SET erasures = 0')
     await connection.run('DETACH fresh')
@@ -222,11 +294,19 @@ async function writeCurrent(dir: string, number: number): Promise<void> {
 }
 
 /** Whether it came about in time; rejects when it failed. */
-async function within(ms: number, work: Promise<void>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), ms)))
-  return Promise.race([work.then(() => true), late]).finally(() => clearTimeout(timer))
+async function within(ms: number, work: Promise<void>, signal: AbortSignal): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<boolean>()
+  const giveUp = (): void => resolve(false)
+  const timer = setTimeout(giveUp, ms)
+  signal.addEventListener('abort', giveUp)
+  return Promise.race([work.then(() => true), late]).finally(() => {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', giveUp)
+  })
 }
+
+const LOST = 'The engine has failed and is being opened again. Ask again in a moment.'
+const STUCK = 'What was stored last cannot be read in at the moment; the hub says why in its log, and tries again.'
 
 function behind(applied: number, head: number): string {
   const share = Math.floor((applied / Math.max(head, 1)) * 100)

@@ -3,9 +3,10 @@ import type { RouteRequest, RouteResponse } from 'manifold/plugin'
 import type { Projection } from '../engine/projection.ts'
 import type { Readers } from '../engine/readers.ts'
 import type { MetricsReader } from '../metrics/metrics.ts'
+import { worthSql } from '../engine/worth.ts'
+import { numberOf } from '../metrics/numbers.ts'
 import { problem } from '../query/problem.ts'
-
-const DAY_MS = 86_400_000
+import { DAY_MS } from '../time-units.ts'
 
 const noSuch = (): RouteResponse =>
   problem(404, 'not_found', { title: 'There is no such thing', detail: 'There is nothing of this id to follow.' })
@@ -13,11 +14,12 @@ const noSuch = (): RouteResponse =>
 export interface LiveFormParts {
   readonly metrics: MetricsReader
   readonly projection: Pick<Projection, 'form'>
+  readonly signal: AbortSignal
 }
 
 export async function answerLiveForm(
   { params }: Pick<RouteRequest, 'params'>,
-  { metrics, projection }: LiveFormParts,
+  { metrics, projection, signal }: LiveFormParts,
 ): Promise<RouteResponse> {
   const form = projection.form(params['id'] ?? '')
   if (form === undefined) return noSuch()
@@ -25,7 +27,7 @@ export async function answerLiveForm(
   // Whole days, so that what was made for one is there for the next.
   const toMs = Math.ceil((nowMs + 1) / DAY_MS) * DAY_MS
   const span = { timezone: metrics.timezone, bucket: 'day', fromMs: toMs - DAY_MS, toMs } as const
-  const { totals, today, timeToComplete } = (await metrics.of(form, span, nowMs)).metrics
+  const { totals, today, timeToComplete } = (await metrics.of(form, span, { nowMs, signal })).metrics
   return {
     json: {
       started: totals.started,
@@ -41,11 +43,13 @@ export async function answerLiveForm(
 /** Of what an organizer holds: its behaviour events so far. */
 export async function answerLiveEvent(
   { params }: Pick<RouteRequest, 'params'>,
-  { readers }: { readonly readers: Readers },
+  { readers, signal }: { readonly readers: Readers; readonly signal: AbortSignal },
 ): Promise<RouteResponse> {
+  const { value, currency, isMixed } = worthSql("type = 'conversion'")
   const sql = `SELECT count(*) AS events, count(DISTINCT visitor) AS visitors, count(*) FILTER (type = 'conversion') AS conversions,
-    coalesce(sum(value) FILTER (type = 'conversion'), 0) AS conversion_value FROM events WHERE organizer_event = $1`
-  const [row = {}] = await readers.run((ask) => ask(sql, [params['id'] ?? '']))
+    CASE WHEN NOT ${isMixed} THEN coalesce(${value}, 0) END AS conversion_value, ${currency} AS conversion_currency
+    FROM events WHERE organizer_event = $1`
+  const [row = {}] = await readers.run(signal, ({ ask }) => ask(sql, [params['id'] ?? '']))
   const of = (name: string): number => Number(row[name] ?? 0)
   if (of('events') === 0) return noSuch()
   return {
@@ -53,7 +57,8 @@ export async function answerLiveEvent(
       events: of('events'),
       visitors: of('visitors'),
       conversions: of('conversions'),
-      conversion_value: of('conversion_value'),
+      conversion_value: numberOf(row, 'conversion_value'),
+      conversion_currency: (row['conversion_currency'] ?? null) as string | null,
     },
   }
 }

@@ -2,6 +2,8 @@
 import type { FieldInfo } from 'manifold/plugin'
 import type { Column } from '../engine/columns.ts'
 import type { ProjectedForm } from '../engine/projection.ts'
+import { leavingOf } from './completion.ts'
+import type { Leaving, Watched } from './completion.ts'
 import { share } from './numbers.ts'
 
 export interface Choice {
@@ -26,7 +28,7 @@ export interface FieldMetrics {
   readonly type: string
   /** Completed responses that answered it. */
   readonly answered: number
-  /** All responses, partial ones too, that came as far as this field; and those of them that went no further. */
+  /** Those who came as far as this field, and those of them who went no further: of responses, or of what the snippet saw. */
   readonly reached: number
   readonly left: number
   readonly dropOff: number | null
@@ -46,10 +48,6 @@ export const askedOf = ({ fields, columns }: Pick<ProjectedForm, 'fields' | 'col
     return column === undefined ? [] : [{ field, column }]
   })
 
-const CHOICE_TYPES: ReadonlySet<string> = new Set(['select', 'radio', 'multi_select', 'boolean', 'rating'])
-
-export const hasChoices = ({ type }: FieldInfo): boolean => CHOICE_TYPES.has(type)
-
 /** What is known of one field's completed responses. */
 export interface FieldFacts {
   readonly answered: number
@@ -58,20 +56,22 @@ export interface FieldFacts {
 }
 
 export interface AnswerFacts {
+  /** That came to the end, of those whose last answers are counted. */
   readonly completed: number
   /** How many partial responses have their last answer at this place of the form, from 1 on; 0: none at all. */
   readonly last: readonly number[]
   of(asked: Asked): FieldFacts
 }
 
-export function fieldMetrics(asked: readonly Asked[], facts: AnswerFacts): readonly FieldMetrics[] {
-  const { completed, last } = facts
+export function fieldMetrics(
+  asked: readonly Asked[],
+  facts: AnswerFacts,
+  watched: Watched | null,
+): readonly FieldMetrics[] {
   return asked.map((each, n) => {
     const { field } = each
     const { answered, choices, numbers } = facts.of(each)
-    // Whoever answered the one before was shown this one; a completed response came to the end.
-    const reached = last.slice(n).reduce((sum, count) => sum + count, completed)
-    const left = last[n] ?? 0
+    const { reached, left } = watched === null ? leavingOfResponses(facts, n) : leavingOf(watched, field.key)
     return {
       key: field.key,
       label: field.label,
@@ -80,24 +80,33 @@ export function fieldMetrics(asked: readonly Asked[], facts: AnswerFacts): reado
       reached,
       left,
       dropOff: share(left, reached),
-      ...(choices === undefined ? {} : { choices: choicesShown(field, choices, answered) }),
+      ...(choices === undefined ? {} : { choices: choicesShown(each, choices, answered) }),
       ...(numbers === undefined ? {} : { numbers }),
     }
   })
 }
 
+/** Whoever answered the one before was shown this one; a completed response came to the end. */
+const leavingOfResponses = ({ completed, last }: AnswerFacts, place: number): Leaving => ({
+  reached: last.slice(place).reduce((sum, count) => sum + count, completed),
+  left: last[place] ?? 0,
+})
+
 /** What is no choice of the form any more, at most so many. */
 const FORMER_MAX = 200
 
-/** Those of the form in its order, also when nobody chose them; then what is no choice any more, the most frequent first. */
+/**
+ * Those of the form in its order, also when nobody chose them; then what is no choice any more, the most frequent first, unless
+ * it may have been written.
+ */
 function choicesShown(
-  { options = [] }: FieldInfo,
+  { field: { options = [] }, column: { isOpen } }: Asked,
   counted: ReadonlyMap<string, number>,
   answered: number,
 ): readonly Choice[] {
   const labels = new Map(options.map(({ value, label }) => [value, label]))
   const former = [...counted]
-    .filter(([value]) => !labels.has(value))
+    .filter(([value]) => isOpen && !labels.has(value))
     .toSorted(([a, many], [b, more]) => more - many || (a < b ? -1 : 1))
     .slice(0, FORMER_MAX)
   return [...labels.keys(), ...former.map(([value]) => value)].map((value) => {

@@ -2,7 +2,8 @@
 import type { StoredRow } from '../engine/rows.ts'
 import type { ProjectedForm } from '../engine/projection.ts'
 import { ExactSum, SUMMAND_MAX } from './exact-sum.ts'
-import { askedOf, hasChoices } from './fields.ts'
+import { hasChoices } from '../engine/columns.ts'
+import { askedOf } from './fields.ts'
 import type { AnswerFacts, Asked, NumberSummary } from './fields.ts'
 import { Ordered } from './ordered.ts'
 

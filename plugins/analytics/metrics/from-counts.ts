@@ -1,16 +1,18 @@
 /** The same facts from counts in memory. */
-import { piecesOf } from '../query/zone.ts'
+import { offsetMs, piecesOf } from '../query/zone.ts'
 import type { FormCounts } from './form-counts.ts'
 import { midnightMs } from './from-rows.ts'
-import type { Moment, Totals } from './metrics.ts'
-import { offsetMs } from '../query/zone.ts'
+import type { Asked, Totals } from './metrics.ts'
 import { localStart, momentOffset, nextStart } from './series.ts'
 import type { SeriesQuery } from './series.ts'
+import { DAY_MS } from '../time-units.ts'
 
-const DAY_MS = 86_400_000
 const WEEK_MS = 7 * DAY_MS
 
-export function totalsFromCounts(counts: FormCounts, { timezone, untilMs }: Moment): Totals {
+export function totalsFromCounts(
+  counts: FormCounts,
+  { timezone, untilMs, fromMs: sinceMs, toMs: tillMs, earlier }: Asked,
+): Totals {
   const { started, completed, durations } = counts
   const midnight = midnightMs(timezone, untilMs)
   const until = untilMs + offsetMs(timezone, untilMs - 1)
@@ -22,7 +24,18 @@ export function totalsFromCounts(counts: FormCounts, { timezone, untilMs }: Mome
     today += within(midnight, Infinity)
     weekBefore += within(midnight - WEEK_MS, until - WEEK_MS)
   }
-  return { started, completed, medianS: durations.quantile(0.5), p95S: durations.quantile(0.95), today, weekBefore }
+  return {
+    started,
+    completed,
+    begun: started,
+    finished: completed,
+    medianS: durations.quantile(0.5),
+    p95S: durations.quantile(0.95),
+    today,
+    weekBefore,
+    within: counts.times.between(sinceMs, tillMs),
+    before: counts.times.between(earlier.fromMs, earlier.toMs),
+  }
 }
 
 /** How many were completed, by the beginning of the bucket on the wall clock. */

@@ -3,23 +3,21 @@ import type { Row } from '../engine/database.ts'
 import type { ProjectedForm } from '../engine/projection.ts'
 import type { Ask } from '../engine/readers.ts'
 import { cutsOf, localSql, offsetMs } from '../query/zone.ts'
-import { askedOf, hasChoices } from './fields.ts'
+import { hasChoices } from '../engine/columns.ts'
+import { askedOf } from './fields.ts'
 import type { AnswerFacts, Asked, NumberSummary } from './fields.ts'
-import type { Moment, Totals } from './metrics.ts'
+import type { Asked as AskedAbout, Totals } from './metrics.ts'
 import { numberOf } from './numbers.ts'
+import { DAY_MS } from '../time-units.ts'
 
 const WEEK_DAYS = 7
-const DAY_MS = 86_400_000
 
 /** The same weekday a week before, by the wall clock: a change of the zone's offset between the two shifts nothing. */
-export async function totalsFromRows(
-  ask: Ask,
-  { table }: ProjectedForm,
-  { timezone, untilMs }: Moment,
-): Promise<Totals> {
+export async function totalsFromRows(ask: Ask, { table }: ProjectedForm, asked: AskedAbout): Promise<Totals> {
+  const { timezone, untilMs, earlier } = asked
   const fromMs = untilMs - (WEEK_DAYS + 1) * DAY_MS
   const local = localSql('submitted_at', cutsOf(timezone, fromMs, untilMs))
-  const at = (ms: number): string => `make_timestamp_ms(${Math.round(ms)})`
+  const { sent, begun } = stretchOf(asked)
   const until = at(untilMs + offsetMs(timezone, untilMs - 1))
   const midnight = at(midnightMs(timezone, untilMs))
   const week = `INTERVAL ${WEEK_DAYS} DAY`
@@ -27,20 +25,45 @@ export async function totalsFromRows(
   // What is far in the past has another offset, and is not asked about.
   const near = `submitted_at >= ${at(fromMs)} AND submitted_at < ${at(untilMs)}`
   const [row = {}] = await ask(`SELECT count(*) AS started, count(*) FILTER (WHERE ${done}) AS completed,
-    median(duration_s) FILTER (WHERE ${done}) AS median_s,
-    quantile_cont(duration_s, 0.95) FILTER (WHERE ${done}) AS p95_s,
+    count(*) FILTER (WHERE ${begun}) AS begun, count(*) FILTER (WHERE ${done} AND ${begun}) AS finished,
+    median(duration_s) FILTER (WHERE ${done} AND ${sent}) AS median_s,
+    quantile_cont(duration_s, 0.95) FILTER (WHERE ${done} AND ${sent}) AS p95_s,
+    count(*) FILTER (WHERE ${done} AND ${within('submitted_at', asked)}) AS within,
+    count(*) FILTER (WHERE ${done} AND ${within('submitted_at', earlier)}) AS before,
     count(*) FILTER (WHERE ${done} AND ${near} AND ${local} >= ${midnight}) AS today,
     count(*) FILTER (WHERE ${done} AND ${near} AND ${local} >= ${midnight} - ${week} AND ${local} < ${until} - ${week}) AS week_before
     FROM ${table}`)
   return {
     started: Number(row['started']),
     completed: Number(row['completed']),
+    begun: Number(row['begun']),
+    finished: Number(row['finished']),
     medianS: numberOf(row, 'median_s'),
     p95S: numberOf(row, 'p95_s'),
     today: Number(row['today']),
     weekBefore: Number(row['week_before']),
+    within: Number(row['within']),
+    before: Number(row['before']),
   }
 }
+
+const at = (ms: number): string => `make_timestamp_ms(${Math.round(ms)})`
+const within = (column: string, { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number }): string =>
+  `${column} >= ${at(fromMs)} AND ${column} < ${at(toMs)}`
+
+/** Conditions: responses that were sent, and those that were begun in the period, where only that is asked about. */
+interface Stretch {
+  readonly sent: string
+  readonly begun: string
+}
+
+const ALL: Stretch = { sent: 'true', begun: 'true' }
+
+/** A response that does not say when it was begun was begun when it was sent. */
+const stretchOf = (asked: AskedAbout): Stretch =>
+  asked.isOfPeriod === true
+    ? { sent: within('submitted_at', asked), begun: within('coalesce(started_at, submitted_at)', asked) }
+    : ALL
 
 /** The wall clock's last midnight before this time, as if it were UTC. */
 export function midnightMs(timezone: string, untilMs: number): number {
@@ -48,13 +71,14 @@ export function midnightMs(timezone: string, untilMs: number): number {
   return Math.floor(localMs / DAY_MS) * DAY_MS
 }
 
-export async function answersFromRows(ask: Ask, form: ProjectedForm): Promise<AnswerFacts> {
+export async function answersFromRows(ask: Ask, form: ProjectedForm, about: AskedAbout): Promise<AnswerFacts> {
   const asked = askedOf(form)
-  const [row = {}] = await ask(numbersSql(form, asked))
-  const choices = await choicesOf(ask, form, asked)
+  const stretch = stretchOf(about)
+  const [row = {}] = await ask(numbersSql(form, asked, stretch))
+  const choices = await choicesOf(ask, form, { asked, sent: stretch.sent })
   return {
     completed: Number(row['completed']),
-    last: await lastAnswers(ask, form, asked),
+    last: await lastAnswers(ask, form, { asked, begun: stretch.begun }),
     of: ({ column: { name, kind } }) => {
       const counted = choices.get(name)
       return {
@@ -67,14 +91,14 @@ export async function answersFromRows(ask: Ask, form: ProjectedForm): Promise<An
 }
 
 /** Completed responses in one pass. */
-function numbersSql({ table }: ProjectedForm, asked: readonly Asked[]): string {
+function numbersSql({ table }: ProjectedForm, asked: readonly Asked[], { sent, begun }: Stretch): string {
   const parts = asked.flatMap(({ column: { name, kind } }) => [
-    `count(${name}) AS ${name}_answered`,
+    `count(${name}) FILTER (WHERE ${sent}) AS ${name}_answered`,
     ...(kind === 'number'
-      ? ['avg', 'min', 'max', 'median', 'fsum'].map((fn) => `${fn}(${name}) AS ${name}_${fn}`)
+      ? ['avg', 'min', 'max', 'median', 'fsum'].map((fn) => `${fn}(${name}) FILTER (WHERE ${sent}) AS ${name}_${fn}`)
       : []),
   ])
-  return `SELECT ${['count(*) AS completed', ...parts].join(', ')} FROM ${table} WHERE submitted_seq IS NOT NULL`
+  return `SELECT ${[`count(*) FILTER (WHERE ${begun}) AS completed`, ...parts].join(', ')} FROM ${table} WHERE submitted_seq IS NOT NULL`
 }
 
 const summary = (row: Row, name: string): NumberSummary => ({
@@ -89,12 +113,12 @@ const summary = (row: Row, name: string): NumberSummary => ({
 export async function lastAnswers(
   ask: Ask,
   { table }: Pick<ProjectedForm, 'table'>,
-  asked: readonly Asked[],
+  { asked, begun = ALL.begun }: { readonly asked: readonly Asked[]; readonly begun?: string },
 ): Promise<number[]> {
   const places = asked.map(({ column: { name } }, n) => `CASE WHEN ${name} IS NOT NULL THEN ${n + 1} END`)
   const rows = await ask(
     `SELECT greatest(${['0', ...places].join(', ')}) AS last, count(*) AS count FROM ${table}
-     WHERE submitted_seq IS NULL GROUP BY 1`,
+     WHERE submitted_seq IS NULL AND ${begun} GROUP BY 1`,
   )
   const counts = Array.from({ length: asked.length + 1 }, () => 0)
   for (const row of rows) counts[Number(row['last'])] = Number(row['count'])
@@ -105,7 +129,7 @@ export async function lastAnswers(
 export async function choicesOf(
   ask: Ask,
   { table }: Pick<ProjectedForm, 'table'>,
-  asked: readonly Asked[],
+  { asked, sent = ALL.sent }: { readonly asked: readonly Asked[]; readonly sent?: string },
 ): Promise<ReadonlyMap<string, Map<string, number>>> {
   const counted = new Map<string, Map<string, number>>()
   const parts = asked
@@ -116,7 +140,7 @@ export async function choicesOf(
       // A whole number of a rating is a DOUBLE to the engine.
       const text = kind === 'number' ? `regexp_replace(CAST(value AS VARCHAR), '\\.0$', '')` : 'CAST(value AS VARCHAR)'
       return `(SELECT '${name}' AS field, ${text} AS value, count FROM (SELECT value, count(*) AS count
-        FROM (SELECT ${value} AS value FROM ${table} WHERE submitted_seq IS NOT NULL) WHERE value IS NOT NULL GROUP BY 1))`
+        FROM (SELECT ${value} AS value FROM ${table} WHERE submitted_seq IS NOT NULL AND ${sent}) WHERE value IS NOT NULL GROUP BY 1))`
     })
   if (parts.length === 0) return counted
   for (const row of await ask(parts.join(' UNION ALL ')))

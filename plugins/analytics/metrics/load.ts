@@ -44,8 +44,8 @@ async function fill(counts: FormCounts, { connection, form, bytesMax }: Filling)
   counts.started = Number(row['started'])
   counts.completed = Number(row['completed'])
   for (const { column } of asked) counts.field(column.name).answered = Number(row[column.name])
-  for (const [place, many] of (await lastAnswers(ask, form, asked)).entries()) counts.last[place] = many
-  for (const [name, choices] of await choicesOf(ask, form, asked))
+  for (const [place, many] of (await lastAnswers(ask, form, { asked })).entries()) counts.last[place] = many
+  for (const [name, choices] of await choicesOf(ask, form, { asked }))
     for (const [value, many] of choices) counts.field(name).choices?.set(value, many)
   const each = async (sql: string, take: (value: number, many: number) => void): Promise<boolean> => {
     const result = await connection.stream(

@@ -1,41 +1,46 @@
 /** `GET /api/v2/analytics/forms/{id}/metrics`. */
 import { z } from 'zod'
 import type { Context, Json, RouteRequest, RouteResponse } from 'manifold/plugin'
-import { annotationsOf } from '../annotations/annotations.ts'
-import type { Annotation } from '../annotations/annotations.ts'
+import type { Annotation, Annotations } from '../annotations/annotations.ts'
 import { annotationWire } from '../annotations/route.ts'
 import type { Projection } from '../engine/projection.ts'
-import { TooSlow } from '../engine/readers.ts'
+import { countCache } from '../query/cache-metrics.ts'
+import { failure } from '../query/failure.ts'
 import { problem } from '../query/problem.ts'
+import { momentText } from '../query/times.ts'
 import { isZone } from '../query/zone.ts'
+import type { Completion } from './completion.ts'
 import type { FieldMetrics } from './fields.ts'
-import type { Metrics, MetricsReader } from './metrics.ts'
+import type { Counted, Metrics, MetricsReader } from './metrics.ts'
 import { BUCKETS, POINTS_MAX, pointsIn } from './series.ts'
+import { DAY_MS } from '../time-units.ts'
 
-const DAY_MS = 86_400_000
 const DAYS_DEFAULT = 90
 
 const querySchema = z.strictObject({
   bucket: z.enum(BUCKETS).default('day'),
   timezone: z.string().refine(isZone, 'is no time zone; write for example "Europe/Berlin"').optional(),
-  from: z.iso.datetime({ offset: true }).optional(),
-  to: z.iso.datetime({ offset: true }).optional(),
+  from: momentText.optional(),
+  to: momentText.optional(),
 })
 
 export interface MetricsParts {
   readonly metrics: MetricsReader
   readonly projection: Projection
-  readonly kv: Pick<Context['kv'], 'set' | 'delete' | 'list'>
+  readonly annotations: Annotations
+  readonly kv: Pick<Context['kv'], 'list'>
+  readonly signal: AbortSignal
+  readonly metric: Context['metric']
 }
 
 export async function answerMetrics(
   request: Pick<RouteRequest, 'params' | 'query'>,
-  { metrics, projection, kv }: MetricsParts,
+  { metrics, projection, annotations, kv, signal, metric }: MetricsParts,
 ): Promise<RouteResponse> {
   const read = querySchema.safeParse(request.query)
   if (!read.success) {
     const errors = read.error.issues.map(({ path, message }) => ({ pointer: `/${path.join('/')}`, detail: message }))
-    return problem(422, 'invalid_query', { title: 'A query parameter is not valid', detail: 'See errors.', errors })
+    return problem(422, 'invalid_query', { title: 'The query is not valid', detail: 'See errors.', errors })
   }
   const form = projection.form(request.params['id'] ?? '')
   if (form === undefined)
@@ -44,6 +49,7 @@ export async function answerMetrics(
       detail: 'There is no form of this id, or nobody has answered it yet.',
     })
   const nowMs = Date.now()
+  const asOf = projection.applied()
   const { bucket, timezone = metrics.timezone, from, to } = read.data
   const toMs = to === undefined ? Math.ceil((nowMs + 1) / 60_000) * 60_000 : Date.parse(to)
   const fromMs = from === undefined ? toMs - DAYS_DEFAULT * DAY_MS : Date.parse(from)
@@ -53,23 +59,24 @@ export async function answerMetrics(
       fromMs < toMs
         ? `A series has ${POINTS_MAX} points at most; from "from" to "to" there are ${points} of a ${bucket}.`
         : '"from" has to lie before "to".'
-    return problem(422, 'invalid_query', { title: 'A query parameter is not valid', detail })
+    return problem(422, 'invalid_query', { title: 'The query is not valid', detail })
   }
   try {
-    const [answer, annotations] = await Promise.all([
-      metrics.of(form, { timezone, bucket, fromMs, toMs }, nowMs),
-      annotationsOf(kv, form.id),
+    const isOfPeriod = from !== undefined || to !== undefined
+    const [answer, noted] = await Promise.all([
+      metrics.of(form, { timezone, bucket, fromMs, toMs, isOfPeriod }, { nowMs, signal, asOf }),
+      annotations.of(kv, form.id),
     ])
-    const within = annotations.filter(({ at, until }) => Date.parse(until ?? at) >= fromMs && Date.parse(at) < toMs)
+    countCache(metric, 'metrics', { ageMs: answer.ageMs, isShared: answer.source === 'shared' })
+    const within = noted.filter(({ at, until }) => Date.parse(until ?? at) >= fromMs && Date.parse(at) < toMs)
     const tookMs = Math.round(answer.tookMs * 1_000) / 1_000
-    const timing = `metrics;dur=${tookMs};desc="${answer.source}", cache;desc=${answer.source === 'kept' ? 'hit' : 'miss'}, log;desc="${projection.applied()}"`
+    const timing = `metrics;dur=${tookMs};desc="${answer.source}", cache;desc=${answer.ageMs === null ? 'miss' : 'hit'}, log;desc="${asOf}"`
     return {
       headers: { 'server-timing': timing },
       json: wire({ id: form.id, timezone, bucket, metrics: answer.metrics, annotations: within }),
     }
   } catch (error) {
-    if (!(error instanceof TooSlow)) throw error
-    return problem(503, 'query_too_slow', { title: 'The question takes too long', detail: error.message })
+    return failure(error)
   }
 }
 
@@ -88,7 +95,7 @@ const wire = ({ id, timezone, bucket, metrics, annotations }: Shown): Json => ({
 })
 
 const numbersWire = (
-  { totals, today, timeToComplete, series, fields }: Metrics,
+  { totals, completion, period, today, timeToComplete, series, fields }: Metrics,
   { id, timezone, bucket }: Pick<Shown, 'id' | 'timezone' | 'bucket'>,
 ) => ({
   form_id: id,
@@ -99,11 +106,40 @@ const numbersWire = (
     partial: totals.partial,
     completion_rate: totals.completionRate,
   },
+  completion: {
+    base: completion.base,
+    ...completionWire(completion),
+    snippet: completion.snippet === null ? null : completionWire(completion.snippet),
+  },
+  period: {
+    ...countedWire(period),
+    previous: countedWire(period.previous),
+    change: period.change,
+  },
   today: { completed: today.completed, week_before: today.weekBefore, change: today.change },
   time_to_complete: { median_s: timeToComplete.medianS, p95_s: timeToComplete.p95S },
   series: { bucket, points: series.map(({ at, count }) => ({ at, count })) },
   fields: fields.map(fieldWire),
 })
+
+const completionWire = ({
+  sinceMs,
+  views,
+  started,
+  completed,
+  abandoned,
+  rate,
+}: Omit<Completion, 'base' | 'snippet'>) => ({
+  since: sinceMs === null ? null : timeOf(sinceMs),
+  views,
+  started,
+  completed,
+  abandoned,
+  rate,
+})
+
+const timeOf = (ms: number): string => new Date(ms).toISOString()
+const countedWire = ({ fromMs, toMs, completed }: Counted) => ({ from: timeOf(fromMs), to: timeOf(toMs), completed })
 
 const fieldWire = ({ key, label, type, answered, reached, left, dropOff, choices, numbers }: FieldMetrics): Json => ({
   key,

@@ -2,6 +2,7 @@
 import type { ProjectedForm } from '../engine/projection.ts'
 import type { Ask } from '../engine/readers.ts'
 import { cutsOf, localSql, offsetMs } from '../query/zone.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../time-units.ts'
 
 export const BUCKETS = ['minute', 'hour', 'day', 'week', 'month'] as const
 export type Bucket = (typeof BUCKETS)[number]
@@ -15,10 +16,9 @@ export interface Point {
 /** What a series may have; a longer one is refused before it is computed. */
 export const POINTS_MAX = 5_000
 
-const DAY_MS = 86_400_000
 const STEP_MS: { readonly [bucket in Bucket]: number } = {
-  minute: 60_000,
-  hour: 3_600_000,
+  minute: MINUTE_MS,
+  hour: HOUR_MS,
   day: DAY_MS,
   week: 7 * DAY_MS,
   month: 28 * DAY_MS,
@@ -58,15 +58,25 @@ export function nextStart(startMs: number, bucket: Bucket): number {
 }
 
 /** The points of a series out of what was found for each beginning of a bucket. */
-export function pointsOf(found: ReadonlyMap<number, number>, query: SeriesQuery): readonly Point[] {
+export const pointsOf = (found: ReadonlyMap<number, number>, query: SeriesQuery): readonly Point[] =>
+  placesOf(query).map(({ at, start }) => ({ at, count: found.get(start) ?? 0 }))
+
+/** Where a bucket begins, on the wall clock as if that were UTC, and its name. */
+export interface Place {
+  readonly start: number
+  readonly at: string
+}
+
+/** The buckets of a series, without gaps. */
+export function placesOf(query: SeriesQuery): readonly Place[] {
   const { timezone, bucket, fromMs, toMs } = query
   const moment = momentOffset(query)
   const local = (ms: number): number => ms + (moment ?? offsetMs(timezone, ms))
   const last = localStart(local(toMs - 1), bucket)
-  const points: Point[] = []
+  const places: Place[] = []
   for (let start = localStart(local(fromMs), bucket); start <= last; start = nextStart(start, bucket))
-    points.push({ at: shown(new Date(start - (moment ?? 0)), bucket), count: found.get(start) ?? 0 })
-  return points
+    places.push({ start, at: shown(new Date(start - (moment ?? 0)), bucket) })
+  return places
 }
 
 /** From a form's rows: how many were completed, by the beginning of the bucket on the wall clock. */

@@ -1,15 +1,22 @@
 /** A question as one statement. Names are ours or checked against the form, values are parameters, operators are from lists. */
 import type { Value } from '../engine/database.ts'
 import type { Column, Kind } from '../engine/columns.ts'
+import { NEEDS_SINGLE, NO_LINK } from '../access.ts'
+import type { Access } from '../access.ts'
+import { earlierOf } from './compare.ts'
+import type { Back, Earlier } from './compare.ts'
 import { filterSql, typedAs } from './filter.ts'
 import type { FilterContext } from './filter.ts'
+import { currencySpan, currencySpanOfBoth, isOfMoney, ofOneCurrency } from './currencies.ts'
+import type { Money } from './currencies.ts'
 import type { Aggregate, GroupKey, Question } from './question.ts'
+import { moneySql } from '../engine/worth.ts'
 import { below, Refusal } from './refusal.ts'
 import type { Source } from './source.ts'
 import type { Mistake } from './refusal.ts'
 import { Values } from './sql.ts'
-import { cutsOf, localSql } from './zone.ts'
-import type { Cut } from './zone.ts'
+import { cutsOf, localSql, secondTimeSql } from './zone.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../time-units.ts'
 
 export interface Statement {
   readonly sql: string
@@ -17,59 +24,130 @@ export interface Statement {
   /** Names of the answer's columns: groups first. */
   readonly groups: readonly string[]
   readonly aggregates: readonly string[]
+  /** The period that it is compared with. */
+  readonly earlier: Earlier | null
 }
 
 export interface CompileInput {
   readonly question: Question
   readonly source: Source
   readonly timezone: string
+  readonly access: Access
   /** From the first to the last submission that there is, for the offsets of a zone. */
   readonly span: { readonly fromMs: number; readonly toMs: number }
 }
 
 /** Throws a Refusal that names every mistake. */
 export function compile(input: CompileInput): Statement {
-  const { question, source } = input
+  const { question, source, access, timezone } = input
   const mistakes: Mistake[] = []
   const values = new Values()
-  const context: FilterContext = { column: source.column, of: source.what, values, mistakes }
-  const groups = question.groupBy.map((key, n) => groupOf(key, { ...input, context, pointer: `/group_by/${n}` }))
-  const names = groups.map(({ name }) => name)
-  // The engine tells names apart by more than their case.
+  const size = { nodes: 0, items: 0 }
+  const context: FilterContext = { column: source.column, of: source.what, values, mistakes, access, size }
+  const now = rowsOf(input, context)
+  const { groups, aggregates } = now
+  refuseTwice(question, now, mistakes)
+  const { compare, from: fromMs, to: toMs } = question
+  const earlier =
+    compare === undefined || fromMs === undefined || toMs === undefined
+      ? null
+      : earlierOf(compare, { fromMs, toMs, timezone })
+  // Its mistakes are the same.
+  const both = earlier === null ? null : rowsOf(input, { ...context, mistakes: [] }, earlier).sql
+  const having =
+    question.having === undefined ? 'true' : havingSql(question.having, [...groups, ...aggregates], context)
+  const names = { groups: groups.map(({ name }) => name), aggregates: aggregates.map(({ name }) => name) }
+  const order = orderSql(question, { ...names, mistakes })
+  if (mistakes.length > 0) throw new Refusal(mistakes)
+  const beside = both === null ? now.sql : besideSql(now, both, question)
+  const rows = ofOneCurrency(beside, now.money, { groupBy: question.groupBy, column: source.column })
+  return {
+    sql: `SELECT * FROM (${rows}) WHERE ${having} ORDER BY ${order} LIMIT ${question.limit + 1} OFFSET ${question.offset}`,
+    values: values.list,
+    ...names,
+    earlier,
+  }
+}
+
+interface Rows {
+  readonly sql: string
+  readonly groups: readonly Group[]
+  readonly aggregates: readonly Pick<Group, 'name' | 'kind'>[]
+  /** Of these, beside each of which its currencies stand. */
+  readonly money: readonly Money[]
+}
+
+/** A row a group, of the question's period or of an earlier one. */
+function rowsOf(input: CompileInput, context: FilterContext, earlier?: Earlier): Rows {
+  const { question, source } = input
+  const groups = question.groupBy.map((key, n) =>
+    groupOf(key, { ...input, context, pointer: `/group_by/${n}`, back: earlier }),
+  )
+  const aggregates = question.aggregates.map(([name, aggregate]) => {
+    const pointer = pointerOf(question, name)
+    const only = aggregate.filter === undefined ? 'true' : filterSql(aggregate.filter, context, `${pointer}/filter`)
+    const sql = aggregateSql(aggregate, only, { ...context, pointer })
+    const span = isOfMoney(aggregate, context) ? currencySpan(name, only, context) : []
+    return { name, pointer, sql, span, kind: kindOfAggregate(aggregate, context) }
+  })
+  const period = earlier === undefined ? question : { ...question, from: earlier.fromMs, to: earlier.toMs }
+  const where = whereSql(period, source, context)
+  const lists = groups.flatMap(({ list }) => (list === undefined ? [] : [list]))
+  const named = [...groups, ...aggregates].map(({ sql, name }) => `${sql} AS "${name}"`)
+  const select = [...named, ...aggregates.flatMap(({ span }) => span)]
+  const money = aggregates.filter(({ span }) => span.length > 0)
+  const from = lists.reduce(
+    // A response counts once for each of its choices, and once where there are none.
+    (table, list) =>
+      `${table}, LATERAL (SELECT unnest(CASE WHEN len(${list.column}) > 0 THEN list_distinct(${list.column}) ELSE [NULL]::VARCHAR[] END) AS ${list.as})`,
+    source.table,
+  )
+  const by =
+    groups.length === 0 ? '' : ` GROUP BY ${groups.flatMap(({ by: keys }, n) => keys ?? [String(n + 1)]).join(', ')}`
+  return { sql: `SELECT ${select.join(', ')} FROM ${from} WHERE ${where}${by}`, groups, aggregates, money }
+}
+
+const pointerOf = ({ isMap }: Question, name: string): string =>
+  isMap || name === 'value' ? '/aggregate' : below('/aggregates', name)
+
+/** The engine tells names apart by more than their case. */
+function refuseTwice(question: Question, { groups, aggregates }: Rows, mistakes: Mistake[]): void {
   const taken = new Set<string>()
-  for (const [n, name] of names.entries()) {
-    const isTaken = taken.has(name.toLowerCase())
-    if (isTaken)
+  for (const [n, { name }] of groups.entries()) {
+    if (taken.has(name.toLowerCase()))
       mistakes.push({ pointer: `/group_by/${n}`, detail: `"${name}" is the name of another group; use "as"` })
     taken.add(name.toLowerCase())
   }
-  const aggregates = question.aggregates.map(([name, aggregate]) => {
-    const pointer = question.isMap || name === 'value' ? '/aggregate' : below('/aggregates', name)
+  for (const { name } of aggregates) {
     if (taken.has(name.toLowerCase()))
-      mistakes.push({ pointer, detail: `"${name}" is the name of a group or another aggregate, too` })
+      mistakes.push({
+        pointer: pointerOf(question, name),
+        detail: `"${name}" is the name of a group or another aggregate, too`,
+      })
     taken.add(name.toLowerCase())
-    return { name, sql: aggregateSql(aggregate, context, pointer), kind: kindOfAggregate(aggregate, context) }
-  })
-  const where = whereSql(question, source, context)
-  const lists = groups.flatMap(({ list }) => (list === undefined ? [] : [list]))
-  const select = [...groups, ...aggregates].map(({ sql, name }) => `${sql} AS "${name}"`)
-  const from = lists.reduce(
-    // A response counts for each of its choices, and once where there are none.
-    (table, list) =>
-      `${table}, LATERAL (SELECT unnest(CASE WHEN len(${list.column}) > 0 THEN ${list.column} ELSE [NULL]::VARCHAR[] END) AS ${list.as})`,
-    source.table,
-  )
-  const inner = `SELECT ${select.join(', ')} FROM ${from} WHERE ${where}${groups.length === 0 ? '' : ` GROUP BY ${groups.map((_, n) => n + 1).join(', ')}`}`
-  const having =
-    question.having === undefined ? 'true' : havingSql(question.having, [...groups, ...aggregates], context)
-  const order = orderSql(question, { groups: names, aggregates: aggregates.map(({ name }) => name), mistakes })
-  if (mistakes.length > 0) throw new Refusal(mistakes)
-  return {
-    sql: `SELECT * FROM (${inner}) WHERE ${having} ORDER BY ${order} LIMIT ${question.limit + 1} OFFSET ${question.offset}`,
-    values: values.list,
-    groups: names,
-    aggregates: aggregates.map(({ name }) => name),
   }
+}
+
+/** What the earlier period came to stands behind this in front of the aggregate's name. */
+export const EARLIER_MARK = '~'
+
+/** Groups of either period; of what there was nothing there are none, and nothing to take a mean of. */
+function besideSql({ sql, groups, aggregates, money }: Rows, earlier: string, { aggregates: asked }: Question): string {
+  const countsAs = new Map(asked.map(([name, { fn }]) => [name, fn === 'count' || fn === 'count_distinct']))
+  const shown = (side: string, name: string): string =>
+    countsAs.get(name) === true ? `coalesce(${side}."${name}", 0)` : `${side}."${name}"`
+  const select = [
+    ...groups.map(({ name }) => `coalesce(now."${name}", earlier."${name}") AS "${name}"`),
+    ...aggregates.flatMap(({ name }) => [
+      `${shown('now', name)} AS "${name}"`,
+      `${shown('earlier', name)} AS "${EARLIER_MARK}${name}"`,
+    ]),
+    ...money.flatMap(({ name }) => currencySpanOfBoth(name)),
+  ]
+  const same = groups.map(({ name }) => `now."${name}" IS NOT DISTINCT FROM earlier."${name}"`)
+  const join = same.length === 0 ? 'CROSS JOIN' : 'FULL JOIN'
+  const on = same.length === 0 ? '' : ` ON ${same.join(' AND ')}`
+  return `SELECT ${select.join(', ')} FROM (${sql}) AS now ${join} (${earlier}) AS earlier${on}`
 }
 
 function whereSql(question: Question, { time: happened, isWhole }: Source, context: FilterContext): string {
@@ -87,11 +165,18 @@ interface Group {
   /** Of its values in the answer. */
   readonly kind: Kind
   readonly sql: string
+  /** What rows are put together by where that is not `sql` itself but cheaper: `sql` is then made once a group, not once a row. */
+  readonly by?: readonly string[]
   /** A field of lists has to be unnested first. */
   readonly list?: { readonly column: string; readonly as: string }
 }
 
-type GroupInput = CompileInput & { readonly context: FilterContext; readonly pointer: string }
+type GroupInput = CompileInput & {
+  readonly context: FilterContext
+  readonly pointer: string
+  /** Times are of a period so far back, and get the names of those they are compared with. */
+  readonly back: Back | undefined
+}
 
 function groupOf(key: GroupKey, input: GroupInput): Group {
   const { context, pointer } = input
@@ -101,7 +186,13 @@ function groupOf(key: GroupKey, input: GroupInput): Group {
     context.mistakes.push({ pointer, detail: `"${key.field}" is no field of ${context.of}` })
     return { name, kind: 'text', sql: 'NULL' }
   }
-  if (key.bucket !== undefined) return { name, kind: 'text', sql: bucketSql(column, key.bucket, input) }
+  const isShown = context.access.shows(column)
+  if (!isShown || (column.kind !== 'time' && !context.access.sees(column))) {
+    const why = isShown ? NEEDS_SINGLE : NO_LINK
+    context.mistakes.push({ pointer, detail: `"${key.field}" ${why}`, isDenied: true })
+    return { name, kind: 'text', sql: 'NULL' }
+  }
+  if (key.bucket !== undefined) return { name, kind: 'text', ...bucketSql(column, key.bucket, input) }
   if (column.kind === 'time') {
     context.mistakes.push({ pointer, detail: `"${key.field}" is a time; say which bucket, such as "day"` })
     return { name, kind: 'text', sql: 'NULL' }
@@ -128,27 +219,68 @@ const FORMATS = {
 function bucketSql(
   column: Column,
   bucket: keyof typeof FORMATS,
-  { context, pointer, timezone, span }: GroupInput,
-): string {
+  { context, pointer, timezone, span, back, question }: GroupInput,
+): Pick<Group, 'sql' | 'by'> {
   const { name, kind } = column
   if (kind !== 'time' && kind !== 'text') {
     context.mistakes.push({ pointer, detail: `"${column.path}" is no time, so it has no buckets` })
-    return 'NULL'
+    return { sql: 'NULL' }
   }
-  const cuts: readonly Cut[] = kind === 'time' ? cutsOf(timezone, span.fromMs, span.toMs) : []
-  const local = kind === 'time' ? localSql(name, cuts) : `TRY_CAST(${name} AS TIMESTAMP)`
-  return `strftime(date_trunc('${bucket}', ${local}), '${FORMATS[bucket]}')`
+  if (kind === 'text') return nameSql(`TRY_CAST(${name} AS TIMESTAMP)`, bucket)
+  if (bucket === 'week' && /(?:mo|y)$/.test(question.compare ?? '')) {
+    const detail = 'has weeks, which are no parts of months: compare with so many weeks back, such as "4w" or "52w"'
+    context.mistakes.push({ pointer, detail })
+  }
+  // A change of the clock right before the first time or right after the last one names these, too.
+  const cuts = cutsOf(timezone, span.fromMs - DAY_MS, span.toMs + DAY_MS)
+  const begins = nameSql(localSql(name, cuts), bucket, back)
+  if (bucket !== 'minute' && bucket !== 'hour') return begins
+  const second = secondTimeSql(name, cuts, bucket === 'hour' ? HOUR_MS : MINUTE_MS)
+  return second === null ? begins : { sql: `${begins.sql} || ${second}`, by: [...begins.by, second] }
 }
 
-function aggregateSql(aggregate: Aggregate, context: FilterContext, pointer: string): string {
+/**
+ * The name of the bucket, and the beginning it is made of. A day that the later month does not have keeps its number: whatever
+ * it were added to would be too much.
+ */
+function nameSql(
+  clock: string,
+  bucket: keyof typeof FORMATS,
+  { days, months }: Back = { days: 0, months: 0 },
+): { readonly sql: string; readonly by: readonly [string] } {
+  const format = FORMATS[bucket]
+  const begin = (at: string): string => `date_trunc('${bucket}', ${at})`
+  if (months === 0) {
+    const by = begin(days === 0 ? clock : `(${clock} + INTERVAL ${days} DAY)`)
+    return { sql: `strftime(${by}, '${format}')`, by: [by] }
+  }
+  const inMonth = format.startsWith(FORMATS.day) ? format.slice(FORMATS.month.length) : ''
+  if (inMonth === '') {
+    const by = begin(`date_trunc('month', ${clock}) + INTERVAL ${months} MONTH`)
+    return { sql: `strftime(${by}, '${format}')`, by: [by] }
+  }
+  const by = begin(clock)
+  const month = `date_trunc('month', ${by}) + INTERVAL ${months} MONTH`
+  return { sql: `strftime(${month}, '${FORMATS.month}') || strftime(${by}, '${inMonth}')`, by: [by] }
+}
+
+/** `only`: SQL, which rows count. */
+function aggregateSql(
+  aggregate: Aggregate,
+  only: string,
+  { pointer, ...context }: FilterContext & { readonly pointer: string },
+): string {
   const { fn, field, q } = aggregate
-  const only = aggregate.filter === undefined ? 'true' : filterSql(aggregate.filter, context, `${pointer}/filter`)
   const among = only === 'true' ? '' : ` FILTER (WHERE ${only})`
   if (fn === 'rate') return `count(*) FILTER (WHERE ${only}) / nullif(count(*), 0)`
   if (field === undefined) return `count(*)${among}`
   const column = context.column(field)
   if (column === undefined) {
     context.mistakes.push({ pointer: `${pointer}/field`, detail: `"${field}" is no field of ${context.of}` })
+    return 'NULL'
+  }
+  if (!context.access.shows(column)) {
+    context.mistakes.push({ pointer: `${pointer}/field`, detail: `"${field}" ${NO_LINK}`, isDenied: true })
     return 'NULL'
   }
   if (fn === 'count') return `count(${textOf(column)})${among}`
@@ -160,11 +292,19 @@ function aggregateSql(aggregate: Aggregate, context: FilterContext, pointer: str
     context.mistakes.push({ pointer: `${pointer}/field`, detail: `"${field}" is no number, so it has no ${fn}` })
     return 'NULL'
   }
+  if (kind === 'text' && !context.access.sees(column)) {
+    context.mistakes.push({ pointer: `${pointer}/field`, detail: `"${field}" ${NEEDS_SINGLE}`, isDenied: true })
+    return 'NULL'
+  }
   const shown = kind === 'time' ? `strftime(${name}, '%Y-%m-%dT%H:%M:%S.%gZ')` : name
   if (fn === 'median') return `median(${name})${among}`
   if (fn === 'percentile') return `quantile_cont(${name}, ${context.values.add(q ?? 0.5)})${among}`
-  return `${fn}(${shown})${among}`
+  const sql = `${ADDS[fn] ?? fn}(${shown})${among}`
+  return fn in ADDS && isOfMoney(aggregate, context) ? moneySql(sql) : sql
 }
+
+/** Functions that carry what a plain sum of fractions loses. */
+const ADDS: { readonly [fn: string]: string } = { sum: 'fsum', avg: 'favg' }
 
 /** Least and most of texts and times are texts. */
 function kindOfAggregate({ fn, field = '' }: Aggregate, { column }: FilterContext): Kind {
@@ -175,7 +315,7 @@ function kindOfAggregate({ fn, field = '' }: Aggregate, { column }: FilterContex
 /** Over what was computed: the same filters, on the names of the answer. */
 function havingSql(having: object, columns: readonly Pick<Group, 'name' | 'kind'>[], context: FilterContext): string {
   const known = new Map(
-    columns.map(({ name, kind }): [string, Column] => [name, { path: name, kind, name: `"${name}"` }]),
+    columns.map(({ name, kind }): [string, Column] => [name, { path: name, kind, name: `"${name}"`, isOpen: true }]),
   )
   return filterSql(having, { ...context, column: (path) => known.get(path) }, '/having')
 }

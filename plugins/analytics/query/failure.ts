@@ -1,8 +1,10 @@
 /** Reading questions, and answering those that cannot be answered. */
 import type { z } from 'zod'
 import type { RouteResponse } from 'manifold/plugin'
-import { TooSlow } from '../engine/readers.ts'
-import { problem } from './problem.ts'
+import { TooLarge } from '../engine/database.ts'
+import { TooSlow } from '../engine/guard.ts'
+import { Busy } from '../engine/line.ts'
+import { problem, unavailable } from './problem.ts'
 import { Refusal } from './refusal.ts'
 
 /** Throws a Refusal. */
@@ -28,9 +30,15 @@ export function readAs<T>(schema: z.ZodType<T>, value: unknown): T {
 
 /** What whoever asked is told. Throws what is no fault of the question. */
 export function failure(error: unknown): RouteResponse {
+  if (error instanceof Refusal && error.mistakes.every(({ isDenied }) => isDenied === true))
+    return problem(403, 'forbidden', {
+      title: 'The API key lacks the needed scope',
+      detail: error.message,
+      errors: error.mistakes.map(({ pointer, detail }) => ({ pointer, detail })),
+    })
   if (error instanceof Refusal)
     return problem(422, 'invalid_query', {
-      title: 'The question is not valid',
+      title: 'The query is not valid',
       detail: error.message,
       errors: error.mistakes.map(({ pointer, detail }) => ({ pointer, detail })),
     })
@@ -39,5 +47,10 @@ export function failure(error: unknown): RouteResponse {
       title: 'The question takes too long',
       detail: `${error.message}; narrow it by time or filter, or raise queryTimeoutMs in manifold.yaml.`,
     })
+  if (error instanceof TooLarge)
+    return failure(
+      new Refusal([{ pointer: '', detail: `${error.message}; ask for fewer rows, or about shorter texts` }]),
+    )
+  if (error instanceof Busy) return unavailable(error.message)
   throw error
 }

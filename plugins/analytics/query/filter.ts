@@ -3,6 +3,8 @@
  * another type than the column never match; a list matches when any of its elements does.
  * MongoDB manual, "Query and Projection Operators".
  */
+import { filters, NEEDS_SINGLE, NO_LINK } from '../access.ts'
+import type { Access } from '../access.ts'
 import type { Column } from '../engine/columns.ts'
 import { below } from './refusal.ts'
 import type { Mistake } from './refusal.ts'
@@ -15,11 +17,16 @@ export interface FilterContext {
   readonly of: string
   readonly values: Values
   readonly mistakes: Mistake[]
+  readonly access: Access
+  /** Of all filters of the question so far. */
+  readonly size: { nodes: number; items: number }
 }
 
 const DEPTH_MAX = 20
 const NODES_MAX = 500
 const IN_ITEMS_MAX = 1_000
+/** In all lists of a question. */
+const ITEMS_MAX = 5_000
 const PATTERN_CHARS_MAX = 500
 
 const FALSE = 'false'
@@ -32,7 +39,6 @@ export function filterSql(filter: unknown, context: FilterContext, pointer: stri
 
 class Compiler {
   readonly #context: FilterContext
-  #nodes = 0
 
   constructor(context: FilterContext) {
     this.#context = context
@@ -41,6 +47,7 @@ class Compiler {
   document(filter: unknown, pointer: string, depth: number): string {
     if (!isObject(filter)) return this.#refuse(pointer, 'must be an object of conditions')
     if (depth > DEPTH_MAX) return this.#refuse(pointer, `is nested more than ${DEPTH_MAX} levels deep`)
+    if (this.#isTooMuch()) return this.#refuse(pointer, `there are more than ${NODES_MAX} conditions in the question`)
     const parts = Object.entries(filter).map(([key, value]) => {
       const at = below(pointer, key)
       if (!key.startsWith('$')) return this.#field(key, value, { at, depth })
@@ -58,10 +65,17 @@ class Compiler {
   }
 
   #field(path: string, value: unknown, place: Place): string {
-    this.#nodes += 1
-    if (this.#nodes > NODES_MAX) return this.#refuse(place.at, `there are more than ${NODES_MAX} conditions`)
+    if (this.#isTooMuch()) return this.#refuse(place.at, `there are more than ${NODES_MAX} conditions in the question`)
     const column = this.#context.column(path)
     if (column === undefined) return this.#refuse(place.at, `"${path}" is no field of ${this.#context.of}`)
+    if (!this.#context.access.shows(column)) {
+      this.#context.mistakes.push({ pointer: place.at, detail: `"${path}" ${NO_LINK}`, isDenied: true })
+      return FALSE
+    }
+    if (!asksWhether(value) && !filters(column, this.#context.access)) {
+      this.#context.mistakes.push({ pointer: place.at, detail: `"${path}" ${NEEDS_SINGLE}`, isDenied: true })
+      return FALSE
+    }
     return this.#conditions(column, value, place)
   }
 
@@ -150,8 +164,16 @@ class Compiler {
     return operand === null ? FALSE : `(${name} ${sign} ${operand})`
   }
 
+  #isTooMuch(): boolean {
+    this.#context.size.nodes += 1
+    return this.#context.size.nodes > NODES_MAX
+  }
+
   #among(column: Column, value: unknown, at: string): string {
     if (!Array.isArray(value)) return this.#refuse(at, 'must be a list')
+    this.#context.size.items += value.length
+    if (this.#context.size.items > ITEMS_MAX)
+      return this.#refuse(at, `makes more than ${ITEMS_MAX} items of lists in the question`)
     if (value.length > IN_ITEMS_MAX) return this.#refuse(at, `has more than ${IN_ITEMS_MAX} items`)
     return any(value.map((each, n) => this.#equals(column, each, below(at, n))))
   }
@@ -202,21 +224,28 @@ class Compiler {
   }
 }
 
+/** Only whether it was answered at all. */
+const asksWhether = (value: unknown): boolean =>
+  value === null ||
+  (isObject(value) &&
+    Object.entries(value).every(([key, of]) => key === '$exists' || ((key === '$eq' || key === '$ne') && of === null)))
+
 /** A JSON value has the type that it is compared with, or none at all. Other columns are what they are. */
 export function typedAs(column: Column, value: unknown): Column | undefined {
   if (column.kind !== 'json') return column
-  const { path, name } = column
+  const { kind: _json, ...rest } = column
+  const { name } = rest
   if (typeof value === 'number') {
     const isNumber = `json_type(${name}) IN ('UBIGINT', 'BIGINT', 'HUGEINT', 'DOUBLE')`
-    return { path, kind: 'number', name: `(CASE WHEN ${isNumber} THEN CAST(${name} AS DOUBLE) END)` }
+    return { ...rest, kind: 'number', name: `(CASE WHEN ${isNumber} THEN CAST(${name} AS DOUBLE) END)` }
   }
   if (typeof value === 'boolean') {
     const isBoolean = `json_type(${name}) = 'BOOLEAN'`
-    return { path, kind: 'boolean', name: `(CASE WHEN ${isBoolean} THEN CAST(${name} AS BOOLEAN) END)` }
+    return { ...rest, kind: 'boolean', name: `(CASE WHEN ${isBoolean} THEN CAST(${name} AS BOOLEAN) END)` }
   }
   if (typeof value !== 'string') return undefined
   return {
-    path,
+    ...rest,
     kind: 'text',
     name: `(CASE WHEN json_type(${name}) = 'VARCHAR' THEN json_extract_string(${name}, '$') END)`,
   }

@@ -4,10 +4,13 @@ import { DATA_SETS } from '../engine/star.ts'
 import type { DataSetName } from '../engine/star.ts'
 import { jsonOf, readAs } from './failure.ts'
 import { Refusal } from './refusal.ts'
+import { momentText } from './times.ts'
 import { isZone } from './zone.ts'
 
 const FUNCTIONS = ['count', 'count_distinct', 'sum', 'avg', 'min', 'max', 'median', 'percentile', 'rate'] as const
 export const BUCKETS = ['minute', 'hour', 'day', 'week', 'month', 'quarter', 'year'] as const
+
+const AGGREGATES_MAX = 50
 
 const name = z
   .string()
@@ -26,7 +29,11 @@ const aggregate = z
   .superRefine(({ fn, field, filter: only, q }, context) => {
     const wrong = (key: string, message: string): void => context.addIssue({ code: 'custom', path: [key], message })
     if (fn !== 'count' && fn !== 'rate' && field === undefined) wrong('field', `"${fn}" needs a field`)
-    if (fn === 'rate' && only === undefined) wrong('filter', '"rate" needs a filter: the share of rows that it matches')
+    if (fn === 'rate' && only === undefined)
+      wrong(
+        'filter',
+        '"rate" needs a filter of its own, whose share of the rows it is: { "fn": "rate", "filter": { … } }',
+      )
     if (fn === 'percentile' && q === undefined) wrong('q', '"percentile" needs q between 0 and 1, such as 0.95')
     if (fn !== 'percentile' && q !== undefined) wrong('q', `"${fn}" has no q`)
   })
@@ -56,15 +63,24 @@ const schema = z.strictObject({
   aggregate: z
     .union([z.enum(FUNCTIONS), aggregate], { error: `use one of ${FUNCTIONS.join(', ')}, or { fn, field, … }` })
     .optional(),
-  aggregates: z.record(name, aggregate).optional(),
+  aggregates: z
+    .record(name, aggregate)
+    .refine((named) => Object.keys(named).length <= AGGREGATES_MAX, `has more than ${AGGREGATES_MAX} aggregates`)
+    .optional(),
   field: path.optional(),
   group_by: z.union([groupKey, z.array(groupKey).max(5)]).optional(),
   filter: filter.optional(),
   having: z.record(z.string(), z.unknown()).optional(),
   /** Partial responses take no part unless they are asked for. */
   include: z.enum(['completed', 'partial', 'all']).default('completed'),
-  from: z.iso.datetime({ offset: true }).optional(),
-  to: z.iso.datetime({ offset: true }).optional(),
+  from: momentText.optional(),
+  to: momentText.optional(),
+  /** The same for an earlier period, beside each row. */
+  compare: z
+    .union([z.literal('previous'), z.string().regex(/^[1-9]\d{0,2}(?:w|mo|y)$/)], {
+      error: 'write "previous", or how far back: "4w", "1mo", "1y"',
+    })
+    .optional(),
   timezone: z.string().refine(isZone, 'is no time zone; write for example "Europe/Berlin"').optional(),
   order_by: z
     .array(z.strictObject({ by: z.string().min(1).max(200), direction: z.enum(['asc', 'desc']).default('asc') }))
@@ -72,6 +88,8 @@ const schema = z.strictObject({
     .optional(),
   limit: z.number().int().min(1).max(10_000).default(1_000),
   offset: z.number().int().min(0).max(1_000_000).default(0),
+  /** The answer's meta says which statement was asked, too. */
+  explain: z.boolean().default(false),
 })
 
 export interface Question {
@@ -83,10 +101,12 @@ export interface Question {
   readonly include: 'completed' | 'partial' | 'all'
   readonly from: number | undefined
   readonly to: number | undefined
+  readonly compare: string | undefined
   readonly timezone: string | undefined
   readonly orderBy: readonly { readonly by: string; readonly direction: 'asc' | 'desc' }[] | undefined
   readonly limit: number
   readonly offset: number
+  readonly explain: boolean
   /** The first form of all: one aggregate by one field, answered as `{group: value}`. */
   readonly isMap: boolean
 }
@@ -112,6 +132,10 @@ export function readQuestion(body: string): Question {
     ])
   if (single !== undefined && named.length > 0)
     throw new Refusal([{ pointer: '/aggregate', detail: 'stands beside "aggregates"; use one of the two' }])
+  if (rest.compare !== undefined && (from === undefined || to === undefined || Date.parse(from) >= Date.parse(to)))
+    throw new Refusal([
+      { pointer: '/compare', detail: 'needs "from" and "to", the earlier first: the period that is compared' },
+    ])
   const groupBy = by === undefined ? [] : Array.isArray(by) ? by : [by]
   return {
     about: aboutOf(rest.form_id, rest.data_set),
@@ -122,11 +146,13 @@ export function readQuestion(body: string): Question {
     include: rest.include,
     from: from === undefined ? undefined : Date.parse(from),
     to: to === undefined ? undefined : Date.parse(to),
+    compare: rest.compare,
     timezone: rest.timezone,
     orderBy,
     limit: rest.limit,
     offset: rest.offset,
-    isMap: typeof one === 'string' && groupBy.length === 1,
+    explain: rest.explain,
+    isMap: typeof one === 'string' && groupBy.length === 1 && rest.compare === undefined,
   }
 }
 

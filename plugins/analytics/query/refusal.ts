@@ -2,7 +2,12 @@
 export interface Mistake {
   readonly pointer: string
   readonly detail: string
+  /** Whoever asks may not, rather than nobody can. */
+  readonly isDenied?: true
 }
+
+/** Told at once. */
+const MISTAKES_MAX = 100
 
 export class Refusal extends Error {
   override readonly name = 'Refusal'
@@ -10,7 +15,7 @@ export class Refusal extends Error {
 
   constructor(mistakes: readonly Mistake[]) {
     super(mistakes.map(({ pointer, detail }) => `${pointer}: ${detail}`).join('; '))
-    this.mistakes = mistakes
+    this.mistakes = mistakes.slice(0, MISTAKES_MAX)
   }
 }
 

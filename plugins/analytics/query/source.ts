@@ -1,7 +1,7 @@
 /** What a question is about: the responses of a form, or one of the data sets of the star. */
 import type { Column } from '../engine/columns.ts'
 import type { ProjectedForm, Projection } from '../engine/projection.ts'
-import { eventColumn } from '../engine/event-columns.ts'
+import { eventColumn, starColumn } from '../engine/event-columns.ts'
 import { DATA_SETS } from '../engine/star.ts'
 import type { DataSetName } from '../engine/star.ts'
 
@@ -14,35 +14,63 @@ export interface Source {
   readonly column: (path: string) => Column | undefined
   /** Place of the log up to which it was told when it last changed: an answer stays right while this stays. */
   readonly changedAt: number
+  /** Id of the event that changed it last, the same in every process. */
+  readonly changedBy: string
+  /** Place of the log that it was looked up at. */
+  readonly asOf: number
   /** The column that `from` and `to` are about. */
   readonly time: string
   /** Columns whose least and greatest bound all times of it. */
   readonly span: readonly string[]
+  /** Its rows are made of single behaviour events; `history`: what each is depends on all that was before. */
+  readonly ofEvents: 'history' | 'period' | null
+  /** Fields that depend on all that was before where rows do not. */
+  readonly historic: readonly string[]
   /** SQL: the row is whole; null where rows are never partial. */
   readonly isWhole: string | null
 }
 
-export const formSource = (form: ProjectedForm): Source => ({
+export const formSource = (form: ProjectedForm, asOf: number): Source => ({
   what: 'this form',
   table: form.table,
-  column: (path) => form.columns.get(path) ?? form.columns.get(`data.${path}`),
+  column: (path) => form.columns.get(path) ?? form.columns.get(`data.${path}`) ?? form.columns.get(`response.${path}`),
   changedAt: form.changedAt,
+  changedBy: form.changedBy,
+  asOf,
   time: 'submitted_at',
   span: ['submitted_at', 'started_at'],
+  ofEvents: null,
+  historic: [],
   isWhole: 'submitted_seq IS NOT NULL',
 })
 
-export function dataSetSource(name: DataSetName, projection: Pick<Projection, 'applied' | 'eventsChangedAt'>): Source {
-  const { view, time, hasProperties, fields } = DATA_SETS[name]
-  const own = new Map(Object.entries(fields).map(([field, kind]) => [field, { path: field, kind, name: field }]))
+export function dataSetSource(
+  name: DataSetName,
+  projection: Pick<Projection, 'applied' | 'forms' | 'lastId' | 'eventsChangedAt' | 'eventsChangedBy'>,
+): Source {
+  const dataSet = DATA_SETS[name]
+  const { view, time, hasProperties, fields } = dataSet
+  const own = new Map(Object.entries(fields).map(([field, kind]) => [field, starColumn(field, kind)]))
   const isProperty = (path: string): boolean => hasProperties && path.startsWith('properties.')
   return {
     what: `the data set "${name}"`,
     table: view,
-    column: (path) => own.get(path) ?? (isProperty(path) ? eventColumn(path) : undefined),
+    column: (path) => own.get(path) ?? (isProperty(path) ? propertyColumn(path, projection) : undefined),
+    asOf: projection.applied(),
     changedAt: name === 'responses' ? projection.applied() : projection.eventsChangedAt(),
+    changedBy: name === 'responses' ? projection.lastId() : projection.eventsChangedBy(),
     time,
     span: [...own.values()].filter(({ kind }) => kind === 'time').map(({ name: column }) => column),
+    ofEvents: name === 'responses' ? null : name === 'users' ? 'history' : 'period',
+    historic: 'historic' in dataSet ? dataSet.historic : [],
     isWhole: name === 'responses' ? "status = 'completed'" : null,
   }
+}
+
+/** A property that is called as a private field of some form may hold its answers. */
+function propertyColumn(path: string, { forms }: Pick<Projection, 'forms'>): Column | undefined {
+  const column = eventColumn(path)
+  const [, key = ''] = path.split('.')
+  const isPii = [...forms()].some(({ columns }) => columns.get(`data.${key}`)?.isPii === true)
+  return column === undefined ? undefined : { ...column, isPii }
 }

@@ -2,28 +2,35 @@
 import { z } from 'zod'
 import type { Context, Json, RouteRequest, RouteResponse } from 'manifold/plugin'
 import type { Projection } from '../engine/projection.ts'
+import { noSaved } from '../saved/route.ts'
+import { findSaved } from '../saved/saved.ts'
+import type { Saved } from '../saved/saved.ts'
 import { failure, jsonOf, readAs } from '../query/failure.ts'
 import { problem } from '../query/problem.ts'
 import { addShare, removeShare, shareOf, sharesOf, VIEWS } from './shares.ts'
 import type { Share } from './shares.ts'
+import { DAY_MS } from '../time-units.ts'
 
-const DAY_MS = 86_400_000
 const LIVES_MS = { '7d': 7 * DAY_MS, '30d': 30 * DAY_MS, '90d': 90 * DAY_MS, never: null } as const
 
-const schema = z.strictObject({
-  form_id: z.string().min(1).max(100),
-  expires: z.enum(['7d', '30d', '90d', 'never'], { error: 'use 7d, 30d, 90d or never' }),
-})
+const expires = z.enum(['7d', '30d', '90d', 'never'], { error: 'use 7d, 30d, 90d or never' })
+const schema = z.union([
+  z.strictObject({ form_id: z.string().min(1).max(100), expires }),
+  z.strictObject({ saved_id: z.string().min(1).max(100), expires }),
+])
 
 export interface ShareParts {
   readonly ctx: Pick<Context, 'kv' | 'tally' | 'tallies'>
+  /** The answer to a saved question, without what is about single people. */
+  readonly answered: (saved: Saved) => Promise<RouteResponse>
   readonly projection: Pick<Projection, 'form'>
   readonly workspace: string
 }
 
-const wire = ({ id, formId, createdAt, expiresAt }: Share) => ({
+const wire = ({ id, formId, savedId, createdAt, expiresAt }: Share) => ({
   id,
   form_id: formId,
+  saved_id: savedId,
   created_at: createdAt,
   expires_at: expiresAt,
 })
@@ -32,13 +39,17 @@ const noSuch = (detail: string): RouteResponse => problem(404, 'not_found', { ti
 
 export async function createShare(
   { body }: Pick<RouteRequest, 'body'>,
-  { ctx, projection, workspace }: ShareParts,
+  { ctx, projection, workspace, answered }: ShareParts,
 ): Promise<RouteResponse> {
   try {
-    const { form_id: formId, expires } = readAs(schema, jsonOf(body))
-    if (projection.form(formId) === undefined)
+    const wanted = readAs(schema, jsonOf(body))
+    const refused = 'saved_id' in wanted ? await notForAll(ctx.kv, wanted.saved_id, answered) : null
+    if (refused !== null) return refused
+    const formId = 'form_id' in wanted ? wanted.form_id : null
+    const savedId = 'saved_id' in wanted ? wanted.saved_id : null
+    if (formId !== null && projection.form(formId) === undefined)
       return noSuch('/form_id: there is no form of this id, or nobody has answered it yet')
-    const { share, token } = addShare(ctx.kv, { formId, ttlMs: LIVES_MS[expires], nowMs: Date.now() })
+    const { share, token } = addShare(ctx.kv, { formId, savedId, ttlMs: LIVES_MS[wanted.expires], nowMs: Date.now() })
     return { status: 201, json: { ...wire(share), path: `/share/${workspace}.${token}`, views: 0 } }
   } catch (error) {
     return failure(error)
@@ -66,16 +77,17 @@ export async function openShare(
     ctx,
     projection,
     shown,
+    answered,
   }: Omit<ShareParts, 'workspace'> & { readonly shown: (formId: string) => Promise<RouteResponse> },
 ): Promise<RouteResponse> {
   const share = await shareOf(ctx.kv, params['token'] ?? '', Date.now())
-  const form = share === undefined ? undefined : projection.form(share.formId)
-  if (share === undefined || form === undefined)
-    return noSuch('This link is not valid: mistyped, revoked, or its time is over.')
+  if (share?.savedId != null) return openQuestion(share.savedId, share, { ctx, answered })
+  const form = share?.formId == null ? undefined : projection.form(share.formId)
+  if (share === undefined || form === undefined) return noSuch(NOT_VALID)
   const answer = await shown(form.id)
   if (answer.json === undefined || (answer.status ?? 200) !== 200) return answer
   ctx.tally(`${VIEWS}${share.id}`)
-  const personal = new Set(form.fields.flatMap(({ key, pii }) => (pii ? [key] : [])))
+  const personal = new Set([...form.columns.values()].flatMap(({ path, isPii = false }) => (isPii ? [path] : [])))
   // Notes on the time line are for those who work with it.
   const {
     fields,
@@ -85,6 +97,44 @@ export async function openShare(
     readonly fields: readonly { readonly key: string }[]
     readonly annotations?: Json
   }
-  const open = fields.filter(({ key }) => !personal.has(key))
+  const open = fields.filter(({ key }) => !personal.has(`data.${key}`))
   return { json: { form_name: form.name, expires_at: share.expiresAt, ...numbers, fields: open as unknown as Json } }
+}
+
+const NOT_VALID = 'This link is not valid: mistyped, revoked, or its time is over.'
+
+/** Why nobody without a key could be shown it; null: they can. */
+async function notForAll(
+  kv: Context['kv'],
+  id: string,
+  answered: ShareParts['answered'],
+): Promise<RouteResponse | null> {
+  const saved = await findSaved(kv, id)
+  if (saved === undefined) return noSaved()
+  const answer = await answered(saved)
+  return (answer.status ?? 200) === 200 ? null : answer
+}
+
+/** A saved question with its answer as of now. It ends with the question. */
+async function openQuestion(
+  id: string,
+  share: Share,
+  { ctx, answered }: Pick<ShareParts, 'ctx' | 'answered'>,
+): Promise<RouteResponse> {
+  const saved = await findSaved(ctx.kv, id)
+  if (saved === undefined) return noSuch(NOT_VALID)
+  const answer = await answered(saved)
+  if (answer.json === undefined || (answer.status ?? 200) !== 200) return answer
+  ctx.tally(`${VIEWS}${share.id}`)
+  const { name, kind, view, note } = saved
+  return {
+    json: {
+      name,
+      kind,
+      view,
+      note,
+      expires_at: share.expiresAt,
+      ...(answer.json as { readonly [part: string]: Json }),
+    },
+  }
 }

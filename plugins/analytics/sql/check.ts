@@ -7,9 +7,10 @@ import { StatementType } from '@duckdb/node-api'
 import { rowsOf } from '../engine/database.ts'
 import { Refusal } from '../query/refusal.ts'
 import { FUNCTIONS, TABLE_FUNCTIONS } from './functions.ts'
-
-type Tree = { readonly [name: string]: unknown }
-const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value)
+import { checkGrowth } from './growth.ts'
+import { checkTextBytes } from './text-bytes.ts'
+import { isTree } from './tree.ts'
+import type { Tree } from './tree.ts'
 
 const QUERIES: ReadonlySet<unknown> = new Set(['SELECT_NODE', 'SET_OPERATION_NODE', 'CTE_NODE'])
 const SOURCES: ReadonlySet<unknown> = new Set([
@@ -45,19 +46,34 @@ const refuse = (detail: string): never => {
   throw new Refusal([{ pointer: '/sql', detail }])
 }
 
-/** Throws a Refusal; `visible` are names of views in lower case. */
-export async function checkSql(connection: DuckDBConnection, sql: string, visible: ReadonlySet<string>): Promise<void> {
+export interface CheckOptions {
+  /** Names of views in lower case. */
+  readonly visible: ReadonlySet<string>
+  /** What joined texts may take while they are made. */
+  readonly textBytesMax: number
+}
+
+const DASH = /at or near "-"/
+
+/** Throws a Refusal. */
+export async function checkSql(
+  connection: DuckDBConnection,
+  sql: string,
+  { visible, textBytesMax: bytesMax }: CheckOptions,
+): Promise<void> {
   const [row] = await rowsOf(connection, 'SELECT json_serialize_sql($1::VARCHAR) AS tree', [sql])
   const read = JSON.parse(String(row?.['tree'])) as Tree
   if (read['error'] === true)
     refuse(
       read['error_type'] === 'not implemented'
         ? 'only SELECT can be asked here'
-        : `cannot be read: ${String(read['error_message'])}`,
+        : `cannot be read: ${String(read['error_message'])}${DASH.test(String(read['error_message'])) ? ' (a name with a dash stands in double quotes: FROM "comma-survey")' : ''}`,
     )
   const statements = read['statements'] as readonly Tree[]
   if (statements.length !== 1) refuse(`has ${statements.length} statements; only one can be asked at a time`)
   look(statements[0], visible)
+  const statement = statements[0] as Tree
+  const growth = checkGrowth(statement, refuse)
   // The parser's word for it, too: some that only look like it are told apart here.
   const extracted = await connection.extractStatements(sql)
   const prepared = await extracted.prepare(0)
@@ -67,6 +83,7 @@ export async function checkSql(connection: DuckDBConnection, sql: string, visibl
   } finally {
     prepared.destroySync()
   }
+  await checkTextBytes(connection, { statement, growth }, { visible, bytesMax, refuse })
 }
 
 /** `scope`: what may stand as a table here, views and the names that WITH has given. */

@@ -1,10 +1,13 @@
 /** Where SQL is asked: a connection that sees nothing but views, in a transaction that only reads, within time, rows and bytes. */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Json } from 'manifold/plugin'
+import { isOfMemory } from '../engine/ailment.ts'
 import { rowsOf } from '../engine/database.ts'
 import type { Database } from '../engine/database.ts'
 import type { Projection } from '../engine/projection.ts'
-import { TooSlow } from '../engine/readers.ts'
+import { guarded, TooSlow } from '../engine/guard.ts'
+import { Line } from '../engine/line.ts'
+import { atOneMoment } from '../engine/readers.ts'
 import { Refusal } from '../query/refusal.ts'
 import { checkSql } from './check.ts'
 import { asJson } from './values.ts'
@@ -13,8 +16,14 @@ import type { View } from './views.ts'
 
 /** What one answer holds at most, as JSON. */
 export const ANSWER_CHARS_MAX = 4_194_304
-/** How often it is looked whether a question takes more memory than the engine was given. */
-const LOOK_EVERY_MS = 50
+/** Questions that may wait for their turn. */
+const WAITING_MAX = 20
+
+/** Of the engine's memory, what joined texts may take beside it. */
+const TEXT_SHARE = 0.5
+const BYTES_PER_MB = 2 ** 20
+
+const NEVER = new AbortController().signal
 
 export interface SqlQuestion {
   readonly sql: string
@@ -28,13 +37,15 @@ export interface SqlAnswer {
   readonly rows: readonly (readonly Json[])[]
   /** There is more behind the last row. */
   readonly hasMore: boolean
+  /** Place of the log up to which it is true. */
+  readonly asOf: number
   readonly tookMs: number
 }
 
 export interface SqlDesk {
   /** Views that can be asked now. */
   views(): readonly View[]
-  /** Throws a Refusal for what cannot be asked, TooSlow for what takes too long or too much memory. */
+  /** Throws a Refusal for what cannot be asked, TooSlow for what takes too long or too much memory, Busy where too many wait. */
   ask(question: SqlQuestion): Promise<SqlAnswer>
   close(): Promise<void>
 }
@@ -49,6 +60,7 @@ export function openSqlDesk(
   projection: Pick<Projection, 'forms'>,
   options: DeskOptions,
 ): SqlDesk {
+  const textBytesMax = options.memoryMb * TEXT_SHARE * BYTES_PER_MB
   const views = (): readonly View[] => viewsOf(projection.forms())
   let place: Place | null = null
   const ask = async (question: SqlQuestion): Promise<SqlAnswer> => {
@@ -57,11 +69,13 @@ export function openSqlDesk(
     let isChecked = false
     try {
       const visible = await fit(place, views())
-      return await guarded(connection, { question, options }, async () => {
-        await checkSql(connection, question.sql, visible)
-        isChecked = true
-        return read(connection, question)
-      })
+      return await atOneMoment(connection, (asOf) =>
+        guarded(connection, { ...options, signal: question.signal }, async () => {
+          await checkSql(connection, question.sql, { visible, textBytesMax })
+          isChecked = true
+          return { ...(await read(connection, question)), asOf }
+        }),
+      ).catch(refuse)
     } catch (error) {
       // What was cut off half-way may have left something: the next question gets a connection of its own.
       if (isChecked || !(error instanceof Refusal)) {
@@ -72,16 +86,19 @@ export function openSqlDesk(
     }
   }
   // One at a time: a question may take all the memory there is, and the projection has to go on beside it.
-  let last: Promise<unknown> = Promise.resolve()
+  const line = new Line(['turn'], WAITING_MAX)
   return {
     views,
-    ask: (question) => {
-      const turn = last.then(() => ask(question))
-      last = turn.catch(() => undefined)
-      return turn
+    ask: async (question) => {
+      const turn = await line.take(question.signal)
+      try {
+        return await ask(question)
+      } finally {
+        line.give(turn)
+      }
     },
     close: async () => {
-      await last
+      await line.take(NEVER)
       place?.connection.closeSync()
     },
   }
@@ -117,77 +134,36 @@ async function fit({ connection, main, made }: Place, views: readonly View[]): P
   return new Set([...wanted.keys()].map((name) => name.toLowerCase()))
 }
 
-/** Ends what takes too long, takes too much, or is not waited for any more. */
-async function guarded(
-  connection: DuckDBConnection,
-  {
-    question: { signal },
-    options: { timeoutMs, memoryMb },
-  }: { readonly question: SqlQuestion; readonly options: DeskOptions },
-  work: () => Promise<SqlAnswer>,
-): Promise<SqlAnswer> {
-  const bytesMax = process.memoryUsage.rss() + memoryMb * 1_048_576
-  let why: string | null = signal.aborted ? 'nobody waits for the answer any more' : null
-  const end = (reason: string) => (): void => {
-    why ??= reason
-    connection.interrupt()
-  }
-  const gone = end('nobody waits for the answer any more')
-  const timer = setTimeout(end(`the question takes longer than ${timeoutMs} ms`), timeoutMs)
-  // Again and again: one that comes between two statements ends neither.
-  const look = setInterval(() => {
-    if (why !== null || process.memoryUsage.rss() > bytesMax)
-      end(`the question takes more than ${memoryMb} MB of memory`)()
-  }, LOOK_EVERY_MS)
-  signal.addEventListener('abort', gone)
-  try {
-    if (why !== null) throw new TooSlow(why)
-    return await work()
-  } catch (error) {
-    throw why === null ? asRefusal(error) : new TooSlow(why)
-  } finally {
-    clearTimeout(timer)
-    clearInterval(look)
-    signal.removeEventListener('abort', gone)
-  }
-}
-
 /** What the engine says of a question is about the question; the rest is a fault of ours. */
 const OF_QUESTION =
   /^(?:Parser|Binder|Catalog|Conversion|Invalid Input|Invalid Type|Mismatch Type|Out of Range|Constraint|Not implemented|Permission|Syntax) Error: (.*)/s
-const OF_MEMORY = /^Out of Memory Error/
 
-function asRefusal(error: unknown): unknown {
+function refuse(error: unknown): never {
   const { message } = error as Error
-  if (OF_MEMORY.test(message)) return new TooSlow('the question takes more memory than the engine has')
+  if (isOfMemory(error)) throw new TooSlow('the question takes more memory than the engine has')
   const words = OF_QUESTION.exec(message)?.[1]
-  return words === undefined ? error : new Refusal([{ pointer: '/sql', detail: words }])
+  throw words === undefined ? error : new Refusal([{ pointer: '/sql', detail: words }])
 }
 
-async function read(connection: DuckDBConnection, { sql, rowsMax }: SqlQuestion): Promise<SqlAnswer> {
+async function read(connection: DuckDBConnection, { sql, rowsMax }: SqlQuestion): Promise<Omit<SqlAnswer, 'asOf'>> {
   const startedMs = performance.now()
-  await connection.run('BEGIN TRANSACTION READ ONLY')
-  try {
-    const result = await connection.stream(sql)
-    const names = result.columnNames()
-    const columns = names.map((name, index) => ({ name, type: String(result.columnType(index)) }))
-    const rows: Json[][] = []
-    let chars = 0
-    let hasMore = false
-    for (
-      let chunk = await result.fetchChunk();
-      !hasMore && chunk !== null && chunk.rowCount > 0;
-      chunk = await result.fetchChunk()
-    ) {
-      for (const row of chunk.convertRows(asJson)) {
-        chars += JSON.stringify(row).length
-        hasMore = rows.length >= rowsMax || chars > ANSWER_CHARS_MAX
-        if (hasMore) break
-        rows.push(row)
-      }
+  const result = await connection.stream(sql)
+  const names = result.columnNames()
+  const columns = names.map((name, index) => ({ name, type: String(result.columnType(index)) }))
+  const rows: Json[][] = []
+  let chars = 0
+  let hasMore = false
+  for (
+    let chunk = await result.fetchChunk();
+    !hasMore && chunk !== null && chunk.rowCount > 0;
+    chunk = await result.fetchChunk()
+  ) {
+    for (const row of chunk.convertRows(asJson)) {
+      chars += JSON.stringify(row).length
+      hasMore = rows.length >= rowsMax || chars > ANSWER_CHARS_MAX
+      if (hasMore) break
+      rows.push(row)
     }
-    return { columns, rows, hasMore, tookMs: performance.now() - startedMs }
-  } finally {
-    await connection.run('ROLLBACK').catch(() => undefined)
   }
+  return { columns, rows, hasMore, tookMs: performance.now() - startedMs }
 }

@@ -5,6 +5,7 @@
 import { sqlType } from '../engine/columns.ts'
 import { EVENT_COLUMNS } from '../engine/event-columns.ts'
 import type { ProjectedForm } from '../engine/projection.ts'
+import { STAR_VIEWS } from '../engine/star.ts'
 
 export interface ViewColumn {
   readonly name: string
@@ -40,6 +41,11 @@ const SHARED: readonly View[] = [
     columns: Object.entries(EVENT_COLUMNS).map(([name, type]) => ({ name, type })),
     select: (main) => `SELECT ${Object.keys(EVENT_COLUMNS).map(quoted).join(', ')} FROM ${main}.events`,
   },
+  ...Object.entries(STAR_VIEWS).map(([name, { about, columns }]): View => {
+    const list = Object.entries(columns).map(([column, type]) => ({ name: column, type }))
+    const typed = list.map((column) => `CAST(${quoted(column.name)} AS ${column.type}) AS ${quoted(column.name)}`)
+    return { name, about, columns: list, select: (main) => `SELECT ${typed.join(', ')} FROM ${main}.${name}` }
+  }),
 ]
 
 const SHARED_NAMES: ReadonlySet<string> = new Set(SHARED.map(({ name }) => name))

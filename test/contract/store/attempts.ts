@@ -155,7 +155,7 @@ export function attemptsPart(shared: SharedStore): void {
 
     it('remembers the installation’s last success and failure', async () => {
       const { store, workspace } = shared()
-      const [a, b] = (await make(store, workspace, 2)) as [NewDelivery, NewDelivery]
+      const [a, b, c, d] = (await make(store, workspace, 4)) as [NewDelivery, NewDelivery, NewDelivery, NewDelivery]
       await store.finishAttempts([retried(a.id, { workspace })])
       expect(await row(store, workspace)).toMatchObject({
         lastSuccessAt: null,
@@ -166,11 +166,19 @@ export function attemptsPart(shared: SharedStore): void {
       await store.finishAttempts([finished({ workspace, deliveryId: b.id, attempt })])
       expect(await row(store, workspace)).toMatchObject({
         lastSuccessAt: later(112),
+        provenAt: null,
         lastFailureAt: later(12),
         lastError: 'It answered 503.',
         lastErrorCode: 'http_503',
         failureStreak: 0,
       })
+      const proof = { ...attempt, at: later(200) }
+      await store.finishAttempts([finished({ workspace, deliveryId: c.id, attempt: proof, hasProven: true })])
+      const after = { ...attempt, at: later(300) }
+      await store.finishAttempts([finished({ workspace, deliveryId: d.id, attempt: after })])
+      const look = { workspace, installation: 'crm', failureAt: null, error: null, code: null, aboutId: null }
+      await store.noteLooks([{ ...look, successAt: later(400), provenAt: null, failuresInARow: 0 }])
+      expect(await row(store, workspace)).toMatchObject({ lastSuccessAt: later(400), provenAt: later(212) })
     })
 
     it('counts the failures since the last success, within a write and from one to the next', async () => {

@@ -1,4 +1,5 @@
 /** What outlives the store: closing, opening again, backup and restore. */
+import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { newId } from '../../../core/ids.ts'
 import type { StoreBackend, StorePlace } from '../store.ts'
@@ -106,6 +107,9 @@ export function durabilityPart(backend: StoreBackend): void {
           written += 1
         }
       })
+      const day = '2026-11-27'
+      const salt = 'salt'.repeat(16)
+      expect(await store.daySalt({ day, fresh: salt, expiresAtMs: 9e12 })).toBe(salt)
       const progress: number[] = []
       await store.backup(place.file('copy.db'), (fraction) => progress.push(fraction))
       writing = false
@@ -116,9 +120,13 @@ export function durabilityPart(backend: StoreBackend): void {
         progress.every((fraction, i) => fraction >= 0 && fraction <= 1 && fraction >= (progress[i - 1] ?? 0)),
       ).toBe(true)
       const end = await store.headSeq()
+      expect(await store.daySalt({ day, fresh: 'another', expiresAtMs: 9e12 })).toBe(salt)
       await store.close()
+      // Whoever has a copy cannot link what was hashed with it.
+      expect(readFileSync(place.file('copy.db')).includes(salt)).toBe(false)
       await place.restore(place.file('copy.db'))
       const restored = await place.open()
+      expect(await restored.daySalt({ day, fresh: 'another', expiresAtMs: 9e12 })).toBe('another')
       const restoredHead = await restored.headSeq()
       expect(restoredHead).toBeGreaterThanOrEqual(head)
       expect(restoredHead).toBeLessThanOrEqual(end)

@@ -1,7 +1,7 @@
 /** Deleting responses and forms: nothing of the data stays anywhere. */
 import { describe, expect, it } from 'vitest'
 import { newId } from '../../../core/ids.ts'
-import type { Exchange, NewDelivery } from '../../../core/model.ts'
+import type { NewDelivery } from '../../../core/model.ts'
 import type { Store } from '../../../core/storage/store.ts'
 import type { SharedStore } from '../store.ts'
 import {
@@ -9,9 +9,10 @@ import {
   AT_MS,
   definition,
   delivery,
-  died,
   event,
+  everything,
   finished,
+  gone,
   later,
   NO_EFFECTS,
   retried,
@@ -20,9 +21,6 @@ import {
 import { apply } from './memory.ts'
 
 export function erasePart(shared: SharedStore): void {
-  const gone = (responseId: string) =>
-    event({ type: 'response.deleted', responseId, at: later(50), data: '{"why":"asked"}' })
-
   /** A partial, then completed response with one delivery delivered and one waiting. */
   const scene = async (store: Store, workspace: string) => {
     const first = submission({ workspace, status: 'partial', clientId: 'c', data: '{"secret":"draft"}' })
@@ -42,15 +40,6 @@ export function erasePart(shared: SharedStore): void {
     ])
     return { responseId, first, last, sent, waiting, emitted }
   }
-  const everything = async (store: Store, workspace: string, ids: readonly string[]) =>
-    JSON.stringify([
-      await store.readEvents({ workspace, afterSeq: 0, limit: 1_000 }),
-      await store.listResponses(workspace, { limit: 100 }),
-      await store.listDeliveries(workspace, { limit: 100 }),
-      (await store.syncInstallations([])).filter((row) => row.workspace === workspace),
-      await Promise.all(ids.map((id) => store.listAttempts(workspace, id))),
-    ])
-
   describe('deleteResponse', () => {
     it('erases the data wherever it was copied, and keeps the tracks', async () => {
       const { store, workspace } = shared()
@@ -117,7 +106,14 @@ export function erasePart(shared: SharedStore): void {
       // And with a transform that failed at it, however late that is noted.
       const seen = submission({ workspace })
       await store.accept([seen])
-      const look = { workspace, installation: 'crm', successAt: null, failureAt: later(90), failuresInARow: 2 }
+      const look = {
+        workspace,
+        installation: 'crm',
+        successAt: null,
+        provenAt: null,
+        failureAt: later(90),
+        failuresInARow: 2,
+      }
       const about = { ...look, error: 'secret look', code: 'plugin_wall', aboutId: seen.responseId }
       const before = (await shown())?.failureStreak ?? 0
       await store.noteLooks([about])
@@ -141,7 +137,7 @@ export function erasePart(shared: SharedStore): void {
       expect(await everything(store, workspace, [sent.id])).toContain('secret said')
       await store.deleteResponse(workspace, responseId, gone(responseId))
       expect(await everything(store, workspace, [sent.id])).not.toContain('secret said')
-      const left = 'what the receiver said went with the response it was said of'
+      const left = 'what the receiver said went with the delivery it was said of'
       expect(await shown()).toMatchObject({ state: 'disabled', reason: `credential: ${left}` })
       // It is written only now, when the response is gone already.
       const late = { ...alert, id: newId('event', AT_MS) }
@@ -218,104 +214,6 @@ export function erasePart(shared: SharedStore): void {
         result.kind === 'committed' && [result.deliveries.map(({ id }) => id), result.events.map(({ id }) => id)],
       ).toEqual([[other.id], [events[1]?.id]])
       expect(await everything(store, workspace, [])).not.toContain('secret')
-    })
-
-    /** Three deliveries of three responses that one run was about; the first holds its record. */
-    const batchScene = async (store: Store, workspace: string) => {
-      const sent = [1, 2, 3].map(() => submission({ workspace }))
-      await store.accept(sent)
-      const [first, second, third] = sent.map(({ responseId }) => delivery({ responseId, formId: 'contact' })) as [
-        NewDelivery,
-        NewDelivery,
-        NewDelivery,
-      ]
-      await apply(store, workspace, { deliveries: [first, second, third] })
-      const record = finished({ deliveryId: first.id }).attempt
-      const [exchange] = record.exchanges as [Exchange]
-      const said = {
-        exchanges: [{ ...exchange, requestBody: '[["one"],["secret two"],["three"]]' }],
-        logs: [{ level: 'info' as const, message: 'wrote secret two' }],
-      }
-      return { first, second, third, said, responseOf: (each: NewDelivery) => each.responseId ?? '' }
-    }
-
-    it('takes the record of a run that it shared from the delivery of another response', async () => {
-      const { store, workspace } = shared()
-      const { first, second, third, said, responseOf } = await batchScene(store, workspace)
-      const batch = newId('run')
-      const alone = delivery()
-      await apply(store, workspace, { deliveries: [alone] })
-      const words = { errorCode: 'plugin_threw', error: 'The row "secret two" is wrong.' }
-      const failed = retried(first.id, { workspace, batch, ...words })
-      const attempt = { ...failed.attempt, ...words, exchanges: [], logs: [] }
-      await store.finishAttempts([
-        retried(alone.id, { workspace }),
-        { ...failed, attempt: { ...attempt, ...said } },
-        { ...died(second.id, { workspace, batch, ...words }), attempt },
-        { ...died(third.id, { workspace, batch, ...words }), attempt },
-      ])
-      await store.finishAttempts([finished({ workspace, deliveryId: first.id, batch: newId('run') })])
-      const ids = [first.id, second.id, third.id, alone.id]
-      expect(await everything(store, workspace, ids)).toContain('secret two')
-      await store.deleteResponse(workspace, responseOf(second), gone(responseOf(second)))
-      expect(await everything(store, workspace, ids)).not.toContain('secret two')
-      expect(await store.listAttempts(workspace, first.id)).toMatchObject([
-        { outcome: 'retry', errorCode: 'plugin_threw', error: null, exchanges: [], logs: [] },
-        { outcome: 'delivered', exchanges: [{ requestBody: '{"text":"hello"}' }] },
-      ])
-      expect(await store.getDelivery(workspace, third.id)).toMatchObject({
-        state: 'dead',
-        errorCode: 'plugin_threw',
-        error: null,
-      })
-      expect((await store.getResponse(workspace, responseOf(first)))?.id).toBe(responseOf(first))
-      const [left] = await store.listAttempts(workspace, alone.id)
-      expect(left).toMatchObject({ error: 'It answered 503.', exchanges: [{ requestBody: '{"text":"hello"}' }] })
-    })
-
-    it('leaves the others of a run their own words', async () => {
-      const { store, workspace } = shared()
-      const { first, second, third, responseOf } = await batchScene(store, workspace)
-      const batch = newId('run')
-      const failed = (id: string, error: string) => {
-        const base = died(id, { workspace, batch, error })
-        return { ...base, attempt: { ...base.attempt, error } }
-      }
-      await store.finishAttempts([failed(first.id, 'one'), failed(second.id, 'secret two'), failed(third.id, 'three')])
-      await store.deleteResponse(workspace, responseOf(second), gone(responseOf(second)))
-      const words = await Promise.all(
-        [first, second, third].map(async ({ id }) => (await store.getDelivery(workspace, id))?.error),
-      )
-      expect(words).toEqual(['one', null, 'three'])
-    })
-
-    it('writes no record of a run that was under way about it', async () => {
-      const { store, workspace } = shared()
-      const { first, second, third, said, responseOf } = await batchScene(store, workspace)
-      await store.deleteResponse(workspace, responseOf(second), gone(responseOf(second)))
-      const end = finished({ workspace, deliveryId: first.id, batch: newId('run') })
-      const { refused } = await store.finishAttempts([
-        { ...end, attempt: { ...end.attempt, ...said } },
-        { ...end, deliveryId: second.id },
-        { ...end, deliveryId: third.id },
-      ])
-      expect(refused).toEqual([second.id])
-      expect(await store.getDelivery(workspace, first.id)).toMatchObject({ state: 'delivered' })
-      expect(await store.listAttempts(workspace, first.id)).toMatchObject([{ exchanges: [], logs: [] }])
-    })
-
-    it('finds nothing of a delivery that was thrown away before: the record went with it', async () => {
-      const { store, workspace } = shared()
-      const { first, second, said } = await batchScene(store, workspace)
-      const batch = newId('run')
-      const end = finished({ workspace, deliveryId: first.id, batch })
-      await store.finishAttempts([
-        { ...end, attempt: { ...end.attempt, ...said } },
-        died(second.id, { workspace, batch }),
-      ])
-      const query = { workspace, deliveryIds: [second.id], states: ['dead'] } as const
-      expect((await store.discardDeliveries({ ...query, limit: 9 })).n).toBe(1)
-      expect(await store.listAttempts(workspace, first.id)).toMatchObject([{ exchanges: [], logs: [] }])
     })
 
     it('says when there is none, and writes nothing then', async () => {

@@ -1,7 +1,8 @@
 /** Rows to put into a store under test, each a valid one with what the test cares about changed. */
 import { newId } from '../../../core/ids.ts'
 import type { FormDefinition, NewDelivery, NewEvent } from '../../../core/model.ts'
-import type { Effects, FinishedAttempt, Submission } from '../../../core/storage/store.ts'
+import type { DiscardTrace } from '../../../core/storage/discard-trace.ts'
+import type { Effects, FinishedAttempt, Store, Submission } from '../../../core/storage/store.ts'
 
 export const AT = '2026-03-01T10:00:00.000Z'
 export const AT_MS = Date.parse(AT)
@@ -134,3 +135,24 @@ export const retried = (deliveryId: string, changes: Partial<FinishedAttempt> = 
     ...changes,
   }
 }
+
+/** The event of a deletion. */
+export const gone = (responseId: string) =>
+  event({ type: 'response.deleted', responseId, at: later(50), data: '{"why":"asked"}' })
+
+/** All that can be read of a workspace, and the attempts of these deliveries. */
+export const everything = async (store: Store, workspace: string, ids: readonly string[]) =>
+  JSON.stringify([
+    await store.readEvents({ workspace, afterSeq: 0, limit: 1_000 }),
+    await store.listResponses(workspace, { limit: 100 }),
+    await store.listDeliveries(workspace, { limit: 100 }),
+    (await store.syncInstallations([])).filter((row) => row.workspace === workspace),
+    await Promise.all(ids.map((id) => store.listAttempts(workspace, id))),
+  ])
+
+/** What is to be left of deliveries that are discarded. */
+export const discardTrace = (id: string = newId('event')): DiscardTrace => ({
+  eventId: id,
+  at: later(500),
+  data: { by: { name: 'ops' } },
+})

@@ -86,5 +86,24 @@ export function formsPart(shared: SharedStore): void {
       expect(third).toMatchObject({ items: [{ id: 'e' }], next: null })
       expect((await store.listForms(workspace, { limit: 5 })).next).toBeNull()
     })
+
+    it('pages forms by when they were made, the newest first', async () => {
+      const { store, workspace } = shared()
+      for (const [n, id] of ['b', 'd', 'a', 'c'].entries())
+        await store.saveForm(save(workspace, { id, at: later(Math.min(n, 2)) }))
+      await store.saveForm(save(workspace, { id: 'b', name: 'Changed', at: later(9), mode: 'update' }))
+      const idsAfter = async (after?: string) => {
+        const { items, next } = await store.listForms(workspace, { limit: 2, order: 'newest', after })
+        return [items.map(({ id }) => id), next] as const
+      }
+      const [first, next] = await idsAfter()
+      expect([first, await idsAfter(next ?? '')]).toEqual([
+        ['c', 'a'],
+        [['d', 'b'], null],
+      ])
+      await expect(store.listForms(workspace, { limit: 2, order: 'newest', after: 'a' })).rejects.toMatchObject({
+        code: 'invalid_query',
+      })
+    })
   })
 }

@@ -27,7 +27,13 @@ export function keysPart(shared: SharedStore): void {
       const second = key(workspace, { createdAt: later(1), expiresAt: later(9) })
       await store.createKey(first)
       await store.createKey(second)
-      expect(await store.keyByHash(first.hash)).toEqual({ ...first, lastUsedAt: null, revokedAt: null })
+      expect(await store.keyByHash(first.hash)).toEqual({
+        ...first,
+        lastUsedAt: null,
+        revokedAt: null,
+        kind: 'key',
+        openedBy: null,
+      })
       expect(await store.keyByHash('unknown')).toBeUndefined()
       await store.touchKeys([{ id: first.id, at: later(5) }])
       await store.touchKeys([{ id: first.id, at: later(3) }])

@@ -84,6 +84,7 @@ export function logPart(shared: SharedStore): void {
         stateSince: AT,
         cursor: 0,
         lastSuccessAt: null,
+        provenAt: null,
         lastFailureAt: null,
         lastError: null,
         lastErrorCode: null,
@@ -196,13 +197,13 @@ export function logPart(shared: SharedStore): void {
       const { store, workspace } = shared()
       await install(store, workspace)
       await store.commitHandled(batch(workspace))
-      expect(await install(store, workspace)).toMatchObject({ lastSuccessAt: null })
-      const { toCursor } = batch(workspace)
-      await store.commitHandled({ ...batch(workspace), fromCursor: toCursor, toCursor: toCursor + 1, ranWell: true })
+      expect(await install(store, workspace)).toMatchObject({ lastSuccessAt: null, provenAt: null })
+      const { toCursor: at } = batch(workspace)
+      await store.commitHandled(batch(workspace, { fromCursor: at, toCursor: at + 1, ranWell: true, hasProven: true }))
       const lastSuccessAt = (await install(store, workspace))?.lastSuccessAt
       expect(lastSuccessAt).toEqual(expect.stringMatching(/^\d{4}-/))
-      await store.commitHandled({ ...batch(workspace), fromCursor: toCursor + 1, toCursor: toCursor + 2 })
-      expect(await install(store, workspace)).toMatchObject({ lastSuccessAt })
+      await store.commitHandled(batch(workspace, { fromCursor: at + 1, toCursor: at + 2 }))
+      expect(await install(store, workspace)).toMatchObject({ lastSuccessAt, provenAt: lastSuccessAt })
     })
 
     it('writes cursor and effects together', async () => {

@@ -5,7 +5,7 @@ import type { NewDelivery } from '../../../core/model.ts'
 import { causeOf } from '../../../core/storage/cause.ts'
 import type { Store } from '../../../core/storage/store.ts'
 import type { SharedStore } from '../store.ts'
-import { AT, AT_MS, delivery, died, event, finished, later, retried, submission } from './fixtures.ts'
+import { AT, AT_MS, delivery, died, discardTrace, event, finished, later, retried, submission } from './fixtures.ts'
 import { apply } from './memory.ts'
 
 export function replayPart(shared: SharedStore): void {
@@ -46,10 +46,12 @@ export function replayPart(shared: SharedStore): void {
     const { a, b, c, d, e } = await scene(store, workspace)
     const query = { workspace, installation: 'crm', states: ['dead', 'pending'], erasedToo: true } as const
     expect(await store.countReplay(query)).toBe(3)
-    expect(await store.discardDeliveries({ ...query, until: AT, limit: 9 })).toMatchObject({ n: 0 })
-    const first = await store.discardDeliveries({ ...query, limit: 2 })
+    expect(await store.discardDeliveries({ ...query, until: AT, limit: 9, trace: discardTrace() })).toMatchObject({
+      n: 0,
+    })
+    const first = await store.discardDeliveries({ ...query, limit: 2, trace: discardTrace() })
     expect(first).toEqual({ n: 2, next: expect.any(String) as string })
-    expect(await store.discardDeliveries({ ...query, limit: 2 })).toEqual({ n: 1, next: null })
+    expect(await store.discardDeliveries({ ...query, limit: 2, trace: discardTrace() })).toEqual({ n: 1, next: null })
     for (const { id } of [a, b, d]) {
       expect(await store.getDelivery(workspace, id)).toBeUndefined()
       expect(await store.listAttempts(workspace, id)).toEqual([])
@@ -62,8 +64,22 @@ export function replayPart(shared: SharedStore): void {
     expect(lane).toMatchObject({ pending: 0, retrying: 0, dead: 0, delivered: 1, oldestAt: null })
     // Another tenant's are not named by their ids.
     const named = { states: ['dead'], deliveryIds: [e.id], limit: 9 } as const
-    expect(await store.discardDeliveries({ ...named, workspace: 'elsewhere' })).toEqual({ n: 0, next: null })
-    expect(await store.discardDeliveries({ ...named, workspace })).toEqual({ n: 1, next: null })
+    expect(await store.discardDeliveries({ ...named, workspace: 'elsewhere', trace: discardTrace() })).toEqual({
+      n: 0,
+      next: null,
+    })
+    const [nothing, one] = [discardTrace(), discardTrace()]
+    expect(
+      await store.discardDeliveries({ ...named, deliveryIds: ['dlv_none'], workspace, trace: nothing }),
+    ).toMatchObject({ n: 0 })
+    expect(await store.discardDeliveries({ ...named, workspace, trace: one })).toEqual({ n: 1, next: null })
+    // Who it was and how many is in the log, of what was deleted and of nothing else.
+    expect(await store.getEvent(workspace, nothing.eventId)).toBeUndefined()
+    expect(await store.getEvent(workspace, one.eventId)).toMatchObject({
+      type: 'deliveries.discarded',
+      at: one.at,
+      data: '{"by":{"name":"ops"},"discarded":1}',
+    })
   })
 
   describe('replay', () => {

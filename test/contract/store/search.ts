@@ -4,7 +4,7 @@ import { LIMITS } from '../../../core/limits.ts'
 import type { NewDelivery, WorkspaceId } from '../../../core/model.ts'
 import type { Store } from '../../../core/storage/store.ts'
 import type { SharedStore } from '../store.ts'
-import { AT, AT_MS, delivery, died, event, finished, retried, submission } from './fixtures.ts'
+import { AT, AT_MS, delivery, died, event, finished, later, retried, submission } from './fixtures.ts'
 import { apply } from './memory.ts'
 
 const ids = (rows: readonly { readonly id: string }[]): string[] => rows.map(({ id }) => id).toSorted()
@@ -28,7 +28,97 @@ async function buried(
 
 export function searchPart(shared: SharedStore): void {
   describe('search', () => {
-    it('finds words in ids, error, code, host and input; in answers only where they may be read', async () => {
+    it('finds responses by one answer, looking through so many a page', async () => {
+      const { store, workspace } = shared()
+      const sent = async (data: object, more: object = {}) => {
+        const one = submission({ workspace, data: JSON.stringify(data), ...more })
+        await store.accept([one])
+        return one.responseId
+      }
+      const found = async (field: string, value: string, more: object = {}) =>
+        ids(
+          (await store.listResponses(workspace, { form: 'contact', answer: { field, value }, limit: 10, ...more }))
+            .items,
+        )
+      const ada = await sent({ email: 'Ada@Example.com', budget: 4.5, agreed: true, topics: ['a', 'b_c'], note: 'x"y' })
+      const bob = await sent({ email: 'bob@example.com', note: 'ada@example.com', budget: 45 }, { status: 'partial' })
+      await sent({ email: 'ada@example.com' }, { formId: 'other' })
+      const file = await sent({ cv: { name: 'cv.pdf', url: 'https://files.example/1' }, budget: null })
+      expect(await found('email', 'ada@example.com')).toEqual([ada])
+      expect(await found('note', 'ada@example.com')).toEqual([bob])
+      expect(await found('email', 'example.com')).toEqual([])
+      expect(await found('budget', '4.50')).toEqual([ada])
+      expect(await found('budget', 'null')).toEqual([])
+      expect(await found('agreed', 'TRUE')).toEqual([ada])
+      expect([await found('topics', 'b_c'), await found('topics', 'bxc')]).toEqual([[ada], []])
+      expect(await found('note', 'x"y')).toEqual([ada])
+      expect(await found('cv', 'cv.pdf')).toEqual([file])
+      expect(await found('__proto__', 'ada@example.com')).toEqual([])
+      expect(await found('email', 'bob@example.com', { status: 'completed' })).toEqual([])
+    })
+
+    it('finds responses by words of their answers, in any case, and by nothing else', async () => {
+      const { store, workspace } = shared()
+      const sent = async (data: object, more: object = {}) => {
+        const one = submission({ workspace, data: JSON.stringify(data), ...more })
+        await store.accept([one])
+        return one.responseId
+      }
+      const found = async (text: string, more: object = {}) =>
+        ids((await store.listResponses(workspace, { text, limit: 10, ...more })).items)
+      const ada = await sent({ name: 'Ada Müller', town: 'ÖSTERSUND', budget: 4.5, topics: ['50% "off"', 'b_c'] })
+      const bob = await sent(
+        { name: 'Bob', note: 'saw\nAda in Östersund', file: { name: 'cv.pdf' } },
+        { formId: 'other' },
+      )
+      const cid = await sent({ ada: 'name', note: 'OR NEAR(ada* -cid' }, { status: 'partial' })
+      expect(await found('ada')).toEqual([ada, bob, cid].toSorted())
+      expect(await found('  ADA   östersund ')).toEqual([ada, bob].toSorted())
+      expect([await found('MÜLLER'), await found('müll')]).toEqual([[ada], [ada]])
+      expect([await found('4.5'), await found('cv.pdf'), await found('saw ada')]).toEqual([[ada], [bob], [bob]])
+      // Keys are not answers, and nothing in the words is more than a letter.
+      expect([await found('topics'), await found('name')]).toEqual([[], [cid]])
+      expect([
+        await found('"off"'),
+        await found('50%'),
+        await found('5%'),
+        await found('b_c'),
+        await found('b%c'),
+      ]).toEqual([[ada], [ada], [], [ada], []])
+      expect([await found('near(ada*'), await found("' OR 1=1 --"), await found('"')]).toEqual([[cid], [], [ada]])
+      expect([await found('ada', { form: 'other' }), await found('ada', { status: 'partial' })]).toEqual([[bob], [cid]])
+      expect(ids((await store.listResponses(`${workspace}-2`, { text: 'ada', limit: 10 })).items)).toEqual([])
+      await store.deleteResponse(workspace, bob, event({ type: 'response.deleted', responseId: bob }))
+      expect(await found('östersund')).toEqual([ada])
+    })
+
+    it('lists responses from either end, each once, within a time', async () => {
+      const { store, workspace } = shared()
+      const sent = Array.from({ length: 9 }, (_, n) =>
+        submission({ workspace, at: later(n), ...(n % 3 === 0 ? { status: 'partial' as const } : {}) }),
+      )
+      await store.accept(sent)
+      const all = sent.map(({ responseId }) => responseId)
+      const walked = async (query: object) => {
+        const seen: string[] = []
+        let after: string | null | undefined
+        while (after !== null) {
+          const page = await store.listResponses(workspace, { limit: 2, after, ...query })
+          seen.push(...page.items.map(({ id }) => id))
+          after = page.next
+        }
+        return seen
+      }
+      expect(await walked({})).toEqual(all.toReversed())
+      expect(await walked({ order: 'oldest' })).toEqual(all)
+      expect(await walked({ order: 'oldest', since: later(2), until: later(7) })).toEqual(all.slice(2, 7))
+      expect(await walked({ since: later(2), until: later(7) })).toEqual(all.slice(2, 7).toReversed())
+      expect(await walked({ status: 'partial' })).toEqual([all[6], all[3], all[0]])
+      expect(await walked({ status: 'partial', form: 'contact', order: 'oldest' })).toEqual([all[0], all[3], all[6]])
+      expect(await walked({ status: 'completed', since: later(3) })).toEqual([all[8], all[7], all[5], all[4]])
+    })
+
+    it('finds words in ids, error, code and host; in input and answers only where they may be read', async () => {
       const { store, workspace } = shared()
       const sent = submission({ workspace, data: '{"note":"50% \\"off\\" in Zürich"}' })
       await store.accept([sent])
@@ -60,6 +150,8 @@ export function searchPart(shared: SharedStore): void {
       expect(await found('Ärger')).toEqual([c.id])
       expect(await found('ärger')).toEqual([])
       expect(await found('50% "off"', false)).toEqual([])
+      expect(await found('hello_world', false)).toEqual([])
+      expect(await found('team 7', false)).toEqual([b.id])
       expect(await found('51%')).toEqual([])
       const other = { limit: 10, text: { words: 'Zürich', inAnswers: true } }
       expect((await store.listDeliveries('elsewhere', other)).items).toEqual([])
@@ -92,11 +184,11 @@ export function searchPart(shared: SharedStore): void {
       expect(await pages({ form: 'rare', state: 'delivered' })).toEqual([[old.id]])
       expect(await pages({ code: 'none' })).toEqual([[], [], null])
       expect(await pages({ state: 'dead', code: 'none' })).toEqual([[]])
-      const few = await store.listDeliveries(workspace, { limit: 2, text: { words: 'hello', inAnswers: false } })
+      const few = await store.listDeliveries(workspace, { limit: 2, text: { words: 'hello', inAnswers: true } })
       expect(few.items).toHaveLength(2)
       const next = await store.listDeliveries(workspace, {
         limit: 2,
-        text: { words: 'hello', inAnswers: false },
+        text: { words: 'hello', inAnswers: true },
         after: few.next ?? '',
       })
       expect(new Set(ids([...few.items, ...next.items])).size).toBe(4)

@@ -1,9 +1,10 @@
 /** Behaviour events: each once under its sender's id, in the order of the log, gone with their form. */
 import { describe, expect, it } from 'vitest'
 import { newId } from '../../../core/ids.ts'
-import type { TrackedEvent } from '../../../core/storage/store.ts'
+import type { AsideEvent, TrackedEvent } from '../../../core/storage/store.ts'
 import type { SharedStore } from '../store.ts'
-import { AT, definition, event, later, submission } from './fixtures.ts'
+import { AT, AT_MS, definition, event, later, submission } from './fixtures.ts'
+import { LADDER } from './ladder.ts'
 
 const tracked = (workspace: string, changes: Partial<TrackedEvent> = {}): TrackedEvent => ({
   workspace,
@@ -16,6 +17,14 @@ const tracked = (workspace: string, changes: Partial<TrackedEvent> = {}): Tracke
   meta: '{"device":"desktop"}',
   ...changes,
 })
+
+const COUNTING = {
+  ladder: LADDER,
+  nowMs: AT_MS,
+  valuesMax: 100,
+  keepMs: 0,
+  freshSalt: 'salt',
+}
 
 export function trackPart(shared: SharedStore): void {
   describe('behaviour events', () => {
@@ -82,15 +91,67 @@ export function trackPart(shared: SharedStore): void {
       ]
       await store.track([old, young])
       await store.accept([submission({ workspace, at: later(-2) })])
-      const expired = await store.expireTracked(later(0))
-      expect([expired.workspaces.includes(workspace), expired.dropped >= 1]).toEqual([true, true])
+      const expired = await store.expireTracked({ before: later(0), at: later(1), counting: COUNTING })
+      const news = expired.events.filter((event) => event.workspace === workspace)
+      expect([news.length, expired.dropped >= 1]).toEqual([1, true])
       const log = await store.readEvents({ workspace, afterSeq: 0, limit: 9 })
       expect(log.map(({ data, meta }) => [data === null, meta === '{}'])).toEqual([
         [true, true],
         [false, false],
         [false, false],
+        [false, true],
       ])
+      expect([log.at(-1), log.at(-1)?.type]).toEqual([news[0], 'events.expired'])
       expect((await store.track([tracked(workspace, { clientId: 'e-1' })]))[0]?.kind).toBe('stored')
+    })
+
+    it('are forgotten in slices that end between two moments, and each says so in its transaction', async () => {
+      const { store, workspace } = shared()
+      const before = await store.headSeq()
+      await store.track(Array.from({ length: 1_001 }, () => tracked(workspace, { at: later(-2) })))
+      const { events } = await store.expireTracked({ before: later(0), at: later(1), counting: COUNTING })
+      // All are of one moment.
+      expect(events.filter((event) => event.workspace === workspace)).toHaveLength(1)
+      const log = await store.readEvents({ workspace, afterSeq: before, limit: 2_000 })
+      expect(log.filter(({ data }) => data !== null).map(({ type, data }) => [type, data])).toEqual([
+        ['events.expired', JSON.stringify({ before: later(-1), counted: true })],
+      ])
+    })
+
+    it('are put aside once under the id of their sender, listed, dropped, and go by age', async () => {
+      const { store, workspace } = shared()
+      const { workspace: other } = shared()
+      const aside = (clientId: string, changes: Partial<AsideEvent> = {}): AsideEvent => ({
+        id: newId('event'),
+        receivedAt: later(0),
+        formId: null,
+        type: 'video',
+        code: 'invalid',
+        problems: '[]',
+        event: '{}',
+        clientId,
+        ...changes,
+      })
+      const [one, two, three] = [aside('e-1'), aside('e-2', { receivedAt: later(9) }), aside('e-3')]
+      const repeat = aside('e-1')
+      expect(await store.putAsideEvents(workspace, [one, repeat, two], 3)).toEqual([one.id, one.id, two.id])
+      expect(await store.putAsideEvents(workspace, [aside('e-2'), three, aside('e-4')], 3)).toEqual([
+        two.id,
+        null,
+        null,
+      ])
+      expect(await store.putAsideEvents(workspace, [], 3)).toEqual([])
+      const first = await store.listAsideEvents(workspace, { limit: 1 })
+      expect(first.items).toEqual([one])
+      const rest = await store.listAsideEvents(workspace, { limit: 9, after: first.next ?? '' })
+      expect([rest.items, rest.next]).toEqual([[two], null])
+      expect((await store.listAsideEvents(other, { limit: 9 })).items).toEqual([])
+      expect([
+        await store.dropAsideEvents(other, [one.id]),
+        await store.dropAsideEvents(workspace, [two.id, 'evt_0']),
+      ]).toEqual([0, 1])
+      await store.expireTracked({ before: later(1), at: later(1), counting: COUNTING })
+      expect((await store.listAsideEvents(workspace, { limit: 9 })).items).toEqual([])
     })
 
     it('are salted alike by all for a day', async () => {

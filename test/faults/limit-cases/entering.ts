@@ -12,9 +12,11 @@ const field = (n: number) => ({ key: `f${n}`, type: 'text' })
 const many = <T>(count: number, make: (n: number) => T): T[] => Array.from({ length: count }, (_, n) => make(n))
 const SLOW = 'F-15 300 slow-loris sockets: honest clients are served, every slow one is cut'
 const TRACK = 'test/http/track.test.ts'
-const PROPERTIES = { in: TRACK, test: 'properties: how many, how deep, how long' }
+const PROPERTIES = { in: TRACK, test: 'properties: how many, how deep, how long, how large' }
 const ROWS = { in: TRACK, test: 'bytes of an event, rows of a batch, rows without a key' }
 const CLOCK = { in: TRACK, test: 'a clock that runs ahead is told the time, and strangers cannot write history' }
+const DOOR = 'test/http/plugin-door.test.ts'
+const SHARES = 'shareRatePerSecond and shareRateBurst bound how often one link is opened, whoever opens it'
 const HOOKS = 'test/http/hooks.test.ts'
 const NOTES = 'notesPerResponseMax and noteCharsMax bound the notes of a response'
 const BATCH = `${PATH}/batch`
@@ -37,22 +39,31 @@ export const entering: LimitCases<
   | 'fieldOptionsMax'
   | 'formsPerWorkspaceMax'
   | 'hooksPerWorkspaceMax'
+  | 'endedHooksKeepMs'
   | 'notesPerResponseMax'
   | 'noteCharsMax'
   | 'idempotencyKeyCharsMax'
   | 'idempotencyTtlMs'
   | 'publicRatePerSecond'
   | 'publicRateBurst'
+  | 'shareRatePerSecond'
+  | 'shareRateBurst'
   | 'eventBytesMax'
   | 'eventPropertiesMax'
   | 'eventPropertyDepthMax'
   | 'eventPropertyCharsMax'
   | 'publicEventRowsMax'
+  | 'eventNumberMax'
+  | 'eventQuarantineMax'
+  | 'ladderValuesMax'
   | 'publicEventAgeMsMax'
   | 'pageItemsMax'
   | 'pageItemsDefault'
 > = {
+  shareRatePerSecond: { in: DOOR, test: SHARES },
+  shareRateBurst: { in: DOOR, test: SHARES },
   hooksPerWorkspaceMax: { in: HOOKS, test: 'hooksPerWorkspaceMax bounds how many there are' },
+  endedHooksKeepMs: { in: HOOKS, test: 'endedHooksKeepMs bounds how long hooks stay that nothing is sent to' },
   notesPerResponseMax: { in: HOOKS, test: NOTES },
   noteCharsMax: { in: HOOKS, test: NOTES },
   bodyBytesMax: async ({ plain }) => {
@@ -95,6 +106,15 @@ export const entering: LimitCases<
   eventPropertiesMax: PROPERTIES,
   eventPropertyDepthMax: PROPERTIES,
   eventPropertyCharsMax: PROPERTIES,
+  eventNumberMax: PROPERTIES,
+  eventQuarantineMax: {
+    in: 'test/http/track-quarantine.test.ts',
+    test: 'it holds so many and no more; strangers put nothing there',
+  },
+  ladderValuesMax: {
+    in: 'test/contract/store/ladder.ts',
+    test: 'counts the rarest values together where there are more than it holds, and loses none',
+  },
   publicEventRowsMax: ROWS,
   publicEventAgeMsMax: CLOCK,
   headersTimeoutMs: { in: 'test/faults/15-slow-clients.test.ts', test: SLOW },

@@ -6,7 +6,8 @@ const HISTORY = 'test/runs/history.test.ts'
 const RECORD = 'test/runs/record.test.ts'
 const STORE = 'test/contract/store/runs.ts'
 
-export const history: LimitCases<Extract<LimitName, `run${string}`>> = {
+export const history: LimitCases<Extract<LimitName, `run${string}` | 'trafficKeptMs'>> = {
+  trafficKeptMs: { in: 'test/contract/store/traffic.ts', test: 'drops what is older than it is kept' },
   runsKeptPerInstallation: {
     in: STORE,
     test: 'keeps so many of an installation, the newest, and of the others all',

@@ -17,6 +17,10 @@ const HUGE = {
   in: 'test/faults/14-sink-huge.test.ts',
   test: 'F-14 endless body, gzip bomb, giant header: at most 64 KiB kept, marked truncated, memory bounded',
 }
+const UNTOUCHED = {
+  in: 'test/delivery/untouched.test.ts',
+  test: 'an attempt in which nothing was done takes no step of the schedule, until the delivery is three days old and was tried a hundred times',
+}
 const BREAKER = {
   in: 'test/flow/70-replay.test.ts',
   test: 'the breaker opens on a dead receiver, alarms, and replays by itself when the receiver is back',
@@ -50,6 +54,7 @@ export const leaving: LimitCases<
   | 'deliveryConcurrency'
   | 'retryAfterMsMax'
   | 'untouchedAgeMsMax'
+  | 'untouchedAttemptsMax'
   | 'retryJitterFraction'
   | 'breakerFailuresMax'
   | 'breakerProbeMs'
@@ -87,10 +92,8 @@ export const leaving: LimitCases<
       backoffMs({ retry: { delaysMs: [10_000] }, step: 1, limits: LIMITS, random: () => random })
     expect([wait(0), wait(0.5), wait(0.999_999_999)]).toEqual([8_000, 10_000, 12_000])
   },
-  untouchedAgeMsMax: {
-    in: 'test/delivery/untouched.test.ts',
-    test: 'an attempt in which nothing was done takes no step of the schedule, until the delivery is three days old',
-  },
+  untouchedAgeMsMax: UNTOUCHED,
+  untouchedAttemptsMax: UNTOUCHED,
   breakerFailuresMax: BREAKER,
   breakerProbeMs: BREAKER,
   breakerProbeMsMax: BREAKER,

@@ -25,6 +25,10 @@ export const live: LimitCases<Extract<LimitName, `live${string}`>> = {
     in: SOCKETS,
     test: 'numbers are told as they change, a subject at most once a second, and to all alike',
   },
+  liveNumberAgeMs: {
+    in: 'test/live/messages.test.ts',
+    test: 'a number that time alone changes is told, though nothing happens, to those who follow and to who comes then',
+  },
   liveMessageBytesMax: { in: SOCKETS, test: 'what is too large, or does not answer a ping, is cut off' },
   liveStalledMsMax: {
     in: STREAM,

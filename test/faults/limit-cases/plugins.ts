@@ -58,9 +58,13 @@ const greed =
     const line = await until('the failure in the log', () =>
       plain.logs.find(({ msg, request }) => msg === 'a route failed' && request === body.instance),
     )
-    expect(codes, text).toContain(line['code'])
+    expect(codes, text).toContain(line?.['code'])
   }
 
+const CACHE = {
+  in: 'test/native/plugin-cache.test.ts',
+  test: 'an installation puts so much and no more while texts live, and none that is too long',
+}
 const MANIFEST = { id: 'x', name: 'X', version: '1.0.0', hub: '^1.0', main: 'index.ts' }
 /** A manifest may ask for as much as the ceiling, and no more. */
 export const ceiling = (name: 'heapMb' | 'sliceMs' | 'cpuMs' | 'transformWallMs', max: number) => () => {
@@ -116,11 +120,18 @@ export const plugins: LimitCases<PluginLimit> = {
   pluginEmailsMax: { in: 'test/capabilities/email.test.ts', test: 'one e-mail a delivery' },
   pluginLogLinesMax: FLOOD,
   pluginLogLineCharsMax: FLOOD,
+  pluginHookRequestBytesMax: {
+    in: 'test/capabilities/bad-receivers.test.ts',
+    test: 'a request body over the cap is not sent',
+  },
   pluginHttpRequestBytesMax: greed('a large request', ['capability_limit', 'capability_input']),
   pluginHttpResponseBytesMax: async ({ plain }) => {
     const answer = await ask(plain, 'a large response')
     expect(answer.body, answer.text).toEqual({ chars: LIMITS.pluginHttpResponseBytesMax, truncated: true })
   },
+  pluginCacheTextBytesMax: CACHE,
+  pluginCacheBytesMax: CACHE,
+  pluginCacheTtlMs: CACHE,
   pluginResultBytesMax: {
     in: 'test/sandbox/breach.test.ts',
     test: 'too large an answer and what is no JSON are invalid results',

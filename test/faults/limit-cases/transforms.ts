@@ -102,7 +102,11 @@ export const transforms: LimitCases<
     }
     const rows = [put(LIMITS.quarantineKeepMs - 1), put(LIMITS.quarantineKeepMs + 1)]
     await store.accept(rows)
-    await tidy({ store, collector: { expire: async () => 0 }, clock: { nowMs: () => nowMs }, limits: LIMITS, logger })
+    const idle = {
+      collector: { expire: async () => 0 },
+      hooks: { tellStopped: () => Promise.resolve(0), purge: async () => 0 },
+    }
+    await tidy({ ...idle, store, clock: { nowMs: () => nowMs }, limits: LIMITS, logger })
     const { items } = await store.listQuarantine('default', { limit: 9 })
     await store.close()
     expect(items.map(({ id }) => id)).toEqual([rows[0]?.responseId])

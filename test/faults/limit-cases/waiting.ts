@@ -24,6 +24,8 @@ export const waiting: LimitCases<
   | 'replayStepsPerRequestMax'
   | 'replayEventsMax'
   | 'deliverySearchRowsMax'
+  | 'responseSearchRowsMax'
+  | 'responseSearchMsMax'
   | 'deadGroupRowsMax'
   | 'deadGroupsMax'
   | 'hopsMax'
@@ -74,6 +76,14 @@ export const waiting: LimitCases<
   replayEventsMax: {
     in: 'test/flow/75-replay-events.test.ts',
     test: 'no more events at once than the limit, and none where there is none',
+  },
+  responseSearchRowsMax: {
+    in: 'test/storage/lists.test.ts',
+    test: 'a search looks through so many responses at once, and goes on as long as it has time',
+  },
+  responseSearchMsMax: {
+    in: 'test/storage/lists.test.ts',
+    test: 'a search looks through so many responses at once, and goes on as long as it has time',
   },
   deliverySearchRowsMax: {
     in: 'test/contract/store/search.ts',

@@ -1,11 +1,13 @@
 /** A note beside a response. */
 import type { Bundle, Create, ZObject } from 'zapier-platform-core'
 import { callHub } from '../hub.ts'
+import { NO_RESPONSE } from '../refusals.ts'
 
 async function perform(z: ZObject, bundle: Bundle) {
   const { response, text } = bundle.inputData as Record<string, string>
   const path = `/responses/${encodeURIComponent(String(response))}/notes`
-  return await callHub<Record<string, unknown>>(z, bundle, { path, method: 'POST', body: { text } })
+  const about = { missing: NO_RESPONSE, names: { text: 'Note' } }
+  return await callHub<Record<string, unknown>>(z, bundle, { path, method: 'POST', body: { text }, about })
 }
 
 export const addNote = {

@@ -1,18 +1,26 @@
 /** Answers that become a response, by the form's own rules. */
 import type { Bundle, Create, ZObject } from 'zapier-platform-core'
-import { answersIn, FORM_INPUT, inputsOfForm } from '../fields.ts'
-import { callHub, hubUrl } from '../hub.ts'
+import { answersIn, answersOfForm, FORM_INPUT, inputsOfForm, RESPONSE_FIELDS } from '../fields.ts'
+import { callHub, flatResponse, hubUrl } from '../hub.ts'
+import { NO_FORM } from '../refusals.ts'
+import { RESPONSE_SAMPLE } from '../samples.ts'
 
 async function perform(z: ZObject, bundle: Bundle) {
   const { form_id: form, repeat_key: repeat = '' } = bundle.inputData as Record<string, string>
-  const data = await answersIn(z, bundle)
-  const made = await callHub<{ id: string; status: string }>(z, bundle, {
+  const { questions, data } = await answersIn(z, bundle)
+  const { id, status } = await callHub<{ id: string; status: string }>(z, bundle, {
     path: `/forms/${encodeURIComponent(String(form))}/responses`,
     method: 'POST',
     headers: repeat === '' ? {} : { 'idempotency-key': repeat },
     body: { data, meta: { source: 'zapier' } },
+    about: { missing: NO_FORM, questions },
   })
-  return { id: made.id, form_id: form, status: made.status, url: `${hubUrl(z, bundle)}/api/v2/responses/${made.id}` }
+  try {
+    return await flatResponse(z, bundle, id)
+  } catch {
+    // It is stored: a step that fails now would be replayed, and store it twice.
+    return { id, form_id: form, status, url: `${hubUrl(z, bundle)}/responses/${id}` }
+  }
 }
 
 export const createResponse = {
@@ -32,17 +40,7 @@ export const createResponse = {
       inputsOfForm,
     ],
     perform,
-    sample: {
-      id: 'rsp_01936d3e-0000-7000-8000-000000000001',
-      form_id: 'contact',
-      status: 'completed',
-      url: 'https://forms.example.com/api/v2/responses/rsp_01936d3e-0000-7000-8000-000000000001',
-    },
-    outputFields: [
-      { key: 'id', label: 'Response', type: 'string' },
-      { key: 'form_id', label: 'Form Key', type: 'string' },
-      { key: 'status', label: 'Status', type: 'string' },
-      { key: 'url', label: 'Link', type: 'string' },
-    ],
+    sample: RESPONSE_SAMPLE,
+    outputFields: [...RESPONSE_FIELDS, answersOfForm],
   },
 } as unknown as Create

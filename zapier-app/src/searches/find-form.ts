@@ -1,19 +1,34 @@
 /** A form by its name or key. */
 import type { Bundle, Search, ZObject } from 'zapier-platform-core'
-import { allForms, hubUrl } from '../hub.ts'
+import { allForms, formOf, hubUrl } from '../hub.ts'
+import type { HubForm } from '../hub.ts'
 
 async function perform(z: ZObject, bundle: Bundle) {
   const wanted = String(bundle.inputData['name']).trim().toLowerCase()
   const exact = (text: string): boolean => text.toLowerCase() === wanted
-  const found = (await allForms(z, bundle)).filter(({ id, name }) => exact(id) || name.toLowerCase().includes(wanted))
-  return found
+  const byKey = await formByKey(z, bundle, String(bundle.inputData['name']).trim())
+  const others = (await allForms(z, bundle)).filter(
+    ({ id, name }) => id !== byKey?.id && (exact(id) || name.toLowerCase().includes(wanted)),
+  )
+  return [...(byKey === null ? [] : [byKey]), ...others]
     .toSorted((a, b) => Number(exact(b.id) || exact(b.name)) - Number(exact(a.id) || exact(a.name)))
     .map(({ id, name, fields }) => ({
       id,
       name,
       field_count: fields.length,
-      url: `${hubUrl(z, bundle)}/api/v2/forms/${id}`,
+      url: `${hubUrl(z, bundle)}/forms/${id}`,
     }))
+}
+
+/** Asked for by itself, since the search ends after ten thousand. */
+async function formByKey(z: ZObject, bundle: Bundle, id: string): Promise<HubForm | null> {
+  if (id === '') return null
+  try {
+    return await formOf(z, bundle, id)
+  } catch (error) {
+    if ((error as Error).name === 'HaltedError') return null
+    throw error
+  }
 }
 
 export const findForm = {
@@ -35,7 +50,7 @@ export const findForm = {
       id: 'contact',
       name: 'Contact us',
       field_count: 3,
-      url: 'https://forms.example.com/api/v2/forms/contact',
+      url: 'https://forms.example.com/forms/contact',
     },
     outputFields: [
       { key: 'id', label: 'Key', type: 'string' },

@@ -20,7 +20,7 @@ export const deliveryFailed = hookTrigger({
     message: 'The receiver answered 503.',
     failed_at: '2026-11-27T12:35:00.000Z',
     failed_at_text: '27 Nov 2026, 12:35 UTC',
-    url: 'https://forms.example.com/api/v2/deliveries/dlv_01936d3e-0000-7000-8000-000000000003',
+    url: 'https://forms.example.com/deliveries/dlv_01936d3e-0000-7000-8000-000000000003',
   },
   outputFields: [
     { key: 'id', label: 'Event', type: 'string' },

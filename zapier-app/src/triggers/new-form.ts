@@ -16,7 +16,7 @@ export const newForm = hookTrigger({
     field_count: 3,
     changed_at: '2026-11-27T12:35:00.000Z',
     changed_at_text: '27 Nov 2026, 12:35 UTC',
-    url: 'https://forms.example.com/api/v2/forms/contact',
+    url: 'https://forms.example.com/forms/contact',
   },
   outputFields: [
     { key: 'id', label: 'Key', type: 'string' },

@@ -1,0 +1,95 @@
+/** Files that pages load: named by what is in them, so that a browser may keep each for ever. */
+import { hash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { IncomingHttpHeaders } from 'node:http'
+import { packedOnce, packingOf } from './lighter.ts'
+
+export interface Asset {
+  /** With a digest in its name. */
+  readonly path: string
+  readonly type: string
+  /** As it stands in the repository. */
+  readonly source: string
+}
+
+const DIGEST_CHARS = 12
+
+/** One under `/assets/`. */
+function asset(name: string, type: string, source: string): Asset {
+  const [stem, ending] = name.split('.') as [string, string]
+  return { path: `/assets/${stem}.${hash('sha256', source, 'hex').slice(0, DIGEST_CHARS)}.${ending}`, type, source }
+}
+
+const read = (file: URL): string => readFileSync(file, 'utf8')
+
+/** The stylesheet: tokens first, then what is made of them. */
+export const STYLE = asset(
+  'style.css',
+  'text/css; charset=utf-8',
+  ['tokens', 'base', 'layout', 'parts', 'charts']
+    .map((name) => read(new URL(`./style/${name}.css`, import.meta.url)))
+    .join('\n'),
+)
+
+/** What runs in browsers. */
+export const SCRIPT = asset(
+  'live.js',
+  'text/javascript; charset=utf-8',
+  read(new URL('./islands/live.ts', import.meta.url)),
+)
+
+/** What charts answer to a pointer with; the script above loads it when it is needed. */
+export const CHART_SCRIPT = asset(
+  'chart.js',
+  'text/javascript; charset=utf-8',
+  read(new URL('./islands/chart.ts', import.meta.url)),
+)
+
+const ICON_TEXT = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#2c4bd0"/><path d="M8 23V10l8 8 8-8v13" fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round" stroke-linejoin="round"/></svg>`
+
+export const ICON = asset('icon.svg', 'image/svg+xml', ICON_TEXT)
+
+/** Makes a script of TypeScript that imports nothing. */
+export type Minify = (source: string) => Promise<string>
+
+/** Answers for an asset; what has to be made is made once, and packed once each way, when somebody asks first. */
+export function openAssets(minify: Minify): {
+  readonly all: readonly Asset[]
+  answer(asset: Asset, headers: IncomingHttpHeaders): Promise<Response>
+} {
+  const made = new Map<string, Promise<string | Uint8Array<ArrayBuffer>>>()
+  const once = <Body extends string | Uint8Array<ArrayBuffer>>(
+    name: string,
+    make: () => Promise<Body>,
+  ): Promise<Body> => {
+    const body = (made.get(name) as Promise<Body> | undefined) ?? make()
+    made.set(name, body)
+    // What failed is tried again.
+    body.catch(() => made.delete(name))
+    return body
+  }
+  const textOf = async ({ source, path, type }: Asset): Promise<string> =>
+    type.startsWith('text/javascript') ? once(path, () => minify(source)) : source
+  return {
+    all: [STYLE, SCRIPT, CHART_SCRIPT, ICON],
+    answer: async (asset, asked) => {
+      // Weak: it is the same file, packed or not.
+      const etag = `W/"${asset.path}"`
+      const headers = {
+        etag,
+        vary: 'accept-encoding',
+        'cache-control': 'public, max-age=31536000, immutable',
+        'x-content-type-options': 'nosniff',
+        'cross-origin-resource-policy': 'same-origin',
+      }
+      if (asked['if-none-match'] === etag) return new Response(null, { status: 304, headers })
+      const packing = packingOf(asked)
+      if (packing === null)
+        return new Response(await textOf(asset), { headers: { ...headers, 'content-type': asset.type } })
+      const packed = await once(`${packing} ${asset.path}`, async () => packedOnce(await textOf(asset), packing))
+      return new Response(packed, {
+        headers: { ...headers, 'content-type': asset.type, 'content-encoding': packing },
+      })
+    },
+  }
+}

@@ -1,0 +1,362 @@
+/**
+ * Runs in the browser of whoever looks: what happens shows up by itself, and texts can be copied. Pages are whole without it. It
+ * builds nothing of text: rows are clones of a template, and regions come as the server made them.
+ */
+
+/** As much of a browser as is used here. */
+interface Doc {
+  querySelector(selector: string): El | null
+  querySelectorAll(selector: string): Iterable<El> & { readonly length: number }
+}
+interface El extends Doc {
+  readonly dataset: { [name: string]: string | undefined }
+  readonly content: El
+  readonly children: { readonly length: number }
+  readonly lastElementChild: El | null
+  readonly parentElement: El | null
+  readonly tagName: string
+  readonly href?: string
+  readonly name?: string
+  textContent: string
+  className: string
+  hidden: boolean
+  type: string
+  open?: boolean
+  cloneNode(deep: boolean): El
+  getAttribute(name: string): string | null
+  setAttribute(name: string, value: string): void
+  matches(selector: string): boolean
+  contains(other: El | null): boolean
+  prepend(child: El): void
+  append(child: El): void
+  replaceWith(other: El): void
+  remove(): void
+  removeAttribute(name: string): void
+  requestSubmit(by: El): void
+  focus(how: { preventScroll: boolean }): void
+  addEventListener(type: string, heard: () => void, how?: { once: boolean }): void
+}
+declare const document: Doc & {
+  readonly currentScript: El | null
+  readonly visibilityState: string
+  readonly activeElement: El | null
+  createElement(name: string): El
+  adoptNode(node: El): El
+  addEventListener(type: string, heard: () => void): void
+}
+declare const location: { readonly href: string }
+declare const navigator: { readonly clipboard?: { writeText(text: string): Promise<void> } }
+declare function getSelection(): { readonly isCollapsed: boolean } | null
+declare class EventSource {
+  constructor(url: string)
+  readonly readyState: 0 | 1 | 2
+  onopen: () => void
+  onerror: () => void
+  addEventListener(type: string, heard: (event: { readonly data: string }) => void): void
+  close(): void
+}
+declare class XMLHttpRequest {
+  responseType: string
+  timeout: number
+  readonly response: Doc | null
+  readonly status: number
+  onloadend: () => void
+  open(method: string, url: string): void
+  send(): void
+}
+
+const chartScript = document.currentScript?.dataset['charts'] ?? ''
+
+/** Charts answer to pointer and keys; what that takes is loaded when somebody first comes near one, and else never. */
+function offerPoints(region: Doc): void {
+  const load = (): void => void import(chartScript).catch(() => undefined)
+  for (const plots of region.querySelectorAll('[data-points]')) {
+    plots.setAttribute('tabindex', '0')
+    plots.setAttribute('role', 'group')
+    plots.setAttribute('aria-label', 'Chart; the arrow keys read it place by place')
+    for (const type of ['pointerenter', 'focus']) plots.addEventListener(type, load, { once: true })
+  }
+}
+
+/** A copy button at every text that is there to be copied. */
+function offerCopies(region: Doc): void {
+  if (navigator.clipboard === undefined) return
+  for (const text of region.querySelectorAll('pre')) {
+    const button = document.createElement('button')
+    button.type = 'button'
+    button.className = 'copy quiet'
+    button.textContent = 'Copy'
+    button.addEventListener('click', () => {
+      void navigator.clipboard?.writeText(text.textContent).then(() => {
+        button.textContent = 'Copied'
+        setTimeout(() => (button.textContent = 'Copy'), 1_500)
+      })
+    })
+    text.parentElement?.append(button)
+  }
+}
+
+const REGION = '[data-region]'
+
+/** The region as it is shown; each swap makes it another one. */
+let region = document.querySelector(REGION)
+let source: EventSource | null = null
+let timer: ReturnType<typeof setTimeout> | undefined
+let silence: ReturnType<typeof setTimeout> | undefined
+/** Counts requests for the page: only the last one's answer is shown. */
+let round = 0
+let isHurried = false
+let isPaused = false
+/** The page could not be made anew, or nobody has tried since it was hidden. */
+let isOld = false
+/** The stream broke off and is not there again. */
+let isCut = false
+/** The time up to which the page is known to be right; null: up to now. */
+let since: string | null = null
+
+/** What a page asks for: where events come from, how often to look, whether events are rows of it. */
+const wanted = () => {
+  const { live, refresh = '0' } = region?.dataset ?? {}
+  return { live, everyMs: Number(refresh), isLive: live !== undefined || refresh !== '0' }
+}
+
+/** Nobody looks, or whoever looks does not want it to change. A hidden page holds no connection: a browser has six for a hub. */
+const isStill = (): boolean => isPaused || document.visibilityState !== 'visible'
+
+const TIMEOUT_MS = 15_000
+/** Numbers are written a second after what they count. */
+const SOON_MS = 1_200
+/** After what failed, and while somebody is busy with what would be replaced. */
+const AGAIN_MS = 3_000
+
+/** The page's region anew. `isWhole`: whatever it says, and the stream from where that page ends, so that nothing is lost between. */
+function look(isWhole: boolean): void {
+  clearTimeout(timer)
+  if (region === null || isStill()) return
+  isHurried = false
+  if (isBusy(region)) return later(isWhole)
+  round += 1
+  const mine = round
+  const request = new XMLHttpRequest()
+  request.responseType = 'document'
+  request.timeout = TIMEOUT_MS
+  request.onloadend = () => {
+    if (mine !== round || region === null || isStill()) return
+    const fresh = request.status === 200 ? (request.response?.querySelector(REGION) ?? null) : null
+    isOld = fresh === null
+    if (fresh !== null && isBusy(region)) return later(isWhole)
+    const isOther = fresh?.textContent !== region.dataset['text'] || fresh?.dataset['refresh'] === undefined
+    if (fresh !== null && (isWhole || isOther)) swap(region, fresh)
+    if (fresh !== null && isWhole) connect()
+    say()
+    later(isWhole && fresh === null)
+  }
+  request.open('GET', location.href)
+  request.send()
+}
+
+/** The next look, where there is to be one. */
+function later(isWhole: boolean): void {
+  if (isHurried) return
+  const { everyMs } = wanted()
+  const ms = isWhole ? AGAIN_MS : isOld ? Math.min(everyMs, AGAIN_MS) : everyMs
+  if (ms > 0) timer = setTimeout(() => look(isWhole), ms)
+}
+
+/** What happens is a reason to look sooner. */
+function hurry(): void {
+  if (isHurried) return
+  isHurried = true
+  clearTimeout(timer)
+  timer = setTimeout(() => look(false), SOON_MS)
+}
+
+/** A connection that carries nothing for so long is dead, though nobody hung up: two heartbeats are missing. */
+const SILENT_MS = 75_000
+
+/** The stream, from where the page that is shown ends. */
+function connect(): void {
+  disconnect()
+  const { live } = wanted()
+  if (live === undefined || isStill()) return
+  const mine = new EventSource(live)
+  source = mine
+  const heard = (): void => {
+    clearTimeout(silence)
+    silence = setTimeout(() => broken(mine, true), SILENT_MS)
+  }
+  mine.onopen = () => {
+    heard()
+    isCut = false
+    say()
+  }
+  // The browser connects again by itself and says what it heard last, unless it was refused.
+  mine.onerror = () => broken(mine, mine.readyState === 2)
+  mine.addEventListener('heartbeat', heard)
+  mine.addEventListener('told', ({ data }) => {
+    heard()
+    if (!addRow(data)) hurry()
+  })
+  heard()
+}
+
+function disconnect(): void {
+  clearTimeout(silence)
+  source?.close()
+  source = null
+  isCut = false
+}
+
+/** `isEnd`: nobody tries again, so the page is asked for anew, and a stream from there. */
+function broken(of: EventSource, isEnd: boolean): void {
+  if (of !== source) return
+  isCut = true
+  say()
+  if (!isEnd) return
+  of.close()
+  isHurried = false
+  clearTimeout(timer)
+  timer = setTimeout(() => look(true), AGAIN_MS)
+}
+
+const CLOCK = '[data-currency]'
+const clock = (): string => new Date().toISOString().slice(11, 19)
+
+/** Above the page: whether what it shows is what there is. */
+function say(): void {
+  const place = document.querySelector(CLOCK)
+  const text = place?.querySelector('[role=status]')
+  if (place == null || text == null) return
+  since = isPaused || isOld || isCut ? (since ?? clock()) : null
+  const isOpening = source?.readyState === 0
+  const said = isPaused ? `Paused at ${since}` : since !== null ? `Not current since ${since}` : isOpening ? '' : 'Live'
+  if (text.textContent !== said) text.textContent = said
+  place.hidden = !wanted().isLive
+  place.className = isPaused || since === null ? 'currency' : 'currency late'
+}
+
+/** A page that changes by itself can be told to stand still, and stands still while nobody sees it. */
+function follow(): void {
+  const place = document.querySelector(CLOCK)
+  if (place === null || !wanted().isLive) return
+  const button = document.createElement('button')
+  button.type = 'button'
+  button.className = 'quiet'
+  button.textContent = 'Pause'
+  place.append(button)
+  const rest = (): void => {
+    disconnect()
+    clearTimeout(timer)
+    isHurried = false
+    isOld = true
+    say()
+  }
+  button.addEventListener('click', () => {
+    isPaused = !isPaused
+    button.textContent = isPaused ? 'Go on' : 'Pause'
+    if (isPaused) return rest()
+    say()
+    look(true)
+  })
+  document.addEventListener('visibilitychange', () => {
+    if (isPaused) return
+    if (isStill()) rest()
+    else look(true)
+  })
+  if (isStill()) return rest()
+  connect()
+  say()
+  later(false)
+}
+
+/** Somebody types, chooses, or has marked something. */
+const isBusy = (region: El): boolean =>
+  (document.activeElement?.matches('input,select,textarea') === true && region.contains(document.activeElement)) ||
+  getSelection()?.isCollapsed === false
+
+/** What was open stays open, and what had the focus keeps it. */
+function swap(old: El, fresh: El): void {
+  const open = [...old.querySelectorAll('details')].map((each) => each.open === true)
+  const focused = old.contains(document.activeElement) ? nameOf(document.activeElement) : null
+  const count = open.length
+  fresh.dataset['text'] = fresh.textContent
+  const shown = document.adoptNode(fresh)
+  old.replaceWith(shown)
+  region = shown
+  const details = shown.querySelectorAll('details')
+  if (details.length === count) [...details].forEach((each, at) => (each.open = open[at] === true))
+  offerCopies(shown)
+  offerPoints(shown)
+  if (focused !== null)
+    for (const each of shown.querySelectorAll('a,button,summary'))
+      if (nameOf(each) === focused) return each.focus({ preventScroll: true })
+}
+
+const nameOf = (of: El | null): string =>
+  `${of?.tagName} ${of?.href ?? ''} ${of?.name ?? ''} ${of?.textContent.trim() ?? ''}`
+
+const ROWS_MAX = 500
+
+/** A new event above the others, where events are the rows of the page. */
+function addRow(data: string): boolean {
+  const table = document.querySelector('[data-tail]')
+  const row = document.querySelector('template')?.content.cloneNode(true).querySelector('tr')
+  if (table === null || row == null) return false
+  const event = JSON.parse(data) as { readonly [name: string]: unknown }
+  for (const cell of row.querySelectorAll('[data-of]')) cell.textContent = textOf(event, cell.dataset['of'] ?? '')
+  row.querySelector('a')?.setAttribute('href', `/events/${encodeURIComponent(String(event['id']))}`)
+  table.prepend(row)
+  document.querySelector('.empty')?.remove()
+  if (table.children.length > ROWS_MAX) table.lastElementChild?.remove()
+  return true
+}
+
+function textOf(event: { readonly [name: string]: unknown }, name: string): string {
+  if (name === 'time') return String(event['at']).slice(11, 19)
+  const value = event[name]
+  if (value === null || value === undefined) return '–'
+  return typeof value === 'string' ? value : JSON.stringify(value).slice(0, 200)
+}
+
+const TYPING_MS = 400
+
+/** A preview follows what is typed. Each is shown in a frame of its own, so that the way back is not filled with them. */
+function preview(): void {
+  const button = document.querySelector('[data-preview]')
+  const form = document.querySelector('#edit')
+  if (button === null || form === null) return
+  let shown = 0
+  const show = (): void => {
+    const old = document.querySelector('iframe.preview')
+    if (old === null) return
+    const fresh = old.cloneNode(false)
+    fresh.removeAttribute('src')
+    shown += 1
+    // A frame keeps for good the name that it was made with, as far as targets are concerned.
+    fresh.setAttribute('name', `preview-${shown}`)
+    button.setAttribute('formtarget', `preview-${shown}`)
+    fresh.hidden = true
+    old.parentElement?.append(fresh)
+    fresh.addEventListener('load', () => {
+      fresh.hidden = false
+      for (const frame of document.querySelectorAll('iframe')) {
+        if (frame === fresh) return
+        frame.remove()
+      }
+    })
+    form.requestSubmit(button)
+  }
+  let timer: ReturnType<typeof setTimeout> | undefined
+  form.addEventListener('input', () => {
+    clearTimeout(timer)
+    timer = setTimeout(show, TYPING_MS)
+  })
+  button.hidden = true
+  show()
+}
+
+offerCopies(document)
+offerPoints(document)
+if (region !== null) region.dataset['text'] = region.textContent
+follow()
+preview()

@@ -1,0 +1,88 @@
+/** The filters of a list: a plain GET form, so that what is shown is always a link. */
+import { html } from '../../html.ts'
+import type { Html } from '../../html.ts'
+import { here } from '../visit.ts'
+import type { Visit } from '../visit.ts'
+
+export interface Filter {
+  /** Of the query parameter, here and in the API. */
+  readonly name: string
+  readonly label: string
+  /** A choice among these; absent: typed. */
+  readonly options?: readonly { readonly value: string; readonly label: string }[]
+  /** `area`: several lines. */
+  readonly type?: 'search' | 'text' | 'datetime' | 'area'
+  /** Of a choice: what none of them means; null: one is always chosen, the first unless said otherwise. */
+  readonly none?: string | null
+  /** Offered where something is typed. */
+  readonly suggestions?: readonly string[]
+  readonly placeholder?: string
+  /** Shown only while it is set: it comes from a link. */
+  readonly isQuiet?: boolean
+  /** What it says for people, where its value says nothing to them: it is not typed, but can be taken away. */
+  readonly chip?: string
+  /** Of a question: those next to each other with the same one are a clause of it, under this name. */
+  readonly clause?: string
+}
+
+/** Words as choices. */
+export const choices = (words: readonly string[]): readonly { readonly value: string; readonly label: string }[] =>
+  words.map((value) => ({ value, label: value.replaceAll(/[-_]/g, ' ') }))
+
+export function filterForm(visit: Visit, filters: readonly Filter[], more: Html | null = null): Html | null {
+  const shown = filters.filter(({ name, isQuiet }) => isQuiet !== true || visit.query(name) !== undefined)
+  if (shown.length === 0) return null
+  const set = filters.filter(({ name }) => visit.query(name) !== undefined)
+  const none = Object.fromEntries(filters.map(({ name }) => [name, undefined]))
+  // Where there is little room the rows come first, and this says what is set.
+  return html`<details class="fold"><summary>Filters${set.length === 0 ? null : `: ${set.map(({ label }) => label).join(', ')}`}</summary></details>
+<form class="filters" role="search" action="${visit.url.pathname}">
+${shown.map((filter) => (filter.chip === undefined ? field(filter, visit.query(filter.name) ?? '') : removable(visit, filter.name, filter.chip)))}${more}
+<div class="buttons"><button class="quiet">Filter</button>${set.length === 0 ? null : html`<a href="${here(visit, none)}">Clear</a>`}</div>
+</form>`
+}
+
+/** It stays while others are changed, until it is taken away. */
+const removable = (visit: Visit, name: string, says: string): Html =>
+  html`<div class="filter"><input type="hidden" name="${name}" value="${visit.query(name) ?? ''}"><a class="button quiet" href="${here(visit, { [name]: null })}" aria-label="${says}: take this filter away">${says} <span aria-hidden="true">×</span></a></div>`
+
+/** A question that the page puts again with its answer: the same as a filter, with a button of its own. */
+export const questionForm = (visit: Visit, filters: readonly Filter[], button: string): Html =>
+  html`<form class="filters builder" action="${visit.url.pathname}">
+${clausesOf(filters).map(({ clause, members }) => {
+  const fields = members.map((filter) => field(filter, visit.query(filter.name) ?? ''))
+  return clause === undefined
+    ? html`${fields}`
+    : html`<fieldset class="clause"><legend>${clause}</legend>${fields}</fieldset>`
+})}
+<div class="buttons"><button>${button}</button>${visit.url.search === '' ? null : html`<a href="${visit.url.pathname}">Clear</a>`}</div>
+</form>`
+
+interface Clause {
+  readonly clause: string | undefined
+  readonly members: readonly Filter[]
+}
+
+const clausesOf = (filters: readonly Filter[]): readonly Clause[] =>
+  filters.reduce<Clause[]>((clauses, filter) => {
+    const last = clauses.at(-1)
+    return last !== undefined && last.clause === filter.clause
+      ? [...clauses.slice(0, -1), { ...last, members: [...last.members, filter] }]
+      : [...clauses, { clause: filter.clause, members: [filter] }]
+  }, [])
+
+function field(filter: Filter, value: string): Html {
+  const { name, label, type = 'text' } = filter
+  const size = type === 'search' ? ' grow' : type === 'area' ? ' whole' : ''
+  return html`<div class="filter${size}"><label for="filter-${name}">${label}</label>${control(filter, value)}</div>`
+}
+
+function control({ name, options, type, placeholder = '', none = 'any', suggestions }: Filter, value: string): Html {
+  const id = `filter-${name}`
+  if (options !== undefined)
+    return html`<select id="${id}" name="${name}">${none === null ? null : html`<option value="">${none}</option>`}${options.map((option) => html`<option value="${option.value}"${option.value === value ? html` selected` : null}>${option.label}</option>`)}</select>`
+  if (type === 'area')
+    return html`<textarea id="${id}" name="${name}" rows="4" placeholder="${placeholder}" spellcheck="false">${value}</textarea>`
+  const list = suggestions === undefined ? null : html` list="${id}-list"`
+  return html`<input id="${id}" name="${name}" type="${type === 'search' ? 'search' : 'text'}" value="${value}" placeholder="${type === 'datetime' ? 'YYYY-MM-DD' : placeholder}" spellcheck="false" autocomplete="off"${list}>${suggestions === undefined ? null : html`<datalist id="${id}-list">${suggestions.map((each) => html`<option value="${each}">`)}</datalist>`}`
+}

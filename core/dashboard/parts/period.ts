@@ -1,0 +1,80 @@
+/** A stretch of time that a page is about, and the one before it to compare with. */
+import type { Visit } from '../visit.ts'
+import type { Filter } from './filters.ts'
+
+const DAY_MS = 86_400_000
+const MINUTE_MS = 60_000
+
+/** Days that a choice covers, today among them. */
+const DAYS: Readonly<Record<string, number>> = { '1d': 1, '7d': 7, '30d': 30, '90d': 90, '365d': 365 }
+const DEFAULT = '30d'
+
+export const PERIOD_FILTERS: readonly Filter[] = [
+  {
+    name: 'period',
+    label: 'Period',
+    options: [
+      { value: '1d', label: 'today' },
+      { value: '7d', label: '7 days' },
+      { value: '90d', label: '90 days' },
+      { value: '365d', label: '365 days' },
+    ],
+    none: '30 days',
+  },
+  { name: 'from', label: 'From', type: 'datetime' },
+  { name: 'to', label: 'To', type: 'datetime' },
+]
+
+export interface Period {
+  readonly from: string
+  readonly to: string
+  /** As long, right before it. */
+  readonly before: { readonly from: string; readonly to: string }
+  readonly lengthMs: number
+}
+
+/** What the address asks for; ends with the minute under way unless it says so. Days begin where the zone's do. */
+export function periodOf(visit: Visit, timezone: string, nowMs: number): Period {
+  const endMs = timeOf(visit.query('to'), timezone) ?? Math.ceil((nowMs + 1) / MINUTE_MS) * MINUTE_MS
+  const days = DAYS[visit.query('period') ?? DEFAULT] ?? DAYS[DEFAULT] ?? 1
+  const asked = timeOf(visit.query('from'), timezone)
+  const startMs = asked !== null && asked < endMs ? asked : dayStart(endMs - 1, timezone) - (days - 1) * DAY_MS
+  // Today is not over: it is compared with as much of the day before.
+  const stepMs = asked === null && visit.query('to') === undefined ? days * DAY_MS : endMs - startMs
+  return {
+    from: rfc(startMs),
+    to: rfc(endMs),
+    before: { from: rfc(startMs - stepMs), to: rfc(endMs - stepMs) },
+    lengthMs: endMs - startMs,
+  }
+}
+
+const rfc = (ms: number): string => new Date(ms).toISOString()
+
+/** A time with its offset, or a day or a time of the zone's clock; null: none. */
+export function timeOf(text: string | undefined, timezone: string): number | null {
+  if (text === undefined) return null
+  const isLocal = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?$/.test(text)
+  const ms = Date.parse(isLocal ? `${text.length === 10 ? `${text}T00:00` : text.replace(' ', 'T')}Z` : text)
+  if (Number.isNaN(ms)) return null
+  return isLocal ? ms - offsetMs(ms, timezone) : ms
+}
+
+/** Midnight before it. */
+function dayStart(ms: number, timezone: string): number {
+  const local = ms + offsetMs(ms, timezone)
+  const midnight = Math.floor(local / DAY_MS) * DAY_MS
+  return midnight - offsetMs(midnight - offsetMs(ms, timezone), timezone)
+}
+
+/** How far the zone's clock is ahead of UTC; a zone that nobody knows is UTC, and the API says that it is none. */
+export function offsetMs(ms: number, timeZone: string): number {
+  try {
+    const parts = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' }).formatToParts(ms)
+    const name = parts.find(({ type }) => type === 'timeZoneName')?.value ?? ''
+    const [, sign = '+', hours = '0', minutes = '0'] = /GMT([+-])(\d\d):(\d\d)/.exec(name) ?? []
+    return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) * MINUTE_MS
+  } catch {
+    return 0
+  }
+}

@@ -1,0 +1,64 @@
+/** Completed responses over time, with what somebody wrote on the time line. */
+import type { Chart } from '../../charts/chart.ts'
+import { trend } from '../../charts/draw.ts'
+import { offsetMs } from '../../parts/period.ts'
+import { counted, number } from '../../parts/time.ts'
+import type { Annotation, FormMetrics } from './wire.ts'
+
+type Told = Pick<FormMetrics, 'series' | 'annotations' | 'timezone'>
+
+export function seriesChart({ series: { bucket, points }, annotations, timezone }: Told): Chart {
+  const marks = annotations.map((note) => ({ at: placeOf(note, { points, timezone }), text: note.text }))
+  return {
+    id: 'series',
+    isSection: true,
+    title: `Completed, by ${bucket}`,
+    sentence: sentence(bucket, points),
+    columns: [{ label: bucket, show: (at) => shortPoint(String(at)) }, { label: 'completed' }],
+    rows: points.map(({ at, count }) => [at, count]),
+    drawings: trend({
+      labels: points.map(({ at }) => shortPoint(at)),
+      series: [{ name: 'completed', values: points.map(({ count }) => count) }],
+      marks,
+    }),
+  }
+}
+
+type Points = FormMetrics['series']['points']
+
+function sentence(bucket: string, points: Points): string {
+  const total = points.reduce((sum, { count }) => sum + count, 0)
+  if (total === 0) return 'Nothing was completed in this period.'
+  const most = points.reduce((best, point) => (point.count > best.count ? point : best))
+  const average = Math.round((total / points.length) * 10) / 10
+  return `${counted(total, 'response', 'responses')} completed, ${number(average)} a ${bucket} on average, the most (${number(most.count)}) on ${shortPoint(most.at)}.`
+}
+
+/** The last point that begins no later. Days and longer are of the zone's calendar, shorter ones are moments. */
+function placeOf(
+  { at }: Annotation,
+  { points, timezone }: { readonly points: Points; readonly timezone: string },
+): number {
+  const ms = Date.parse(at)
+  const wall = new Date(ms + offsetMs(ms, timezone)).toISOString()
+  const isBegun = (point: string): boolean =>
+    point.length <= DAY_CHARS ? point <= wall.slice(0, point.length) : Date.parse(point) <= ms
+  return Math.max(
+    0,
+    points.findLastIndex((point) => isBegun(point.at)),
+  )
+}
+
+/** `2026-05-31` */
+const DAY_CHARS = 10
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
+
+/** `2026-05-31` as `31 May`, `2026-05` as `May 2026`, a moment with its clock. */
+export function shortPoint(at: string): string {
+  const [, year = '', month = '', day, clock] = /^(\d{4})-(\d\d)(?:-(\d\d)(?:T(\d\d:\d\d))?)?/.exec(at) ?? []
+  const name = MONTHS[Number(month) - 1]
+  if (name === undefined) return at
+  if (day === undefined) return `${name} ${year}`
+  return clock === undefined ? `${Number(day)} ${name}` : `${Number(day)} ${name} ${clock}`
+}

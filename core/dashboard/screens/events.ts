@@ -1,0 +1,161 @@
+/** The event log as it grows: newest first, with what happens from now on above it. */
+import { pipeline, Readable, Transform } from 'node:stream'
+import { html } from '../../html.ts'
+import { segment, withQuery } from '../api.ts'
+import type { Page } from '../api.ts'
+import { endOfLog, liveSource } from '../live-source.ts'
+import { code, facts, mono, section } from '../parts/facts.ts'
+import type { Filter } from '../parts/filters.ts'
+import { list } from '../parts/list.ts'
+import type { Column } from '../parts/list.ts'
+import { time } from '../parts/time.ts'
+import type { Answer, Screen, Visit } from '../visit.ts'
+import { responsePath } from './responses.ts'
+
+export const eventScreens: readonly Screen[] = [
+  { method: 'GET', path: '/events', nav: 'events', answer: all },
+  { method: 'GET', path: '/events/live', nav: 'events', answer: live },
+  { method: 'GET', path: '/events/{id}', nav: 'events', answer: one },
+]
+
+interface EventItem {
+  readonly seq: number
+  readonly id: string
+  readonly type: string
+  readonly at: string
+  readonly form_id: string | null
+  readonly response_id: string | null
+  readonly data: Readonly<Record<string, unknown>> | null
+  readonly meta: Readonly<Record<string, unknown>>
+}
+
+const FILTERS: readonly Filter[] = [
+  { name: 'type', label: 'Type', placeholder: 'response.submitted,track.*' },
+  { name: 'form', label: 'Form' },
+  { name: 'since', label: 'Since', type: 'datetime' },
+  { name: 'until', label: 'Until', type: 'datetime' },
+]
+
+const columns = (nowMs: number): readonly Column<EventItem>[] => [
+  {
+    label: 'At',
+    cell: ({ id, at }) => html`<a href="/events/${segment(id)}">${time(at, nowMs)}</a>`,
+    csv: ({ at }) => at,
+  },
+  { label: 'Place', align: 'end', cell: ({ seq }) => String(seq), csv: ({ seq }) => seq },
+  { label: 'Type', cell: ({ type }) => html`<code class="name">${type}</code>`, csv: ({ type }) => type },
+  {
+    label: 'Form',
+    cell: ({ form_id: form }) => form ?? html`<span class="none">–</span>`,
+    csv: ({ form_id: form }) => form,
+  },
+  {
+    label: 'Data',
+    cell: ({ data }) =>
+      html`<span class="clip soft">${data === null ? 'erased' : JSON.stringify(data).slice(0, 200)}</span>`,
+    csv: ({ data }) => JSON.stringify(data),
+  },
+]
+
+/** The same row, for a script to fill in. */
+const TEMPLATE = html`<template><table><tbody><tr><td data-label="At"><a href="/events"><span data-of="time"></span></a></td><td data-label="Place" class="end" data-of="seq"></td><td data-label="Type"><code class="name" data-of="type"></code></td><td data-label="Form" data-of="form_id"></td><td data-label="Data"><span class="clip soft" data-of="data"></span></td></tr></tbody></table></template>`
+
+/** `end`: so far the log is shown. */
+interface EventPage extends Page<EventItem> {
+  readonly end: number
+}
+
+async function all(visit: Visit): Promise<Answer> {
+  const isFirst = visit.query('cursor') === undefined && visit.query('until') === undefined
+  const [form, type] = [visit.query('form'), visit.query('type')]
+  return list<EventItem, EventPage>(visit, {
+    title: 'Events',
+    name: 'events',
+    columns: columns(Date.now()),
+    filters: FILTERS,
+    load: async (query) => {
+      const end = isFirst ? await endOfLog(visit) : 0
+      const page = await visit.api.get<Page<EventItem>>('/api/v2/events', { ...query, order: 'newest' })
+      // Nothing that is shown comes again, and nothing behind it is left out; what the filters keep out needs not be read.
+      return { ...page, end: Math.max(end, page.items[0]?.seq ?? 0) }
+    },
+    ...(isFirst ? { live: ({ end }) => liveSource(end, { type, form }), above: () => TEMPLATE } : {}),
+    empty: (isFiltered) =>
+      isFiltered
+        ? html`<p>No event is like that.</p>`
+        : html`<p>Nothing has happened yet.</p><p class="soft">Each response, visit and alert is an event: open a <a href="/forms">form</a> and send it to see the first.</p>`,
+  })
+}
+
+/** The stream of the API, for a browser that has no key to show: on from what it heard last, else from where its page ends. */
+async function live(visit: Visit): Promise<Answer> {
+  const lastSeen = visit.header('last-event-id') ?? visit.query('after')
+  const stream = await visit.api.open(
+    '/api/v2/stream',
+    { form: visit.query('form'), type: visit.query('type') },
+    lastSeen === undefined ? {} : { 'last-event-id': lastSeen },
+  )
+  const told = pipeline(stream.setEncoding('utf8'), forScripts(), () => undefined)
+  return {
+    response: new Response(Readable.toWeb(told) as ReadableStream, {
+      headers: {
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-store',
+        'x-accel-buffering': 'no',
+        'x-content-type-options': 'nosniff',
+        'x-request-id': visit.requestId,
+      },
+    }),
+  }
+}
+
+/** Each event goes by one name. */
+const TOLD = 'event: told'
+
+/**
+ * For a script, which hears an event only by a name that it knows, and types of events are anybody's; what the type is stands in
+ * the event. It hears no comments either, and has to know that the stream lives. What is cut off in a line waits for its rest.
+ */
+function forScripts(): Transform {
+  let begun = ''
+  return new Transform({
+    decodeStrings: false,
+    transform: (text: string, _encoding, done) => {
+      const end = text.lastIndexOf('\n') + 1
+      if (end === 0) {
+        begun += text
+        return done()
+      }
+      const whole = begun + text.slice(0, end)
+      begun = text.slice(end)
+      done(null, whole.replaceAll(/^event: .*$/gm, TOLD).replaceAll(/^: heartbeat$/gm, 'event: heartbeat\ndata:'))
+    },
+  })
+}
+
+async function one(visit: Visit): Promise<Answer> {
+  const event = await visit.api.get<EventItem>(`/api/v2/events/${segment(visit.param('id'))}`)
+  return {
+    view: {
+      title: event.type,
+      trail: [{ label: 'Events', href: '/events' }],
+      actions: visit.may('deliveries:write')
+        ? html`<a class="button quiet" href="${withQuery('/deliveries', { event: event.id })}">Deliveries</a><a class="button quiet" href="${withQuery('/runs', { event: event.id })}">Runs</a>`
+        : null,
+      body: html`${facts([
+        ['At', time(event.at, Date.now())],
+        ['Place in the log', String(event.seq)],
+        ['Form', event.form_id],
+        [
+          'Response',
+          event.response_id === null
+            ? null
+            : html`<a href="${responsePath(event.response_id)}">${mono(event.response_id)}</a>`,
+        ],
+        ['Id', mono(event.id)],
+      ])}
+${section('Data', event.data === null ? html`<p class="soft">Erased with its response.</p>` : code(JSON.stringify(event.data, null, 2)))}
+${Object.keys(event.meta).length === 0 ? null : section('Beside it', code(JSON.stringify(event.meta, null, 2)))}`,
+    },
+  }
+}

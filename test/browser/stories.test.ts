@@ -1,0 +1,165 @@
+/** Two stories in a real browser, on a hub that nobody has touched, by keyboard in the dark and on a phone: from its first start to the first delivered webhook, and from a failed delivery to a mended one; and a list with much behind it. */
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { openBrowser, signedIn } from '../support/dashboard-scene.ts'
+import { WAYS } from '../support/hands.ts'
+import { startHub } from '../support/hub.ts'
+import type { Hub } from '../support/hub.ts'
+import { startReceiver } from '../support/receiver.ts'
+import type { Receiver } from '../support/receiver.ts'
+import { submitAll } from '../support/surveys.ts'
+
+const NETWORK = { allow: ['127.0.0.1/32'] }
+let hub: Hub
+let receiver: Receiver
+let browser: Browser
+
+beforeAll(async () => {
+  receiver = await startReceiver(({ path }) =>
+    path === '/in' ? { status: 200, body: 'thanks' } : { status: 404, body: 'Send it to /in' },
+  )
+  ;[hub, browser] = await Promise.all([startHub({ config: { network: NETWORK } }), openBrowser()])
+})
+afterAll(async () => {
+  await browser?.close()
+  await hub?.[Symbol.asyncDispose]()
+  await receiver?.[Symbol.asyncDispose]()
+})
+
+/** What somebody does who copies the piece that the page shows into the file. */
+async function putIntoFile(page: Page, change: (piece: object) => object): Promise<void> {
+  await page.getByText('It fits.').waitFor()
+  const piece = parse((await page.locator('[role=status] pre').textContent()) ?? '') as object
+  await hub.writeConfig({ network: NETWORK, ...change(piece) })
+}
+
+test.each(WAYS)(
+  '$name: from the first start to the first delivered webhook',
+  async (way) => {
+    // The second one begins anew, too.
+    await hub.writeConfig({ network: NETWORK })
+    await hub.api('DELETE', '/api/v2/forms/contact')
+    const id = `crm-${way === WAYS[0] ? 'one' : 'two'}`
+    const seen = receiver.requests.length
+    const context = await browser.newContext({ baseURL: hub.url, ...way.options })
+    const page = await context.newPage()
+    const { body } = await hub.api<{ token: string }>('POST', '/api/v2/sessions/links')
+    await page.goto(`/sign-in/${body.token}`)
+    await way.press(page.getByRole('button', { name: 'Sign in' }))
+    await way.press(page.locator('.todos li', { hasText: 'Let something come in.' }).getByRole('link'))
+    await way.fill(page.getByLabel('Name', { exact: true }), 'Contact')
+    await way.fill(page.getByLabel('Id'), 'contact')
+    await way.press(page.getByRole('button', { name: 'Save', exact: true }))
+    await page.getByRole('status').filter({ hasText: 'The form is saved.' }).waitFor()
+    const form = await page.getByRole('link', { name: '/f/contact' }).getAttribute('href')
+
+    await way.go(page, 'Overview')
+    const leave = page.locator('.todos li', { hasText: 'Let something leave.' }).getByRole('link')
+    await leave.waitFor()
+    expect(await page.locator('.todos').textContent()).not.toContain('Let something come in.')
+    await way.press(leave)
+    await way.press(page.getByRole('link', { name: 'Webhooks' }))
+    await way.press(page.getByRole('link', { name: 'Install…' }))
+    await way.fill(page.getByLabel('Id', { exact: true }), id)
+    await way.choose(page.getByLabel('Personal fields are'), 'passed on to it')
+    await way.fill(page.getByLabel('Url required'), `${receiver.url}/in`)
+    await way.press(page.getByRole('button', { name: 'Check it' }))
+    await putIntoFile(page, (piece) => piece)
+
+    await way.go(page, 'Overview')
+    const row = page.locator('tbody tr', { hasText: id })
+    await row.filter({ hasText: 'ready' }).waitFor()
+    const visitor = await context.newPage()
+    await visitor.goto(String(form))
+    await visitor.getByLabel('E-mail').fill('ada@example.com')
+    await visitor.getByRole('button').click()
+    await visitor.getByText('Thank').waitFor()
+    await visitor.close()
+    await row.locator('[data-label=Delivered]', { hasText: '1' }).waitFor()
+    await way.go(page, 'Deliveries')
+    await way.press(page.locator('tbody tr', { hasText: 'delivered' }).getByRole('link', { name: id }))
+    await page.locator('.facts .chip.good', { hasText: 'delivered' }).waitFor()
+    expect(await page.locator('.timeline').textContent()).toContain('thanks')
+    expect(
+      receiver.requests.slice(seen).map(({ path, body: sent }) => [path, sent.includes('ada@example.com')]),
+    ).toEqual([['/in', true]])
+    await context.close()
+  },
+  120_000,
+)
+
+test.each(WAYS)(
+  '$name: a failed delivery is found, read, its configuration mended, replayed, and seen to succeed live',
+  async (way) => {
+    const old = { id: 'broken', use: 'webhooks', with: { url: `${receiver.url}/old` }, retry: { schedule: [] } }
+    await hub.writeConfig({ network: NETWORK, installations: [old] })
+    const { context, page } = await signedIn(browser, hub, way.options)
+    await page.locator('tbody tr', { hasText: 'broken' }).filter({ hasText: 'ready' }).waitFor()
+    await hub.api('POST', '/api/v2/forms/contact/responses', { data: { email: 'bob@example.com' } })
+    await page.locator('.todos li', { hasText: 'of broken died' }).waitFor()
+    await way.go(page, 'Dead letters')
+    await way.press(page.locator('tbody').getByRole('link', { name: 'The receiver answered' }))
+    await way.press(page.locator('tbody').getByRole('link', { name: 'broken' }).first())
+    await page.locator('.notice.bad', { hasText: 'The receiver refused it for good.' }).waitFor()
+    expect(await page.locator('.timeline').textContent()).toContain('Send it to /in')
+    const delivery = page.url()
+
+    await way.press(page.locator('.facts').getByRole('link', { name: 'broken' }))
+    await way.press(page.getByRole('link', { name: 'Change…' }))
+    await way.fill(page.getByLabel('Url required'), `${receiver.url}/in`)
+    await way.press(page.getByRole('button', { name: 'Check it' }))
+    await putIntoFile(page, (piece) => ({ installations: piece }))
+    await way.go(page, 'Config')
+    await page.getByRole('heading', { name: 'Config' }).waitFor()
+    const fold = page.locator('.fold summary')
+    if (await fold.isVisible()) await way.press(fold)
+    await way.fill(page.getByLabel('Setting'), 'broken.with.url')
+    await way.press(page.getByRole('button', { name: 'Filter' }))
+    await page.locator('tbody [data-label=Runs]', { hasText: `${receiver.url}/in` }).waitFor()
+
+    await page.goto(delivery)
+    await way.press(page.getByRole('button', { name: 'Replay' }))
+    await page.getByRole('status').filter({ hasText: 'It is due now' }).waitFor()
+    await page.locator('.facts .chip.good', { hasText: 'delivered' }).waitFor()
+    expect(await page.locator('.timeline > li').count()).toBe(2)
+    expect(receiver.requests.at(-1)?.path).toBe('/in')
+    await context.close()
+  },
+)
+
+test('with 10,000 rows behind a list a page of it is as much work as with few', async () => {
+  await hub.writeConfig({ network: NETWORK })
+  const { context, page } = await signedIn(browser, hub)
+  const work = async (): Promise<{ readonly rows: number; readonly elements: number; readonly kilobytes: number }> => {
+    const rows = await page.locator('tbody tr').count()
+    const [elements, characters] = await page.evaluate<[number, number]>(
+      "[document.querySelectorAll('*').length, document.documentElement.outerHTML.length]",
+    )
+    return { rows, elements, kilobytes: Math.round(characters / 1_000) }
+  }
+  const fill = (rows: number) =>
+    submitAll(
+      hub,
+      'contact',
+      Array.from({ length: rows }, (_, at) => ({ data: { email: `${at}@example.com` } })),
+    )
+  await fill(ROWS_FEW)
+  await page.goto('/responses?form=contact')
+  const few = await work()
+  await fill(10_000)
+  await page.goto('/responses?form=contact')
+  const startedMs = performance.now()
+  await page.locator('[rel=next]').press('Enter')
+  await page.locator('[rel=prev]').waitFor()
+  const tookMs = performance.now() - startedMs
+  const many = await work()
+  process.stderr.write(`The next page of 10,000: ${Math.round(tookMs)} ms, ${JSON.stringify(many)}\n`)
+  expect(many.rows).toBe(few.rows)
+  expect(many.elements).toBeLessThan(few.elements * 1.1)
+  expect(many.kilobytes).toBeLessThan(few.kilobytes * 1.1 + 1)
+  await context.close()
+}, 120_000)
+
+/** More than a page has. */
+const ROWS_FEW = 60

@@ -1,0 +1,152 @@
+/** Config on the dashboard: each setting with its line, as it runs and as it is on disk; who may see which; nothing secret. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { startHub } from '../support/hub.ts'
+import type { Hub } from '../support/hub.ts'
+import { until } from '../support/wait.ts'
+
+const SECRET = 'seal-that-nobody-sees'
+const FILE = `network: { allow: [127.0.0.1/32] }
+forms:
+  contact:
+    name: Contact
+    fields: [{ key: email, type: email }]
+installations:
+  - id: crm
+    use: webhooks
+    retry: { schedule: [] }
+    with:
+      url: http://127.0.0.1:9/in
+      secretHeaders: { authorization: ${SECRET} }
+  - id: far
+    workspace: tenant
+    use: webhooks
+    with: { url: "https://tenant.example/in" }
+`
+let hub: Hub
+let cookie = ''
+
+beforeAll(async () => {
+  hub = await startHub({ config: FILE })
+  const answer = await fetch(`${hub.url}/sign-in`, {
+    method: 'POST',
+    redirect: 'manual',
+    headers: { origin: hub.url },
+    body: new URLSearchParams({ key: hub.adminKey }),
+  })
+  cookie = String(answer.headers.getSetCookie()[0])
+})
+afterAll(() => hub?.[Symbol.asyncDispose]())
+
+const page = async (path: string): Promise<string> => (await fetch(hub.url + path, { headers: { cookie } })).text()
+
+interface Settings {
+  readonly readable: boolean
+  readonly items: readonly { name: string; on_disk: string; running: { line: number } | null }[]
+}
+const settings = async (query = '') => (await hub.api<Settings>('GET', `/api/v2/config/settings${query}`)).body
+
+test('every setting has its line, on the list, on the installation and on the form; no secret shows', async () => {
+  const shown = [await page('/config'), await page('/installations/crm'), await page('/forms/contact')]
+  expect(shown[0]).toMatch(/installations\.crm\.with\.url[\s\S]*?manifold\.yaml:11</)
+  expect(shown[1]).toMatch(/Managed by <code>manifold\.yaml:7<\/code>[\s\S]*?- id: crm[\s\S]*?manifold\.yaml:11/)
+  expect(shown[2]).toMatch(/Managed by <code>manifold\.yaml:4<\/code>[\s\S]*?name: Contact/)
+  expect(shown.join('')).not.toContain(SECRET)
+  expect(JSON.stringify(await settings())).not.toContain(SECRET)
+  const filtered = await page('/config?text=crm.with')
+  expect([filtered.includes('crm.with.url'), filtered.includes('forms.contact')]).toEqual([true, false])
+})
+
+test('settings are for admins, each of its own workspace', async () => {
+  expect((await settings('?installation=far')).items).toEqual([])
+  expect(JSON.stringify(await settings())).not.toContain('tenant.example')
+  const made = await hub.api<{ key: string }>('POST', '/api/v2/keys', { name: 'x', scopes: ['deliveries:write'] })
+  const asked = await hub.api('GET', '/api/v2/config/settings', undefined, { key: made.body.key })
+  expect(asked.status).toBe(403)
+})
+
+test('a delivery that dies at its first attempt says so at the attempt', async () => {
+  await hub.api('POST', '/api/v2/forms/contact/responses', { data: { email: 'ada@example.com' } })
+  const dead = await until(
+    'a dead letter',
+    async () => (await hub.api<{ items: { id: string }[] }>('GET', '/api/v2/dead-letters')).body.items[0],
+  )
+  const shown = await page(`/deliveries/${dead?.id}`)
+  expect(shown).toMatch(/<strong>Try 1<\/strong> <span class="chip bad">dead<\/span>/)
+})
+
+const post = (path: string, fields: Record<string, string>) =>
+  fetch(hub.url + path, { method: 'POST', headers: { cookie, origin: hub.url }, body: new URLSearchParams(fields) })
+
+test('an installation is composed from the schema of its plugin: what is wrong is said at its field, secrets are only named', async () => {
+  const blank = await page('/plugins/slack/install')
+  expect(blank).toMatch(/<input id="\/with\/token"[\s\S]*?environment variable that holds it/)
+  const sent = await post('/plugins/slack/install', {
+    id: 'crm',
+    '/with/webhookUrl': 'SLACK_URL_THAT_IS_NOT_SET',
+    '/with/text': 'New: {{data.email}}',
+    '/with/digest/at': 'noon',
+  })
+  const said = await sent.text()
+  expect(sent.status).toBe(422)
+  expect(said).toMatch(/id="id-about"><p class="error">the id &quot;crm&quot; is taken/)
+  expect(said).toMatch(/id="\/with\/webhookUrl-about"><p class="error">environment variable SLACK_URL_THAT_IS_NOT_SET/)
+  expect(said).toContain('New: {{data.email}}')
+})
+
+test('what fits comes as a piece of the file; values keep the types of the schema, what is left empty is left out', async () => {
+  const sent = await post('/plugins/webhooks/install', {
+    id: 'second',
+    form: 'contact',
+    '/with/url': 'https://crm.example/in',
+    '/with/method': 'PUT',
+    '/with/headers': 'x-one: 1\nx-two: a: b',
+    '/with/secretHeaders': 'authorization: HOME',
+  })
+  const said = (await sent.text()).replaceAll('&quot;', '"').replaceAll('&#39;', "'")
+  expect(said).toContain('It fits.')
+  const yaml = /role="status">[\s\S]*?<pre[^>]*><code>([\s\S]*?)<\/code>/.exec(said)?.[1]
+  expect(parse(yaml ?? '')).toEqual({
+    installations: [
+      {
+        id: 'second',
+        use: 'webhooks',
+        with: {
+          url: 'https://crm.example/in',
+          method: 'PUT',
+          headers: { 'x-one': '1', 'x-two': 'a: b' },
+          secretHeaders: { authorization: '${HOME}' },
+        },
+        when: { form: 'contact' },
+      },
+    ],
+  })
+  const change = await page('/installations/crm/change')
+  expect(change).toContain('value="http://127.0.0.1:9/in"')
+  expect(change).not.toContain(SECRET)
+  const kept = await (
+    await post('/installations/crm/change', { id: 'x', '/with/url': 'https://crm.example/in' })
+  ).text()
+  expect(kept).toMatch(
+    /the place of what stands at <code>manifold\.yaml:7<\/code>[\s\S]*?- id: crm[\s\S]*?schedule: \[\]/,
+  )
+})
+
+test('what is on disk and does not run is told apart; a file that is no YAML is no reason to show nothing', async () => {
+  // Neither is taken over: a mistake keeps the last good file running.
+  await hub.writeConfig(FILE.replace('name: Contact', 'title: Contact').replace(SECRET, 'another'))
+  const { items } = await settings()
+  const states = Object.fromEntries(items.map(({ name, on_disk: state }) => [name, state]))
+  expect(states).toMatchObject({
+    'forms.contact.name': 'gone',
+    'forms.contact.title': 'new',
+    'installations.crm.with.secretHeaders.authorization': 'changed',
+    'installations.crm.with.url': 'same',
+  })
+  const changed = await page('/config?on_disk=changed')
+  expect(changed).toContain('secretHeaders.authorization')
+  expect(changed).not.toMatch(/another|crm\.with\.url/)
+  await hub.writeConfig('forms: [')
+  expect(await settings()).toMatchObject({ readable: false, items: { length: items.length - 1 } })
+  expect(await page('/config')).toContain('no YAML')
+})
