@@ -45,6 +45,13 @@ export const CHART_SCRIPT = asset(
   read(new URL('./islands/chart.ts', import.meta.url)),
 )
 
+/** What forms do while somebody types or chooses; the script above loads it where there is such a form. */
+export const TYPING_SCRIPT = asset(
+  'typing.js',
+  'text/javascript; charset=utf-8',
+  read(new URL('./islands/typing.ts', import.meta.url)),
+)
+
 const ICON_TEXT = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#2c4bd0"/><path d="M8 23V10l8 8 8-8v13" fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round" stroke-linejoin="round"/></svg>`
 
 export const ICON = asset('icon.svg', 'image/svg+xml', ICON_TEXT)
@@ -71,7 +78,7 @@ export function openAssets(minify: Minify): {
   const textOf = async ({ source, path, type }: Asset): Promise<string> =>
     type.startsWith('text/javascript') ? once(path, () => minify(source)) : source
   return {
-    all: [STYLE, SCRIPT, CHART_SCRIPT, ICON],
+    all: [STYLE, SCRIPT, CHART_SCRIPT, TYPING_SCRIPT, ICON],
     answer: async (asset, asked) => {
       // Weak: it is the same file, packed or not.
       const etag = `W/"${asset.path}"`

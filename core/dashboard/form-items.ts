@@ -16,3 +16,9 @@ export const formsOf = async ({ api, may }: Pick<Visit, 'api' | 'may'>): Promise
 
 /** Rejects with the API's refusal where there is none, or the key may not see it. */
 export const formOf = ({ api }: Pick<Visit, 'api'>, id: string): Promise<FormItem> => api.get<FormItem>(formApi(id))
+
+/** What each is called among these: its name, with its id where another one has the same. */
+export function calledOf(forms: readonly Pick<FormItem, 'id' | 'name'>[]): ReadonlyMap<string, string> {
+  const bearers = Map.groupBy(forms, ({ name }) => name)
+  return new Map(forms.map(({ id, name }) => [id, (bearers.get(name)?.length ?? 0) > 1 ? `${name} (${id})` : name]))
+}

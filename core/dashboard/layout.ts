@@ -1,7 +1,7 @@
 /** What is around every page: head, navigation, title, and the policy under which a browser shows it. */
 import { randomBytes } from 'node:crypto'
 import { Html, html } from '../html.ts'
-import { CHART_SCRIPT, ICON, SCRIPT, STYLE } from './assets.ts'
+import { CHART_SCRIPT, ICON, SCRIPT, STYLE, TYPING_SCRIPT } from './assets.ts'
 import { REPORT_PATH } from './reports.ts'
 import { THEMES } from './visit.ts'
 import type { Theme, View, Visit } from './visit.ts'
@@ -80,7 +80,7 @@ export function pageAnswer({ visit, theme, nav, view, requestId }: PageInput): R
 <title>${view.title} · Manifold</title>
 <link rel="icon" href="${ICON.path}" type="image/svg+xml">
 <link rel="stylesheet" href="${STYLE.path}" nonce="${nonce}">
-${visit === null ? null : html`<script src="${SCRIPT.path}" data-charts="${CHART_SCRIPT.path}" nonce="${nonce}" defer></script>`}
+${visit === null ? null : html`<script src="${SCRIPT.path}" data-charts="${CHART_SCRIPT.path}" data-typing="${TYPING_SCRIPT.path}" nonce="${nonce}" defer></script>`}
 ${view.reloads === true && view.refreshMs !== undefined ? html`<noscript><meta http-equiv="refresh" content="${Math.ceil(view.refreshMs / 1_000)}"></noscript>` : null}
 </head>
 ${visit === null ? bareBody(view) : body({ visit, nav, view })}

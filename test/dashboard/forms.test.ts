@@ -38,7 +38,9 @@ test('a form is made, changed field by field without a script, and deleted', asy
   ])
   const wrong = await ask('/forms/new', { cookie, form: { ...typed, 'key-0': '1 bad', do: 'save' } })
   expect([wrong.status, wrong.text.includes('Field 1 (1 bad)')]).toEqual([422, true])
-  expect(wrong.text).toMatch(/name="key-0" value="1 bad"[^>]* aria-invalid="true" aria-describedby="key-0-error">/)
+  expect(wrong.text).toMatch(
+    /name="key-0" value="1 bad"[^>]* aria-invalid="true" aria-describedby="key-0-error key-0-hint">/,
+  )
   const made = await ask('/forms/new', { cookie, form: { ...typed, do: 'save' } })
   expect(made.location).toBe('/forms/guests')
   const changed = {
@@ -59,15 +61,52 @@ test('a form is made, changed field by field without a script, and deleted', asy
     required: true,
     options: [{ value: 'meat' }, { value: 'none', label: 'No meat' }],
   })
-  const key = (at: number) => (text: string) => new RegExp(`<input id="key-${at}"[^>]* autofocus>`).test(text)
-  expect([moved.text, more.text].map(key(0))).toEqual([true, false])
-  expect([moved.text, more.text].map(key(1))).toEqual([false, true])
+  const label = (at: number) => (text: string) => new RegExp(`<textarea id="label-${at}"[^>]* autofocus>`).test(text)
+  expect([moved.text, more.text].map(label(0))).toEqual([true, false])
+  expect([moved.text, more.text].map(label(1))).toEqual([false, true])
   const bare = await ask('/forms/new', { cookie, form: { ...typed, do: 'remove:0' } })
   expect(bare.text).toMatch(/value="add" class="quiet" autofocus>/)
   await hub.api('POST', '/api/v2/forms/guests/responses', { data: { diet: 'meat' } })
   expect((await ask('/forms/guests/delete', { cookie })).text).toContain('and 1 response to it')
   expect((await ask('/forms/guests/delete', { cookie, form: {} })).location).toBe('/forms')
   expect((await ask('/forms/guests', { cookie })).status).toBe(404)
+})
+
+test('what nobody typed is made of the label and the name, each another one, and shown before it is saved', async () => {
+  const cookie = await signIn(hub.adminKey)
+  const labels = ['How old are you?', 'How old are you?', '2nd choice', 'お名前', 'Größe', 'constructor', ' ', 'Taken']
+  const typed = {
+    name: 'Fête d’été 2026',
+    id: '',
+    access: 'public',
+    unknown: 'keep',
+    version: '',
+    count: String(labels.length),
+    ...Object.fromEntries(
+      labels.flatMap((label, at) => [
+        [`label-${at}`, label],
+        [`type-${at}`, 'text'],
+      ]),
+    ),
+    'key-7': 'how_old_are_you_2',
+  }
+  const namesIn = (text: string) => [...text.matchAll(/name="(?:id|key-\d)" value="([^"]*)"/g)].map(([, name]) => name)
+  const names = ['field_2nd_choice', 'field', 'grosse', 'constructor_2', '', 'how_old_are_you_2']
+  const more = await ask('/forms/new', { cookie, form: { ...typed, do: 'add' } })
+  const ofNew = ['fete-d-ete-2026', 'how_old_are_you', 'how_old_are_you_3', ...names]
+  expect(namesIn(more.text)).toEqual([...ofNew, ''])
+  const saved = await ask('/forms/new', { cookie, form: { ...typed, count: '6', do: 'save' } })
+  expect(saved.location).toBe('/forms/fete-d-ete-2026')
+  const again = await ask('/forms/new', { cookie, form: { ...typed, count: '1', do: 'save' } })
+  expect(again.location).toBe('/forms/fete-d-ete-2026-2')
+  const drafted = await ask('/forms/draft', { cookie, form: { ...typed, 'type-7': 'select' } })
+  expect(drafted.text).toContain('data-for="id" value="fete-d-ete-2026-3"')
+  expect(drafted.text).toMatch(
+    /data-missing[^>]*>.*<strong>Field 8 \(how_old_are_you_2\)<\/strong> <code>options<\/code>/s,
+  )
+  expect(drafted.text).not.toContain('Field 7')
+  const whole = await ask('/forms/draft', { cookie, form: typed })
+  expect(whole.text).not.toContain('data-missing')
 })
 
 test('what the configuration manages is not offered to be changed, nor is anything to a key that may not', async () => {
@@ -214,12 +253,23 @@ test('a form of every type is seen as respondents see it while it is edited, and
   expect(shown.text).toContain('The second')
   expect(shown.text).not.toContain('<script>')
   expect((await hub.api('GET', '/api/v2/forms/all')).status).toBe(404)
-  const wrong = await ask('/forms/preview', { cookie, form: { ...form, 'key-3': '' } })
-  expect([wrong.status, wrong.text.includes('<strong>Field 4</strong>')]).toEqual([200, true])
+  const wrong = await ask('/forms/preview', { cookie, form: { ...form, 'key-3': '4 no' } })
+  expect([wrong.status, wrong.text.includes('<strong>Field 4 (4 no)</strong>')]).toEqual([200, true])
   const saved = await ask('/forms/new', { cookie, form: { ...form, do: 'save' } })
   expect(saved.location).toBe('/forms/all')
   expect((await ask('/forms/all', { cookie })).text).toContain('src="/forms/all/preview"')
   expect((await ask('/forms/all/preview', { cookie })).text).toContain('The second')
+})
+
+test('of two forms with one name each is told apart wherever one chooses among forms', async () => {
+  const cookie = await signIn(hub.adminKey)
+  for (const id of ['twin', 'twin-2']) await hub.api('POST', '/api/v2/forms', { id, name: 'Twin' })
+  for (const path of ['/responses', '/events?form=gone']) {
+    const { text } = await ask(path, { cookie })
+    for (const words of ['value="twin">Twin (twin)<', 'value="twin-2">Twin (twin-2)<', 'value="contact">Contact<'])
+      expect([path, text.includes(words), words]).toEqual([path, true, words])
+  }
+  expect((await ask('/events?form=gone', { cookie })).text).toContain('<option value="gone" selected>gone<')
 })
 
 test('a filter that is refused is told above what was typed', async () => {

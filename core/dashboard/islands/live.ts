@@ -31,8 +31,6 @@ interface El extends Doc {
   append(child: El): void
   replaceWith(other: El): void
   remove(): void
-  removeAttribute(name: string): void
-  requestSubmit(by: El): void
   focus(how: { preventScroll: boolean }): void
   addEventListener(type: string, heard: () => void, how?: { once: boolean }): void
 }
@@ -65,7 +63,7 @@ declare class XMLHttpRequest {
   send(): void
 }
 
-const chartScript = document.currentScript?.dataset['charts'] ?? ''
+const { charts: chartScript = '', typing: typingScript = '' } = document.currentScript?.dataset ?? {}
 
 /** Charts answer to pointer and keys; what that takes is loaded when somebody first comes near one, and else never. */
 function offerPoints(region: Doc): void {
@@ -318,45 +316,8 @@ function textOf(event: { readonly [name: string]: unknown }, name: string): stri
   return typeof value === 'string' ? value : JSON.stringify(value).slice(0, 200)
 }
 
-const TYPING_MS = 400
-
-/** A preview follows what is typed. Each is shown in a frame of its own, so that the way back is not filled with them. */
-function preview(): void {
-  const button = document.querySelector('[data-preview]')
-  const form = document.querySelector('#edit')
-  if (button === null || form === null) return
-  let shown = 0
-  const show = (): void => {
-    const old = document.querySelector('iframe.preview')
-    if (old === null) return
-    const fresh = old.cloneNode(false)
-    fresh.removeAttribute('src')
-    shown += 1
-    // A frame keeps for good the name that it was made with, as far as targets are concerned.
-    fresh.setAttribute('name', `preview-${shown}`)
-    button.setAttribute('formtarget', `preview-${shown}`)
-    fresh.hidden = true
-    old.parentElement?.append(fresh)
-    fresh.addEventListener('load', () => {
-      fresh.hidden = false
-      for (const frame of document.querySelectorAll('iframe')) {
-        if (frame === fresh) return
-        frame.remove()
-      }
-    })
-    form.requestSubmit(button)
-  }
-  let timer: ReturnType<typeof setTimeout> | undefined
-  form.addEventListener('input', () => {
-    clearTimeout(timer)
-    timer = setTimeout(show, TYPING_MS)
-  })
-  button.hidden = true
-  show()
-}
-
 offerCopies(document)
 offerPoints(document)
 if (region !== null) region.dataset['text'] = region.textContent
 follow()
-preview()
+if (document.querySelector('[data-preview],[data-choose]') !== null) void import(typingScript).catch(() => undefined)

@@ -10,6 +10,7 @@ import { list } from '../parts/list.ts'
 import type { Column } from '../parts/list.ts'
 import { time } from '../parts/time.ts'
 import type { Answer, Screen, Visit } from '../visit.ts'
+import { formNames } from './forms.ts'
 import { responsePath } from './responses.ts'
 
 export const eventScreens: readonly Screen[] = [
@@ -17,6 +18,8 @@ export const eventScreens: readonly Screen[] = [
   { method: 'GET', path: '/events/live', nav: 'events', answer: live },
   { method: 'GET', path: '/events/{id}', nav: 'events', answer: one },
 ]
+
+type Choice = NonNullable<Filter['options']>[number]
 
 interface EventItem {
   readonly seq: number
@@ -29,9 +32,35 @@ interface EventItem {
   readonly meta: Readonly<Record<string, unknown>>
 }
 
-const FILTERS: readonly Filter[] = [
-  { name: 'type', label: 'Type', placeholder: 'response.submitted,track.*' },
-  { name: 'form', label: 'Form' },
+/** Offered; more than one go with commas between them, and a star at the end stands for all that begin so. */
+const TYPES = [
+  'response.*',
+  'response.submitted',
+  'response.partial',
+  'response.deleted',
+  'form.*',
+  'track.*',
+  'track.page_view',
+  'track.conversion',
+  'delivery.dead',
+  'alert.raised',
+]
+
+const filtersOf = (forms: readonly Choice[], asked: string | undefined): readonly Filter[] => [
+  { name: 'type', label: 'Type', placeholder: 'any', suggestions: TYPES },
+  // The log outlives its forms.
+  {
+    name: 'form',
+    label: 'Form',
+    ...(forms.length === 0
+      ? {}
+      : {
+          options:
+            asked === undefined || forms.some(({ value }) => value === asked)
+              ? forms
+              : [...forms, { value: asked, label: asked }],
+        }),
+  },
   { name: 'since', label: 'Since', type: 'datetime' },
   { name: 'until', label: 'Until', type: 'datetime' },
 ]
@@ -68,11 +97,12 @@ interface EventPage extends Page<EventItem> {
 async function all(visit: Visit): Promise<Answer> {
   const isFirst = visit.query('cursor') === undefined && visit.query('until') === undefined
   const [form, type] = [visit.query('form'), visit.query('type')]
+  const forms = await formNames(visit)
   return list<EventItem, EventPage>(visit, {
     title: 'Events',
     name: 'events',
     columns: columns(Date.now()),
-    filters: FILTERS,
+    filters: filtersOf(forms, form),
     load: async (query) => {
       const end = isFirst ? await endOfLog(visit) : 0
       const page = await visit.api.get<Page<EventItem>>('/api/v2/events', { ...query, order: 'newest' })

@@ -9,8 +9,9 @@ import type { FormItem } from '../wire.ts'
 import { managedByFile, typedOf } from './config.ts'
 import { bodyOf, draftOf, EMPTY, typedIn } from './form-draft.ts'
 import type { Draft } from './form-draft.ts'
+import { named } from './form-names.ts'
+import { draftAnswer, previewFrame, previewOf } from './form-preview.ts'
 import { choice, input, moved, row } from './form-rows.ts'
-import { previewFrame, previewOf } from './form-preview.ts'
 import { formPath } from './forms.ts'
 
 export const formEditScreens: readonly Screen[] = [
@@ -25,6 +26,7 @@ export const formEditScreens: readonly Screen[] = [
   },
   { method: 'POST', path: '/forms/new', nav: 'forms', answer: taken },
   { method: 'POST', path: '/forms/preview', nav: 'forms', answer: preview },
+  { method: 'POST', path: '/forms/draft', nav: 'forms', answer: drafted },
   { method: 'GET', path: '/forms/{id}/edit', nav: 'forms', answer: opened },
   { method: 'POST', path: '/forms/{id}/edit', nav: 'forms', answer: taken },
 ]
@@ -53,14 +55,34 @@ async function opened(visit: Visit): Promise<Answer> {
 }
 
 /** What is typed so far, as respondents would see it. */
-function preview(visit: Visit): Promise<Answer> {
-  const draft = typedIn(visit.form)
-  return previewOf(visit, bodyOf(draft), (pointer) => placeOf(pointer, draft))
+async function preview(visit: Visit): Promise<Answer> {
+  const { definition, place } = begunOf((await named(visit, typedIn(visit.form))).draft)
+  return previewOf(visit, definition, place)
+}
+
+/** For a script, while somebody types: what is missing before it can be shown, and the names that were made for what has none. */
+async function drafted(visit: Visit): Promise<Answer> {
+  const { draft, made } = await named(visit, typedIn(visit.form))
+  return draftAnswer(visit, { ...begunOf(draft), made })
+}
+
+/** Without the rows that nobody has typed in yet: they are no reason to show nothing. */
+function begunOf(draft: Draft): { readonly definition: object; readonly place: (pointer: string) => Html } {
+  const rows = [...draft.fields.keys()].filter((at) => draft.fields[at]?.key !== '')
+  const fields = rows.flatMap((at) => draft.fields[at] ?? [])
+  return {
+    definition: bodyOf({ ...draft, fields }),
+    place: (pointer) =>
+      placeOf(
+        pointer.replace(/^\/fields\/(\d+)/, (_all, at) => `/fields/${rows[Number(at)]}`),
+        draft,
+      ),
+  }
 }
 
 /** A button of a row, or the one that saves. */
 async function taken(visit: Visit): Promise<Answer> {
-  const draft = typedIn(visit.form)
+  const { draft } = await named(visit, typedIn(visit.form))
   const [verb = 'save', at = ''] = (visit.form.get('do') ?? 'save').split(':')
   if (verb !== 'save') {
     const { fields, at: focus } = moved(draft.fields, verb, Number(at))
@@ -112,7 +134,7 @@ async function page(visit: Visit, { draft, problem, overtakenBy, focus }: Shown)
 <button name="do" value="save" class="away" tabindex="-1" aria-hidden="true">Save</button>
 <div class="grid">
 ${input({ name: 'name', label: 'Name', value: draft.name, problem: said('/name') })}
-${isNew ? input({ name: 'id', label: 'Id', value: draft.id, problem: said('/id'), hint: 'In addresses and code. Empty: the hub makes one.' }) : null}
+${isNew ? input({ name: 'id', label: 'Id', value: draft.id, problem: said('/id'), hint: 'In addresses and code, for good. Empty: made of the name.' }) : null}
 ${choice({
   name: 'access',
   label: 'Who may send',
@@ -140,7 +162,8 @@ ${draft.fields.map((field, at) => row(field, { at, last: draft.fields.length - 1
 </section>
 <div class="buttons"><button name="do" value="save">Save</button><a class="button quiet" href="${isNew ? '/forms' : formPath(id)}">Cancel</a></div>
 </form>
-<section class="shown" aria-label="Preview"><div class="section-head"><h2>Preview</h2><button form="edit" formaction="/forms/preview" formtarget="preview" formnovalidate class="quiet" data-preview>Show what is typed</button></div>
+<section class="shown" aria-label="Preview"><div class="section-head"><h2>Preview</h2><button form="edit" formaction="/forms/preview" formtarget="preview" formnovalidate class="quiet" data-preview="/forms/draft">Show what is typed</button></div>
+<div data-missing role="status" hidden></div>
 ${previewFrame(isNew ? null : `${formPath(id)}/preview`)}</section></div>`,
   }
   return { view }

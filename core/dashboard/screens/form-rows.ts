@@ -63,7 +63,7 @@ const CHOICE_TYPES: ReadonlySet<string> = new Set(['select', 'multi_select', 'ra
 interface RowPlace {
   readonly at: number
   readonly last: number
-  /** Its key has the focus as the page opens. */
+  /** Its label has the focus as the page opens. */
   readonly isFirst: boolean
   /** What is wrong with a part of it, as `/key`; of anything in it with an empty one. */
   readonly said: (part: string) => string | null
@@ -80,12 +80,12 @@ export function row(field: FieldDraft, { at, last, isFirst, said }: RowPlace): H
     field.max === ''
   return html`<fieldset class="field-row${said('') === null ? '' : ' wrong'}"><legend>Field ${at + 1}</legend>
 <div class="grid">
-${input({ name: `key-${at}`, label: 'Key', value: field.key, problem: said('/key'), isFirst })}
-${input({ name: `label-${at}`, label: 'Label', value: field.label, problem: said('/label'), rows: 1 })}
+${input({ name: `label-${at}`, label: 'Label', value: field.label, problem: said('/label'), isFirst, rows: 1 })}
+${input({ name: `key-${at}`, label: 'Key', value: field.key, problem: said('/key'), hint: 'In data and code. Empty: made of the label.' })}
 ${choice({ name: `type-${at}`, label: 'Type', value: field.type, options: FIELD_TYPES.map((type) => [type, type.replaceAll('_', ' ')]) })}
 <div class="checks"><label><input type="checkbox" name="required-${at}"${field.required ? html` checked` : null}> required</label><label><input type="checkbox" name="pii-${at}"${field.pii ? html` checked` : null}> personal</label></div>
 </div>
-<details${isBare ? null : html` open`}><summary>Choices, help, bounds</summary><div class="grid">
+<details data-opens="${[...CHOICE_TYPES].join(' ')}"${isBare ? null : html` open`}><summary>Choices, help, bounds</summary><div class="grid">
 ${input({
   name: `options-${at}`,
   label: 'Choices',

@@ -3,7 +3,7 @@ import { html } from '../../html.ts'
 import type { Html } from '../../html.ts'
 import { segment, withQuery } from '../api.ts'
 import type { Page } from '../api.ts'
-import { formApi, formOf, formsOf } from '../form-items.ts'
+import { calledOf, formApi, formOf, formsOf } from '../form-items.ts'
 import { chip } from '../parts/chip.ts'
 import { confirm } from '../parts/confirm.ts'
 import { code, facts, mono, section } from '../parts/facts.ts'
@@ -26,7 +26,7 @@ export const formScreens: readonly Screen[] = [
 
 /** As choices of a filter; none where the key may not see forms. */
 export async function formNames(visit: Visit): Promise<readonly { readonly value: string; readonly label: string }[]> {
-  return (await formsOf(visit)).map(({ id, name }) => ({ value: id, label: name }))
+  return [...calledOf(await formsOf(visit))].map(([value, label]) => ({ value, label }))
 }
 
 const columns = (nowMs: number): readonly Column<FormItem>[] => [

@@ -2,6 +2,7 @@
 import { choices } from '../../parts/filters.ts'
 import type { Filter } from '../../parts/filters.ts'
 import { withQuery } from '../../api.ts'
+import { calledOf } from '../../form-items.ts'
 import { timeOf } from '../../parts/period.ts'
 import type { Visit } from '../../visit.ts'
 import type { FormItem } from '../../wire.ts'
@@ -80,7 +81,7 @@ export function questionFilters(forms: readonly FormItem[], about: string): read
       none: null,
       options: [
         ...Object.entries(DATA_SETS).map(([value, { label }]) => ({ value, label })),
-        ...forms.map(({ id, name }) => ({ value: `form:${id}`, label: name })),
+        ...[...calledOf(forms)].map(([id, label]) => ({ value: `form:${id}`, label })),
       ],
     },
     { name: 'fn', label: 'What', clause: 'Count', options: FUNCTIONS, none: null },
