@@ -215,7 +215,7 @@ function openRooms(ground: Ground, first: Assembly, authoring: Authoring | undef
   closers.defer(() => http.close())
   const mail = createMailServer({ settings: first.config.email, allow: first.config.network.allow, limits })
   closers.defer(() => mail.close())
-  const native = openNative({ ...ground, recent, find: (key) => roster.find(key)?.installation, formOf: formViews.of })
+  const native = openNative({ ...ground, recent, find: (key) => roster.find(key)?.installation, formViews })
   const accounted = openAccountedSandboxes({ ...ground, native, roster: () => roster })
   const { sandbox, transformSandbox, openRoutes, usage, parcels } = accounted
   closers.defer(() => accounted.close())

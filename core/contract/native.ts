@@ -6,6 +6,9 @@
 import type { HubEvent } from './index.ts'
 import type { Json } from './json.ts'
 
+/** A form as events carry it. */
+export type FormPart = NonNullable<HubEvent['form']>
+
 /** An event with its place in the log. Places are gap-free and grow in the order of commits, from 1. */
 export interface LoggedEvent extends HubEvent {
   readonly seq: number
@@ -61,6 +64,12 @@ export interface LadderHeld {
   readonly toMs: number
 }
 
+/** `forms` may be fewer than were asked for, though there is a next page. */
+export interface FormPage {
+  readonly forms: readonly Pick<FormPart, 'id' | 'name'>[]
+  readonly next: string | null
+}
+
 /** What a native plugin is given when an installation of it is opened. */
 export interface NativeServices<C = { readonly [key: string]: Json }> {
   /** The installation's `with`; fields with `format: secret` are references. */
@@ -79,6 +88,13 @@ export interface NativeServices<C = { readonly [key: string]: Json }> {
     read(query: { after: number; limit: number }): Promise<{ events: readonly LoggedEvent[]; next: number }>
     /** The last place there is. */
     head(): Promise<number>
+  }
+  /** Forms that the installation is shown, as they are now, answered or not. */
+  readonly forms: {
+    /** Null: there is none of this id. */
+    find(id: string): Promise<FormPart | null>
+    /** In the order of their ids, behind the one `after` (null: from the first on). `next`: behind what the next page begins; null: there is no more. */
+    list(query: { after: string | null; limit: number }): Promise<FormPage>
   }
   /**
    * What the processes of a hub share where there is Redis; elsewhere, and at any time, there is nothing. Under a key stands only

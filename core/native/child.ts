@@ -6,6 +6,8 @@ import { mkdir } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
 import type {
   ActionItem,
+  FormPart,
+  FormPage,
   HubEvent,
   Json,
   LadderCounts,
@@ -77,6 +79,13 @@ async function open({
     log: {
       read: async (query) => logged((await ask(key, null, { name: 'log.read', args: query })) as LogRead),
       head: () => ask(key, null, { name: 'log.head', args: {} }) as Promise<number>,
+    },
+    forms: {
+      find: async (id) => {
+        const text = (await ask(key, null, { name: 'forms.find', args: { id } })) as string | null
+        return text === null ? null : (JSON.parse(text) as FormPart)
+      },
+      list: (query) => ask(key, null, { name: 'forms.list', args: query }) as Promise<FormPage>,
     },
     cache: {
       get: (name) => ask(key, null, { name: 'cache.get', args: { key: name } }) as Promise<string | null>,

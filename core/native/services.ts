@@ -1,7 +1,7 @@
 /** What an installation of a native plugin asks of the hub outside its runs: the log, read as its handlers see it, and the ladder. */
 import { HubError } from '../errors.ts'
-import type { Json, LadderCounts, LadderVisitors } from '../contract/index.ts'
-import type { LogEvent } from '../model.ts'
+import type { FormPage, Json, LadderCounts, LadderVisitors } from '../contract/index.ts'
+import type { LogEvent, WorkspaceId } from '../model.ts'
 import type { Installation } from '../registry/installation.ts'
 import { eventJson, formJson } from '../routing/event-json.ts'
 import type { FormView } from '../routing/event-json.ts'
@@ -17,19 +17,23 @@ import type { PluginCacheDeps } from './plugin-cache.ts'
 import type { LogRead } from './protocol.ts'
 
 export interface ServiceDeps extends Pick<PluginCacheDeps, 'sharing' | 'clock'> {
-  readonly store: Pick<Store, 'readEvents' | 'headSeq' | 'readLadder' | 'ladderHeld'>
+  readonly store: Pick<Store, 'readEvents' | 'headSeq' | 'readLadder' | 'ladderHeld' | 'getForm' | 'listForms'>
   /** The newest events, so that who is at the end of the log does not ask storage. */
   readonly recent: Pick<RecentEvents, 'after'>
   readonly find: (key: string) => Installation | undefined
   readonly limits: FilterLimits & PluginCacheDeps['limits']
-  readonly formOf: (event: LogEvent) => FormView | undefined | Promise<FormView | undefined>
+  readonly formViews: {
+    of(event: LogEvent): FormView | undefined | Promise<FormView | undefined>
+    newest(workspace: WorkspaceId, id: string): FormView | undefined | Promise<FormView | undefined>
+  }
 }
 
-/** Entries a call looks at, at most. */
+/** Entries a call looks at, at most; and forms that it lists. */
 const READ_EVENTS_MAX = 5_000
+const FORMS_MAX = 200
 
 export function openNativeServices(deps: ServiceDeps): NativeService {
-  const { store, recent, find, formOf, limits } = deps
+  const { store, recent, find, formViews, limits } = deps
   const cache = openPluginCache(deps)
   const compiled = new WeakMap<Installation, CompiledWhen>()
   const whenOf = (installation: Installation): CompiledWhen => {
@@ -58,7 +62,7 @@ export function openNativeServices(deps: ServiceDeps): NativeService {
     }
     for (const event of found) {
       if (!when.wants(event)) continue
-      const view = formOf(event)
+      const view = formViews.of(event)
       const known = isPending(view) ? await view : view
       if (when.matches?.(event, known) === false) continue
       const parts = on[handlerType(on, event.type) ?? event.type]?.data ?? []
@@ -74,6 +78,8 @@ export function openNativeServices(deps: ServiceDeps): NativeService {
     if (installation === undefined) throw new HubError('unavailable', `The installation ${key} is gone`)
     if (name === 'log.read') return readLog(installation, args)
     if (name === 'log.head') return store.headSeq()
+    if (name === 'forms.find') return findForm(deps, installation, textOf(args, 'id'))
+    if (name === 'forms.list') return listForms(store, installation, args)
     if (name === 'cache.get') return cache.get(installation, textOf(args, 'key'))
     if (name === 'cache.put') return cache.put(installation, textOf(args, 'key'), textOf(args, 'text'))
     if (name === 'cache.max') return cache.textBytesMax
@@ -102,6 +108,31 @@ async function entriesAfter(
 const textOf = (args: Json, name: string): string => {
   const value = (args as { readonly [name: string]: Json })[name]
   return typeof value === 'string' ? value : ''
+}
+
+const isShown = ({ when: { forms } }: Installation, id: string): boolean => forms === null || forms.includes(id)
+
+/** The text of it, with what the installation may not see named as hidden. */
+async function findForm(
+  { store, formViews }: Pick<ServiceDeps, 'store' | 'formViews'>,
+  installation: Installation,
+  id: string,
+): Promise<string | null> {
+  const { workspace, pii } = installation
+  // Versions are remembered longer than their form is there.
+  if (!isShown(installation, id) || (await store.getForm(workspace, id)) === undefined) return null
+  const view = await formViews.newest(workspace, id)
+  return view === undefined ? null : formJson(view, pii)
+}
+
+async function listForms(store: Pick<Store, 'listForms'>, installation: Installation, args: Json): Promise<FormPage> {
+  const { after, limit } = args as { readonly [name: string]: Json }
+  const page = await store.listForms(installation.workspace, {
+    limit: Math.min(Number(limit), FORMS_MAX),
+    after: typeof after === 'string' ? after : undefined,
+  })
+  const shown = page.items.filter(({ id }) => isShown(installation, id))
+  return { forms: shown.map(({ id, name }) => ({ id, name })), next: page.next }
 }
 
 /** Counts cannot be divided by what an installation is shown. */

@@ -93,13 +93,13 @@ export default defineNative<Plugin>(async (around) => {
         generations.route(signal, (generation) => answerLiveForm(request, { ...generation, signal }).catch(failure)),
       'GET /live/events/{id}': (request, { signal }) =>
         generations.route(signal, (generation) => answerLiveEvent(request, { ...generation, signal }).catch(failure)),
-      'POST /query': question('POST /query', ({ asker, projection }, request, { signal, metric }) =>
-        answerQuery(request, { asker, projection, signal, openFields, metric }),
+      'POST /query': question('POST /query', ({ asker, projection, forms }, request, { signal, metric }) =>
+        answerQuery(request, { asker, projection, forms, signal, openFields, metric }),
       ),
       'GET /forms/{id}/metrics': question(
         'GET /forms/{id}/metrics',
-        ({ metrics, projection }, request, { kv, signal, metric }) =>
-          answerMetrics(request, { metrics, projection, annotations, kv, signal, metric }),
+        ({ metrics, projection, forms }, request, { kv, signal, metric }) =>
+          answerMetrics(request, { metrics, projection, forms, annotations, kv, signal, metric }),
       ),
       'GET /slow': async () => slow.list(),
       ...keptRoutes(generations, annotations, around),
@@ -117,19 +117,17 @@ export default defineNative<Plugin>(async (around) => {
 function keptRoutes(
   generations: Generations,
   annotations: Annotations,
-  { config, workspace }: Parameters<typeof Generations.open>[0],
+  { config, workspace, forms: hub }: Parameters<typeof Generations.open>[0],
 ) {
   /** Of a saved question, for whoever has a link. */
   const savedBy =
-    ({ asker, projection, readers, metrics: { timezone } }: Generation, { signal, metric }: Asker) =>
+    ({ asker, projection, forms, readers, metrics: { timezone } }: Generation, { signal, metric }: Asker) =>
     (saved: Saved): Promise<RouteResponse> =>
-      answerSaved(saved, { asker, projection, readers, timezone, signal, metric, openFields: config.openFields })
+      answerSaved(saved, { asker, projection, forms, readers, timezone, signal, metric, openFields: config.openFields })
   return {
     'GET /annotations': (request, { kv }) => listAnnotations(request, { kv, annotations }),
-    'POST /annotations': (request, { kv, signal }) =>
-      generations.route(signal, ({ projection }) =>
-        createAnnotation(request, { kv, annotations, projection, timezone: config.timezone }),
-      ),
+    'POST /annotations': (request, { kv }) =>
+      createAnnotation(request, { kv, annotations, forms: hub, timezone: config.timezone }),
     'DELETE /annotations/{id}': (request, { kv }) => deleteAnnotation(request, { kv, annotations }),
     'GET /saved': (_request, ctx) => listSaved(ctx),
     'POST /saved': (request, ctx) => createSaved(request, ctx),
@@ -137,20 +135,19 @@ function keptRoutes(
     'POST /saved/{id}': (request, ctx) => changeSaved(request, ctx),
     'DELETE /saved/{id}': (request, ctx) => deleteSaved(request, ctx),
     'GET /shares': (_request, ctx) => listShares({ ctx }),
-    'POST /shares': (request, ctx) =>
-      generations.route(ctx.signal, (generation) => {
-        const { projection } = generation
-        const answered = savedBy(generation, ctx)
-        return createShare(request, { ctx, projection, workspace, answered })
-      }),
+    'POST /shares': (request, ctx) => {
+      const answered = (saved: Saved): Promise<RouteResponse> =>
+        generations.route(ctx.signal, (generation) => savedBy(generation, ctx)(saved))
+      return createShare(request, { ctx, forms: hub, workspace, answered })
+    },
     'DELETE /shares/{id}': (request, ctx) => revokeShare(request, { ctx }),
     'GET /share/{token}': (request, ctx) =>
       generations.route(ctx.signal, (generation) => {
-        const { metrics, projection } = generation
+        const { metrics, projection, forms } = generation
         const { kv, signal, metric } = ctx
-        const shown = (id: string) =>
-          answerMetrics({ params: { id }, query: {} }, { metrics, projection, annotations, kv, signal, metric })
-        return openShare(request, { ctx, projection, shown, answered: savedBy(generation, ctx) })
+        const parts = { metrics, projection, forms, annotations, kv, signal, metric }
+        const shown = (id: string) => answerMetrics({ params: { id }, query: {} }, parts)
+        return openShare(request, { ctx, forms, shown, answered: savedBy(generation, ctx) })
       }),
   } satisfies { readonly [route: string]: (request: RouteRequest, ctx: Keeper) => Promise<RouteResponse> }
 }

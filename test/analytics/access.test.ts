@@ -194,9 +194,9 @@ test('a link asks nothing of a private field, whatever was granted to the instal
   ])
   await other.tell([{ id: 'rsp_1', data: { dept: 'IT', age: 40, stars: 3 } }])
   await tellEvents(other, [{ visitor: 'ada', at: 1, properties: { age: 40, plan: 3 } }])
-  const { projection, readers } = other
+  const { projection, forms, readers } = other
   const [signal, timezone] = [NEVER, 'UTC']
-  const options = { projection, readers, signal, timezone, openFields: [], metric: () => {} }
+  const options = { projection, forms, readers, signal, timezone, openFields: [], metric: () => {} }
   const parts = { ...options, asker: openAsker(readers, { timezone }) }
   const both = async (question: object): Promise<unknown[]> => {
     const asked = { form_id: 'f', aggregate: 'count', ...question }

@@ -20,6 +20,7 @@ import { valuesOf } from '../../plugins/analytics/activity/values.ts'
 import { Generations } from '../../plugins/analytics/life/generations.ts'
 import { NEVER } from '../support/projected.ts'
 import { seeded } from '../support/seeded.ts'
+import { NO_FORMS } from '../support/projected.ts'
 import { tempDir } from '../support/temp.ts'
 import { until } from '../support/wait.ts'
 
@@ -73,7 +74,7 @@ beforeAll(async () => {
     recent: { after: () => undefined },
     find,
     limits: LIMITS,
-    formOf: () => undefined,
+    formViews: { of: () => undefined, newest: () => undefined },
     sharing,
     clock: systemClock,
   })
@@ -105,6 +106,7 @@ beforeAll(async () => {
       },
       head: () => ask<number>('log.head', {}),
     },
+    forms: NO_FORMS,
     cache: { get: async () => null, put: async () => undefined, textBytesMax: async () => 0 },
     ladder,
     say: () => {},

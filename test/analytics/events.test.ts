@@ -203,13 +203,13 @@ test('what the hub keeps no longer goes', async () => {
 
 test('an answer that reaches behind what is kept says from when on it is of everything', async () => {
   await using projected = await openProjected([])
-  const { projection, readers } = projected
+  const { projection, forms, readers } = projected
   const [old, kept] = ['2026-11-01T12:00:00.000Z', '2026-11-20T12:00:00.000Z']
   const seen = (seq: number, at: string): LoggedEvent => ({
     ...tracked(seq, 'page_view', { data: { user_id: `u-${seq}`, occurred_at: at, page: { path: '/' } } }),
     at,
   })
-  const parts = { readers, projection, timezone: 'UTC', signal: NEVER, openFields: [] }
+  const parts = { readers, projection, forms, timezone: 'UTC', signal: NEVER, openFields: [] }
   const query = {
     ...parts,
     asker: openAsker(readers, { timezone: 'UTC' }),

@@ -29,7 +29,7 @@ const counted: string[] = []
 let ask: (question: object) => Promise<RouteResponse>
 beforeAll(async () => {
   projected = await openProjected(FIELDS)
-  const { readers, projection } = projected
+  const { readers, projection, forms } = projected
   const asker = openAsker(readers, { timezone: 'UTC' })
   ask = (question) => {
     const request = {
@@ -44,7 +44,7 @@ beforeAll(async () => {
     const body = JSON.stringify({ form_id: 'f', ...question })
     return answerQuery(
       { ...request, body },
-      { asker, projection, signal: NEVER, openFields: [], metric: (name) => void counted.push(name) },
+      { asker, projection, forms, signal: NEVER, openFields: [], metric: (name) => void counted.push(name) },
     )
   }
   const answers: { [key: string]: Json }[] = [
@@ -110,7 +110,7 @@ test('an answer says as of which place of the log it is, also when it was kept a
 
 test('an earlier period stands beside: weeks by weekday over a change of the clock, months by month, groups of either', async () => {
   await using shop = await openProjected(FIELDS)
-  const { readers, projection } = shop
+  const { readers, projection, forms } = shop
   const asker = openAsker(readers, { timezone: 'Europe/Berlin' })
   const sold = (at: string, code: string, n: number) => ({ id: `${at}${code}`, at, data: { code, n } })
   await shop.tell([
@@ -137,7 +137,7 @@ test('an earlier period stands beside: weeks by weekday over a change of the clo
       ...times,
       ...question,
     })
-    const parts = { asker, projection, signal: NEVER, openFields: [], metric: () => {} }
+    const parts = { asker, projection, forms, signal: NEVER, openFields: [], metric: () => {} }
     return (await answerQuery({ ...request, body }, parts)).json as never
   }
   const byCode = await compared({ group_by: 'code' })

@@ -6,7 +6,7 @@ import type { FieldInfo, Json, LoggedEvent, RouteResponse } from '../../core/con
 import { Generations } from '../../plugins/analytics/life/generations.ts'
 import { Annotations } from '../../plugins/analytics/annotations/annotations.ts'
 import { answerMetrics } from '../../plugins/analytics/metrics/route.ts'
-import { NEVER } from '../support/projected.ts'
+import { NEVER, NO_FORMS } from '../support/projected.ts'
 import { tempDir } from '../support/temp.ts'
 import { mountTmpfs } from '../support/tmpfs.ts'
 import { until } from '../support/wait.ts'
@@ -87,15 +87,17 @@ async function openOn(log: Log, dir: string, { grant = 'all', rewriteAfterS = 3_
       },
       head: async () => log.events.length,
     },
+    forms: NO_FORMS,
     ladder: { read: async () => null, held: async () => null },
     say: (_level, message) => void said.push(message),
   })
   const ask = (): Promise<RouteResponse> => {
     const request = { method: 'GET', path: '', params: { id: 'f' }, query: {}, headers: {}, body: '', form: [] }
-    return generations.route(NEVER, ({ metrics, projection }) =>
+    return generations.route(NEVER, ({ metrics, projection, forms }) =>
       answerMetrics(request, {
         metrics,
         projection,
+        forms,
         annotations: new Annotations(),
         kv: NOTHING_KEPT,
         signal: NEVER,

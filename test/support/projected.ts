@@ -3,6 +3,8 @@ import { deepStrictEqual } from 'node:assert'
 import { accessOf } from '../../plugins/analytics/access.ts'
 import { openDatabase } from '../../plugins/analytics/engine/database.ts'
 import type { Database } from '../../plugins/analytics/engine/database.ts'
+import { openForms } from '../../plugins/analytics/engine/forms.ts'
+import type { Forms } from '../../plugins/analytics/engine/forms.ts'
 import { openProjection } from '../../plugins/analytics/engine/projection.ts'
 import type { ProjectedForm, Projection } from '../../plugins/analytics/engine/projection.ts'
 import { openReaders } from '../../plugins/analytics/engine/readers.ts'
@@ -10,7 +12,7 @@ import type { Readers } from '../../plugins/analytics/engine/readers.ts'
 import { Keeper } from '../../plugins/analytics/metrics/keeper.ts'
 import { openMetrics } from '../../plugins/analytics/metrics/metrics.ts'
 import type { Metrics, MetricsQuery } from '../../plugins/analytics/metrics/metrics.ts'
-import type { FieldInfo, Json, LoggedEvent } from '../../core/contract/index.ts'
+import type { FieldInfo, Json, LoggedEvent, NativeServices } from '../../core/contract/index.ts'
 import { tempDir } from './temp.ts'
 
 export interface Told {
@@ -25,6 +27,8 @@ export interface Told {
 export interface Projected extends AsyncDisposable {
   readonly database: Database
   readonly projection: Projection
+  /** Those that were answered. */
+  readonly forms: Forms
   readonly readers: Readers
   /** Counts in memory, as those of the plugin. */
   readonly keeper: Keeper
@@ -40,6 +44,12 @@ export interface Projected extends AsyncDisposable {
 export const NEVER = new AbortController().signal
 
 const FORM = 'f'
+
+/** A hub that has none of its own. */
+export const NO_FORMS: NativeServices['forms'] = {
+  find: async () => null,
+  list: async () => ({ forms: [], next: null }),
+}
 
 /** Of whoever may see single answers, too; and of whoever may not. */
 export const WIDE = accessOf({ scopes: ['responses:read'] }, [])
@@ -59,6 +69,7 @@ export async function openProjected(fields: readonly FieldInfo[]): Promise<Proje
   return {
     database,
     projection,
+    forms: openForms(projection, NO_FORMS),
     readers,
     keeper,
     metrics: async (query, nowMs) => {

@@ -1,9 +1,8 @@
 /** `POST`, `GET` and `DELETE /api/v2/analytics/annotations`. */
 import { z } from 'zod'
-import type { Context, Json, RouteRequest, RouteResponse } from 'manifold/plugin'
+import type { Context, Json, NativeServices, RouteRequest, RouteResponse } from 'manifold/plugin'
 import { failure, jsonOf, readAs } from '../query/failure.ts'
-import type { Projection } from '../engine/projection.ts'
-import { problem } from '../query/problem.ts'
+import { NO_FORM, problem } from '../query/problem.ts'
 import { Refusal } from '../query/refusal.ts'
 import { isZone } from '../query/zone.ts'
 import { momentOf } from './annotations.ts'
@@ -37,12 +36,11 @@ export const annotationWire = ({ id, formId, at, until, text }: Annotation): Jso
 
 export async function createAnnotation(
   { body }: Pick<RouteRequest, 'body'>,
-  { kv, annotations, timezone, projection }: AnnotationParts & { readonly projection: Pick<Projection, 'form'> },
+  { kv, annotations, timezone, forms }: AnnotationParts & { readonly forms: Pick<NativeServices['forms'], 'find'> },
 ): Promise<RouteResponse> {
   try {
     const given = readAs(schema, jsonOf(body))
-    if (given.form_id !== null && projection.form(given.form_id) === undefined)
-      return noSuch('/form_id: there is no form of this id, or nobody has answered it yet')
+    if (given.form_id !== null && (await forms.find(given.form_id)) === null) return noSuch(`/form_id: ${NO_FORM}`)
     const zone = given.timezone ?? timezone
     const at = timeOf('/at', given.at, zone)
     const until = given.until === null ? null : timeOf('/until', given.until, zone)

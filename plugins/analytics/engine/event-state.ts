@@ -5,11 +5,11 @@ import { rowsOf } from './database.ts'
 import type { Row } from './database.ts'
 import { isTracked } from './event-columns.ts'
 import { expiredBefore } from './event-table.ts'
+import { sqlText } from './sql-text.ts'
 
-/** Of forms that the snippet watches. */
-const VISITS: ReadonlySet<string> = new Set(
-  ['form_view', 'form_start', 'form_field', 'form_abandon', 'form_submit'].map((family) => `track.${family}`),
-)
+/** What the snippet tells of forms. */
+export const VISITS = ['form_view', 'form_start', 'form_field', 'form_abandon', 'form_submit'] as const
+const TRACKED_VISITS: ReadonlySet<string> = new Set(VISITS.map((family) => `track.${family}`))
 
 export class EventState {
   /** Place of the log, and id of the event, that changed them last: an answer stays right while these stay. */
@@ -31,7 +31,7 @@ export class EventState {
     const applied = Number(progress['applied'] ?? 0)
     const rows = await rowsOf(
       writer,
-      `SELECT DISTINCT form_id FROM events WHERE type = 'form_start' AND form_id IS NOT NULL`,
+      `SELECT DISTINCT form_id FROM events WHERE type IN (${VISITS.map(sqlText).join(', ')}) AND form_id IS NOT NULL`,
     )
     const watched = new Map(rows.map((row) => [String(row['form_id']), applied]))
     const changedBy = typeof progress['events_by'] === 'string' ? progress['events_by'] : ''
@@ -50,7 +50,7 @@ export class EventState {
     this.fromMs = Math.max(this.fromMs, expiredBefore(events) ?? 0)
     for (const { type, data, form } of events) {
       const about = data?.['form_id']
-      if (VISITS.has(type) && typeof about === 'string') this.#watched.set(about, reached)
+      if (TRACKED_VISITS.has(type) && typeof about === 'string') this.#watched.set(about, reached)
       if (type !== 'form.deleted') continue
       const gone = form?.id ?? data?.['id']
       if (typeof gone === 'string') this.#watched.delete(gone)

@@ -31,6 +31,8 @@ export interface ProjectedForm {
   readonly changedAt: number
   /** Id of the event that changed it last: the same in every process, so an answer that another one made is known by it. */
   readonly changedBy: string
+  /** It is there, and has no response: `table` is a query without rows. */
+  readonly isUnanswered?: true
 }
 
 /** What one commit did to the rows of a form; those of one commit follow each other. */

@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import type { NativeServices } from 'manifold/plugin'
 import { openDatabase, removeDatabase, rowsOf } from '../engine/database.ts'
 import type { Database } from '../engine/database.ts'
+import { openForms } from '../engine/forms.ts'
+import type { Forms } from '../engine/forms.ts'
 import { openProjection } from '../engine/projection.ts'
 import type { Projection } from '../engine/projection.ts'
 import { openReaders } from '../engine/readers.ts'
@@ -25,6 +27,7 @@ export interface Generation {
   readonly file: string
   readonly database: Database
   readonly projection: Projection
+  readonly forms: Forms
   readonly tail: Tail
   readonly readers: Readers
   readonly asker: Asker
@@ -68,6 +71,7 @@ export async function openGeneration(
     file,
     database,
     projection,
+    forms: openForms(projection, around.forms),
     tail,
     readers,
     asker: openAsker(readers, { timezone, shared }),

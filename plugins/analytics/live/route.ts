@@ -1,6 +1,6 @@
 /** `GET /live/forms/{id}` and `GET /live/events/{id}`: the numbers that live connections are told as they change. */
 import type { RouteRequest, RouteResponse } from 'manifold/plugin'
-import type { Projection } from '../engine/projection.ts'
+import type { Forms } from '../engine/forms.ts'
 import type { Readers } from '../engine/readers.ts'
 import type { MetricsReader } from '../metrics/metrics.ts'
 import { worthSql } from '../engine/worth.ts'
@@ -13,15 +13,15 @@ const noSuch = (): RouteResponse =>
 
 export interface LiveFormParts {
   readonly metrics: MetricsReader
-  readonly projection: Pick<Projection, 'form'>
+  readonly forms: Pick<Forms, 'find'>
   readonly signal: AbortSignal
 }
 
 export async function answerLiveForm(
   { params }: Pick<RouteRequest, 'params'>,
-  { metrics, projection, signal }: LiveFormParts,
+  { metrics, forms, signal }: LiveFormParts,
 ): Promise<RouteResponse> {
-  const form = projection.form(params['id'] ?? '')
+  const form = await forms.find(params['id'] ?? '')
   if (form === undefined) return noSuch()
   const nowMs = Date.now()
   // Whole days, so that what was made for one is there for the next.

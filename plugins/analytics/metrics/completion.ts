@@ -20,7 +20,7 @@ export interface Completion {
   readonly completed: number
   /** Completed of started; null where nobody began. */
   readonly rate: number | null
-  /** What the snippet saw, also where it is not the base; null: nobody who began. */
+  /** What the snippet saw, also where it is not the base; null: nothing. */
   readonly snippet: Visits | null
 }
 
@@ -45,7 +45,7 @@ export interface Watched {
   readonly left: ReadonlyMap<string, number>
 }
 
-/** Null: it saw nobody begin. Names of fields that the form does not have are not told apart: strangers send these events. */
+/** Null: it saw nobody. Names of fields that the form does not have are not told apart: strangers send these events. */
 export async function watchedBy(
   ask: Ask,
   { id, fields, table }: Pick<ProjectedForm, 'id' | 'fields' | 'table'>,
@@ -71,7 +71,7 @@ export async function watchedBy(
         of === type && typeof field === 'string' ? [[field, Number(count)] as const] : [],
       ),
     )
-  if (many('form_start') === 0) return null
+  if (rows.length === 0) return null
   const least = (name: string): number => Math.min(...rows.map((row) => Number(row[name])))
   // By the hub's clock: whoever tells an event says when it occurred.
   const heardMs = Math.max(least('heard'), isOfPeriod ? fromMs : -Infinity)
@@ -96,8 +96,9 @@ export function completionOf(
   { begun, finished }: { readonly begun: number; readonly finished: number },
 ): Completion {
   const snippet = watched?.visits ?? null
-  // Nobody has completed it: then there is nothing that could be set against it.
-  if (watched !== null && (watched.isOfMost || finished === 0)) return { base: 'snippet', ...watched.visits, snippet }
+  // Nobody has completed it: then there is nothing that could be set against it, unless others than it saw somebody begin.
+  const isAlone = finished === 0 && (begun === 0 || (snippet?.started ?? 0) > 0)
+  if (watched !== null && (watched.isOfMost || isAlone)) return { base: 'snippet', ...watched.visits, snippet }
   const rate = share(finished, begun)
   const ofNobody = { sinceMs: null, views: null, abandoned: null }
   return { base: 'responses', ...ofNobody, started: begun, completed: finished, rate, snippet }

@@ -11,7 +11,7 @@ import { completionOf, watchedBy } from './completion.ts'
 import type { Completion, Watched } from './completion.ts'
 import { askedOf, fieldMetrics } from './fields.ts'
 import type { AnswerFacts, FieldMetrics } from './fields.ts'
-import type { FormCounts } from './form-counts.ts'
+import { FormCounts } from './form-counts.ts'
 import { bucketsFromCounts, totalsFromCounts } from './from-counts.ts'
 import { answersFromRows, totalsFromRows } from './from-rows.ts'
 import type { Keeper } from './keeper.ts'
@@ -114,11 +114,13 @@ export function openMetrics(parts: MetricsParts): MetricsReader {
   const together = new Together<Made>()
   const made = async (form: ProjectedForm, asked: Asked, { signal, asOf }: MetricsAsking): Promise<Made> => {
     const isWatched = projection.watchedAt(form.id) > 0
+    const countsOf = (): FormCounts | null => (form.isUnanswered === true ? new FormCounts(form) : keeper.of(form))
     const seen = (ask: Ask): Promise<Watched | null> =>
       isWatched ? watchedBy(ask, form, asked) : Promise.resolve(null)
-    if (asked.isOfPeriod !== true && keeper.of(form) !== null) {
+    // There is nothing to read of one that nobody has answered.
+    if ((asked.isOfPeriod !== true || form.isUnanswered === true) && countsOf() !== null) {
       const watched = isWatched ? await readers.run(signal, ({ ask }) => seen(ask)) : null
-      const counts = keeper.of(form)
+      const counts = countsOf()
       if (counts !== null)
         return { metrics: fromCounts(counts, form, { asked, watched }), source: 'counts', ageMs: null }
     }

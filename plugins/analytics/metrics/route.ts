@@ -3,10 +3,11 @@ import { z } from 'zod'
 import type { Context, Json, RouteRequest, RouteResponse } from 'manifold/plugin'
 import type { Annotation, Annotations } from '../annotations/annotations.ts'
 import { annotationWire } from '../annotations/route.ts'
+import type { Forms } from '../engine/forms.ts'
 import type { Projection } from '../engine/projection.ts'
 import { countCache } from '../query/cache-metrics.ts'
 import { failure } from '../query/failure.ts'
-import { problem } from '../query/problem.ts'
+import { NO_FORM, problem } from '../query/problem.ts'
 import { momentText } from '../query/times.ts'
 import { isZone } from '../query/zone.ts'
 import type { Completion } from './completion.ts'
@@ -26,7 +27,8 @@ const querySchema = z.strictObject({
 
 export interface MetricsParts {
   readonly metrics: MetricsReader
-  readonly projection: Projection
+  readonly projection: Pick<Projection, 'applied'>
+  readonly forms: Forms
   readonly annotations: Annotations
   readonly kv: Pick<Context['kv'], 'list'>
   readonly signal: AbortSignal
@@ -35,21 +37,17 @@ export interface MetricsParts {
 
 export async function answerMetrics(
   request: Pick<RouteRequest, 'params' | 'query'>,
-  { metrics, projection, annotations, kv, signal, metric }: MetricsParts,
+  { metrics, projection, forms, annotations, kv, signal, metric }: MetricsParts,
 ): Promise<RouteResponse> {
   const read = querySchema.safeParse(request.query)
   if (!read.success) {
     const errors = read.error.issues.map(({ path, message }) => ({ pointer: `/${path.join('/')}`, detail: message }))
     return problem(422, 'invalid_query', { title: 'The query is not valid', detail: 'See errors.', errors })
   }
-  const form = projection.form(request.params['id'] ?? '')
-  if (form === undefined)
-    return problem(404, 'not_found', {
-      title: 'There is no such thing',
-      detail: 'There is no form of this id, or nobody has answered it yet.',
-    })
-  const nowMs = Date.now()
   const asOf = projection.applied()
+  const form = await forms.find(request.params['id'] ?? '')
+  if (form === undefined) return problem(404, 'not_found', { title: 'There is no such thing', detail: NO_FORM })
+  const nowMs = Date.now()
   const { bucket, timezone = metrics.timezone, from, to } = read.data
   const toMs = to === undefined ? Math.ceil((nowMs + 1) / 60_000) * 60_000 : Date.parse(to)
   const fromMs = from === undefined ? toMs - DAYS_DEFAULT * DAY_MS : Date.parse(from)

@@ -3,6 +3,9 @@ import type { Json, RouteResponse } from 'manifold/plugin'
 
 const RETRY_AFTER_S = '2'
 
+/** Of a form that a question is about. */
+export const NO_FORM = 'There is no form of this id.'
+
 export function unavailable(detail: string): RouteResponse {
   const answer = problem(503, 'unavailable', { title: 'The hub cannot do this right now', detail })
   return { ...answer, headers: { ...answer.headers, 'retry-after': RETRY_AFTER_S } }

@@ -3,10 +3,11 @@ import type { Context, Json, RouteRequest, RouteResponse } from 'manifold/plugin
 import { accessOf } from '../access.ts'
 import type { Asking } from '../access.ts'
 import { completeFrom } from '../engine/complete.ts'
+import type { Forms } from '../engine/forms.ts'
 import type { Projection } from '../engine/projection.ts'
 import { countCache } from './cache-metrics.ts'
 import { failure } from './failure.ts'
-import { problem } from './problem.ts'
+import { NO_FORM, problem } from './problem.ts'
 import type { Answer, Asker } from './answer.ts'
 import { fieldsOf } from './named.ts'
 import { readQuestion } from './question.ts'
@@ -18,6 +19,7 @@ export interface QueryParts {
   readonly asker: Asker
   readonly openFields: readonly string[]
   readonly projection: Projection
+  readonly forms: Forms
   readonly signal: AbortSignal
   readonly metric: Context['metric']
 }
@@ -34,16 +36,15 @@ export interface Told {
 /** `shape`: how it is told. */
 export async function answerQuery(
   request: Pick<RouteRequest, 'body'> & Asking,
-  { asker, projection, signal, openFields, metric }: QueryParts,
+  parts: QueryParts,
   shape: (told: Told) => RouteResponse = answered,
 ): Promise<RouteResponse> {
+  const { asker, projection, signal, openFields, metric } = parts
   try {
     const question = readQuestion(request.body)
-    const source = sourceOf(question, projection)
-    if (source === undefined) {
-      const why = 'there is no form of this id, or nobody has answered it yet'
-      return problem(404, 'not_found', { title: 'There is no such thing', detail: `/form_id: ${why}` })
-    }
+    const source = await sourceOf(question, parts)
+    if (source === undefined)
+      return problem(404, 'not_found', { title: 'There is no such thing', detail: `/form_id: ${NO_FORM}` })
     const answer = await asker.ask(question, source, { access: accessOf(request, openFields), signal })
     countCache(metric, 'query', answer)
     const nextOffset = answer.hasMore ? question.offset + question.limit : null
@@ -64,10 +65,14 @@ function wholeFrom(
   return completeFrom(projection, reachMs)
 }
 
-function sourceOf({ about }: Question, projection: Projection): Source | undefined {
+async function sourceOf(
+  { about }: Question,
+  { projection, forms }: Pick<QueryParts, 'projection' | 'forms'>,
+): Promise<Source | undefined> {
   if ('dataSet' in about) return dataSetSource(about.dataSet, projection)
-  const form = projection.form(about.form)
-  return form === undefined ? undefined : formSource(form, projection.applied())
+  const asOf = projection.applied()
+  const form = await forms.find(about.form)
+  return form === undefined ? undefined : formSource(form, asOf)
 }
 
 /** The first form of a question: `{group: value}`, in the order of its rows. */

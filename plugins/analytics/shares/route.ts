@@ -1,12 +1,12 @@
 /** `POST`, `GET` and `DELETE /api/v2/analytics/shares`, and what a link shows to everybody. */
 import { z } from 'zod'
-import type { Context, Json, RouteRequest, RouteResponse } from 'manifold/plugin'
-import type { Projection } from '../engine/projection.ts'
+import type { Context, Json, NativeServices, RouteRequest, RouteResponse } from 'manifold/plugin'
+import type { Forms } from '../engine/forms.ts'
 import { noSaved } from '../saved/route.ts'
 import { findSaved } from '../saved/saved.ts'
 import type { Saved } from '../saved/saved.ts'
 import { failure, jsonOf, readAs } from '../query/failure.ts'
-import { problem } from '../query/problem.ts'
+import { NO_FORM, problem } from '../query/problem.ts'
 import { addShare, removeShare, shareOf, sharesOf, VIEWS } from './shares.ts'
 import type { Share } from './shares.ts'
 import { DAY_MS } from '../time-units.ts'
@@ -23,8 +23,17 @@ export interface ShareParts {
   readonly ctx: Pick<Context, 'kv' | 'tally' | 'tallies'>
   /** The answer to a saved question, without what is about single people. */
   readonly answered: (saved: Saved) => Promise<RouteResponse>
-  readonly projection: Pick<Projection, 'form'>
+}
+
+interface Creating extends ShareParts {
+  /** As the hub has them: whether there is one is not the engine's to say. */
+  readonly forms: Pick<NativeServices['forms'], 'find'>
   readonly workspace: string
+}
+
+interface Opening extends ShareParts {
+  readonly forms: Pick<Forms, 'find'>
+  readonly shown: (formId: string) => Promise<RouteResponse>
 }
 
 const wire = ({ id, formId, savedId, createdAt, expiresAt }: Share) => ({
@@ -39,7 +48,7 @@ const noSuch = (detail: string): RouteResponse => problem(404, 'not_found', { ti
 
 export async function createShare(
   { body }: Pick<RouteRequest, 'body'>,
-  { ctx, projection, workspace, answered }: ShareParts,
+  { ctx, forms, workspace, answered }: Creating,
 ): Promise<RouteResponse> {
   try {
     const wanted = readAs(schema, jsonOf(body))
@@ -47,8 +56,7 @@ export async function createShare(
     if (refused !== null) return refused
     const formId = 'form_id' in wanted ? wanted.form_id : null
     const savedId = 'saved_id' in wanted ? wanted.saved_id : null
-    if (formId !== null && projection.form(formId) === undefined)
-      return noSuch('/form_id: there is no form of this id, or nobody has answered it yet')
+    if (formId !== null && (await forms.find(formId)) === null) return noSuch(`/form_id: ${NO_FORM}`)
     const { share, token } = addShare(ctx.kv, { formId, savedId, ttlMs: LIVES_MS[wanted.expires], nowMs: Date.now() })
     return { status: 201, json: { ...wire(share), path: `/share/${workspace}.${token}`, views: 0 } }
   } catch (error) {
@@ -73,16 +81,11 @@ export async function revokeShare(
 /** What `shown` answers for the form of the link, without what is about single people. */
 export async function openShare(
   { params }: Pick<RouteRequest, 'params'>,
-  {
-    ctx,
-    projection,
-    shown,
-    answered,
-  }: Omit<ShareParts, 'workspace'> & { readonly shown: (formId: string) => Promise<RouteResponse> },
+  { ctx, forms, shown, answered }: Opening,
 ): Promise<RouteResponse> {
   const share = await shareOf(ctx.kv, params['token'] ?? '', Date.now())
   if (share?.savedId != null) return openQuestion(share.savedId, share, { ctx, answered })
-  const form = share?.formId == null ? undefined : projection.form(share.formId)
+  const form = share?.formId == null ? undefined : await forms.find(share.formId)
   if (share === undefined || form === undefined) return noSuch(NOT_VALID)
   const answer = await shown(form.id)
   if (answer.json === undefined || (answer.status ?? 200) !== 200) return answer
