@@ -48,11 +48,9 @@ export async function* metricMessages(
   wish: Wish,
 ): AsyncGenerator<Message, void, void> {
   const { workspace } = listener.principal
-  const told = new Map<string, Values>()
   /** Changed and not told yet; true: what was shown of it has to be read anew. */
   const waiting = new Map<string, boolean>(wish.isNew ? wish.ids?.map((id) => [id, false] as const) : [])
-  /** There is something of these, or it is not known yet whether there is. */
-  const followed = new Set(wish.ids ?? [])
+  const subjects = new Subjects(values, workspace, wish)
   let settledSeq = listener.afterSeq
   let nextMs = clock.monotonicMs()
   let saidMs = nextMs
@@ -60,33 +58,6 @@ export async function* metricMessages(
   const quietMs = (): number => {
     const untilMs = waiting.size === 0 ? saidMs + limits.liveHeartbeatMs : nextMs
     return untilMs - clock.monotonicMs()
-  }
-  /** What is to be said, and whether there is more to come: of what somebody asked about a moment ago there may be. */
-  const look = async (
-    id: string,
-    seq: number,
-    isStale: boolean,
-  ): Promise<{ readonly messages: readonly Message[]; readonly isSettled: boolean }> => {
-    const known = await values.of({ workspace, area: wish.area, kind: wish.kind, id }, seq).catch(() => undefined)
-    const isSettled = known !== undefined && known.seq >= seq
-    // Nobody can say right now, or what they can is from before what was seen here: it is asked again the next time.
-    const isBehind = isStale || known?.values === null || (!wish.isNew && !told.has(id))
-    if (known === undefined || (!isSettled && isBehind)) return { messages: [], isSettled }
-    const found = known.values
-    const subject = wish.kind === 'forms' ? { form_id: id } : { event_id: id }
-    const changed = found === null ? {} : changesOf(told.get(id) ?? {}, found)
-    if (found === null) {
-      told.delete(id)
-      followed.delete(id)
-    } else {
-      told.set(id, found)
-      followed.add(id)
-    }
-    const messages = [
-      ...(isStale || found === null ? [{ type: 'data_refresh', ...subject } as const] : []),
-      ...(Object.keys(changed).length === 0 ? [] : [{ type: 'metric_update', ...subject, metrics: changed } as const]),
-    ]
-    return { messages, isSettled }
   }
   yield { type: 'heartbeat', seq: settledSeq }
   const feed = live.feed.follow({ workspace, afterSeq: settledSeq, quietMs, signal: listener.signal })
@@ -98,13 +69,13 @@ export async function* metricMessages(
     }
     if (clock.monotonicMs() >= agedMs) {
       // Time alone changes some, such as at midnight; what is as it was told is not told again.
-      for (const id of followed) waiting.set(id, waiting.get(id) === true)
+      for (const id of subjects.followed) waiting.set(id, waiting.get(id) === true)
       agedMs = clock.monotonicMs() + limits.liveNumberAgeMs
     }
     if (waiting.size > 0 && clock.monotonicMs() < nextMs) continue
     const messages: Message[] = []
     for (const [id, isStale] of waiting) {
-      const found = await look(id, seq, isStale)
+      const found = await subjects.look(id, seq, isStale)
       if (found.isSettled) waiting.delete(id)
       messages.push(...found.messages)
     }
@@ -119,6 +90,57 @@ export async function* metricMessages(
     if (messages.length === 0 && nowMs < saidMs + limits.liveHeartbeatMs) continue
     if (messages.length === 0) yield { type: 'heartbeat', seq: settledSeq }
     saidMs = clock.monotonicMs()
+  }
+}
+
+interface Look {
+  readonly messages: readonly Message[]
+  /** Of what somebody asked about a moment ago there may be more to come. */
+  readonly isSettled: boolean
+}
+
+/** What one connection was told of each subject, and so what is new to it. */
+class Subjects {
+  readonly #values: LiveValues
+  readonly #of: Omit<Subject, 'id'>
+  readonly #isNew: boolean
+  readonly #told = new Map<string, Values>()
+  /** There is something of these, or it is not known yet whether there is. */
+  readonly followed: Set<string>
+
+  constructor(values: LiveValues, workspace: Subject['workspace'], { area, kind, ids, isNew }: Wish) {
+    this.#values = values
+    this.#of = { workspace, area, kind }
+    this.#isNew = isNew
+    this.followed = new Set(ids ?? [])
+  }
+
+  /** What is to be said; `isStale`: what was shown of it has to be read anew. */
+  async look(id: string, seq: number, isStale: boolean): Promise<Look> {
+    const known = await this.#values.of({ ...this.#of, id }, seq).catch(() => undefined)
+    const isSettled = known !== undefined && known.seq >= seq
+    // Nobody can say right now, or what they can is from before what was seen here: it is asked again the next time.
+    const isBehind = isStale || known?.values === null || (!this.#isNew && !this.#told.has(id))
+    if (known === undefined || (!isSettled && isBehind)) return { messages: [], isSettled }
+    const found = known.values
+    const changed = found === null ? {} : changesOf(this.#told.get(id) ?? {}, found)
+    this.#note(id, found)
+    const subject = this.#of.kind === 'forms' ? { form_id: id } : { event_id: id }
+    const messages = [
+      ...(isStale || found === null ? [{ type: 'data_refresh', ...subject } as const] : []),
+      ...(Object.keys(changed).length === 0 ? [] : [{ type: 'metric_update', ...subject, metrics: changed } as const]),
+    ]
+    return { messages, isSettled }
+  }
+
+  #note(id: string, found: Values | null): void {
+    if (found === null) {
+      this.#told.delete(id)
+      this.followed.delete(id)
+    } else {
+      this.#told.set(id, found)
+      this.followed.add(id)
+    }
   }
 }
 

@@ -1,8 +1,9 @@
 /** Who sees what: a key for numbers alone gets numbers about many, by every road that a question has. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { FieldInfo } from '../../core/contract/index.ts'
+import type { FieldInfo, Json } from '../../core/contract/index.ts'
 import { funnels } from '../../plugins/analytics/behaviour/funnels.ts'
 import { experiments } from '../../plugins/analytics/behaviour/experiments-question.ts'
+import { answerBehaviour } from '../../plugins/analytics/behaviour/route.ts'
 import { segments } from '../../plugins/analytics/behaviour/segments.ts'
 import { DATA_SETS } from '../../plugins/analytics/engine/star.ts'
 import type { DataSetName } from '../../plugins/analytics/engine/star.ts'
@@ -11,7 +12,8 @@ import { failure } from '../../plugins/analytics/query/failure.ts'
 import { readQuestion } from '../../plugins/analytics/query/question.ts'
 import { answerQuery } from '../../plugins/analytics/query/route.ts'
 import { dataSetSource, formSource } from '../../plugins/analytics/query/source.ts'
-import { answerSaved } from '../../plugins/analytics/saved/answer.ts'
+import { answerSaved, behaviourOf } from '../../plugins/analytics/saved/answer.ts'
+import type { Kind } from '../../plugins/analytics/saved/saved.ts'
 import { NARROW, NEVER, openProjected, WIDE } from '../support/projected.ts'
 import type { Projected } from '../support/projected.ts'
 import { ask as askBehaviour, tellEvents } from '../support/tracked.ts'
@@ -217,6 +219,24 @@ test('a link asks nothing of a private field, whatever was granted to the instal
   const ofEvents = { form_id: undefined, data_set: 'events', aggregate: 'max' }
   expect(await both({ ...ofEvents, field: 'properties.age' })).toEqual(refused('/aggregate/field'))
   expect(await both({ ...ofEvents, field: 'properties.plan' })).toEqual([undefined, undefined])
+  // Behaviour that the admin opened to keys, by a property of the same name.
+  const behaves = async (kind: Exclude<Kind, 'query'>, question: Json): Promise<unknown[]> => {
+    const opened = { ...parts, openFields: ['properties.age', 'properties.plan'] }
+    const request = { body: JSON.stringify(question), query: {}, params: {}, scopes: ['analytics:read'] }
+    const behaviour = behaviourOf(kind)
+    const byKey = await answerBehaviour(request, 'body', { behaviour, parts: opened })
+    const { status, json } = await answerSaved({ kind, question }, opened)
+    const { errors = [] } = json as Body
+    return [byKey.status, status, ...errors.map(({ pointer }) => pointer)]
+  }
+  const steps = ['page_view', 'signup']
+  expect(await behaves('funnels', { steps, breakdown: 'properties.age' })).toEqual(refused('/breakdown'))
+  expect(await behaves('funnels', { steps, breakdown: 'properties.plan' })).toEqual([undefined, undefined])
+  const aged = { event: 'page_view', filter: { 'properties.age': 40 } }
+  expect(await behaves('funnels', { steps: [aged, 'signup'] })).toEqual(refused('/steps/0/filter/properties.age'))
+  const older = { filter: { 'properties.age': { $gt: 18 } } }
+  for (const kind of ['journeys', 'retention', 'cohorts'] as const)
+    expect(await behaves(kind, older), kind).toEqual(refused('/filter/properties.age'))
   // The mark taken back, or the field asked for in another way, opens nothing.
   const form = { id: 'f', name: 'A form', version: 2, fields: [field('dept', 'radio'), field('age', 'rating')] }
   const seq = projection.applied() + 1

@@ -147,6 +147,29 @@ test('it is nobody else’s, and what does not exist or is deleted is not there'
   expect(await gone('passing')).toEqual(nowhere)
 })
 
+test('a day in a question is all of that day, in the zone of the question or of the form', async () => {
+  const day = 'from=2026-03-29&to=2026-03-29'
+  const berlin = { from: '2026-03-28T23:00:00.000Z', to: '2026-03-29T22:00:00.000Z' }
+  const path = `/api/v2/analytics/forms/fresh/metrics?${day}&bucket=hour`
+  const { body } = await hub.api<{ period: object; series: { points: object[] } }>('GET', path)
+  expect([body.period, body.series.points.length]).toMatchObject([berlin, 23])
+  const utc = { from: '2026-03-29T00:00:00.000Z', to: '2026-03-30T00:00:00.000Z' }
+  expect((await hub.api('GET', `${path}&timezone=UTC`)).body['period']).toMatchObject(utc)
+  expect((await hub.api('GET', `/api/v2/analytics/activity?${day}`)).body).toMatchObject(berlin)
+  const span = { from: '2026-03-29', to: '2026-03-29' }
+  const compared = await ask({ aggregates: { n: { fn: 'count' } }, ...span, compare: '1w' })
+  expect(compared.body['meta']).toMatchObject({
+    compare: { from: '2026-03-21T23:00:00.000Z', to: '2026-03-22T23:00:00.000Z' },
+  })
+  const behaviour = { steps: ['a', 'b'], ...span }
+  expect((await hub.api('POST', '/api/v2/analytics/funnels', behaviour)).status).toBe(200)
+  expect((await hub.api('GET', `/api/v2/analytics/features?${day}`)).status).toBe(200)
+  const saved = { name: 'Steps', kind: 'funnels', question: behaviour }
+  expect((await hub.api('POST', '/api/v2/analytics/saved', saved)).status).toBe(201)
+  const wrong = await hub.api('POST', '/api/v2/analytics/funnels', { ...behaviour, to: '2026-02-30' })
+  expect([wrong.status, wrong.body['detail']]).toEqual([422, expect.stringContaining('or a day')])
+})
+
 test('its first answer counts as the first', async () => {
   const data = { dept: 'IT', age: 40, name: 'Ada' }
   expect((await hub.api('POST', '/api/v2/forms/fresh/responses', { data })).status).toBe(201)

@@ -51,13 +51,13 @@ export const behaviour: Scenario = async ({ quick }) => {
   const ways = {
     'funnel of three steps': async () =>
       void (counted = await ask(
-        { readers },
+        projected,
         funnels,
         { steps: ['search', 'signup', 'buy'], window: '7d' },
         { nowMs: NOW_MS },
       )),
     'the same in SQL': async () => void (plain['funnel'] = await readers.run(NEVER, ({ ask: one }) => one(FUNNEL_SQL))),
-    'weekly retention': async () => void (cohorts = await ask({ readers }, retention, asked, { nowMs: NOW_MS })),
+    'weekly retention': async () => void (cohorts = await ask(projected, retention, asked, { nowMs: NOW_MS })),
     'weekly retention in SQL': async () =>
       void (plain['retention'] = await readers.run(NEVER, ({ ask: one }) => one(RETENTION_SQL))),
   }

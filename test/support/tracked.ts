@@ -4,6 +4,7 @@ import { parseCsv } from '../../core/demo/csv.ts'
 import type { Json, LoggedEvent } from '../../core/contract/index.ts'
 import type { Behaviour } from '../../plugins/analytics/behaviour/asking.ts'
 import { readAs } from '../../plugins/analytics/query/failure.ts'
+import { trackedColumn } from '../../plugins/analytics/query/source.ts'
 import { NEVER, WIDE } from './projected.ts'
 import type { Projected } from './projected.ts'
 
@@ -56,7 +57,7 @@ function toEvent(
 
 /** The question read as a request's would be, and answered. */
 export async function ask<Question>(
-  { readers }: Pick<Projected, 'readers'>,
+  { readers, projection }: Pick<Projected, 'readers' | 'projection'>,
   behaviour: Behaviour<Question>,
   question: unknown,
   {
@@ -67,8 +68,9 @@ export async function ask<Question>(
   // oxlint-disable-next-line typescript/no-explicit-any -- what a test expects says what it is
 ): Promise<any> {
   const read = readAs(behaviour.schema, question)
+  const column = (path: string): ReturnType<typeof trackedColumn> => trackedColumn(path, projection)
   return readers.run(NEVER, (reading) =>
-    behaviour.answer(read, { ...reading, nowMs, timezone: 'UTC', access, params: { id } }),
+    behaviour.answer(read, { ...reading, nowMs, timezone: 'UTC', access, column, params: { id } }),
   )
 }
 

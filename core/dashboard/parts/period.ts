@@ -35,9 +35,9 @@ export interface Period {
 
 /** What the address asks for; ends with the minute under way unless it says so. Days begin where the zone's do. */
 export function periodOf(visit: Visit, timezone: string, nowMs: number): Period {
-  const endMs = timeOf(visit.query('to'), timezone) ?? Math.ceil((nowMs + 1) / MINUTE_MS) * MINUTE_MS
+  const endMs = timeOf(visit.query('to'), timezone, 'to') ?? Math.ceil((nowMs + 1) / MINUTE_MS) * MINUTE_MS
   const days = DAYS[visit.query('period') ?? DEFAULT] ?? DAYS[DEFAULT] ?? 1
-  const asked = timeOf(visit.query('from'), timezone)
+  const asked = timeOf(visit.query('from'), timezone, 'from')
   const startMs = asked !== null && asked < endMs ? asked : dayStart(endMs - 1, timezone) - (days - 1) * DAY_MS
   // Today is not over: it is compared with as much of the day before.
   const stepMs = asked === null && visit.query('to') === undefined ? days * DAY_MS : endMs - startMs
@@ -51,20 +51,30 @@ export function periodOf(visit: Visit, timezone: string, nowMs: number): Period 
 
 const rfc = (ms: number): string => new Date(ms).toISOString()
 
-/** A time with its offset, or a day or a time of the zone's clock; null: none. */
-export function timeOf(text: string | undefined, timezone: string): number | null {
+export const isDay = (text: string): boolean => /^\d{4}-\d\d-\d\d$/.test(text)
+
+/** A time with its offset, or a time or a day of the zone's clock, as the API has it: `to` a day is to its end. Null: none. */
+export function timeOf(text: string | undefined, timezone: string, side: 'from' | 'to'): number | null {
   if (text === undefined) return null
-  const isLocal = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?$/.test(text)
-  const ms = Date.parse(isLocal ? `${text.length === 10 ? `${text}T00:00` : text.replace(' ', 'T')}Z` : text)
+  const isLocal = isDay(text) || /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?$/.test(text)
+  const ms = Date.parse(isLocal ? `${isDay(text) ? `${text}T00:00` : text.replace(' ', 'T')}Z` : text)
   if (Number.isNaN(ms)) return null
-  return isLocal ? ms - offsetMs(ms, timezone) : ms
+  if (!isLocal) return ms
+  return instantOf(isDay(text) && side === 'to' ? ms + DAY_MS : ms, timezone)
+}
+
+/** When a clock of the zone shows this: the first time where it does twice, and as if it had gone on where it leaps over it. */
+function instantOf(wallMs: number, timezone: string): number {
+  const before = wallMs - offsetMs(wallMs - DAY_MS, timezone)
+  const after = wallMs - offsetMs(wallMs + DAY_MS, timezone)
+  const isShown = (ms: number): boolean => ms + offsetMs(ms, timezone) === wallMs
+  return isShown(before) || !isShown(after) ? before : after
 }
 
 /** Midnight before it. */
 function dayStart(ms: number, timezone: string): number {
   const local = ms + offsetMs(ms, timezone)
-  const midnight = Math.floor(local / DAY_MS) * DAY_MS
-  return midnight - offsetMs(midnight - offsetMs(ms, timezone), timezone)
+  return instantOf(Math.floor(local / DAY_MS) * DAY_MS, timezone)
 }
 
 /** How far the zone's clock is ahead of UTC; a zone that nobody knows is UTC, and the API says that it is none. */

@@ -8,7 +8,7 @@ import { BUCKETS, localStart, POINTS_MAX, pointsIn } from '../metrics/series.ts'
 import type { SeriesQuery } from '../metrics/series.ts'
 import { failure, readAs } from '../query/failure.ts'
 import { problem, unavailable } from '../query/problem.ts'
-import { moment } from '../query/times.ts'
+import { moment, withMoments } from '../query/times.ts'
 import { Refusal } from '../query/refusal.ts'
 import { isZone, offsetMs } from '../query/zone.ts'
 import { activityOf } from './activity.ts'
@@ -38,7 +38,7 @@ export async function answerActivity(
   { generation, ladder, signal }: ActivityParts,
 ): Promise<RouteResponse> {
   try {
-    const query = spanOf(readAs(schema, request.query), generation.metrics.timezone)
+    const query = spanOf(request.query, generation.metrics.timezone)
     const startedMs = performance.now()
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const counts = await ladder.read(query)
@@ -63,7 +63,7 @@ export async function answerEvent(
   const { readers, projection, metrics } = generation
   const id = request.params['id'] ?? ''
   try {
-    const query = { ...spanOf(readAs(schema, request.query), metrics.timezone), organizerEvent: id }
+    const query = { ...spanOf(request.query, metrics.timezone), organizerEvent: id }
     const startedMs = performance.now()
     const found = await readers.run(signal, async ({ ask, asOf }) => {
       const [any] = await ask('SELECT 1 AS found FROM events WHERE organizer_event = $1 LIMIT 1', [id])
@@ -94,8 +94,8 @@ const atSamePlace = (
     return { activity: await activityOf(ask, counts, query), asOf }
   })
 
-function spanOf(read: z.output<typeof schema>, zone: string): SeriesQuery {
-  const { bucket, timezone = zone, to, from } = read
+function spanOf(given: RouteRequest['query'], zone: string): SeriesQuery {
+  const { bucket, timezone = zone, to, from } = readAs(schema, withMoments(given, zone))
   const toMs = to ?? Math.ceil((Date.now() + 1) / MINUTE_MS) * MINUTE_MS
   const fromMs = from ?? midnightBefore(toMs - DAYS_DEFAULT * DAY_MS, timezone)
   if (!(fromMs < toMs)) throw new Refusal([{ pointer: '/from', detail: 'has to lie before "to"' }])

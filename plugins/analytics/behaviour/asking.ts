@@ -1,9 +1,8 @@
 /** What all questions about behaviour have in common: which events they are about, and in which words they are refused. */
 import { z } from 'zod'
 import type { Json } from 'manifold/plugin'
-import { NEEDS_SINGLE } from '../access.ts'
+import { NEEDS_SINGLE, NO_LINK } from '../access.ts'
 import type { Access } from '../access.ts'
-import { eventColumn } from '../engine/event-columns.ts'
 import type { Column } from '../engine/columns.ts'
 import type { Reading } from '../engine/readers.ts'
 import { filterSql } from '../query/filter.ts'
@@ -43,6 +42,8 @@ export interface Asking extends Reading {
   readonly timezone: string
   readonly nowMs: number
   readonly access: Access
+  /** What a path means of behaviour events. */
+  readonly column: FilterContext['column']
   /** What the route's pattern found in the path. */
   readonly params: { readonly [name: string]: string }
 }
@@ -61,9 +62,9 @@ export class Draft {
   readonly values = new Values()
   readonly filters: FilterContext
 
-  constructor({ access }: Pick<Asking, 'access'>) {
+  constructor({ access, column }: Pick<Asking, 'access' | 'column'>) {
     const size = { nodes: 0, items: 0 }
-    this.filters = { column: eventColumn, of: 'events', values: this.values, mistakes: [], access, size }
+    this.filters = { column, of: 'events', values: this.values, mistakes: [], access, size }
   }
 
   /** Events of the scope; `laterMs` adds what follows its end. */
@@ -84,9 +85,11 @@ export class Draft {
   }
 
   column(path: string, pointer: string): Column | undefined {
-    const column = eventColumn(path)
+    const column = this.filters.column(path)
     if (column === undefined) this.refuse(pointer, `"${path}" is nothing that events have`)
     else if (column.kind === 'time') this.refuse(pointer, `"${path}" is a time; use what can be counted by its values`)
+    else if (!this.filters.access.shows(column))
+      this.filters.mistakes.push({ pointer, detail: `"${path}" ${NO_LINK}`, isDenied: true })
     else if (!this.filters.access.sees(column))
       this.filters.mistakes.push({ pointer, detail: `"${path}" ${NEEDS_SINGLE}`, isDenied: true })
     return column
@@ -107,7 +110,7 @@ const LAST_MS = Date.UTC(9999, 0)
 
 /** The values of a text that most visitors have, for numbering them from 1 on. `draw` says which text, and of which events. */
 export async function topValues(
-  asking: Pick<Asking, 'ask' | 'access'>,
+  asking: Pick<Asking, 'ask' | 'access' | 'column'>,
   limit: number,
   draw: (draft: Draft) => { readonly text: string; readonly where: string },
 ): Promise<readonly string[]> {

@@ -1,16 +1,19 @@
 /** The routes of behaviour: read the question, answer it, and say how it was got. */
 import type { Json, RouteRequest, RouteResponse } from 'manifold/plugin'
 import { accessOf } from '../access.ts'
+import type { Asking as AskedBy } from '../access.ts'
 import { completeFrom } from '../engine/complete.ts'
 import type { Projection } from '../engine/projection.ts'
 import type { Readers } from '../engine/readers.ts'
 import { problem } from '../query/problem.ts'
 import { failure, jsonOf, readAs } from '../query/failure.ts'
+import { withMoments } from '../query/times.ts'
+import { trackedColumn } from '../query/source.ts'
 import type { Behaviour } from './asking.ts'
 
 export interface BehaviourParts {
   readonly readers: Readers
-  readonly projection: Pick<Projection, 'eventsFrom'>
+  readonly projection: Pick<Projection, 'eventsFrom' | 'forms'>
   readonly timezone: string
   readonly signal: AbortSignal
   readonly openFields: readonly string[]
@@ -18,16 +21,18 @@ export interface BehaviourParts {
 
 /** `body`: the question is the body of a POST; `query`: it is in the address. */
 export async function answerBehaviour<Question>(
-  request: Pick<RouteRequest, 'body' | 'query' | 'params' | 'scopes'>,
+  request: Pick<RouteRequest, 'body' | 'query' | 'params'> & AskedBy,
   from: 'body' | 'query',
   { behaviour, parts }: { readonly behaviour: Behaviour<Question>; readonly parts: BehaviourParts },
 ): Promise<RouteResponse> {
   const { readers, projection, timezone, signal, openFields } = parts
   try {
-    const question = readAs(behaviour.schema, from === 'body' ? jsonOf(request.body) : request.query)
+    const given = from === 'body' ? jsonOf(request.body) : request.query
+    const question = readAs(behaviour.schema, withMoments(given, timezone))
     const startedMs = performance.now()
     const access = accessOf(request, openFields)
-    const asking = { timezone, nowMs: Date.now(), params: request.params, access }
+    const column = (path: string): ReturnType<typeof trackedColumn> => trackedColumn(path, projection)
+    const asking = { timezone, nowMs: Date.now(), params: request.params, access, column }
     const [asOf, answer] = await readers.run(signal, async (reading) => {
       return [reading.asOf, await behaviour.answer(question, { ...reading, ...asking })] as const
     })

@@ -8,7 +8,7 @@ import type { Projection } from '../engine/projection.ts'
 import { countCache } from '../query/cache-metrics.ts'
 import { failure } from '../query/failure.ts'
 import { NO_FORM, problem } from '../query/problem.ts'
-import { momentText } from '../query/times.ts'
+import { momentText, withMoments } from '../query/times.ts'
 import { isZone } from '../query/zone.ts'
 import type { Completion } from './completion.ts'
 import type { FieldMetrics } from './fields.ts'
@@ -39,7 +39,7 @@ export async function answerMetrics(
   request: Pick<RouteRequest, 'params' | 'query'>,
   { metrics, projection, forms, annotations, kv, signal, metric }: MetricsParts,
 ): Promise<RouteResponse> {
-  const read = querySchema.safeParse(request.query)
+  const read = querySchema.safeParse(withMoments(request.query, metrics.timezone))
   if (!read.success) {
     const errors = read.error.issues.map(({ path, message }) => ({ pointer: `/${path.join('/')}`, detail: message }))
     return problem(422, 'invalid_query', { title: 'The query is not valid', detail: 'See errors.', errors })

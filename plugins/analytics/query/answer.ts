@@ -39,6 +39,8 @@ export interface AskedBy {
 }
 
 export interface Asker {
+  /** Of questions that name none. */
+  readonly timezone: string
   ask(question: Question, source: Source, by: AskedBy): Promise<Answer>
 }
 
@@ -84,6 +86,7 @@ export function openAsker(readers: Readers, { timezone: zone, shared = NOTHING_S
     return { answer, asOf: found.asOf, ageMs: null, chars: chars === undefined ? chars : chars + sql.length }
   }
   return {
+    timezone: zone,
     ask: async (question, source, { access, signal }) => {
       // What one may see is kept from the other.
       const key = `${access.isWide}:${access.isLink}:${source.changedAt}:${JSON.stringify(question)}`

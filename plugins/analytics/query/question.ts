@@ -4,7 +4,7 @@ import { DATA_SETS } from '../engine/star.ts'
 import type { DataSetName } from '../engine/star.ts'
 import { jsonOf, readAs } from './failure.ts'
 import { Refusal } from './refusal.ts'
-import { momentText } from './times.ts'
+import { momentText, withMoments } from './times.ts'
 import { isZone } from './zone.ts'
 
 const FUNCTIONS = ['count', 'count_distinct', 'sum', 'avg', 'min', 'max', 'median', 'percentile', 'rate'] as const
@@ -111,8 +111,8 @@ export interface Question {
   readonly isMap: boolean
 }
 
-/** Throws a Refusal that names every mistake. */
-export function readQuestion(body: string): Question {
+/** Throws a Refusal that names every mistake. `zone`: where its days begin, if it does not say so itself. */
+export function readQuestion(body: string, zone = 'UTC'): Question {
   const {
     aggregate: one,
     aggregates = {},
@@ -123,7 +123,7 @@ export function readQuestion(body: string): Question {
     to,
     order_by: orderBy,
     ...rest
-  } = readAs(schema, jsonOf(body))
+  } = readAs(schema, withMoments(jsonOf(body), zone))
   const single = typeof one === 'string' ? aggregateOf(one, field) : one
   const named = Object.entries(aggregates)
   if (single === undefined && named.length === 0)

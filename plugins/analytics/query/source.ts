@@ -55,7 +55,7 @@ export function dataSetSource(
   return {
     what: `the data set "${name}"`,
     table: view,
-    column: (path) => own.get(path) ?? (isProperty(path) ? propertyColumn(path, projection) : undefined),
+    column: (path) => own.get(path) ?? (isProperty(path) ? trackedColumn(path, projection) : undefined),
     asOf: projection.applied(),
     changedAt: name === 'responses' ? projection.applied() : projection.eventsChangedAt(),
     changedBy: name === 'responses' ? projection.lastId() : projection.eventsChangedBy(),
@@ -67,10 +67,11 @@ export function dataSetSource(
   }
 }
 
-/** A property that is called as a private field of some form may hold its answers. */
-function propertyColumn(path: string, { forms }: Pick<Projection, 'forms'>): Column | undefined {
+/** Of behaviour events. A property that is called as a private field of some form may hold its answers. */
+export function trackedColumn(path: string, { forms }: Pick<Projection, 'forms'>): Column | undefined {
   const column = eventColumn(path)
-  const [, key = ''] = path.split('.')
+  const [of, key = ''] = path.split('.')
+  if (column === undefined || of !== 'properties') return column
   const isPii = [...forms()].some(({ columns }) => columns.get(`data.${key}`)?.isPii === true)
-  return column === undefined ? undefined : { ...column, isPii }
+  return { ...column, isPii }
 }

@@ -29,7 +29,7 @@ export async function answerSaved(
   { kind, question }: Pick<Saved, 'kind' | 'question'>,
   parts: QueryParts & BehaviourParts,
 ): Promise<RouteResponse> {
-  const request = { params: {}, query: {}, scopes: SCOPES }
+  const request = { params: {}, query: {}, scopes: SCOPES, isLink: true }
   if (kind !== 'query')
     return ofBehaviour(
       await answerBehaviour({ ...request, body: JSON.stringify(question) }, 'body', {
@@ -38,7 +38,7 @@ export async function answerSaved(
       }),
     )
   const body = JSON.stringify({ ...(question as object), explain: false })
-  return answerQuery({ ...request, body, isLink: true }, parts, ofQuery)
+  return answerQuery({ ...request, body }, parts, ofQuery)
 }
 
 function ofQuery({ question, answer, nextOffset, completeFrom }: Told): RouteResponse {

@@ -5,6 +5,7 @@ import { behaviourOf } from './answer.ts'
 import { failure, jsonOf, readAs } from '../query/failure.ts'
 import { problem } from '../query/problem.ts'
 import { readQuestion } from '../query/question.ts'
+import { withMoments } from '../query/times.ts'
 import { Refusal } from '../query/refusal.ts'
 import { dropSaved, findSaved, keepSaved, KINDS, newSavedId, SAVED_MAX, savedOf } from './saved.ts'
 import type { Kind, Saved, SavedLine } from './saved.ts'
@@ -113,7 +114,7 @@ function questionOf(kind: Kind, given: Readonly<Record<string, unknown>>): Json 
     throw new Refusal([{ pointer: '/question', detail: `is longer than ${QUESTION_CHARS_MAX} characters` }])
   try {
     if (kind === 'query') readQuestion(text)
-    else readAs(behaviourOf(kind).schema, given)
+    else readAs(behaviourOf(kind).schema, withMoments(given, 'UTC'))
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     throw new Refusal(error.mistakes.map((mistake) => ({ ...mistake, pointer: `/question${mistake.pointer}` })))

@@ -172,12 +172,12 @@ const endOf = (query: Visit['query']): string | undefined =>
 
 /** What nobody can read goes as it is: the API says what is wrong with it. */
 function moment(
-  name: string,
+  name: 'from' | 'to',
   text: string | undefined,
   timezone: string | undefined,
 ): Readonly<Record<string, string>> {
   if (text === undefined) return {}
-  const ms = timeOf(text, timezone ?? 'UTC')
+  const ms = timeOf(text, timezone ?? 'UTC', name)
   return { [name]: ms === null ? text : new Date(ms).toISOString() }
 }
 

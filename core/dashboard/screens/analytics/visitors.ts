@@ -1,6 +1,6 @@
 /** What the pages about visitors have in common: which events there are, and the stretch of time that they are about. */
 import type { Filter } from '../../parts/filters.ts'
-import { timeOf } from '../../parts/period.ts'
+import { isDay, timeOf } from '../../parts/period.ts'
 import type { Visit } from '../../visit.ts'
 import { API } from './asking.ts'
 import type { QueryAnswer } from './wire.ts'
@@ -22,16 +22,18 @@ export async function suggestionsOf({ api }: Visit): Promise<readonly string[]> 
   return [...new Set([...names, ...paths.filter((path) => path.startsWith('/'))])]
 }
 
+const SIDES = ['from', 'to'] as const
+
 export const SPAN_FILTERS: readonly Filter[] = [
   { name: 'from', label: 'From', type: 'datetime' },
   { name: 'to', label: 'To', type: 'datetime' },
 ]
 
-/** As the body of a question has it; what nobody can read goes as it is, and the API says so. */
+/** As the body of a question has it; days go as they are, and so does what nobody can read: the API says so. */
 export function spanOf({ query }: Visit): Readonly<Record<string, string>> {
-  const all = SPAN_FILTERS.flatMap(({ name }) => {
+  const all = SIDES.flatMap((name) => {
     const text = query(name)
-    const ms = timeOf(text, query('timezone') ?? 'UTC')
+    const ms = text !== undefined && isDay(text) ? null : timeOf(text, query('timezone') ?? 'UTC', name)
     return text === undefined ? [] : [[name, ms === null ? text : new Date(ms).toISOString()] as const]
   })
   return Object.fromEntries(all)
