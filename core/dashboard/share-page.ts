@@ -12,7 +12,7 @@ import { dropOffChart, fieldCharts, fieldSections } from './screens/analytics/fi
 import { funnelCharts, funnelFigures } from './screens/analytics/funnel.ts'
 import type { FunnelAnswer } from './screens/analytics/funnel.ts'
 import { rateNote } from './screens/analytics/headline.ts'
-import { pathsChart, stepByStep } from './screens/analytics/journeys.ts'
+import { journeysCharts } from './screens/analytics/journeys.ts'
 import type { JourneysAnswer } from './screens/analytics/journeys.ts'
 import type { Saved } from './screens/analytics/keeping.ts'
 import { questionChart } from './screens/analytics/question.ts'
@@ -108,7 +108,7 @@ function pictureOf(kind: Saved['kind'], answer: unknown, query: (name: string) =
     case 'retention':
       return { charts: retentionCharts(answer as RetentionAnswer) }
     case 'journeys':
-      return { charts: [pathsChart(answer as JourneysAnswer)], below: stepByStep(answer as JourneysAnswer) }
+      return { charts: journeysCharts(answer as JourneysAnswer) }
     case 'query': {
       const { items } = answer as { readonly items?: readonly QueryRow[] }
       return items === undefined ? asText(answer) : { charts: [questionChart(items, query)] }

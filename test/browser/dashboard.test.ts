@@ -1,7 +1,8 @@
 /** The dashboard in a real browser: stories by keyboard, without scripts and on a phone; nobody's text runs; nothing is out of reach. */
-import axe from 'axe-core'
 import type { Browser, Page, Request, Route } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { findings, OF_COLOURS } from '../support/axe-on.ts'
+import { chartsOn } from '../support/charts-on.ts'
 import { openBrowser, openScene, signedIn } from '../support/dashboard-scene.ts'
 import type { Scene } from '../support/dashboard-scene.ts'
 import { WAYS } from '../support/hands.ts'
@@ -19,36 +20,23 @@ afterAll(async () => {
   await scene?.[Symbol.asyncDispose]()
 })
 
-interface Axed {
-  readonly axe: { run(place: string, options: object): Promise<{ violations: Finding[] }> }
-}
-
-interface Finding {
-  readonly impact: string | null
-  readonly id: string
-  readonly nodes: readonly { readonly html: string }[]
-}
-
-/** What axe finds that would keep somebody out; around the page itself all are alike, so the first one stands for them. */
-async function findings(page: Page): Promise<readonly string[]> {
-  const where = new URL(page.url()).pathname !== '/' && (await page.locator('main').count()) > 0 ? 'main' : 'html'
-  const found = await page.evaluate(
-    async (place) =>
-      (
-        await (globalThis as unknown as Axed).axe.run(place, {
-          resultTypes: ['violations'],
-          runOnly: { type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] },
-        })
-      ).violations,
-    where,
-  )
-  return found
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ''}`)
-}
-
 const isWide = (page: Page): Promise<boolean> =>
   page.evaluate('document.documentElement.scrollWidth > document.documentElement.clientWidth')
+
+/** Of all pages. */
+const CHARTS = [
+  'answer',
+  'average',
+  'breakdown',
+  'cohorts',
+  'field-kind',
+  'paths',
+  'series',
+  'spark',
+  'steps',
+  'tree',
+  'week',
+]
 
 /** A preview is of no origin and runs no script; here it may, so that axe can look at it, and whatever else would run. */
 async function withoutSandbox(route: Route): Promise<void> {
@@ -67,20 +55,26 @@ test('no text of a stranger runs on any page, none keeps anybody out, in both th
   page.on('dialog', (dialog) => void dialog.dismiss().then(() => refused.push('a dialog')))
   await context.exposeFunction('hacked', () => refused.push('hacked'))
   await context.route(/\/preview$/, withoutSandbox)
+  const charts = new Set<string>()
   for (const { path, status } of await scene.paths(context)) {
     await page.setViewportSize({ width: 1_280, height: 860 })
     await page.emulateMedia({ colorScheme: 'light' })
     const answer = await page.goto(path)
     expect([path, answer?.status()]).toEqual([path, status])
-    await page.evaluate(axe.source)
     expect([path, await findings(page)]).toEqual([path, []])
+    const { whole, faults } = await chartsOn(page)
+    expect([path, faults]).toEqual([path, []])
+    for (const chart of whole) charts.add(chart)
+    await page.emulateMedia({ colorScheme: 'dark' })
+    expect([path, 'dark', await findings(page, OF_COLOURS)]).toEqual([path, 'dark', []])
     for (const width of [1_280, 1_100, 900, 768, 360]) {
       await page.setViewportSize({ width, height: 740 })
       expect([path, width, await isWide(page)]).toEqual([path, width, false])
     }
-    await page.emulateMedia({ colorScheme: 'dark' })
     expect([path, 'dark, on a phone', await findings(page)]).toEqual([path, 'dark, on a phone', []])
+    expect([path, 'on a phone', (await chartsOn(page)).faults]).toEqual([path, 'on a phone', []])
   }
+  expect([...charts].toSorted()).toEqual(CHARTS)
   expect(refused).toEqual([])
   expect(scene.hub.logs.filter(({ msg }) => msg === 'A browser kept something from running on a page')).toEqual([])
   await context.close()

@@ -166,11 +166,23 @@ export async function openScene(): Promise<Scene> {
   const seen = [
     ...['ada', 'bob', 'cy'].map((visitor) => ({ anonymous_id: visitor, page: { path: '/' } })),
     ...['ada', 'bob'].map((visitor) => ({ anonymous_id: visitor, page: { path: '/pricing' } })),
+    // Who comes back makes a cohort.
+    {
+      anonymous_id: 'bob',
+      occurred_at: new Date(Date.now() - TWO_DAYS_MS).toISOString(),
+      page: { path: '/' },
+    },
     { anonymous_id: 'ada', page: { path: `/${ALL.slice(0, 300)}` } },
   ]
   const tracked = await hub.api<{ items: { status: number }[] }>('POST', '/api/v2/events/page', seen)
   if (tracked.body.items.some(({ status }) => status !== 201)) throw new Error(tracked.text)
   await caughtUp(hub)
+  const noted = await hub.api('POST', '/api/v2/analytics/annotations', {
+    form_id: 'contact',
+    at: new Date().toISOString(),
+    text: ALL.slice(0, 200),
+  })
+  if (noted.status !== 201) throw new Error(noted.text)
   const kept = await hub.api<{ id: string }>('POST', '/api/v2/analytics/saved', {
     name: ALL.slice(0, 100),
     kind: 'funnels',
@@ -201,6 +213,8 @@ export async function openScene(): Promise<Scene> {
     },
   }
 }
+
+const TWO_DAYS_MS = 2 * 86_400_000
 
 async function fill(hub: Hub): Promise<void> {
   for (const { id, name, fields, answers } of loadDemoForms()) {

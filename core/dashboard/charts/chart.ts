@@ -22,11 +22,11 @@ export interface Chart {
   readonly sentence: string
   readonly columns: readonly { readonly label: string; readonly show?: (cell: Cell) => string }[]
   readonly rows: readonly (readonly Cell[])[]
-  /** One for every width, or one for wide screens and one for narrow ones. */
+  /** One for every width, or one for wide screens and one for narrow ones; none where the page itself draws it, in `more`. */
   readonly drawings: readonly Drawing[]
   /** Of several series, in order. */
   readonly legend?: readonly string[]
-  /** Below the drawing. */
+  /** In place of a drawing, or below it. */
   readonly more?: Part
 }
 
@@ -63,7 +63,7 @@ function figure({ url }: Asking, chart: Chart, svgs: readonly string[] | null): 
   return html`<figure class="chart" id="${id}">
 <figcaption>${heading}<p>${sentence}</p></figcaption>
 ${legend === undefined ? null : html`<ul class="legend">${legend.map((name, n) => html`<li class="c${(n % COLOURS) + 1}">${name}</li>`)}</ul>`}
-${svgs === null ? html`<p class="soft">It cannot be drawn at the moment; the numbers are below.</p>` : drawn(svgs, chart.drawings[0]?.points)}
+${chart.drawings.length === 0 ? null : svgs === null ? html`<p class="soft">It cannot be drawn at the moment; the numbers are below.</p>` : drawn(svgs, chart.drawings[0]?.points)}
 ${more ?? null}
 <details><summary>Numbers</summary>${numbers(chart)}<p><a href="${withQuery(url.pathname, { ...Object.fromEntries(url.searchParams), csv: id })}" download>CSV</a></p></details>
 </figure>`

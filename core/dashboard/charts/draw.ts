@@ -23,19 +23,18 @@ export interface Series {
   readonly values: readonly (number | null)[]
 }
 
-/** Words on the time line. */
+/** Something on the time line that the page has words for, in a list with the same numbers. */
 export interface Mark {
   /** Which of the labels it stands at. */
   readonly at: number
-  readonly text: string
+  /** Its number in the list; several where they stand at the same place. */
+  readonly number: string
 }
 
 export interface Trend {
   readonly labels: readonly string[]
   readonly series: readonly Series[]
   readonly marks?: readonly Mark[]
-  /** Unless said, a line over time. */
-  readonly kind?: 'line' | 'column'
   /** Of 100. */
   readonly isPercent?: boolean
 }
@@ -58,11 +57,8 @@ export function trend(of: Trend): readonly [wide: Drawing, narrow: Drawing] {
   ]
 }
 
-function trendOption(
-  { labels, series, marks = [], kind = 'line', isPercent = false }: Trend,
-  ticks: number,
-): EChartsOption {
-  const isLine = kind === 'line' && labels.length > 1
+function trendOption({ labels, series, marks = [], isPercent = false }: Trend, ticks: number): EChartsOption {
+  const isLine = labels.length > 1
   return {
     grid: { left: 4, right: 12, top: marks.length > 0 ? 26 : 12, bottom: 2, containLabel: true },
     xAxis: {
@@ -76,8 +72,9 @@ function trendOption(
         fontSize: TEXT_PX,
         hideOverlap: true,
         interval: isLine ? Math.max(0, Math.ceil(labels.length / ticks) - 1) : 'auto',
-        width: kind === 'column' ? 110 : 90,
-        overflow: 'truncate',
+        // Half of what stands at an end would be outside.
+        alignMinLabel: 'left',
+        alignMaxLabel: 'right',
       },
     },
     yAxis: {
@@ -108,61 +105,6 @@ const markLine = (marks: readonly Mark[]): object => ({
   silent: true,
   symbol: 'none',
   lineStyle: { color: 'var(--line-strong)', type: 'dashed', width: 1 },
-  label: { color: 'var(--ink)', fontSize: TEXT_PX, width: 150, overflow: 'truncate' },
-  data: marks.map(({ at, text }) => ({ xAxis: at, label: { formatter: plain(text) } })),
+  label: { color: 'var(--ink)', fontSize: TEXT_PX },
+  data: marks.map(({ at, number }) => ({ xAxis: at, label: { formatter: number } })),
 })
-
-/** Braces would be places to fill in. */
-const plain = (text: string): string => text.replaceAll(/[{}|]/g, ' ')
-
-export interface Bar {
-  readonly label: string
-  readonly value: number
-  /** At the end of its line. */
-  readonly note: string
-}
-
-const BAR_ROW_PX = 38
-/** As wide as most notes. */
-const NOTE_PX = 140
-const CARD_PX = 440
-const PAGE_PX = 960
-const PHONE_PX = 310
-
-/** Bars below one another, each under its label: for a card beside others, or as wide as the page. `max`: where a bar is full. */
-export const bars = (all: readonly Bar[], max: number, place: 'card' | 'page' = 'card'): readonly Drawing[] =>
-  [place === 'card' ? CARD_PX : PAGE_PX, PHONE_PX].map((width) => barsOf(all, max, width))
-
-function barsOf(all: readonly Bar[], max: number, width: number): Drawing {
-  const axis = { type: 'category' as const, inverse: true, axisLine: { show: false }, axisTick: { show: false } }
-  const text = { inside: true, margin: 0, verticalAlign: 'bottom' as const, padding: [0, 0, 6, 0], fontSize: TEXT_PX }
-  const label = { align: 'left' as const, color: 'var(--ink)', width: width - NOTE_PX, overflow: 'truncate' as const }
-  return {
-    width,
-    height: all.length * BAR_ROW_PX,
-    option: {
-      // The half of a row that is below the last bar is empty.
-      grid: { left: 0, right: 0, top: 10, bottom: -10 },
-      xAxis: { type: 'value', show: false, min: 0, max: max > 0 ? max : 1 },
-      yAxis: [
-        { ...axis, data: all.map((bar) => bar.label), axisLabel: { ...text, ...label, interval: 0 } },
-        {
-          ...axis,
-          position: 'right',
-          data: all.map(({ note }) => note),
-          axisLabel: { ...text, interval: 0, align: 'right', color: 'var(--soft)' },
-        },
-      ],
-      series: [
-        {
-          type: 'bar',
-          data: all.map(({ value }) => value),
-          barWidth: 8,
-          itemStyle: { color: colour(0), borderRadius: 2 },
-          showBackground: true,
-          backgroundStyle: { color: 'var(--line)', borderRadius: 2 },
-        },
-      ],
-    },
-  }
-}

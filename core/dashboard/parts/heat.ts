@@ -13,6 +13,8 @@ export interface Heat {
   readonly corner: string
   readonly columns: readonly string[]
   readonly rows: readonly { readonly label: string; readonly cells: readonly HeatCell[] }[]
+  /** What the lightest and the darkest shade stand for. */
+  readonly ends: readonly [least: string, most: string]
   /** Too many columns for text: it is a title, and the page has the same numbers as a table. */
   readonly isSmall?: boolean
 }
@@ -23,6 +25,7 @@ export const heat = ({
   corner,
   columns,
   rows,
+  ends: [least, most],
   isSmall = false,
 }: Heat): Html => html`<div class="heat-scroll"${isSmall ? html` aria-hidden="true"` : html` tabindex="0" role="group" aria-label="${corner}"`}><table class="heat${isSmall ? ' small' : ''}">
 <thead><tr><th scope="col">${isSmall ? '' : corner}</th>${columns.map((label) => html`<th scope="col">${label}</th>`)}</tr></thead>
@@ -31,7 +34,8 @@ export const heat = ({
     html`<tr><th scope="row">${label}</th>${cells.map((each) => cell(each, isSmall))}</tr>
 `,
 )}</tbody>
-</table></div>`
+</table></div>
+<p class="heat-key${isSmall ? ' small' : ''}" aria-hidden="true"><span>${least}</span>${Array.from({ length: SHADES + 1 }, (_, n) => html`<i class="h${n}"></i>`)}<span>${most}</span></p>`
 
 function cell({ share, text }: HeatCell, isSmall: boolean): Html {
   if (share === null) return html`<td class="to-come">${text}</td>`

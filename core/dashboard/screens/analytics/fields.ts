@@ -3,7 +3,7 @@ import { html } from '../../../html.ts'
 import type { Html } from '../../../html.ts'
 import { percent, percentCell, shown } from '../../charts/chart.ts'
 import type { Chart } from '../../charts/chart.ts'
-import { bars } from '../../charts/draw.ts'
+import { bars, drawnOf } from '../../charts/bars.ts'
 import { section } from '../../parts/facts.ts'
 import { table } from '../../parts/list.ts'
 import { counted, number } from '../../parts/time.ts'
@@ -40,14 +40,15 @@ function distribution({ key, label, type, answered, choices: all }: Chosen): Cha
         : `${counted(answered, 'answer', 'answers')}; most often “${most.label}”, by ${percent(most.share)}.`,
     columns: [{ label: 'choice' }, { label: 'value' }, { label: 'count' }, { label: 'share', show: percentCell }],
     rows: choices.map((choice) => [choice.label, choice.value, choice.count, choice.share]),
-    drawings: bars(
+    drawings: [],
+    more: html`${bars(
       drawn.map((choice) => ({
         label: choice.label,
         value: choice.count,
         note: `${number(choice.count)} · ${percent(choice.share)}`,
       })),
       answered,
-    ),
+    )}${drawnOf(drawn.length, choices.length)}`,
   }
 }
 
@@ -103,15 +104,15 @@ export function dropOffChart(fields: readonly FieldMetrics[], { base, started }:
         left,
         share,
       ]),
-      drawings: bars(
+      drawings: [],
+      more: html`${bars(
         fields.slice(0, FIELDS_MAX).map(({ label, reached, left }) => ({
           label,
           value: reached,
           note: left === 0 ? number(reached) : `${number(reached)} · ${number(left)} left`,
         })),
         Math.max(first.reached, ...fields.map(({ reached }) => reached)),
-        'page',
-      ),
+      )}${drawnOf(Math.min(FIELDS_MAX, fields.length), fields.length)}`,
     },
   ]
 }

@@ -4,7 +4,7 @@ import type { Html } from '../../../html.ts'
 import { percent, percentCell } from '../../charts/chart.ts'
 import { withCharts } from '../../charts/chart.ts'
 import type { Cell, Chart } from '../../charts/chart.ts'
-import { bars } from '../../charts/draw.ts'
+import { bars, drawnOf } from '../../charts/bars.ts'
 import { figures } from '../../parts/facts.ts'
 import { choices, questionForm } from '../../parts/filters.ts'
 import type { Filter } from '../../parts/filters.ts'
@@ -129,14 +129,14 @@ function stepsChart({ steps, entered }: FunnelAnswer): Chart {
       { label: 'median time from the step before', show: seconds },
     ],
     rows: steps.map((step) => [step.label, step.visitors, step.lost, step.of_previous, step.of_first, step.median_s]),
-    drawings: bars(
+    drawings: [],
+    more: bars(
       steps.map((step, n) => ({
-        label: `${n + 1}  ${step.label}`,
+        label: `${n + 1}. ${step.label}`,
         value: step.visitors,
         note: n === 0 ? number(step.visitors) : `${number(step.visitors)} · ${percent(step.of_previous)}`,
       })),
       entered,
-      'page',
     ),
   }
 }
@@ -160,15 +160,15 @@ function breakdownChart({ breakdown, steps }: FunnelAnswer, by: string): readonl
         { label: 'median time', show: seconds },
       ],
       rows: breakdown.map((group) => [nameOf(group.value), ...group.visitors, group.rate, group.median_s]),
-      drawings: bars(
+      drawings: [],
+      more: html`${bars(
         breakdown.slice(0, GROUPS_DRAWN_MAX).map((group) => ({
           label: nameOf(group.value),
           value: group.rate ?? 0,
           note: `${percent(group.rate)} of ${number(group.visitors[0] ?? 0)}`,
         })),
         most.rate ?? 0,
-        'page',
-      ),
+      )}${drawnOf(Math.min(GROUPS_DRAWN_MAX, breakdown.length), breakdown.length)}`,
     },
   ]
 }

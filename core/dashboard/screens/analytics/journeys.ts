@@ -3,7 +3,6 @@ import { html } from '../../../html.ts'
 import type { Html } from '../../../html.ts'
 import { percent, percentCell, withCharts } from '../../charts/chart.ts'
 import type { Chart } from '../../charts/chart.ts'
-import { section } from '../../parts/facts.ts'
 import { questionForm } from '../../parts/filters.ts'
 import type { Filter } from '../../parts/filters.ts'
 import { table } from '../../parts/list.ts'
@@ -28,6 +27,8 @@ export interface JourneysAnswer {
 }
 
 const PATH = `${API}/journeys`
+/** As the API calls it. */
+const OTHER = '(other)'
 const PATHS_MAX = 200
 const PATHS_SHOWN_MAX = 25
 
@@ -62,11 +63,10 @@ export async function journeysPage(visit: Visit): Promise<Answer> {
   const { body } = answer
   if (body.paths.length === 0) return { view: { ...top, body: html`${form}${NOBODY}${sent(PATH, question)}` } }
   const kept = await keeping(visit, 'journeys', question)
-  return withCharts(visit, [pathsChart(body)], (drawn) => ({
+  return withCharts(visit, journeysCharts(body), (drawn) => ({
     view: {
       ...top,
-      body: html`${form}${kept.head}${incomplete(body.meta?.complete_from)}${drawn.get('paths') ?? null}
-${stepByStep(body)}
+      body: html`${form}${kept.head}${incomplete(body.meta?.complete_from)}${[...drawn.values()].map((figure) => html`<div class="below">${figure}</div>`)}
 <div class="below">${sent(PATH, question)}</div>${kept.foot}`,
     },
   }))
@@ -74,17 +74,16 @@ ${stepByStep(body)}
 
 const NOBODY = html`<div class="empty"><p>Nobody went this way.</p><p class="soft">Journeys are made of the events sent to <code>/api/v2/events/…</code>; a pause of 30 minutes ends one.</p></div>`
 
-/** Where each step leads. */
-export const stepByStep = (answer: JourneysAnswer): Html =>
-  section('Step by step', html`<div class="chart">${tree(answer)}</div>`)
+/** What people did, and where each step leads. */
+export const journeysCharts = (answer: JourneysAnswer): readonly Chart[] => [pathsChart(answer), treeChart(answer)]
 
-export function pathsChart({ journeys, paths }: JourneysAnswer): Chart {
+function pathsChart({ journeys, paths }: JourneysAnswer): Chart {
   const [first] = paths
   return {
     id: 'paths',
     isSection: true,
     title: 'Paths most taken',
-    sentence: `Of ${counted(journeys, 'journey', 'journeys')} ${number(first?.count ?? 0)} (${percent(first?.share ?? null)}) went the same way.`,
+    sentence: `Of ${counted(journeys, 'journey', 'journeys')} ${number(first?.count ?? 0)} (${percent(first?.share ?? null)}) went the same way.${paths.some(({ steps }) => steps.includes(OTHER)) ? ` ${OTHER} is whatever is done more rarely than the 200 most frequent.` : ''}`,
     columns: [{ label: 'path' }, { label: 'journeys' }, { label: 'share', show: percentCell }],
     rows: paths.map(({ steps, count, share }) => [steps.join(' → '), count, share]),
     drawings: [],
@@ -104,6 +103,36 @@ export function pathsChart({ journeys, paths }: JourneysAnswer): Chart {
 
 const DEPTH_OPEN = 1
 const BRANCHES_MAX = 8
+
+function treeChart(answer: JourneysAnswer): Chart {
+  const { paths, journeys } = answer
+  const [most] = beginnings(paths)
+  return {
+    id: 'tree',
+    isSection: true,
+    title: 'Step by step',
+    sentence:
+      most === undefined
+        ? 'Nobody went anywhere.'
+        : `${percent(most.count / journeys)} of journeys begin with “${most.steps.at(-1) ?? ''}”; each line opens to what came next.`,
+    columns: [{ label: 'path so far' }, { label: 'journeys' }, { label: 'share', show: percentCell }],
+    rows: beginnings(paths).map(({ steps, count }) => [steps.join(' → '), count, count / journeys]),
+    drawings: [],
+    more: tree(answer),
+  }
+}
+
+/** Every way that journeys begin, however far, the most taken first. */
+function beginnings(paths: readonly Path[]): readonly { readonly steps: readonly string[]; readonly count: number }[] {
+  const all = new Map<string, { steps: readonly string[]; count: number }>()
+  for (const { steps, count } of paths)
+    for (let length = 1; length <= steps.length; length += 1) {
+      const begun = steps.slice(0, length)
+      const key = JSON.stringify(begun)
+      all.set(key, { steps: begun, count: (all.get(key)?.count ?? 0) + count })
+    }
+  return [...all.values()].toSorted((a, b) => b.count - a.count)
+}
 
 /** The same as a tree: what begins alike is one branch. Of the paths that were told, the most taken. */
 const tree = ({ paths, journeys }: JourneysAnswer): Html => branches(paths, { depth: 0, journeys })

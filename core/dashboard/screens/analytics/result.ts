@@ -1,8 +1,11 @@
 /** Rows of an answer as a chart: over time, by a choice, or by both. */
 import { shown } from '../../charts/chart.ts'
 import type { Cell, Chart } from '../../charts/chart.ts'
-import { bars, COLOURS, trend } from '../../charts/draw.ts'
-import type { Drawing } from '../../charts/draw.ts'
+import { html } from '../../../html.ts'
+import type { Html } from '../../../html.ts'
+import { bars, drawnOf, groupedBars } from '../../charts/bars.ts'
+import { COLOURS, trend } from '../../charts/draw.ts'
+import type { Drawing, Series } from '../../charts/draw.ts'
 import { counted, number } from '../../parts/time.ts'
 import { shortPoint } from './series.ts'
 
@@ -22,7 +25,7 @@ const POINTS_MAX = 2_000
 /** `groups`: how many columns stand before the number, at most two. */
 export function resultChart(result: Result, groups: number, title: string): Chart {
   const { columns, rows } = result
-  const { drawings, legend } = drawn(result, groups)
+  const { drawings = [], more, legend } = drawn(result, groups)
   return {
     id: 'answer',
     isSection: true,
@@ -31,6 +34,7 @@ export function resultChart(result: Result, groups: number, title: string): Char
     columns: columns.map((label) => ({ label })),
     rows,
     drawings,
+    ...(more === undefined ? {} : { more }),
     ...(legend === undefined ? {} : { legend }),
   }
 }
@@ -49,32 +53,47 @@ const nameOf = (cell: Cell): string => (cell === null ? '(none)' : String(cell))
 const quoted = (cell: Cell): string => (cell === null ? '(none)' : `“${String(cell)}”`)
 
 interface Drawn {
-  readonly drawings: readonly Drawing[]
+  readonly drawings?: readonly Drawing[]
+  readonly more?: Html
   readonly legend?: readonly string[]
 }
 
 function drawn(result: Result, groups: number): Drawn {
   const { rows, bucket } = result
-  if (groups === 0 || rows.length === 0 || rows.some((row) => typeof row[groups] === 'string')) return { drawings: [] }
-  if (groups === 1 && bucket === null) return { drawings: byChoice(rows) }
+  if (groups === 0 || rows.length === 0 || rows.some((row) => typeof row[groups] === 'string')) return {}
+  if (groups === 1 && bucket === null) return { more: byChoice(rows) }
   const places = placesOf(result)
   const names = groups === 1 ? [] : largest(rows)
   const series = (groups === 1 ? [null] : names).map((name) => ({
     name: name ?? '',
     values: places.map((place) => valueAt(result, { place, name, at: groups })),
   }))
-  const labels = bucket === null ? places : places.map(shortPoint)
-  const drawings = trend({ labels, series, kind: bucket === null ? 'column' : 'line' })
+  if (bucket === null) return { more: byTwo(result, series), legend: names }
+  const drawings = trend({ labels: places.map(shortPoint), series })
   return groups === 1 ? { drawings } : { drawings, legend: names }
 }
 
-function byChoice(rows: Result['rows']): readonly Drawing[] {
+/** The second choice as bars under each of the first. */
+function byTwo(result: Result, series: readonly Series[]): Html {
+  const places = placesOf(result)
+  const groups = places.map((label, at) => ({
+    label,
+    values: series.map(({ values }) => ({ value: values[at] ?? 0, note: shown(values[at] ?? null) })),
+  }))
+  const all = new Set(result.rows.map((row) => nameOf(row[0] ?? null))).size
+  return html`${groupedBars(
+    series.map(({ name }) => name),
+    groups,
+  )}${drawnOf(places.length, all)}`
+}
+
+function byChoice(rows: Result['rows']): Html {
   const first = rows.slice(0, BARS_MAX).map((row) => ({
     label: nameOf(row[0] ?? null),
     value: Number(row[1] ?? 0),
     note: shown(row[1] ?? null),
   }))
-  return bars(first, Math.max(...first.map(({ value }) => value)), 'page')
+  return html`${bars(first, Math.max(...first.map(({ value }) => value)))}${drawnOf(first.length, rows.length)}`
 }
 
 /** Along the axis: every bucket from the first to the last, or the first choices. */

@@ -79,7 +79,7 @@ export async function retentionPage(visit: Visit): Promise<Answer> {
 /** Each cohort, and all of them together. */
 export const retentionCharts = (answer: RetentionAnswer): readonly Chart[] => [
   cohortChart(answer),
-  averageChart(answer),
+  ...averageChart(answer),
 ]
 
 const NOBODY = html`<div class="empty"><p>Nobody began in this time.</p><p class="soft">Visitors are known by the events sent to <code>/api/v2/events/…</code>; unless said otherwise the last twelve periods are shown.</p></div>`
@@ -91,46 +91,56 @@ export const after = (n: number, period: string): string => (n === 0 ? `same ${p
 export function cohortChart({ cohorts, period }: Pick<RetentionAnswer, 'cohorts' | 'period'>): Chart {
   const periods = cohorts[0]?.share.length ?? 0
   const labels = Array.from({ length: periods }, (_, n) => after(n, period))
+  // Before anybody was there is nothing to look at; the table has it all.
+  const begun = cohorts.slice(
+    Math.max(
+      0,
+      cohorts.findIndex(({ visitors }) => visitors > 0),
+    ),
+  )
+  const known = Math.max(1, ...begun.map(({ share }) => share.findLastIndex((each) => each !== null) + 1))
   const total = cohorts.reduce((sum, { visitors }) => sum + visitors, 0)
   return {
     id: 'cohorts',
     isSection: true,
     title: `Cohorts by ${period}`,
-    sentence: `${counted(total, 'visitor', 'visitors')} in ${counted(cohorts.length, 'cohort', 'cohorts')}; each cell is the share of its line that came back.`,
+    sentence: `${counted(total, 'visitor', 'visitors')} in ${counted(begun.length, 'cohort', 'cohorts')}; each cell is the share of its line that came back.`,
     columns: [{ label: period }, { label: 'visitors' }, ...labels.map((label) => ({ label }))],
     rows: cohorts.map(({ cohort, visitors, returned }) => [cohort, visitors, ...returned]),
     drawings: [],
     more: heat({
       corner: `${period}, visitors`,
-      columns: labels,
-      rows: cohorts.map(({ cohort, visitors, share }) => ({
+      columns: labels.slice(0, known),
+      ends: ['0 %', '100 %'],
+      rows: begun.map(({ cohort, visitors, share }) => ({
         label: `${shortPoint(cohort)} · ${number(visitors)}`,
-        cells: share.map((each) => ({ share: each, text: each === null ? '' : percent(each) })),
+        cells: share.slice(0, known).map((each) => ({ share: each, text: each === null ? '' : percent(each) })),
       })),
     }),
   }
 }
 
-function averageChart({ average, period }: RetentionAnswer): Chart {
+/** None where no cohort has a whole period behind it yet. */
+function averageChart({ average, period }: RetentionAnswer): readonly Chart[] {
   const known = average.flatMap((share, n) => (share === null ? [] : [{ share, label: after(n, period) }]))
   const [, first] = known
-  return {
-    id: 'average',
-    isSection: true,
-    title: 'On average',
-    sentence:
-      first === undefined
-        ? 'No cohort has a whole period behind it yet.'
-        : `${percent(first.share)} come back in the first ${period} after; ${percent(known.at(-1)?.share ?? null)} in the last that is known.`,
-    columns: [
-      { label: 'after' },
-      { label: 'share', show: (share) => percent(typeof share === 'number' ? share : null) },
-    ],
-    rows: known.map(({ label, share }) => [label, share]),
-    drawings: trend({
-      labels: known.map(({ label }) => label),
-      series: [{ name: 'share', values: known.map(({ share }) => Math.round(share * 1_000) / 10) }],
-      isPercent: true,
-    }),
-  }
+  if (first === undefined) return []
+  return [
+    {
+      id: 'average',
+      isSection: true,
+      title: 'On average',
+      sentence: `${percent(first.share)} come back in the first ${period} after; ${percent(known.at(-1)?.share ?? null)} in the last that is known.`,
+      columns: [
+        { label: 'after' },
+        { label: 'share', show: (share) => percent(typeof share === 'number' ? share : null) },
+      ],
+      rows: known.map(({ label, share }) => [label, share]),
+      drawings: trend({
+        labels: known.map(({ label }) => label),
+        series: [{ name: 'share', values: known.map(({ share }) => Math.round(share * 1_000) / 10) }],
+        isPercent: true,
+      }),
+    },
+  ]
 }

@@ -1,6 +1,8 @@
 /** Completed responses over time, with what somebody wrote on the time line. */
+import { html } from '../../../html.ts'
 import type { Chart } from '../../charts/chart.ts'
 import { trend } from '../../charts/draw.ts'
+import type { Mark } from '../../charts/draw.ts'
 import { offsetMs } from '../../parts/period.ts'
 import { counted, number } from '../../parts/time.ts'
 import type { Annotation, FormMetrics } from './wire.ts'
@@ -8,7 +10,9 @@ import type { Annotation, FormMetrics } from './wire.ts'
 type Told = Pick<FormMetrics, 'series' | 'annotations' | 'timezone'>
 
 export function seriesChart({ series: { bucket, points }, annotations, timezone }: Told): Chart {
-  const marks = annotations.map((note) => ({ at: placeOf(note, { points, timezone }), text: note.text }))
+  const notes = annotations
+    .map((note) => ({ at: placeOf(note, { points, timezone }), text: note.text }))
+    .toSorted((a, b) => a.at - b.at)
   return {
     id: 'series',
     isSection: true,
@@ -19,9 +23,23 @@ export function seriesChart({ series: { bucket, points }, annotations, timezone 
     drawings: trend({
       labels: points.map(({ at }) => shortPoint(at)),
       series: [{ name: 'completed', values: points.map(({ count }) => count) }],
-      marks,
+      marks: marksOf(notes),
     }),
+    ...(notes.length === 0
+      ? {}
+      : {
+          more: html`<ol class="marks">${notes.map(({ at, text }) => html`<li><span class="soft">${shortPoint(points[at]?.at ?? '')}</span> ${text}</li>`)}</ol>`,
+        }),
   }
+}
+
+/** Numbers as the list below has them; notes of one place share one, such as `2–4`. */
+function marksOf(notes: readonly { readonly at: number }[]): readonly Mark[] {
+  const places = Map.groupBy([...notes.keys()], (n) => notes[n]?.at ?? 0)
+  return [...places].map(([at, of]) => {
+    const [first = 0, last = first] = [of[0], of.at(-1)]
+    return { at, number: first === last ? `${first + 1}` : `${first + 1}–${last + 1}` }
+  })
 }
 
 type Points = FormMetrics['series']['points']

@@ -51,6 +51,7 @@ export function weekChart({ items, meta }: QueryAnswer, timezone: string): Chart
           text: `${DAYS[n] ?? ''} ${hour}:00: ${counted(count, 'response', 'responses')}`,
         })),
       })),
+      ends: ['0', `${counted(most, 'response', 'responses')} an hour`],
       isSmall: true,
     }),
   }

@@ -40,6 +40,7 @@ function worthChart({ cohorts, period, currency }: CohortsAnswer): Chart {
         : heat({
             corner: `${period}, visitors`,
             columns: labels,
+            ends: [money(0), money(most)],
             rows: cohorts.map(({ cohort, visitors, value_per_visitor: worth }) => ({
               label: `${shortPoint(cohort)} · ${number(visitors)}`,
               cells: worth.map((each) => ({

@@ -1,0 +1,74 @@
+/** Charts without a hub: what is written beside a drawing, and what of many is drawn. */
+import { expect, test } from 'vitest'
+import { resultChart } from '../../core/dashboard/screens/analytics/result.ts'
+import { retentionCharts } from '../../core/dashboard/screens/analytics/retention.ts'
+import { seriesChart } from '../../core/dashboard/screens/analytics/series.ts'
+import type { Html } from '../../core/html.ts'
+
+const textOf = (part: unknown): string =>
+  (part as Html).text
+    .replaceAll(/<[^>]*>/g, ' ')
+    .replaceAll(/\s+/g, ' ')
+    .trim()
+
+test('notes on the time line are numbers in the drawing and whole words below it', () => {
+  const points = ['2026-11-10', '2026-11-11', '2026-11-12'].map((at) => ({ at, count: 1 }))
+  const note = (at: string, text: string) => ({ id: text, form_id: null, until: null, at: `${at}T00:00:00.000Z`, text })
+  const long = `A campaign ${'that goes on and on '.repeat(8)}<end>`
+  const annotations = [note('2026-11-12', long), note('2026-11-10', 'First'), note('2026-11-12', 'Third')]
+  const { drawings, more } = seriesChart({ series: { bucket: 'day', points }, annotations, timezone: 'UTC' })
+  const marks = drawings.map(
+    ({ option }) => (option.series as readonly { markLine: { data: unknown } }[])[0]?.markLine.data,
+  )
+  const numbered = [
+    { xAxis: 0, label: { formatter: '1' } },
+    { xAxis: 2, label: { formatter: '2–3' } },
+  ]
+  expect(marks).toEqual([numbered, numbered])
+  expect(textOf(more)).toBe(`10 Nov First 12 Nov ${long.replace('<end>', '&lt;end&gt;')} 12 Nov Third`)
+})
+
+test('words stand at the day of the zone that they are about', () => {
+  const points = ['2026-11-10', '2026-11-11', '2026-11-12'].map((at) => ({ at, count: 1 }))
+  const note = { id: 'a', form_id: null, until: null, text: 'Campaign' }
+  const placeOf = (at: string, timezone: string): unknown => {
+    const {
+      drawings: [wide],
+    } = seriesChart({ series: { bucket: 'day', points }, annotations: [{ ...note, at }], timezone })
+    const all = wide?.option.series as { readonly markLine: { readonly data: readonly { xAxis: number }[] } }[]
+    return all[0]?.markLine.data[0]?.xAxis
+  }
+  expect(placeOf('2026-11-12T00:00:00.000Z', 'UTC')).toBe(2)
+  expect(placeOf('2026-11-11T23:30:00.000Z', 'UTC')).toBe(1)
+  expect(placeOf('2026-11-11T23:30:00.000Z', 'Europe/Berlin')).toBe(2)
+  expect(placeOf('2026-01-01T00:00:00.000Z', 'UTC')).toBe(0)
+})
+
+test('two choices are bars under whole names, with what each is worth; what is not drawn is said', () => {
+  const name = (n: number) => `A choice that has a very long name, and one that differs only in its end: ${n}`
+  const rows = Array.from({ length: 15 }, (_, n) => [
+    [name(n), 'yes', n],
+    [name(n), 'no', 2 * n],
+  ]).flat()
+  const { more, legend } = resultChart({ columns: ['a', 'b', 'n'], rows, bucket: null, isCount: true }, 2, 'T')
+  expect(legend).toEqual(['no', 'yes'])
+  expect(textOf(more)).toContain(`${name(11)} no: 22 yes: 11`)
+  expect(textOf(more)).toMatch(/The first 12 of 15 are drawn; all are among the numbers\.$/)
+  expect((more as Html).text).toContain('<rect width="50" ')
+  const one = resultChart(
+    { columns: ['a', 'n'], rows: rows.map(([a, _b, n]) => [a ?? null, n ?? null]), bucket: null, isCount: true },
+    1,
+    'T',
+  )
+  expect(textOf(one.more)).toContain(`${name(14)} 28`)
+})
+
+test('cohorts are shown from the first that had somebody on, as far as time has gone; the table has all', () => {
+  const none = [null, null, null]
+  const empty = { cohort: '2026-11-01', visitors: 0, returned: none, share: none }
+  const begun = { cohort: '2026-11-02', visitors: 4, returned: [4, 1, null], share: [1, 0.25, null] }
+  const [cohorts, ...others] = retentionCharts({ period: 'day', cohorts: [empty, begun], average: none })
+  expect(others).toEqual([])
+  expect(cohorts?.rows).toHaveLength(2)
+  expect(textOf(cohorts?.more)).toBe('day, visitors same day day 1 2 Nov · 4 100 % 25 % 0 % 100 %')
+})
