@@ -32,7 +32,7 @@ export function streamRoutes(deps: StreamDeps): Route[] {
         tag: 'Events',
         summary: 'Follow events as they happen',
         description:
-          'Server-sent events; each has the shape of an event of the list. What a key gets depends on its scopes: with `responses:read` all of them; with `forms:read` those of forms; with `analytics:read` those of responses and forms without their content, and alerts. Send `Last-Event-ID` to go on where you were.',
+          'Server-sent events; each has the shape of an event of the list. What a key gets depends on its scopes: with `responses:read` all of them; with `forms:read` those of forms; with `analytics:read` those of responses and forms without their content, of responses without their ids and times, too, and alerts. Send `Last-Event-ID` to go on where you were.',
         query: wantedQuery,
         headers,
         responses: {

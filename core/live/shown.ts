@@ -12,9 +12,20 @@ export function shownTo(principal: Principal, event: LogEvent): LogEvent | null 
   const isOfForm = event.type.startsWith('form.')
   if (isOfForm && allows(principal, 'forms:read')) return event
   if (!allows(principal, 'analytics:read')) return null
-  if (event.type === 'alert.raised') return { ...event, data: alertOf(event.data) }
-  return isOfForm || event.type.startsWith('response.') ? { ...event, data: null, meta: '{}' } : null
+  if (event.type === 'alert.raised') return { ...event, responseId: null, data: alertOf(event.data) }
+  if (isOfForm) return { ...event, data: null, meta: '{}' }
+  return event.type.startsWith('response.') ? namelessOf(event) : null
 }
+
+/** Which response it was, and when it was begun and sent, is about single people. Its first event has its id, too. */
+const namelessOf = (event: LogEvent): LogEvent => ({
+  ...event,
+  id: `evt_${event.seq}`,
+  responseId: null,
+  response: null,
+  data: null,
+  meta: '{}',
+})
 
 /** Words of a receiver may quote an answer; these are the hub's own. */
 const ALERT_NAMES = ['kind', 'installation', 'plugin', 'state', 'host', 'form_id'] as const
