@@ -8,7 +8,9 @@ import { segments } from '../../plugins/analytics/behaviour/segments.ts'
 import { DATA_SETS } from '../../plugins/analytics/engine/star.ts'
 import type { DataSetName } from '../../plugins/analytics/engine/star.ts'
 import { openAsker } from '../../plugins/analytics/query/answer.ts'
+import type { Asker } from '../../plugins/analytics/query/answer.ts'
 import { failure } from '../../plugins/analytics/query/failure.ts'
+import type { Shared } from '../../plugins/analytics/query/known-elsewhere.ts'
 import { readQuestion } from '../../plugins/analytics/query/question.ts'
 import { answerQuery } from '../../plugins/analytics/query/route.ts'
 import { dataSetSource, formSource } from '../../plugins/analytics/query/source.ts'
@@ -243,4 +245,39 @@ test('a link asks nothing of a private field, whatever was granted to the instal
   await other.hear([{ seq, id: 'evt_f', type: 'form.changed', v: 1, at: '2026-11-27T12:00:00Z', data: {}, form }])
   expect(await both({ group_by: 'dept' })).toEqual(refused('/group_by/0'))
   expect(await both({ aggregate: 'max', field: 'age' })).toEqual(refused('/aggregate/field'))
+})
+
+test('what a link was shown before a field became private it is not shown again, whoever kept the answer', async () => {
+  await using other = await openProjected([field('age', 'number')])
+  await other.tell([{ id: 'rsp_1', data: { age: 41 } }])
+  await tellEvents(other, [{ visitor: 'ada', at: 1, properties: { age: 41 } }])
+  const { projection, forms, readers } = other
+  const elsewhere = new Map<string, unknown>()
+  const shared: Shared = {
+    get: async (...asked) => {
+      const answer = elsewhere.get(JSON.stringify(asked))
+      return answer === undefined ? undefined : { answer: answer as never, ageMs: 0 }
+    },
+    put: (changedBy, asked, answer) => void elsewhere.set(JSON.stringify([changedBy, asked]), answer),
+  }
+  const [signal, timezone] = [NEVER, 'UTC']
+  const options = { projection, forms, readers, signal, timezone, openFields: ['properties.age'], metric: () => {} }
+  const [asker, another] = [openAsker(readers, { timezone, shared }), openAsker(readers, { timezone, shared })]
+  const counted = { data_set: 'events', aggregate: 'count' }
+  const opened = async (by: Asker, question: Json): Promise<unknown> => {
+    const { status, json } = await answerSaved({ kind: 'query', question }, { ...options, asker: by })
+    return status ?? (json as { readonly answer: unknown }).answer
+  }
+  const questions = [
+    { ...counted, group_by: 'properties.age' },
+    { ...counted, group_by: 'type', filter: { 'properties.age': { $gt: 40 } } },
+  ]
+  expect(await opened(asker, questions[0]!)).toEqual({ '41': 1 })
+  expect(await opened(asker, questions[1]!)).toEqual({ custom: 1 })
+  expect(elsewhere.size).toBe(2)
+  const form = { id: 'f', name: 'A form', version: 2, fields: [{ ...field('age', 'number'), pii: true }] }
+  const seq = projection.applied() + 1
+  await other.hear([{ seq, id: 'evt_f', type: 'form.changed', v: 1, at: '2026-11-27T12:00:00Z', data: {}, form }])
+  // Kept by itself, and by others alone.
+  for (const by of [asker, another]) for (const question of questions) expect(await opened(by, question)).toBe(403)
 })

@@ -7,6 +7,7 @@ import type { Statement } from './compile.ts'
 import { MIXED_MARK } from './currencies.ts'
 import type { Question } from './question.ts'
 import { Kept } from './kept.ts'
+import { fieldsOf } from './named.ts'
 import { Refusal } from './refusal.ts'
 import { NOTHING_SHARED } from './known-elsewhere.ts'
 import type { Shared } from './known-elsewhere.ts'
@@ -64,7 +65,7 @@ export function openAsker(readers: Readers, { timezone: zone, shared = NOTHING_S
   const make = async (question: Question, source: Source, { access, signal }: AskedBy): Promise<Made> => {
     const startedMs = performance.now()
     // An explanation names tables, which are called otherwise elsewhere.
-    const asked = question.explain ? null : ['query', access.isWide, access.isLink, question]
+    const asked = question.explain ? null : ['query', seenBy(access, question, source), question]
     const elsewhere = asked === null ? undefined : await shared.get<Made['answer']>(source.changedBy, asked)
     if (elsewhere !== undefined)
       return { answer: { ...elsewhere.answer, isShared: true }, asOf: source.asOf, ageMs: elsewhere.ageMs }
@@ -88,8 +89,7 @@ export function openAsker(readers: Readers, { timezone: zone, shared = NOTHING_S
   return {
     timezone: zone,
     ask: async (question, source, { access, signal }) => {
-      // What one may see is kept from the other.
-      const key = `${access.isWide}:${access.isLink}:${source.changedAt}:${JSON.stringify(question)}`
+      const key = JSON.stringify([seenBy(access, question, source), source.changedAt, question])
       const known = kept.get(key, performance.now())
       // Nothing of its source has changed since.
       if (known !== undefined) return { ...known.answer, isShared: false, ageMs: known.ageMs, asOf: source.asOf }
@@ -102,6 +102,19 @@ export function openAsker(readers: Readers, { timezone: zone, shared = NOTHING_S
       return { ...answer, ageMs: isJoined ? (ageMs ?? 0) : ageMs, asOf: Math.max(asOf, source.asOf) }
     },
   }
+}
+
+/**
+ * What one may see is kept from the other; and what anybody saw, from whoever comes after a field became private: that changes no
+ * row of a data set.
+ */
+function seenBy(access: Access, question: Question, { column }: Source): readonly unknown[] {
+  const isHidden = (path: string): boolean => {
+    const named = column(path)
+    return named !== undefined && !access.shows(named)
+  }
+  // From keys nothing is hidden so.
+  return [access.isWide, access.isLink ? [...fieldsOf(question)].filter(isHidden) : null]
 }
 
 /** In words that go behind the place. */
