@@ -1,16 +1,20 @@
 /**
- * Filters mean what MongoDB's mean: generated responses and filters, held against mingo, an implementation of its query
- * language that is not ours. Left out are its four known faults: NaN, `$lte: null` and lists in lists have no place in
+ * Filters mean what MongoDB's mean: generated responses, events and filters, held against mingo, an implementation of its
+ * query language that is not ours. Left out are its four known faults: NaN, `$lte: null` and lists in lists have no place in
  * answers of forms, and time zones none in filters.
  */
 import { Query } from 'mingo'
 import { expect, test } from 'vitest'
 import type { FieldInfo, Json } from '../../core/contract/index.ts'
+import { eventColumn } from '../../plugins/analytics/engine/event-columns.ts'
 import { filterSql } from '../../plugins/analytics/query/filter.ts'
+import type { FilterContext } from '../../plugins/analytics/query/filter.ts'
 import type { Mistake } from '../../plugins/analytics/query/refusal.ts'
 import { Values } from '../../plugins/analytics/query/sql.ts'
 import { NEVER, openProjected, WIDE } from '../support/projected.ts'
+import type { Projected } from '../support/projected.ts'
 import { seeded } from '../support/seeded.ts'
+import { tellEvents } from '../support/tracked.ts'
 
 const field = (key: string, type: FieldInfo['type']): FieldInfo => ({
   key,
@@ -27,9 +31,10 @@ const FIELDS = [
   field('tags', 'multi_select'),
   field('day', 'date'),
 ]
-const RESPONSES = 100
+const PROPERTIES = ['properties.a', 'properties.b', 'properties.of.a']
+const DOCUMENTS = 100
 const FILTERS = 200
-/** Pairs of a filter and a response that have to be judged by both. */
+/** Pairs of a filter and a response or an event that have to be judged by both. */
 const PAIRS_MIN = 10_000
 
 /** Values that meet each other often, with those that break things. */
@@ -55,91 +60,154 @@ const TEXTS = [
 ]
 const NUMBERS = [0, -0, 1, -1, 0.5, 9, 10, 1e15, -1e300, 2 ** 53 - 1]
 
-test('generated filters over generated responses: no difference', async () => {
-  const random = seeded(process.env['MANIFOLD_SEED'])
-  const pick = <T>(list: readonly T[]): T => list[Math.floor(random.next() * list.length)] as T
-  const chance = (p: number): boolean => random.next() < p
-  const some = (list: readonly string[]): string[] =>
-    Array.from({ length: Math.floor(random.next() * 4) }, () => pick(list))
-  const answers = (): { [key: string]: Json } => {
+type Document = { readonly [key: string]: Json }
+
+/** Documents and filters, by chance. */
+class Chance {
+  readonly #random = seeded(process.env['MANIFOLD_SEED'])
+  readonly seed = this.#random.seed
+
+  answers(): Document {
     const data: { [key: string]: Json } = {}
-    if (chance(0.8)) data['city'] = pick(TEXTS)
-    if (chance(0.8)) data['City'] = pick(TEXTS)
-    if (chance(0.8)) data['age'] = pick(NUMBERS)
-    if (chance(0.7)) data['ok'] = chance(0.5)
-    if (chance(0.8)) data['tags'] = some(TEXTS)
-    if (chance(0.7)) data['day'] = pick(['2026-01-01', '2026-02-01', '2025-12-31'])
+    if (this.#is(0.8)) data['city'] = this.#pick(TEXTS)
+    if (this.#is(0.8)) data['City'] = this.#pick(TEXTS)
+    if (this.#is(0.8)) data['age'] = this.#pick(NUMBERS)
+    if (this.#is(0.7)) data['ok'] = this.#is(0.5)
+    if (this.#is(0.8)) data['tags'] = this.#some(() => this.#pick(TEXTS))
+    if (this.#is(0.7)) data['day'] = this.#pick(['2026-01-01', '2026-02-01', '2025-12-31'])
     return data
   }
-  const anyValue = (): Json =>
-    pick<() => Json>([() => pick(TEXTS), () => pick(NUMBERS), () => chance(0.5), () => null])()
-  const condition = (depth: number): Json => {
-    const kind = Math.floor(random.next() * 12)
-    if (kind === 0) return anyValue()
-    if (kind === 1) return some(TEXTS)
-    if (kind === 2) return { $in: Array.from({ length: 3 }, anyValue) }
-    if (kind === 3) return { $nin: Array.from({ length: 3 }, anyValue) }
-    if (kind === 4) return { $exists: chance(0.5) }
+
+  properties(): Document {
+    const value = (): Json => (this.#is(0.4) ? this.#some(() => this.#value()) : this.#value())
+    const data: { [key: string]: Json } = {}
+    if (this.#is(0.8)) data['a'] = value()
+    if (this.#is(0.7)) data['b'] = value()
+    if (this.#is(0.6)) data['of'] = this.#is(0.8) ? { a: value() } : this.#scalar()
+    return data
+  }
+
+  /** `items`: of lists that are compared as a whole. */
+  filter(paths: readonly string[], items: 'texts' | 'any', depth = 2): Document {
+    if (depth > 0 && this.#is(0.4)) {
+      const several = Array.from({ length: 1 + this.#below(3) }, () => this.filter(paths, items, depth - 1))
+      return { [this.#pick(['$and', '$or', '$nor'])]: several }
+    }
+    const named = Array.from({ length: 1 + this.#below(2) }, () => this.#pick(paths))
+    return Object.fromEntries(named.map((path) => [path, this.#condition(items, 2)]))
+  }
+
+  #condition(items: 'texts' | 'any', depth: number): Json {
+    const kind = this.#below(12)
+    if (kind === 0) return this.#value()
+    if (kind === 1) return this.#some(() => (items === 'texts' ? this.#pick(TEXTS) : this.#value()))
+    if (kind === 2) return { $in: Array.from({ length: 3 }, () => this.#value()) }
+    if (kind === 3) return { $nin: Array.from({ length: 3 }, () => this.#value()) }
+    if (kind === 4) return { $exists: this.#is(0.5) }
     if (kind === 5)
       return {
-        $regex: pick(['^a', 'a', 'B$', '.', '^$', '\\d+', '[äb]', "o'c", '^b']),
-        ...(chance(0.5) ? { $options: pick(['i', 'm', 's', 'im', '']) } : {}),
+        $regex: this.#pick(['^a', 'a', 'B$', '.', '^$', '\\d+', '[äb]', "o'c", '^b']),
+        ...(this.#is(0.5) ? { $options: this.#pick(['i', 'm', 's', 'im', '']) } : {}),
       }
     if (kind === 6 && depth > 0) {
-      const inner = condition(depth - 1)
+      const inner = this.#condition(items, depth - 1)
       return { $not: typeof inner === 'object' && inner !== null && !Array.isArray(inner) ? inner : { $eq: inner } }
     }
-    if (kind === 7) return { $ne: anyValue() }
-    const sign = (): string => pick(['$gt', '$gte', '$lt', '$lte'])
-    const value = (): Json => pick<() => Json>([() => pick(TEXTS), () => pick(NUMBERS), () => chance(0.5)])()
-    return chance(0.5) ? { [sign()]: value() } : { [sign()]: value(), [sign()]: value() }
+    if (kind === 7) return { $ne: this.#value() }
+    const sign = (): string => this.#pick(['$gt', '$gte', '$lt', '$lte'])
+    return this.#is(0.5) ? { [sign()]: this.#scalar() } : { [sign()]: this.#scalar(), [sign()]: this.#scalar() }
   }
-  const filter = (depth: number): { [key: string]: Json } => {
-    if (depth > 0 && chance(0.4))
-      return {
-        [pick(['$and', '$or', '$nor'])]: Array.from({ length: 1 + Math.floor(random.next() * 3) }, () =>
-          filter(depth - 1),
-        ),
-      }
-    return Object.fromEntries(
-      Array.from({ length: 1 + Math.floor(random.next() * 2) }, () => [`data.${pick(FIELDS).key}`, condition(2)]),
-    )
+
+  #below(end: number): number {
+    return Math.floor(this.#random.next() * end)
   }
-  await using projected = await openProjected(FIELDS)
-  const told = Array.from({ length: RESPONSES }, (_, n) => ({ id: `rsp_${n}`, data: answers() }))
-  const form = await projected.tell(told)
+
+  #pick<T>(list: readonly T[]): T {
+    return list[this.#below(list.length)] as T
+  }
+
+  #is(share: number): boolean {
+    return this.#random.next() < share
+  }
+
+  #some(item: () => Json): Json[] {
+    return Array.from({ length: this.#below(4) }, item)
+  }
+
+  #scalar(): Json {
+    return this.#pick<() => Json>([() => this.#pick(TEXTS), () => this.#pick(NUMBERS), () => this.#is(0.5)])()
+  }
+
+  #value(): Json {
+    return this.#is(0.25) ? null : this.#scalar()
+  }
+}
+
+interface Among extends Pick<Projected, 'readers'> {
+  readonly documents: readonly Document[]
+  readonly table: string
+  /** SQL: which of the documents it is, from 0 on. */
+  readonly place: string
+  readonly column: FilterContext['column']
+}
+
+/** Each filter over each document, by us and by mingo. */
+async function noDifference(chance: Chance, filter: () => Document, among: Among): Promise<void> {
+  const { documents, table, place, column, readers } = among
   let [matched, pairs] = [0, 0]
   for (let n = 0; n < FILTERS; n += 1) {
-    const asked = filter(2)
+    const asked = filter()
     const query = new Query(asked)
-    const wanted = told.filter((each) => query.test(each)).map(({ id }) => id)
+    const wanted = documents.map((each) => query.test(each))
     const mistakes: Mistake[] = []
     const values = new Values()
-    const sql = filterSql(
-      asked,
-      {
-        column: (path) => form.columns.get(path),
-        of: 'this form',
-        values,
-        mistakes,
-        access: WIDE,
-        size: { nodes: 0, items: 0 },
-      },
-      '',
+    const size = { nodes: 0, items: 0 }
+    const sql = filterSql(asked, { column, of: 'these', values, mistakes, access: WIDE, size }, '')
+    const rows = await readers.run(NEVER, ({ ask }) =>
+      ask(`SELECT ${place} AS place FROM ${table} WHERE ${sql}`, values.list),
     )
-    const rows = await projected.readers.run(NEVER, ({ ask }) =>
-      ask(`SELECT id FROM ${form.table} WHERE ${sql}`, values.list),
-    )
-    const found = new Set(rows.map((row) => String(row['id'])))
-    const about = `seed ${random.seed}: ${JSON.stringify(asked)}`
+    const found = new Set(rows.map((row) => Number(row['place'])))
+    const about = `seed ${chance.seed}: ${JSON.stringify(asked)}`
     expect(mistakes, about).toEqual([])
-    const differ = told.filter(({ id }) => wanted.includes(id) !== found.has(id))
+    const differ = documents.filter((_, at) => wanted[at] !== found.has(at))
     expect(differ, about).toEqual([])
-    pairs += told.length
-    matched += wanted.length
+    pairs += documents.length
+    matched += wanted.filter(Boolean).length
   }
   expect(pairs).toBeGreaterThanOrEqual(PAIRS_MIN)
-  // Neither everything nor nothing: the filters have told responses apart.
-  expect(matched).toBeGreaterThan(RESPONSES * FILTERS * 0.05)
-  expect(matched).toBeLessThan(RESPONSES * FILTERS * 0.95)
+  // Neither everything nor nothing: the filters have told documents apart.
+  expect(matched).toBeGreaterThan(pairs * 0.05)
+  expect(matched).toBeLessThan(pairs * 0.95)
+}
+
+test('generated filters over generated responses: no difference', async () => {
+  const chance = new Chance()
+  await using projected = await openProjected(FIELDS)
+  const documents = Array.from({ length: DOCUMENTS }, () => ({ data: chance.answers() }))
+  const { table, columns } = await projected.tell(documents.map((each, n) => ({ id: `rsp_${n}`, ...each })))
+  const paths = FIELDS.map(({ key }) => `data.${key}`)
+  await noDifference(chance, () => chance.filter(paths, 'texts'), {
+    ...projected,
+    documents,
+    table,
+    place: 'substr(id, 5)',
+    column: (path) => columns.get(path),
+  })
+})
+
+test('generated filters over properties of events, with lists among them: no difference', async () => {
+  const chance = new Chance()
+  await using projected = await openProjected([])
+  const documents = Array.from({ length: DOCUMENTS }, () => ({ properties: chance.properties() }))
+  await tellEvents(
+    projected,
+    documents.map((each, n) => ({ visitor: 'ada', at: n + 1, ...each })),
+  )
+  await noDifference(chance, () => chance.filter(PROPERTIES, 'any'), {
+    ...projected,
+    documents,
+    table: 'events',
+    place: 'seq - 1',
+    column: eventColumn,
+  })
 })

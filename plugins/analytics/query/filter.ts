@@ -123,45 +123,58 @@ class Compiler {
 
   #equals(column: Column, value: unknown, at: string): string {
     const { name, kind } = column
-    if (kind === 'json') return this.#equalsJson(column, value, at)
-    if (value === null) return `(${name} IS NULL)`
+    if (value === null) return kind === 'json' ? isNullJson(name) : `(${name} IS NULL)`
+    if (kind === 'json' && Array.isArray(value)) return this.#sameJsonList(column, value, at)
     if (kind === 'list') {
       if (Array.isArray(value)) return this.#sameList(column, value, at)
       return typeof value === 'string' ? `(list_contains(${name}, ${this.#text(value)}))` : this.#scalar(value, at)
     }
-    const operand = this.#operand(column, value, at)
-    return operand === null ? FALSE : `(${name} = ${operand})`
+    return this.#typed(column, value, (typed) => {
+      const operand = this.#operand(typed, value, at)
+      return operand === null ? FALSE : `(${typed.name} = ${operand})`
+    })
   }
 
-  /** The value itself, or one of a list of them. */
-  #equalsJson(column: Column, value: unknown, at: string): string {
-    const { name } = column
-    if (value === null) return `(${name} IS NULL OR json_type(${name}) = 'NULL')`
-    const typed = typedAs(column, value)
-    if (typed === undefined) return this.#scalar(value, at)
-    const items = `(CASE WHEN json_type(${name}) = 'ARRAY' THEN json_extract(${name}, '$[*]') ELSE [] END)`
-    const item = this.#equals(typedAs({ ...column, name: 'x' }, value) ?? column, value, at)
-    return any([this.#equals(typed, value, at), `(len(list_filter(${items}, lambda x: ${item})) > 0)`])
+  /** `test` of the column; of one in JSON, of what has the value's type: what stands there itself, or one of a list. */
+  #typed(column: Column, value: unknown, test: (typed: Column) => string): string {
+    if (column.kind !== 'json') return test(column)
+    const [itself, item] = [typedAs(column, value), typedAs({ ...column, name: 'x' }, value)]
+    // No value at all: it is refused as of any other column.
+    if (itself === undefined || item === undefined) return test(column)
+    return any([test(itself), `(len(list_filter(${itemsOf(column.name)}, lambda x: ${test(item)})) > 0)`])
+  }
+
+  #sameJsonList({ name, ...column }: Column, value: readonly unknown[], at: string): string {
+    if (this.#isTooLong(value, at)) return FALSE
+    const items = value.map((each, n) => {
+      const item = `json_extract(${name}, '$[${n}]')`
+      if (each === null) return `json_type(${item}) = 'NULL'`
+      const typed = typedAs({ ...column, name: item }, each)
+      if (typed === undefined)
+        return this.#refuse(at, 'may hold texts, numbers, true, false and null, and nothing in them')
+      return this.#equals(typed, each, at)
+    })
+    return all([`json_type(${name}) = 'ARRAY'`, `json_array_length(${name}) = ${value.length}`, ...items])
   }
 
   #sameList({ name }: Column, value: readonly unknown[], at: string): string {
     if (!value.every((each) => typeof each === 'string')) return FALSE
-    if (value.length > IN_ITEMS_MAX) return this.#refuse(at, `has more than ${IN_ITEMS_MAX} items`)
+    if (this.#isTooLong(value, at)) return FALSE
     return `(${name} = [${value.map((each) => this.#text(each)).join(', ')}]::VARCHAR[])`
   }
 
-  #compares(given: Column, key: keyof typeof SIGNS, { value, at }: { value: unknown; at: string }): string {
-    const column = typedAs(given, value) ?? given
-    const { name, kind } = column
+  #compares(column: Column, key: keyof typeof SIGNS, { value, at }: { value: unknown; at: string }): string {
     // null equals null, and is neither more nor less than anything.
-    if (value === null) return key === '$gte' || key === '$lte' ? `(${name} IS NULL)` : FALSE
+    if (value === null) return key === '$gte' || key === '$lte' ? this.#equals(column, null, at) : FALSE
     const sign = SIGNS[key]
-    if (kind === 'list') {
+    if (column.kind === 'list') {
       if (typeof value !== 'string') return this.#scalar(value, at)
-      return `(len(list_filter(${name}, lambda x: x ${sign} ${this.#text(value)})) > 0)`
+      return `(len(list_filter(${column.name}, lambda x: x ${sign} ${this.#text(value)})) > 0)`
     }
-    const operand = this.#operand(column, value, at)
-    return operand === null ? FALSE : `(${name} ${sign} ${operand})`
+    return this.#typed(column, value, (typed) => {
+      const operand = this.#operand(typed, value, at)
+      return operand === null ? FALSE : `(${typed.name} ${sign} ${operand})`
+    })
   }
 
   #isTooMuch(): boolean {
@@ -171,11 +184,18 @@ class Compiler {
 
   #among(column: Column, value: unknown, at: string): string {
     if (!Array.isArray(value)) return this.#refuse(at, 'must be a list')
-    this.#context.size.items += value.length
-    if (this.#context.size.items > ITEMS_MAX)
-      return this.#refuse(at, `makes more than ${ITEMS_MAX} items of lists in the question`)
-    if (value.length > IN_ITEMS_MAX) return this.#refuse(at, `has more than ${IN_ITEMS_MAX} items`)
+    if (this.#isTooLong(value, at)) return FALSE
     return any(value.map((each, n) => this.#equals(column, each, below(at, n))))
+  }
+
+  /** Then it is refused. */
+  #isTooLong(list: readonly unknown[], at: string): boolean {
+    const { size } = this.#context
+    size.items += list.length
+    if (size.items > ITEMS_MAX) this.#refuse(at, `makes more than ${ITEMS_MAX} items of lists in the question`)
+    else if (list.length > IN_ITEMS_MAX) this.#refuse(at, `has more than ${IN_ITEMS_MAX} items`)
+    else return false
+    return true
   }
 
   #matches(column: Column, value: unknown, { options, at }: { options: unknown; at: string }): string {
@@ -183,12 +203,12 @@ class Compiler {
     if (value.length > PATTERN_CHARS_MAX) return this.#refuse(at, `is longer than ${PATTERN_CHARS_MAX} characters`)
     if (options !== undefined && (typeof options !== 'string' || !/^[ims]*$/.test(options)))
       return this.#refuse(at, '$options may have i, m and s')
-    const { name, kind } = typedAs(column, value) ?? column
-    if (kind !== 'text' && kind !== 'list') return FALSE
+    const { name, kind } = column
+    if (kind !== 'text' && kind !== 'list' && kind !== 'json') return FALSE
     // RE2: no pattern takes longer than the text is long. Its own flags mean what MongoDB's do; the engine's do not.
     const flags = [...new Set(options ?? '')].join('')
     const pattern = this.#text(flags === '' ? value : `(?${flags})${value}`)
-    if (kind === 'text') return `(regexp_matches(${name}, ${pattern}))`
+    if (kind !== 'list') return this.#typed(column, value, (typed) => `(regexp_matches(${typed.name}, ${pattern}))`)
     return `(len(list_filter(${name}, lambda x: regexp_matches(x, ${pattern}))) > 0)`
   }
 
@@ -250,6 +270,18 @@ export function typedAs(column: Column, value: unknown): Column | undefined {
     name: `(CASE WHEN json_type(${name}) = 'VARCHAR' THEN json_extract_string(${name}, '$') END)`,
   }
 }
+
+/** Of a list in JSON; of anything else none. */
+const itemsOf = (name: string): string =>
+  `(CASE WHEN json_type(${name}) = 'ARRAY' THEN json_extract(${name}, '$[*]') ELSE [] END)`
+
+/** Nothing, or null, or a list with a null in it. */
+const isNullJson = (name: string): string =>
+  any([
+    `${name} IS NULL`,
+    `json_type(${name}) = 'NULL'`,
+    `(len(list_filter(${itemsOf(name)}, lambda x: json_type(x) = 'NULL')) > 0)`,
+  ])
 
 interface Place {
   readonly at: string
