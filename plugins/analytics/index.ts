@@ -20,6 +20,7 @@ import type { Generation } from './life/generation.ts'
 import { Generations } from './life/generations.ts'
 import { beginRebuild, showRebuild } from './life/route.ts'
 import { answerLiveEvent, answerLiveForm } from './live/route.ts'
+import { answerForms } from './metrics/list-route.ts'
 import { answerMetrics } from './metrics/route.ts'
 import { failure } from './query/failure.ts'
 import { answerQuery } from './query/route.ts'
@@ -95,6 +96,9 @@ export default defineNative<Plugin>(async (around) => {
         generations.route(signal, (generation) => answerLiveEvent(request, { ...generation, signal }).catch(failure)),
       'POST /query': question('POST /query', ({ asker, projection, forms }, request, { signal, metric }) =>
         answerQuery(request, { asker, projection, forms, signal, openFields, metric }),
+      ),
+      'GET /forms': question('GET /forms', ({ headlines, forms, metrics: { timezone } }, request, { signal, metric }) =>
+        answerForms(request, { headlines, forms, timezone, signal, metric }),
       ),
       'GET /forms/{id}/metrics': question(
         'GET /forms/{id}/metrics',

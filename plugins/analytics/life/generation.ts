@@ -11,6 +11,8 @@ import { openReaders } from '../engine/readers.ts'
 import type { Readers } from '../engine/readers.ts'
 import { openTail } from '../engine/tail.ts'
 import type { Tail } from '../engine/tail.ts'
+import { openHeadlines } from '../metrics/headlines.ts'
+import type { HeadlinesReader } from '../metrics/headlines.ts'
 import { Keeper } from '../metrics/keeper.ts'
 import { openMetrics } from '../metrics/metrics.ts'
 import type { MetricsReader } from '../metrics/metrics.ts'
@@ -32,6 +34,7 @@ export interface Generation {
   readonly readers: Readers
   readonly asker: Asker
   readonly metrics: MetricsReader
+  readonly headlines: HeadlinesReader
   readonly desk: SqlDesk
   /** Counts forms beforehand. */
   warm(): void
@@ -76,6 +79,7 @@ export async function openGeneration(
     readers,
     asker: openAsker(readers, { timezone, shared }),
     metrics: openMetrics({ readers, keeper, projection, timezone, shared }),
+    headlines: openHeadlines({ readers, projection }),
     desk,
     warm: () => {
       warming = keeper.warm(projection.forms()).catch((error: unknown) => {

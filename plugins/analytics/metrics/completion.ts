@@ -5,7 +5,11 @@
  * many pages: so it speaks for a form only as far as responses bear it out.
  */
 import type { ProjectedForm } from '../engine/projection.ts'
+import type { Row } from '../engine/database.ts'
+import { VISITS } from '../engine/event-state.ts'
 import type { Ask } from '../engine/readers.ts'
+import { sqlText } from '../engine/sql-text.ts'
+import { responsesOf } from './responses-of.ts'
 import type { MetricsQuery } from './metrics.ts'
 import { share } from './numbers.ts'
 
@@ -36,63 +40,108 @@ export interface Visits {
 }
 
 /** What the snippet told of one form. */
-export interface Watched {
+export interface Seen {
   readonly visits: Visits
   /** It saw most of the responses that were completed since it first told of the form. */
   readonly isOfMost: boolean
+}
+
+/** With its fields. */
+export interface Watched extends Seen {
   /** Visits that were in a field, by its key; and those whose last field it was. */
   readonly shown: ReadonlyMap<string, number>
   readonly left: ReadonlyMap<string, number>
 }
 
-/** Null: it saw nobody. Names of fields that the form does not have are not told apart: strangers send these events. */
-export async function watchedBy(
+type Stretch = Pick<MetricsQuery, 'isOfPeriod' | 'fromMs' | 'toMs'>
+
+const at = (ms: number): string => `make_timestamp_ms(${Math.round(ms)})`
+
+/** Of many forms at once; nothing of those of which it saw nobody. */
+export async function seenOf(
   ask: Ask,
-  { id, fields, table }: Pick<ProjectedForm, 'id' | 'fields' | 'table'>,
-  { isOfPeriod = false, fromMs, toMs }: Pick<MetricsQuery, 'isOfPeriod' | 'fromMs' | 'toMs'>,
-): Promise<Watched | null> {
-  const at = (ms: number): string => `make_timestamp_ms(${Math.round(ms)})`
-  const until = (time: string): string => (isOfPeriod ? ` AND ${time} < ${at(toMs)}` : '')
-  const within = isOfPeriod ? ` AND occurred_at >= ${at(fromMs)}${until('occurred_at')}` : ''
+  forms: readonly Pick<ProjectedForm, 'id' | 'table'>[],
+  asked: Stretch,
+): Promise<ReadonlyMap<string, Seen>> {
+  if (forms.length === 0) return new Map()
   const rows = await ask(
-    `SELECT type, CASE WHEN type IN ('form_field', 'form_abandon') AND subject IN
-         (SELECT unnest(from_json(CAST($2 AS JSON), '["VARCHAR"]'))) THEN subject END AS field,
-       count(*) AS count, epoch_ms(min(occurred_at)) AS since,
-       epoch_ms(min(received_at)) AS heard
-     FROM events WHERE form_id = $1 AND type IN ('form_view', 'form_start', 'form_field', 'form_abandon', 'form_submit')${within}
-     GROUP BY 1, 2`,
-    [id, JSON.stringify(fields.map(({ key }) => key))],
+    `SELECT form_id, type, count(*) AS count, epoch_ms(min(occurred_at)) AS since, epoch_ms(min(received_at)) AS heard
+     FROM events WHERE ${visitsSql(forms, asked)} GROUP BY 1, 2`,
   )
-  const many = (type: string): number =>
-    rows.reduce((sum, row) => (row['type'] === type ? sum + Number(row['count']) : sum), 0)
-  const byField = (type: string): ReadonlyMap<string, number> =>
-    new Map(
-      rows.flatMap(({ type: of, field, count }) =>
-        of === type && typeof field === 'string' ? [[field, Number(count)] as const] : [],
-      ),
-    )
-  if (rows.length === 0) return null
-  const least = (name: string): number => Math.min(...rows.map((row) => Number(row[name])))
-  // By the hub's clock: whoever tells an event says when it occurred.
-  const heardMs = Math.max(least('heard'), isOfPeriod ? fromMs : -Infinity)
-  const [row = {}] = await ask(
-    `SELECT count(*) AS taken FROM ${table} WHERE submitted_seq IS NOT NULL AND submitted_at >= ${at(heardMs)}${until('submitted_at')}`,
+  const byForm = Map.groupBy(rows, (row) => String(row['form_id']))
+  const watched = forms.flatMap(({ id, table }) => {
+    const own = byForm.get(id)
+    return own === undefined ? [] : [{ id, table, rows: own, heardMs: heardOf(own, asked) }]
+  })
+  const taken = await takenSince(ask, watched, asked)
+  return new Map(watched.map((form) => [form.id, seenIn(form.rows, taken.get(form.id) ?? 0)]))
+}
+
+const visitsSql = (
+  forms: readonly Pick<ProjectedForm, 'id'>[],
+  { isOfPeriod = false, fromMs, toMs }: Stretch,
+): string => {
+  const within = isOfPeriod ? ` AND occurred_at >= ${at(fromMs)} AND occurred_at < ${at(toMs)}` : ''
+  return `form_id IN (${forms.map(({ id }) => sqlText(id)).join(', ')}) AND type IN (${VISITS.map(sqlText).join(', ')})${within}`
+}
+
+const least = (rows: readonly Row[], name: string): number => Math.min(...rows.map((row) => Number(row[name])))
+
+/** By the hub's clock: whoever tells an event says when it occurred. */
+const heardOf = (rows: readonly Row[], { isOfPeriod = false, fromMs }: Stretch): number =>
+  Math.max(least(rows, 'heard'), isOfPeriod ? fromMs : -Infinity)
+
+/** How many responses of each form were completed since its time. */
+async function takenSince(
+  ask: Ask,
+  forms: readonly (Pick<ProjectedForm, 'id' | 'table'> & { readonly heardMs: number })[],
+  { isOfPeriod = false, toMs }: Stretch,
+): Promise<ReadonlyMap<string, number>> {
+  if (forms.length === 0) return new Map()
+  const since = forms.map(({ id, heardMs }) => `WHEN ${sqlText(id)} THEN ${at(heardMs)}`)
+  const until = isOfPeriod ? ` AND submitted_at < ${at(toMs)}` : ''
+  const rows = await ask(
+    `SELECT form_id, count(*) AS taken FROM ${responsesOf(forms)}
+     WHERE submitted_seq IS NOT NULL AND submitted_at >= CASE form_id ${since.join(' ')} END${until} GROUP BY 1`,
   )
-  const [sent, taken, abandoned] = [many('form_submit'), Number(row['taken']), many('form_abandon')]
+  return new Map(rows.map((row) => [String(row['form_id']), Number(row['taken'])]))
+}
+
+function seenIn(rows: readonly Row[], taken: number): Seen {
+  const many = (type: (typeof VISITS)[number]): number =>
+    Number(rows.find((row) => row['type'] === type)?.['count'] ?? 0)
+  const [sent, abandoned] = [many('form_submit'), many('form_abandon')]
   // Whoever came to an end has begun, though it may have been before the period.
   const started = Math.max(many('form_start'), sent + abandoned)
   const completed = Math.min(sent, taken)
   const rate = share(completed, started)
   return {
-    visits: { sinceMs: least('since'), views: many('form_view'), started, completed, abandoned, rate },
+    visits: { sinceMs: least(rows, 'since'), views: many('form_view'), started, completed, abandoned, rate },
     isOfMost: completed * 2 > taken,
-    shown: byField('form_field'),
-    left: byField('form_abandon'),
   }
 }
 
+/** Null: it saw nobody. Names of fields that the form does not have are not told apart: strangers send these events. */
+export async function watchedBy(
+  ask: Ask,
+  form: Pick<ProjectedForm, 'id' | 'fields' | 'table'>,
+  asked: Stretch,
+): Promise<Watched | null> {
+  const seen = (await seenOf(ask, [form], asked)).get(form.id)
+  if (seen === undefined) return null
+  const rows = await ask(
+    `SELECT type, subject AS field, count(*) AS count FROM events WHERE ${visitsSql([form], asked)}
+       AND type IN ('form_field', 'form_abandon') AND subject IN
+         (SELECT unnest(from_json(CAST($1 AS JSON), '["VARCHAR"]'))) GROUP BY 1, 2`,
+    [JSON.stringify(form.fields.map(({ key }) => key))],
+  )
+  const byField = (type: (typeof VISITS)[number]): ReadonlyMap<string, number> =>
+    new Map(rows.filter((row) => row['type'] === type).map((row) => [String(row['field']), Number(row['count'])]))
+  return { ...seen, shown: byField('form_field'), left: byField('form_abandon') }
+}
+
 export function completionOf(
-  watched: Watched | null,
+  watched: Seen | null,
   { begun, finished }: { readonly begun: number; readonly finished: number },
 ): Completion {
   const snippet = watched?.visits ?? null

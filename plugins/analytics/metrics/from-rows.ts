@@ -8,12 +8,29 @@ import { askedOf } from './fields.ts'
 import type { AnswerFacts, Asked, NumberSummary } from './fields.ts'
 import type { Asked as AskedAbout, Totals } from './metrics.ts'
 import { numberOf } from './numbers.ts'
+import { responsesOf } from './responses-of.ts'
 import { DAY_MS } from '../time-units.ts'
 
 const WEEK_DAYS = 7
 
-/** The same weekday a week before, by the wall clock: a change of the zone's offset between the two shifts nothing. */
 export async function totalsFromRows(ask: Ask, { table }: ProjectedForm, asked: AskedAbout): Promise<Totals> {
+  const [row = {}] = await ask(`SELECT ${totalsSql(asked)} FROM ${table}`)
+  return totalsOf(row)
+}
+
+/** Of many forms at once; one that has no row has none. */
+export async function totalsOfMany(
+  ask: Ask,
+  forms: readonly Pick<ProjectedForm, 'id' | 'table'>[],
+  asked: AskedAbout,
+): Promise<ReadonlyMap<string, Totals>> {
+  if (forms.length === 0) return new Map()
+  const rows = await ask(`SELECT form_id, ${totalsSql(asked)} FROM ${responsesOf(forms)} GROUP BY form_id`)
+  return new Map(rows.map((row) => [String(row['form_id']), totalsOf(row)]))
+}
+
+/** The same weekday a week before, by the wall clock: a change of the zone's offset between the two shifts nothing. */
+function totalsSql(asked: AskedAbout): string {
   const { timezone, untilMs, earlier } = asked
   const fromMs = untilMs - (WEEK_DAYS + 1) * DAY_MS
   const local = localSql('submitted_at', cutsOf(timezone, fromMs, untilMs))
@@ -24,28 +41,29 @@ export async function totalsFromRows(ask: Ask, { table }: ProjectedForm, asked: 
   const done = 'submitted_seq IS NOT NULL'
   // What is far in the past has another offset, and is not asked about.
   const near = `submitted_at >= ${at(fromMs)} AND submitted_at < ${at(untilMs)}`
-  const [row = {}] = await ask(`SELECT count(*) AS started, count(*) FILTER (WHERE ${done}) AS completed,
+  return `count(*) AS started, count(*) FILTER (WHERE ${done}) AS completed,
     count(*) FILTER (WHERE ${begun}) AS begun, count(*) FILTER (WHERE ${done} AND ${begun}) AS finished,
     median(duration_s) FILTER (WHERE ${done} AND ${sent}) AS median_s,
     quantile_cont(duration_s, 0.95) FILTER (WHERE ${done} AND ${sent}) AS p95_s,
     count(*) FILTER (WHERE ${done} AND ${within('submitted_at', asked)}) AS within,
     count(*) FILTER (WHERE ${done} AND ${within('submitted_at', earlier)}) AS before,
     count(*) FILTER (WHERE ${done} AND ${near} AND ${local} >= ${midnight}) AS today,
-    count(*) FILTER (WHERE ${done} AND ${near} AND ${local} >= ${midnight} - ${week} AND ${local} < ${until} - ${week}) AS week_before
-    FROM ${table}`)
-  return {
-    started: Number(row['started']),
-    completed: Number(row['completed']),
-    begun: Number(row['begun']),
-    finished: Number(row['finished']),
-    medianS: numberOf(row, 'median_s'),
-    p95S: numberOf(row, 'p95_s'),
-    today: Number(row['today']),
-    weekBefore: Number(row['week_before']),
-    within: Number(row['within']),
-    before: Number(row['before']),
-  }
+    count(*) FILTER (WHERE ${done} AND ${near} AND ${local} >= ${midnight} - ${week} AND ${local} < ${until} - ${week}) AS week_before`
 }
+
+/** Of no row, too. */
+export const totalsOf = (row: Row): Totals => ({
+  started: Number(row['started'] ?? 0),
+  completed: Number(row['completed'] ?? 0),
+  begun: Number(row['begun'] ?? 0),
+  finished: Number(row['finished'] ?? 0),
+  medianS: numberOf(row, 'median_s'),
+  p95S: numberOf(row, 'p95_s'),
+  today: Number(row['today'] ?? 0),
+  weekBefore: Number(row['week_before'] ?? 0),
+  within: Number(row['within'] ?? 0),
+  before: Number(row['before'] ?? 0),
+})
 
 const at = (ms: number): string => `make_timestamp_ms(${Math.round(ms)})`
 const within = (column: string, { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number }): string =>

@@ -8,7 +8,7 @@ import { NOTHING_SHARED } from '../query/known-elsewhere.ts'
 import type { Shared } from '../query/known-elsewhere.ts'
 import { Together } from '../query/together.ts'
 import { completionOf, watchedBy } from './completion.ts'
-import type { Completion, Watched } from './completion.ts'
+import type { Completion, Seen, Watched } from './completion.ts'
 import { askedOf, fieldMetrics } from './fields.ts'
 import type { AnswerFacts, FieldMetrics } from './fields.ts'
 import { FormCounts } from './form-counts.ts'
@@ -19,7 +19,8 @@ import { share } from './numbers.ts'
 import { bucketsFromRows, pointsOf } from './series.ts'
 import type { Point, SeriesQuery } from './series.ts'
 
-export interface Metrics {
+/** What a form comes to, without its series and fields. */
+export interface Headline {
   readonly totals: {
     readonly started: number
     readonly completed: number
@@ -34,6 +35,9 @@ export interface Metrics {
   /** Completed since midnight in the zone, and in the same stretch of the same weekday a week before, in whole minutes. */
   readonly today: { readonly completed: number; readonly weekBefore: number; readonly change: number | null }
   readonly timeToComplete: { readonly medianS: number | null; readonly p95S: number | null }
+}
+
+export interface Metrics extends Headline {
   readonly series: readonly Point[]
   readonly fields: readonly FieldMetrics[]
 }
@@ -169,7 +173,7 @@ type Made = Omit<MetricsAnswer, 'tookMs'>
 
 const endOfMinute = (nowMs: number): number => (Math.floor(nowMs / MINUTE_MS) + 1) * MINUTE_MS
 
-const askedAt = (query: MetricsQuery, nowMs: number): Asked => ({
+export const askedAt = (query: MetricsQuery, nowMs: number): Asked => ({
   ...query,
   untilMs: endOfMinute(nowMs),
   earlier: earlierOf('previous', query),
@@ -201,13 +205,22 @@ interface Facts extends Given {
   readonly answers: AnswerFacts
 }
 
-function metricsOf(form: ProjectedForm, { totals, series, answers, asked, watched }: Facts): Metrics {
+const metricsOf = (form: ProjectedForm, { totals, series, answers, asked, watched }: Facts): Metrics => {
+  const headline = headlineOf(totals, { asked, watched })
+  const whose = headline.completion.base === 'snippet' ? watched : null
+  return { ...headline, series, fields: fieldMetrics(askedOf(form), answers, whose) }
+}
+
+/** The one place that says what the numbers of a form are, whether it is asked about alone or among others. */
+export function headlineOf(
+  totals: Totals,
+  { asked, watched }: { readonly asked: Asked; readonly watched: Seen | null },
+): Headline {
   const { started, completed, begun, finished, today, weekBefore, within, before, medianS, p95S } = totals
   const { fromMs, toMs, earlier } = asked
-  const completion = completionOf(watched, totals)
   return {
     totals: { started, completed, partial: started - completed, completionRate: share(finished, begun) },
-    completion,
+    completion: completionOf(watched, totals),
     period: {
       fromMs,
       toMs,
@@ -217,8 +230,6 @@ function metricsOf(form: ProjectedForm, { totals, series, answers, asked, watche
     },
     today: { completed: today, weekBefore, change: changeOf(today, weekBefore) },
     timeToComplete: { medianS, p95S },
-    series,
-    fields: fieldMetrics(askedOf(form), answers, completion.base === 'snippet' ? watched : null),
   }
 }
 

@@ -3,6 +3,7 @@ import { html } from '../../../html.ts'
 import type { Html } from '../../../html.ts'
 import { ApiProblem, segment } from '../../api.ts'
 import { code, notice } from '../../parts/facts.ts'
+import type { Filter } from '../../parts/filters.ts'
 import { shortTime } from '../../parts/time.ts'
 import type { Answer, Visit } from '../../visit.ts'
 
@@ -16,6 +17,9 @@ export const incomplete = (from: string | null | undefined): Html | null =>
         'info',
         html`<p>Single events are kept from ${shortTime(from, Date.now())} UTC on: what visitors did before is not in these numbers.</p>`,
       )
+
+/** Where days begin; unless said, where they do for the installation. */
+export const ZONE_FILTER: Filter = { name: 'timezone', label: 'Time zone', placeholder: 'Europe/Berlin' }
 
 /** Where a form's numbers are shown. */
 export const metricsPath = (id: string): string => `/analytics/forms/${segment(id)}`

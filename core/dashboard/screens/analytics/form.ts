@@ -8,13 +8,13 @@ import { choices, questionForm } from '../../parts/filters.ts'
 import type { Filter } from '../../parts/filters.ts'
 import { PERIOD_FILTERS, periodOf } from '../../parts/period.ts'
 import type { Answer, Visit } from '../../visit.ts'
-import { API, asked, metricsPath } from './asking.ts'
+import { API, asked, metricsPath, ZONE_FILTER } from './asking.ts'
 import { dropOffChart, fieldCharts, fieldSections } from './fields.ts'
-import { headline, headlineQuestion } from './headline.ts'
+import { headline } from './headline.ts'
 import { annotationList } from './notes.ts'
 import { shareList, sharesOf } from './shares.ts'
 import { seriesChart } from './series.ts'
-import type { FormMetrics, QueryAnswer } from './wire.ts'
+import type { FormMetrics, FormsAnswer, QueryAnswer } from './wire.ts'
 import { weekChart, weekQuestion } from './week.ts'
 
 const BUCKETS = ['minute', 'hour', 'day', 'week', 'month'] as const
@@ -22,7 +22,7 @@ const BUCKETS = ['minute', 'hour', 'day', 'week', 'month'] as const
 const FILTERS: readonly Filter[] = [
   ...PERIOD_FILTERS,
   { name: 'bucket', label: 'By', options: choices(BUCKETS), none: 'what fits' },
-  { name: 'timezone', label: 'Time zone', placeholder: 'Europe/Berlin' },
+  ZONE_FILTER,
 ]
 
 export async function formPage(visit: Visit): Promise<Answer> {
@@ -35,15 +35,15 @@ export async function formPage(visit: Visit): Promise<Answer> {
   const bucket = query('bucket') ?? fitting(period.lengthMs)
   const ask = (question: object) => asked(() => api.send<QueryAnswer>('POST', `${API}/query`, question))
   const about = { form_id: id, timezone }
-  const [metrics, numbers, week, name, shares] = await Promise.all([
+  const [metrics, before, week, name, shares] = await Promise.all([
     asked(() => metricsOf(visit, id, { from: period.from, to: period.to, bucket, timezone })),
-    ask({ ...about, ...headlineQuestion(period) }),
+    asked(() => api.get<FormsAnswer>(`${API}/forms`, { form: id, timezone, ...period.before })),
     ask({ ...about, ...weekQuestion(period) }),
     nameOf(visit, id),
     sharesOf(visit, ({ form_id: form }) => form === id),
   ])
-  const problem = metrics.problem ?? numbers.problem ?? week.problem
-  if (metrics.body === null || numbers.body === null || week.body === null)
+  const problem = metrics.problem ?? before.problem ?? week.problem
+  if (metrics.body === null || before.body === null || week.body === null)
     return { view: { title: name, trail: TRAIL, body: html`${questionForm(visit, FILTERS, 'Show')}${problem}` } }
   const { body } = metrics
   const charts: readonly Chart[] = [
@@ -52,7 +52,7 @@ export async function formPage(visit: Visit): Promise<Answer> {
     ...fieldCharts(body.fields),
     ...dropOffChart(body.fields, body.completion),
   ]
-  const top = figures(headline(body, numbers.body.items[0] ?? {}))
+  const top = figures(headline(body, before.body.items[0] ?? null))
   return withCharts(visit, charts, (drawn) => ({
     view: {
       title: name,

@@ -3,50 +3,23 @@ import { html } from '../../../html.ts'
 import type { Html } from '../../../html.ts'
 import { percent } from '../../charts/chart.ts'
 import type { Figure } from '../../parts/facts.ts'
-import type { Period } from '../../parts/period.ts'
 import { counted, number, span } from '../../parts/time.ts'
-import type { Completion, FormMetrics, QueryRow } from './wire.ts'
+import type { Completion, FormHeadline, FormMetrics } from './wire.ts'
 
-/** One question for both periods. A response belongs to the period in which it was begun, or sent. */
-export function headlineQuestion(period: Period): object {
-  const of = ({ from, to }: { readonly from: string; readonly to: string }, name: string): object => {
-    const within = { $gte: from, $lt: to }
-    const sent = { 'response.status': 'completed', 'response.submitted_at': within }
-    const begun = { 'response.started_at': within }
-    return {
-      [`completed_${name}`]: { fn: 'count', filter: sent },
-      [`started_${name}`]: { fn: 'count', filter: begun },
-      [`finished_${name}`]: { fn: 'count', filter: { ...begun, 'response.status': 'completed' } },
-      [`median_s_${name}`]: { fn: 'median', field: 'response.duration_s', filter: sent },
-    }
-  }
-  return { include: 'all', aggregates: { ...of(period, 'now'), ...of(period.before, 'before') } }
-}
-
-/** `row` answers that question. */
-export function headline({ totals, completion, today }: FormMetrics, row: QueryRow): readonly Figure[] {
-  const of = (name: string): number | null => (typeof row[name] === 'number' ? row[name] : null)
-  const rate = (name: string): number | null => {
-    const started = of(`started_${name}`) ?? 0
-    return started === 0 ? null : (of(`finished_${name}`) ?? 0) / started
-  }
-  const [medianNow, medianBefore] = [of('median_s_now'), of('median_s_before')]
-  const [rateNow, rateBefore] = [rate('now'), rate('before')]
+/** `before`: of the period before; null: nobody knows. */
+export function headline(now: FormMetrics, before: FormHeadline | null): readonly Figure[] {
+  const { totals, completion, today, period } = now
+  const [medianNow, medianBefore] = [now.time_to_complete.median_s, before?.time_to_complete.median_s ?? null]
   return [
     {
       label: 'Completed',
-      value: number(of('completed_now') ?? 0),
-      note: compared(of('completed_now'), of('completed_before'), number),
+      value: number(period.completed),
+      note: compared(period.completed, before?.period.completed ?? null, number),
     },
     {
       label: 'Completion rate',
-      value: percent(completion.base === 'snippet' ? completion.rate : rateNow),
-      note:
-        completion.base === 'snippet'
-          ? rateNote(completion)
-          : rateNow === null || rateBefore === null
-            ? `of ${number(of('started_now') ?? 0)} begun${besideNote(completion)}`
-            : html`of ${number(of('started_now') ?? 0)} begun${besideNote(completion)}, ${arrow(rateNow - rateBefore, `${number(Math.abs(Math.round((rateNow - rateBefore) * 1_000) / 10))} points`)}`,
+      value: percent(completion.rate),
+      note: html`${rateNote(completion)}${rateChange(completion, before?.completion ?? null)}`,
     },
     {
       label: 'Median time',
@@ -66,6 +39,13 @@ export function headline({ totals, completion, today }: FormMetrics, row: QueryR
   ]
 }
 
+/** Where both are somebody's word, it is the same one's. */
+function rateChange(now: Completion, before: Completion | null): Html | null {
+  if (now.rate === null || before === null || before.rate === null || now.base !== before.base) return null
+  const change = now.rate - before.rate
+  return html`, ${arrow(change, `${number(Math.abs(Math.round(change * 1_000) / 10))} points`)}`
+}
+
 /** What it is a share of. */
 export const rateNote = (completion: Completion): string => {
   const { base, started, views } = completion
@@ -80,8 +60,8 @@ const besideNote = ({ snippet }: Completion): string =>
     ? ''
     : ` (the snippet saw ${number(snippet.completed)} of ${counted(snippet.started, 'visit that began', 'visits that began')})`
 
-function compared(now: number | null, before: number | null, show: (value: number) => string): Html | string {
-  if (now === null || before === null || before === 0) return 'nothing in the period before'
+function compared(now: number, before: number | null, show: (value: number) => string): Html | string {
+  if (before === null || before === 0) return 'nothing in the period before'
   const change = (now - before) / before
   return html`${arrow(change, percent(Math.abs(change)))} from ${show(before)}`
 }

@@ -1,4 +1,5 @@
 /** Answers of `/api/v2/analytics/…`, as its pages read them. */
+import type { Page } from '../../api.ts'
 
 export interface Choice {
   readonly value: string
@@ -37,9 +38,9 @@ export interface Completion {
   readonly snippet: { readonly started: number; readonly completed: number } | null
 }
 
-export interface FormMetrics {
+/** The same of a form alone and of one among many. */
+interface Headline {
   readonly form_id: string
-  readonly timezone: string
   readonly totals: {
     readonly started: number
     readonly completed: number
@@ -49,6 +50,19 @@ export interface FormMetrics {
   readonly completion: Completion
   readonly today: { readonly completed: number; readonly week_before: number; readonly change: number | null }
   readonly time_to_complete: { readonly median_s: number | null; readonly p95_s: number | null }
+  readonly period: { readonly completed: number }
+}
+
+export interface FormHeadline extends Headline {
+  readonly name: string
+}
+
+export interface FormsAnswer extends Page<FormHeadline> {
+  readonly timezone: string
+}
+
+export interface FormMetrics extends Headline {
+  readonly timezone: string
   readonly series: {
     readonly bucket: string
     readonly points: readonly { readonly at: string; readonly count: number }[]

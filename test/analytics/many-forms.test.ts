@@ -1,0 +1,153 @@
+/** Headline numbers of many forms in one answer: each form's are those that it has alone, on the API and on the pages. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startHub } from '../support/hub.ts'
+import type { Hub } from '../support/hub.ts'
+import { caughtUp, submitAll } from '../support/surveys.ts'
+
+const MANY = 120
+const MINUTE_MS = 60_000
+
+let hub: Hub
+beforeAll(async () => {
+  const fields = [{ key: 'topic', type: 'select', options: ['Sales', 'Support'] }]
+  const silent = Array.from({ length: MANY }, (_, n) => [`silent-${n}`, { name: `Silent ${n}`, fields }] as const)
+  hub = await startHub({
+    config: {
+      forms: {
+        mixed: { name: 'Mixed', fields },
+        visited: { name: 'Visited', fields },
+        watched: { name: 'Watched', fields },
+        ...Object.fromEntries(silent),
+      },
+      installations: [{ id: 'analytics', use: 'analytics', with: { timezone: 'Europe/Berlin' } }],
+    },
+  })
+  const started_at = new Date(Date.now() - MINUTE_MS).toISOString()
+  const data = { topic: 'Sales' }
+  // Some say when they were begun, and some do not: what is begun in a period is one thing for all pages.
+  await submitAll(hub, 'mixed', [
+    { data, started_at },
+    { data, started_at },
+    { data },
+    { data, status: 'partial', started_at },
+    { data: {}, status: 'partial' },
+  ])
+  const track = async (form: string, types: readonly string[]): Promise<void> => {
+    const events = types.map((type) => ({ type, form_id: form, consent: 'minimal' }))
+    expect((await hub.api('POST', '/api/v2/events/track', events)).status).toBeLessThan(300)
+  }
+  await track('visited', ['form_view', 'form_start', 'form_start', 'form_start', 'form_submit', 'form_submit'])
+  await submitAll(hub, 'visited', [{ data }, { data }])
+  await track('watched', ['form_view', 'form_start', 'form_abandon'])
+  await caughtUp(hub)
+})
+afterAll(() => hub?.[Symbol.asyncDispose]())
+
+interface Item {
+  readonly form_id: string
+  readonly name: string
+  readonly completion: { readonly base: string; readonly rate: number | null }
+  readonly [part: string]: unknown
+}
+interface Page {
+  readonly items: readonly Item[]
+  readonly next_cursor: string | null
+}
+const pageOf = async (query: string): Promise<Page> => {
+  const { status, body, text } = await hub.api<Page>('GET', `/api/v2/analytics/forms?${query}`)
+  expect(status, text).toBe(200)
+  return body
+}
+const NOW = new Date(Math.ceil(Date.now() / MINUTE_MS) * MINUTE_MS + MINUTE_MS).toISOString()
+
+test.each(['', `to=${NOW}`, `from=2026-01-01&to=${NOW}`, 'from=2020-01-01&to=2020-12-31&timezone=UTC'])(
+  'of "%s" each form has what it has alone',
+  async (query) => {
+    const { items } = await pageOf(`limit=100&${query}`)
+    expect(items.slice(0, 2).map(({ form_id: id, name }) => [id, name])).toEqual([
+      ['mixed', 'Mixed'],
+      ['silent-0', 'Silent 0'],
+    ])
+    const rest = (await pageOf(`form=watched&${query}`)).items
+    const visited = (await pageOf(`form=visited&${query}`)).items
+    for (const { form_id: id, name: _name, ...headline } of [...items.slice(0, 2), ...rest, ...visited]) {
+      const alone = await hub.api('GET', `/api/v2/analytics/forms/${id}/metrics?${query}`)
+      const { form_id, timezone: _zone, series: _series, fields: _fields, annotations: _notes, ...own } = alone.body
+      expect([form_id, own], id).toEqual([id, headline])
+    }
+  },
+)
+
+test('pages hold all of them once, in the order of their ids; what is asked wrongly is told where', async () => {
+  const ids: string[] = []
+  for (let cursor: string | null = ''; cursor !== null;) {
+    const page: Page = await pageOf(`limit=50${cursor === '' ? '' : `&cursor=${cursor}`}`)
+    ids.push(...page.items.map(({ form_id: id }) => id))
+    cursor = page.next_cursor
+  }
+  expect(ids).toHaveLength(MANY + 3)
+  expect(ids).toEqual([...new Set(ids)].toSorted())
+  expect((await pageOf('form=nobody')).items).toEqual([])
+  for (const [query, pointer] of [
+    ['limit=101', '/limit'],
+    ['cursor=x', '/cursor'],
+    ['from=soon', '/from'],
+    ['from=2026-02-02&to=2026-02-01', '/from'],
+    ['timezone=Nowhere', '/timezone'],
+  ]) {
+    const wrong = await hub.api<{ errors: { pointer: string }[] }>('GET', `/api/v2/analytics/forms?${query}`)
+    expect([wrong.status, wrong.body.errors.map((error) => error.pointer)], query).toEqual([422, [pointer]])
+  }
+})
+
+test('an answer is kept until one of its forms changes', async () => {
+  const to = `to=${NOW}`
+  const ask = async () => (await hub.api('GET', `/api/v2/analytics/forms?form=mixed&${to}`)).headers['server-timing']
+  await ask()
+  // It may have become another minute in between.
+  expect([await ask(), await ask()]).toContainEqual(expect.stringContaining('cache;desc=hit'))
+  expect((await hub.api('POST', '/api/v2/forms/mixed/responses', { data: { topic: 'Sales' } })).status).toBe(201)
+  expect(await ask()).toContain('cache;desc=miss')
+  expect((await pageOf(`form=mixed&${to}`)).items).toMatchObject([{ totals: { completed: 4 } }])
+})
+
+test('the page of all forms asks once for all of them, and says what the page of each says', async () => {
+  const signed = await fetch(`${hub.url}/sign-in`, {
+    method: 'POST',
+    body: new URLSearchParams({ key: hub.adminKey }),
+    redirect: 'manual',
+    headers: { origin: hub.url },
+  })
+  const cookie = String(signed.headers.getSetCookie()[0]).split(';')[0] as string
+  const textOf = async (path: string): Promise<string> => {
+    const answer = await fetch(hub.url + path, { headers: { cookie } })
+    expect(answer.status, path).toBe(200)
+    return (await answer.text()).replaceAll(/<[^>]*>/g, ' ').replaceAll(/\s+/g, ' ')
+  }
+  const asked = async (): Promise<number> => {
+    const of = (name: string) => hub.metric(`manifold_plugin_analytics_metrics_cache_${name}`)
+    return (await of('hits')) + (await of('misses'))
+  }
+  const before = await asked()
+  const all = await textOf('/analytics')
+  // Where days begin, and the page.
+  expect((await asked()) - before).toBe(2)
+  expect(all).toContain('Silent 34 ')
+  const last = await textOf('/analytics?cursor=' + Buffer.from('silent-98').toString('base64url'))
+  const shown = (text: string, form: string): readonly (string | undefined)[] =>
+    new RegExp(`${form} (\\d+) (\\d+) (–|[\\d.]+ %) `).exec(text)?.slice(2) ?? []
+  for (const [name, text] of [
+    ['Mixed', all],
+    ['Visited', last],
+    ['Watched', last],
+    ['Silent 0', all],
+  ] as const) {
+    const own = await textOf(`/analytics/forms/${name.toLowerCase().replace(' ', '-')}`)
+    const [, completed] = /Completed (\d+) /.exec(own) ?? []
+    const [, rate] = /Completion rate (–|[\d.]+ %) /.exec(own) ?? []
+    expect([completed, rate], name).toEqual(shown(text, name))
+    expect(rate, name).toBeDefined()
+  }
+  expect(shown(all, 'Mixed')).toEqual(['4', '80 %'])
+  expect(shown(last, 'Visited')).toEqual(['2', '66.7 %'])
+})
