@@ -125,8 +125,8 @@ test("a form's page has the API's numbers, each chart as a drawing, a sentence a
 test('a chart is a file, too, with nothing in it that a spreadsheet would run', async () => {
   const { headers, html } = await ask('/analytics/forms/contact?csv=field-topic')
   expect(headers.get('content-type')).toBe('text/csv; charset=utf-8')
-  expect(html.split('\r\n').slice(0, 1)).toEqual(['choice,value,count,share'])
-  expect(html).toContain('Sales,Sales,3,0.3\r\nSupport,Support,2,0.2\r\n')
+  expect(html.split('\r\n').slice(0, 1)).toEqual(['"choice","value","count","share"'])
+  expect(html).toContain('"Sales","Sales",3,0.3\r\n"Support","Support",2,0.2\r\n')
 })
 
 test('a period and a bucket are part of the address; a series that is too long is refused beside the form', async () => {
@@ -172,7 +172,7 @@ test('a link for others is made, listed, opened without a key, and ended', async
   expect(html.match(/<svg class="bar"/g)).toHaveLength(15)
   expect(html).not.toContain('/sign-out')
   const file = await fetch(`${hub.url}${path}?csv=field-topic`, browser)
-  expect([file.headers.get('content-type'), (await file.text()).includes('Sales,Sales,3,0.3')]).toEqual([
+  expect([file.headers.get('content-type'), (await file.text()).includes('"Sales","Sales",3,0.3')]).toEqual([
     'text/csv; charset=utf-8',
     true,
   ])
@@ -227,7 +227,7 @@ describe('visitors', () => {
     expect(page.text).toMatch(/4 · 80 %.*3 · 75 %/)
     expect(page.text).toContain('/api/v2/analytics/funnels')
     const { html } = await ask(`${path}&csv=steps`)
-    expect(html).toContain('/signup,3,1,0.75,0.6,60\r\n')
+    expect(html).toContain('"/signup",3,1,0.75,0.6,60\r\n')
   })
 
   test('a funnel is saved, opened by its address, annotated, shown to others without a key, and deleted with its links', async () => {
@@ -253,7 +253,7 @@ describe('visitors', () => {
     expectHarmless(page)
     for (const words of ['To signing up', 'Since May', 'Visitors by step', 'Rate by device', 'csv=steps'])
       expect(page.html).toContain(words)
-    expect(await (await fetch(`${hub.url}${link}?csv=steps`, accept)).text()).toContain('/signup,3,')
+    expect(await (await fetch(`${hub.url}${link}?csv=steps`, accept)).text()).toContain('"/signup",3,')
     const told = await hub.api<Record<string, unknown>>('GET', link, undefined, { key: null })
     expect(Object.keys(told.body)).toEqual([
       'name',

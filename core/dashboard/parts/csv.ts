@@ -66,10 +66,15 @@ type Value = string | number | boolean | null
 /** One line (RFC 4180). */
 export const csvLine = (values: readonly Value[]): string => `${values.map(field).join(',')}\r\n`
 
-/** What a spreadsheet would take for a formula begins with an apostrophe instead. */
+/**
+ * A sign of a formula where a field begins, also to a spreadsheet whose separator is another one: to that, a quote behind the comma
+ * is a letter like others, and semicolons, tabs and line ends cut the field into several.
+ */
+const FORMULAS = /(?<=(?:^|[;\t\r\n])[\s"]*)[=+\-@\uFF0B\uFF0D\uFF1D\uFF20]/g
+
+/** What a spreadsheet would run begins with an apostrophe instead. */
 function field(value: Value): string {
   if (value === null) return ''
   if (typeof value !== 'string') return String(value)
-  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+  return `"${value.replaceAll(FORMULAS, "'$&").replaceAll('"', '""')}"`
 }
