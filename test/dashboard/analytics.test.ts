@@ -377,6 +377,18 @@ test('completion of a form that the snippet watches is of visits, where it saw m
   const page = await ask('/analytics/forms/contact')
   expect(page.text).toContain('50 % of 2 visits that began, as the snippet saw; the form was shown 1 time')
   expect(page.text).toContain('Of 2 visits that began most were left at “Stars”: 1, 100 % of those who were there.')
+  const done = [{ type: 'form_view' }, { type: 'form_start' }].map((event, n) => ({
+    ...event,
+    form_id: 'silent',
+    anonymous_id: 'ada',
+    occurred_at: new Date(Date.now() - 60_000 + n).toISOString(),
+  }))
+  await hub.api('POST', '/api/v2/events/track', done)
+  const steps = ['viewed', 'started', 'submitted'].map((did, n) => `step${n + 1}=form:silent:${did}`)
+  const funnel = await ask(`/analytics/funnel?${steps.join('&')}`)
+  expectHarmless(funnel)
+  expect(funnel.text).toMatch(/Entered 1 Came through 0 .* 1\. Silent: viewed 1 2\. Silent: started 1 · 100 % 3\. /)
+  expect(funnel.html).toContain('<option value="form:silent:submitted" label="Silent: submitted">')
 })
 
 test('a hub that has drawn charts ends when it is told to', async () => {

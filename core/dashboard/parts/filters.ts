@@ -14,9 +14,15 @@ export interface Filter {
   readonly type?: 'search' | 'text' | 'datetime' | 'area'
   /** Of a choice: what none of them means; null: one is always chosen, the first unless said otherwise. */
   readonly none?: string | null
-  /** Offered where something is typed. */
-  readonly suggestions?: readonly string[]
+  /** Offered where something is typed; with a label where the value alone says too little. */
+  readonly suggestions?: readonly (string | { readonly value: string; readonly label: string })[]
+  /** Of a question: what it says is long, such as a name somebody gave. */
+  readonly isLong?: boolean
+  /** Of a question: what else can be chosen depends on it. */
+  readonly renews?: boolean
   readonly placeholder?: string
+  /** Of a question: shown in place of what the address says. */
+  readonly value?: string
   /** Shown only while it is set: it comes from a link. */
   readonly isQuiet?: boolean
   /** What it says for people, where its value says nothing to them: it is not typed, but can be taken away. */
@@ -48,9 +54,9 @@ const removable = (visit: Visit, name: string, says: string): Html =>
 
 /** A question that the page puts again with its answer: the same as a filter, with a button of its own. */
 export const questionForm = (visit: Visit, filters: readonly Filter[], button: string): Html =>
-  html`<form class="filters builder" action="${visit.url.pathname}">
+  html`<form class="filters builder" action="${visit.url.pathname}"${filters.some(({ renews }) => renews) ? html` data-choose` : null}>
 ${clausesOf(filters).map(({ clause, members }) => {
-  const fields = members.map((filter) => field(filter, visit.query(filter.name) ?? ''))
+  const fields = members.map((filter) => field(filter, filter.value ?? visit.query(filter.name) ?? ''))
   return clause === undefined
     ? html`${fields}`
     : html`<fieldset class="clause"><legend>${clause}</legend>${fields}</fieldset>`
@@ -72,17 +78,20 @@ const clausesOf = (filters: readonly Filter[]): readonly Clause[] =>
   }, [])
 
 function field(filter: Filter, value: string): Html {
-  const { name, label, type = 'text' } = filter
-  const size = type === 'search' ? ' grow' : type === 'area' ? ' whole' : ''
+  const { name, label, type = 'text', isLong } = filter
+  const size = type === 'search' ? ' grow' : type === 'area' ? ' whole' : isLong === true ? ' long' : ''
   return html`<div class="filter${size}"><label for="filter-${name}">${label}</label>${control(filter, value)}</div>`
 }
 
-function control({ name, options, type, placeholder = '', none = 'any', suggestions }: Filter, value: string): Html {
+function control(
+  { name, options, type, placeholder = '', none = 'any', suggestions, renews }: Filter,
+  value: string,
+): Html {
   const id = `filter-${name}`
   if (options !== undefined)
-    return html`<select id="${id}" name="${name}">${none === null ? null : html`<option value="">${none}</option>`}${options.map((option) => html`<option value="${option.value}"${option.value === value ? html` selected` : null}>${option.label}</option>`)}</select>`
+    return html`<select id="${id}" name="${name}"${renews === true ? html` data-renews` : null}>${none === null ? null : html`<option value="">${none}</option>`}${options.map((option) => html`<option value="${option.value}"${option.value === value ? html` selected` : null}>${option.label}</option>`)}</select>`
   if (type === 'area')
     return html`<textarea id="${id}" name="${name}" rows="4" placeholder="${placeholder}" spellcheck="false">${value}</textarea>`
   const list = suggestions === undefined ? null : html` list="${id}-list"`
-  return html`<input id="${id}" name="${name}" type="${type === 'search' ? 'search' : 'text'}" value="${value}" placeholder="${type === 'datetime' ? 'YYYY-MM-DD' : placeholder}" spellcheck="false" autocomplete="off"${list}>${suggestions === undefined ? null : html`<datalist id="${id}-list">${suggestions.map((each) => html`<option value="${each}">`)}</datalist>`}`
+  return html`<input id="${id}" name="${name}" type="${type === 'search' ? 'search' : 'text'}" value="${value}" placeholder="${type === 'datetime' ? 'YYYY-MM-DD' : placeholder}" spellcheck="false" autocomplete="off"${list}>${suggestions === undefined ? null : html`<datalist id="${id}-list">${suggestions.map((each) => (typeof each === 'string' ? html`<option value="${each}">` : html`<option value="${each.value}" label="${each.label}">`))}</datalist>`}`
 }

@@ -12,7 +12,9 @@ import { counted, number, span } from '../../parts/time.ts'
 import type { Answer, Visit } from '../../visit.ts'
 import { API, asked, incomplete, sent } from './asking.ts'
 import { keeping } from './keeping.ts'
-import { DIMENSIONS, given, SPAN_FILTERS, spanOf, suggestionsOf } from './visitors.ts'
+import { stepsOf } from './steps.ts'
+import type { Steps } from './steps.ts'
+import { DIMENSIONS, given, SPAN_FILTERS, spanOf } from './visitors.ts'
 
 /** As `POST /api/v2/analytics/funnels` answers it. */
 export interface FunnelAnswer {
@@ -48,24 +50,26 @@ const WINDOWS = [
   { value: 'none', label: 'any time' },
 ]
 
-const filters = (suggestions: readonly string[]): readonly Filter[] => [
+const filters = (suggestions: Steps['suggestions']): readonly Filter[] => [
   ...STEPS.map((n) => ({
     name: `step${n}`,
     label: n === 1 ? 'First' : `then (${n})`,
-    placeholder: n === 1 ? 'an event, or /page' : n === 2 ? '/pricing, /blog/*' : '',
+    clause: 'Steps',
+    isLong: true,
+    placeholder: n === 1 ? 'an event, a /page' : n === 2 ? '/pricing, /blog/*' : '',
     suggestions,
   })),
-  { name: 'window', label: 'Within', options: WINDOWS, none: '30 days' },
-  { name: 'breakdown', label: 'Divided by', options: choices(DIMENSIONS), none: 'nothing' },
-  ...SPAN_FILTERS,
+  { name: 'window', label: 'Within', clause: 'How', options: WINDOWS, none: '30 days' },
+  { name: 'breakdown', label: 'Divided by', clause: 'How', options: choices(DIMENSIONS), none: 'nothing' },
+  ...SPAN_FILTERS.map((filter) => ({ ...filter, clause: 'How' })),
 ]
 
-function questionOf(visit: Visit): Readonly<Record<string, unknown>> {
+function questionOf(visit: Visit, { stepOf }: Steps): Readonly<Record<string, unknown>> {
   const { query } = visit
-  const steps = STEPS.flatMap((n) => query(`step${n}`) ?? [])
+  const named = STEPS.flatMap((n) => query(`step${n}`) ?? [])
   const window = query('window')
   return {
-    steps,
+    steps: named.map(stepOf),
     ...(window === undefined ? {} : { window: window === 'none' ? null : window }),
     ...given('breakdown', query('breakdown')),
     ...spanOf(visit),
@@ -73,10 +77,11 @@ function questionOf(visit: Visit): Readonly<Record<string, unknown>> {
 }
 
 export async function funnelPage(visit: Visit): Promise<Answer> {
-  const form = questionForm(visit, filters(await suggestionsOf(visit)), 'Follow them')
+  const known = await stepsOf(visit)
+  const form = questionForm(visit, filters(known.suggestions), 'Follow them')
   const top = { title: 'Funnels' }
   if (visit.query('step1') === undefined) return { view: { ...top, body: html`${form}${BEGIN}` } }
-  const question = questionOf(visit)
+  const question = questionOf(visit, known)
   const answer = await asked(() => visit.api.send<FunnelAnswer>('POST', PATH, question))
   if (answer.body === null) return { view: { ...top, body: html`${form}${answer.problem}${sent(PATH, question)}` } }
   const { body } = answer
@@ -105,7 +110,7 @@ export const funnelFigures = ({ entered, converted, rate, median_s: median }: Fu
     { label: 'Median time', value: seconds(median) },
   ])
 
-const BEGIN = html`<div class="empty"><p>Name two steps or more.</p><p class="soft">A step is the name of an event, such as <code>signup</code>, or a page: <code>/pricing</code>, <code>/blog/*</code>. The address of the answer is the funnel: send it to whoever should see it.</p></div>`
+const BEGIN = html`<div class="empty"><p>Name two steps or more.</p><p class="soft">A step is the name of an event, such as <code>signup</code>, a page: <code>/pricing</code>, <code>/blog/*</code>, or what was done with a form: <code>form:contact:viewed</code>, <code>started</code>, <code>submitted</code>. What visitors have been seen to do is offered as you type; of forms the script on their pages tells, which stands with each <a href="/forms">form</a>. The address of the answer is the funnel: send it to whoever should see it.</p></div>`
 
 const seconds = (value: Cell): string => (typeof value === 'number' ? span(value * 1_000) : '–')
 

@@ -10,7 +10,9 @@ import { counted, number } from '../../parts/time.ts'
 import type { Answer, Visit } from '../../visit.ts'
 import { API, asked, incomplete, sent } from './asking.ts'
 import { keeping } from './keeping.ts'
-import { given, SPAN_FILTERS, spanOf, suggestionsOf } from './visitors.ts'
+import { stepsOf } from './steps.ts'
+import type { Steps } from './steps.ts'
+import { given, SPAN_FILTERS, spanOf } from './visitors.ts'
 
 interface Path {
   readonly steps: readonly string[]
@@ -32,7 +34,7 @@ const OTHER = '(other)'
 const PATHS_MAX = 200
 const PATHS_SHOWN_MAX = 25
 
-const filters = (suggestions: readonly string[]): readonly Filter[] => [
+const filters = (suggestions: Steps['suggestions']): readonly Filter[] => [
   { name: 'start', label: 'Beginning with', placeholder: 'anything', suggestions },
   { name: 'end', label: 'or ending with', placeholder: 'anything', suggestions },
   { name: 'by', label: 'A step is', none: 'a page', options: [{ value: 'name', label: 'an event' }] },
@@ -47,11 +49,12 @@ const filters = (suggestions: readonly string[]): readonly Filter[] => [
 
 export async function journeysPage(visit: Visit): Promise<Answer> {
   const { query } = visit
-  const form = questionForm(visit, filters(await suggestionsOf(visit)), 'Show')
+  const { suggestions, stepOf } = await stepsOf(visit)
+  const form = questionForm(visit, filters(suggestions), 'Show')
   const steps = query('steps')
   const question = {
-    ...given('start', query('start')),
-    ...given('end', query('end')),
+    ...given('start', query('start'), stepOf),
+    ...given('end', query('end'), stepOf),
     ...given('by', query('by')),
     ...(steps === undefined ? {} : { steps: Number(steps) }),
     ...spanOf(visit),

@@ -6,29 +6,8 @@ import { calledOf } from '../../form-items.ts'
 import { timeOf } from '../../parts/period.ts'
 import type { Visit } from '../../visit.ts'
 import type { FormItem } from '../../wire.ts'
-
-/** Data sets with what is asked about most; everything else can be typed, and the API knows all of it. */
-const DATA_SETS: Readonly<Record<string, { readonly label: string; readonly fields: readonly string[] }>> = {
-  events: {
-    label: 'events of visitors',
-    fields: ['type', 'name', 'path', 'device', 'country', 'source', 'campaign', 'visitor', 'value', 'occurred_at'],
-  },
-  sessions: {
-    label: 'sessions',
-    fields: ['entry_path', 'exit_path', 'duration_s', 'page_views', 'is_bounce', 'started_at'],
-  },
-  conversions: { label: 'conversions', fields: ['name', 'value', 'currency', 'visitor', 'occurred_at'] },
-  users: { label: 'visitors', fields: ['sessions', 'conversions', 'value', 'first_seen', 'last_seen'] },
-  responses: { label: 'responses of all forms', fields: ['form_id', 'status', 'duration_s', 'submitted_at'] },
-}
-
-const OF_RESPONSES = [
-  'response.submitted_at',
-  'response.started_at',
-  'response.status',
-  'response.duration_s',
-  'form.version',
-]
+import { DATA_SETS, fieldsAsked, isAggregated, operatorsOf, WHETHER } from './question-fields.ts'
+import type { AskedField, Choices } from './question-fields.ts'
 
 export const FUNCTIONS = [
   { value: 'count', label: 'how many' },
@@ -42,14 +21,6 @@ export const FUNCTIONS = [
 ]
 
 export const BUCKETS = ['minute', 'hour', 'day', 'week', 'month', 'quarter', 'year'] as const
-
-const OPERATORS = [
-  { value: '$eq', label: 'is' },
-  { value: '$ne', label: 'is not' },
-  { value: '$gte', label: 'at least' },
-  { value: '$lte', label: 'at most' },
-  { value: '$regex', label: 'matches' },
-]
 
 const COMPARISONS = [
   { value: 'previous', label: 'the period before' },
@@ -65,43 +36,129 @@ const MINUTE_MS = 60_000
 
 export const ABOUT_DEFAULT = 'events'
 
-/** What the form offers; `form`: the one that is asked about. */
-export function questionFilters(forms: readonly FormItem[], about: string): readonly Filter[] {
-  const form = forms.find(({ id }) => about === `form:${id}`)
-  const fields =
-    form === undefined
-      ? (DATA_SETS[about]?.fields ?? OF_RESPONSES)
-      : [...form.fields.map(({ key }) => key), ...OF_RESPONSES]
-  const field = { suggestions: fields }
+/** In place of a field that is listed: it is typed then. */
+const OTHER = 'other'
+
+export interface Asking {
+  readonly query: Visit['query']
+  readonly forms: readonly FormItem[]
+  /** What fields have been seen with, by their name. */
+  readonly values?: ReadonlyMap<string, readonly string[]>
+}
+
+/** What the form offers: choices that fit what else was chosen. */
+export function questionFilters(asking: Asking): readonly Filter[] {
+  const { query, forms } = asking
+  const fields = fieldsAsked(forms, query('about') ?? ABOUT_DEFAULT)
+  const fn = query('fn') ?? 'count'
+  const by = fields.find(({ name }) => name === query('by'))
+  const field = (name: string, rest: Omit<Filter, 'name'>, among = fields): Filter =>
+    fieldChoice(asking, { name, ...rest }, among)
   return [
     {
       name: 'about',
       label: 'Of',
       clause: 'Count',
       none: null,
+      renews: true,
+      isLong: true,
       options: [
         ...Object.entries(DATA_SETS).map(([value, { label }]) => ({ value, label })),
         ...[...calledOf(forms)].map(([id, label]) => ({ value: `form:${id}`, label })),
       ],
     },
-    { name: 'fn', label: 'What', clause: 'Count', options: FUNCTIONS, none: null },
-    { name: 'field', label: 'Field', clause: 'Count', placeholder: 'if any', ...field },
-    { name: 'by', label: 'Field', clause: 'By', ...field },
-    { name: 'bucket', label: 'A time: each', clause: 'By', options: choices(BUCKETS), none: '–' },
-    { name: 'split', label: 'And by', clause: 'By', ...field },
-    ...CONDITIONS.flatMap((n): readonly Filter[] => {
-      const clause = n === 1 ? 'Only where' : 'And where'
-      return [
-        { name: `where${n}`, label: 'Field', clause, ...field },
-        { name: `is${n}`, label: 'Is', clause, options: OPERATORS, none: null },
-        { name: `value${n}`, label: 'Value', clause },
-      ]
-    }),
+    { name: 'fn', label: 'What', clause: 'Count', options: FUNCTIONS, none: null, renews: true },
+    field(
+      'field',
+      { label: 'Field', clause: 'Count', none: 'if any' },
+      fields.filter(({ kind }) => isAggregated(fn, kind)),
+    ),
+    field('by', { label: 'Field', clause: 'By', none: 'nothing', renews: true }),
+    ...(by !== undefined && by.kind !== 'time' ? [] : [bucketChoice(by !== undefined)]),
+    field('split', { label: 'And by', clause: 'By', none: 'nothing' }),
+    ...CONDITIONS.flatMap((n) => conditionFilters(asking, n, fields)),
     { name: 'from', label: 'From', clause: 'When', type: 'datetime' },
     { name: 'to', label: 'To', clause: 'When', type: 'datetime' },
     { name: 'timezone', label: 'Time zone', clause: 'When', placeholder: 'Europe/Berlin' },
     { name: 'compare', label: 'Compared with', clause: 'When', options: COMPARISONS, none: 'nothing' },
   ]
+}
+
+/** Days first, since they are meant most often. */
+const bucketChoice = (isNeeded: boolean): Filter => ({
+  name: 'bucket',
+  label: isNeeded ? 'Each' : 'A time: each',
+  clause: 'By',
+  options: choices(isNeeded ? ['day', ...BUCKETS.filter((bucket) => bucket !== 'day')] : BUCKETS),
+  none: isNeeded ? null : '–',
+})
+
+/** A listed field; one that is not stays chosen, and where there are others it can be typed. */
+function fieldChoice({ query, forms }: Asking, filter: Filter, among: readonly AskedField[]): Filter {
+  const about = query('about') ?? ABOUT_DEFAULT
+  const asked = query(filter.name)
+  const { none: _none, ...typed } = filter
+  // Of a form that the key may not see nobody can say what it asks.
+  const isUnseen = DATA_SETS[about] === undefined && !forms.some(({ id }) => about === `form:${id}`)
+  const isOpen = isUnseen || DATA_SETS[about]?.hasProperties === true
+  if (among.length === 0 || (isOpen && asked === OTHER))
+    return { ...typed, placeholder: isUnseen ? 'a key' : 'properties.plan', ...(asked === OTHER ? { value: '' } : {}) }
+  const listed = among.map(({ name, label }) => ({ value: name, label }))
+  const isKnown = asked === undefined || fieldsAsked(forms, about).some(({ name }) => name === asked)
+  return {
+    ...filter,
+    isLong: true,
+    options: [
+      ...(isKnown ? listed : withAsked(query, filter.name, listed)),
+      ...(isOpen ? [{ value: OTHER, label: 'another one…' }] : []),
+    ],
+  }
+}
+
+/** What an address asks for stays chosen, though it is not offered. */
+function withAsked(query: Visit['query'], name: string, offered: Choices): Choices {
+  const asked = query(name)
+  return asked === undefined || query(CHOOSING) !== undefined || offered.some(({ value }) => value === asked)
+    ? offered
+    : [...offered, { value: asked, label: asked }]
+}
+
+/** In the address while somebody still chooses: what no longer fits is dropped, and nothing is asked yet. */
+export const CHOOSING = 'choose'
+
+function conditionFilters(asking: Asking, n: number, fields: readonly AskedField[]): readonly Filter[] {
+  const { query, values } = asking
+  const clause = n === 1 ? 'Only where' : 'And where'
+  const [where, is, value] = [`where${n}`, `is${n}`, `value${n}`]
+  const name = query(where)
+  const known = fields.find((field) => field.name === name)
+  const operators = operatorsOf(known?.kind)
+  const operator = query(is)
+  const of: Filter = { name: value, label: 'Value', clause }
+  const suggestions = name === undefined ? undefined : values?.get(name)
+  const valueFilter: Filter =
+    known?.options !== undefined
+      ? { ...of, options: withAsked(query, value, known.options), none: '–' }
+      : known?.kind === 'time'
+        ? { ...of, type: 'datetime' }
+        : { ...of, ...(suggestions === undefined ? {} : { suggestions }) }
+  return [
+    fieldChoice(asking, { name: where, label: 'Field', clause, none: 'anything', renews: true }, fields),
+    { name: is, label: 'Is', clause, options: withAsked(query, is, operators), none: null, renews: true },
+    ...(isWhether(operator) ? [] : [valueFilter]),
+  ]
+}
+
+const isWhether = (operator: string | undefined): boolean => WHETHER.some((each) => each === operator)
+
+/** Fields of text of a data set whose values are worth a look, as somebody asks for some of them. */
+export function fieldsToSuggest({ query, forms }: Asking): readonly string[] {
+  const about = query('about') ?? ABOUT_DEFAULT
+  if (DATA_SETS[about] === undefined) return []
+  const asked = new Set(CONDITIONS.map((n) => query(`where${n}`)))
+  return fieldsAsked(forms, about).flatMap(({ name, kind }) =>
+    kind === 'text' && name !== 'visitor' && asked.has(name) ? [name] : [],
+  )
 }
 
 /** Names of the answer's columns. */
@@ -113,8 +170,7 @@ export function responsesAsked({ query }: Visit, forms: readonly FormItem[]): st
   const form = forms.find(({ id }) => about === `form:${id}`)
   if (form === undefined) return null
   const keys = new Set(form.fields.map(({ key }) => key))
-  const types = new Map(form.fields.map(({ key, type }) => [key, type]))
-  const whole = CONDITIONS.flatMap((n) => conditionOf({ query }, n, types)).map((condition) =>
+  const whole = CONDITIONS.flatMap((n) => conditionOf({ query }, n, fieldsAsked(forms, about))).map((condition) =>
     Object.fromEntries(Object.entries(condition).map(([path, test]) => [keys.has(path) ? `data.${path}` : path, test])),
   )
   const { from, to }: Readonly<Record<string, string>> = {
@@ -137,10 +193,11 @@ export function responsesAsked({ query }: Visit, forms: readonly FormItem[]): st
 export function questionOf({ query }: Visit, forms: readonly FormItem[]): Readonly<Record<string, unknown>> {
   const about = query('about') ?? ABOUT_DEFAULT
   const form = about.startsWith('form:') ? about.slice('form:'.length) : null
-  const types = new Map(forms.find(({ id }) => id === form)?.fields.map(({ key, type }) => [key, type]))
+  const fields = fieldsAsked(forms, about)
   const fn = query('fn') ?? 'count'
-  const [by, split, field, bucket] = [query('by'), query('split'), query('field'), query('bucket')]
-  const conditions = CONDITIONS.flatMap((n) => conditionOf({ query }, n, types))
+  const [by, split, field] = ['by', 'split', 'field'].map((name) => namedIn(query, name))
+  const bucket = query('bucket')
+  const conditions = CONDITIONS.flatMap((n) => conditionOf({ query }, n, fields))
   const timezone = query('timezone')
   const groups = [
     ...(by === undefined ? [] : [{ field: by, ...(bucket === undefined ? {} : { bucket }), as: COLUMN.by }]),
@@ -181,28 +238,26 @@ function moment(
   return { [name]: ms === null ? text : new Date(ms).toISOString() }
 }
 
-function conditionOf(
-  { query }: Pick<Visit, 'query'>,
-  n: number,
-  types: ReadonlyMap<string, string>,
-): readonly object[] {
-  const field = query(`where${n}`)
+/** Undefined: none, or one that is to be typed first. */
+const namedIn = (query: Visit['query'], name: string): string | undefined =>
+  query(name) === OTHER ? undefined : query(name)
+
+function conditionOf({ query }: Pick<Visit, 'query'>, n: number, fields: readonly AskedField[]): readonly object[] {
+  const field = namedIn(query, `where${n}`)
   if (field === undefined) return []
   const text = query(`value${n}`)
   const operator = query(`is${n}`) ?? '$eq'
-  // Without a value it is asked whether there is one.
-  if (text === undefined) return [{ [field]: { $exists: operator !== '$eq' } }]
-  return [
-    { [field]: { [operator]: operator === '$regex' ? text : typed(text, types.get(field.replace(/^data\./, ''))) } },
-  ]
+  if (isWhether(operator)) return [{ [field]: { $exists: operator === '$exists' } }]
+  // Nobody has said yet what it is to be.
+  if (text === undefined) return []
+  const kind = fields.find(({ name }) => name === field.replace(/^data\./, ''))?.kind
+  return [{ [field]: { [operator]: operator === '$regex' ? text : typed(text, kind) } }]
 }
 
-const NUMERIC = new Set(['number', 'rating', 'scale', 'nps'])
-
-/** Values match columns of their own type only; where the type is not known, what looks like a number is one. */
-function typed(text: string, type: string | undefined): string | number | boolean {
-  const isNumber = /^-?\d+(?:\.\d+)?$/.test(text)
-  if (type === 'boolean' || (type === undefined && /^(?:true|false)$/.test(text)))
+/** Values match columns of their own type only; where the kind is not known, what looks like a number is one. */
+function typed(text: string, kind: AskedField['kind'] | undefined): string | number | boolean {
+  if (kind === 'boolean' || (kind === undefined && /^(?:true|false)$/.test(text)))
     return text === 'true' || text === 'yes'
-  return isNumber && (type === undefined || NUMERIC.has(type)) ? Number(text) : text
+  const isNumber = /^-?\d+(?:\.\d+)?$/.test(text)
+  return isNumber && (kind === undefined || kind === 'number') ? Number(text) : text
 }

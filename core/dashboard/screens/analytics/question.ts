@@ -9,7 +9,16 @@ import { questionForm } from '../../parts/filters.ts'
 import type { Answer, Visit } from '../../visit.ts'
 import { API, asked, incomplete, sent } from './asking.ts'
 import { keeping } from './keeping.ts'
-import { ABOUT_DEFAULT, COLUMN, FUNCTIONS, questionFilters, questionOf, responsesAsked } from './question-form.ts'
+import {
+  ABOUT_DEFAULT,
+  CHOOSING,
+  COLUMN,
+  fieldsToSuggest,
+  FUNCTIONS,
+  questionFilters,
+  questionOf,
+  responsesAsked,
+} from './question-form.ts'
 import { isCut, resultChart } from './result.ts'
 import type { QueryAnswer, QueryRow } from './wire.ts'
 
@@ -18,9 +27,10 @@ const PATH = `${API}/query`
 export async function questionPage(visit: Visit): Promise<Answer> {
   const forms = await formsOf(visit)
   const { query } = visit
-  const form = questionForm(visit, questionFilters(forms, query('about') ?? ABOUT_DEFAULT), 'Ask')
+  const values = await valuesOf(visit, fieldsToSuggest({ query, forms }))
+  const form = questionForm(visit, questionFilters({ query, forms, values }), 'Ask')
   const top = { title: 'Questions', actions: toSql(visit) }
-  if (visit.url.search === '') return { view: { ...top, body: html`${form}${BEGIN}` } }
+  if (visit.url.search === '' || query(CHOOSING) !== undefined) return { view: { ...top, body: html`${form}${BEGIN}` } }
   const question = questionOf(visit, forms)
   const answer = await asked(() => visit.api.send<QueryAnswer>('POST', PATH, question))
   if (answer.body === null) return { view: { ...top, body: html`${form}${answer.problem}${sent(PATH, question)}` } }
@@ -34,6 +44,19 @@ export async function questionPage(visit: Visit): Promise<Answer> {
 <div class="below">${sent(PATH, question)}</div>${statement(meta)}${kept.foot}`,
     },
   }))
+}
+
+const VALUES_MAX = 50
+
+/** What these have been seen with most; a key that may not know gets none. */
+async function valuesOf(visit: Visit, fields: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
+  const about = visit.query('about') ?? ABOUT_DEFAULT
+  const of = async (field: string) => {
+    const question = { data_set: about, aggregate: 'count', group_by: [{ field, as: 'value' }], limit: VALUES_MAX }
+    const { body } = await asked(() => visit.api.send<QueryAnswer>('POST', PATH, question))
+    return [field, (body?.items ?? []).flatMap(({ value }) => (typeof value === 'string' ? [value] : []))] as const
+  }
+  return new Map(await Promise.all(fields.map(of)))
 }
 
 /** From an answer to the responses that it counted. */

@@ -40,7 +40,7 @@ export function resultChart(result: Result, groups: number, title: string): Char
 }
 
 function sentence({ rows, columns }: Result, groups: number): string {
-  if (rows.length === 0) return 'Nothing is like that.'
+  if (rows.length === 0) return 'Nothing is like that: take a longer time, or fewer conditions.'
   const value = (row: readonly Cell[]): number => Number(row[groups] ?? Number.NEGATIVE_INFINITY)
   const best = rows.reduce((most, row) => (value(row) > value(most) ? row : most))
   if (groups === 0) return `${columns[0] ?? ''}: ${shown(rows[0]?.[0] ?? null)}.`

@@ -11,7 +11,9 @@ import type { Answer, Visit } from '../../visit.ts'
 import { API, asked, incomplete, sent } from './asking.ts'
 import { keeping } from './keeping.ts'
 import { shortPoint } from './series.ts'
-import { given, SPAN_FILTERS, spanOf, suggestionsOf } from './visitors.ts'
+import { stepsOf } from './steps.ts'
+import type { Steps } from './steps.ts'
+import { given, SPAN_FILTERS, spanOf } from './visitors.ts'
 
 /** As `POST /api/v2/analytics/retention` answers it. */
 export interface RetentionAnswer {
@@ -29,7 +31,7 @@ export interface RetentionAnswer {
 
 const PATH = `${API}/retention`
 
-const filters = (suggestions: readonly string[]): readonly Filter[] => [
+const filters = (suggestions: Steps['suggestions']): readonly Filter[] => [
   { name: 'begin', label: 'Began with', placeholder: 'anything', suggestions },
   { name: 'return', label: 'Came back for', placeholder: 'the same', suggestions },
   {
@@ -52,10 +54,11 @@ const filters = (suggestions: readonly string[]): readonly Filter[] => [
 
 export async function retentionPage(visit: Visit): Promise<Answer> {
   const { query } = visit
-  const form = questionForm(visit, filters(await suggestionsOf(visit)), 'Show')
+  const { suggestions, stepOf } = await stepsOf(visit)
+  const form = questionForm(visit, filters(suggestions), 'Show')
   const question = {
-    ...given('begin', query('begin')),
-    ...given('return', query('return')),
+    ...given('begin', query('begin'), stepOf),
+    ...given('return', query('return'), stepOf),
     ...given('period', query('period')),
     ...given('mode', query('mode')),
     ...spanOf(visit),

@@ -1,26 +1,7 @@
-/** What the pages about visitors have in common: which events there are, and the stretch of time that they are about. */
+/** What the pages about visitors have in common: the stretch of time that they are about, and what visitors differ in. */
 import type { Filter } from '../../parts/filters.ts'
 import { isDay, timeOf } from '../../parts/period.ts'
 import type { Visit } from '../../visit.ts'
-import { API } from './asking.ts'
-import type { QueryAnswer } from './wire.ts'
-
-const SUGGESTIONS_MAX = 100
-
-/** Names and pages that visitors have been seen with, the most frequent first. */
-export async function suggestionsOf({ api }: Visit): Promise<readonly string[]> {
-  const by = (field: string): Promise<readonly string[]> =>
-    api
-      .send<QueryAnswer>('POST', `${API}/query`, {
-        data_set: 'events',
-        aggregate: { fn: 'count' },
-        group_by: [{ field, as: 'name' }],
-        limit: SUGGESTIONS_MAX,
-      })
-      .then(({ items }) => items.flatMap(({ name }) => (typeof name === 'string' && name !== '' ? [name] : [])))
-  const [names, paths] = await Promise.all([by('name'), by('path')])
-  return [...new Set([...names, ...paths.filter((path) => path.startsWith('/'))])]
-}
 
 const SIDES = ['from', 'to'] as const
 
@@ -39,9 +20,12 @@ export function spanOf({ query }: Visit): Readonly<Record<string, string>> {
   return Object.fromEntries(all)
 }
 
-/** What is in the address, or nothing. */
-export const given = (name: string, value: string | undefined): Readonly<Record<string, string>> =>
-  value === undefined ? {} : { [name]: value }
+/** What is in the address, as the API takes it, or nothing. */
+export const given = (
+  name: string,
+  value: string | undefined,
+  as: (value: string) => unknown = (same) => same,
+): Readonly<Record<string, unknown>> => (value === undefined ? {} : { [name]: as(value) })
 
 export const DIMENSIONS = [
   'device',
