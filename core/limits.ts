@@ -41,6 +41,7 @@ export const LIMITS = {
   eventQuarantineMax: 10_000,
   ladderValuesMax: 100,
   publicEventAgeMsMax: 86_400_000,
+  publicStartAgeMsMax: 2_592_000_000,
   pageItemsMax: 200,
   pageItemsDefault: 50,
 

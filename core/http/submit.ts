@@ -34,7 +34,11 @@ const submissionShape = {
     description:
       'Your own id of the response, unique per form: sending it again changes nothing, and other answers under the id of a completed response are refused. Ids of senders with and without a key are kept apart.',
   }),
-  started_at: z.string().nullable().optional().openapi({ format: 'date-time' }),
+  started_at: z.string().nullable().optional().openapi({
+    format: 'date-time',
+    description:
+      'When it was begun. Without a key within the last 30 days: what is said to be earlier or later is brought there.',
+  }),
   meta: z.record(z.string(), z.unknown()).nullable().optional(),
 }
 const submissionSchema = z.object({ ...submissionShape, form_id: z.string().optional() }).openapi('Submission')

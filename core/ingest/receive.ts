@@ -98,13 +98,10 @@ export function openReceiver(deps: ReceiverDeps): Receiver {
       const at = rfc3339(deps.clock.nowMs())
       checkIdempotencyKey(input.idempotencyKey, deps.limits)
       const idempotency = idempotencyOf(input, input.bytes)
-      const submission = toSubmission({
-        ...readEnvelope(input.body, input.compiled),
-        ...input,
-        at,
-        idempotency,
-        source: 'json',
-      })
+      const submission = toSubmission(
+        { ...readEnvelope(input.body, input.compiled), ...input, at, idempotency, source: 'json' },
+        deps.limits,
+      )
       const [receipt] = await acceptAll(deps, input, { submissions: [submission], others: 'told' })
       if (receipt instanceof HubError) throw receipt
       return receipt as Receipt
@@ -129,7 +126,7 @@ export function openReceiver(deps: ReceiverDeps): Receiver {
       const at = rfc3339(deps.clock.nowMs())
       checkIdempotencyKey(input.idempotencyKey, deps.limits)
       const idempotency = idempotencyOf(input, Buffer.from(JSON.stringify(inputs)))
-      const submission = toSubmission({ ...envelope, ...input, at, idempotency, source: 'html' })
+      const submission = toSubmission({ ...envelope, ...input, at, idempotency, source: 'html' }, deps.limits)
       const [receipt] = await acceptAll(deps, input, { submissions: [submission], others: 'passed over' })
       if (receipt instanceof HubError) throw receipt
       return receipt as Receipt
@@ -146,7 +143,7 @@ interface SubmissionInput extends Envelope {
   readonly keyed: boolean
 }
 
-function toSubmission(input: SubmissionInput): Submission {
+function toSubmission(input: SubmissionInput, limits: Limits): Submission {
   const { compiled, status, source, at } = input
   const { form } = compiled
   const checked = compiled.check(input.data, { source, partial: status === 'partial' })
@@ -159,10 +156,18 @@ function toSubmission(input: SubmissionInput): Submission {
     data: checked.data,
     meta: metaText(input.meta, input.origin),
     clientId: input.clientId === null ? null : storedClientId(input.clientId, input.keyed),
-    startedAt: input.startedAt,
+    startedAt: startOf(input, limits),
     at,
     idempotency: input.idempotency,
   })
+}
+
+/** When it was begun; strangers can neither begin what they send in times that nobody remembers nor later than they send it. */
+function startOf({ startedAt, keyed, at }: SubmissionInput, { publicStartAgeMsMax }: Limits): string | null {
+  if (startedAt === null || keyed) return startedAt
+  const earliest = rfc3339(Date.parse(at) - publicStartAgeMsMax)
+  if (startedAt < earliest) return earliest
+  return startedAt > at ? at : startedAt
 }
 
 /** `meta` as it is stored: what the connection says cannot be overwritten. */
@@ -290,7 +295,8 @@ async function receiveBatch(
       const rowKey = input.idempotencyKey === null ? null : `${input.idempotencyKey}#${line}`
       const idempotency = idempotencyOf({ ...input, idempotencyKey: rowKey }, bytes)
       const envelope = readEnvelope(parseJson(bytes, limits), input.compiled)
-      good.push({ line, submission: toSubmission({ ...envelope, ...input, at, idempotency, source: 'json' }) })
+      const submission = toSubmission({ ...envelope, ...input, at, idempotency, source: 'json' }, limits)
+      good.push({ line, submission })
     } catch (error) {
       if (!(error instanceof HubError)) throw error
       deps.meter.responseRejected(error.code)

@@ -1,6 +1,7 @@
 /** Submitting: stored once however often it is sent, partial and then completed, one by one and in batches. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { HubError } from '../../core/errors.ts'
+import { LIMITS } from '../../core/limits.ts'
 import { openDoor } from './door.ts'
 import type { Answer, Door } from './door.ts'
 
@@ -28,12 +29,13 @@ const count = () => door.store.countResponses('default', 'contact')
 const stored = async (answer: Answer) => (await door.call('GET', `/api/v2/responses/${String(answer.body['id'])}`)).body
 
 test('a response is stored with what is known of its sender, and its event is told', async () => {
+  const begun = new Date(Date.now() - 60_000)
   const answer = await door.call('POST', PATH, {
     key: null,
     json: {
       data: { email: ' ada@example.com ', n: 3 },
       meta: { source: 'pricing', ip: '6.6.6.6' },
-      started_at: '2026-05-31T09:30:00+02:00',
+      started_at: begun.toISOString().replace('Z', '+00:00'),
     },
     headers: { 'user-agent': 'tester', referer: 'https://example.com/pricing' },
   })
@@ -46,7 +48,7 @@ test('a response is stored with what is known of its sender, and its event is to
     status: 'completed',
     data: { email: 'ada@example.com', n: 3 },
     meta: { source: 'pricing', ip: '127.0.0.1', user_agent: 'tester', referrer: 'https://example.com/pricing' },
-    started_at: '2026-05-31T07:30:00.000Z',
+    started_at: begun.toISOString(),
     submitted_at: answer.body['submitted_at'],
   })
   expect(door.heard.map(({ type, id }) => [type, id])).toEqual([['response.submitted', answer.body['event_id']]])
@@ -54,6 +56,21 @@ test('a response is stored with what is known of its sender, and its event is to
     type: 'response.submitted',
     data: { n: 3 },
   })
+})
+
+test('strangers begin what they send at a time that can be; a key says what it knows', async () => {
+  const [old, later] = ['0001-01-01T01:30:00+02:00', new Date(Date.now() + 3_600_000).toISOString()]
+  const begun = async (key: { readonly key?: null }, at: string) => {
+    const body = await stored(
+      await door.call('POST', PATH, { ...key, json: { data: { email: 'a@b.de' }, started_at: at } }),
+    )
+    return [body['started_at'], Date.parse(String(body['started_at'])) - Date.parse(String(body['submitted_at']))]
+  }
+  const stranger = { key: null }
+  expect((await begun(stranger, old))[1]).toBe(-LIMITS.publicStartAgeMsMax)
+  expect((await begun(stranger, later))[1]).toBe(0)
+  expect((await begun({}, old))[0]).toBe('0000-12-31T23:30:00.000Z')
+  expect((await begun({}, later))[0]).toBe(later)
 })
 
 test('the form can be named in the body', async () => {

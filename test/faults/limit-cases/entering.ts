@@ -57,6 +57,7 @@ export const entering: LimitCases<
   | 'eventQuarantineMax'
   | 'ladderValuesMax'
   | 'publicEventAgeMsMax'
+  | 'publicStartAgeMsMax'
   | 'pageItemsMax'
   | 'pageItemsDefault'
 > = {
@@ -117,6 +118,10 @@ export const entering: LimitCases<
   },
   publicEventRowsMax: ROWS,
   publicEventAgeMsMax: CLOCK,
+  publicStartAgeMsMax: {
+    in: 'test/http/submit.test.ts',
+    test: 'strangers begin what they send at a time that can be; a key says what it knows',
+  },
   headersTimeoutMs: { in: 'test/faults/15-slow-clients.test.ts', test: SLOW },
   requestTimeoutMs: { in: 'test/faults/15-slow-clients.test.ts', test: SLOW },
   keepAliveTimeoutMs: async ({ plain }) => {
