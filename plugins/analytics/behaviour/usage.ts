@@ -64,7 +64,10 @@ export const heatmap: Behaviour<z.output<typeof heatmapSchema>> = {
     const where = draft.within({ from, to, filter: event === undefined ? undefined : { name: event } })
     const zoneName = timezone ?? asking.timezone
     const { lowMs, highMs } = await spanOfEvents(asking)
-    const local = localSql('occurred_at', cutsOf(zoneName, lowMs, highMs))
+    const local = localSql(
+      'occurred_at',
+      cutsOf(zoneName, Math.max(lowMs, from ?? lowMs), Math.min(highMs, to ?? highMs)),
+    )
     const rows = await asking.ask(
       `SELECT isodow(${local}) AS day, hour(${local}) AS hour, count(*) AS events, count(DISTINCT visitor_no) AS visitors
        FROM events WHERE ${where} GROUP BY 1, 2`,

@@ -1,7 +1,8 @@
 /** Answers questions, and keeps the answers for as long as nothing changed. */
 import type { Access } from '../access.ts'
 import type { Row } from '../engine/database.ts'
-import type { Ask, Readers } from '../engine/readers.ts'
+import type { Readers } from '../engine/readers.ts'
+import { spansOf } from './buckets.ts'
 import { compile, EARLIER_MARK } from './compile.ts'
 import type { Statement } from './compile.ts'
 import { MIXED_MARK } from './currencies.ts'
@@ -71,10 +72,9 @@ export function openAsker(readers: Readers, { timezone: zone, shared = NOTHING_S
       return { answer: { ...elsewhere.answer, isShared: true }, asOf: source.asOf, ageMs: elsewhere.ageMs }
     const found = await readers.run(signal, async ({ ask, asOf }) => {
       const timezone = question.timezone ?? zone
-      const span = question.groupBy.some(({ bucket }) => bucket !== undefined)
-        ? await spanOf(ask, source)
-        : { fromMs: 0, toMs: 0 }
-      const statement = compile({ question, source, timezone, span, access })
+      // What is in no other zone needs no offsets.
+      const spans = timezone === 'UTC' ? new Map() : await spansOf(ask, question, source)
+      const statement = compile({ question, source, timezone, spans, access })
       return { asOf, statement, rows: await ask(statement.sql, statement.values).catch(unreadable) }
     })
     const answer = answerOf(found.statement, found.rows, { question, tookMs: performance.now() - startedMs })
@@ -129,14 +129,6 @@ function unreadable(error: unknown): never {
   if (words === undefined) throw error
   if (words.startsWith(MIXED_MARK)) throw new Refusal([{ pointer: words.slice(MIXED_MARK.length), detail: MIXED }])
   throw new Refusal([{ pointer: '/filter', detail: `has a $regex that is no pattern: ${words}` }])
-}
-
-/** From the first to the last time of its rows. */
-async function spanOf(ask: Ask, { table, span }: Source): Promise<{ fromMs: number; toMs: number }> {
-  const [row] = await ask(
-    `SELECT epoch_ms(min(least(${span.join(', ')}))) AS low, epoch_ms(max(greatest(${span.join(', ')}))) AS high FROM ${table}`,
-  )
-  return { fromMs: Number(row?.['low'] ?? 0), toMs: Number(row?.['high'] ?? 0) }
 }
 
 function answerOf(

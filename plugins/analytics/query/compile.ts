@@ -3,6 +3,8 @@ import type { Value } from '../engine/database.ts'
 import type { Column, Kind } from '../engine/columns.ts'
 import { NEEDS_SINGLE, NO_LINK } from '../access.ts'
 import type { Access } from '../access.ts'
+import { bucketSql } from './buckets.ts'
+import type { Bucketed, Span } from './buckets.ts'
 import { earlierOf } from './compare.ts'
 import type { Back, Earlier } from './compare.ts'
 import { filterSql, typedAs } from './filter.ts'
@@ -15,8 +17,6 @@ import { below, Refusal } from './refusal.ts'
 import type { Source } from './source.ts'
 import type { Mistake } from './refusal.ts'
 import { Values } from './sql.ts'
-import { cutsOf, localSql, secondTimeSql } from './zone.ts'
-import { DAY_MS, HOUR_MS, MINUTE_MS } from '../time-units.ts'
 
 export interface Statement {
   readonly sql: string
@@ -33,8 +33,8 @@ export interface CompileInput {
   readonly source: Source
   readonly timezone: string
   readonly access: Access
-  /** From the first to the last submission that there is, for the offsets of a zone. */
-  readonly span: { readonly fromMs: number; readonly toMs: number }
+  /** Of each column that is asked for in buckets, from the first time that there is to the last. */
+  readonly spans: ReadonlyMap<string, Span>
 }
 
 /** Throws a Refusal that names every mistake. */
@@ -80,8 +80,9 @@ interface Rows {
 /** A row a group, of the question's period or of an earlier one. */
 function rowsOf(input: CompileInput, context: FilterContext, earlier?: Earlier): Rows {
   const { question, source } = input
+  const period = earlier === undefined ? question : { ...question, from: earlier.fromMs, to: earlier.toMs }
   const groups = question.groupBy.map((key, n) =>
-    groupOf(key, { ...input, context, pointer: `/group_by/${n}`, back: earlier }),
+    groupOf(key, { ...input, context, pointer: `/group_by/${n}`, back: earlier, period }),
   )
   const aggregates = question.aggregates.map(([name, aggregate]) => {
     const pointer = pointerOf(question, name)
@@ -90,7 +91,6 @@ function rowsOf(input: CompileInput, context: FilterContext, earlier?: Earlier):
     const span = isOfMoney(aggregate, context) ? currencySpan(name, only, context) : []
     return { name, pointer, sql, span, kind: kindOfAggregate(aggregate, context) }
   })
-  const period = earlier === undefined ? question : { ...question, from: earlier.fromMs, to: earlier.toMs }
   const where = whereSql(period, source, context)
   const lists = groups.flatMap(({ list }) => (list === undefined ? [] : [list]))
   const named = [...groups, ...aggregates].map(({ sql, name }) => `${sql} AS "${name}"`)
@@ -100,11 +100,18 @@ function rowsOf(input: CompileInput, context: FilterContext, earlier?: Earlier):
     // A response counts once for each of its choices, and once where there are none.
     (table, list) =>
       `${table}, LATERAL (SELECT unnest(CASE WHEN len(${list.column}) > 0 THEN list_distinct(${list.column}) ELSE [NULL]::VARCHAR[] END) AS ${list.as})`,
-    source.table,
+    tableWith(source.table, groups),
   )
   const by =
     groups.length === 0 ? '' : ` GROUP BY ${groups.flatMap(({ by: keys }, n) => keys ?? [String(n + 1)]).join(', ')}`
   return { sql: `SELECT ${select.join(', ')} FROM ${from} WHERE ${where}${by}`, groups, aggregates, money }
+}
+
+/** The table, beside whose columns stand those that groups are made of. */
+function tableWith(table: string, groups: readonly Group[]): string {
+  const made = new Map(groups.flatMap(({ made: one }) => (one === undefined ? [] : [[one.as, one.sql] as const])))
+  if (made.size === 0) return table
+  return `(SELECT *, ${[...made].map(([as, sql]) => `${sql} AS ${as}`).join(', ')} FROM ${table})`
 }
 
 const pointerOf = ({ isMap }: Question, name: string): string =>
@@ -160,13 +167,10 @@ function whereSql(question: Question, { time: happened, isWhole }: Source, conte
   return parts.join(' AND ')
 }
 
-interface Group {
+interface Group extends Bucketed {
   readonly name: string
   /** Of its values in the answer. */
   readonly kind: Kind
-  readonly sql: string
-  /** What rows are put together by where that is not `sql` itself but cheaper: `sql` is then made once a group, not once a row. */
-  readonly by?: readonly string[]
   /** A field of lists has to be unnested first. */
   readonly list?: { readonly column: string; readonly as: string }
 }
@@ -176,6 +180,8 @@ type GroupInput = CompileInput & {
   readonly pointer: string
   /** Times are of a period so far back, and get the names of those they are compared with. */
   readonly back: Back | undefined
+  /** What is asked about. */
+  readonly period: Pick<Question, 'from' | 'to'>
 }
 
 function groupOf(key: GroupKey, input: GroupInput): Group {
@@ -192,7 +198,7 @@ function groupOf(key: GroupKey, input: GroupInput): Group {
     context.mistakes.push({ pointer, detail: `"${key.field}" ${why}`, isDenied: true })
     return { name, kind: 'text', sql: 'NULL' }
   }
-  if (key.bucket !== undefined) return { name, kind: 'text', ...bucketSql(column, key.bucket, input) }
+  if (key.bucket !== undefined) return { name, kind: 'text', ...bucketOf(column, key.bucket, input) }
   if (column.kind === 'time') {
     context.mistakes.push({ pointer, detail: `"${key.field}" is a time; say which bucket, such as "day"` })
     return { name, kind: 'text', sql: 'NULL' }
@@ -202,67 +208,25 @@ function groupOf(key: GroupKey, input: GroupInput): Group {
   return { name, kind: 'text', sql: as, list: { column: column.name, as } }
 }
 
-/** As it is; of a value in JSON its text, and nothing of null. */
-const textOf = ({ name, kind }: Column): string => (kind === 'json' ? `json_extract_string(${name}, '$')` : name)
-
-const FORMATS = {
-  minute: '%Y-%m-%dT%H:%M',
-  hour: '%Y-%m-%dT%H:00',
-  day: '%Y-%m-%d',
-  week: '%Y-%m-%d',
-  month: '%Y-%m',
-  quarter: '%Y-%m',
-  year: '%Y',
-}
-
-/** Beginning of the bucket on the zone's wall clock. Answers that are dates are in no zone. */
-function bucketSql(
-  column: Column,
-  bucket: keyof typeof FORMATS,
-  { context, pointer, timezone, span, back, question }: GroupInput,
-): Pick<Group, 'sql' | 'by'> {
-  const { name, kind } = column
-  if (kind !== 'time' && kind !== 'text') {
-    context.mistakes.push({ pointer, detail: `"${column.path}" is no time, so it has no buckets` })
-    return { sql: 'NULL' }
-  }
-  if (kind === 'text') return nameSql(`TRY_CAST(${name} AS TIMESTAMP)`, bucket)
-  if (bucket === 'week' && /(?:mo|y)$/.test(question.compare ?? '')) {
+function bucketOf(column: Column, bucket: NonNullable<GroupKey['bucket']>, input: GroupInput): Bucketed {
+  const { context, pointer, question, source, spans, period, timezone, back } = input
+  const { fromMs, toMs } = spans.get(column.name) ?? { fromMs: 0, toMs: 0 }
+  // What nobody asks about needs no offsets.
+  const span =
+    column.name === source.time
+      ? { fromMs: Math.max(fromMs, period.from ?? fromMs), toMs: Math.min(toMs, period.to ?? toMs) }
+      : { fromMs, toMs }
+  const bucketed = bucketSql(column, bucket, { timezone, span, back })
+  if (bucketed === null) context.mistakes.push({ pointer, detail: `"${column.path}" is no time, so it has no buckets` })
+  if (column.kind === 'time' && bucket === 'week' && /(?:mo|y)$/.test(question.compare ?? '')) {
     const detail = 'has weeks, which are no parts of months: compare with so many weeks back, such as "4w" or "52w"'
     context.mistakes.push({ pointer, detail })
   }
-  // A change of the clock right before the first time or right after the last one names these, too.
-  const cuts = cutsOf(timezone, span.fromMs - DAY_MS, span.toMs + DAY_MS)
-  const begins = nameSql(localSql(name, cuts), bucket, back)
-  if (bucket !== 'minute' && bucket !== 'hour') return begins
-  const second = secondTimeSql(name, cuts, bucket === 'hour' ? HOUR_MS : MINUTE_MS)
-  return second === null ? begins : { sql: `${begins.sql} || ${second}`, by: [...begins.by, second] }
+  return bucketed ?? { sql: 'NULL' }
 }
 
-/**
- * The name of the bucket, and the beginning it is made of. A day that the later month does not have keeps its number: whatever
- * it were added to would be too much.
- */
-function nameSql(
-  clock: string,
-  bucket: keyof typeof FORMATS,
-  { days, months }: Back = { days: 0, months: 0 },
-): { readonly sql: string; readonly by: readonly [string] } {
-  const format = FORMATS[bucket]
-  const begin = (at: string): string => `date_trunc('${bucket}', ${at})`
-  if (months === 0) {
-    const by = begin(days === 0 ? clock : `(${clock} + INTERVAL ${days} DAY)`)
-    return { sql: `strftime(${by}, '${format}')`, by: [by] }
-  }
-  const inMonth = format.startsWith(FORMATS.day) ? format.slice(FORMATS.month.length) : ''
-  if (inMonth === '') {
-    const by = begin(`date_trunc('month', ${clock}) + INTERVAL ${months} MONTH`)
-    return { sql: `strftime(${by}, '${format}')`, by: [by] }
-  }
-  const by = begin(clock)
-  const month = `date_trunc('month', ${by}) + INTERVAL ${months} MONTH`
-  return { sql: `strftime(${month}, '${FORMATS.month}') || strftime(${by}, '${inMonth}')`, by: [by] }
-}
+/** As it is; of a value in JSON its text, and nothing of null. */
+const textOf = ({ name, kind }: Column): string => (kind === 'json' ? `json_extract_string(${name}, '$')` : name)
 
 /** `only`: SQL, which rows count. */
 function aggregateSql(

@@ -20,8 +20,6 @@ export interface Source {
   readonly asOf: number
   /** The column that `from` and `to` are about. */
   readonly time: string
-  /** Columns whose least and greatest bound all times of it. */
-  readonly span: readonly string[]
   /** Its rows are made of single behaviour events; `history`: what each is depends on all that was before. */
   readonly ofEvents: 'history' | 'period' | null
   /** Fields that depend on all that was before where rows do not. */
@@ -38,7 +36,6 @@ export const formSource = (form: ProjectedForm, asOf: number): Source => ({
   changedBy: form.changedBy,
   asOf,
   time: 'submitted_at',
-  span: ['submitted_at', 'started_at'],
   ofEvents: null,
   historic: [],
   isWhole: 'submitted_seq IS NOT NULL',
@@ -60,7 +57,6 @@ export function dataSetSource(
     changedAt: name === 'responses' ? projection.applied() : projection.eventsChangedAt(),
     changedBy: name === 'responses' ? projection.lastId() : projection.eventsChangedBy(),
     time,
-    span: [...own.values()].filter(({ kind }) => kind === 'time').map(({ name: column }) => column),
     ofEvents: name === 'responses' ? null : name === 'users' ? 'history' : 'period',
     historic: 'historic' in dataSet ? dataSet.historic : [],
     isWhole: name === 'responses' ? "status = 'completed'" : null,

@@ -4,16 +4,27 @@
  */
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../time-units.ts'
 
-const CUTS_MAX = 400
+/**
+ * Before the one no clock had been changed, and nobody knows what clocks will show after the other: a zone's offset is there what
+ * it is at these. So there is an end to what a time costs that somebody made up.
+ */
+const FIRST_MS = Date.UTC(1800, 0)
+const LAST_MS = Date.UTC(2100, 0)
 
 /** Each name may be written in many ways. */
-const FORMATS_MAX = 500
-const formats = new Map<string, Intl.DateTimeFormat>()
+const ZONES_MAX = 500
+const zones = new Map<string, Zone>()
 
-function formatOf(zone: string): Intl.DateTimeFormat {
-  const known = formats.get(zone)
+interface Zone {
+  readonly format: Intl.DateTimeFormat
+  /** Where its offset changes, by year. */
+  readonly changes: Map<number, readonly Cut[]>
+}
+
+function zoneOf(zone: string): Zone {
+  const known = zones.get(zone)
   if (known !== undefined) return known
-  const made = new Intl.DateTimeFormat('en-US', {
+  const format = new Intl.DateTimeFormat('en-US', {
     timeZone: zone,
     hourCycle: 'h23',
     year: 'numeric',
@@ -23,14 +34,15 @@ function formatOf(zone: string): Intl.DateTimeFormat {
     minute: '2-digit',
     second: '2-digit',
   })
-  if (formats.size >= FORMATS_MAX) formats.delete(formats.keys().next().value as string)
-  formats.set(zone, made)
+  const made = { format, changes: new Map() }
+  if (zones.size >= ZONES_MAX) zones.delete(zones.keys().next().value as string)
+  zones.set(zone, made)
   return made
 }
 
 export function isZone(zone: string): boolean {
   try {
-    formatOf(zone)
+    zoneOf(zone)
     return true
   } catch {
     return false
@@ -38,14 +50,17 @@ export function isZone(zone: string): boolean {
 }
 
 /** What has to be added to UTC for the zone's wall clock at this time. */
-export function offsetMs(zone: string, atMs: number): number {
+export function offsetMs(zone: string, givenMs: number): number {
   if (zone === 'UTC') return 0
+  const atMs = within(givenMs)
   const at: { [part: string]: number } = {}
-  for (const { type, value } of formatOf(zone).formatToParts(atMs)) at[type] = Number(value)
+  for (const { type, value } of zoneOf(zone).format.formatToParts(atMs)) at[type] = Number(value)
   const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = at
   const wall = Date.UTC(year, month - 1, day, hour, minute, second)
   return wall - Math.floor(atMs / 1_000) * 1_000
 }
+
+const within = (ms: number): number => Math.min(Math.max(ms, FIRST_MS), LAST_MS)
 
 /** When a clock in the zone shows this: the first time where it does twice, and as if it had gone on where it leaps over it. */
 export function instantOf(wallMs: number, zone: string): number {
@@ -65,13 +80,27 @@ export interface Cut {
 export function cutsOf(zone: string, fromMs: number, toMs: number): readonly Cut[] {
   const cuts: Cut[] = [{ fromMs, offsetMs: offsetMs(zone, fromMs) }]
   if (zone === 'UTC') return cuts
-  const STEP_MS = 14 * DAY_MS
-  for (let at = fromMs; at < toMs && cuts.length < CUTS_MAX; at += STEP_MS) {
-    const next = Math.min(at + STEP_MS, toMs)
-    const before = cuts.at(-1)?.offsetMs ?? 0
-    if (offsetMs(zone, next) !== before) cuts.push(changeBetween(zone, at, next))
+  const { changes } = zoneOf(zone)
+  const [first, last] = [within(fromMs), within(toMs)].map((ms) => new Date(ms).getUTCFullYear())
+  for (let year = first ?? 0; year <= (last ?? 0); year += 1) {
+    const known = changes.get(year) ?? changesOf(zone, year)
+    changes.set(year, known)
+    cuts.push(...known.filter((cut) => cut.fromMs > fromMs && cut.fromMs <= toMs))
   }
   return cuts
+}
+
+/** No zone goes back to what it had in less. */
+const STEP_MS = 14 * DAY_MS
+
+function changesOf(zone: string, year: number): readonly Cut[] {
+  const endMs = Date.UTC(year + 1, 0)
+  const found: Cut[] = []
+  for (let at = Date.UTC(year, 0); at < endMs; at += STEP_MS) {
+    const next = Math.min(at + STEP_MS, endMs)
+    if (offsetMs(zone, next) !== offsetMs(zone, at)) found.push(changeBetween(zone, at, next))
+  }
+  return found
 }
 
 export interface Piece extends Cut {
@@ -105,13 +134,7 @@ export const localSql = (column: string, cuts: readonly Cut[]): string =>
 
 /** The same in microseconds since 1970: sums of whole numbers cost a fraction of what those of times and intervals do. */
 export function localMicrosSql(column: string, cuts: readonly Cut[]): string {
-  const micros = ({ offsetMs: ms }: Cut): number => Math.round(ms / 1_000) * 1_000_000
-  const [first, ...rest] = cuts
-  if (first === undefined) return `epoch_us(${column})`
-  const cases = rest
-    .toReversed()
-    .map((cut) => `WHEN ${column} >= make_timestamp_ms(${Math.round(cut.fromMs)}) THEN ${micros(cut)}`)
-  const shift = cases.length === 0 ? micros(first) : `CASE ${cases.join(' ')} ELSE ${micros(first)} END`
+  const shift = atCut(column, cuts, ({ offsetMs: ms }) => String(Math.round(ms / 1_000) * 1_000_000))
   return `(epoch_us(${column}) + ${shift})`
 }
 
@@ -120,15 +143,28 @@ export function localMicrosSql(column: string, cuts: readonly Cut[]): string {
  * empty for all others. Null: there are none.
  */
 export function secondTimeSql(column: string, cuts: readonly Cut[], stepMs: number): string | null {
-  const at = (ms: number): string => `make_timestamp_ms(${Math.round(ms)})`
-  const cases = cuts.slice(1).flatMap(({ fromMs, offsetMs: offset }, n) => {
-    const before = cuts[n]?.offsetMs ?? offset
-    if (offset >= before) return []
+  const isBack = (n: number): boolean => n > 0 && (cuts[n]?.offsetMs ?? 0) < (cuts[n - 1]?.offsetMs ?? 0)
+  if (!cuts.some((_, n) => isBack(n))) return null
+  return atCut(column, cuts, ({ fromMs, offsetMs: offset }, n) => {
+    if (!isBack(n)) return `''`
+    const before = cuts[n - 1]?.offsetMs ?? offset
     const endMs = Math.ceil((fromMs + before) / stepMs) * stepMs - offset
-    return [`WHEN ${column} >= ${at(fromMs)} AND ${column} < ${at(endMs)} THEN '${offsetName(offset)}'`]
+    return `CASE WHEN ${column} < ${timeSql(endMs)} THEN '${offsetName(offset)}' ELSE '' END`
   })
-  return cases.length === 0 ? null : `CASE ${cases.join(' ')} ELSE '' END`
 }
+
+/** SQL: `of` the piece that the column's time is in. Found by halving: a row is compared a few times, however many pieces there are. */
+function atCut(column: string, cuts: readonly Cut[], of: (cut: Cut, n: number) => string): string {
+  const among = (low: number, high: number): string => {
+    const middle = (low + high) >> 1
+    const cut = cuts[middle] as Cut
+    if (high - low === 1) return of(cut, middle)
+    return `CASE WHEN ${column} < ${timeSql(cut.fromMs)} THEN ${among(low, middle)} ELSE ${among(middle, high)} END`
+  }
+  return among(0, cuts.length)
+}
+
+const timeSql = (ms: number): string => `make_timestamp_ms(${Math.round(ms)})`
 
 function offsetName(ms: number): string {
   const two = (many: number): string => String(many).padStart(2, '0')
