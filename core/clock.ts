@@ -31,5 +31,15 @@ export function rfc3339(atMs: number): string {
   return lastText
 }
 
+/** Whether it is the IANA name of a time zone, as this Node knows them. */
+export function isZone(zone: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: zone })
+    return true
+  } catch {
+    return false
+  }
+}
+
 let lastAtMs = Number.NaN
 let lastText = ''

@@ -59,6 +59,8 @@ export interface FormDefinition {
   readonly redirectUrl: string | null
   /** Name of the honeypot input of plain HTML forms. */
   readonly honeypotField: string
+  /** IANA name of the zone that its days begin in; without: whoever counts decides. */
+  readonly timezone?: string
 }
 
 export interface Form extends FormDefinition {
@@ -235,10 +237,7 @@ export interface FailedFirst {
   readonly attempt: Omit<Attempt, 'deliveryId' | 'n'>
 }
 
-/**
- * One HTTP exchange of an attempt, with secrets masked and the bodies cut to the limit. Of an e-mail the method is `SMTP`,
- * the status the server's reply code, and addresses are masked.
- */
+/** One exchange of an attempt: secrets masked, bodies cut. Of an e-mail: method `SMTP`, the reply code, addresses masked. */
 export interface Exchange {
   readonly method: string
   readonly url: string

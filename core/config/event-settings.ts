@@ -1,9 +1,10 @@
 /** `events:` of the file: its shape, and what the hub runs on. */
 import { z } from 'zod'
 import { CONSENTS, FAMILIES, FAMILY_NEEDS } from '../ingest/events/families.ts'
+import { isZone } from '../clock.ts'
 import type { EventSettings, Family } from '../ingest/events/families.ts'
 import { DURATION_SHAPE, parseDurationMs } from './durations.ts'
-import { DAY_MS, isZone, KEEP_DAYS_MAX, ladderOf, ladderSchema } from './ladder-settings.ts'
+import { DAY_MS, KEEP_DAYS_MAX, ladderOf, ladderSchema } from './ladder-settings.ts'
 
 const TEXT_CHARS_MAX = 200
 const PROPERTIES_MAX = 100

@@ -48,12 +48,3 @@ const agesOf = (ages: Ages): Ladder['rungs'] =>
     const text = ages[rung]
     return text === undefined ? [] : [{ rung, keepMs: parseDurationMs(text) ?? 0 }]
   })
-
-export function isZone(zone: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: zone })
-    return true
-  } catch {
-    return false
-  }
-}

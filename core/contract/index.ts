@@ -97,6 +97,8 @@ export interface HubEvent {
     readonly name: string
     readonly version: number
     readonly fields: readonly FieldInfo[]
+    /** IANA name of the zone that its days begin in. Absent: none was chosen. */
+    readonly timezone?: string
     /** Keys that the installation may not see: `pii` now or once. Whoever keeps answers forgets theirs. Absent: none. */
     readonly hidden?: readonly string[]
   }
@@ -250,10 +252,7 @@ type Awaitable<T> = T | Promise<T>
  */
 export interface Plugin<C = { readonly [key: string]: Json }> {
   readonly on?: { readonly [type: string]: (event: HubEvent, ctx: Context<C>) => Awaitable<void> }
-  /**
-   * `run` gets up to the manifest's `batch.max` items and answers one outcome each, in order; nothing means delivered. One
-   * outcome alone stands for all of them: of `send` that is one request for the whole batch.
-   */
+  /** Up to `batch.max` items, one outcome each in order; nothing: delivered; one alone: of all, as of one `send` for all. */
   readonly actions?: {
     readonly [name: string]: {
       readonly run: (items: readonly ActionItem[], ctx: Context<C>) => Awaitable<readonly Outcome[] | Outcome | void>

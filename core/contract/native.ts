@@ -66,7 +66,7 @@ export interface LadderHeld {
 
 /** `forms` may be fewer than were asked for, though there is a next page. */
 export interface FormPage {
-  readonly forms: readonly Pick<FormPart, 'id' | 'name'>[]
+  readonly forms: readonly Pick<FormPart, 'id' | 'name' | 'timezone'>[]
   readonly next: string | null
 }
 

@@ -216,6 +216,7 @@ export interface FormItem {
   readonly unknown_fields: 'keep' | 'refuse'
   readonly redirect_url: string | null
   readonly honeypot_field: string
+  readonly timezone?: string
   readonly managed_by: 'api' | 'file'
   readonly created_at: string
   readonly updated_at: string

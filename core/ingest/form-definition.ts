@@ -1,5 +1,6 @@
 /** The form definition as people write it (API bodies and manifold.yaml alike) and its reading into `FormDefinition`. */
 import { z } from 'zod'
+import { isZone } from '../clock.ts'
 import type { FieldProblem } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { FIELD_TYPES } from '../model.ts'
@@ -56,6 +57,7 @@ export const formWireSchema = z.strictObject({
     .string()
     .regex(/^[A-Za-z_][A-Za-z0-9_-]{0,63}$/, 'use letters, digits, "_" and "-", at most 64 characters')
     .default(HONEYPOT_DEFAULT),
+  timezone: z.string().refine(isZone, 'use the IANA name of a time zone, such as "Europe/Berlin"').optional(),
 })
 
 export type FormWire = z.input<typeof formWireSchema>
@@ -79,6 +81,7 @@ export function parseForm(value: unknown): ParsedForm {
     unknownFields: wire.unknown_fields,
     redirectUrl: wire.redirect_url === null ? null : new URL(wire.redirect_url).href,
     honeypotField: wire.honeypot_field,
+    ...(wire.timezone === undefined ? {} : { timezone: wire.timezone }),
   }
   return { ok: true, definition }
 }
@@ -102,6 +105,7 @@ export function formToWire(form: FormDefinition): FormWire {
     unknown_fields: form.unknownFields,
     redirect_url: form.redirectUrl,
     honeypot_field: form.honeypotField,
+    ...(form.timezone === undefined ? {} : { timezone: form.timezone }),
   }
 }
 

@@ -132,7 +132,10 @@ async function listForms(store: Pick<Store, 'listForms'>, installation: Installa
     after: typeof after === 'string' ? after : undefined,
   })
   const shown = page.items.filter(({ id }) => isShown(installation, id))
-  return { forms: shown.map(({ id, name }) => ({ id, name })), next: page.next }
+  return {
+    forms: shown.map(({ id, name, timezone }) => ({ id, name, ...(timezone === undefined ? {} : { timezone }) })),
+    next: page.next,
+  }
 }
 
 /** Counts cannot be divided by what an installation is shown. */

@@ -61,9 +61,9 @@ export function formJson(view: FormView, pii: PiiGrant): string {
   const hidden = hiddenKeys(view, pii)
   let text = formTexts.get(view)
   if (text === undefined) {
-    const { id, name, version } = view.form
+    const { id, name, version, timezone } = view.form
     const fields = view.form.fields.map((field) => ({ ...fieldInfo(field), pii: view.piiKeys.includes(field.key) }))
-    text = JSON.stringify({ id, name, version, fields })
+    text = JSON.stringify({ id, name, version, fields, timezone })
     formTexts.set(view, text)
   }
   return hidden.length === 0 ? text : `${text.slice(0, -1)},"hidden":${JSON.stringify(hidden)}}`

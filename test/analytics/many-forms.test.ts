@@ -18,6 +18,9 @@ beforeAll(async () => {
         visited: { name: 'Visited', fields },
         watched: { name: 'Watched', fields },
         ...Object.fromEntries(silent),
+        // There is no moment at which both have the same day.
+        'zone-east': { name: 'East', fields, timezone: 'Pacific/Kiritimati' },
+        'zone-west': { name: 'West', fields, timezone: 'Pacific/Niue' },
       },
       installations: [{ id: 'analytics', use: 'analytics', with: { timezone: 'Europe/Berlin' } }],
     },
@@ -38,6 +41,7 @@ beforeAll(async () => {
   }
   await track('visited', ['form_view', 'form_start', 'form_start', 'form_start', 'form_submit', 'form_submit'])
   await submitAll(hub, 'visited', [{ data }, { data }])
+  for (const id of ['zone-east', 'zone-west']) await submitAll(hub, id, [{ data }])
   await track('watched', ['form_view', 'form_start', 'form_abandon'])
   await caughtUp(hub)
 })
@@ -70,13 +74,47 @@ test.each(['', `to=${NOW}`, `from=2026-01-01&to=${NOW}`, 'from=2020-01-01&to=202
     ])
     const rest = (await pageOf(`form=watched&${query}`)).items
     const visited = (await pageOf(`form=visited&${query}`)).items
-    for (const { form_id: id, name: _name, ...headline } of [...items.slice(0, 2), ...rest, ...visited]) {
+    for (const { form_id: id, name: _name, timezone: _in, ...headline } of [
+      ...items.slice(0, 2),
+      ...rest,
+      ...visited,
+    ]) {
       const alone = await hub.api('GET', `/api/v2/analytics/forms/${id}/metrics?${query}`)
       const { form_id, timezone: _zone, series: _series, fields: _fields, annotations: _notes, ...own } = alone.body
       expect([form_id, own], id).toEqual([id, headline])
     }
   },
 )
+
+const localDay = (timeZone: string): string => new Intl.DateTimeFormat('en-CA', { timeZone }).format(new Date())
+
+test('a form with a time zone of its own has its days there, whoever asks, unless the question names another', async () => {
+  const dayOf = async (id: string, more = {}): Promise<string | undefined> => {
+    const group_by = { field: 'submitted_at', bucket: 'day' }
+    const question = { form_id: id, aggregate: 'count', group_by, ...more }
+    return Object.keys((await hub.api('POST', '/api/v2/analytics/query', question)).body)[0]
+  }
+  const days: string[] = []
+  for (const [id, zone] of [
+    ['zone-east', 'Pacific/Kiritimati'],
+    ['zone-west', 'Pacific/Niue'],
+  ] as const) {
+    const today = localDay(zone)
+    const { body } = await hub.api('GET', `/api/v2/analytics/forms/${id}/metrics`)
+    const { timezone: at, series } = body as { timezone: string; series: { points: { at: string; count: number }[] } }
+    const seen = series.points.filter(({ count }) => count > 0).map((point) => point.at.slice(0, 10))
+    const [item] = (await pageOf(`form=${id}`)).items
+    const of = await pageOf(`form=${id}&from=${today}&to=${today}`)
+    const asked = await dayOf(id)
+    days.push(asked ?? '')
+    // It may have become midnight there meanwhile.
+    if (localDay(zone) !== today) continue
+    expect([at, item?.['timezone'], seen, asked], id).toEqual([zone, zone, [today], today])
+    expect(of.items.map(({ period }) => (period as { completed: number }).completed)).toEqual([1])
+  }
+  expect(new Set(days).size).toBe(2)
+  expect(await dayOf('zone-east', { timezone: 'Pacific/Niue' })).toBe(days[1])
+})
 
 test('pages hold all of them once, in the order of their ids; what is asked wrongly is told where', async () => {
   const ids: string[] = []
@@ -85,7 +123,7 @@ test('pages hold all of them once, in the order of their ids; what is asked wron
     ids.push(...page.items.map(({ form_id: id }) => id))
     cursor = page.next_cursor
   }
-  expect(ids).toHaveLength(MANY + 3)
+  expect(ids).toHaveLength(MANY + 5)
   expect(ids).toEqual([...new Set(ids)].toSorted())
   expect((await pageOf('form=nobody')).items).toEqual([])
   for (const [query, pointer] of [

@@ -145,7 +145,8 @@ test('a form that is opened and saved is the form that it was, whatever its text
       pii: round % 2 > 0,
     }
     const fields = [choice, { key: 'n', type: 'number', label: 'n', required: true, min: -1.5, max: 1e21 }]
-    const read = parseForm({ name: 'All', fields, access: 'key', unknown_fields: 'refuse', honeypot_field: 'trap' })
+    const more = { unknown_fields: 'refuse', honeypot_field: 'trap', timezone: 'Europe/Berlin' }
+    const read = parseForm({ name: 'All', fields, access: 'key', ...more })
     if (!read.ok) throw new Error(JSON.stringify(read.problems))
     const draft = draftOf({ ...formToWire(read.definition), id: 'all', version: 1 } as unknown as FormItem)
     const sent = new URLSearchParams({ ...draft, fields: '', count: String(draft.fields.length) })

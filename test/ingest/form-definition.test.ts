@@ -85,6 +85,7 @@ test.each<[string, unknown, string[]]>([
   ['a text of minus one characters', { name: 'x', fields: [{ key: 'a', min: -1 }] }, ['/fields/0/min']],
   ['a rating without end', { name: 'x', fields: [{ key: 'a', type: 'rating', max: 1_000 }] }, ['/fields/0/max']],
   ['javascript: redirect', { name: 'x', redirect_url: 'javascript:alert(1)' }, ['/redirect_url']],
+  ['no time zone', { name: 'x', timezone: 'Middle-earth/Shire' }, ['/timezone']],
   ['relative redirect', { name: 'x', redirect_url: '/thanks' }, ['/redirect_url']],
   ['redirect with a password', { name: 'x', redirect_url: 'https://a:b@example.com' }, ['/redirect_url']],
   [

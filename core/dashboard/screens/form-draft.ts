@@ -25,6 +25,7 @@ export interface Draft {
   readonly access: string
   readonly unknown: string
   readonly redirect: string
+  readonly timezone: string
   readonly honeypot: string
   readonly fields: readonly FieldDraft[]
 }
@@ -49,6 +50,7 @@ export const EMPTY: Draft = {
   access: 'public',
   unknown: 'keep',
   redirect: '',
+  timezone: '',
   honeypot: '',
   fields: [{ ...NEW_FIELD, key: 'email', label: 'E-mail', type: 'email', required: true, pii: true }],
 }
@@ -61,6 +63,7 @@ export const draftOf = (form: FormItem): Draft => ({
   access: form.access,
   unknown: form.unknown_fields,
   redirect: form.redirect_url ?? '',
+  timezone: form.timezone ?? '',
   honeypot: form.honeypot_field,
   fields: form.fields.map(fieldDraft),
 })
@@ -129,6 +132,7 @@ export function typedIn(form: URLSearchParams): Draft {
     access: text('access'),
     unknown: text('unknown'),
     redirect: text('redirect'),
+    timezone: text('timezone'),
     honeypot: text('honeypot'),
     fields: Array.from({ length: count }, (_row, at) => ({
       key: text(`key-${at}`),
@@ -154,6 +158,7 @@ export function bodyOf(draft: Draft): object {
     access: draft.access,
     unknown_fields: draft.unknown,
     redirect_url: draft.redirect === '' ? null : draft.redirect,
+    ...(draft.timezone === '' ? {} : { timezone: draft.timezone }),
     ...(draft.honeypot === '' ? {} : { honeypot_field: draft.honeypot }),
     fields: draft.fields.map(({ key, label, type, options, help, min, max, required, pii }) => {
       const lines = options

@@ -154,6 +154,7 @@ ${choice({
   ],
 })}
 ${input({ name: 'redirect', label: 'Afterwards go to', value: draft.redirect, problem: said('/redirect_url'), hint: 'An address. Empty: a page of thanks.' })}
+${input({ name: 'timezone', label: 'Time zone', value: draft.timezone, problem: said('/timezone'), hint: 'Such as Europe/Berlin: where its days begin in Analytics. Empty: as Analytics is set.' })}
 <input type="hidden" name="honeypot" value="${draft.honeypot}">
 </div>
 <section><h2>Fields</h2>

@@ -94,6 +94,7 @@ ${facts([
   ['Who may send', form.access === 'public' ? 'everybody' : 'keys with responses:write'],
   ['Unknown fields', form.unknown_fields === 'keep' ? 'are kept' : 'are refused'],
   ['Afterwards', form.redirect_url === null ? 'a page of thanks' : mono(form.redirect_url)],
+  ['Time zone', form.timezone ?? 'as Analytics is set'],
   ['Version', number(form.version)],
   ['Changed', time(form.updated_at, nowMs)],
 ])}
@@ -165,7 +166,15 @@ const text = (of: string): string => of.replaceAll('&', '&amp;').replaceAll('<',
 const attribute = (of: string): string => text(of).replaceAll('"', '&quot;')
 
 /** JSON is YAML; this is the part that a form is in the file. */
-function asYaml({ id, name, fields, access, unknown_fields: unknown, redirect_url: redirect }: FormItem): string {
+function asYaml({
+  id,
+  name,
+  fields,
+  access,
+  unknown_fields: unknown,
+  redirect_url: redirect,
+  timezone,
+}: FormItem): string {
   const lines = fields.map((field) => `      - ${JSON.stringify(withoutDefaults(field))}`)
   return [
     'forms:',
@@ -174,6 +183,7 @@ function asYaml({ id, name, fields, access, unknown_fields: unknown, redirect_ur
     ...(access === 'public' ? [] : [`    access: ${access}`]),
     ...(unknown === 'keep' ? [] : [`    unknown_fields: ${unknown}`]),
     ...(redirect === null ? [] : [`    redirect_url: ${JSON.stringify(redirect)}`]),
+    ...(timezone === undefined ? [] : [`    timezone: ${timezone}`]),
     ...(lines.length === 0 ? [] : ['    fields:', ...lines]),
   ].join('\n')
 }

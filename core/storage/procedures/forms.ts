@@ -30,8 +30,9 @@ export interface SavedForm {
 
 /** One text for equal definitions, whatever the order of keys they came with. */
 export function definitionText(definition: FormDefinition): string {
-  const { name, fields, access, unknownFields, redirectUrl, honeypotField } = definition
-  return JSON.stringify({ name, fields: fields.map(plainField), access, unknownFields, redirectUrl, honeypotField })
+  const { name, fields, access, unknownFields, redirectUrl, honeypotField, timezone } = definition
+  const plain = { name, fields: fields.map(plainField), access, unknownFields, redirectUrl, honeypotField, timezone }
+  return JSON.stringify(plain)
 }
 
 function plainField({ key, label, type, required, pii, options, min, max, help }: Field): object {

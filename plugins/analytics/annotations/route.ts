@@ -40,8 +40,9 @@ export async function createAnnotation(
 ): Promise<RouteResponse> {
   try {
     const given = readAs(schema, jsonOf(body))
-    if (given.form_id !== null && (await forms.find(given.form_id)) === null) return noSuch(`/form_id: ${NO_FORM}`)
-    const zone = given.timezone ?? timezone
+    const form = given.form_id === null ? undefined : await forms.find(given.form_id)
+    if (form === null) return noSuch(`/form_id: ${NO_FORM}`)
+    const zone = given.timezone ?? form?.timezone ?? timezone
     const at = timeOf('/at', given.at, zone)
     const until = given.until === null ? null : timeOf('/until', given.until, zone)
     if (until !== null && until < at) throw new Refusal([{ pointer: '/until', detail: 'has to lie behind "at"' }])

@@ -21,7 +21,7 @@ import { CREATE_STAR } from './star.ts'
 const SPILL_FACTOR = 4
 
 /** Changes when the tables do; a file of another layout is made anew. */
-const LAYOUT = 11
+const LAYOUT = 12
 
 export interface DatabaseOptions {
   readonly dir: string
@@ -102,7 +102,7 @@ async function open(file: string, { dir, memoryMb, beside }: DatabaseOptions): P
       `CREATE TABLE IF NOT EXISTS progress
          (layout INTEGER, applied BIGINT, last_seq BIGINT, last_id VARCHAR, events_by VARCHAR, erasures BIGINT, grant_digest VARCHAR,
           expired_seq BIGINT, events_from BIGINT);
-       CREATE TABLE IF NOT EXISTS forms (id VARCHAR, number INTEGER, name VARCHAR, version INTEGER, fields VARCHAR, hidden VARCHAR, changed_by VARCHAR);
+       CREATE TABLE IF NOT EXISTS forms (id VARCHAR, number INTEGER, name VARCHAR, version INTEGER, timezone VARCHAR, fields VARCHAR, hidden VARCHAR, changed_by VARCHAR);
        CREATE TABLE IF NOT EXISTS columns (form VARCHAR, position INTEGER, path VARCHAR, kind VARCHAR, name VARCHAR, is_open BOOLEAN, is_pii BOOLEAN);
        ${CREATE_EVENTS};
        ${CREATE_STAR}`,

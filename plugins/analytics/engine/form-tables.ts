@@ -14,6 +14,10 @@ export type Form = NonNullable<LoggedEvent['form']>
 /** A column as it stands in the file. */
 type Kept = Pick<Column, 'path' | 'kind' | 'name'> & { form: string; is_open: boolean; is_pii: boolean }
 
+type Of = { number: number; timezone: string | null }
+
+const SAVED = 'SELECT id, number, name, version, timezone, fields, hidden, changed_by FROM forms'
+
 const place = (path: string, kind: Kind): string => `${kind} ${path}`
 
 export class FormTable {
@@ -21,6 +25,7 @@ export class FormTable {
   readonly table: string
   name: string
   version: number
+  timezone: string | null
   /** Of the newest version, in its order, without those that the installation may not see. */
   fields: Form['fields']
   /** Keys of fields that the installation may not see, of all versions: whoever tells less is behind. */
@@ -37,15 +42,17 @@ export class FormTable {
     number,
     name,
     version,
+    timezone,
     fields,
     hidden = [],
     changedBy = '',
-  }: Pick<Form, 'id' | 'name' | 'version' | 'fields' | 'hidden'> & { number: number; changedBy?: string }) {
+  }: Pick<Form, 'id' | 'name' | 'version' | 'fields' | 'hidden'> & Of & { changedBy?: string }) {
     this.id = id
     // No form can be called so: a view of SQL with its name would stand before it, also in views of ours.
     this.table = `responses$${number}`
     this.name = name
     this.version = version
+    this.timezone = timezone
     this.fields = fields
     this.hidden = new Set(hidden)
     this.changedBy = changedBy
@@ -81,7 +88,7 @@ export class FormTables {
 
   static async open(writer: DuckDBConnection): Promise<FormTables> {
     const tables = new Map<string, FormTable>()
-    for (const row of await rowsOf(writer, 'SELECT id, number, name, version, fields, hidden, changed_by FROM forms')) {
+    for (const row of await rowsOf(writer, SAVED)) {
       const {
         fields,
         hidden,
@@ -89,7 +96,7 @@ export class FormTables {
         ...form
       } = row as Pick<Form, 'id' | 'name' | 'version'> & {
         [Name in 'fields' | 'hidden' | 'changed_by']: string
-      } & { number: number }
+      } & Of
       const texts = { fields: JSON.parse(fields) as Form['fields'], hidden: JSON.parse(hidden) as readonly string[] }
       tables.set(form.id, new FormTable({ ...form, ...texts, changedBy }))
     }
@@ -134,15 +141,13 @@ export class FormTables {
     if (form.version >= table.version) {
       table.version = form.version
       table.name = form.name
+      table.timezone = form.timezone ?? null
       table.fields = fields
     } else table.fields = table.fields.filter(({ key }) => !hidden.has(key))
-    await this.#writer.run('UPDATE forms SET name = ?, version = ?, fields = ?, hidden = ? WHERE id = ?', [
-      table.name,
-      table.version,
-      JSON.stringify(table.fields),
-      JSON.stringify([...hidden]),
-      table.id,
-    ])
+    await this.#writer.run(
+      'UPDATE forms SET name = ?, version = ?, timezone = ?, fields = ?, hidden = ? WHERE id = ?',
+      [table.name, table.version, table.timezone, JSON.stringify(table.fields), JSON.stringify([...hidden]), table.id],
+    )
     table.fitted = fitting
     return isLess
   }
@@ -163,17 +168,18 @@ export class FormTables {
     await createFactResponses(this.#writer, [...this.#tables.values()])
   }
 
-  async #add({ id, name, version, fields }: Form): Promise<FormTable> {
+  async #add({ id, name, version, timezone: zone, fields }: Form): Promise<FormTable> {
     const [row] = await rowsOf(this.#writer, 'SELECT coalesce(max(number), 0) + 1 AS number FROM forms')
     const number = Number(row?.['number'])
-    const table = new FormTable({ id, number, name, version, fields })
+    const timezone = zone ?? null
+    const table = new FormTable({ id, number, name, version, timezone, fields })
     const columns = RESPONSE_COLUMNS.map(({ name: column, kind }) => `${column} ${sqlType(kind)}`)
     await this.#writer.run(`DROP TABLE IF EXISTS ${table.table}`)
     await this.#writer.run(
       `CREATE TABLE ${table.table} (${columns.join(', ')}, started_seq BIGINT, submitted_seq BIGINT)`,
     )
-    const values = [id, number, name, version, JSON.stringify(fields), '[]', '']
-    await this.#writer.run('INSERT INTO forms VALUES (?, ?, ?, ?, ?, ?, ?)', values)
+    const values = [id, number, name, version, timezone, JSON.stringify(fields), '[]', '']
+    await this.#writer.run('INSERT INTO forms VALUES (?, ?, ?, ?, ?, ?, ?, ?)', values)
     this.#tables.set(id, table)
     await createFactResponses(this.#writer, [...this.#tables.values()])
     return table

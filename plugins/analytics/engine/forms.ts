@@ -24,7 +24,10 @@ export function openForms(projection: Pick<Projection, 'form' | 'applied'>, hub:
 }
 
 /** What it will have, and not one row of it. `applied`: the place of the log that is told of it at least. */
-export function unanswered({ id, name, version, fields, hidden = [] }: FormPart, applied: number): ProjectedForm {
+export function unanswered(
+  { id, name, version, fields, timezone, hidden = [] }: FormPart,
+  applied: number,
+): ProjectedForm {
   const shown = fields.filter(({ key }) => !hidden.includes(key))
   const own = shown.map((field, n): Column => {
     const [path, kind] = [`data.${field.key}`, kindOf(field)]
@@ -42,6 +45,7 @@ export function unanswered({ id, name, version, fields, hidden = [] }: FormPart,
     version,
     table: `(SELECT ${typed.join(', ')} WHERE false)`,
     fields: shown,
+    timezone: timezone ?? null,
     columns: new Map(columns.map((column) => [column.path, column])),
     // No answered form is ever there: what is kept of this one is kept apart, and until the log says more.
     changedAt: -applied,

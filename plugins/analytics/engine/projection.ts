@@ -25,6 +25,8 @@ export interface ProjectedForm {
   readonly table: string
   /** Of the newest version, in its order. */
   readonly fields: readonly FieldInfo[]
+  /** That its days begin in; null: the installation's. */
+  readonly timezone: string | null
   /** By path: those of responses in general, and one for each field that any version had. */
   readonly columns: ReadonlyMap<string, Column>
   /** Place up to which it was told when it last changed: an answer stays right while this stays. */
@@ -212,6 +214,7 @@ const seenFrom = (table: FormTable, changedAt: number): ProjectedForm => ({
   version: table.version,
   table: table.table,
   fields: table.fields,
+  timezone: table.timezone,
   columns: table.columns(),
   changedAt,
   changedBy: table.changedBy,

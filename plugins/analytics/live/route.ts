@@ -26,7 +26,8 @@ export async function answerLiveForm(
   const nowMs = Date.now()
   // Whole days, so that what was made for one is there for the next.
   const toMs = Math.ceil((nowMs + 1) / DAY_MS) * DAY_MS
-  const span = { timezone: metrics.timezone, bucket: 'day', fromMs: toMs - DAY_MS, toMs } as const
+  const timezone = form.timezone ?? metrics.timezone
+  const span = { timezone, bucket: 'day', fromMs: toMs - DAY_MS, toMs } as const
   const { totals, today, timeToComplete } = (await metrics.of(form, span, { nowMs, signal })).metrics
   return {
     json: {

@@ -1,12 +1,12 @@
 /** `GET /api/v2/analytics/forms`: the headline numbers of all forms, page by page. */
 import { z } from 'zod'
-import type { Context, FormPage, Json, RouteRequest, RouteResponse } from 'manifold/plugin'
+import type { Context, Json, RouteRequest, RouteResponse } from 'manifold/plugin'
 import type { Forms } from '../engine/forms.ts'
 import { countCache } from '../query/cache-metrics.ts'
 import { failure, readAs } from '../query/failure.ts'
 import { Refusal } from '../query/refusal.ts'
 import { withMoments } from '../query/times.ts'
-import type { HeadlinesReader } from './headlines.ts'
+import type { HeadlinesAnswer, HeadlinesReader } from './headlines.ts'
 import { SPAN, spanOf } from './route.ts'
 import { headlineWire } from './wire.ts'
 
@@ -34,33 +34,51 @@ export async function answerForms(
   { headlines, forms, timezone: zone, signal, metric }: FormsParts,
 ): Promise<RouteResponse> {
   try {
-    const query = readAs(querySchema, withMoments(request.query, zone))
-    const { timezone = zone } = query
-    const nowMs = Date.now()
-    const span = spanOf(query, nowMs)
+    const { timezone: asked, ...query } = readIn(request, zone)
     const page = await pageOf(query, forms)
-    const ids = page.forms.map(({ id }) => id)
-    const answer = await headlines.of(ids, { timezone, ...span }, { nowMs, signal })
-    countCache(metric, 'metrics', { ageMs: answer.ageMs })
-    const items = page.forms.flatMap(({ id, name }) => {
-      const headline = answer.headlines.get(id)
-      return headline === undefined ? [] : [{ form_id: id, name, ...headlineWire(headline) }]
+    const zoneOf = (form: Of): string => asked ?? form.timezone ?? zone
+    const nowMs = Date.now()
+    const answers = new Map<string, HeadlinesAnswer>()
+    for (const [timezone, of] of Map.groupBy(page.forms, zoneOf)) {
+      const ids = of.map(({ id }) => id)
+      const span = spanOf(readIn(request, timezone), nowMs)
+      answers.set(timezone, await headlines.of(ids, { timezone, ...span }, { nowMs, signal }))
+    }
+    const ages = [...answers.values()].map(({ ageMs }) => ageMs)
+    const ageMs = ages.includes(null) ? null : Math.max(0, ...ages.map(Number))
+    countCache(metric, 'metrics', { ageMs })
+    const items = page.forms.flatMap((form) => {
+      const [{ id, name }, timezone] = [form, zoneOf(form)]
+      const headline = answers.get(timezone)?.headlines.get(id)
+      return headline === undefined ? [] : [{ form_id: id, name, timezone, ...headlineWire(headline) }]
     })
-    const timing = `metrics;dur=${Math.round(answer.tookMs * 1_000) / 1_000}, cache;desc=${answer.ageMs === null ? 'miss' : 'hit'}`
+    const tookMs = [...answers.values()].reduce((sum, answer) => sum + answer.tookMs, 0)
+    const timing = `metrics;dur=${Math.round(tookMs * 1_000) / 1_000}, cache;desc=${ageMs === null ? 'miss' : 'hit'}`
+    const next = page.next === null ? null : sealed(page.next)
     return {
       headers: { 'server-timing': timing },
-      json: { timezone, items: items as unknown as Json, next_cursor: page.next === null ? null : sealed(page.next) },
+      json: { timezone: asked ?? zone, items: items as unknown as Json, next_cursor: next },
     }
   } catch (error) {
     return failure(error)
   }
 }
 
+interface Of {
+  readonly id: string
+  readonly name: string
+  readonly timezone?: string | null
+}
+
+/** Days begin in this zone, unless the query names one. */
+const readIn = ({ query }: Pick<RouteRequest, 'query'>, timezone: string) =>
+  readAs(querySchema, withMoments(query, timezone))
+
 /** In the order of ids; with `form` that one, or nothing. */
 async function pageOf(
   { form, limit, cursor }: Pick<z.output<typeof querySchema>, 'form' | 'limit' | 'cursor'>,
   forms: Forms,
-): Promise<FormPage> {
+): Promise<{ readonly forms: readonly Of[]; readonly next: string | null }> {
   if (form === undefined) return forms.list({ after: cursor === undefined ? null : opened(cursor), limit })
   const found = await forms.find(form)
   return { forms: found === undefined ? [] : [found], next: null }

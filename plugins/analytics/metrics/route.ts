@@ -51,11 +51,12 @@ export async function answerMetrics(
   { metrics, projection, forms, annotations, kv, signal, metric }: MetricsParts,
 ): Promise<RouteResponse> {
   try {
-    const query = readAs(querySchema, withMoments(request.query, metrics.timezone))
-    const { bucket, timezone = metrics.timezone } = query
     const asOf = projection.applied()
     const form = await forms.find(request.params['id'] ?? '')
     if (form === undefined) return problem(404, 'not_found', { title: 'There is no such thing', detail: NO_FORM })
+    const zone = form.timezone ?? metrics.timezone
+    const query = readAs(querySchema, withMoments(request.query, zone))
+    const { bucket, timezone = zone } = query
     const nowMs = Date.now()
     const { fromMs, toMs, isOfPeriod } = spanOf(query, nowMs)
     const points = pointsIn(bucket, fromMs, toMs)

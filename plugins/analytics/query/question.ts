@@ -111,8 +111,17 @@ export interface Question {
   readonly isMap: boolean
 }
 
-/** Throws a Refusal that names every mistake. `zone`: where its days begin, if it does not say so itself. */
-export function readQuestion(body: string, zone = 'UTC'): Question {
+/** Zones that days begin in where a question names none. */
+export interface Zones {
+  /** Of a form, by its id; null: it has none of its own. */
+  readonly of: (form: string) => string | null
+  readonly others: string
+}
+
+/** Throws a Refusal that names every mistake. */
+export function readQuestion(body: string, zones: Zones = { others: 'UTC', of: () => null }): Question {
+  const given = jsonOf(body)
+  const own = zones.of(formIn(given))
   const {
     aggregate: one,
     aggregates = {},
@@ -123,7 +132,7 @@ export function readQuestion(body: string, zone = 'UTC'): Question {
     to,
     order_by: orderBy,
     ...rest
-  } = readAs(schema, withMoments(jsonOf(body), zone))
+  } = readAs(schema, withMoments(given, own ?? zones.others))
   const single = typeof one === 'string' ? aggregateOf(one, field) : one
   const named = Object.entries(aggregates)
   if (single === undefined && named.length === 0)
@@ -147,13 +156,19 @@ export function readQuestion(body: string, zone = 'UTC'): Question {
     from: from === undefined ? undefined : Date.parse(from),
     to: to === undefined ? undefined : Date.parse(to),
     compare: rest.compare,
-    timezone: rest.timezone,
+    timezone: rest.timezone ?? own ?? undefined,
     orderBy,
     limit: rest.limit,
     offset: rest.offset,
     explain: rest.explain,
     isMap: typeof one === 'string' && groupBy.length === 1 && rest.compare === undefined,
   }
+}
+
+/** Of what may be anything yet. */
+function formIn(given: unknown): string {
+  const id = (given as { readonly form_id?: unknown } | null)?.form_id
+  return typeof id === 'string' ? id : ''
 }
 
 function aboutOf(form: string | undefined, dataSet: DataSetName | undefined): Question['about'] {

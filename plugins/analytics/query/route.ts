@@ -41,7 +41,10 @@ export async function answerQuery(
 ): Promise<RouteResponse> {
   const { asker, projection, signal, openFields, metric } = parts
   try {
-    const question = readQuestion(request.body, asker.timezone)
+    const question = readQuestion(request.body, {
+      others: asker.timezone,
+      of: (id) => projection.form(id)?.timezone ?? null,
+    })
     const source = await sourceOf(question, parts)
     if (source === undefined)
       return problem(404, 'not_found', { title: 'There is no such thing', detail: `/form_id: ${NO_FORM}` })
