@@ -12,6 +12,8 @@ export interface Knock {
   readonly body: string
   /** Headers with which the API counts for whoever sent this what it would count for the dashboard. */
   readonly behalf: Readonly<Record<string, string>>
+  /** Counts what nobody waits for, apart from all else that strangers ask; true: this address sent too much of it. */
+  isTooMuch(): boolean
   param(name: string): string
 }
 

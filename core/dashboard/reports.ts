@@ -1,19 +1,25 @@
 /** What browsers say they kept from running on our pages: each is a line of the hub's log, a few a second at most. */
 import type { Logger } from '../observe/observe.ts'
 import type { DashboardRoute } from './knock.ts'
+import { isOwnPage } from './origin.ts'
 
 export const REPORT_PATH = '/csp-reports'
 
 const TEXT_CHARS_MAX = 500
 
-/** The sink that every page's policy names. */
+/**
+ * The sink that every page's policy names. A page of another site can send to it, too, from the browser of whoever looks there: that is
+ * no report, and takes nothing of what this address may ask for.
+ */
 export function openReports(logger: Logger): { readonly route: DashboardRoute } {
   return {
     route: {
       method: 'POST',
       path: REPORT_PATH,
-      counted: true,
-      answer: async ({ body }) => {
+      counted: false,
+      answer: async ({ incoming, body, isTooMuch }) => {
+        if (!isOwnPage(incoming.headers)) return new Response(null, { status: 403 })
+        if (isTooMuch()) return new Response(null, { status: 204 })
         for (const report of reportsIn(body)) logger.warn(report, 'A browser kept something from running on a page')
         return new Response(null, { status: 204 })
       },

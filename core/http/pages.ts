@@ -4,25 +4,33 @@ import { openDashboard } from '../dashboard/open.ts'
 import { strayPage } from '../dashboard/stray-page.ts'
 import { ERRORS } from '../errors.ts'
 import { minify } from '../sandbox/minify.ts'
-import { onBehalfOf } from './address.ts'
+import { bucketOf, onBehalfOf } from './address.ts'
 import type { AddressBook } from './address.ts'
 import type { HttpDeps } from './deps.ts'
 import { readBytes } from './body.ts'
+import { openRateLimit } from './rate-limit.ts'
 import { problemResponse, retryAfterSeconds } from './problem.ts'
 import type { Call, Refused, Route } from './route.ts'
 
 /** Every path of the dashboard. */
-export const pageRoutes = (deps: Pick<HttpDeps, 'logger' | 'limits'>, addresses: AddressBook): Route[] =>
-  openDashboard({ ...deps, minify }).map(({ method, path, counted, answer }) => ({
+export function pageRoutes(deps: Pick<HttpDeps, 'clock' | 'logger' | 'limits'>, addresses: AddressBook): Route[] {
+  const spare = openRateLimit(SPARE)
+  return openDashboard({ ...deps, minify }).map(({ method, path, counted, answer }) => ({
     method,
     path,
     access: counted ? 'stranger' : 'open',
     refusal: pageRefusal,
     handler: async ({ requestId, incoming, url, param }: Call) => {
       const body = method === 'POST' ? (await readBytes(incoming, deps.limits.bodyBytesMax)).toString('utf8') : ''
-      return answer({ requestId, incoming, url, param, body, behalf: onBehalfOf(addresses.clientOf(incoming)) })
+      const address = addresses.clientOf(incoming)
+      const isTooMuch = (): boolean => spare(bucketOf(address), deps.clock.monotonicMs()) > 0
+      return answer({ requestId, incoming, url, param, body, behalf: onBehalfOf(address), isTooMuch })
     },
   }))
+}
+
+/** What an address may send that nobody waits for. */
+const SPARE = { ratePerSecond: 1, burst: 10 }
 
 /** Somebody looks with a browser, at an address that is no program's. */
 export const wantsPage = ({ method = 'GET', headers, url = '/' }: IncomingMessage): boolean =>

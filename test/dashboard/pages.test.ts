@@ -228,16 +228,6 @@ test('every list is a file, too, with nothing in it that a spreadsheet would run
   expect(named.headers.get('content-disposition') ?? 'none').toMatch(/^(none|attachment; filename="[\w.-]+")$/)
 })
 
-test('what a browser reports against the policy is a line of the log', async () => {
-  await fetch(`${hub.url}/csp-reports`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/csp-report' },
-    body: JSON.stringify({ 'csp-report': { 'document-uri': `${hub.url}/`, 'violated-directive': 'script-src' } }),
-  })
-  const reported = () => hub.logs.find(({ msg }) => msg === 'A browser kept something from running on a page')
-  expect(await until('the line', reported)).toMatchObject({ 'violated-directive': 'script-src' })
-})
-
 test('a response is found, read with all that came of it, noted, and deleted', async () => {
   const cookie = await signIn(hub.adminKey)
   const chosen = await ask('/responses?form=contact&column=note', { cookie })

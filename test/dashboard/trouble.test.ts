@@ -62,6 +62,7 @@ beforeAll(async () => {
       url: incoming.url ?? '',
       body: '',
       behalf: {},
+      isTooMuch: () => false,
       param: () => path.split('/').at(-1) ?? '',
     }
     void route.answer(knock).then(async (page) => {
