@@ -141,7 +141,7 @@ class Compiler {
     const [itself, item] = [typedAs(column, value), typedAs({ ...column, name: 'x' }, value)]
     // No value at all: it is refused as of any other column.
     if (itself === undefined || item === undefined) return test(column)
-    return any([test(itself), `(len(list_filter(${itemsOf(column.name)}, lambda x: ${test(item)})) > 0)`])
+    return ofItems(column.name, { itself: test(itself), item: test(item) })
   }
 
   #sameJsonList({ name, ...column }: Column, value: readonly unknown[], at: string): string {
@@ -271,17 +271,14 @@ export function typedAs(column: Column, value: unknown): Column | undefined {
   }
 }
 
-/** Of a list in JSON; of anything else none. */
-const itemsOf = (name: string): string =>
-  `(CASE WHEN json_type(${name}) = 'ARRAY' THEN json_extract(${name}, '$[*]') ELSE [] END)`
+/** Of a list in JSON whether one of its items, `x`, passes; of anything else whether it does itself. */
+const ofItems = (name: string, { itself, item }: { readonly itself: string; readonly item: string }): string =>
+  `(CASE WHEN json_type(${name}) = 'ARRAY' THEN len(list_filter(json_extract(${name}, '$[*]'), lambda x: ${item})) > 0 ELSE ${itself} END)`
 
-/** Nothing, or null, or a list with a null in it. */
-const isNullJson = (name: string): string =>
-  any([
-    `${name} IS NULL`,
-    `json_type(${name}) = 'NULL'`,
-    `(len(list_filter(${itemsOf(name)}, lambda x: json_type(x) = 'NULL')) > 0)`,
-  ])
+const isNullJson = (name: string): string => {
+  const itself = `(${name} IS NULL OR json_type(${name}) = 'NULL')`
+  return ofItems(name, { itself, item: `json_type(x) = 'NULL'` })
+}
 
 interface Place {
   readonly at: string
