@@ -38,7 +38,14 @@ export const SCRIPT = asset(
   read(new URL('./islands/live.ts', import.meta.url)),
 )
 
-/** What charts answer to a pointer with; the script above loads it when it is needed. */
+/** What takes one from page to page of a list. */
+export const MOVE_SCRIPT = asset(
+  'move.js',
+  'text/javascript; charset=utf-8',
+  read(new URL('./islands/move.ts', import.meta.url)),
+)
+
+/** What charts answer to a pointer with; the first script loads it when it is needed. */
 export const CHART_SCRIPT = asset(
   'chart.js',
   'text/javascript; charset=utf-8',
@@ -78,7 +85,7 @@ export function openAssets(minify: Minify): {
   const textOf = async ({ source, path, type }: Asset): Promise<string> =>
     type.startsWith('text/javascript') ? once(path, () => minify(source)) : source
   return {
-    all: [STYLE, SCRIPT, CHART_SCRIPT, TYPING_SCRIPT, ICON],
+    all: [STYLE, SCRIPT, MOVE_SCRIPT, CHART_SCRIPT, TYPING_SCRIPT, ICON],
     answer: async (asset, asked) => {
       // Weak: it is the same file, packed or not.
       const etag = `W/"${asset.path}"`

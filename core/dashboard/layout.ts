@@ -1,7 +1,7 @@
 /** What is around every page: head, navigation, title, and the policy under which a browser shows it. */
 import { randomBytes } from 'node:crypto'
 import { Html, html } from '../html.ts'
-import { CHART_SCRIPT, ICON, SCRIPT, STYLE, TYPING_SCRIPT } from './assets.ts'
+import { CHART_SCRIPT, ICON, MOVE_SCRIPT, SCRIPT, STYLE, TYPING_SCRIPT } from './assets.ts'
 import { REPORT_PATH } from './reports.ts'
 import { THEMES } from './visit.ts'
 import type { Theme, View, Visit } from './visit.ts'
@@ -80,7 +80,12 @@ export function pageAnswer({ visit, theme, nav, view, requestId }: PageInput): R
 <title>${view.title} · Manifold</title>
 <link rel="icon" href="${ICON.path}" type="image/svg+xml">
 <link rel="stylesheet" href="${STYLE.path}" nonce="${nonce}">
-${visit === null ? null : html`<script src="${SCRIPT.path}" data-charts="${CHART_SCRIPT.path}" data-typing="${TYPING_SCRIPT.path}" nonce="${nonce}" defer></script>`}
+${
+  visit === null
+    ? null
+    : html`<script src="${SCRIPT.path}" data-charts="${CHART_SCRIPT.path}" data-typing="${TYPING_SCRIPT.path}" nonce="${nonce}" defer></script>
+<script src="${MOVE_SCRIPT.path}" nonce="${nonce}" defer></script>`
+}
 ${view.reloads === true && view.refreshMs !== undefined ? html`<noscript><meta http-equiv="refresh" content="${Math.ceil(view.refreshMs / 1_000)}"></noscript>` : null}
 </head>
 ${visit === null ? bareBody(view) : body({ visit, nav, view })}
@@ -156,7 +161,7 @@ ${navigation(visit, nav)}
 </details>
 <div class="wide-menu">${navigation(visit, nav)}</div>
 </div></header>
-<main id="main">
+<main id="main"${view.isList === true ? html` data-list` : null}>
 ${visit.flash === null ? null : html`<p class="flash" role="status">${visit.flash}</p>`}
 ${view.refreshMs === undefined && view.live === undefined ? null : html`<div class="currency" data-currency><span role="status"></span></div>`}
 <div data-region${view.refreshMs === undefined ? null : html` data-refresh="${view.refreshMs}"`}${view.live === undefined ? null : html` data-live="${view.live.from}"`}>

@@ -56,6 +56,8 @@ export interface View {
   readonly live?: LiveSource
   /** Without a script, too. */
   readonly reloads?: boolean
+  /** Where a script may put the page that one goes to in its place. */
+  readonly isList?: boolean
   /** Of a page without a session: as wide as any other. */
   readonly isWide?: boolean
 }

@@ -1,8 +1,8 @@
 /** How long the dashboard's lists take at a million responses, on SQLite and on Postgres; and in a browser, with so many behind. */
 import { loadDemoForms } from '../../core/demo/forms.ts'
-import { openBrowser, signedIn } from '../support/dashboard-scene.ts'
 import type { Hub } from '../support/hub.ts'
 import { tempDir } from '../support/temp.ts'
+import { usedInBrowser } from './dashboard-used.ts'
 import { fillPostgres } from './fill-postgres.ts'
 import { fillStore } from './fill-store.ts'
 import { benchDatabase } from './fleet-target.ts'
@@ -14,31 +14,33 @@ import { hubTarget } from './targets.ts'
 import type { Target } from './targets.ts'
 
 const PAGE_MS_MAX = 200
-const INTERACTION_MS_MAX = 100
+/** Behind the list that somebody uses in a browser. */
+const ROWS_USED = 10_000
 
 export const dashboard: Scenario = async ({ bench, quick }) => {
   const responses = quick ? 100_000 : 1_000_000
   const repeats = quick ? 5 : 15
   const past = { responses, installation: 'sink', form: 'bench', answers: answersOfSurveys() }
   const begunMs = performance.now()
-  const filled = (name: string): void =>
-    progress(`${name}: ${figure(responses)} filled ${figure((performance.now() - begunMs) / 1_000)} s after the start`)
+  const filled = (name: string, count: number): void =>
+    progress(`${name}: ${figure(count)} filled ${figure((performance.now() - begunMs) / 1_000)} s after the start`)
   const verdicts: Verdict[] = []
-  {
+  for (const count of [ROWS_USED, responses]) {
     await using dir = await tempDir('dashboard-bench')
     const make = hubTarget({ hub: { dataDir: dir.file('data') } })
     // The hub makes the schema and its own rows, the fill goes straight into the tables.
     await (await make(bench.sinkUrl))[Symbol.asyncDispose]()
-    fillStore(dir.file('data'), past)
-    filled('SQLite')
+    fillStore(dir.file('data'), { ...past, responses: count })
+    filled('SQLite', count)
     await using target = await make(bench.sinkUrl)
-    verdicts.push(...(await served('SQLite', target, repeats)), ...(await used(target, repeats)))
+    if (count === responses) verdicts.push(...(await served('SQLite', target, repeats)))
+    if (target.hub !== null) verdicts.push(...(await usedInBrowser(target.hub, count, repeats)))
   }
   await using database = await benchDatabase()
   const make = hubTarget({ hub: { env: { DATABASE_URL: database.url } } })
   await (await make(bench.sinkUrl))[Symbol.asyncDispose]()
   await fillPostgres(database.url, past)
-  filled('Postgres')
+  filled('Postgres', responses)
   await using target = await make(bench.sinkUrl)
   return [...verdicts, ...(await served('Postgres', target, repeats))]
 }
@@ -136,39 +138,4 @@ async function pagesOf(hub: Hub): Promise<readonly (readonly [page: string, path
     ['installations', '/installations'],
     ['runs', '/runs'],
   ]
-}
-
-/** In a browser, from the press of a key to the next page painted. */
-async function used({ hub }: Target, repeats: number): Promise<readonly Verdict[]> {
-  if (hub === null) return []
-  const browser = await openBrowser()
-  try {
-    const { page } = await signedIn(browser, hub)
-    const acts = { 'next page': 'rel="next"', 'previous page': 'rel="prev"' }
-    const times = new Map<string, number[]>()
-    await page.goto('/responses?form=bench')
-    for (let n = 0; n < repeats; n += 1) {
-      for (const [act, link] of Object.entries(acts)) {
-        const from = page.url()
-        const startedMs = performance.now()
-        await Promise.all([
-          page.waitForURL(({ href }) => href !== from, { waitUntil: 'domcontentloaded' }),
-          page.locator(`[${link}]`).press('Enter'),
-        ])
-        await page.evaluate('new Promise((done) => requestAnimationFrame(() => setTimeout(done)))')
-        times.set(act, [...(times.get(act) ?? []), performance.now() - startedMs])
-      }
-    }
-    const nodes = Number(await page.evaluate("document.querySelectorAll('*').length"))
-    progress(`${figure(nodes)} elements on a page of the list`)
-    return Object.entries(acts).map(([act]) => ({
-      what: `in a browser: ${act}`,
-      value: median(times.get(act) ?? []),
-      budget: INTERACTION_MS_MAX,
-      sense: 'max',
-      unit: 'ms',
-    }))
-  } finally {
-    await browser.close()
-  }
 }

@@ -5,7 +5,7 @@ import { findings, OF_COLOURS } from '../support/axe-on.ts'
 import { chartsOn } from '../support/charts-on.ts'
 import { openBrowser, openScene, signedIn } from '../support/dashboard-scene.ts'
 import type { Scene } from '../support/dashboard-scene.ts'
-import { WAYS } from '../support/hands.ts'
+import { isSwapped, SWAPPED, WAYS } from '../support/hands.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 import { until } from '../support/wait.ts'
 
@@ -75,6 +75,9 @@ test('no text of a stranger runs on any page, none keeps anybody out, in both th
     expect([path, 'on a phone', (await chartsOn(page)).faults]).toEqual([path, 'on a phone', []])
   }
   expect([...charts].toSorted()).toEqual(CHARTS)
+  // Nor where a script puts a page in the place of another one.
+  await page.setViewportSize({ width: 1_280, height: 860 })
+  for (const where of SWAPPED) expect([where, await isSwapped(page, where)]).toEqual([where, true])
   expect(refused).toEqual([])
   expect(scene.hub.logs.filter(({ msg }) => msg === 'A browser kept something from running on a page')).toEqual([])
   await context.close()

@@ -1,5 +1,5 @@
 /** Two stories in a real browser, on a hub that nobody has touched, by keyboard in the dark and on a phone: from its first start to the first delivered webhook, and from a failed delivery to a mended one; and a list with much behind it. */
-import type { Browser, Page } from 'playwright-core'
+import type { Browser, Page, Request } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { openBrowser, signedIn } from '../support/dashboard-scene.ts'
@@ -160,6 +160,67 @@ test('with 10,000 rows behind a list a page of it is as much work as with few', 
   expect(many.kilobytes).toBeLessThan(few.kilobytes * 1.1 + 1)
   await context.close()
 }, 120_000)
+
+const isStream = (request: Request): boolean => request.url().includes('/events/live')
+
+test('where one goes in a list takes the place of what is shown, and whatever cannot is gone to as ever', async () => {
+  const { context, page } = await signedIn(browser, hub)
+  const streams = new Set<Request>()
+  page.on('request', (request) => void (isStream(request) && streams.add(request)))
+  page.on('requestfailed', (request) => void streams.delete(request))
+  await page.goto('/events?type=response.submitted')
+  const sets = () => page.evaluate('isStill = true')
+  const isStill = () => page.evaluate("'isStill' in globalThis")
+  const first = page.locator('tbody tr').first()
+  const [next, before, live] = [
+    page.locator('[rel=next]'),
+    page.locator('[rel=prev]'),
+    page.getByText('Live', { exact: true }),
+  ]
+  const newest = await first.textContent()
+  await sets()
+  await next.press('Enter')
+  await before.waitFor()
+  expect(await page.evaluate("document.activeElement.matches('[data-rows]')")).toBe(true)
+  expect(await page.locator('body > [role=status]').textContent()).toBe('Events 50 rows')
+  const { pathname, search } = new URL(page.url())
+  expect(search).toContain('cursor=')
+  expect(await page.locator('[name=next]').first().inputValue()).toBe(pathname + search)
+  expect(await page.locator('[data-currency]').count()).toBe(0)
+  await page.goBack()
+  await before.waitFor({ state: 'detached' })
+  expect(await first.textContent()).toBe(newest)
+
+  // What was live on the page is again, once.
+  await page.getByLabel('Type').fill('response.*')
+  await page.getByRole('button', { name: 'Filter' }).click()
+  await page.waitForURL(`${hub.url}/events?type=response.*`)
+  expect(await page.getByLabel('Type').inputValue()).toBe('response.*')
+  await live.waitFor()
+  await hub.api('POST', '/api/v2/forms/contact/responses', { data: { email: 'after.it@example.com' } })
+  await first.filter({ hasText: 'after.it@example.com' }).waitFor()
+  expect(streams.size).toBe(1)
+  await page.getByRole('button', { name: 'Pause' }).click()
+  await page.getByText('Paused at').waitFor()
+
+  await first.locator('[data-label=Place]').click()
+  await page.getByRole('heading', { name: 'response.submitted' }).waitFor()
+  expect([await page.title(), streams.size]).toEqual(['response.submitted · Manifold', 0])
+  await page.goBack()
+  await live.waitFor()
+  expect(await isStill()).toBe(true)
+
+  await page.route('**/events?*cursor=*', (route) => route.abort(), { times: 1 })
+  await next.click()
+  await before.waitFor()
+  expect(await isStill()).toBe(false)
+  await sets()
+  await context.clearCookies()
+  await next.click()
+  await page.getByLabel('API key').waitFor()
+  expect([new URL(page.url()).pathname, await isStill()]).toEqual(['/sign-in', false])
+  await context.close()
+})
 
 /** More than a page has. */
 const ROWS_FEW = 60

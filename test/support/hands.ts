@@ -59,3 +59,21 @@ const ON_A_PHONE: Way = {
 }
 
 export const WAYS: readonly Way[] = [BY_KEYBOARD, ON_A_PHONE]
+
+/** Lists of what strangers wrote, and how some of it is asked for. */
+export const SWAPPED = [
+  { path: '/responses', filter: 'Status', words: 'completed' },
+  { path: '/deliveries', filter: 'State', words: 'dead' },
+] as const
+
+/** Filters a list and opens a row that would run something; true where the page was never left for it. */
+export async function isSwapped(page: Page, { path, filter, words }: (typeof SWAPPED)[number]): Promise<boolean> {
+  await page.goto(path)
+  await page.evaluate('isStill = true')
+  await page.getByLabel(filter, { exact: true }).selectOption(words)
+  await page.getByRole('button', { name: 'Filter' }).click()
+  await page.getByRole('link', { name: 'Clear' }).waitFor()
+  await page.locator('tbody tr', { hasText: 'hacked()' }).first().getByRole('link').first().click()
+  await page.locator('main:not([data-list])', { hasText: 'hacked()' }).waitFor()
+  return page.evaluate("'isStill' in globalThis")
+}

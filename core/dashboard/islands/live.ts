@@ -97,7 +97,7 @@ function offerCopies(region: Doc): void {
 const REGION = '[data-region]'
 
 /** The region as it is shown; each swap makes it another one. */
-let region = document.querySelector(REGION)
+let region: El | null = null
 let source: EventSource | null = null
 let timer: ReturnType<typeof setTimeout> | undefined
 let silence: ReturnType<typeof setTimeout> | undefined
@@ -233,6 +233,15 @@ function say(): void {
   place.className = isPaused || since === null ? 'currency' : 'currency late'
 }
 
+/** Until somebody looks again. */
+function rest(): void {
+  disconnect()
+  clearTimeout(timer)
+  isHurried = false
+  isOld = true
+  say()
+}
+
 /** A page that changes by itself can be told to stand still, and stands still while nobody sees it. */
 function follow(): void {
   const place = document.querySelector(CLOCK)
@@ -242,24 +251,12 @@ function follow(): void {
   button.className = 'quiet'
   button.textContent = 'Pause'
   place.append(button)
-  const rest = (): void => {
-    disconnect()
-    clearTimeout(timer)
-    isHurried = false
-    isOld = true
-    say()
-  }
   button.addEventListener('click', () => {
     isPaused = !isPaused
     button.textContent = isPaused ? 'Go on' : 'Pause'
     if (isPaused) return rest()
     say()
     look(true)
-  })
-  document.addEventListener('visibilitychange', () => {
-    if (isPaused) return
-    if (isStill()) rest()
-    else look(true)
   })
   if (isStill()) return rest()
   connect()
@@ -286,12 +283,14 @@ function swap(old: El, fresh: El): void {
   offerCopies(shown)
   offerPoints(shown)
   if (focused !== null)
-    for (const each of shown.querySelectorAll('a,button,summary'))
+    for (const each of shown.querySelectorAll('a,button,summary,[data-rows]'))
       if (nameOf(each) === focused) return each.focus({ preventScroll: true })
 }
 
 const nameOf = (of: El | null): string =>
-  `${of?.tagName} ${of?.href ?? ''} ${of?.name ?? ''} ${of?.textContent.trim() ?? ''}`
+  of?.dataset['rows'] !== undefined
+    ? 'rows'
+    : `${of?.tagName} ${of?.href ?? ''} ${of?.name ?? ''} ${of?.textContent.trim() ?? ''}`
 
 const ROWS_MAX = 500
 
@@ -316,8 +315,25 @@ function textOf(event: { readonly [name: string]: unknown }, name: string): stri
   return typeof value === 'string' ? value : JSON.stringify(value).slice(0, 200)
 }
 
-offerCopies(document)
-offerPoints(document)
-if (region !== null) region.dataset['text'] = region.textContent
-follow()
-if (document.querySelector('[data-preview],[data-choose]') !== null) void import(typingScript).catch(() => undefined)
+/** What is on the page: at first, and whenever another page has taken its place; nothing of that one goes on. */
+function begin(): void {
+  disconnect()
+  clearTimeout(timer)
+  round += 1
+  isHurried = isPaused = isOld = false
+  since = null
+  region = document.querySelector(REGION)
+  if (region !== null) region.dataset['text'] = region.textContent
+  offerCopies(document)
+  offerPoints(document)
+  follow()
+  if (document.querySelector('[data-preview],[data-choose]') !== null) void import(typingScript).catch(() => undefined)
+}
+
+document.addEventListener('visibilitychange', () => {
+  if (isPaused || !wanted().isLive) return
+  if (isStill()) rest()
+  else look(true)
+})
+document.addEventListener('moved', begin)
+begin()

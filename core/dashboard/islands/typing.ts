@@ -159,5 +159,11 @@ document.addEventListener('change', ({ target }) => {
   if (form !== null && target?.matches('[data-renews]') === true) void choose(form)
 })
 
-const [edited, button] = [document.querySelector('#edit'), document.querySelector('[data-preview]')]
-if (edited !== null && button !== null) preview(edited, button)
+/** Where there is a preview on the page; another page may take its place. */
+function begin(): void {
+  const [edited, button] = [document.querySelector('#edit'), document.querySelector('[data-preview]')]
+  if (edited !== null && button !== null) preview(edited, button)
+}
+
+document.addEventListener('moved', begin)
+begin()

@@ -66,28 +66,27 @@ export async function list<Row, OfPage extends Page<Row> = Page<Row>>(
   const live = of.live?.(page) ?? null
   const view: View = {
     title: of.title,
+    isList: true,
     actions: page.items.length > 0 && of.bulk != null ? html`${of.actions ?? null}${of.bulk}` : (of.actions ?? null),
     ...(of.refreshMs === undefined ? {} : { refreshMs: of.refreshMs }),
     ...(live === null ? {} : { live }),
     body: html`${of.before ?? null}${filterForm(visit, of.filters, of.moreFilters ?? null)}
 ${of.above?.(page) ?? (page.items.length === 0 && page.next_cursor !== null ? html`<p class="soft" role="status">None so far: there is more to look at.</p>` : null)}
-${page.items.length === 0 && page.next_cursor === null ? html`<div class="empty">${of.empty(isFiltered)}</div>` : null}
-${page.items.length === 0 && live === null ? null : rowsOf(of, page.items, live !== null)}
+${found(of, [
+  page.items.length === 0 && page.next_cursor === null ? html`<div class="empty">${of.empty(isFiltered)}</div>` : null,
+  page.items.length === 0 && live === null ? null : table(of.columns, page.items, live !== null),
+])}
 ${pager(visit, page)}`,
   }
   return { view }
 }
 
-const rowsOf = <Row>(
-  { title, columns, isWide }: Pick<List<Row>, 'title' | 'columns' | 'isWide'>,
-  items: readonly Row[],
-  isLive: boolean,
-): Html => {
-  const rows = table(columns, items, isLive)
-  return isWide === true
-    ? html`<div class="sideways" role="region" aria-label="${title}" tabindex="0">${rows}</div>`
-    : rows
-}
+/** Where a script sets the focus once another page of the list is there; on a wide one it is also what keys move sideways. */
+const found = (
+  { title, isWide = false }: { readonly title: string; readonly isWide?: boolean },
+  rows: readonly (Html | null)[],
+): Html =>
+  html`<div data-rows role="region" aria-label="${title}"${isWide ? html` class="sideways" tabindex="0"` : html` tabindex="-1"`}>${rows}</div>`
 
 const REFUSED_FILTER: ReadonlySet<number> = new Set([400, 422])
 
@@ -98,6 +97,7 @@ const refused = <Row>(
   { status, message, problems }: ApiProblem,
 ): View => ({
   title,
+  isList: true,
   status,
   actions,
   body: html`${before ?? null}${filterForm(visit, filters, moreFilters)}
