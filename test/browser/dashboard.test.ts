@@ -230,6 +230,8 @@ test.each(WAYS)(
     await way.fill(page.getByLabel('then (2)'), '/pricing')
     await way.press(page.getByRole('button', { name: 'Follow them' }))
     await page.getByText('Of 3 visitors 2 came through').waitFor()
+    // On a phone the answer comes first.
+    expect(await page.getByLabel('First').isVisible()).toBe(way === WAYS[0])
     await way.fill(page.getByLabel('Name', { exact: true }), 'To the prices')
     await way.press(save)
     await way.press(page.getByRole('link', { name: 'Name, note and links' }))

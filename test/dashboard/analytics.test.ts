@@ -389,6 +389,8 @@ test('completion of a form that the snippet watches is of visits, where it saw m
   expectHarmless(funnel)
   expect(funnel.text).toMatch(/Entered 1 Came through 0 .* 1\. Silent: viewed 1 2\. Silent: started 1 · 100 % 3\. /)
   expect(funnel.html).toContain('<option value="form:silent:submitted" label="Silent: submitted">')
+  await hub.api('POST', '/api/v2/forms', { id: 'twin', name: 'Silent' })
+  expect((await ask('/analytics')).text).toMatch(/Silent \(silent\).*Silent \(twin\)/)
 })
 
 test('a hub that has drawn charts ends when it is told to', async () => {

@@ -292,7 +292,7 @@ test('what happens comes live to whoever may see it', async () => {
   let heard = (await reader?.read())?.value ?? ''
   await hub.api('POST', '/api/v2/forms/contact/responses', { data: { note: 'live' } })
   while (!heard.includes('"note":"live"')) heard += (await reader?.read())?.value ?? ''
-  expect(heard).toMatch(/event: told\ndata: .*"type":"response.submitted"/)
+  expect(heard).toMatch(/event: told\ndata: .*"type":"response.submitted".*"brief":"\{.*live/)
   abort.abort()
   const newest = await ask('/events', { cookie })
   expect(newest.text).toMatch(/data-live="\/events\/live\?after=\d+"[\s\S]*?<tbody data-tail><tr>[\s\S]*?live/)

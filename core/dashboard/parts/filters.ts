@@ -64,6 +64,11 @@ ${clausesOf(filters).map(({ clause, members }) => {
 <div class="buttons"><button>${button}</button>${visit.url.search === '' ? null : html`<a href="${visit.url.pathname}">Clear</a>`}</div>
 </form>`
 
+/** Where there is little room the answer comes first, and its question is one touch away. */
+export const folded = (form: Html, says: string): Html =>
+  html`<details class="fold"><summary>${says}</summary></details>
+${form}`
+
 interface Clause {
   readonly clause: string | undefined
   readonly members: readonly Filter[]

@@ -1,7 +1,7 @@
 /** The event log as it grows: newest first, with what happens from now on above it. */
 import { pipeline, Readable, Transform } from 'node:stream'
 import { html } from '../../html.ts'
-import { segment, withQuery } from '../api.ts'
+import { jsonOr, segment, withQuery } from '../api.ts'
 import type { Page } from '../api.ts'
 import { endOfLog, liveSource } from '../live-source.ts'
 import { code, facts, mono, section } from '../parts/facts.ts'
@@ -80,14 +80,29 @@ const columns = (nowMs: number): readonly Column<EventItem>[] => [
   },
   {
     label: 'Data',
-    cell: ({ data }) =>
-      html`<span class="clip soft">${data === null ? 'erased' : JSON.stringify(data).slice(0, 200)}</span>`,
+    cell: (event) => html`<span class="clip soft">${brief(event)}</span>`,
     csv: ({ data }) => JSON.stringify(data),
   },
 ]
 
+const BRIEF_CHARS = 200
+
+/** What an event holds that its row does not say anyhow. */
+function brief({ type, data }: Pick<EventItem, 'type' | 'data'>): string {
+  if (data === null) return 'erased'
+  const said: Readonly<Record<string, unknown>> = {
+    schema_version: data['schema_version'],
+    occurred_at: data['occurred_at'],
+    form_id: data['form_id'],
+    name: type.slice(type.indexOf('.') + 1),
+    consent: 'granted',
+  }
+  const rest = Object.entries(data).filter(([key, value]) => !Object.hasOwn(said, key) || said[key] !== value)
+  return JSON.stringify(Object.fromEntries(rest)).slice(0, BRIEF_CHARS)
+}
+
 /** The same row, for a script to fill in. */
-const TEMPLATE = html`<template><table><tbody><tr><td data-label="At"><a href="/events"><span data-of="time"></span></a></td><td data-label="Place" class="end" data-of="seq"></td><td data-label="Type"><code class="name" data-of="type"></code></td><td data-label="Form" data-of="form_id"></td><td data-label="Data"><span class="clip soft" data-of="data"></span></td></tr></tbody></table></template>`
+const TEMPLATE = html`<template><table><tbody><tr><td data-label="At"><a href="/events"><span data-of="time"></span></a></td><td data-label="Place" class="end" data-of="seq"></td><td data-label="Type"><code class="name" data-of="type"></code></td><td data-label="Form" data-of="form_id"></td><td data-label="Data"><span class="clip soft" data-of="brief"></span></td></tr></tbody></table></template>`
 
 /** `end`: so far the log is shown. */
 interface EventPage extends Page<EventItem> {
@@ -158,9 +173,21 @@ function forScripts(): Transform {
       }
       const whole = begun + text.slice(0, end)
       begun = text.slice(end)
-      done(null, whole.replaceAll(/^event: .*$/gm, TOLD).replaceAll(/^: heartbeat$/gm, 'event: heartbeat\ndata:'))
+      done(
+        null,
+        whole
+          .replaceAll(/^event: .*$/gm, TOLD)
+          .replaceAll(/^data: (\{.*)$/gm, (_line, event: string) => `data: ${withBrief(event)}`)
+          .replaceAll(/^: heartbeat$/gm, 'event: heartbeat\ndata:'),
+      )
     },
   })
+}
+
+/** For the row that a script makes of it. */
+function withBrief(text: string): string {
+  const event = jsonOr(text)
+  return typeof event === 'object' ? JSON.stringify({ ...event, brief: brief(event as EventItem) }) : text
 }
 
 async function one(visit: Visit): Promise<Answer> {

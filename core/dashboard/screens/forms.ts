@@ -60,6 +60,13 @@ async function all(visit: Visit): Promise<Answer> {
   })
 }
 
+const choicesOf = ({ options = [], min, max }: FieldItem): string =>
+  [
+    ...options.map((option) => (typeof option === 'string' ? option : (option.label ?? option.value))),
+    ...(min === undefined ? [] : [`at least ${min}`]),
+    ...(max === undefined ? [] : [`at most ${max}`]),
+  ].join(', ')
+
 const FIELD_COLUMNS: readonly Column<FieldItem>[] = [
   { label: 'Key', cell: ({ key }) => mono(key) },
   { label: 'Label', cell: ({ label, key }) => label ?? key },
@@ -68,8 +75,10 @@ const FIELD_COLUMNS: readonly Column<FieldItem>[] = [
   { label: 'Personal', cell: ({ pii }) => (pii ? chip('personal') : html`<span class="none">–</span>`) },
   {
     label: 'Choices and bounds',
-    cell: ({ options = [], min, max }) =>
-      html`<span class="clip">${options.map((option) => (typeof option === 'string' ? option : (option.label ?? option.value))).join(', ')}${min === undefined ? null : `from ${min} `}${max === undefined ? null : `to ${max}`}</span>`,
+    cell: (field) => {
+      const all = choicesOf(field)
+      return html`<span class="clip" title="${all}">${all}</span>`
+    },
   },
 ]
 

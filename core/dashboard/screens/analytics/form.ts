@@ -4,7 +4,7 @@ import { ApiProblem, segment, withQuery } from '../../api.ts'
 import { withCharts } from '../../charts/chart.ts'
 import type { Chart } from '../../charts/chart.ts'
 import { figures, section } from '../../parts/facts.ts'
-import { choices, questionForm } from '../../parts/filters.ts'
+import { choices, folded, questionForm } from '../../parts/filters.ts'
 import type { Filter } from '../../parts/filters.ts'
 import { PERIOD_FILTERS, periodOf } from '../../parts/period.ts'
 import type { Answer, Visit } from '../../visit.ts'
@@ -60,7 +60,7 @@ export async function formPage(visit: Visit): Promise<Answer> {
       // What has an end that lies behind us does not change.
       ...(query('to') === undefined ? { refreshMs: REFRESH_MS } : {}),
       actions: html`<a class="button quiet" href="${withQuery('/analytics/question', { about: `form:${id}` })}">Ask a question</a>`,
-      body: html`${questionForm(visit, FILTERS, 'Show')}${top}
+      body: html`${folded(questionForm(visit, FILTERS, 'Show'), 'Period')}${top}
 <div class="below">${drawn.get('series') ?? null}</div>
 ${fieldSections(body, drawn, 'in this period')}
 ${section('When they answer', drawn.get('week') ?? null)}

@@ -3,6 +3,7 @@ import { html } from '../../../html.ts'
 import type { Page, Query } from '../../api.ts'
 import { withQuery } from '../../api.ts'
 import { percent } from '../../charts/chart.ts'
+import { calledOf } from '../../form-items.ts'
 import { list } from '../../parts/list.ts'
 import type { Column } from '../../parts/list.ts'
 import { PERIOD_FILTERS, periodOf } from '../../parts/period.ts'
@@ -23,8 +24,11 @@ export async function formsPage(visit: Visit): Promise<Answer> {
     name: 'analytics',
     columns: columns(visit),
     filters: FILTERS,
-    load: ({ limit, cursor }: Query): Promise<Page<FormHeadline>> =>
-      headlines(visit, { from, to, timezone, cursor, limit: Math.min(Number(limit), ROWS_MAX) }),
+    load: async ({ limit, cursor }: Query): Promise<Page<FormHeadline>> => {
+      const page = await headlines(visit, { from, to, timezone, cursor, limit: Math.min(Number(limit), ROWS_MAX) })
+      const called = calledOf(page.items.map(({ form_id: id, name }) => ({ id, name })))
+      return { ...page, items: page.items.map((item) => ({ ...item, name: called.get(item.form_id) ?? item.name })) }
+    },
     empty: () =>
       html`<p>There is no form yet.</p><p class="soft">Make one under <a href="/forms">Forms</a>: its answers are counted here as they come.</p>`,
   })

@@ -6,7 +6,7 @@ import { withCharts } from '../../charts/chart.ts'
 import type { Cell, Chart } from '../../charts/chart.ts'
 import { bars, drawnOf } from '../../charts/bars.ts'
 import { figures } from '../../parts/facts.ts'
-import { choices, questionForm } from '../../parts/filters.ts'
+import { choices, folded, questionForm } from '../../parts/filters.ts'
 import type { Filter } from '../../parts/filters.ts'
 import { counted, number, span } from '../../parts/time.ts'
 import type { Answer, Visit } from '../../visit.ts'
@@ -89,7 +89,7 @@ export async function funnelPage(visit: Visit): Promise<Answer> {
   return withCharts(visit, funnelCharts(body, visit.query), (drawn) => ({
     view: {
       ...top,
-      body: html`${form}${kept.head}${incomplete(body.meta?.complete_from)}${funnelFigures(body)}
+      body: html`${folded(form, 'Steps')}${kept.head}${incomplete(body.meta?.complete_from)}${funnelFigures(body)}
 ${[...drawn.values()].map((figure) => html`<div class="below">${figure}</div>`)}
 <div class="below">${sent(PATH, question)}</div>${kept.foot}`,
     },

@@ -3,7 +3,7 @@ import { html } from '../../../html.ts'
 import type { Html } from '../../../html.ts'
 import { percent, percentCell, withCharts } from '../../charts/chart.ts'
 import type { Chart } from '../../charts/chart.ts'
-import { questionForm } from '../../parts/filters.ts'
+import { folded, questionForm } from '../../parts/filters.ts'
 import type { Filter } from '../../parts/filters.ts'
 import { table } from '../../parts/list.ts'
 import { counted, number } from '../../parts/time.ts'
@@ -69,7 +69,7 @@ export async function journeysPage(visit: Visit): Promise<Answer> {
   return withCharts(visit, journeysCharts(body), (drawn) => ({
     view: {
       ...top,
-      body: html`${form}${kept.head}${incomplete(body.meta?.complete_from)}${[...drawn.values()].map((figure) => html`<div class="below">${figure}</div>`)}
+      body: html`${folded(form, 'Which journeys')}${kept.head}${incomplete(body.meta?.complete_from)}${[...drawn.values()].map((figure) => html`<div class="below">${figure}</div>`)}
 <div class="below">${sent(PATH, question)}</div>${kept.foot}`,
     },
   }))

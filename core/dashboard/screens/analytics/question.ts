@@ -5,7 +5,7 @@ import type { Html } from '../../../html.ts'
 import { withCharts } from '../../charts/chart.ts'
 import type { Cell, Chart } from '../../charts/chart.ts'
 import { code } from '../../parts/facts.ts'
-import { questionForm } from '../../parts/filters.ts'
+import { folded, questionForm } from '../../parts/filters.ts'
 import type { Answer, Visit } from '../../visit.ts'
 import { API, asked, incomplete, sent } from './asking.ts'
 import { keeping } from './keeping.ts'
@@ -40,7 +40,7 @@ export async function questionPage(visit: Visit): Promise<Answer> {
   return withCharts(visit, [chart], (drawn) => ({
     view: {
       ...top,
-      body: html`${form}${kept.head}${incomplete(meta.complete_from)}${drawn.get('answer') ?? null}${cut(items.length, meta.next_offset !== null)}${rowsBehind(visit, forms)}
+      body: html`${folded(form, 'The question')}${kept.head}${incomplete(meta.complete_from)}${drawn.get('answer') ?? null}${cut(items.length, meta.next_offset !== null)}${rowsBehind(visit, forms)}
 <div class="below">${sent(PATH, question)}</div>${statement(meta)}${kept.foot}`,
     },
   }))

@@ -3,7 +3,7 @@ import { html } from '../../../html.ts'
 import { percent, withCharts } from '../../charts/chart.ts'
 import type { Chart } from '../../charts/chart.ts'
 import { trend } from '../../charts/draw.ts'
-import { questionForm } from '../../parts/filters.ts'
+import { folded, questionForm } from '../../parts/filters.ts'
 import type { Filter } from '../../parts/filters.ts'
 import { heat } from '../../parts/heat.ts'
 import { counted, number } from '../../parts/time.ts'
@@ -73,7 +73,7 @@ export async function retentionPage(visit: Visit): Promise<Answer> {
   return withCharts(visit, retentionCharts(body), (drawn) => ({
     view: {
       ...top,
-      body: html`${form}${kept.head}${incomplete(body.meta?.complete_from)}${[...drawn.values()].map((figure) => html`<div class="below">${figure}</div>`)}
+      body: html`${folded(form, 'Who and when')}${kept.head}${incomplete(body.meta?.complete_from)}${[...drawn.values()].map((figure) => html`<div class="below">${figure}</div>`)}
 <div class="below">${sent(PATH, question)}</div>${kept.foot}`,
     },
   }))
