@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { Html, html } from '../html.ts'
 import { CHART_SCRIPT, ICON, MOVE_SCRIPT, SCRIPT, STYLE, TYPING_SCRIPT } from './assets.ts'
 import { REPORT_PATH } from './reports.ts'
-import { THEMES } from './visit.ts'
+import { THEMES, WHOSE, whose } from './visit.ts'
 import type { Theme, View, Visit } from './visit.ts'
 
 interface Entry {
@@ -88,10 +88,21 @@ ${
 }
 ${view.reloads === true && view.refreshMs !== undefined ? html`<noscript><meta http-equiv="refresh" content="${Math.ceil(view.refreshMs / 1_000)}"></noscript>` : null}
 </head>
-${visit === null ? bareBody(view) : body({ visit, nav, view })}
+${visit === null ? bareBody(view) : bound(visit, body({ visit, nav, view }))}
 </html>
 `.text
   return new Response(text, { status: view.status ?? 200, headers: headersOf(nonce, requestId) })
+}
+
+const FORM = /<form method="post"[^>]*>/g
+
+/**
+ * Cookies belong to all pages of a browser: whoever signs in with another key does so below pages that are open already. Each form
+ * says whose page it is on, put in here so that none can forget it. No text of anybody can look like a form: it is escaped.
+ */
+function bound(visit: Visit, { text }: Html): Html {
+  const field = html`<input type="hidden" name="${WHOSE}" value="${whose(visit)}">`.text
+  return new Html(text.replaceAll(FORM, (form) => form + field))
 }
 
 /** A few words in a frame of another page. The frame is of no origin, so it may not load what this one serves: its style is in it. */
@@ -164,7 +175,7 @@ ${navigation(visit, nav)}
 <main id="main"${view.isList === true ? html` data-list` : null}>
 ${visit.flash === null ? null : html`<p class="flash" role="status">${visit.flash}</p>`}
 ${view.refreshMs === undefined && view.live === undefined ? null : html`<div class="currency" data-currency><span role="status"></span></div>`}
-<div data-region${view.refreshMs === undefined ? null : html` data-refresh="${view.refreshMs}"`}${view.live === undefined ? null : html` data-live="${view.live.from}"`}>
+<div data-region data-whose="${whose(visit)}"${view.refreshMs === undefined ? null : html` data-refresh="${view.refreshMs}"`}${view.live === undefined ? null : html` data-live="${`${view.live.from}&${WHOSE}=${encodeURIComponent(whose(visit))}`}"`}>
 <div class="head">
 <div>
 ${view.trail === undefined ? null : html`<p class="trail">${view.trail.map(({ label, href }) => html`<a href="${href}">${label}</a> <span aria-hidden="true">/</span> `)}</p>`}

@@ -10,12 +10,14 @@ import { flashCookie, noFlash, noSession, readCookies } from './cookies.ts'
 import type { Cookies } from './cookies.ts'
 import { apiOf, redirect } from './knock.ts'
 import type { DashboardRoute, Knock } from './knock.ts'
+import { facts } from './parts/facts.ts'
 import { pageAnswer, placeOf } from './layout.ts'
 import { lighter } from './lighter.ts'
 import { cameByHttps, isOwnPage } from './origin.ts'
 import { openReports } from './reports.ts'
 import { SCREENS } from './screens.ts'
 import { signInRoutes } from './sign-in.ts'
+import { WHOSE, whose } from './visit.ts'
 import type { Answer, Me, Screen, Theme, View, Visit } from './visit.ts'
 
 export interface DashboardDeps {
@@ -54,7 +56,7 @@ async function visited(screen: Screen, knock: Knock, logger: Logger): Promise<Re
   let visit: Visit | null = null
   try {
     visit = visitOf(knock, { cookies, api, me: await api.get<Me>('/api/v2/me') })
-    return shown(visit, screen.nav, await screen.answer(visit))
+    return shown(visit, screen.nav, isOfAnother(visit) ? refusedKey(visit) : await screen.answer(visit))
   } catch (error) {
     if (error instanceof ApiProblem && error.status === 401) return toSignIn(knock, true)
     if (!(error instanceof ApiProblem))
@@ -85,6 +87,27 @@ function visitOf(
     param: (name) => knock.param(name),
     query: (name) => url.searchParams.get(name) || undefined,
     may: (scope) => me.key.scopes.includes(scope) || me.key.scopes.includes('admin'),
+  }
+}
+
+/** The page that this was sent from was made for another key or workspace than the cookies name by now. */
+function isOfAnother(visit: Visit): boolean {
+  const said = visit.form.get(WHOSE) ?? visit.query(WHOSE)
+  visit.form.delete(WHOSE)
+  return said !== undefined && said !== whose(visit)
+}
+
+/** What was typed is not lost. */
+function refusedKey({ me, form }: Visit): Answer {
+  const sent = [...form].filter(([, value]) => value !== '')
+  return {
+    view: {
+      title: 'You are signed in as someone else now',
+      status: 409,
+      body: html`<p>The page that you sent this from was made for another key or workspace. This browser is signed in with <strong>${me.key.name}</strong> in <strong>${me.workspace}</strong> by now, so nothing was done.</p>
+<p>Open the page anew to do it with this key, or sign out and sign in with the other one.</p>
+${sent.length === 0 ? null : html`<details><summary>What was sent</summary>${facts(sent.map(([name, value]) => [name, html`<span class="lines">${value}</span>`]))}</details>`}`,
+    },
   }
 }
 

@@ -10,6 +10,12 @@ export interface Me {
   readonly version: string
 }
 
+/** A key and where it counts, as pages name it. */
+export const whose = ({ me }: Pick<Visit, 'me'>): string => `${me.workspace}/${me.key.id}`
+
+/** The field of forms, and the parameter of streams, in which a page names whose it is. */
+export const WHOSE = '_whose'
+
 export const THEMES = ['auto', 'light', 'dark'] as const
 export type Theme = (typeof THEMES)[number]
 

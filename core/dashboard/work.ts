@@ -6,6 +6,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ApiProblem } from './api.ts'
+import { whose } from './visit.ts'
 import type { Visit } from './visit.ts'
 
 /** What one step did, and where the next one begins; null: that was all. */
@@ -48,14 +49,12 @@ const held = new Map<string, Held>()
 /** Work that is over so soon needs no page of its own. */
 const SOON_MS = 1_000
 
-const ownerOf = ({ me }: Visit): string => `${me.workspace}/${me.key.id}`
-
 /** Begins, unless the key has work under way: then that is what there is to look at, whatever its kind. Waits a moment for its end. */
 export async function beginWork(
   visit: Visit,
   input: WorkInput,
 ): Promise<{ readonly work: Work; readonly begun: boolean }> {
-  const owner = ownerOf(visit)
+  const owner = whose(visit)
   const before = held.get(owner)
   if (before?.work.state === 'runs') return { work: before.work, begun: false }
   const one: Held = {
@@ -83,7 +82,7 @@ export function stopWork(visit: Visit, id: string): void {
 }
 
 function own(visit: Visit, id: string): Held | null {
-  const one = held.get(ownerOf(visit))
+  const one = held.get(whose(visit))
   return one?.work.id === id ? one : null
 }
 

@@ -295,7 +295,9 @@ test('what happens comes live to whoever may see it', async () => {
   expect(heard).toMatch(/event: told\ndata: .*"type":"response.submitted".*"brief":"\{.*live/)
   abort.abort()
   const newest = await ask('/events', { cookie })
-  expect(newest.text).toMatch(/data-live="\/events\/live\?after=\d+"[\s\S]*?<tbody data-tail><tr>[\s\S]*?live/)
+  expect(newest.text).toMatch(
+    /data-live="\/events\/live\?after=\d+&amp;_whose=[\w%.]+"[\s\S]*?<tbody data-tail><tr>[\s\S]*?live/,
+  )
 })
 
 test('every page of the navigation is there', async () => {

@@ -109,6 +109,8 @@ let isPaused = false
 let isOld = false
 /** The stream broke off and is not there again. */
 let isCut = false
+/** This browser is signed in with another key or workspace than the page was made for. */
+let isOfAnother = false
 /** The time up to which the page is known to be right; null: up to now. */
 let since: string | null = null
 
@@ -142,6 +144,11 @@ function look(isWhole: boolean): void {
     if (mine !== round || region === null || isStill()) return
     const fresh = request.status === 200 ? (request.response?.querySelector(REGION) ?? null) : null
     isOld = fresh === null
+    isOfAnother = fresh !== null && fresh.dataset['whose'] !== region.dataset['whose']
+    if (isOfAnother) {
+      disconnect()
+      return say()
+    }
     if (fresh !== null && isBusy(region)) return later(isWhole)
     const isOther = fresh?.textContent !== region.dataset['text'] || fresh?.dataset['refresh'] === undefined
     if (fresh !== null && (isWhole || isOther)) swap(region, fresh)
@@ -225,10 +232,11 @@ function say(): void {
   const place = document.querySelector(CLOCK)
   const text = place?.querySelector('[role=status]')
   if (place == null || text == null) return
-  since = isPaused || isOld || isCut ? (since ?? clock()) : null
+  since = isPaused || isOld || isCut || isOfAnother ? (since ?? clock()) : null
   const isOpening = source?.readyState === 0
   const said = isPaused ? `Paused at ${since}` : since !== null ? `Not current since ${since}` : isOpening ? '' : 'Live'
-  if (text.textContent !== said) text.textContent = said
+  const told = isOfAnother ? 'You are signed in as someone else now' : said
+  if (text.textContent !== told) text.textContent = told
   place.hidden = !wanted().isLive
   place.className = isPaused || since === null ? 'currency' : 'currency late'
 }
