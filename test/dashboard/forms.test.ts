@@ -15,7 +15,12 @@ let hub: Hub
 const { ask, signIn } = visitorOf(() => hub)
 
 beforeAll(async () => {
-  hub = await startHub({ config: { forms: { contact: { name: 'Contact', fields: [{ key: 'note' }] } } } })
+  hub = await startHub({
+    config: {
+      forms: { contact: { name: 'Contact', fields: [{ key: 'note' }] } },
+      installations: [{ id: 'crm', use: 'webhooks', with: { url: 'https://crm.example/in' } }],
+    },
+  })
 })
 afterAll(() => hub?.[Symbol.asyncDispose]())
 
@@ -282,4 +287,32 @@ test('a filter that is refused is told above what was typed', async () => {
     typed.text.includes('selected>partial'),
   ]).toEqual([422, true, true])
   expect(typed.text).toContain('<strong>Condition</strong> <code>age</code>:')
+})
+
+test('lists are narrowed down to a form or an installation by its name; very many are offered as one types', async () => {
+  const cookie = await signIn(hub.adminKey)
+  const make = (id: string, name: string) => hub.api('POST', '/api/v2/forms', { id, name, fields: [] })
+  for (const id of ['party_a', 'party_b']) expect((await make(id, 'Party')).status).toBe(201)
+  const control = async (path: string, name: string): Promise<string> => {
+    const { text } = await ask(path, { cookie })
+    return new RegExp(`<(?:select|input) id="filter-${name}".*?</div>`, 's').exec(text)?.[0] ?? ''
+  }
+  for (const path of ['/deliveries', '/dead-letters', '/events', '/quarantine']) {
+    const form = await control(`${path}?form=gone`, 'form')
+    for (const option of [
+      'value="contact">Contact',
+      'value="party_a">Party (party_a)',
+      'value="party_b">Party (party_b)',
+      'value="gone" selected>gone',
+    ])
+      expect([path, option, form.includes(`<option ${option}</option>`)]).toEqual([path, option, true])
+  }
+  for (const path of ['/deliveries', '/dead-letters', '/quarantine', '/runs']) {
+    const installation = await control(path, 'installation')
+    expect([path, installation.includes('<option value="crm">crm</option>')]).toEqual([path, true])
+  }
+  for (let n = 0; n < 99; n += 1) await make(`many_${n}`, `Many ${n}`)
+  const many = await control('/deliveries?form=many_7', 'form')
+  expect(many).toMatch(/^<input[^>]* value="many_7"[^>]* list="filter-form-list">/)
+  expect(many).toContain('<option value="many_98" label="Many 98">')
 })

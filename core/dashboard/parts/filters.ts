@@ -4,18 +4,23 @@ import type { Html } from '../../html.ts'
 import { here } from '../visit.ts'
 import type { Visit } from '../visit.ts'
 
+export interface Choice {
+  readonly value: string
+  readonly label: string
+}
+
 export interface Filter {
   /** Of the query parameter, here and in the API. */
   readonly name: string
   readonly label: string
   /** A choice among these; absent: typed. */
-  readonly options?: readonly { readonly value: string; readonly label: string }[]
+  readonly options?: readonly Choice[]
   /** `area`: several lines. */
   readonly type?: 'search' | 'text' | 'datetime' | 'area'
   /** Of a choice: what none of them means; null: one is always chosen, the first unless said otherwise. */
   readonly none?: string | null
   /** Offered where something is typed; with a label where the value alone says too little. */
-  readonly suggestions?: readonly (string | { readonly value: string; readonly label: string })[]
+  readonly suggestions?: readonly (string | Choice)[]
   /** Of a question: what it says is long, such as a name somebody gave. */
   readonly isLong?: boolean
   /** Of a question: what else can be chosen depends on it. */
@@ -32,7 +37,7 @@ export interface Filter {
 }
 
 /** Words as choices. */
-export const choices = (words: readonly string[]): readonly { readonly value: string; readonly label: string }[] =>
+export const choices = (words: readonly string[]): readonly Choice[] =>
   words.map((value) => ({ value, label: value.replaceAll(/[-_]/g, ' ') }))
 
 export function filterForm(visit: Visit, filters: readonly Filter[], more: Html | null = null): Html | null {
@@ -43,9 +48,25 @@ export function filterForm(visit: Visit, filters: readonly Filter[], more: Html 
   // Where there is little room the rows come first, and this says what is set.
   return html`<details class="fold"><summary>Filters${set.length === 0 ? null : `: ${set.map(({ label }) => label).join(', ')}`}</summary></details>
 <form class="filters" role="search" action="${visit.url.pathname}">
-${shown.map((filter) => (filter.chip === undefined ? field(filter, visit.query(filter.name) ?? '') : removable(visit, filter.name, filter.chip)))}${more}
+${shown.map((filter) => {
+  const value = visit.query(filter.name) ?? ''
+  return filter.chip === undefined ? field(offered(filter, value), value) : removable(visit, filter.name, filter.chip)
+})}${more}
 <div class="buttons"><button class="quiet">Filter</button>${set.length === 0 ? null : html`<a href="${here(visit, none)}">Clear</a>`}</div>
 </form>`
+}
+
+/** More are not looked through in a list that opens. */
+const CHOICES_MAX = 100
+
+/** Typed, with what there is offered, where there is none or too much of it to choose from. */
+function offered(filter: Filter, value: string): Filter {
+  const { options, ...typed } = filter
+  if (options === undefined || options.length === 0) return typed
+  if (options.length > CHOICES_MAX) return { ...typed, suggestions: options }
+  // What is asked for may be gone; it is asked for all the same.
+  const isThere = value === '' || options.some((each) => each.value === value)
+  return isThere ? filter : { ...typed, options: [...options, { value, label: value }] }
 }
 
 /** It stays while others are changed, until it is taken away. */

@@ -2,6 +2,7 @@
 import { html } from '../../html.ts'
 import { DEAD_REASONS } from '../../model.ts'
 import { withQuery } from '../api.ts'
+import { formChoices, installationChoices } from '../choices.ts'
 import { chip } from '../parts/chip.ts'
 import { mono } from '../parts/facts.ts'
 import { choices } from '../parts/filters.ts'
@@ -21,14 +22,17 @@ export const deadLetterScreens: readonly Screen[] = [
   ...bulkScreens({ path: '/dead-letters/discard', nav: 'dead-letters' }, () => DISCARD),
 ]
 
-const FILTERS: readonly Filter[] = [
-  { name: 'installation', label: 'Installation' },
-  { name: 'form', label: 'Form' },
-  { name: 'reason', label: 'Why', options: choices(DEAD_REASONS) },
-  { name: 'code', label: 'Error code' },
-  { name: 'since', label: 'Since', type: 'datetime' },
-  { name: 'until', label: 'Until', type: 'datetime' },
-]
+async function filtersOf(visit: Visit): Promise<readonly Filter[]> {
+  const [forms, installations] = await Promise.all([formChoices(visit), installationChoices(visit)])
+  return [
+    { name: 'installation', label: 'Installation', options: installations },
+    { name: 'form', label: 'Form', options: forms },
+    { name: 'reason', label: 'Why', options: choices(DEAD_REASONS) },
+    { name: 'code', label: 'Error code' },
+    { name: 'since', label: 'Since', type: 'datetime' },
+    { name: 'until', label: 'Until', type: 'datetime' },
+  ]
+}
 
 const columns = (nowMs: number): readonly Column<DeadGroupRow>[] => [
   {
@@ -60,13 +64,14 @@ const columns = (nowMs: number): readonly Column<DeadGroupRow>[] => [
 
 async function groups(visit: Visit): Promise<Answer> {
   let found: DeadGroups = { items: [], whole: true }
-  const asked = Object.fromEntries(FILTERS.map(({ name }) => [name, visit.query(name)]))
+  const filters = await filtersOf(visit)
+  const asked = Object.fromEntries(filters.map(({ name }) => [name, visit.query(name)]))
   const bulk = html`<a class="button quiet" href="${withQuery('/dead-letters/replay', asked)}">Replay all of these…</a>`
   return list<DeadGroupRow>(visit, {
     title: 'Dead letters',
     name: 'dead-letters',
     columns: columns(Date.now()),
-    filters: FILTERS,
+    filters,
     load: async ({ limit: _limit, cursor: _cursor, ...query }) => {
       found = await visit.api.get<DeadGroups>('/api/v2/dead-letters/groups', query)
       return { items: found.items, next_cursor: null }

@@ -4,6 +4,7 @@ import type { Html } from '../../html.ts'
 import { DEAD_REASONS, DELIVERY_STATES } from '../../model.ts'
 import { segment } from '../api.ts'
 import type { Page } from '../api.ts'
+import { formChoices, installationChoices } from '../choices.ts'
 import { attemptTimeline } from '../parts/attempts.ts'
 import { chip } from '../parts/chip.ts'
 import { act } from '../parts/confirm.ts'
@@ -24,19 +25,22 @@ export const deliveryScreens: readonly Screen[] = [
   { method: 'POST', path: '/deliveries/{id}/replay', nav: 'deliveries', answer: replay },
 ]
 
-const FILTERS: readonly Filter[] = [
-  { name: 'text', label: 'Search', type: 'search', placeholder: 'id, error, host, answer' },
-  { name: 'state', label: 'State', options: choices(DELIVERY_STATES) },
-  { name: 'reason', label: 'Why dead', options: choices(DEAD_REASONS) },
-  { name: 'installation', label: 'Installation' },
-  { name: 'form', label: 'Form' },
-  { name: 'since', label: 'Since', type: 'datetime' },
-  { name: 'until', label: 'Until', type: 'datetime' },
-  { name: 'response', label: 'Response', isQuiet: true },
-  { name: 'event', label: 'Event', isQuiet: true },
-  { name: 'code', label: 'Error code', isQuiet: true },
-  { name: 'cause', label: 'Cause', isQuiet: true, chip: 'Died of the same cause' },
-]
+async function filtersOf(visit: Visit): Promise<readonly Filter[]> {
+  const [forms, installations] = await Promise.all([formChoices(visit), installationChoices(visit)])
+  return [
+    { name: 'text', label: 'Search', type: 'search', placeholder: 'id, error, host, answer' },
+    { name: 'state', label: 'State', options: choices(DELIVERY_STATES) },
+    { name: 'reason', label: 'Why dead', options: choices(DEAD_REASONS) },
+    { name: 'installation', label: 'Installation', options: installations },
+    { name: 'form', label: 'Form', options: forms },
+    { name: 'since', label: 'Since', type: 'datetime' },
+    { name: 'until', label: 'Until', type: 'datetime' },
+    { name: 'response', label: 'Response', isQuiet: true },
+    { name: 'event', label: 'Event', isQuiet: true },
+    { name: 'code', label: 'Error code', isQuiet: true },
+    { name: 'cause', label: 'Cause', isQuiet: true, chip: 'Died of the same cause' },
+  ]
+}
 
 /** Columns of deliveries anywhere. */
 export function deliveryColumns(nowMs: number): readonly Column<DeliveryRow>[] {
@@ -91,11 +95,12 @@ const nextTry = (dueMs: number, nowMs: number): string =>
 async function all(visit: Visit): Promise<Answer> {
   const nowMs = Date.now()
   const isFile = visit.query('format') === 'csv'
+  const filters = await filtersOf(visit)
   return list<DeliveryRow>(visit, {
     title: 'Deliveries',
     name: 'deliveries',
     columns: isFile ? [...CSV_ONLY, ...deliveryColumns(nowMs), ...CSV_WHY] : deliveryColumns(nowMs),
-    filters: FILTERS,
+    filters,
     refreshMs: LIST_REFRESH_MS,
     load: (query) => visit.api.get<Page<DeliveryRow>>('/api/v2/deliveries', query),
     empty: (isFiltered) =>

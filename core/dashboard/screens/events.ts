@@ -3,14 +3,14 @@ import { pipeline, Readable, Transform } from 'node:stream'
 import { html } from '../../html.ts'
 import { jsonOr, segment, withQuery } from '../api.ts'
 import type { Page } from '../api.ts'
+import { formChoices } from '../choices.ts'
 import { endOfLog, liveSource } from '../live-source.ts'
 import { code, facts, mono, section } from '../parts/facts.ts'
-import type { Filter } from '../parts/filters.ts'
+import type { Choice, Filter } from '../parts/filters.ts'
 import { list } from '../parts/list.ts'
 import type { Column } from '../parts/list.ts'
 import { time } from '../parts/time.ts'
 import type { Answer, Screen, Visit } from '../visit.ts'
-import { formNames } from './forms.ts'
 import { responsePath } from './responses.ts'
 
 export const eventScreens: readonly Screen[] = [
@@ -18,8 +18,6 @@ export const eventScreens: readonly Screen[] = [
   { method: 'GET', path: '/events/live', nav: 'events', answer: live },
   { method: 'GET', path: '/events/{id}', nav: 'events', answer: one },
 ]
-
-type Choice = NonNullable<Filter['options']>[number]
 
 interface EventItem {
   readonly seq: number
@@ -46,21 +44,9 @@ const TYPES = [
   'alert.raised',
 ]
 
-const filtersOf = (forms: readonly Choice[], asked: string | undefined): readonly Filter[] => [
+const filtersOf = (forms: readonly Choice[]): readonly Filter[] => [
   { name: 'type', label: 'Type', placeholder: 'any', suggestions: TYPES },
-  // The log outlives its forms.
-  {
-    name: 'form',
-    label: 'Form',
-    ...(forms.length === 0
-      ? {}
-      : {
-          options:
-            asked === undefined || forms.some(({ value }) => value === asked)
-              ? forms
-              : [...forms, { value: asked, label: asked }],
-        }),
-  },
+  { name: 'form', label: 'Form', options: forms },
   { name: 'since', label: 'Since', type: 'datetime' },
   { name: 'until', label: 'Until', type: 'datetime' },
 ]
@@ -112,12 +98,11 @@ interface EventPage extends Page<EventItem> {
 async function all(visit: Visit): Promise<Answer> {
   const isFirst = visit.query('cursor') === undefined && visit.query('until') === undefined
   const [form, type] = [visit.query('form'), visit.query('type')]
-  const forms = await formNames(visit)
   return list<EventItem, EventPage>(visit, {
     title: 'Events',
     name: 'events',
     columns: columns(Date.now()),
-    filters: filtersOf(forms, form),
+    filters: filtersOf(await formChoices(visit)),
     load: async (query) => {
       const end = isFirst ? await endOfLog(visit) : 0
       const page = await visit.api.get<Page<EventItem>>('/api/v2/events', { ...query, order: 'newest' })

@@ -3,7 +3,7 @@ import { html } from '../../html.ts'
 import type { Html } from '../../html.ts'
 import { segment, withQuery } from '../api.ts'
 import type { Page } from '../api.ts'
-import { calledOf, formApi, formOf, formsOf } from '../form-items.ts'
+import { formApi, formOf } from '../form-items.ts'
 import { chip } from '../parts/chip.ts'
 import { confirm } from '../parts/confirm.ts'
 import { code, facts, mono, section } from '../parts/facts.ts'
@@ -23,11 +23,6 @@ export const formScreens: readonly Screen[] = [
   { method: 'GET', path: '/forms/{id}/delete', nav: 'forms', answer: askDelete },
   { method: 'POST', path: '/forms/{id}/delete', nav: 'forms', answer: remove },
 ]
-
-/** As choices of a filter; none where the key may not see forms. */
-export async function formNames(visit: Visit): Promise<readonly { readonly value: string; readonly label: string }[]> {
-  return [...calledOf(await formsOf(visit))].map(([value, label]) => ({ value, label }))
-}
 
 const columns = (nowMs: number): readonly Column<FormItem>[] => [
   {

@@ -2,6 +2,7 @@
 import { html } from '../../html.ts'
 import { segment, withQuery } from '../api.ts'
 import type { Page } from '../api.ts'
+import { formChoices, installationChoices } from '../choices.ts'
 import { chip } from '../parts/chip.ts'
 import { act, confirm } from '../parts/confirm.ts'
 import { code, facts, mono, notice, section } from '../parts/facts.ts'
@@ -44,14 +45,17 @@ const TOLD = {
   failed: 'A transform failed, and its failures are closed.',
 } as const
 
-const FILTERS: readonly Filter[] = [
-  { name: 'form', label: 'Form' },
-  { name: 'verdict', label: 'Verdict', options: choices(['flagged', 'rejected', 'failed']) },
-  { name: 'installation', label: 'Installation' },
-  { name: 'reason', label: 'Reason' },
-  { name: 'since', label: 'Since', type: 'datetime' },
-  { name: 'until', label: 'Until', type: 'datetime' },
-]
+async function filtersOf(visit: Visit): Promise<readonly Filter[]> {
+  const [forms, installations] = await Promise.all([formChoices(visit), installationChoices(visit)])
+  return [
+    { name: 'form', label: 'Form', options: forms },
+    { name: 'verdict', label: 'Verdict', options: choices(['flagged', 'rejected', 'failed']) },
+    { name: 'installation', label: 'Installation', options: installations },
+    { name: 'reason', label: 'Reason' },
+    { name: 'since', label: 'Since', type: 'datetime' },
+    { name: 'until', label: 'Until', type: 'datetime' },
+  ]
+}
 
 const asidePath = (id: string): string => `/quarantine/${segment(id)}`
 
@@ -83,13 +87,14 @@ const columns = (nowMs: number): readonly Column<Aside>[] => [
 ]
 
 async function all(visit: Visit): Promise<Answer> {
-  const asked = Object.fromEntries(FILTERS.map(({ name }) => [name, visit.query(name)]))
+  const filters = await filtersOf(visit)
+  const asked = Object.fromEntries(filters.map(({ name }) => [name, visit.query(name)]))
   return list<Aside>(visit, {
     title: 'Responses',
     name: 'quarantine',
     before: await responseTabs(visit, 'quarantine'),
     columns: columns(Date.now()),
-    filters: FILTERS,
+    filters,
     load: (query) => visit.api.get<Page<Aside>>('/api/v2/quarantine', query),
     bulk: visit.may('responses:write')
       ? html`<a class="button quiet" href="${withQuery('/quarantine/release', asked)}">Release all of these…</a>`
@@ -141,7 +146,7 @@ const RELEASE: Bulk<Released> = {
   title: 'Release from quarantine',
   button: 'Release',
   back: { label: 'Quarantine', href: '/quarantine' },
-  names: FILTERS.map(({ name }) => name),
+  names: ['form', 'verdict', 'installation', 'reason', 'since', 'until'],
   stepRows: 100,
   things: (count) => counted(count, 'response', 'responses'),
   bodyOf: (asked) => asked,

@@ -3,6 +3,7 @@ import { html } from '../../html.ts'
 import type { Html, Part } from '../../html.ts'
 import { segment, withQuery } from '../api.ts'
 import type { Page } from '../api.ts'
+import { formChoices } from '../choices.ts'
 import { formOf } from '../form-items.ts'
 import { chip } from '../parts/chip.ts'
 import { confirm } from '../parts/confirm.ts'
@@ -16,7 +17,6 @@ import { counted, number, time } from '../parts/time.ts'
 import type { Answer, Screen, Visit } from '../visit.ts'
 import type { DeliveryRow, FormItem, ResponseItem, RunItem } from '../wire.ts'
 import { what } from './deliveries.ts'
-import { formNames } from './forms.ts'
 
 export const responsePath = (id: string): string => `/responses/${segment(id)}`
 
@@ -48,7 +48,7 @@ export async function responseTabs(visit: Visit, now: 'responses' | 'quarantine'
 
 async function all(visit: Visit): Promise<Answer> {
   const nowMs = Date.now()
-  const [forms, bar] = await Promise.all([formNames(visit), responseTabs(visit, 'responses')])
+  const [forms, bar] = await Promise.all([formChoices(visit), responseTabs(visit, 'responses')])
   const formId = visit.query('form')
   const form = formId === undefined || !visit.may('forms:read') ? null : await formOf(visit, formId)
   const chosen = visit.url.searchParams.getAll('column')

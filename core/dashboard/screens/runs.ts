@@ -4,6 +4,7 @@ import type { Html } from '../../html.ts'
 import { RUN_KINDS } from '../../model.ts'
 import { segment } from '../api.ts'
 import type { Page } from '../api.ts'
+import { installationChoices } from '../choices.ts'
 import { logLines } from '../parts/attempts.ts'
 import { chip } from '../parts/chip.ts'
 import { code, facts, mono, notice, section } from '../parts/facts.ts'
@@ -24,16 +25,19 @@ export const runScreens: readonly Screen[] = [
   { method: 'GET', path: '/runs/{id}', nav: 'runs', answer: one },
 ]
 
-const FILTERS: readonly Filter[] = [
-  { name: 'installation', label: 'Installation' },
-  { name: 'kind', label: 'Kind', options: choices(RUN_KINDS) },
-  { name: 'outcome', label: 'Outcome', options: choices(['ok', 'failed']) },
-  { name: 'since', label: 'Since', type: 'datetime' },
-  { name: 'until', label: 'Until', type: 'datetime' },
-  { name: 'event', label: 'Event', isQuiet: true },
-  { name: 'delivery', label: 'Delivery', isQuiet: true },
-  { name: 'response', label: 'Response', isQuiet: true },
-]
+async function filtersOf(visit: Visit): Promise<readonly Filter[]> {
+  const installations = await installationChoices(visit)
+  return [
+    { name: 'installation', label: 'Installation', options: installations },
+    { name: 'kind', label: 'Kind', options: choices(RUN_KINDS) },
+    { name: 'outcome', label: 'Outcome', options: choices(['ok', 'failed']) },
+    { name: 'since', label: 'Since', type: 'datetime' },
+    { name: 'until', label: 'Until', type: 'datetime' },
+    { name: 'event', label: 'Event', isQuiet: true },
+    { name: 'delivery', label: 'Delivery', isQuiet: true },
+    { name: 'response', label: 'Response', isQuiet: true },
+  ]
+}
 
 export const runColumns = (nowMs: number): readonly Column<RunItem>[] => [
   { label: 'Outcome', cell: (row) => chip(row.outcome), csv: (row) => row.outcome },
@@ -70,11 +74,12 @@ const CSV_ONLY: readonly Column<RunItem>[] = (
 
 async function all(visit: Visit): Promise<Answer> {
   const shown = runColumns(Date.now())
+  const filters = await filtersOf(visit)
   return list<RunItem>(visit, {
     title: 'Runs',
     name: 'runs',
     columns: visit.query('format') === 'csv' ? [...shown, ...CSV_ONLY] : shown,
-    filters: FILTERS,
+    filters,
     load: (query) => visit.api.get<Page<RunItem>>('/api/v2/runs', query),
     empty: (isFiltered) =>
       isFiltered
