@@ -98,13 +98,12 @@ export type QuarantineVerdict = (typeof QUARANTINE_VERDICTS)[number]
 export const FORM_MISMATCH = 'form-mismatch'
 
 /** A response that is not stored, until somebody releases or discards it. */
-export interface Quarantined {
+export interface Quarantined extends Pick<
+  StoredResponse,
+  'workspace' | 'formId' | 'formVersion' | 'status' | 'meta' | 'clientId' | 'startedAt'
+> {
   /** Its id as a response, then as now. */
   readonly id: string
-  readonly workspace: WorkspaceId
-  readonly formId: string
-  readonly formVersion: number
-  readonly status: ResponseStatus
   readonly verdict: QuarantineVerdict
   /** `flagged`, the plugin's own code of a refusal, `transform_failed`, or `form-mismatch`. */
   readonly code: string
@@ -115,9 +114,8 @@ export interface Quarantined {
   readonly received: { readonly [key: string]: Json }
   /** The same as far as transforms had changed them: what a release stores. */
   readonly data: { readonly [key: string]: Json }
-  readonly meta: { readonly [key: string]: Json }
-  readonly clientId: string | null
-  readonly startedAt: string | null
+  /** As its sender said; null: when it was received. */
+  readonly submittedAt: string | null
   readonly receivedAt: string
 }
 

@@ -38,6 +38,7 @@ const quarantinedSchema = z
     meta: z.record(z.string(), z.unknown()),
     client_id: z.string().nullable(),
     started_at: z.string().nullable(),
+    submitted_at: z.string().nullable().openapi({ description: 'As its sender said; null: when it was received' }),
     received_at: z.string(),
   })
   .openapi('Quarantined')
@@ -102,6 +103,7 @@ const wire = (item: Quarantined): Record<string, unknown> => ({
   meta: item.meta,
   client_id: item.clientId === null ? null : shownClientId(item.clientId),
   started_at: item.startedAt,
+  submitted_at: item.submittedAt,
   received_at: item.receivedAt,
 })
 

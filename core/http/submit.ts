@@ -39,6 +39,11 @@ const submissionShape = {
     description:
       'When it was begun. Without a key within the last 30 days: what is said to be earlier or later is brought there.',
   }),
+  submitted_at: z.string().nullable().optional().openapi({
+    format: 'date-time',
+    description:
+      'When it was answered, where that was elsewhere and before: for imports, with a key, of completed responses. Not in the future. Numbers count it then; lists, deliveries and the log go by when it was received.',
+  }),
   meta: z.record(z.string(), z.unknown()).nullable().optional(),
 }
 const submissionSchema = z.object({ ...submissionShape, form_id: z.string().optional() }).openapi('Submission')

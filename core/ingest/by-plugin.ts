@@ -171,7 +171,7 @@ async function retake(deps: ByPluginDeps, item: Quarantined): Promise<Receipt> {
     clientId: item.clientId,
     startedAt: item.startedAt,
     at: rfc3339(deps.clock.nowMs()),
-    submittedAt: item.receivedAt,
+    submittedAt: item.submittedAt ?? item.receivedAt,
   })
   const [receipt] = await acceptAll(
     deps,

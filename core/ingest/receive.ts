@@ -95,11 +95,12 @@ export const ONCE_INPUT = '_once'
 export function openReceiver(deps: ReceiverDeps): Receiver {
   return {
     receiveJson: async (input) => {
-      const at = rfc3339(deps.clock.nowMs())
+      const nowMs = deps.clock.nowMs()
+      const at = rfc3339(nowMs)
       checkIdempotencyKey(input.idempotencyKey, deps.limits)
       const idempotency = idempotencyOf(input, input.bytes)
       const submission = toSubmission(
-        { ...readEnvelope(input.body, input.compiled), ...input, at, idempotency, source: 'json' },
+        { ...readEnvelope(input.body, input.compiled, { ...input, nowMs }), ...input, at, idempotency, source: 'json' },
         deps.limits,
       )
       const [receipt] = await acceptAll(deps, input, { submissions: [submission], others: 'told' })
@@ -120,6 +121,7 @@ export function openReceiver(deps: ReceiverDeps): Receiver {
         data: groupInputs(inputs),
         status: 'completed',
         startedAt: null,
+        submittedAt: null,
         meta: null,
         clientId,
       }
@@ -158,6 +160,7 @@ function toSubmission(input: SubmissionInput, limits: Limits): Submission {
     clientId: input.clientId === null ? null : storedClientId(input.clientId, input.keyed),
     startedAt: startOf(input, limits),
     at,
+    ...(input.submittedAt === null ? {} : { submittedAt: input.submittedAt }),
     idempotency: input.idempotency,
   })
 }
@@ -264,7 +267,7 @@ function toReceipt(submission: Submission, result: Exclude<AcceptResult, { kind:
     const eventId = result.eventId ?? eventIdOf(responseId)
     return { kind, responseId, formId, status, submittedAt: status === 'completed' ? at : null, eventId }
   }
-  const { at, eventId, status } = submission
+  const { at, submittedAt = at, eventId, status } = submission
   // Put aside, it looks like any other.
   const kind = result.kind === 'quarantined' ? (result.completes ? 'completed' : 'stored') : result.kind
   return {
@@ -272,7 +275,7 @@ function toReceipt(submission: Submission, result: Exclude<AcceptResult, { kind:
     responseId: result.responseId,
     formId,
     status,
-    submittedAt: status === 'completed' ? at : null,
+    submittedAt: status === 'completed' ? submittedAt : null,
     eventId,
     ...(result.kind === 'quarantined' ? { isHeld: true } : {}),
   }
@@ -283,7 +286,8 @@ async function receiveBatch(
   input: Incoming & { bytes: Buffer; format: BatchFormat },
 ): Promise<readonly RowReceipt[]> {
   const { limits } = deps
-  const at = rfc3339(deps.clock.nowMs())
+  const nowMs = deps.clock.nowMs()
+  const at = rfc3339(nowMs)
   const results: RowReceipt[] = []
   checkIdempotencyKey(input.idempotencyKey, limits)
   const good: { readonly line: number; readonly submission: Submission }[] = []
@@ -294,7 +298,7 @@ async function receiveBatch(
       // Each row has its own key, so that sending the whole batch again stores only the rows that were missing.
       const rowKey = input.idempotencyKey === null ? null : `${input.idempotencyKey}#${line}`
       const idempotency = idempotencyOf({ ...input, idempotencyKey: rowKey }, bytes)
-      const envelope = readEnvelope(parseJson(bytes, limits), input.compiled)
+      const envelope = readEnvelope(parseJson(bytes, limits), input.compiled, { ...input, nowMs })
       const submission = toSubmission({ ...envelope, ...input, at, idempotency, source: 'json' }, limits)
       good.push({ line, submission })
     } catch (error) {

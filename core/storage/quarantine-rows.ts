@@ -17,6 +17,7 @@ export interface QuarantineRow {
   readonly idempotency_key: string | null
   readonly event_id: string
   readonly started_at: string | null
+  readonly submitted_at: string | null
   readonly received_at: string
   readonly received: string
   readonly meta: string
@@ -40,5 +41,6 @@ export const toQuarantined = (row: QuarantineRow): Quarantined => ({
   meta: JSON.parse(row.meta) as { [key: string]: Json },
   clientId: row.client_id,
   startedAt: row.started_at,
+  submittedAt: row.submitted_at,
   receivedAt: row.received_at,
 })

@@ -18,7 +18,7 @@ export interface Submission {
   readonly eventId: string
   /** Of the `Idempotency-Key` header, unique per workspace; `bodyHash` tells a repeat from a misuse. */
   readonly idempotency: { readonly key: string; readonly bodyHash: string } | null
-  /** When the sender sent it, where that is not `at`: the response is released later. */
+  /** When it was sent, where that is not `at`: it is released later, or imported by somebody who knows. */
   readonly submittedAt?: string
   /** The answers as they came, where a transform changed them: what a repeat is compared with. */
   readonly received?: string

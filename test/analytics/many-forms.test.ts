@@ -138,6 +138,24 @@ test('pages hold all of them once, in the order of their ids; what is asked wron
   }
 })
 
+test('what was imported counts when it was answered, not today', async () => {
+  const row = { data: { topic: 'Sales' }, submitted_at: '2021-05-05T22:30:00Z', started_at: '2021-05-05T22:28:00Z' }
+  await submitAll(hub, 'silent-1', [row, { ...row, submitted_at: '2021-05-31T21:59:59Z', started_at: null }])
+  const of = async (query: string): Promise<unknown> =>
+    (await hub.api('GET', `/api/v2/analytics/forms/silent-1/metrics?${query}`)).body
+  const may = { period: { completed: 2 }, today: { completed: 0 }, time_to_complete: { median_s: 120 } }
+  // On the clock of Berlin the second is still of May, and the first of the sixth.
+  expect(await of('from=2021-05-01&to=2021-05-31&bucket=month')).toMatchObject({
+    ...may,
+    completion: { started: 2, rate: 1 },
+    series: { points: [{ at: '2021-05', count: 2 }] },
+  })
+  expect(await of('')).toMatchObject({ totals: { completed: 2 }, period: { completed: 0 }, today: { completed: 0 } })
+  const byDay = { field: 'response.submitted_at', bucket: 'day' }
+  const question = { form_id: 'silent-1', aggregate: 'count', group_by: byDay }
+  expect((await hub.api('POST', '/api/v2/analytics/query', question)).text).toContain('2021-05-06')
+})
+
 test('an answer is kept until one of its forms changes', async () => {
   const to = `to=${NOW}`
   const ask = async () => (await hub.api('GET', `/api/v2/analytics/forms?form=mixed&${to}`)).headers['server-timing']

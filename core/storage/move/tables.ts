@@ -85,6 +85,7 @@ export const TABLES: readonly MoveTable[] = [
     received: 'text',
     meta: 'text',
     data: 'text',
+    submitted_at: 'text',
   }),
   table('idempotency', 2, {
     workspace: 'text',

@@ -27,7 +27,7 @@ const REMEMBER_KEY = `INSERT INTO idempotency
 const FIND_CLIENT = `SELECT 0 AS held, id, status, started_at, submitted_at, updated_at, data, received_hash,
     NULL AS verdict, NULL AS code, NULL AS message, NULL AS event_id
   FROM responses WHERE workspace = ? AND form_id = ? AND client_id = ?
-  UNION ALL SELECT * FROM (SELECT 1, id, status, started_at, NULL, received_at, received, NULL, verdict, code, message, event_id
+  UNION ALL SELECT * FROM (SELECT 1, id, status, started_at, submitted_at, received_at, received, NULL, verdict, code, message, event_id
     FROM quarantine WHERE workspace = ? AND form_id = ? AND client_id = ? ORDER BY id DESC LIMIT 1) AS aside`
 const FIND_EVENT = `SELECT id FROM events WHERE workspace = ? AND response_id = ? AND type = 'response.submitted'`
 /** The many: new, final, asked about by nobody. What is not named is null. */
@@ -110,18 +110,20 @@ function* acceptEach(submissions: readonly Submission[], idempotencyTtlMs: numbe
 function* acceptPlain(submissions: readonly Submission[]): Procedure<readonly Accepted[]> {
   yield* runMany(
     INSERT_COMPLETED,
-    submissions.map(({ workspace, responseId, formId, formVersion, startedAt, at, meta, data }): SqlValue[] => [
-      workspace,
-      responseId,
-      formId,
-      formVersion,
-      startedAt,
-      at,
-      at,
-      at,
-      meta,
-      data,
-    ]),
+    submissions.map(
+      ({ workspace, responseId, formId, formVersion, startedAt, at, submittedAt = at, meta, data }): SqlValue[] => [
+        workspace,
+        responseId,
+        formId,
+        formVersion,
+        startedAt,
+        submittedAt,
+        at,
+        at,
+        meta,
+        data,
+      ],
+    ),
   )
   const from = yield* takeSequences(submissions.length, submissions.length)
   yield* runMany(
@@ -192,7 +194,7 @@ function* acceptOne(submission: Submission, idempotencyTtlMs: number): Procedure
       accepted.responseId,
       submission.eventId,
       submission.status,
-      submission.at,
+      submission.submittedAt ?? submission.at,
       Date.parse(submission.at) + idempotencyTtlMs,
       aside?.verdict === 'rejected' ? JSON.stringify({ code: aside.code, message: aside.message ?? '' }) : null,
     ])
@@ -240,7 +242,7 @@ function repeatOfHeld(submission: Submission, held: ClientRow, responseId: strin
     kind: 'duplicate',
     responseId,
     status: held.status,
-    at: held.updated_at,
+    at: held.submitted_at ?? held.updated_at,
     ...(held.event_id === null ? {} : { eventId: held.event_id }),
   } as const
   const isOlder = held.code === FORM_MISMATCH && submission.status === 'partial' && held.status === 'completed'

@@ -10,8 +10,8 @@ import type { Condition } from '../where.ts'
 import { append } from './events.ts'
 
 const COLUMNS = `workspace, id, form_id, form_version, status, verdict, code, message, installation, plugin, client_id,
-  idempotency_key, event_id, started_at, received_at, received, meta, data`
-const INSERT = `INSERT INTO quarantine (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  idempotency_key, event_id, started_at, submitted_at, received_at, received, meta, data`
+const INSERT = `INSERT INTO quarantine (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 /** What the caller does not know already of what was written. */
 export interface PutAside {
@@ -39,6 +39,7 @@ export function* putAside(submission: Submission, aside: Aside): Procedure<PutAs
     submission.idempotency?.key ?? null,
     submission.eventId,
     submission.startedAt,
+    submission.submittedAt ?? null,
     at,
     received,
     submission.meta,

@@ -89,7 +89,7 @@ const submissionOf = (row: QuarantineRow, at: string): Submission => ({
   clientId: row.client_id,
   startedAt: row.started_at,
   at,
-  submittedAt: row.received_at,
+  submittedAt: row.submitted_at ?? row.received_at,
   ...(row.received === row.data ? {} : { received: row.received }),
   eventId: row.event_id,
   idempotency: null,

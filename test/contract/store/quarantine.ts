@@ -60,6 +60,7 @@ export function quarantinePart(shared: SharedStore): void {
         meta: { ip: '192.0.2.1' },
         clientId: null,
         startedAt: null,
+        submittedAt: null,
         receivedAt: AT,
       })
     })
@@ -243,6 +244,22 @@ export function quarantinePart(shared: SharedStore): void {
         expect(await store.countQuarantine(workspace, {})).toBe(0)
       },
     )
+
+    it('keeps the time that its sender says it was submitted at, also over its release', async () => {
+      const { store, workspace } = shared()
+      const long = '2021-05-05T10:00:00.000Z'
+      const named = { workspace, clientId: 'long ago', submittedAt: long }
+      const sent = held(named)
+      await store.accept([sent])
+      expect(await store.getQuarantined(workspace, sent.responseId)).toMatchObject({
+        submittedAt: long,
+        receivedAt: AT,
+      })
+      expect(await store.accept([held(named)])).toMatchObject([{ kind: 'duplicate', at: long }])
+      const [result] = await store.release({ workspace, filter: {}, limit: 1, at: later(60_000) })
+      expect(result).toMatchObject({ event: { at: later(60_000), response: { submittedAt: long } } })
+      expect(await store.getResponse(workspace, sent.responseId)).toMatchObject({ submittedAt: long })
+    })
 
     it('a release stores it under its id and with its event, once, however many ask', async () => {
       const { store, workspace } = shared()
