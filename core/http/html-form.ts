@@ -29,7 +29,7 @@ export function htmlFormRoutes(deps: HttpDeps, addresses: AddressBook): Route[] 
         orErrorPage(deps, call, async () => {
           const { form } = await findForm(deps, call, call.param('id'))
           const typed = typedOf([...new URL(call.url, 'http://hub').searchParams])
-          return show(call, { form, typed, problems: [], status: 200 })
+          return show(deps, call, { form, typed, problems: [], status: 200 })
         }),
     },
     {
@@ -67,7 +67,7 @@ async function receive(deps: HttpDeps, addresses: AddressBook, call: Call): Prom
     deps.meter.responseRejected(error.code)
     // A refusal is about no answer in particular.
     const problems = error.problems.length > 0 ? error.problems : [{ pointer: '', detail: error.message }]
-    return show(call, { form: compiled.form, typed: typedOf(inputs), problems, status: 422 })
+    return show(deps, call, { form: compiled.form, typed: typedOf(inputs), problems, status: 422 })
   }
 }
 
@@ -100,16 +100,20 @@ const pretended = (form: Form, nowMs: number): Receipt => {
 }
 
 function show(
+  { collector }: Pick<HttpDeps, 'collector'>,
   call: Call,
   input: { form: Form; typed: Typed; problems: HubError['problems']; status: number },
 ): Response {
   const { form, typed, problems, status } = input
   const { redirectUrl } = form
+  const consent = collector.consentFor(form.id)
   return page({
     title: problems.length === 0 ? form.name : `Not sent yet – ${form.name}`,
     requestId: call.requestId,
     status,
     body: formPage({ form, typed, problems, once: newId('request') }),
+    // A form for keys alone is not filled in here, and strangers' events about it are refused.
+    snippet: form.access === 'key' || consent === 'denied' ? undefined : { consent },
     // Browsers apply form-action to the redirect after the form as well.
     formOrigins: redirectUrl === null ? [] : [new URL(redirectUrl).origin],
   })

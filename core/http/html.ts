@@ -1,5 +1,5 @@
 /** Pages without a framework: one stylesheet, and a policy that lets nothing else in. */
-import { hash } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { Html, html } from '../html.ts'
 
 const STYLE = `
@@ -46,6 +46,8 @@ export interface PageOptions {
   readonly wide?: boolean
   /** A small script of the page; allowed by its hash. */
   readonly script?: string
+  /** Beside it the hub's own snippet, told how much of visitors may be known. */
+  readonly snippet?: { readonly consent: string } | undefined
   /** Where forms of the page may go beside the hub itself: origins. */
   readonly formOrigins?: readonly string[]
   /** Shown inside a page of the hub, where nothing of it runs or sends. */
@@ -54,9 +56,20 @@ export interface PageOptions {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** Where pages load what tells of their visitors. */
+export const SNIPPET_PATH = '/m.js'
+
+function scriptPolicy(script: string | undefined, nonce: string | null): readonly string[] {
+  const sources = [...(script === undefined ? [] : [source(script)]), ...(nonce === null ? [] : [`'nonce-${nonce}'`])]
+  return sources.length === 0
+    ? []
+    : [`script-src ${sources.join(' ')}`, ...(nonce === null ? [] : ["connect-src 'self'"])]
+}
+
 /** A whole page with its headers. Nothing from elsewhere loads, and nothing inline but the hashed style and script. */
 export function page(options: PageOptions): Response {
-  const { title, body, script } = options
+  const { title, body, script, snippet } = options
+  const nonce = snippet === undefined ? null : randomBytes(16).toString('base64url')
   const text = html`<!doctype html>
 <html lang="en">
 <head>
@@ -70,13 +83,14 @@ export function page(options: PageOptions): Response {
 ${body}
 </main>
 ${script === undefined ? null : new Html(`<script>${script}</script>`)}
+${snippet === undefined ? null : html`<script src="${SNIPPET_PATH}" nonce="${nonce}" data-consent="${snippet.consent}" data-pages="off" defer></script>`}
 </body>
 </html>
 `.text
   const policy = [
     "default-src 'none'",
     `style-src ${source(STYLE)}`,
-    ...(script === undefined ? [] : [`script-src ${source(script)}`]),
+    ...scriptPolicy(script, nonce),
     `form-action ${["'self'", ...(options.formOrigins ?? [])].join(' ')}`,
     "base-uri 'none'",
     ...(options.isFramed === true ? ["frame-ancestors 'self'", 'sandbox'] : ["frame-ancestors 'none'"]),

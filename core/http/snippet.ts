@@ -1,6 +1,7 @@
 /** `/m.js`: what pages load to have their visitors' behaviour tracked. Made once, when somebody asks first. */
 import { readFile } from 'node:fs/promises'
 import { minify } from '../sandbox/minify.ts'
+import { SNIPPET_PATH } from './html.ts'
 import { API_HEADERS } from './problem.ts'
 import type { Route } from './route.ts'
 
@@ -18,7 +19,7 @@ export function snippetRoutes(): Route[] {
   return [
     {
       method: 'GET',
-      path: '/m.js',
+      path: SNIPPET_PATH,
       access: 'open',
       handler: async (call) =>
         new Response(await code(), {

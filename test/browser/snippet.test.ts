@@ -18,8 +18,10 @@ const CONFIG = {
         { key: 'note', type: 'text' },
       ],
     },
+    unasked: { name: 'Unasked', fields: [{ key: 'note', type: 'text' }] },
+    staff: { name: 'Staff', access: 'key', fields: [{ key: 'note', type: 'text' }] },
   },
-  events: { access: 'public' },
+  events: { access: 'public', formConsent: { unasked: 'denied' } },
   installations: [{ id: 'analytics', use: 'analytics' }],
 }
 
@@ -142,4 +144,18 @@ test('of a form with more fields than are taken at once, all are told as it is l
   // `note` begins with the letter, too.
   expect(all.filter((type) => type === 'form_field')).toHaveLength(121)
   expect(all.filter((type) => type !== 'form_field')).toEqual(['page_view', 'form_view', 'form_start', 'form_abandon'])
+})
+
+test("the hub's own page of a form tells of its visitors as well, no more than may be known, and where nothing may it loads nothing", async () => {
+  const before = (await events(12)).length
+  await using _visitor = await browse(`${hub.url}/f/contact?email=ada@example.com&utm_source=mail`)
+  const seen = (await events(before + 1)).slice(before)
+  expect(types(seen)).toEqual(['form_view'])
+  expect(seen[0]?.data).toMatchObject({ consent: 'minimal', form_id: 'contact', campaign: { source: 'mail' } })
+  expect(JSON.stringify(seen)).not.toContain('ada@')
+  const pageOf = async (id: string) => (await hub.api('GET', `/f/${id}`, undefined, { key: null })).text
+  const loads = await Promise.all(
+    ['contact', 'unasked', 'staff'].map(async (id) => (await pageOf(id)).includes('m.js')),
+  )
+  expect(loads).toEqual([true, false, false])
 })

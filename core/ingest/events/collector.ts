@@ -59,6 +59,8 @@ export type EventRowReceipt =
 export interface Collector {
   /** By name, those of the hub first. */
   families(): Readonly<Record<string, Family>>
+  /** What holds for strangers' events about this form that say nothing of it. */
+  consentFor(form: string): Consent
   /** What counts from the next request on. */
   configure(settings: EventSettings): void
   /** Forgets what is older than it is to be kept, counts it, and moves counts along the ladder. Answers how many it forgot. */
@@ -99,6 +101,7 @@ export function openCollector(deps: CollectorDeps): Collector {
   let settings = deps.events
   const look: Look = (input, row, nowMs) => lookAt({ deps, settings, addressHash }, input, { row, nowMs })
   return {
+    consentFor: (form) => standingConsent(form, settings),
     families: () => ({ ...FAMILIES, ...settings.families }),
     configure: (next) => {
       settings = next
@@ -248,9 +251,12 @@ function consentOf(
 ): Consent {
   if (consent !== undefined) return consent
   if (keyed) return 'granted'
-  const ofForm =
-    typeof form === 'string' && Object.hasOwn(settings.formConsent, form) ? settings.formConsent[form] : undefined
-  return ofForm ?? settings.consent
+  return standingConsent(form, settings)
+}
+
+function standingConsent(form: unknown, { formConsent, consent }: EventSettings): Consent {
+  const ofForm = typeof form === 'string' && Object.hasOwn(formConsent, form) ? formConsent[form] : undefined
+  return ofForm ?? consent
 }
 
 const COUNTRY = /^[A-Za-z]{2}$/
