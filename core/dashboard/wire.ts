@@ -172,6 +172,8 @@ export interface ConfigStatus {
   readonly in_step: boolean
   readonly loaded_at: string
   readonly problems: readonly ConfigProblem[]
+  /** All of it runs but those, which a start puts to work. */
+  readonly needs_start: boolean
   readonly warnings: readonly ConfigProblem[]
 }
 

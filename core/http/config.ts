@@ -23,6 +23,7 @@ const configSchema = z.object({
   in_step: z.boolean().openapi({ description: 'The file on disk is what runs.' }),
   loaded_at: z.string(),
   problems: z.array(problemSchema).openapi({ description: 'Why the file on disk is not what runs.' }),
+  needs_start: z.boolean().openapi({ description: 'The file on disk runs, but for `problems`: at the next start' }),
   warnings: z.array(problemSchema).openapi({ description: 'Of the file that runs: allowed, and most likely slips.' }),
 })
 
@@ -94,6 +95,7 @@ const statusRoute = ({ config }: Pick<HttpDeps, 'config'>): Route => ({
       in_step: status.file === null || status.diskChecksum === status.runningChecksum,
       loaded_at: status.loadedAt,
       problems: isShown ? status.problems.map((problem) => ({ ...problem })) : [],
+      needs_start: status.needsStart,
       warnings: isShown ? status.warnings.map((warning) => ({ ...warning })) : [],
     })
   },

@@ -47,6 +47,7 @@ const hookSchema = z
     hub_url: z.string().nullable(),
     meta: z.object({ zap_id: z.string().nullable() }),
     key_id: z.string().openapi({ description: 'The key that it was made with: it may see what that key may see.' }),
+    key_name: z.string().nullable().openapi({ description: 'What that key is called; null: it was a token.' }),
     state: z.enum(['active', 'expired', 'form_gone', 'key_expired', 'key_revoked', 'unattended']).openapi({
       description:
         'Only active ones are sent to. Subscribing again with a key in force brings one back; one whose form is gone needs another form; one that is unattended waits for an installation that sends.',
@@ -57,6 +58,10 @@ const hookSchema = z
     ends_at: z.string().nullable().openapi({
       description: 'When it ends by itself, which is when its key expires or at `expires_at`; null: never.',
     }),
+    ended_at: z
+      .string()
+      .nullable()
+      .openapi({ description: 'When it ended; null: it has not, or nobody sends to hooks' }),
     last_success_at: z.string().nullable(),
     last_failure_at: z.string().nullable(),
     last_reason: z
@@ -356,12 +361,12 @@ const UNATTENDED = 'no installation of manifold.yaml sends to hooks any more'
 function wireOf(deps: HttpDeps, workspace: WorkspaceId): (hook: Hook) => z.output<typeof hookSchema> {
   const nowMs = deps.clock.nowMs()
   const isCarried = deps.hookCarriers.in(workspace) !== undefined
-  const stateOf = (hook: Hook): Pick<z.output<typeof hookSchema>, 'state' | 'last_reason'> => {
+  const stateOf = (hook: Hook): Pick<z.output<typeof hookSchema>, 'state' | 'last_reason' | 'ended_at'> => {
     const end = endOfHook(hook, nowMs)
-    if (end !== undefined) return { state: end.state, last_reason: end.reason }
+    if (end !== undefined) return { state: end.state, last_reason: end.reason, ended_at: end.at }
     return isCarried
-      ? { state: 'active', last_reason: hook.lastReason }
-      : { state: 'unattended', last_reason: UNATTENDED }
+      ? { state: 'active', last_reason: hook.lastReason, ended_at: null }
+      : { state: 'unattended', last_reason: UNATTENDED, ended_at: null }
   }
   return (hook) => ({
     id: hook.id,
@@ -372,6 +377,7 @@ function wireOf(deps: HttpDeps, workspace: WorkspaceId): (hook: Hook) => z.outpu
     hub_url: hook.hubUrl,
     meta: { zap_id: hook.zapId },
     key_id: hook.keyId,
+    key_name: hook.key?.name ?? null,
     created_at: hook.createdAt,
     updated_at: hook.updatedAt,
     expires_at: hook.expiresAtMs === null ? null : rfc3339(hook.expiresAtMs),

@@ -13,8 +13,12 @@ const sandboxSchema = z.object({
       z.object({
         group: z.string().openapi({ description: 'Who lives in it: several installations, or one of its own' }),
         pid: z.int(),
-        hardened: z.boolean().openapi({ description: 'The kernel keeps it from files, programs and the network' }),
-        rss_bytes: z.number(),
+        hardened: z
+          .boolean()
+          .openapi({
+            description: 'It runs where V8 makes no machine code (`hardened` of the file): slower, and safer',
+          }),
+        rss_bytes: z.number().nullable().openapi({ description: 'null: nobody measures it, as of native plugins' }),
         isolates: z.int(),
       }),
     )
@@ -75,7 +79,7 @@ export function systemRoutes(deps: Pick<HttpDeps, 'parts' | 'store' | 'version'>
             for: use,
             children: children.map(({ rssBytes, units, ...child }) => ({
               ...child,
-              rss_bytes: rssBytes,
+              rss_bytes: rssBytes === 0 ? null : rssBytes,
               isolates: units,
             })),
             restarts,

@@ -50,6 +50,8 @@ export interface ConfigState {
   readonly loadedAt: string
   /** Why the file on disk is not what runs; empty when it is. */
   readonly problems: readonly ToldProblem[]
+  /** The file on disk runs, but for `problems`, which only a start puts to work. */
+  readonly needsStart: boolean
   /** Of the file that runs: allowed, and yet most likely slips. */
   readonly warnings: readonly ToldProblem[]
 }
@@ -158,23 +160,26 @@ export function openReloader(deps: ReloaderDeps): Reloader {
       diskChecksum: current.config.file === null ? null : await checksumOf(current.config.file),
       loadedAt,
       problems: [...problems, ...waiting].map(toTold),
+      needsStart: problems.length === 0 && waiting.length > 0,
       warnings: (await doubtsLeft(current.doubts, isStored)).map(toTold),
     }),
     checkPiece: (input) =>
       checkPiece({ ...input, assembly: current, env: deps.env, doubtsLeft: (doubts) => doubtsLeft(doubts, isStored) }),
     lines: (query) => configLines(current, query),
-    describe: () => {
-      if (problems.length === 0 && waiting.length > 0)
-        return `the file on disk runs, but for ${waiting.map(({ path }) => path).join(' and ')}: at the next start`
-      return problems.length === 0
-        ? 'the file on disk is what runs'
-        : `the file on disk is not valid (mistakes: ${problems.length}); the last good one runs`
-    },
+    describe: () => described(problems, waiting),
     close: () => {
       watching?.close()
       watching = null
     },
   }
+}
+
+function described(problems: readonly ConfigProblem[], waiting: readonly ConfigProblem[]): string {
+  if (problems.length === 0 && waiting.length > 0)
+    return `the file on disk runs, but for ${waiting.map(({ path }) => path).join(' and ')}: at the next start`
+  return problems.length === 0
+    ? 'the file on disk is what runs'
+    : `the file on disk is not valid (mistakes: ${problems.length}); the last good one runs`
 }
 
 const toTold = ({ place, path, message, hint }: ConfigProblem): ToldProblem => ({

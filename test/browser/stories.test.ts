@@ -224,3 +224,27 @@ test('where one goes in a list takes the place of what is shown, and whatever ca
 
 /** More than a page has. */
 const ROWS_FEW = 60
+
+test('names of one endless word leave every page as wide as the screen', async () => {
+  const word = 'w'.repeat(200)
+  const id = 'i'.repeat(64)
+  await hub.api('POST', '/api/v2/forms', { id, name: word, fields: [{ key: 'k'.repeat(60), label: word }] })
+  await hub.api('POST', '/api/v2/keys', { name: 'n'.repeat(100), scopes: ['hooks:write'] })
+  const { context, page } = await signedIn(browser, hub)
+  for (const width of [360, 1_280]) {
+    await page.setViewportSize({ width, height: 860 })
+    for (const path of [
+      '/forms',
+      `/forms/${id}`,
+      '/keys',
+      '/plugins/webhooks/install',
+      `/responses?form=${id}`,
+      '/hooks',
+    ]) {
+      await page.goto(path)
+      const past = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
+      expect([path, width, past]).toEqual([path, width, 0])
+    }
+  }
+  await context.close()
+})

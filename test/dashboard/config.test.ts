@@ -22,6 +22,7 @@ installations:
     workspace: tenant
     use: webhooks
     with: { url: "https://tenant.example/in" }
+  - { id: zapier, use: zapier }
 `
 let hub: Hub
 let cookie = ''
@@ -149,4 +150,30 @@ test('what is on disk and does not run is told apart; a file that is no YAML is 
   await hub.writeConfig('forms: [')
   expect(await settings()).toMatchObject({ readable: false, items: { length: items.length - 1 } })
   expect(await page('/config')).toContain('no YAML')
+})
+
+test('hooks of one form and one program are told apart: by the Zap, the key, when each was made and ended, and why', async () => {
+  const ids: string[] = []
+  for (const zap of ['4711', '4712']) {
+    const made = await hub.api<{ id: string; key: string }>('POST', '/api/v2/keys', {
+      name: `key of ${zap}`,
+      scopes: ['hooks:write', 'responses:read'],
+    })
+    const wish = {
+      target_url: 'http://127.0.0.1:9/h',
+      event: 'response.submitted',
+      form_id: 'contact',
+      source: 'zapier',
+    }
+    const hook = await hub.api('POST', '/api/v2/hooks', { ...wish, meta: { zap_id: zap } }, { key: made.body.key })
+    expect(hook.status).toBe(201)
+    ids.push(made.body.id)
+  }
+  await hub.api('DELETE', `/api/v2/keys/${ids[0]}?force=true`)
+  const { body } = await hub.api<{ items: Record<string, unknown>[] }>('GET', '/api/v2/hooks?state=stopped')
+  expect(body.items).toMatchObject([{ key_name: 'key of 4711', ended_at: expect.stringMatching(/^20\d\d-/) }])
+  const shown = await page('/hooks')
+  for (const zap of ['4711', '4712'])
+    expect(shown).toMatch(new RegExp(`Zap <code>${zap}</code>[\\s\\S]*?with key of ${zap}<`))
+  expect(shown).toMatch(/key revoked<\/span><br><span class="soft"><time[\s\S]*?its key \(key of 4711\) was revoked at/)
 })

@@ -95,6 +95,7 @@ async function page(
         in_step: true,
         loaded_at: '2026-01-01T00:00:00.000Z',
         problems: [],
+        needs_start: false,
         warnings: [],
         running_checksum: 'c',
       },
@@ -116,6 +117,50 @@ test('what keeps a hub from being ready stands on the first page and under Syste
     expect([path, text.includes('The hub is not ready.')]).toEqual([path, true])
     expect([path, text.includes('storage: the disk is full')]).toEqual([path, true])
   }
+})
+
+test('a file that was refused is the first thing to do: where, what to do, and what runs meanwhile', async () => {
+  const problem = {
+    path: 'installations[0].with.url',
+    file: '/etc/manifold.yaml',
+    line: 7,
+    column: 42,
+    message: 'must be a URL',
+    hint: 'such as https://example.com/path',
+  }
+  const status = {
+    file: '/etc/manifold.yaml',
+    loaded_at: '2026-01-01T00:00:00.000Z',
+    warnings: [],
+    running_checksum: 'c',
+  }
+  const config = (differing: object) => ({
+    '/api/v2/config': {
+      status: 200,
+      body: { ...status, in_step: false, needs_start: false, problems: [], ...differing },
+    },
+  })
+  const plugins = {
+    status: 200,
+    body: { items: [{ id: 'x', version: '1', needs_approval: { gone: false, running: null } }] },
+  }
+  // Of a plugin's own file that does not compile the configuration on disk is what runs, and yet what was saved is not.
+  for (const inStep of [false, true]) {
+    const { text } = await page('/', {
+      ...config({ in_step: inStep, problems: [problem] }),
+      '/api/v2/plugins': plugins,
+    })
+    expect(text).toMatch(
+      /<h2>To do<\/h2><\/div><ul class="todos"><li><div><strong>Mend <code>manifold\.yaml:7:42<\/code>/,
+    )
+    expect(text).toContain('such as https://example.com/path')
+    expect(text).toMatch(/The last good configuration, of [\s\S]*?, keeps running/)
+  }
+  const many = await page('/', config({ problems: Array.from({ length: 5 }, () => problem) }))
+  expect(many.text).toContain('2 more places')
+  const waiting = await page('/', config({ problems: [problem], needs_start: true }))
+  expect(waiting.text).toContain('but for what only a start puts to work')
+  expect(waiting.text).not.toContain('It was not taken over')
 })
 
 test('one answer that fails is named, and the rest is shown', async () => {

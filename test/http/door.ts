@@ -189,6 +189,7 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
         diskChecksum: null,
         loadedAt: '2026-01-01T00:00:00.000Z',
         problems: [],
+        needsStart: false,
         warnings: [],
       }),
       lines: async () => ({ file: null, isReadable: true, lines: [], yaml: null, piece: null }),

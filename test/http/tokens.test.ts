@@ -154,6 +154,7 @@ test('an admin of one workspace does not see what others have in the file, nor w
           problems: [
             { path: 'installations[1].with', file: 'manifold.yaml', line: 3, column: 1, message: 'wrong', hint: null },
           ],
+          needsStart: false,
           warnings: [],
         }),
         lines: async () => ({ file: null, isReadable: true, lines: [], yaml: null, piece: null }),

@@ -234,7 +234,13 @@ function say(): void {
   if (place == null || text == null) return
   since = isPaused || isOld || isCut || isOfAnother ? (since ?? clock()) : null
   const isOpening = source?.readyState === 0
-  const said = isPaused ? `Paused at ${since}` : since !== null ? `Not current since ${since}` : isOpening ? '' : 'Live'
+  const said = isPaused
+    ? `Updates held since ${since}`
+    : since !== null
+      ? `Not current since ${since}`
+      : isOpening
+        ? ''
+        : 'Live'
   const told = isOfAnother ? 'You are signed in as someone else now' : said
   if (text.textContent !== told) text.textContent = told
   place.hidden = !wanted().isLive
@@ -257,11 +263,11 @@ function follow(): void {
   const button = document.createElement('button')
   button.type = 'button'
   button.className = 'quiet'
-  button.textContent = 'Pause'
+  button.textContent = 'Hold updates'
   place.append(button)
   button.addEventListener('click', () => {
     isPaused = !isPaused
-    button.textContent = isPaused ? 'Go on' : 'Pause'
+    button.textContent = isPaused ? 'Follow again' : 'Hold updates'
     if (isPaused) return rest()
     say()
     look(true)

@@ -80,9 +80,33 @@ async function all(visit: Visit): Promise<Answer> {
   })
 }
 
+/** That what was saved is not what runs, and what runs instead; null: it runs. A plugin's own files may be what cannot. */
+export function configNotice({
+  in_step: inStep,
+  problems,
+  needs_start: needsStart,
+  loaded_at: at,
+}: ConfigStatus): Html | null {
+  if (inStep && problems.length === 0) return null
+  if (needsStart)
+    return notice(
+      'warn',
+      html`<p><strong>The file on disk runs, but for what only a start puts to work.</strong> Start the hub again when it suits.</p>`,
+    )
+  return problems.length === 0
+    ? notice('warn', html`<p><strong>The file on disk is not what runs.</strong> It is taken over in a moment.</p>`)
+    : notice(
+        'bad',
+        html`<p><strong>${inStep ? 'A plugin on disk is not what runs' : 'The file on disk is not what runs'}.</strong> It was not taken over: ${counted(problems.length, 'place asks', 'places ask')} for a look. The last good configuration, of ${time(at, Date.now())}, keeps running, and a mended file is taken over as it is saved.</p>`,
+      )
+}
+
+/** `manifold.yaml:12:5`, as editors take it. */
+export const placeIn = ({ file, line, column }: ConfigProblem): string => `${fileName(file)}:${line}:${column}`
+
 /** The file that runs beside the one on disk, and each place in it that asks for a look. */
 export function configSummary(config: ConfigStatus, nowMs: number): Html {
-  return html`${config.in_step ? null : notice('warn', html`<p><strong>The file on disk is not what runs.</strong> ${config.problems.length === 0 ? 'It is taken over in a moment.' : 'It has mistakes, so the last good one goes on.'}</p>`)}
+  return html`${configNotice(config)}
 ${facts([
   ['File', config.file === null ? 'none: the hub runs on what is built in' : mono(config.file)],
   ['Loaded', time(config.loaded_at, nowMs)],

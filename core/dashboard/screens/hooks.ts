@@ -1,5 +1,6 @@
 /** Hooks: who outside is sent what (Zapier, Make, n8n, a script), how that goes, and ending one. */
 import { html } from '../../html.ts'
+import type { Html } from '../../html.ts'
 import { segment } from '../api.ts'
 import type { Page } from '../api.ts'
 import { chip } from '../parts/chip.ts'
@@ -28,6 +29,9 @@ interface HookItem {
   readonly target_url: string
   readonly hub_url: string | null
   readonly key_id: string
+  readonly key_name: string | null
+  readonly meta: { readonly zap_id: string | null }
+  readonly ended_at: string | null
   readonly state: 'active' | 'expired' | 'form_gone' | 'key_expired' | 'key_revoked' | 'unattended'
   readonly created_at: string
   readonly expires_at: string | null
@@ -66,27 +70,57 @@ const FILTERS: readonly Filter[] = [
   { name: 'key', label: 'Key', isQuiet: true },
 ]
 
+/** So much of an id tells it from the others of a list. */
+const SHORT_CHARS = 8
+/** Of a Zap its own, as it stands in its address; of all others the end of the hub's, whose beginning is the time. */
+const shortId = ({ id, meta }: HookItem): Html =>
+  meta.zap_id === null
+    ? html`<span class="soft" title="${id}">hook ${mono(`…${id.slice(-SHORT_CHARS)}`)}</span>`
+    : html`<span class="soft" title="${id}">Zap ${mono(meta.zap_id)}</span>`
+
 const columns = (nowMs: number): readonly Column<HookItem>[] => [
-  { label: 'State', cell: ({ state }) => chip(state, state === 'active' ? 'good' : 'bad'), csv: ({ state }) => state },
   {
-    label: 'To',
-    cell: ({ id, source, target_url: url }) =>
-      html`<a href="${hookPath(id)}"><strong>${source}</strong></a> <span class="clip soft">${url}</span>`,
-    csv: ({ target_url: url }) => url,
+    label: 'State',
+    cell: ({ state, ended_at: at }) =>
+      html`${chip(state, state === 'active' ? 'good' : 'bad')}${at === null ? null : html`<br><span class="soft">${time(at, nowMs)}</span>`}`,
+    csv: ({ state }) => state,
   },
-  { label: 'Event', cell: ({ event }) => mono(event), csv: ({ event }) => event },
   {
-    label: 'Form',
-    cell: ({ form_id: form }) => form ?? html`<span class="soft">every form</span>`,
-    csv: ({ form_id: form }) => form,
+    label: 'Hook',
+    cell: (hook) =>
+      html`<a href="${hookPath(hook.id)}"><strong>${hook.source}</strong></a> ${shortId(hook)}<br><span class="clip soft" title="${hook.target_url}">${hook.target_url}</span>`,
+    csv: ({ id }) => id,
+  },
+  {
+    label: 'Sent',
+    cell: ({ event, form_id: form }) =>
+      html`${mono(event)}<br><span class="clip soft">${form === null ? 'every form' : `form ${form}`}</span>`,
+    csv: ({ event }) => event,
+  },
+  {
+    label: 'Made',
+    cell: ({ created_at: at, key_name: name }) =>
+      html`${time(at, nowMs)}${name === null ? null : html`<br><span class="clip soft" title="${name}">with ${name}</span>`}`,
+    csv: ({ created_at: at }) => at,
   },
   { label: 'Last success', cell: ({ last_success_at: at }) => time(at, nowMs), csv: ({ last_success_at: at }) => at },
   {
-    label: 'Last failure',
-    cell: ({ last_failure_at: at, last_reason: reason }) =>
-      html`${time(at, nowMs)}${reason === null ? null : html`<br><span class="clip error">${reason}</span>`}`,
+    label: 'Last failure, or why it ended',
+    cell: ({ last_failure_at: at, last_reason: reason, state }) =>
+      html`${state === 'active' ? time(at, nowMs) : null}${reason === null ? null : html` <span class="clip error" title="${reason}">${reason}</span>`}`,
     csv: ({ last_reason: reason }) => reason,
   },
+]
+
+const CSV_ONLY: readonly Column<HookItem>[] = [
+  ...(['source', 'form_id', 'target_url', 'key_id', 'key_name', 'ended_at', 'last_failure_at'] as const).map(
+    (name) => ({
+      label: name,
+      cell: () => null,
+      csv: (hook: HookItem) => hook[name],
+    }),
+  ),
+  { label: 'zap_id', cell: () => null, csv: ({ meta }) => meta.zap_id },
 ]
 
 async function all(visit: Visit): Promise<Answer> {
@@ -94,7 +128,7 @@ async function all(visit: Visit): Promise<Answer> {
   return await list<HookItem>(visit, {
     title: 'Hooks',
     name: 'hooks',
-    columns: columns(Date.now()),
+    columns: visit.query('format') === 'csv' ? [...columns(Date.now()), ...CSV_ONLY] : columns(Date.now()),
     filters: FILTERS,
     ...(stopped === null ? {} : { before: stopped }),
     load: (query) => visit.api.get<Page<HookItem>>('/api/v2/hooks', query),
@@ -121,8 +155,10 @@ ${facts([
   ['State', chip(hook.state, hook.state === 'active' ? 'good' : 'bad')],
   ['To', hook.target_url],
   ['Form', hook.form_id ?? 'every form'],
-  ['Made with', mono(hook.key_id)],
+  ['Zap', hook.meta.zap_id === null ? null : mono(hook.meta.zap_id)],
+  ['Made with', html`${hook.key_name ?? 'a token'} <span class="soft">${mono(hook.key_id)}</span>`],
   ['Created', time(hook.created_at, nowMs)],
+  ['Ended', hook.ended_at === null ? null : time(hook.ended_at, nowMs)],
   ['Expires', hook.expires_at === null ? null : time(hook.expires_at, nowMs)],
   ['Last success', time(hook.last_success_at, nowMs)],
   [

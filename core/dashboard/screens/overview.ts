@@ -5,7 +5,7 @@ import { withQuery } from '../api.ts'
 import type { Page } from '../api.ts'
 import { endOfLog, liveSource } from '../live-source.ts'
 import { chip } from '../parts/chip.ts'
-import { figures, notice, section } from '../parts/facts.ts'
+import { figures, mono, section } from '../parts/facts.ts'
 import type { Figure } from '../parts/facts.ts'
 import { table } from '../parts/list.ts'
 import { openPieces } from '../parts/pieces.ts'
@@ -16,7 +16,6 @@ import { ago, counted, number } from '../parts/time.ts'
 import { troubleOf } from '../parts/trouble.ts'
 import type { Answer, Screen, Visit } from '../visit.ts'
 import type {
-  ConfigProblem,
   ConfigStatus,
   DeadGroups,
   FormItem,
@@ -25,6 +24,7 @@ import type {
   PluginItem,
   Readiness,
 } from '../wire.ts'
+import { configNotice, placeIn } from './config.ts'
 import { installationColumns, installationPath } from './installations.ts'
 import { pluginPath } from './plugins.ts'
 import { trafficFigures, trafficLines } from './traffic.ts'
@@ -97,14 +97,8 @@ ${visit.may('deliveries:write') ? null : html`<p>Your key shows no deliveries; a
 
 /** What must not be overlooked: the hub itself, and a file that does not run. */
 function warnings({ ready, config, stoppedHooks: hooks }: Known): Html {
-  return html`${hooks}${ready === null ? null : readinessNotice(ready)}
-${config === null || config.in_step ? null : notice('warn', html`<p><strong>The file on disk is not what runs.</strong> ${config.problems.length === 0 ? null : 'It has mistakes, so the last good one goes on.'}</p>${problemList(config.problems)}`)}`
+  return html`${ready === null ? null : readinessNotice(ready)}${config === null ? null : configNotice(config)}${hooks}`
 }
-
-const problemList = (problems: readonly ConfigProblem[]): Html | null =>
-  problems.length === 0
-    ? null
-    : html`<ul>${problems.map(({ file, line, column, message }) => html`<li><code>${file}:${line}:${column}</code> ${message}</li>`)}</ul>`
 
 function standing(items: readonly InstallationItem[], nowMs: number): readonly Figure[] {
   const sum = (of: (item: InstallationItem) => number): number => items.reduce((total, item) => total + of(item), 0)
@@ -158,13 +152,37 @@ interface Todo {
 
 /** What to do next, the gravest first. That nothing waits is said only where everything is known. */
 function next(all: Known, isWhole: boolean): Html | null {
-  const todos = [...approvals(all), ...troubled(all), ...dead(all), ...aside(all), ...first(all)]
+  const todos = [...refusedFile(all), ...approvals(all), ...troubled(all), ...dead(all), ...aside(all), ...first(all)]
   if (todos.length === 0 && !isWhole) return null
   if (todos.length === 0) return section('To do', html`<p class="soft">Nothing waits for you.</p>`)
   return section(
     'To do',
     html`<ul class="todos">${todos.map((todo) => html`<li><div>${todo.what}</div>${todo.do}</li>`)}</ul>`,
   )
+}
+
+const PLACES_SHOWN = 3
+
+/** Somebody has just saved it and believes that it runs. */
+function refusedFile({ config }: Known): readonly Todo[] {
+  const problems = config?.problems ?? []
+  const todos = problems.slice(0, PLACES_SHOWN).map((problem): Todo => {
+    const { path, message, hint } = problem
+    return {
+      what: html`<strong>Mend ${mono(placeIn(problem))}</strong> ${path === '' ? null : html`<span class="soft">${path}</span>`} ${message}${hint === null ? null : html` <span class="soft">${hint}</span>`}`,
+      do: html`<a class="button quiet" href="/config">Look</a>`,
+    }
+  })
+  const more = problems.length - todos.length
+  return more <= 0
+    ? todos
+    : [
+        ...todos,
+        {
+          what: html`${counted(more, 'more place', 'more places')} to mend`,
+          do: html`<a class="button quiet" href="/config">Look</a>`,
+        },
+      ]
 }
 
 const approvals = ({ plugins }: Known): readonly Todo[] =>
@@ -178,13 +196,14 @@ const approvals = ({ plugins }: Known): readonly Todo[] =>
 const troubled = ({ installations }: Known): readonly Todo[] =>
   (installations?.items ?? [])
     .filter(({ state }) => state !== 'needs-approval')
+    .toSorted((one, other) => Number(other.state === 'invalid') - Number(one.state === 'invalid'))
     .flatMap((item) => {
       const trouble = troubleOf(item)
       if (trouble === null) return []
       const { id, state } = item
       return [
         {
-          what: html`<strong>${id}</strong> ${chip(trouble.word ?? state, trouble.word === null ? undefined : trouble.tone)} <span class="clip">${trouble.says}</span>`,
+          what: html`<strong>${id}</strong> ${chip(trouble.word ?? state, trouble.word === null ? undefined : trouble.tone)} <span class="clip" title="${trouble.says}">${trouble.says}</span>${state === 'invalid' ? html` <span class="soft">Mend it in ${mono('manifold.yaml')}; all else runs.</span>` : null}`,
           do: html`<a class="button quiet" href="${installationPath(id)}">Look</a>`,
         },
       ]

@@ -6,6 +6,7 @@ import type { Page } from '../api.ts'
 import { chip } from '../parts/chip.ts'
 import { hidden } from '../parts/confirm.ts'
 import { code, facts, mono, notice, section } from '../parts/facts.ts'
+import { grantList } from '../parts/grants.ts'
 import { list } from '../parts/list.ts'
 import type { Column } from '../parts/list.ts'
 import { time } from '../parts/time.ts'
@@ -79,17 +80,12 @@ ${plugin.description === null ? null : html`<p class="lead">${plugin.description
         ['Granted', plugin.granted_at === null ? null : time(plugin.granted_at, nowMs)],
         ['Code', plugin.code === null ? null : mono(plugin.code.slice(0, 16))],
       ])}</section>
-${section('What it may do', plugin.granted === null ? html`<p class="soft">It was never in use here. It asks for:</p>${grants(plugin.asks)}` : grants(plugin.granted))}
+${section('What it may do', plugin.granted === null ? html`<p class="soft">It was never in use here. It asks to:</p>${grantList(plugin.asks)}` : grantList(plugin.granted))}
 ${plugin.usage === null ? null : section('Cost', usageSection(plugin.usage, nowMs))}
 ${section('Settings it takes', html`<details><summary>JSON Schema of <code>with</code></summary>${code(JSON.stringify(plugin.config, null, 2))}</details>`)}`,
     },
   }
 }
-
-const grants = (all: readonly string[]): Html =>
-  all.length === 0
-    ? html`<p class="soft">Nothing but to be asked.</p>`
-    : html`<ul class="grants">${all.map((grant) => html`<li>${grant}</li>`)}</ul>`
 
 /** What would change, and the button that grants exactly that. */
 function waiting({ id, needs_approval: waits }: PluginItem, visit: Visit): Html {
