@@ -13,11 +13,9 @@ const sandboxSchema = z.object({
       z.object({
         group: z.string().openapi({ description: 'Who lives in it: several installations, or one of its own' }),
         pid: z.int(),
-        hardened: z
-          .boolean()
-          .openapi({
-            description: 'It runs where V8 makes no machine code (`hardened` of the file): slower, and safer',
-          }),
+        hardened: z.boolean().openapi({
+          description: 'It runs where V8 makes no machine code (`hardened` of the file): slower, and safer',
+        }),
         rss_bytes: z.number().nullable().openapi({ description: 'null: nobody measures it, as of native plugins' }),
         isolates: z.int(),
       }),
