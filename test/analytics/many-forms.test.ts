@@ -1,5 +1,6 @@
 /** Headline numbers of many forms in one answer: each form's are those that it has alone, on the API and on the pages. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { periodOf } from '../../core/dashboard/parts/period.ts'
 import { startHub } from '../support/hub.ts'
 import type { Hub } from '../support/hub.ts'
 import { caughtUp, submitAll } from '../support/surveys.ts'
@@ -189,16 +190,28 @@ test('the page of all forms asks once for all of them, and says what the page of
   // Where days begin, and the page.
   expect((await asked()) - before).toBe(2)
   expect(all).toContain('Silent 34 ')
+  // Between the beginnings of the period in two zones: it is of the one and not of the other.
+  const beginning = (zone: string): number =>
+    Date.parse(periodOf({ query: () => undefined } as never, zone, Date.now()).from)
+  for (const [id, zone] of [
+    ['zone-east', 'Pacific/Kiritimati'],
+    ['zone-west', 'Pacific/Niue'],
+  ] as const) {
+    const between = Math.min(beginning(zone), beginning('Europe/Berlin')) + MINUTE_MS
+    await submitAll(hub, id, [{ data: { topic: 'Sales' }, submitted_at: new Date(between).toISOString() }])
+  }
   const last = await textOf('/analytics?cursor=' + Buffer.from('silent-98').toString('base64url'))
   const shown = (text: string, form: string): readonly (string | undefined)[] =>
     new RegExp(`${form} (\\d+) (\\d+) (–|[\\d.]+ %) `).exec(text)?.slice(2) ?? []
-  for (const [name, text] of [
-    ['Mixed', all],
-    ['Visited', last],
-    ['Watched', last],
-    ['Silent 0', all],
+  for (const [id, name, text] of [
+    ['mixed', 'Mixed', all],
+    ['visited', 'Visited', last],
+    ['watched', 'Watched', last],
+    ['silent-0', 'Silent 0', all],
+    ['zone-east', 'East', last],
+    ['zone-west', 'West', last],
   ] as const) {
-    const own = await textOf(`/analytics/forms/${name.toLowerCase().replace(' ', '-')}`)
+    const own = await textOf(`/analytics/forms/${id}`)
     const [, completed] = /Completed (\d+) /.exec(own) ?? []
     const [, rate] = /Completion rate (–|[\d.]+ %) /.exec(own) ?? []
     expect([completed, rate], name).toEqual(shown(text, name))

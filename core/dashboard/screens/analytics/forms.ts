@@ -18,16 +18,22 @@ const ROWS_MAX = 100
 
 export async function formsPage(visit: Visit): Promise<Answer> {
   const timezone = visit.query('timezone') ?? (await headlines(visit, { limit: 1 })).timezone
-  const { from, to } = periodOf(visit, timezone, Date.now())
+  const nowMs = Date.now()
   return list<FormHeadline>(visit, {
     title: 'Analytics',
     name: 'analytics',
     columns: columns(visit),
     filters: FILTERS,
     load: async ({ limit, cursor }: Query): Promise<Page<FormHeadline>> => {
-      const page = await headlines(visit, { from, to, timezone, cursor, limit: Math.min(Number(limit), ROWS_MAX) })
-      const called = calledOf(page.items.map(({ form_id: id, name }) => ({ id, name })))
-      return { ...page, items: page.items.map((item) => ({ ...item, name: called.get(item.form_id) ?? item.name })) }
+      const place = { cursor, limit: Math.min(Number(limit), ROWS_MAX) }
+      const ask = async (zone: string): Promise<FormsAnswer> => {
+        const { from, to } = periodOf(visit, zone, nowMs)
+        return headlines(visit, { from, to, timezone: zone === timezone ? visit.query('timezone') : zone, ...place })
+      }
+      const page = await ask(timezone)
+      const items = await inOwnZones(page.items, timezone, ask)
+      const called = calledOf(items.map(({ form_id: id, name }) => ({ id, name })))
+      return { ...page, items: items.map((item) => ({ ...item, name: called.get(item.form_id) ?? item.name })) }
     },
     empty: () =>
       html`<p>There is no form yet.</p><p class="soft">Make one under <a href="/forms">Forms</a>: its answers are counted here as they come.</p>`,
@@ -35,6 +41,26 @@ export async function formsPage(visit: Visit): Promise<Answer> {
 }
 
 const headlines = ({ api }: Visit, query: Query): Promise<FormsAnswer> => api.get<FormsAnswer>(`${API}/forms`, query)
+
+/** The days of a form with a zone of its own begin elsewhere, and so does its period: once for each such zone. */
+async function inOwnZones(
+  items: readonly FormHeadline[],
+  timezone: string,
+  ask: (zone: string) => Promise<FormsAnswer>,
+): Promise<readonly FormHeadline[]> {
+  const zones = [...new Set(items.map((item) => item.timezone))].filter((zone) => zone !== timezone)
+  const pages = await Promise.all(zones.map(ask))
+  const own = new Map(
+    pages.flatMap((page, n) =>
+      page.items.flatMap((item): [string, FormHeadline][] =>
+        items.some(({ form_id: id, timezone: zone }) => id === item.form_id && zone === zones[n])
+          ? [[item.form_id, item]]
+          : [],
+      ),
+    ),
+  )
+  return items.map((item) => own.get(item.form_id) ?? item)
+}
 
 /** The period goes along to the form's own page. */
 function columns({ query }: Visit): readonly Column<FormHeadline>[] {

@@ -54,6 +54,7 @@ interface Headline {
 }
 
 export interface FormHeadline extends Headline {
+  readonly timezone: string
   readonly name: string
 }
 
