@@ -210,6 +210,12 @@ test('where one goes in a list takes the place of what is shown, and whatever ca
   await live.waitFor()
   expect(await isStill()).toBe(true)
 
+  await page.goto('/responses?form=contact')
+  await live.waitFor()
+  await hub.api('POST', '/api/v2/forms/contact/responses', { data: { email: 'seen.here@example.com' } })
+  await first.filter({ hasText: 'seen.here@example.com' }).waitFor()
+  await page.goto('/events')
+  await sets()
   await page.route('**/events?*cursor=*', (route) => route.abort(), { times: 1 })
   await next.click()
   await before.waitFor()

@@ -316,3 +316,15 @@ test('lists are narrowed down to a form or an installation by its name; very man
   expect(many).toMatch(/^<input[^>]* value="many_7"[^>]* list="filter-form-list">/)
   expect(many).toContain('<option value="many_98" label="Many 98">')
 })
+
+test('a time is chosen as a day, in the zone that is said, and stays as a link writes it', async () => {
+  const cookie = await signIn(hub.adminKey)
+  for (const path of ['/responses', '/deliveries', '/dead-letters', '/events', '/quarantine', '/runs']) {
+    const { text } = await ask(`${path}?since=2026-01-31&until=2026-05-31T09:30:00Z`, { cookie })
+    for (const part of [
+      '<label for="filter-since">Since (UTC)</label><input id="filter-since" name="since" type="date" value="2026-01-31"',
+      '<label for="filter-until">Before (UTC)</label><input id="filter-until" name="until" type="text" value="2026-05-31T09:30:00Z"',
+    ])
+      expect([path, part, text.includes(part)]).toEqual([path, part, true])
+  }
+})

@@ -211,6 +211,10 @@ test('what strangers wrote is text on every page', async () => {
     expect(text).not.toMatch(/(?:src|href)="(?:https?:)?\/\/| style="| on\w+="/)
   }
   expect(pages[0]?.text).toContain('&lt;script&gt;alert(1)&lt;/script&gt;')
+  // Nor where what was searched for is set off in it.
+  const { text } = await ask(`/responses?text=${encodeURIComponent('SCRIPT (1) >')}`, { cookie })
+  expect(text).toContain('&lt;<mark>script</mark><mark>&gt;</mark>alert<mark>(1)</mark>&lt;/')
+  expect(text).not.toMatch(/<script>|<img src=x/)
 })
 
 test('every list is a file, too, with nothing in it that a spreadsheet would run', async () => {

@@ -16,7 +16,7 @@ export interface Filter {
   /** A choice among these; absent: typed. */
   readonly options?: readonly Choice[]
   /** `area`: several lines. */
-  readonly type?: 'search' | 'text' | 'datetime' | 'area'
+  readonly type?: 'search' | 'text' | 'date' | 'datetime' | 'area'
   /** Of a choice: what none of them means; null: one is always chosen, the first unless said otherwise. */
   readonly none?: string | null
   /** Offered where something is typed; with a label where the value alone says too little. */
@@ -55,6 +55,12 @@ ${shown.map((filter) => {
 <div class="buttons"><button class="quiet">Filter</button>${set.length === 0 ? null : html`<a href="${here(visit, none)}">Clear</a>`}</div>
 </form>`
 }
+
+/** Of every list that is in the order of time. */
+export const TIME_FILTERS: readonly Filter[] = [
+  { name: 'since', label: 'Since (UTC)', type: 'date' },
+  { name: 'until', label: 'Before (UTC)', type: 'date' },
+]
 
 /** More are not looked through in a list that opens. */
 const CHOICES_MAX = 100
@@ -119,5 +125,9 @@ function control(
   if (type === 'area')
     return html`<textarea id="${id}" name="${name}" rows="4" placeholder="${placeholder}" spellcheck="false">${value}</textarea>`
   const list = suggestions === undefined ? null : html` list="${id}-list"`
-  return html`<input id="${id}" name="${name}" type="${type === 'search' ? 'search' : 'text'}" value="${value}" placeholder="${type === 'datetime' ? 'YYYY-MM-DD' : placeholder}" spellcheck="false" autocomplete="off"${list}>${suggestions === undefined ? null : html`<datalist id="${id}-list">${suggestions.map((each) => (typeof each === 'string' ? html`<option value="${each}">` : html`<option value="${each.value}" label="${each.label}">`))}</datalist>`}`
+  return html`<input id="${id}" name="${name}" type="${inputType(type, value)}" value="${value}" placeholder="${type === 'datetime' ? 'YYYY-MM-DD' : placeholder}" spellcheck="false" autocomplete="off"${list}>${suggestions === undefined ? null : html`<datalist id="${id}-list">${suggestions.map((each) => (typeof each === 'string' ? html`<option value="${each}">` : html`<option value="${each.value}" label="${each.label}">`))}</datalist>`}`
 }
+
+/** A day is chosen; a time that a link asks for stays as it is written. */
+const inputType = (type: Filter['type'], value: string): string =>
+  type === 'search' ? 'search' : type === 'date' && /^(?:\d{4}-\d\d-\d\d)?$/.test(value) ? 'date' : 'text'

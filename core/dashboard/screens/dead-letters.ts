@@ -5,7 +5,7 @@ import { withQuery } from '../api.ts'
 import { formChoices, installationChoices } from '../choices.ts'
 import { chip } from '../parts/chip.ts'
 import { mono } from '../parts/facts.ts'
-import { choices } from '../parts/filters.ts'
+import { choices, TIME_FILTERS } from '../parts/filters.ts'
 import type { Filter } from '../parts/filters.ts'
 import { list } from '../parts/list.ts'
 import type { Column } from '../parts/list.ts'
@@ -29,8 +29,7 @@ async function filtersOf(visit: Visit): Promise<readonly Filter[]> {
     { name: 'form', label: 'Form', options: forms },
     { name: 'reason', label: 'Why', options: choices(DEAD_REASONS) },
     { name: 'code', label: 'Error code' },
-    { name: 'since', label: 'Since', type: 'datetime' },
-    { name: 'until', label: 'Until', type: 'datetime' },
+    ...TIME_FILTERS,
   ]
 }
 

@@ -9,7 +9,7 @@ import { attemptTimeline } from '../parts/attempts.ts'
 import { chip } from '../parts/chip.ts'
 import { act } from '../parts/confirm.ts'
 import { code, facts, mono, notice, section } from '../parts/facts.ts'
-import { choices } from '../parts/filters.ts'
+import { choices, TIME_FILTERS } from '../parts/filters.ts'
 import type { Filter } from '../parts/filters.ts'
 import { list } from '../parts/list.ts'
 import type { Column } from '../parts/list.ts'
@@ -33,8 +33,7 @@ async function filtersOf(visit: Visit): Promise<readonly Filter[]> {
     { name: 'reason', label: 'Why dead', options: choices(DEAD_REASONS) },
     { name: 'installation', label: 'Installation', options: installations },
     { name: 'form', label: 'Form', options: forms },
-    { name: 'since', label: 'Since', type: 'datetime' },
-    { name: 'until', label: 'Until', type: 'datetime' },
+    ...TIME_FILTERS,
     { name: 'response', label: 'Response', isQuiet: true },
     { name: 'event', label: 'Event', isQuiet: true },
     { name: 'code', label: 'Error code', isQuiet: true },

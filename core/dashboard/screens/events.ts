@@ -6,6 +6,7 @@ import type { Page } from '../api.ts'
 import { formChoices } from '../choices.ts'
 import { endOfLog, liveSource } from '../live-source.ts'
 import { code, facts, mono, section } from '../parts/facts.ts'
+import { TIME_FILTERS } from '../parts/filters.ts'
 import type { Choice, Filter } from '../parts/filters.ts'
 import { list } from '../parts/list.ts'
 import type { Column } from '../parts/list.ts'
@@ -47,8 +48,7 @@ const TYPES = [
 const filtersOf = (forms: readonly Choice[]): readonly Filter[] => [
   { name: 'type', label: 'Type', placeholder: 'any', suggestions: TYPES },
   { name: 'form', label: 'Form', options: forms },
-  { name: 'since', label: 'Since', type: 'datetime' },
-  { name: 'until', label: 'Until', type: 'datetime' },
+  ...TIME_FILTERS,
 ]
 
 const columns = (nowMs: number): readonly Column<EventItem>[] => [

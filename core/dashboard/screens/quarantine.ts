@@ -6,7 +6,7 @@ import { formChoices, installationChoices } from '../choices.ts'
 import { chip } from '../parts/chip.ts'
 import { act, confirm } from '../parts/confirm.ts'
 import { code, facts, mono, notice, section } from '../parts/facts.ts'
-import { choices } from '../parts/filters.ts'
+import { choices, TIME_FILTERS } from '../parts/filters.ts'
 import type { Filter } from '../parts/filters.ts'
 import { list } from '../parts/list.ts'
 import type { Column } from '../parts/list.ts'
@@ -52,8 +52,7 @@ async function filtersOf(visit: Visit): Promise<readonly Filter[]> {
     { name: 'verdict', label: 'Verdict', options: choices(['flagged', 'rejected', 'failed']) },
     { name: 'installation', label: 'Installation', options: installations },
     { name: 'reason', label: 'Reason' },
-    { name: 'since', label: 'Since', type: 'datetime' },
-    { name: 'until', label: 'Until', type: 'datetime' },
+    ...TIME_FILTERS,
   ]
 }
 

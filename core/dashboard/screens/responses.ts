@@ -8,9 +8,11 @@ import { formOf } from '../form-items.ts'
 import { chip } from '../parts/chip.ts'
 import { confirm } from '../parts/confirm.ts'
 import { code, facts, mono, section } from '../parts/facts.ts'
-import { choices } from '../parts/filters.ts'
+import { choices, TIME_FILTERS } from '../parts/filters.ts'
 import type { Filter } from '../parts/filters.ts'
+import { endOfLog, liveSource } from '../live-source.ts'
 import { list } from '../parts/list.ts'
+import { marked } from '../parts/marked.ts'
 import type { Column } from '../parts/list.ts'
 import { tabs } from '../parts/tabs.ts'
 import { counted, number, time } from '../parts/time.ts'
@@ -31,7 +33,16 @@ export const responseScreens: readonly Screen[] = [
 interface ResponsePage extends Page<ResponseItem> {
   /** Where a search ended before all were looked through. */
   readonly searched_to: string | null
+  /** Where the log ended before. */
+  readonly end: number
 }
+
+const REFRESH_MS = 5_000
+
+/** Where what comes in stands first; but what an index does not know is not looked for again and again. */
+const followed = ({ query }: Visit): boolean =>
+  query('order') !== 'oldest' &&
+  ['cursor', 'until', 'text', 'filter', 'field', 'value'].every((name) => query(name) === undefined)
 
 /** Columns that are shown before anybody chooses. */
 const COLUMNS_SHOWN = 4
@@ -56,25 +67,31 @@ async function all(visit: Visit): Promise<Answer> {
     { name: 'text', label: 'Search', type: 'search', placeholder: 'words of answers' },
     { name: 'form', label: 'Form', options: forms },
     { name: 'status', label: 'Status', options: choices(['completed', 'partial']) },
-    { name: 'since', label: 'Since', type: 'datetime' },
-    { name: 'until', label: 'Until', type: 'datetime' },
+    ...TIME_FILTERS,
     { name: 'order', label: 'Order', options: [{ value: 'oldest', label: 'oldest first' }], none: 'newest first' },
     ...(form === null ? [] : answerFilters(form)),
     { name: 'filter', label: 'Condition', type: 'search', placeholder: '{"data.budget": {"$gte": 1000}}' },
   ]
   const isFile = visit.query('format') === 'csv'
+  const isFollowed = !isFile && followed(visit)
   return list<ResponseItem, ResponsePage>(visit, {
     title: 'Responses',
     name: formId === undefined ? 'responses' : `responses-${formId}`,
     before: bar,
     isWide: form !== null,
-    columns: [...head(nowMs, form === null), ...answers(form, chosen, isFile)],
+    columns: [...head(nowMs, form === null), ...answers(form, { chosen, isFile, sought: visit.query('text') })],
     filters,
     moreFilters: form === null ? null : columnChoice(form, chosen),
-    load: ({ form: of, ...query }) =>
-      form === null
+    load: async ({ form: of, ...query }) => {
+      const end = isFollowed ? await endOfLog(visit) : 0
+      const page = await (form === null
         ? visit.api.get<ResponsePage>('/api/v2/responses', { ...query, form: of })
-        : visit.api.get<ResponsePage>(`/api/v2/forms/${segment(form.id)}/responses`, query),
+        : visit.api.get<ResponsePage>(`/api/v2/forms/${segment(form.id)}/responses`, query))
+      return { ...page, end }
+    },
+    ...(isFollowed
+      ? { refreshMs: REFRESH_MS, live: ({ end }) => liveSource(end, { type: 'response.*', form: formId }) }
+      : {}),
     above: ({ items, searched_to: to }) =>
       to === null
         ? null
@@ -109,13 +126,16 @@ const head = (nowMs: number, showsForm: boolean): readonly Column<ResponseItem>[
 ]
 
 /** A column a field where the form is known, else the first answers in one. In a file all of them. */
-function answers(form: FormItem | null, chosen: readonly string[], isFile: boolean): readonly Column<ResponseItem>[] {
+function answers(
+  form: FormItem | null,
+  { chosen, isFile, sought }: { chosen: readonly string[]; isFile: boolean; sought: string | undefined },
+): readonly Column<ResponseItem>[] {
   const id: Column<ResponseItem> = { label: 'id', cell: () => null, csv: (row) => row.id }
   if (form === null) {
     const shown: Column<ResponseItem> = {
       label: 'Answers',
       cell: (row) =>
-        html`<span class="clip">${Object.entries(row.data).map(([key, value]) => html`<span class="soft">${key}</span> ${answerText(value)} `)}</span>`,
+        html`<span class="clip">${Object.entries(row.data).map(([key, value]) => html`<span class="soft">${key}</span> ${marked(answerText(value), sought)} `)}</span>`,
       csv: (row) => JSON.stringify(row.data),
     }
     return isFile ? [id, shown] : [shown]
@@ -127,7 +147,7 @@ function answers(form: FormItem | null, chosen: readonly string[], isFile: boole
     const label = form.fields.find((field) => field.key === key)?.label ?? key
     return {
       label: isFile ? key : label,
-      cell: (row) => html`<span class="clip">${shortened(answerText(row.data[key]))}</span>`,
+      cell: (row) => html`<span class="clip">${marked(shortened(answerText(row.data[key])), sought)}</span>`,
       csv: (row) => plain(row.data[key]),
     }
   })

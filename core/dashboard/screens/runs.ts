@@ -8,7 +8,7 @@ import { installationChoices } from '../choices.ts'
 import { logLines } from '../parts/attempts.ts'
 import { chip } from '../parts/chip.ts'
 import { code, facts, mono, notice, section } from '../parts/facts.ts'
-import { choices } from '../parts/filters.ts'
+import { choices, TIME_FILTERS } from '../parts/filters.ts'
 import type { Filter } from '../parts/filters.ts'
 import { list } from '../parts/list.ts'
 import type { Column } from '../parts/list.ts'
@@ -31,8 +31,7 @@ async function filtersOf(visit: Visit): Promise<readonly Filter[]> {
     { name: 'installation', label: 'Installation', options: installations },
     { name: 'kind', label: 'Kind', options: choices(RUN_KINDS) },
     { name: 'outcome', label: 'Outcome', options: choices(['ok', 'failed']) },
-    { name: 'since', label: 'Since', type: 'datetime' },
-    { name: 'until', label: 'Until', type: 'datetime' },
+    ...TIME_FILTERS,
     { name: 'event', label: 'Event', isQuiet: true },
     { name: 'delivery', label: 'Delivery', isQuiet: true },
     { name: 'response', label: 'Response', isQuiet: true },
