@@ -1,6 +1,6 @@
 /** Files that pages load: named by what is in them, so that a browser may keep each for ever. */
 import { hash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import type { IncomingHttpHeaders } from 'node:http'
 import { packedOnce, packingOf } from './lighter.ts'
 
@@ -8,19 +8,36 @@ export interface Asset {
   /** With a digest in its name. */
   readonly path: string
   readonly type: string
-  /** As it stands in the repository. */
-  readonly source: string
+  /** As it is served; of a script, where it begins. */
+  readonly source: string | URL
 }
 
 const DIGEST_CHARS = 12
 
-/** One under `/assets/`. */
-function asset(name: string, type: string, source: string): Asset {
+/** Its path under `/assets/`. */
+function pathOf(name: string, content: string): string {
   const [stem, ending] = name.split('.') as [string, string]
-  return { path: `/assets/${stem}.${hash('sha256', source, 'hex').slice(0, DIGEST_CHARS)}.${ending}`, type, source }
+  return `/assets/${stem}.${hash('sha256', content, 'hex').slice(0, DIGEST_CHARS)}.${ending}`
 }
 
+const asset = (name: string, type: string, source: string) => ({ path: pathOf(name, source), type, source })
+
 const read = (file: URL): string => readFileSync(file, 'utf8')
+
+const ISLANDS = new URL('./islands/', import.meta.url)
+
+/** Any script may import any of them, so each is named by all. */
+const ISLANDS_TEXT = readdirSync(ISLANDS, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .toSorted()
+  .map((name) => read(new URL(name.replaceAll('\\', '/'), ISLANDS)))
+  .join('\n')
+
+const script = (name: string, source: URL): Asset => ({
+  path: pathOf(name, ISLANDS_TEXT),
+  type: 'text/javascript; charset=utf-8',
+  source,
+})
 
 /** The stylesheet: tokens first, then what is made of them. */
 export const STYLE = asset(
@@ -32,39 +49,23 @@ export const STYLE = asset(
 )
 
 /** What runs in browsers. */
-export const SCRIPT = asset(
-  'live.js',
-  'text/javascript; charset=utf-8',
-  read(new URL('./islands/live.ts', import.meta.url)),
-)
+export const SCRIPT = script('live.js', new URL('./islands/live.ts', import.meta.url))
 
 /** What takes one from page to page of a list. */
-export const MOVE_SCRIPT = asset(
-  'move.js',
-  'text/javascript; charset=utf-8',
-  read(new URL('./islands/move.ts', import.meta.url)),
-)
+export const MOVE_SCRIPT = script('move.js', new URL('./islands/move.ts', import.meta.url))
 
 /** What charts answer to a pointer with; the first script loads it when it is needed. */
-export const CHART_SCRIPT = asset(
-  'chart.js',
-  'text/javascript; charset=utf-8',
-  read(new URL('./islands/chart.ts', import.meta.url)),
-)
+export const CHART_SCRIPT = script('chart.js', new URL('./islands/chart.ts', import.meta.url))
 
 /** What forms do while somebody types or chooses; the script above loads it where there is such a form. */
-export const TYPING_SCRIPT = asset(
-  'typing.js',
-  'text/javascript; charset=utf-8',
-  read(new URL('./islands/typing.ts', import.meta.url)),
-)
+export const TYPING_SCRIPT = script('typing.js', new URL('./islands/typing.ts', import.meta.url))
 
 const ICON_TEXT = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#2c4bd0"/><path d="M8 23V10l8 8 8-8v13" fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round" stroke-linejoin="round"/></svg>`
 
 export const ICON = asset('icon.svg', 'image/svg+xml', ICON_TEXT)
 
-/** Makes a script of TypeScript that imports nothing. */
-export type Minify = (source: string) => Promise<string>
+/** Makes a script of a TypeScript file and what it imports. */
+export type Minify = (entry: URL) => Promise<string>
 
 /** Answers for an asset; what has to be made is made once, and packed once each way, when somebody asks first. */
 export function openAssets(minify: Minify): {
@@ -82,8 +83,8 @@ export function openAssets(minify: Minify): {
     body.catch(() => made.delete(name))
     return body
   }
-  const textOf = async ({ source, path, type }: Asset): Promise<string> =>
-    type.startsWith('text/javascript') ? once(path, () => minify(source)) : source
+  const textOf = async ({ source, path }: Asset): Promise<string> =>
+    typeof source === 'string' ? source : once(path, () => minify(source))
   return {
     all: [STYLE, SCRIPT, MOVE_SCRIPT, CHART_SCRIPT, TYPING_SCRIPT, ICON],
     answer: async (asset, asked) => {

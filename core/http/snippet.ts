@@ -1,5 +1,4 @@
 /** `/m.js`: what pages load to have their visitors' behaviour tracked. Made once, when somebody asks first. */
-import { readFile } from 'node:fs/promises'
 import { minify } from '../sandbox/minify.ts'
 import { SNIPPET_PATH } from './html.ts'
 import { API_HEADERS } from './problem.ts'
@@ -11,7 +10,7 @@ const KEPT_S = 3_600
 export function snippetRoutes(): Route[] {
   let made: Promise<string> | undefined
   const code = (): Promise<string> => {
-    made ??= readFile(SOURCE, 'utf8').then(minify)
+    made ??= minify(SOURCE)
     // What failed is tried again.
     made.catch(() => (made = undefined))
     return made

@@ -1,16 +1,21 @@
 /** TypeScript for browsers as small JavaScript. */
+import { fileURLToPath } from 'node:url'
 import { withBundler } from './bundler.ts'
 
-/** Of one file that imports nothing; its names stay its own. */
-export const minify = (source: string): Promise<string> =>
+/** Of a file and what it imports; its names stay its own. */
+export const minify = (entry: URL): Promise<string> =>
   withBundler(async (esbuild) => {
-    const { code } = await esbuild.transform(source, {
-      loader: 'ts',
+    const { outputFiles } = await esbuild.build({
+      entryPoints: [fileURLToPath(entry)],
+      bundle: true,
+      write: false,
       format: 'iife',
       minify: true,
       target: 'es2019',
       supported: { 'dynamic-import': true },
       legalComments: 'none',
+      logLevel: 'silent',
+      tsconfigRaw: '{}',
     })
-    return code.trim()
+    return outputFiles.map(({ text }) => text.trim()).join('')
   })

@@ -42,7 +42,7 @@ const installation = (id: string, differing: object) => ({
   ...differing,
 })
 const refusal = (status: number, detail: string) => ({ status, body: { detail, code: 'unavailable' } })
-const dashboard = openDashboard({ logger: pino({ level: 'silent' }), minify: async (source) => source })
+const dashboard = openDashboard({ logger: pino({ level: 'silent' }), minify: async ({ href }) => href })
 let server: Server
 
 beforeAll(async () => {

@@ -9,7 +9,8 @@ interface Box {
   readonly width: number
 }
 interface El {
-  readonly dataset: { readonly [name: string]: string | undefined }
+  readonly dataset: { [name: string]: string | undefined }
+  readonly isConnected: boolean
   readonly style: { left: string }
   className: string
   textContent: string
@@ -32,6 +33,7 @@ interface Happening {
 declare const document: {
   readonly activeElement: El | null
   createElement(name: string): El
+  querySelector(selector: string): El | null
   addEventListener(type: string, heard: (event: Happening) => void): void
 }
 
@@ -79,6 +81,7 @@ function partOf(plots: El, className: string): El {
 function hide(): void {
   if (shown === null) return
   for (const name of ['cross', 'tip']) partOf(shown.plots, name).hidden = true
+  delete shown.plots.dataset['at']
   shown = null
 }
 
@@ -89,6 +92,7 @@ function show(plots: El, points: Points, wanted: number): void {
   if (shown?.plots === plots && shown.at === at) return
   if (shown?.plots !== plots) hide()
   shown = { plots, points, at }
+  plots.dataset['at'] = points.labels[at]
   const share = span.first + ((span.last - span.first) * at) / Math.max(1, points.labels.length - 1)
   const [cross, tip] = [partOf(plots, 'cross'), partOf(plots, 'tip')]
   cross.style.left = tip.style.left = `${share * 100}%`
@@ -132,8 +136,20 @@ function step(event: Happening): void {
 function arrive(): void {
   const plots = document.activeElement?.closest(PLOTS) ?? null
   if (plots === null) return hide()
+  begin(plots)
+}
+
+/** Where somebody was before the page was made anew, else at the end. */
+function begin(plots: El): void {
   const points = pointsOf(plots)
-  show(plots, points, points.labels.length - 1)
+  const at = points.labels.indexOf(plots.dataset['at'] ?? '')
+  show(plots, points, at === -1 ? points.labels.length - 1 : at)
+}
+
+/** The page was made anew: the chart that somebody was at is another one now. */
+function goOn(): void {
+  const plots = shown?.plots.isConnected === true ? null : document.querySelector(`${PLOTS}[data-at]`)
+  if (plots !== null) begin(plots)
 }
 
 document.addEventListener('pointermove', point)
@@ -141,4 +157,5 @@ document.addEventListener('pointerdown', point)
 document.addEventListener('keydown', step)
 document.addEventListener('focusin', arrive)
 document.addEventListener('focusout', hide)
+document.addEventListener('swapped', goOn)
 if (document.activeElement?.closest(PLOTS) != null) arrive()

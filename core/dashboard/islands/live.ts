@@ -3,48 +3,24 @@
  * builds nothing of text: rows are clones of a template, and regions come as the server made them.
  */
 
-/** As much of a browser as is used here. */
-interface Doc {
-  querySelector(selector: string): El | null
-  querySelectorAll(selector: string): Iterable<El> & { readonly length: number }
-}
-interface El extends Doc {
-  readonly dataset: { [name: string]: string | undefined }
-  readonly content: El
-  readonly children: { readonly length: number }
-  readonly lastElementChild: El | null
-  readonly parentElement: El | null
-  readonly tagName: string
-  readonly href?: string
-  readonly name?: string
-  textContent: string
-  className: string
-  hidden: boolean
-  type: string
-  open?: boolean
-  cloneNode(deep: boolean): El
-  getAttribute(name: string): string | null
-  setAttribute(name: string, value: string): void
-  matches(selector: string): boolean
-  contains(other: El | null): boolean
-  prepend(child: El): void
-  append(child: El): void
-  replaceWith(other: El): void
-  remove(): void
-  focus(how: { preventScroll: boolean }): void
-  addEventListener(type: string, heard: () => void, how?: { once: boolean }): void
-}
+import type { Doc, El } from './live/dom.ts'
+import { holdOf } from './live/held.ts'
+import { kept } from './live/kept.ts'
+
+/** As much of a browser as is used here; what a page is made of stands in `live/dom.ts`. */
 declare const document: Doc & {
   readonly currentScript: El | null
   readonly visibilityState: string
-  readonly activeElement: El | null
   createElement(name: string): El
   adoptNode(node: El): El
   addEventListener(type: string, heard: () => void): void
+  dispatchEvent(event: Event): void
 }
 declare const location: { readonly href: string }
 declare const navigator: { readonly clipboard?: { writeText(text: string): Promise<void> } }
-declare function getSelection(): { readonly isCollapsed: boolean } | null
+declare class Event {
+  constructor(type: string)
+}
 declare class EventSource {
   constructor(url: string)
   readonly readyState: 0 | 1 | 2
@@ -111,6 +87,8 @@ let isOld = false
 let isCut = false
 /** This browser is signed in with another key or workspace than the page was made for. */
 let isOfAnother = false
+/** Why the page may not be made anew at the moment; null: it may. */
+let held: string | null = null
 /** The time up to which the page is known to be right; null: up to now. */
 let since: string | null = null
 
@@ -134,7 +112,7 @@ function look(isWhole: boolean): void {
   clearTimeout(timer)
   if (region === null || isStill()) return
   isHurried = false
-  if (isBusy(region)) return later(isWhole)
+  if (isHeld(region)) return later(isWhole)
   round += 1
   const mine = round
   const request = new XMLHttpRequest()
@@ -149,7 +127,7 @@ function look(isWhole: boolean): void {
       disconnect()
       return say()
     }
-    if (fresh !== null && isBusy(region)) return later(isWhole)
+    if (fresh !== null && isHeld(region)) return later(isWhole)
     const isOther = fresh?.textContent !== region.dataset['text'] || fresh?.dataset['refresh'] === undefined
     if (fresh !== null && (isWhole || isOther)) swap(region, fresh)
     if (fresh !== null && isWhole) connect()
@@ -160,11 +138,18 @@ function look(isWhole: boolean): void {
   request.send()
 }
 
+/** Says so where it is. */
+function isHeld(region: El): boolean {
+  held = holdOf(region)
+  say()
+  return held !== null
+}
+
 /** The next look, where there is to be one. */
 function later(isWhole: boolean): void {
   if (isHurried) return
   const { everyMs } = wanted()
-  const ms = isWhole ? AGAIN_MS : isOld ? Math.min(everyMs, AGAIN_MS) : everyMs
+  const ms = isWhole || held !== null ? AGAIN_MS : isOld ? Math.min(everyMs, AGAIN_MS) : everyMs
   if (ms > 0) timer = setTimeout(() => look(isWhole), ms)
 }
 
@@ -232,19 +217,21 @@ function say(): void {
   const place = document.querySelector(CLOCK)
   const text = place?.querySelector('[role=status]')
   if (place == null || text == null) return
-  since = isPaused || isOld || isCut || isOfAnother ? (since ?? clock()) : null
-  const isOpening = source?.readyState === 0
-  const said = isPaused
-    ? `Updates held since ${since}`
-    : since !== null
-      ? `Not current since ${since}`
-      : isOpening
-        ? ''
-        : 'Live'
-  const told = isOfAnother ? 'You are signed in as someone else now' : said
-  if (text.textContent !== told) text.textContent = told
+  since = isPaused || held !== null || isOld || isCut || isOfAnother ? (since ?? clock()) : null
+  const said = isOfAnother
+    ? 'You are signed in as someone else now'
+    : isPaused
+      ? `Updates held since ${since}`
+      : held !== null
+        ? `Updates held since ${since} ${held}`
+        : since !== null
+          ? `Not current since ${since}`
+          : source?.readyState === 0
+            ? ''
+            : 'Live'
+  if (text.textContent !== said) text.textContent = said
   place.hidden = !wanted().isLive
-  place.className = isPaused || since === null ? 'currency' : 'currency late'
+  place.className = isPaused || held !== null || since === null ? 'currency' : 'currency late'
 }
 
 /** Until somebody looks again. */
@@ -278,33 +265,18 @@ function follow(): void {
   later(false)
 }
 
-/** Somebody types, chooses, or has marked something. */
-const isBusy = (region: El): boolean =>
-  (document.activeElement?.matches('input,select,textarea') === true && region.contains(document.activeElement)) ||
-  getSelection()?.isCollapsed === false
-
-/** What was open stays open, and what had the focus keeps it. */
+/** What somebody was at goes on. */
 function swap(old: El, fresh: El): void {
-  const open = [...old.querySelectorAll('details')].map((each) => each.open === true)
-  const focused = old.contains(document.activeElement) ? nameOf(document.activeElement) : null
-  const count = open.length
+  const putBack = kept(old)
   fresh.dataset['text'] = fresh.textContent
   const shown = document.adoptNode(fresh)
   old.replaceWith(shown)
   region = shown
-  const details = shown.querySelectorAll('details')
-  if (details.length === count) [...details].forEach((each, at) => (each.open = open[at] === true))
   offerCopies(shown)
   offerPoints(shown)
-  if (focused !== null)
-    for (const each of shown.querySelectorAll('a,button,summary,[data-rows]'))
-      if (nameOf(each) === focused) return each.focus({ preventScroll: true })
+  putBack(shown)
+  document.dispatchEvent(new Event('swapped'))
 }
-
-const nameOf = (of: El | null): string =>
-  of?.dataset['rows'] !== undefined
-    ? 'rows'
-    : `${of?.tagName} ${of?.href ?? ''} ${of?.name ?? ''} ${of?.textContent.trim() ?? ''}`
 
 const ROWS_MAX = 500
 
@@ -335,7 +307,7 @@ function begin(): void {
   clearTimeout(timer)
   round += 1
   isHurried = isPaused = isOld = false
-  since = null
+  held = since = null
   region = document.querySelector(REGION)
   if (region !== null) region.dataset['text'] = region.textContent
   offerCopies(document)
