@@ -91,6 +91,8 @@ export interface InstallationItem {
   readonly credential: { readonly state: string; readonly since: string; readonly message: string | null }
   readonly deliveries: Readonly<Record<DeliveryState, number>>
   readonly oldest_waiting_at: string | null
+  /** When a pause for used up points ends by itself. */
+  readonly returns_at: string | null
   readonly unattended: boolean
   readonly breakers: readonly { readonly host: string; readonly state: string; readonly until: string | null }[]
   readonly config: Readonly<Record<string, unknown>>

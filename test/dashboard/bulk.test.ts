@@ -76,7 +76,7 @@ function ask(
     me: { workspace: 'default', key: { id: how.key ?? 'key_1', name: 'x', scopes: [] }, version: '0' },
     form: new URLSearchParams(how.form as Record<string, string>),
     param: () => shape(screen.path).exec(path)?.[1] ?? '',
-    api: { send: how.send },
+    api: { send: how.send, get: async () => ({ items: [] }) },
   } as unknown as Visit)
 }
 

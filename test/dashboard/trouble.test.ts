@@ -33,6 +33,7 @@ const installation = (id: string, differing: object) => ({
   credential: { state: 'ok', since: '2026-01-01T00:00:00.000Z', message: null },
   deliveries: { pending: 0, retrying: 0, dead: 0, delivered: 0 },
   oldest_waiting_at: null,
+  returns_at: null,
   unattended: false,
   breakers: [],
   config: {},
@@ -325,4 +326,61 @@ test('a request as curl says where a secret goes, by the sign that stands there,
   }
   expect(await shown(`Bearer ${MASKED}`)).toContain(`Put the secret in where it says <code>${MASKED}</code>.`)
   expect(await shown('none')).not.toContain('Put the secret in')
+})
+
+test('a delivery that waits says why, until when, and offers what helps to whoever may', async () => {
+  const until = '2099-01-01T10:00:00.000Z'
+  const row = {
+    id: 'dlv_1',
+    installation: 'crm',
+    plugin: 'webhooks',
+    kind: 'action',
+    name: 'send',
+    event_id: null,
+    form_id: null,
+    response_id: null,
+    state: 'pending',
+    attempts: 2,
+    due_at: '2026-01-01T00:00:00.000Z',
+    created_at: '2026-01-01T00:00:00.000Z',
+    finished_at: null,
+    reason: null,
+    error_code: null,
+    error: null,
+    host: 'one.example',
+    input: null,
+    input_missing: null,
+    attempt_log: [],
+  }
+  const breaker = { host: 'one.example', state: 'open', until }
+  const seen = async (differing: object, me: object = {}): Promise<string> => {
+    const item = installation('crm', { deliveries: { pending: 1, retrying: 0, dead: 0, delivered: 0 }, ...differing })
+    const { text } = await page('/deliveries/dlv_1', {
+      '/api/v2/deliveries/dlv_1': { status: 200, body: row },
+      '/api/v2/installations/crm': { status: 200, body: item },
+      ...me,
+    })
+    return text
+  }
+  const shut = await seen({ breakers: [breaker] })
+  expect(shut).toMatch(/one\.example<\/strong> failed repeatedly and is left alone until <time[^>]*2099-01-01T10:00/)
+  expect(shut).toContain('Resume and try now')
+  const key = { id: 'k', name: 'mine', scopes: ['deliveries:write'] }
+  const me = { '/api/v2/me': { status: 200, body: { workspace: 'main', key, version: '1' } } }
+  expect(await seen({ breakers: [breaker] }, me)).not.toContain('Resume and try now')
+  expect(await seen({ breakers: [{ ...breaker, host: 'other.example' }] })).toContain(
+    'as soon as those before it leave room',
+  )
+  expect(await seen({ state: 'paused', reason: 'being moved' })).toContain('being moved')
+  expect(await seen({ state: 'paused', reason: 'points', returns_at: until })).toMatch(/goes on by itself at <time/)
+  expect(await seen({ unattended: true })).toContain('No living process runs')
+  const waiting = installation('crm', {
+    breakers: [breaker],
+    deliveries: { pending: 3, retrying: 0, dead: 0, delivered: 0 },
+  })
+  const listed = { '/api/v2/installations': { status: 200, body: { items: [waiting], gone: [] } } }
+  expect((await page('/deliveries?state=pending', listed)).text).toMatch(
+    /3 deliveries of crm: [\s\S]*?left alone until/,
+  )
+  expect((await page('/deliveries?state=delivered', listed)).text).not.toContain('left alone')
 })

@@ -39,6 +39,8 @@ export interface Bulk<Done extends Stepped> {
   readonly settled?: (asked: Asked) => Asked
   readonly says: (count: string) => Html
   readonly done: (count: string) => string
+  /** Why what was done has no effect yet; null: it has. */
+  readonly waits?: (visit: Visit) => Promise<Html | null>
   /** Where to look for the rest. */
   readonly left: Html
   /** Of an answer. */
@@ -101,7 +103,7 @@ async function begin<Done extends Stepped>(visit: Visit, bulk: Bulk<Done>): Prom
       redirect: `${work.kind}/${work.id}`,
       flash: 'Nothing was begun: what you began before is still under way.',
     }
-  return work.state === 'done'
+  return work.state === 'done' && ((await bulk.waits?.(visit)) ?? null) === null
     ? { redirect: bulk.back.href, flash: bulk.done(bulk.things(work.done)) }
     : { redirect: `${bulk.path}/${work.id}` }
 }
@@ -119,13 +121,14 @@ async function progress<Done extends Stepped>(visit: Visit, bulk: Bulk<Done>): P
   if (work === null) return { view: { ...page, ...(isElsewhere(id) ? elsewhere(bulk) : over(bulk)) } }
   const { done, state, problem } = work
   const of = Math.max(work.of, done)
+  const waits = (await bulk.waits?.(visit)) ?? null
   return {
     view: {
       ...page,
-      ...(state === 'runs' ? { refreshMs: PROGRESS_MS, reloads: true } : {}),
+      ...(state === 'runs' || waits !== null ? { refreshMs: PROGRESS_MS, reloads: true } : {}),
       body: html`<div class="confirm"><p class="lead"><strong>${number(done)}</strong> of ${number(of)}</p>
 <progress max="${of}" value="${done}" aria-label="Progress">${number(done)}</progress>
-${ENDS[state](bulk.done(bulk.things(done)), problem)}
+${ENDS[state](bulk.done(bulk.things(done)), problem)}${waits}
 <div class="buttons">${state === 'runs' ? act(`${bulk.path}/${work.id}/stop`, 'Stop') : html`<a class="button" href="${back.href}">${back.label}</a>`}</div></div>`,
     },
   }

@@ -10,6 +10,7 @@ import type { Filter } from '../parts/filters.ts'
 import { list } from '../parts/list.ts'
 import type { Column } from '../parts/list.ts'
 import { counted, number, time } from '../parts/time.ts'
+import { heldBack } from '../parts/waits.ts'
 import type { Answer, Screen, Visit } from '../visit.ts'
 import type { DeadGroupRow, DeadGroups } from '../wire.ts'
 import { bulkScreens } from './bulk.ts'
@@ -113,6 +114,7 @@ const REPLAY: Bulk<Done> = {
   says: (count) =>
     html`<p class="lead"><strong>${count}</strong> will be sent again, oldest first, with the settings of today.</p><p class="soft">Each keeps its id, so a receiver can tell a repeat. What dies from now on is not among them.</p>`,
   done: (count) => `${count} due now.`,
+  waits: (visit) => heldBack(visit, Date.now()),
   countOf: ({ replayed = 0 }) => replayed,
 }
 

@@ -14,6 +14,7 @@ import type { Filter } from '../parts/filters.ts'
 import { list } from '../parts/list.ts'
 import type { Column } from '../parts/list.ts'
 import { ago, number, span, time } from '../parts/time.ts'
+import { heldBack, waitOf } from '../parts/waits.ts'
 import type { Answer, Screen, Visit } from '../visit.ts'
 import type { DeliveryDetail, DeliveryRow } from '../wire.ts'
 
@@ -23,6 +24,7 @@ export const deliveryScreens: readonly Screen[] = [
   { method: 'GET', path: '/deliveries', nav: 'deliveries', answer: all },
   { method: 'GET', path: '/deliveries/{id}', nav: 'deliveries', answer: one },
   { method: 'POST', path: '/deliveries/{id}/replay', nav: 'deliveries', answer: replay },
+  { method: 'POST', path: '/deliveries/{id}/resume', nav: 'deliveries', answer: resume },
 ]
 
 async function filtersOf(visit: Visit): Promise<readonly Filter[]> {
@@ -95,12 +97,15 @@ async function all(visit: Visit): Promise<Answer> {
   const nowMs = Date.now()
   const isFile = visit.query('format') === 'csv'
   const filters = await filtersOf(visit)
+  const isOfWaiting = ['pending', 'retrying'].includes(visit.query('state') ?? '')
+  const held = isOfWaiting && !isFile ? await heldBack(visit, nowMs) : null
   return list<DeliveryRow>(visit, {
     title: 'Deliveries',
     name: 'deliveries',
     columns: isFile ? [...CSV_ONLY, ...deliveryColumns(nowMs), ...CSV_WHY] : deliveryColumns(nowMs),
     filters,
     refreshMs: LIST_REFRESH_MS,
+    ...(held === null ? {} : { before: held }),
     load: (query) => visit.api.get<Page<DeliveryRow>>('/api/v2/deliveries', query),
     empty: (isFiltered) =>
       isFiltered
@@ -113,6 +118,7 @@ async function one(visit: Visit): Promise<Answer> {
   const nowMs = Date.now()
   const delivery = await visit.api.get<DeliveryDetail>(`/api/v2/deliveries/${segment(visit.param('id'))}`)
   const ended = delivery.state === 'dead' || delivery.state === 'delivered'
+  const wait = ended ? null : await waitOf(visit, delivery, nowMs)
   return {
     view: {
       title: `${delivery.installation} ${delivery.name}`,
@@ -121,9 +127,11 @@ async function one(visit: Visit): Promise<Answer> {
         ? act(`${deliveryPath(delivery.id)}/replay`, delivery.state === 'dead' ? 'Replay' : 'Send again', {
             tone: delivery.state === 'dead' ? 'main' : 'quiet',
           })
-        : null,
+        : wait?.isResumable === true && visit.may('admin')
+          ? act(`${deliveryPath(delivery.id)}/resume`, 'Resume and try now', { tone: 'main' })
+          : null,
       ...(ended ? {} : { refreshMs: WAITING_REFRESH_MS }),
-      body: html`${lead(delivery, nowMs)}
+      body: html`${lead(delivery)}${wait === null ? null : notice('warn', html`<p><strong>It waits.</strong> ${wait.says}</p>`)}
 ${facts([
   ['State', chip(delivery.state)],
   ['Id', mono(delivery.id)],
@@ -175,7 +183,7 @@ const input = ({ input: given, input_missing: missing }: DeliveryDetail): Html =
 const WAITING_REFRESH_MS = 1_500
 
 /** Why it is dead, and who has to do something about it. */
-function lead(delivery: DeliveryDetail, nowMs: number): Html | null {
+function lead(delivery: DeliveryDetail): Html | null {
   if (delivery.state === 'dead') {
     const reason = delivery.reason ?? 'internal_error'
     return notice(
@@ -186,10 +194,7 @@ ${delivery.error === null ? null : html`<p>${delivery.error}</p>`}
     )
   }
   if (delivery.state === 'retrying' && delivery.error !== null)
-    return notice(
-      'warn',
-      html`<p><strong>It will be tried again${delivery.due_at === null ? null : ` ${ago(Date.parse(delivery.due_at), nowMs)}`}.</strong></p><p>${delivery.error}</p>`,
-    )
+    return notice('warn', html`<p><strong>It failed and will be tried again.</strong></p><p>${delivery.error}</p>`)
   return null
 }
 
@@ -207,8 +212,16 @@ const TODO = {
   internal_error: 'See the log lines below; the plugin or the hub is to be mended, then replay.',
 } as const
 
+/** Its installation goes on, and hosts that were left alone are tried at once. */
+async function resume(visit: Visit): Promise<Answer> {
+  const id = visit.param('id')
+  const { installation } = await visit.api.get<DeliveryRow>(`/api/v2/deliveries/${segment(id)}`)
+  await visit.api.send('POST', `/api/v2/installations/${segment(installation)}/resume`)
+  return { redirect: deliveryPath(id), flash: `${installation} goes on, and what waits is tried at once.` }
+}
+
 async function replay(visit: Visit): Promise<Answer> {
   const id = visit.param('id')
   await visit.api.send('POST', `/api/v2/deliveries/${segment(id)}/replay`)
-  return { redirect: deliveryPath(id), flash: 'It is due now and will be tried at once.' }
+  return { redirect: deliveryPath(id), flash: 'It is due now.' }
 }

@@ -15,6 +15,7 @@ import { tabs } from '../parts/tabs.ts'
 import { ago, counted, number, time } from '../parts/time.ts'
 import { isResumable, troubleOf } from '../parts/trouble.ts'
 import { usageSection } from '../parts/usage.ts'
+import { leftAlone } from '../parts/waits.ts'
 import type { Answer, Screen, Visit } from '../visit.ts'
 import type { InstallationItem, RunItem } from '../wire.ts'
 import { managedByFile, typedLines, typedOf } from './config.ts'
@@ -186,7 +187,7 @@ function trouble(item: InstallationItem, nowMs: number): Html {
   return html`${state === 'ready' || (reason === null && state !== 'paused') ? null : notice(state === 'paused' || state === 'degraded' ? 'warn' : 'bad', html`<p><strong>${state.replaceAll('-', ' ')}</strong>: ${reason ?? 'paused by an operator'}</p>`)}
 ${credential.state === 'refused' ? notice('bad', html`<p><strong>The receiver refuses the credential.</strong> ${credential.message ?? ''}</p><p class="soft">It stands still until new settings or a resume; what waits goes out then.</p>`) : null}
 ${unattended ? notice('bad', html`<p><strong>No living process runs it.</strong> Its events wait.</p>`) : null}
-${breakers.map(({ host, until }) => notice('warn', html`<p><strong>${host}</strong> failed repeatedly and is left alone${until === null ? '' : `, next try ${ago(Date.parse(until), nowMs)}`}. Resume tries it at once.</p>`))}
+${breakers.map((breaker) => notice('warn', html`<p>${leftAlone(breaker, nowMs)} Resume tries it at once.</p>`))}
 ${streak > 0 && lastError !== null ? notice('warn', html`<p><strong>${counted(streak, 'attempt', 'attempts')} failed in a row.</strong> ${lastError}</p>`) : null}`
 }
 
