@@ -85,7 +85,7 @@ async function ask(path: string, how: { form?: Record<string, string>; cookie?: 
 
 /** Nothing that anybody wrote is anything but text, and nothing is there that the page's policy keeps from working. */
 function expectHarmless({ html, headers }: Pick<Shown, 'html' | 'headers'>): void {
-  expect(html).not.toMatch(/<script>|<script (?!src="\/assets\/live\.)|<img src=x|<style| style="| on\w+="/)
+  expect(html).not.toMatch(/<script>|<script (?!src="\/assets\/(?:live|move)\.)|<img src=x|<style| style="| on\w+="/)
   expect(headers.get('content-security-policy')).toMatch(/^default-src 'none'; style-src 'nonce-[\w-]+';/)
 }
 
