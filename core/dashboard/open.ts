@@ -56,7 +56,7 @@ async function visited(screen: Screen, knock: Knock, logger: Logger): Promise<Re
   let visit: Visit | null = null
   try {
     visit = visitOf(knock, { cookies, api, me: await api.get<Me>('/api/v2/me') })
-    return shown(visit, screen.nav, isOfAnother(visit) ? refusedKey(visit) : await screen.answer(visit))
+    return shown(visit, screen.nav, isOfAnother(visit) ? refusedKey(visit) : await answered(screen, visit))
   } catch (error) {
     if (error instanceof ApiProblem && error.status === 401) return toSignIn(knock, true)
     if (!(error instanceof ApiProblem))
@@ -88,6 +88,11 @@ function visitOf(
     query: (name) => url.searchParams.get(name) || undefined,
     may: (scope) => me.key.scopes.includes(scope) || me.key.scopes.includes('admin'),
   }
+}
+
+function answered({ scope, answer }: Screen, visit: Visit): Promise<Answer> {
+  if (scope === undefined || visit.may(scope)) return answer(visit)
+  throw new ApiProblem(403, { code: 'forbidden', detail: `This needs a key with the scope "${scope}".` })
 }
 
 /** The page that this was sent from was made for another key or workspace than the cookies name by now. */

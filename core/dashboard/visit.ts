@@ -81,6 +81,8 @@ export interface Screen {
   readonly path: string
   /** Which entry of the navigation is lit. */
   readonly nav: string
+  /** Refused to keys without it, before anything is typed: where the API would refuse only what comes of the page. */
+  readonly scope?: string
   readonly answer: (visit: Visit) => Promise<Answer>
 }
 

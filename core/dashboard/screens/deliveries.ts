@@ -11,6 +11,7 @@ import { act } from '../parts/confirm.ts'
 import { code, facts, mono, notice, section } from '../parts/facts.ts'
 import { choices, TIME_FILTERS } from '../parts/filters.ts'
 import type { Filter } from '../parts/filters.ts'
+import { linked } from '../parts/link.ts'
 import { list } from '../parts/list.ts'
 import type { Column } from '../parts/list.ts'
 import { ago, number, span, time } from '../parts/time.ts'
@@ -141,20 +142,30 @@ ${facts([
   ],
   [
     'Form',
-    delivery.form_id === null ? null : html`<a href="/forms/${segment(delivery.form_id)}">${delivery.form_id}</a>`,
+    delivery.form_id === null
+      ? null
+      : linked(visit, { scope: 'forms:read', href: `/forms/${segment(delivery.form_id)}` }, delivery.form_id),
   ],
   ['Runs', html`<a href="/runs?delivery=${encodeURIComponent(delivery.id)}">what its plugin did</a>`],
   [
     'Response',
     delivery.response_id === null
       ? null
-      : html`<a href="/responses/${segment(delivery.response_id)}">${mono(delivery.response_id)}</a>`,
+      : linked(
+          visit,
+          { scope: 'responses:read', href: `/responses/${segment(delivery.response_id)}` },
+          mono(delivery.response_id),
+        ),
   ],
   [
     'Event',
     delivery.event_id === null
       ? null
-      : html`<a href="/events/${segment(delivery.event_id)}">${mono(delivery.event_id)}</a>`,
+      : linked(
+          visit,
+          { scope: 'responses:read', href: `/events/${segment(delivery.event_id)}` },
+          mono(delivery.event_id),
+        ),
   ],
   ['Created', time(delivery.created_at, nowMs)],
   ['Finished', delivery.finished_at === null ? null : time(delivery.finished_at, nowMs)],

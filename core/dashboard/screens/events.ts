@@ -8,6 +8,7 @@ import { endOfLog, liveSource } from '../live-source.ts'
 import { code, facts, mono, section } from '../parts/facts.ts'
 import { TIME_FILTERS } from '../parts/filters.ts'
 import type { Choice, Filter } from '../parts/filters.ts'
+import { linked } from '../parts/link.ts'
 import { list } from '../parts/list.ts'
 import type { Column } from '../parts/list.ts'
 import { time } from '../parts/time.ts'
@@ -113,7 +114,7 @@ async function all(visit: Visit): Promise<Answer> {
     empty: (isFiltered) =>
       isFiltered
         ? html`<p>No event is like that.</p>`
-        : html`<p>Nothing has happened yet.</p><p class="soft">Each response, visit and alert is an event: open a <a href="/forms">form</a> and send it to see the first.</p>`,
+        : html`<p>Nothing has happened yet.</p><p class="soft">Each response, visit and alert is an event: open a ${linked(visit, { scope: 'forms:read', href: '/forms' }, 'form')} and send it to see the first.</p>`,
   })
 }
 

@@ -19,29 +19,17 @@ export const formEditScreens: readonly Screen[] = [
     method: 'GET',
     path: '/forms/new',
     nav: 'forms',
-    answer: async (visit) => {
-      mayWrite(visit)
-      return page(visit, { draft: EMPTY, problem: null })
-    },
+    scope: 'forms:write',
+    answer: (visit) => page(visit, { draft: EMPTY, problem: null }),
   },
   { method: 'POST', path: '/forms/new', nav: 'forms', answer: taken },
   { method: 'POST', path: '/forms/preview', nav: 'forms', answer: preview },
   { method: 'POST', path: '/forms/draft', nav: 'forms', answer: drafted },
-  { method: 'GET', path: '/forms/{id}/edit', nav: 'forms', answer: opened },
+  { method: 'GET', path: '/forms/{id}/edit', nav: 'forms', scope: 'forms:write', answer: opened },
   { method: 'POST', path: '/forms/{id}/edit', nav: 'forms', answer: taken },
 ]
 
-/** Throws the refusal that saving would get, before anything is typed. */
-function mayWrite(visit: Visit): void {
-  if (!visit.may('forms:write'))
-    throw new ApiProblem(403, {
-      code: 'forbidden',
-      detail: 'Forms are made and changed with a key that has the scope "forms:write".',
-    })
-}
-
 async function opened(visit: Visit): Promise<Answer> {
-  mayWrite(visit)
   const form = await formOf(visit, visit.param('id'))
   if (form.managed_by === 'file')
     return {

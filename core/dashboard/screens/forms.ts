@@ -20,7 +20,7 @@ export const formPath = (id: string): string => `/forms/${segment(id)}`
 export const formScreens: readonly Screen[] = [
   { method: 'GET', path: '/forms', nav: 'forms', answer: all },
   { method: 'GET', path: '/forms/{id}', nav: 'forms', answer: one },
-  { method: 'GET', path: '/forms/{id}/delete', nav: 'forms', answer: askDelete },
+  { method: 'GET', path: '/forms/{id}/delete', nav: 'forms', scope: 'forms:write', answer: askDelete },
   { method: 'POST', path: '/forms/{id}/delete', nav: 'forms', answer: remove },
 ]
 

@@ -17,6 +17,7 @@ export const keyScreens: readonly Screen[] = [
     method: 'GET',
     path: '/keys/new',
     nav: 'keys',
+    scope: 'admin',
     answer: async () => ({ view: newKey(null, new URLSearchParams()) }),
   },
   { method: 'POST', path: '/keys/new', nav: 'keys', answer: make },

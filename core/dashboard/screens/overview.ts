@@ -58,7 +58,10 @@ async function known({ api, may, me: { workspace } }: Visit, pieces: Pieces): Pr
     when('responses:read', 'Quarantine', () => api.get<{ total: number }>('/api/v2/quarantine', { limit: 1 })),
     when('deliveries:write', 'Traffic', () => api.recent<Traffic>(workspace, '/api/v2/traffic')),
     when('hooks:write', 'Hooks', () => stoppedHooks(api)),
-    when('forms:read', 'Forms', () => api.get<Page<FormItem>>('/api/v2/forms', { limit: 1 })),
+    // Whoever may make none is not told to.
+    !may('forms:write')
+      ? null
+      : when('forms:read', 'Forms', () => api.get<Page<FormItem>>('/api/v2/forms', { limit: 1 })),
   ])
   return {
     ready,
@@ -87,7 +90,7 @@ async function overview(visit: Visit): Promise<Answer> {
       ...(end === null ? {} : { live: liveSource(end, { type: TOLD }) }),
       body: html`${warnings(all)}${missing}
 ${next(all, missing === null)}
-${all.traffic === null && all.installations === null ? null : figures([...(all.traffic === null ? [] : trafficFigures(all.traffic)), ...(all.installations === null ? [] : standing(all.installations.items, nowMs))])}
+${all.traffic === null && all.installations === null ? null : figures([...(all.traffic === null ? [] : trafficFigures(visit, all.traffic)), ...(all.installations === null ? [] : standing(all.installations.items, nowMs))])}
 ${all.traffic === null ? null : trafficLines(all.traffic)}
 ${all.installations === null || all.installations.items.length === 0 ? null : section('Installations', table(installationColumns(nowMs), inOrder(all.installations.items)))}
 ${visit.may('deliveries:write') ? null : html`<p>Your key shows no deliveries; ask for one with the scope <code>deliveries:write</code>.</p>`}`,

@@ -21,7 +21,7 @@ export const quarantineScreens: readonly Screen[] = [
   ...bulkScreens({ path: '/quarantine/release', nav: 'responses' }, () => RELEASE),
   { method: 'GET', path: '/quarantine/{id}', nav: 'responses', answer: one },
   { method: 'POST', path: '/quarantine/{id}/release', nav: 'responses', answer: releaseOne },
-  { method: 'GET', path: '/quarantine/{id}/discard', nav: 'responses', answer: askDiscard },
+  { method: 'GET', path: '/quarantine/{id}/discard', nav: 'responses', scope: 'responses:write', answer: askDiscard },
   { method: 'POST', path: '/quarantine/{id}/discard', nav: 'responses', answer: discard },
 ]
 

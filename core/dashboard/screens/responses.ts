@@ -11,6 +11,7 @@ import { code, facts, mono, section } from '../parts/facts.ts'
 import { choices, TIME_FILTERS } from '../parts/filters.ts'
 import type { Filter } from '../parts/filters.ts'
 import { endOfLog, liveSource } from '../live-source.ts'
+import { linked } from '../parts/link.ts'
 import { list } from '../parts/list.ts'
 import { marked } from '../parts/marked.ts'
 import type { Column } from '../parts/list.ts'
@@ -26,7 +27,7 @@ export const responseScreens: readonly Screen[] = [
   { method: 'GET', path: '/responses', nav: 'responses', answer: all },
   { method: 'GET', path: '/responses/{id}', nav: 'responses', answer: one },
   { method: 'POST', path: '/responses/{id}/notes', nav: 'responses', answer: addNote },
-  { method: 'GET', path: '/responses/{id}/delete', nav: 'responses', answer: askDelete },
+  { method: 'GET', path: '/responses/{id}/delete', nav: 'responses', scope: 'responses:write', answer: askDelete },
   { method: 'POST', path: '/responses/{id}/delete', nav: 'responses', answer: remove },
 ]
 
@@ -99,7 +100,7 @@ async function all(visit: Visit): Promise<Answer> {
     empty: (isFiltered) =>
       isFiltered
         ? html`<p>No response is like that.</p>`
-        : html`<p>Nothing came in yet.</p><p class="soft">Open a form and send it, or post to its address: <a href="/forms">Forms</a> shows both.</p>`,
+        : html`<p>Nothing came in yet.</p><p class="soft">Open a form and send it, or post to its address: ${linked(visit, { scope: 'forms:read', href: '/forms' }, 'Forms')} shows both.</p>`,
   })
 }
 

@@ -10,6 +10,7 @@ import { chip } from '../parts/chip.ts'
 import { code, facts, mono, notice, section } from '../parts/facts.ts'
 import { choices, TIME_FILTERS } from '../parts/filters.ts'
 import type { Filter } from '../parts/filters.ts'
+import { linked } from '../parts/link.ts'
 import { list } from '../parts/list.ts'
 import type { Column } from '../parts/list.ts'
 import { counted, number, span, time } from '../parts/time.ts'
@@ -111,7 +112,7 @@ ${facts([
   ['Id', mono(run.id)],
 ])}
 ${run.stack === null ? null : section('Where', code(run.stack))}
-${run.items.length === 0 ? null : section('About', html`<ul>${run.items.map(item)}</ul>`)}
+${run.items.length === 0 ? null : section('About', html`<ul>${run.items.map((each) => item(visit, each))}</ul>`)}
 ${run.logs.length === 0 ? null : section('Said', logLines(run.logs))}
 ${run.requests.length === 0 ? null : section('Requests', html`<ul class="calls">${run.requests.map(({ method, url, status, duration_ms: ms, error }) => html`<li><code>${method} ${url}</code> ${status === null ? null : chip(String(status), status < 400 ? 'good' : 'bad')} <span class="soft">${span(ms)}</span> ${error}</li>`)}</ul>`)}
 ${run.effects.length === 0 ? null : section('Asked for', code(run.effects.map((effect) => JSON.stringify(effect)).join('\n')))}
@@ -121,10 +122,8 @@ ${section('Input', run.input_missing === null ? html`${run.withheld.length === 0
   }
 }
 
-const item = ({
-  event_id: event,
-  delivery_id: delivery,
-  response_id: response,
-  outcome,
-}: RunItem['items'][number]): Html =>
-  html`<li>${delivery === null ? null : html`<a href="${deliveryPath(delivery)}">${mono(delivery)}</a> `}${response === null ? null : html`<a href="${responsePath(response)}">${mono(response)}</a> `}${delivery === null && response === null && event !== null ? mono(event) : null} ${outcome === null ? null : chip(outcome)}</li>`
+const item = (
+  visit: Visit,
+  { event_id: event, delivery_id: delivery, response_id: response, outcome }: RunItem['items'][number],
+): Html =>
+  html`<li>${delivery === null ? null : html`<a href="${deliveryPath(delivery)}">${mono(delivery)}</a> `}${response === null ? null : html`${linked(visit, { scope: 'responses:read', href: responsePath(response) }, mono(response))} `}${delivery === null && response === null && event !== null ? mono(event) : null} ${outcome === null ? null : chip(outcome)}</li>`

@@ -4,6 +4,7 @@ import type { Html } from '../../html.ts'
 import type { Figure } from '../parts/facts.ts'
 import { spark } from '../parts/spark.ts'
 import { counted, number, span } from '../parts/time.ts'
+import type { Visit } from '../visit.ts'
 
 interface Counts {
   readonly responses: number
@@ -32,7 +33,7 @@ const SHARE_WARN = 0.99
 const TENTHS_BELOW = 100
 
 /** Rates, success and time, as headline numbers. */
-export function trafficFigures({ now, last_hour: hour }: Traffic): readonly Figure[] {
+export function trafficFigures({ may }: Pick<Visit, 'may'>, { now, last_hour: hour }: Traffic): readonly Figure[] {
   const perMinute = (count: number): string => {
     const rate = (count * 60) / now.seconds
     return number(Number(rate.toFixed(rate < TENTHS_BELOW ? 1 : 0)))
@@ -44,7 +45,7 @@ export function trafficFigures({ now, last_hour: hour }: Traffic): readonly Figu
       label: 'Responses a minute',
       value: perMinute(now.responses),
       note: `${number(hour.responses)} in the last hour`,
-      href: '/responses',
+      ...(may('responses:read') ? { href: '/responses' } : {}),
     },
     {
       label: 'Deliveries a minute',

@@ -8,6 +8,7 @@ import { list } from '../../parts/list.ts'
 import type { Column } from '../../parts/list.ts'
 import { PERIOD_FILTERS, periodOf } from '../../parts/period.ts'
 import { number, span } from '../../parts/time.ts'
+import { linked } from '../../parts/link.ts'
 import type { Answer, Visit } from '../../visit.ts'
 import { API, metricsPath, ZONE_FILTER } from './asking.ts'
 import type { FormHeadline, FormsAnswer } from './wire.ts'
@@ -36,7 +37,7 @@ export async function formsPage(visit: Visit): Promise<Answer> {
       return { ...page, items: items.map((item) => ({ ...item, name: called.get(item.form_id) ?? item.name })) }
     },
     empty: () =>
-      html`<p>There is no form yet.</p><p class="soft">Make one under <a href="/forms">Forms</a>: its answers are counted here as they come.</p>`,
+      html`<p>There is no form yet.</p><p class="soft">Make one under ${linked(visit, { scope: 'forms:read', href: '/forms' }, 'Forms')}: its answers are counted here as they come.</p>`,
   })
 }
 

@@ -8,6 +8,7 @@ import { bars, drawnOf } from '../../charts/bars.ts'
 import { figures } from '../../parts/facts.ts'
 import { choices, folded, questionForm } from '../../parts/filters.ts'
 import type { Filter } from '../../parts/filters.ts'
+import { linked } from '../../parts/link.ts'
 import { counted, number, span } from '../../parts/time.ts'
 import type { Answer, Visit } from '../../visit.ts'
 import { API, asked, incomplete, sent } from './asking.ts'
@@ -80,7 +81,7 @@ export async function funnelPage(visit: Visit): Promise<Answer> {
   const known = await stepsOf(visit)
   const form = questionForm(visit, filters(known.suggestions), 'Follow them')
   const top = { title: 'Funnels' }
-  if (visit.query('step1') === undefined) return { view: { ...top, body: html`${form}${BEGIN}` } }
+  if (visit.query('step1') === undefined) return { view: { ...top, body: html`${form}${begin(visit)}` } }
   const question = questionOf(visit, known)
   const answer = await asked(() => visit.api.send<FunnelAnswer>('POST', PATH, question))
   if (answer.body === null) return { view: { ...top, body: html`${form}${answer.problem}${sent(PATH, question)}` } }
@@ -110,7 +111,8 @@ export const funnelFigures = ({ entered, converted, rate, median_s: median }: Fu
     { label: 'Median time', value: seconds(median) },
   ])
 
-const BEGIN = html`<div class="empty"><p>Name two steps or more.</p><p class="soft">A step is the name of an event, such as <code>signup</code>, a page: <code>/pricing</code>, <code>/blog/*</code>, or what was done with a form: <code>form:contact:viewed</code>, <code>started</code>, <code>submitted</code>. What visitors have been seen to do is offered as you type; of forms the script on their pages tells, which stands with each <a href="/forms">form</a>. The address of the answer is the funnel: send it to whoever should see it.</p></div>`
+const begin = (visit: Visit): Html =>
+  html`<div class="empty"><p>Name two steps or more.</p><p class="soft">A step is the name of an event, such as <code>signup</code>, a page: <code>/pricing</code>, <code>/blog/*</code>, or what was done with a form: <code>form:contact:viewed</code>, <code>started</code>, <code>submitted</code>. What visitors have been seen to do is offered as you type; of forms the script on their pages tells, which stands with each ${linked(visit, { scope: 'forms:read', href: '/forms' }, 'form')}. The address of the answer is the funnel: send it to whoever should see it.</p></div>`
 
 const seconds = (value: Cell): string => (typeof value === 'number' ? span(value * 1_000) : '–')
 

@@ -56,7 +56,7 @@ export async function keeping(visit: Visit, kind: Kind, question: object): Promi
       'info',
       html`<p><strong>${saved.name}</strong>${isAsSaved ? null : html` <span class="soft">changed, not saved</span>`}</p>
 ${saved.note === '' ? null : html`<p class="lines">${saved.note}</p>`}
-<div class="buttons"><a href="${savedPath(saved.id)}/edit">Name, note and links</a>${mayWrite && !isAsSaved ? html`<form method="post" action="${savedPath(saved.id)}/question" class="act">${hidden(fields)}<button class="quiet">Save the change</button></form>` : null}</div>`,
+<div class="buttons">${mayWrite ? html`<a href="${savedPath(saved.id)}/edit">Name, note and links</a>` : null}${mayWrite && !isAsSaved ? html`<form method="post" action="${savedPath(saved.id)}/question" class="act">${hidden(fields)}<button class="quiet">Save the change</button></form>` : null}</div>`,
     ),
     foot: mayWrite && !isAsSaved ? section('Keep it as another', saveForm(fields)) : null,
   }

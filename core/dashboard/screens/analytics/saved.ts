@@ -18,10 +18,10 @@ export const savedScreens: readonly Screen[] = [
   { method: 'GET', path: '/analytics/saved', nav: NAV, answer: installed('Saved', all) },
   { method: 'POST', path: '/analytics/saved', nav: NAV, answer: save },
   { method: 'GET', path: '/analytics/saved/{id}', nav: NAV, answer: open },
-  { method: 'GET', path: '/analytics/saved/{id}/edit', nav: NAV, answer: edit },
+  { method: 'GET', path: '/analytics/saved/{id}/edit', nav: NAV, scope: 'forms:write', answer: edit },
   { method: 'POST', path: '/analytics/saved/{id}/edit', nav: NAV, answer: change },
   { method: 'POST', path: '/analytics/saved/{id}/question', nav: NAV, answer: changeQuestion },
-  { method: 'GET', path: '/analytics/saved/{id}/delete', nav: NAV, answer: askDelete },
+  { method: 'GET', path: '/analytics/saved/{id}/delete', nav: NAV, scope: 'forms:write', answer: askDelete },
   { method: 'POST', path: '/analytics/saved/{id}/delete', nav: NAV, answer: remove },
 ]
 
