@@ -306,7 +306,7 @@ function begin(): void {
   disconnect()
   clearTimeout(timer)
   round += 1
-  isHurried = isPaused = isOld = false
+  isHurried = isPaused = isOld = isOfAnother = false
   held = since = null
   region = document.querySelector(REGION)
   if (region !== null) region.dataset['text'] = region.textContent
