@@ -27,6 +27,7 @@ export const LIMITS = {
   noteCharsMax: 10_000,
   idempotencyKeyCharsMax: 255,
   idempotencyTtlMs: 86_400_000,
+  answerNumberMax: 1e15,
   publicRatePerSecond: 20,
   publicRateBurst: 200,
   shareRatePerSecond: 5,

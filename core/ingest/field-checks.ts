@@ -1,5 +1,6 @@
 /** One check per field type: turns an answer into its normal form, or says in a sentence what is wrong with it. */
 import type { Json } from '../contract/index.ts'
+import { LIMITS } from '../limits.ts'
 import type { Field, FieldType } from '../model.ts'
 import { isWebUrl } from './form-definition.ts'
 import { isDate, utcTime } from './times.ts'
@@ -35,6 +36,9 @@ const RATING_MAX_DEFAULT = 5
 const OPTIONS_SHOWN_MAX = 8
 const MS_TEXT = 'such as 2026-05-31T09:30:00Z'
 
+/** What is larger is no count of anything, and of many of them there is no sum. */
+const BEYOND = new Refusal(`must be within ±${LIMITS.answerNumberMax}`)
+
 const JSON_CHECKS: Record<FieldType, (field: Field, stringCharsMax: number) => FieldCheck> = {
   text: textCheck,
   long_text: textCheck,
@@ -49,6 +53,7 @@ const JSON_CHECKS: Record<FieldType, (field: Field, stringCharsMax: number) => F
     ({ min = -Infinity, max = Infinity }) =>
     (answer) => {
       if (typeof answer !== 'number' || !Number.isFinite(answer)) return new Refusal('must be a number, without quotes')
+      if (Math.abs(answer) > LIMITS.answerNumberMax) return BEYOND
       if (answer < min) return new Refusal(`must be at least ${min}`)
       if (answer > max) return new Refusal(`must be at most ${max}`)
       return answer
@@ -73,7 +78,10 @@ const JSON_CHECKS: Record<FieldType, (field: Field, stringCharsMax: number) => F
   file: () => fileCheck,
   hidden: (field, stringCharsMax) => {
     const text = textCheck(field, stringCharsMax)
-    return (answer) => (typeof answer === 'number' || typeof answer === 'boolean' ? answer : text(answer))
+    return (answer) => {
+      if (typeof answer === 'number') return Math.abs(answer) > LIMITS.answerNumberMax ? BEYOND : answer
+      return typeof answer === 'boolean' ? answer : text(answer)
+    }
   },
 }
 

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { periodOf, timeOf } from '../../core/dashboard/parts/period.ts'
 import { withMoments } from '../../plugins/analytics/query/times.ts'
+import { openProjected } from '../support/projected.ts'
 
 const HOUR_MS = 3_600_000
 const spanOf = (day: string, zone: string): { from: string; to: string } =>
@@ -38,6 +39,16 @@ test('what is a moment already, or no day, stays as it is; a zone of the questio
     to: '2026-03-29T22:00:00.000Z',
   })
   expect([withMoments('2026-03-29', 'UTC'), withMoments(null, 'UTC')]).toEqual(['2026-03-29', null])
+})
+
+test('the weekday before is all there while the clock goes back: its first hour and its last', async () => {
+  await using p = await openProjected([])
+  await p.tell(['2026-10-17T22:30:00Z', '2026-10-18T10:00:00Z', '2026-10-18T21:50:00Z'].map((at) => ({ id: at, at })))
+  const period = { fromMs: Date.parse('2026-10-01T00:00:00Z'), toMs: Date.parse('2026-10-27T00:00:00Z') }
+  const weekBefore = async (now: string): Promise<number> =>
+    (await p.metrics({ timezone: 'Europe/Berlin', bucket: 'day', ...period }, Date.parse(now))).today.weekBefore
+  expect(await Promise.all(['2026-10-24T23:00:00Z', '2026-10-25T21:30:00Z'].map(weekBefore))).toEqual([1, 2])
+  expect(await Promise.all(['2026-10-25T22:40:00Z', '2026-10-25T22:55:00Z'].map(weekBefore))).toEqual([2, 3])
 })
 
 test("a page's period of days is the API's", () => {

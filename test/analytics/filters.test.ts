@@ -58,7 +58,7 @@ const TEXTS = [
   '\\',
   'a\nb',
 ]
-const NUMBERS = [0, -0, 1, -1, 0.5, 9, 10, 1e15, -1e300, 2 ** 53 - 1]
+const NUMBERS = [0, -0, 1, -1, 0.5, 9, 10, 1e15, -1e297, 2 ** 53 - 1]
 
 type Document = { readonly [key: string]: Json }
 

@@ -1,6 +1,8 @@
 /** Two workspaces with an analytics installation of the same name: each asks its own. */
+import { readFileSync } from 'node:fs'
 import { SignJWT } from 'jose'
 import { expect, test } from 'vitest'
+import { familyOf } from '../bench/processes.ts'
 import { startHub } from '../support/hub.ts'
 import { until } from '../support/wait.ts'
 
@@ -64,6 +66,23 @@ test('a token of one workspace never gets an answer out of another', async () =>
   )
 })
 
+/** Each made more of a list, a map, a struct than there is memory, while all others waited. */
+const HOSTILE = [
+  `SELECT l, l, l, l FROM (SELECT list(i) AS l FROM range(5000000) t(i))`,
+  `SELECT list(i) FROM range(3000000) t(i)`,
+  `SELECT l, l, l, l, l, l, l, l FROM (SELECT list(DATE '2026-01-01') AS l FROM range(10000000) t(i))`,
+  `SELECT list({'a': i, 'b': {'c': [i]}}) FROM range(1000000) t(i)`,
+  `SELECT histogram(i) FROM range(300000) t(i)`,
+  `SELECT map(list(i), list(i)) FROM range(2000000) t(i)`,
+  `SELECT list({'${'x'.repeat(9_000)}': i}) FROM range(300000) t(i)`,
+  `SELECT l FROM (SELECT list(i) AS l FROM range(100000) t(i)), range(3000)`,
+  `SELECT list(i) OVER () FROM range(100000) t(i)`,
+]
+
+const commandOf = (pid: number): string => readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+const peakBytes = (pid: number | undefined): number =>
+  Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1_024
+
 test('many slow questions of one workspace end as what they are; the process lives, and the neighbour is answered', async () => {
   const scopes = ['responses:read', 'analytics:read']
   await using hub = await startHub({
@@ -90,5 +109,20 @@ test('many slow questions of one workspace end as what they are; the process liv
   expect([...new Set(ends)].toSorted()).toEqual(['422 query_too_slow', '503 unavailable'])
   expect(ends.filter((end) => end.startsWith('422')).length).toBeLessThan(3)
   expect((await ask('SELECT 43')).body).toMatchObject({ rows: [[43]] })
+  const pid = familyOf(hub.pid).find((each) => commandOf(each).includes('native'))
+  for (const hostile of HOSTILE) {
+    const [answer, neighbour] = await Promise.all([ask(hostile), ask('SELECT 44', { key })])
+    expect([hostile, answer.status]).toEqual([hostile, 422])
+    expect([hostile, neighbour.body]).toMatchObject([hostile, { rows: [[44]] }])
+  }
+  const listed = await ask('SELECT i % 3, list(i), histogram(i % 2) FROM range(30000) t(i) GROUP BY 1 ORDER BY 1')
+  const rows = listed.body['rows'] as [number, number[], unknown[]][]
+  expect(rows.map(([third, numbers, counted]) => [third, numbers.length, counted.length])).toEqual([
+    [0, 10_000, 2],
+    [1, 10_000, 2],
+    [2, 10_000, 2],
+  ])
+  // The most it ever had: half a gigabyte is the engine's own, and what is made of an answer is no more than that.
+  expect(peakBytes(pid)).toBeLessThan(2 ** 30)
   expect(await hub.metric('manifold_sandbox_restarts_total', { group: 'native' })).toBe(0)
 })

@@ -5,6 +5,7 @@ import { parseForm } from '../../core/ingest/form-definition.ts'
 import { isDate, utcTime } from '../../core/ingest/times.ts'
 import { compileForm } from '../../core/ingest/validate.ts'
 import type { AnswerSource } from '../../core/ingest/validate.ts'
+import { LIMITS } from '../../core/limits.ts'
 import { FIELD_TYPES } from '../../core/model.ts'
 
 const compile = (wire: object) => {
@@ -223,6 +224,24 @@ test.each<[object, Json, unknown]>([
 test('a checkbox that is not ticked is false, and a required yes-or-no must be answered', () => {
   expect(through({ type: 'boolean' }, undefined, { source: 'html' })).toBe(false)
   expect(through({ type: 'boolean', required: true }, undefined, { source: 'html' })).toBe(REFUSED)
+})
+
+test('a number is within answerNumberMax, however it is sent and whatever its form says', () => {
+  const { answerNumberMax } = LIMITS
+  for (const type of ['number', 'hidden'])
+    for (const sign of [1, -1]) {
+      expect(through({ type }, sign * answerNumberMax)).toBe(sign * answerNumberMax)
+      expect(through({ type }, sign * answerNumberMax * 2)).toBe(REFUSED)
+    }
+  expect(through({ type: 'number', max: 1e300 }, '1e200', { source: 'html' })).toBe(REFUSED)
+  const checked = compile({ fields: [{ key: 'q', type: 'number' }] }).check(
+    { q: 1.7e308 },
+    { source: 'json', partial: false },
+  )
+  expect(checked).toEqual({
+    ok: false,
+    problems: [{ pointer: '/data/q', detail: 'must be within ±1000000000000000' }],
+  })
 })
 
 describe('answers that are no field', () => {

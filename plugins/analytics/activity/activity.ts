@@ -211,7 +211,10 @@ async function divided(ask: Ask, inSpan: string, rows: readonly LadderRow[]): Pr
   return Object.fromEntries(found) as unknown as Activity['by']
 }
 
-/** Each value, the most frequent first; then those that are told together, and what says nothing of it. */
+/**
+ * Each value, the most frequent first; then those that are told together, and what says nothing of it. Strangers make up values, so
+ * the engine adds the rare ones up: all but the most frequent, and those that the ladder may add to.
+ */
 async function byOf(
   ask: Ask,
   inSpan: string,
@@ -223,11 +226,16 @@ async function byOf(
     const known = sums.get(value) ?? [0, 0]
     sums.set(value, [known[0] + events, known[1] + conversions])
   }
+  const counted = [...new Set(rows.flatMap(({ by }) => Object.keys(by[division]?.of ?? {})))]
   for (const row of await ask(
-    `SELECT ${DIVISIONS[division]} AS value, count(*) AS events, count(*) FILTER (type = 'conversion') AS conversions
-     FROM events WHERE ${inSpan} GROUP BY 1`,
+    `SELECT CASE WHEN is_told THEN value END AS value, is_told, sum(events) AS events, sum(conversions) AS conversions
+     FROM (SELECT *, value IS NULL OR ${COUNTED} OR row_number() OVER (ORDER BY value IS NULL, events DESC, value) <= ${VALUES_MAX} AS is_told
+       FROM (SELECT ${DIVISIONS[division]} AS value, count(*) AS events, count(*) FILTER (type = 'conversion') AS conversions
+         FROM events WHERE ${inSpan} GROUP BY 1))
+     GROUP BY 1, 2`,
+    [JSON.stringify(counted)],
   ))
-    add(textOf(row['value']), Number(row['events']), Number(row['conversions']))
+    add(row['is_told'] === true ? textOf(row['value']) : undefined, Number(row['events']), Number(row['conversions']))
   for (const { events, conversions, by } of rows) {
     let [silent, silentConversions] = [events, conversions]
     const part = by[division]
@@ -243,7 +251,7 @@ async function byOf(
   }
   const named = [...sums]
     .filter(([value]) => typeof value === 'string')
-    .toSorted(([, [one]], [, [other]]) => other - one)
+    .toSorted(([a, [one]], [b, [other]]) => other - one || (String(a) < String(b) ? -1 : 1))
   for (const [, [events, conversions]] of named.slice(VALUES_MAX)) add(undefined, events, conversions)
   const others = [undefined, null].flatMap((value) => {
     const sum = sums.get(value)
@@ -255,6 +263,8 @@ async function byOf(
     conversions,
   }))
 }
+
+const COUNTED = `value IN (SELECT unnest(from_json(CAST($1 AS JSON), '["VARCHAR"]')))`
 
 const textOf = (value: unknown): string | null => (typeof value === 'string' ? value : null)
 

@@ -25,6 +25,9 @@ const SQL_TYPES: Readonly<Record<Kind, string>> = {
   json: 'JSON',
 }
 
+/** Numbers are held within this, either way, so that the sum of all there can be is one, too. */
+export const NUMBER_MAX = 2 ** 990
+
 export const sqlType = (kind: Kind): string => SQL_TYPES[kind]
 
 /** Dates and times of answers stay texts: ISO 8601 sorts, and nothing is lost of what was written. */

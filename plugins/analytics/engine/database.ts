@@ -21,7 +21,7 @@ import { CREATE_STAR } from './star.ts'
 const SPILL_FACTOR = 4
 
 /** Changes when the tables do; a file of another layout is made anew. */
-const LAYOUT = 12
+const LAYOUT = 13
 
 export interface DatabaseOptions {
   readonly dir: string
@@ -35,6 +35,8 @@ export interface DatabaseOptions {
 
 export interface Database {
   readonly instance: DuckDBInstance
+  /** Schema of its tables, in full: a connection may have views of the same names, and these come first. */
+  readonly main: string
   /** For everything that changes something; its statements run one after the other. */
   readonly writer: DuckDBConnection
   close(): void
@@ -116,8 +118,10 @@ async function open(file: string, { dir, memoryMb, beside }: DatabaseOptions): P
     }
     // Nothing beside its own file and that one, and nobody undoes that.
     await writer.run('SET enable_external_access = false; SET lock_configuration = true')
+    const [own] = await rowsOf(writer, 'SELECT current_database() AS name')
     return {
       instance,
+      main: `"${String(own?.['name'])}".main`,
       writer,
       close: () => {
         writer.closeSync()
@@ -161,15 +165,16 @@ export async function rowsUpTo(
   const rows: Row[] = []
   let chars = 0
   for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
-    for (const cells of chunk.convertRows(JSDuckDBValueConverter)) {
+    for (let n = 0; n < chunk.rowCount; n += 1) {
+      const cells = chunk.convertRowValues(n, JSDuckDBValueConverter)
       for (const cell of cells) if (typeof cell === 'string') chars += cell.length
+      if (chars > charsMax) throw new TooLarge(`the answer has more than ${charsMax} letters`)
       rows.push(
         Object.fromEntries(
-          cells.map((cell, n) => [names[n] as string, typeof cell === 'bigint' ? Number(cell) : cell]),
+          cells.map((cell, at) => [names[at] as string, typeof cell === 'bigint' ? Number(cell) : cell]),
         ),
       )
     }
-    if (chars > charsMax) throw new TooLarge(`the answer has more than ${charsMax} letters`)
   }
   return rows
 }

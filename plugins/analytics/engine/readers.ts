@@ -19,12 +19,15 @@ export type Ask = (sql: string, values?: Value[]) => Promise<Row[]>
 /** One statement of nothing but numbers, with rows too many to hold: `each` gets columns of them, good only for the call. */
 export type Scan = (sql: string, values: Value[], each: (columns: Columns, rows: number) => void) => Promise<void>
 
-/** All its statements see the same moment. */
-export interface Reading {
-  /** Place of the log that it is. */
-  readonly asOf: number
+export interface Asks {
   readonly ask: Ask
   readonly scan: Scan
+}
+
+/** All its statements see the same moment. */
+export interface Reading extends Asks {
+  /** Place of the log that it is. */
+  readonly asOf: number
   readonly inTime: InTime
 }
 
@@ -34,14 +37,14 @@ export interface Readers {
   close(): void
 }
 
-export async function openReaders({ instance }: Database, timeoutMs: number): Promise<Readers> {
+export async function openReaders({ instance, main }: Database, timeoutMs: number): Promise<Readers> {
   const connections = await Promise.all(Array.from({ length: CONNECTIONS }, () => instance.connect()))
   const line = new Line<DuckDBConnection>(connections, WAITING_MAX)
   return {
     run: async (signal, work) => {
       const connection = await line.take(signal)
       try {
-        return await atOneMoment(connection, (asOf) =>
+        return await atOneMoment({ connection, main }, (asOf) =>
           guarded(connection, { signal, timeoutMs }, (inTime) =>
             work({
               asOf,
@@ -70,14 +73,17 @@ export async function openReaders({ instance }: Database, timeoutMs: number): Pr
   }
 }
 
+/** A connection, and the schema of the projection's own tables. */
+export type Seat = Pick<Database, 'main'> & { readonly connection: DuckDBConnection }
+
 /**
  * Hands on the place of the log that the transaction sees. What may be interrupted belongs inside: an end of the transaction that
  * is cut off would leave the connection in it.
  */
-export async function atOneMoment<T>(connection: DuckDBConnection, work: (asOf: number) => Promise<T>): Promise<T> {
+export async function atOneMoment<T>({ connection, main }: Seat, work: (asOf: number) => Promise<T>): Promise<T> {
   await connection.run('BEGIN TRANSACTION READ ONLY')
   try {
-    const [progress] = await rowsOf(connection, 'SELECT applied FROM progress')
+    const [progress] = await rowsOf(connection, `SELECT applied FROM ${main}.progress`)
     return await work(Number(progress?.['applied']))
   } finally {
     await takeBack(connection)

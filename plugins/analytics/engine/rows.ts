@@ -1,7 +1,7 @@
 /** Events as rows: written many at once, as one JSON text that the engine takes apart by its columns. */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Json, LoggedEvent } from 'manifold/plugin'
-import { RESPONSE_COLUMNS, sqlType } from './columns.ts'
+import { NUMBER_MAX, RESPONSE_COLUMNS, sqlType } from './columns.ts'
 import type { Column } from './columns.ts'
 import type { FormTable } from './form-tables.ts'
 import { rowsOf } from './database.ts'
@@ -87,10 +87,13 @@ function toRow(event: LoggedEvent, { columns }: Target, before: Row | undefined)
   }
   for (const [key, value] of Object.entries(data)) {
     const column = columns.get(key)
-    if (column !== undefined) row[column.name] = wellFormed(value)
+    if (column !== undefined) row[column.name] = typeof value === 'number' ? withinBounds(value) : wellFormed(value)
   }
   return row as unknown as Row
 }
+
+/** The hub takes no such numbers any more, but the log may have them. */
+const withinBounds = (value: number): number => Math.min(Math.max(value, -NUMBER_MAX), NUMBER_MAX)
 
 /** To the millisecond and in UTC, however it was written. */
 const timeOf = (text: string | null | undefined): string | null => {

@@ -1,9 +1,9 @@
 /** What is held before its rows are made anew, and after: responses and behaviour events row by row, and headline numbers of forms. */
 import { createHash } from 'node:crypto'
-import { rowsOf } from '../engine/database.ts'
+import { rowsOf, scanNumbers } from '../engine/database.ts'
 import { EVENT_COLUMNS } from '../engine/event-columns.ts'
 import type { ProjectedForm } from '../engine/projection.ts'
-import type { Ask } from '../engine/readers.ts'
+import type { Ask, Asks } from '../engine/readers.ts'
 import { metricsFromRows } from '../metrics/metrics.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { SeriesQuery } from '../metrics/series.ts'
@@ -37,15 +37,13 @@ export interface Compared {
 }
 
 const DAYS = 90
-/** Sums of fractions may differ in the last digits, as counts round once and rows at each step. */
-const DIGITS = 12
 
 /** A generation as it was at one moment, however long it is looked at. */
 interface Snapshot {
   readonly forms: ReadonlyMap<string, ProjectedForm>
   /** From counts, where a form is counted. */
   readonly counted: ReadonlyMap<string, Metrics>
-  readonly ask: Ask
+  readonly asks: Asks
   close(): void
 }
 
@@ -85,7 +83,11 @@ async function snapshotOf(
     const found = metrics.counted(form, query, nowMs)
     if (found !== null) counted.set(form.id, found)
   }
-  return { forms, counted, ask: (sql, values) => rowsOf(connection, sql, values), close: () => connection.closeSync() }
+  const asks: Asks = {
+    ask: (sql, values) => rowsOf(connection, sql, values),
+    scan: (sql, values, each) => scanNumbers(connection, { sql, values }, each),
+  }
+  return { forms, counted, asks, close: () => connection.closeSync() }
 }
 
 async function compare(
@@ -103,22 +105,19 @@ async function compare(
 }
 
 async function numbersOf(
-  { forms, counted, ask }: Snapshot,
+  { forms, counted, asks }: Snapshot,
   id: string,
   query: SeriesQuery & { readonly nowMs: number },
 ): Promise<Numbers | null> {
   const form = forms.get(id)
   if (form === undefined) return null
-  const found = counted.get(id) ?? (await metricsFromRows(ask, form, query))
-  const text = JSON.stringify(found, (_, value: unknown) =>
-    typeof value === 'number' && !Number.isInteger(value) ? value.toPrecision(DIGITS) : value,
-  )
+  const found = counted.get(id) ?? (await metricsFromRows(asks, form, query))
   const { started, completed } = found.totals
   // A form of which everything was erased is one without responses.
   if (started === 0) return null
   const digest = createHash('sha256')
-    .update(text)
-    .update(await rowsDigest(ask, form))
+    .update(JSON.stringify(found))
+    .update(await rowsDigest(asks.ask, form))
     .digest('hex')
   return { started, completed, digest }
 }
@@ -136,7 +135,7 @@ const sumOfHashes = (terms: readonly string[]): string =>
 /** Numbers of visitors are given as they come, so those of a file that has forgotten some are others. */
 const TOLD = Object.keys(EVENT_COLUMNS).filter((name) => name !== 'visitor_no')
 
-async function eventsOf({ ask }: Snapshot): Promise<Events> {
+async function eventsOf({ asks: { ask } }: Snapshot): Promise<Events> {
   const [row] = await ask(`SELECT count(*) AS events, ${sumOfHashes(TOLD)} AS rows FROM events`)
   const digest = createHash('sha256').update(String(row?.['rows'])).digest('hex')
   return { count: Number(row?.['events']), digest }

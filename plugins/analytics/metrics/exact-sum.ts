@@ -4,14 +4,11 @@
  */
 const HALVER = 2 ** 27 + 1
 
-/** Beyond this, steps in between could leave what a number can hold. */
-export const SUMMAND_MAX = 2 ** 990
-
 export class ExactSum {
   /** They do not overlap; the least comes first. */
   readonly #parts: number[] = []
 
-  /** Up to `SUMMAND_MAX` either way. Negative: takes it away. */
+  /** Up to `NUMBER_MAX` either way: beyond, steps in between could leave what a number can hold. Negative: takes it away. */
   add(value: number): void {
     const parts = this.#parts
     let sum = value
@@ -33,6 +30,12 @@ export class ExactSum {
     const high = wide - (wide - value)
     this.add(high * count)
     this.add((value - high) * count)
+  }
+
+  /** Of so many numbers. */
+  of(count: number): { readonly average: number | null; readonly sum: number | null } {
+    const { value } = this
+    return count === 0 ? { average: null, sum: null } : { average: value / count, sum: value }
   }
 
   /** Rounded once, to the nearest. */

@@ -1,7 +1,7 @@
 /** What the headline numbers of one form are made of, counted: each response is added and taken away by itself. */
 import type { StoredRow } from '../engine/rows.ts'
 import type { ProjectedForm } from '../engine/projection.ts'
-import { ExactSum, SUMMAND_MAX } from './exact-sum.ts'
+import { ExactSum } from './exact-sum.ts'
 import { hasChoices } from '../engine/columns.ts'
 import { askedOf } from './fields.ts'
 import type { AnswerFacts, Asked, NumberSummary } from './fields.ts'
@@ -26,32 +26,17 @@ class NumberCounts {
 
   add(value: number, count: number): void {
     this.values.add(value, count)
-    if (Math.abs(value) <= SUMMAND_MAX) this.#sum.addTimes(value, count)
+    this.#sum.addTimes(value, count)
   }
 
   remove(value: number): void {
     this.values.remove(value)
-    if (Math.abs(value) <= SUMMAND_MAX) this.#sum.add(-value)
+    this.#sum.add(-value)
   }
 
   summary(): NumberSummary {
     const { size, min, max } = this.values
-    const sum = this.#total()
-    return {
-      average: size === 0 ? null : sum / size,
-      min,
-      max,
-      median: this.values.quantile(0.5),
-      sum: size === 0 ? null : sum,
-    }
-  }
-
-  #total(): number {
-    const { min, max } = this.values
-    if (Math.max(-(min ?? 0), max ?? 0) <= SUMMAND_MAX) return this.#sum.value
-    let sum = 0
-    for (const [value, count] of this.values.entries()) sum += value * count
-    return sum
+    return { min, max, median: this.values.quantile(0.5), ...this.#sum.of(size) }
   }
 }
 

@@ -1,7 +1,7 @@
 /** The same facts from counts in memory. */
 import { offsetMs, piecesOf } from '../query/zone.ts'
 import type { FormCounts } from './form-counts.ts'
-import { midnightMs } from './from-rows.ts'
+import { LOOK_BACK_MS, midnightMs } from './from-rows.ts'
 import type { Asked, Totals } from './metrics.ts'
 import { localStart, momentOffset, nextStart } from './series.ts'
 import type { SeriesQuery } from './series.ts'
@@ -18,7 +18,7 @@ export function totalsFromCounts(
   const until = untilMs + offsetMs(timezone, untilMs - 1)
   let today = 0
   let weekBefore = 0
-  for (const { fromMs, toMs, offsetMs: offset } of piecesOf(timezone, untilMs - WEEK_MS - DAY_MS, untilMs)) {
+  for (const { fromMs, toMs, offsetMs: offset } of piecesOf(timezone, untilMs - LOOK_BACK_MS, untilMs)) {
     const within = (from: number, to: number): number =>
       counts.times.between(Math.max(from - offset, fromMs), Math.min(to - offset, toMs))
     today += within(midnight, Infinity)

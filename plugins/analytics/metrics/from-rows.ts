@@ -1,9 +1,10 @@
 /** The facts behind the headline numbers, computed from a form's rows. */
 import type { Row } from '../engine/database.ts'
 import type { ProjectedForm } from '../engine/projection.ts'
-import type { Ask } from '../engine/readers.ts'
+import type { Ask, Asks, Scan } from '../engine/readers.ts'
 import { cutsOf, localSql, offsetMs } from '../query/zone.ts'
 import { hasChoices } from '../engine/columns.ts'
+import { ExactSum } from './exact-sum.ts'
 import { askedOf } from './fields.ts'
 import type { AnswerFacts, Asked, NumberSummary } from './fields.ts'
 import type { Asked as AskedAbout, Totals } from './metrics.ts'
@@ -12,6 +13,8 @@ import { responsesOf } from './responses-of.ts'
 import { DAY_MS } from '../time-units.ts'
 
 const WEEK_DAYS = 7
+/** So far back lies all of that weekday: today may be 25 hours long, and the clock may have gone back since. */
+export const LOOK_BACK_MS = (WEEK_DAYS + 2) * DAY_MS
 
 export async function totalsFromRows(ask: Ask, { table }: ProjectedForm, asked: AskedAbout): Promise<Totals> {
   const [row = {}] = await ask(`SELECT ${totalsSql(asked)} FROM ${table}`)
@@ -32,7 +35,7 @@ export async function totalsOfMany(
 /** The same weekday a week before, by the wall clock: a change of the zone's offset between the two shifts nothing. */
 function totalsSql(asked: AskedAbout): string {
   const { timezone, untilMs, earlier } = asked
-  const fromMs = untilMs - (WEEK_DAYS + 1) * DAY_MS
+  const fromMs = untilMs - LOOK_BACK_MS
   const local = localSql('submitted_at', cutsOf(timezone, fromMs, untilMs))
   const { sent, begun } = stretchOf(asked)
   const until = at(untilMs + offsetMs(timezone, untilMs - 1))
@@ -89,20 +92,28 @@ export function midnightMs(timezone: string, untilMs: number): number {
   return Math.floor(localMs / DAY_MS) * DAY_MS
 }
 
-export async function answersFromRows(ask: Ask, form: ProjectedForm, about: AskedAbout): Promise<AnswerFacts> {
+export async function answersFromRows(
+  { ask, scan }: Asks,
+  form: ProjectedForm,
+  about: AskedAbout,
+): Promise<AnswerFacts> {
   const asked = askedOf(form)
   const stretch = stretchOf(about)
   const [row = {}] = await ask(numbersSql(form, asked, stretch))
   const choices = await choicesOf(ask, form, { asked, sent: stretch.sent })
+  const sums = await sumsOf(scan, form, { asked, sent: stretch.sent })
   return {
     completed: Number(row['completed']),
     last: await lastAnswers(ask, form, { asked, begun: stretch.begun }),
     of: ({ column: { name, kind } }) => {
       const counted = choices.get(name)
+      const answered = Number(row[`${name}_answered`])
       return {
-        answered: Number(row[`${name}_answered`]),
+        answered,
         ...(counted === undefined ? {} : { choices: counted }),
-        ...(kind === 'number' ? { numbers: summary(row, name) } : {}),
+        ...(kind === 'number'
+          ? { numbers: { ...summary(row, name), ...(sums.get(name) ?? new ExactSum()).of(answered) } }
+          : {}),
       }
     },
   }
@@ -113,19 +124,38 @@ function numbersSql({ table }: ProjectedForm, asked: readonly Asked[], { sent, b
   const parts = asked.flatMap(({ column: { name, kind } }) => [
     `count(${name}) FILTER (WHERE ${sent}) AS ${name}_answered`,
     ...(kind === 'number'
-      ? ['avg', 'min', 'max', 'median', 'fsum'].map((fn) => `${fn}(${name}) FILTER (WHERE ${sent}) AS ${name}_${fn}`)
+      ? ['min', 'max', 'median'].map((fn) => `${fn}(${name}) FILTER (WHERE ${sent}) AS ${name}_${fn}`)
       : []),
   ])
   return `SELECT ${[`count(*) FILTER (WHERE ${begun}) AS completed`, ...parts].join(', ')} FROM ${table} WHERE submitted_seq IS NOT NULL`
 }
 
-const summary = (row: Row, name: string): NumberSummary => ({
-  average: numberOf(row, `${name}_avg`),
+const summary = (row: Row, name: string): Pick<NumberSummary, 'min' | 'max' | 'median'> => ({
   min: numberOf(row, `${name}_min`),
   max: numberOf(row, `${name}_max`),
   median: numberOf(row, `${name}_median`),
-  sum: numberOf(row, `${name}_fsum`),
 })
+
+/** By name of the column, in one pass; as counts add them up, since whatever rounds at each step comes to something else. */
+async function sumsOf(
+  scan: Scan,
+  { table }: ProjectedForm,
+  { asked, sent }: { readonly asked: readonly Asked[]; readonly sent: string },
+): Promise<ReadonlyMap<string, ExactSum>> {
+  const names = asked.filter(({ column: { kind } }) => kind === 'number').map(({ column: { name } }) => name)
+  const sums = names.map(() => new ExactSum())
+  if (names.length === 0) return new Map()
+  const columns = names.map((name) => `coalesce(${name}, 0)`)
+  const sql = `SELECT ${columns.join(', ')} FROM ${table} WHERE submitted_seq IS NOT NULL AND ${sent}`
+  await scan(sql, [], (numbers, rows) => {
+    for (const [n, sum] of sums.entries())
+      for (let row = 0; row < rows; row += 1) {
+        const value = numbers[n]?.[row] ?? 0
+        if (value !== 0) sum.add(value)
+      }
+  })
+  return new Map(names.map((name, n) => [name, sums[n] as ExactSum]))
+}
 
 /** How many partial responses have their last answer at this place, from 1 on; 0: none at all. */
 export async function lastAnswers(

@@ -1,6 +1,6 @@
 /** The headline numbers of a form: from counts in memory, from its rows where those are not there; kept while nothing changes. */
 import type { ProjectedForm, Projection } from '../engine/projection.ts'
-import type { Ask, Readers } from '../engine/readers.ts'
+import type { Ask, Asks, Readers } from '../engine/readers.ts'
 import { earlierOf } from '../query/compare.ts'
 import type { Earlier } from '../query/compare.ts'
 import { Kept } from '../query/kept.ts'
@@ -132,7 +132,7 @@ export function openMetrics(parts: MetricsParts): MetricsReader {
     const elsewhere = await shared.get<Metrics>(form.changedBy, question)
     if (elsewhere !== undefined) return { metrics: elsewhere.answer, source: 'shared', ageMs: elsewhere.ageMs }
     const metrics = await readers.run(signal, async (reading) => {
-      const found = await fromRows(reading.ask, form, { asked, watched: await seen(reading.ask) })
+      const found = await fromRows(reading, form, { asked, watched: await seen(reading.ask) })
       if (reading.asOf === asOf) shared.put(form.changedBy, question, found)
       return found
     })
@@ -179,9 +179,9 @@ export const askedAt = (query: MetricsQuery, nowMs: number): Asked => ({
   earlier: earlierOf('previous', query),
 })
 
-/** Of responses alone, as of the moment that `ask` sees. */
-export const metricsFromRows = (ask: Ask, form: ProjectedForm, query: SeriesQuery & { readonly nowMs: number }) =>
-  fromRows(ask, form, { asked: askedAt(query, query.nowMs), watched: null })
+/** Of responses alone, as of the moment that `asks` see. */
+export const metricsFromRows = (asks: Asks, form: ProjectedForm, query: SeriesQuery & { readonly nowMs: number }) =>
+  fromRows(asks, form, { asked: askedAt(query, query.nowMs), watched: null })
 
 interface Given {
   readonly asked: Asked
@@ -193,10 +193,11 @@ function fromCounts(counts: FormCounts, form: ProjectedForm, { asked, watched }:
   return metricsOf(form, { totals: totalsFromCounts(counts, asked), series, answers: counts, asked, watched })
 }
 
-async function fromRows(ask: Ask, form: ProjectedForm, { asked, watched }: Given): Promise<Metrics> {
+async function fromRows(asks: Asks, form: ProjectedForm, { asked, watched }: Given): Promise<Metrics> {
+  const { ask } = asks
   const totals = await totalsFromRows(ask, form, asked)
   const series = pointsOf(await bucketsFromRows(ask, form, asked), asked)
-  return metricsOf(form, { totals, series, answers: await answersFromRows(ask, form, asked), asked, watched })
+  return metricsOf(form, { totals, series, answers: await answersFromRows(asks, form, asked), asked, watched })
 }
 
 interface Facts extends Given {

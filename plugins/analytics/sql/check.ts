@@ -8,6 +8,7 @@ import { rowsOf } from '../engine/database.ts'
 import { Refusal } from '../query/refusal.ts'
 import { FUNCTIONS, TABLE_FUNCTIONS } from './functions.ts'
 import { checkGrowth } from './growth.ts'
+import { checkLists } from './lists.ts'
 import { checkTextBytes } from './text-bytes.ts'
 import { isTree } from './tree.ts'
 import type { Tree } from './tree.ts'
@@ -49,7 +50,7 @@ const refuse = (detail: string): never => {
 export interface CheckOptions {
   /** Names of views in lower case. */
   readonly visible: ReadonlySet<string>
-  /** What joined texts may take while they are made. */
+  /** What joined texts, or lists of rows, may take while they are made. */
   readonly textBytesMax: number
 }
 
@@ -84,6 +85,7 @@ export async function checkSql(
     prepared.destroySync()
   }
   await checkTextBytes(connection, { statement, growth }, { visible, bytesMax, refuse })
+  await checkLists(connection, statement, { visible, bytesMax, refuse })
 }
 
 /** `scope`: what may stand as a table here, views and the names that WITH has given. */

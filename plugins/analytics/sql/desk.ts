@@ -1,21 +1,29 @@
 /** Where SQL is asked: a connection that sees nothing but views, in a transaction that only reads, within time, rows and bytes. */
+import { setImmediate as breath } from 'node:timers/promises'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Json } from 'manifold/plugin'
 import { isOfMemory } from '../engine/ailment.ts'
-import { rowsOf } from '../engine/database.ts'
 import type { Database } from '../engine/database.ts'
 import type { Projection } from '../engine/projection.ts'
 import { guarded, TooSlow } from '../engine/guard.ts'
+import type { InTime } from '../engine/guard.ts'
 import { Line } from '../engine/line.ts'
 import { atOneMoment } from '../engine/readers.ts'
+import type { Seat } from '../engine/readers.ts'
 import { Refusal } from '../query/refusal.ts'
 import { checkSql } from './check.ts'
 import { asJson } from './values.ts'
 import { createView, dropView, viewsOf } from './views.ts'
 import type { View } from './views.ts'
+import { ROW_VALUES_MAX, weigher } from './weight.ts'
+import type { Weight } from './weight.ts'
 
 /** What one answer holds at most, as JSON. */
 export const ANSWER_CHARS_MAX = 4_194_304
+/** Single values, and those in lists, maps and structs. */
+const VALUES_MAX = 1_000_000
+/** So many values are made at a time, at most one row more: then others come by. */
+const BREATH_VALUES = 20_000
 /** Questions that may wait for their turn. */
 const WAITING_MAX = 20
 
@@ -56,7 +64,7 @@ export interface DeskOptions {
 }
 
 export function openSqlDesk(
-  { instance }: Database,
+  { instance, main }: Database,
   projection: Pick<Projection, 'forms'>,
   options: DeskOptions,
 ): SqlDesk {
@@ -64,16 +72,16 @@ export function openSqlDesk(
   const views = (): readonly View[] => viewsOf(projection.forms())
   let place: Place | null = null
   const ask = async (question: SqlQuestion): Promise<SqlAnswer> => {
-    place ??= await openPlace(instance)
+    place ??= { connection: await instance.connect(), main, made: new Map() }
     const { connection } = place
     let isChecked = false
     try {
       const visible = await fit(place, views())
-      return await atOneMoment(connection, (asOf) =>
-        guarded(connection, { ...options, signal: question.signal }, async () => {
+      return await atOneMoment(place, (asOf) =>
+        guarded(connection, { ...options, signal: question.signal }, async (inTime) => {
           await checkSql(connection, question.sql, { visible, textBytesMax })
           isChecked = true
-          return { ...(await read(connection, question)), asOf }
+          return { ...(await read(connection, question, inTime)), asOf }
         }),
       ).catch(refuse)
     } catch (error) {
@@ -105,17 +113,8 @@ export function openSqlDesk(
 }
 
 /** A connection and the views it has, by name, with the statements that made them. */
-interface Place {
-  readonly connection: DuckDBConnection
-  /** Schema of the projection's own tables. */
-  readonly main: string
+interface Place extends Seat {
   readonly made: Map<string, string>
-}
-
-async function openPlace(instance: Database['instance']): Promise<Place> {
-  const connection = await instance.connect()
-  const [row] = await rowsOf(connection, 'SELECT current_database() AS name')
-  return { connection, main: `"${String(row?.['name'])}".main`, made: new Map() }
 }
 
 /** Brings the connection's views up to what there is; answers their names in lower case. */
@@ -145,25 +144,73 @@ function refuse(error: unknown): never {
   throw words === undefined ? error : new Refusal([{ pointer: '/sql', detail: words }])
 }
 
-async function read(connection: DuckDBConnection, { sql, rowsMax }: SqlQuestion): Promise<Omit<SqlAnswer, 'asOf'>> {
+async function read(
+  connection: DuckDBConnection,
+  { sql, rowsMax }: SqlQuestion,
+  inTime: InTime,
+): Promise<Omit<SqlAnswer, 'asOf'>> {
   const startedMs = performance.now()
   const result = await connection.stream(sql)
   const names = result.columnNames()
-  const columns = names.map((name, index) => ({ name, type: String(result.columnType(index)) }))
-  const rows: Json[][] = []
-  let chars = 0
-  let hasMore = false
+  const types = result.columnTypes()
+  const columns = names.map((name, index) => ({ name, type: String(types[index]) }))
+  const answer = new Answer(rowsMax)
   for (
     let chunk = await result.fetchChunk();
-    !hasMore && chunk !== null && chunk.rowCount > 0;
+    !answer.hasMore && chunk !== null && chunk.rowCount > 0;
     chunk = await result.fetchChunk()
   ) {
-    for (const row of chunk.convertRows(asJson)) {
-      chars += JSON.stringify(row).length
-      hasMore = rows.length >= rowsMax || chars > ANSWER_CHARS_MAX
-      if (hasMore) break
-      rows.push(row)
+    const weightOf = weigher(chunk, types)
+    for (let n = 0; n < chunk.rowCount && answer.takes(weightOf(n)); n += 1) {
+      if (answer.isTimeToBreathe()) {
+        await breath()
+        inTime()
+      }
+      answer.add(chunk.convertRowValues(n, asJson))
     }
   }
+  const { rows, hasMore } = answer
   return { columns, rows, hasMore, tookMs: performance.now() - startedMs }
+}
+
+/** Rows as far as there is room for them: what is too much is known before it is made. */
+class Answer {
+  readonly rows: Json[][] = []
+  hasMore = false
+  readonly #rowsMax: number
+  #values = 0
+  #chars = 0
+  #sinceBreath = 0
+
+  constructor(rowsMax: number) {
+    this.#rowsMax = rowsMax
+  }
+
+  takes({ values, chars }: Weight): boolean {
+    this.hasMore = this.rows.length >= this.#rowsMax
+    if (this.hasMore) return false
+    this.#values += values
+    this.#sinceBreath += values
+    if (values > ROW_VALUES_MAX || chars > ANSWER_CHARS_MAX) tooLarge()
+    this.hasMore = this.#values > VALUES_MAX || this.#chars + chars > ANSWER_CHARS_MAX
+    return !this.hasMore
+  }
+
+  isTimeToBreathe(): boolean {
+    if (this.#sinceBreath < BREATH_VALUES) return false
+    this.#sinceBreath = 0
+    return true
+  }
+
+  add(row: Json[]): void {
+    this.#chars += JSON.stringify(row).length
+    this.hasMore = this.#chars > ANSWER_CHARS_MAX
+    if (!this.hasMore) this.rows.push(row)
+    else if (this.rows.length === 0) tooLarge()
+  }
+}
+
+function tooLarge(): never {
+  const detail = `has a row of more than ${ROW_VALUES_MAX} values or ${ANSWER_CHARS_MAX} characters: take less of it`
+  throw new Refusal([{ pointer: '/sql', detail }])
 }

@@ -20,7 +20,7 @@ export const FUNCTIONS: ReadonlySet<string> = new Set(
 
     abs ceil ceiling floor round trunc sign sqrt cbrt exp ln log log2 log10 pow power greatest least mod divide add subtract
     multiply fdiv fmod pi degrees radians sin cos tan asin acos atan atan2 isnan isinf isfinite even gcd lcm
-    width_bucket equi_width_bins
+    width_bucket
 
     lower lcase upper ucase length len char_length character_length strlen trim ltrim rtrim substring substr left right
     translate position strpos instr contains starts_with prefix suffix ends_with split_part string_split str_split

@@ -44,6 +44,7 @@ export const entering: LimitCases<
   | 'noteCharsMax'
   | 'idempotencyKeyCharsMax'
   | 'idempotencyTtlMs'
+  | 'answerNumberMax'
   | 'publicRatePerSecond'
   | 'publicRateBurst'
   | 'shareRatePerSecond'
@@ -102,6 +103,10 @@ export const entering: LimitCases<
   bearerCharsMax: async ({ plain }) => {
     const answer = await plain.api('GET', '/api/v2/forms', undefined, { key: 'b'.repeat(LIMITS.bearerCharsMax + 1) })
     expect([answer.status, answer.text]).toEqual([401, expect.stringContaining('must be \\"Bearer')])
+  },
+  answerNumberMax: {
+    in: 'test/ingest/validate.test.ts',
+    test: 'a number is within answerNumberMax, however it is sent and whatever its form says',
   },
   eventBytesMax: ROWS,
   eventPropertiesMax: PROPERTIES,
