@@ -200,8 +200,8 @@ test('where one goes in a list takes the place of what is shown, and whatever ca
   await hub.api('POST', '/api/v2/forms/contact/responses', { data: { email: 'after.it@example.com' } })
   await first.filter({ hasText: 'after.it@example.com' }).waitFor()
   expect(streams.size).toBe(1)
-  await page.getByRole('button', { name: 'Pause' }).click()
-  await page.getByText('Paused at').waitFor()
+  await page.getByRole('button', { name: 'Hold updates' }).click()
+  await page.getByText('Updates held since').waitFor()
 
   await first.locator('[data-label=Place]').click()
   await page.getByRole('heading', { name: 'response.submitted' }).waitFor()
@@ -219,6 +219,16 @@ test('where one goes in a list takes the place of what is shown, and whatever ca
   await page.route('**/events?*cursor=*', (route) => route.abort(), { times: 1 })
   await next.click()
   await before.waitFor()
+  expect(await isStill()).toBe(false)
+  await sets()
+  // Somebody else's page is none that takes the place of this one; nor is the one where one signs in.
+  const { body } = await hub.api<{ key: string }>('POST', '/api/v2/keys', { name: 'other', scopes: ['admin'] })
+  await signedIn(browser, { ...hub, adminKey: body.key }).then(async (other) => {
+    await context.addCookies(await other.context.cookies())
+    await other.context.close()
+  })
+  await next.click()
+  await page.locator('.wide-menu .who', { hasText: 'other' }).waitFor()
   expect(await isStill()).toBe(false)
   await sets()
   await context.clearCookies()

@@ -121,11 +121,16 @@ const filesOf = (page: Page): string =>
     .map((each) => each.getAttribute('src') ?? each.getAttribute('href'))
     .join()
 
+/** The key and workspace it was made for. */
+const whoseIs = (page: Page): string | null | undefined =>
+  page.querySelector('[data-whose]')?.getAttribute('data-whose')
+
 /** Null: something else, such as where one signs in. */
 function pageOf({ status, responseURL, response }: XMLHttpRequest, url: string): Page | null {
   if (status !== 200 || responseURL !== url || response === null) return null
   const isWhole = PARTS.every((part) => response.querySelector(part) !== null)
-  return isWhole && filesOf(response) === filesOf(document) ? response : null
+  const isAlike = filesOf(response) === filesOf(document) && whoseIs(response) === whoseIs(document)
+  return isWhole && isAlike ? response : null
 }
 
 /** `isBack`: the address says it already. */
