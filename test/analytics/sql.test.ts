@@ -259,7 +259,7 @@ describe('by class, refused before it runs', () => {
 })
 
 describe('within bounds', () => {
-  const MANY = 'range(100000000) a(x), range(100000000) b(y)'
+  const MANY = 'range(1000000) a(x), range(1000000) b(y)'
   test('what takes too long is ended, and the next one is answered', async () => {
     expect(await said(`SELECT count(*) FROM ${MANY} WHERE x * y = 7`)).toContain('takes longer than 2000 ms')
     expect(await rows('SELECT 1')).toEqual([[1]])
