@@ -103,11 +103,18 @@ test('what fits comes as a piece of the file; values keep the types of the schem
     '/with/method': 'PUT',
     '/with/headers': 'x-one: 1\nx-two: a: b',
     '/with/secretHeaders': 'authorization: HOME',
+    '/when/filter': '{"data.email": {"$exists": true}}',
+    '/when/event': 'response.submitted',
+    '/retry': 'standard',
+    '/rate': '10/s',
   })
   const said = (await sent.text()).replaceAll('&quot;', '"').replaceAll('&#39;', "'")
   expect(said).toContain('It fits.')
+  expect(said).toMatch(
+    /at the end of the list <code>installations:<\/code>, below what ends at <code>[^<]*manifold\.yaml:17</,
+  )
   const yaml = /role="status">[\s\S]*?<pre[^>]*><code>([\s\S]*?)<\/code>/.exec(said)?.[1]
-  expect(parse(yaml ?? '')).toEqual({
+  expect({ installations: parse(yaml ?? '') as unknown }).toEqual({
     installations: [
       {
         id: 'second',
@@ -118,7 +125,9 @@ test('what fits comes as a piece of the file; values keep the types of the schem
           headers: { 'x-one': '1', 'x-two': 'a: b' },
           secretHeaders: { authorization: '${HOME}' },
         },
-        when: { form: 'contact' },
+        when: { event: ['response.submitted'], filter: { 'data.email': { $exists: true } }, form: 'contact' },
+        retry: 'standard',
+        rate: '10/s',
       },
     ],
   })
