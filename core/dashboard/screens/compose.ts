@@ -165,7 +165,7 @@ function pieceOf({ visit, plugin, old }: Composing, settings: Readonly<Record<st
   return {
     ...(without(
       rest,
-      MORE_FIELDS.map(({ name }) => name),
+      MORE_FIELDS.filter(({ at }) => visit.form.has(at)).map(({ name }) => name),
     ) as typeof rest),
     ...typedInto(MORE_FIELDS, visit.form),
     id: old?.id ?? (visit.form.get('id') ?? '').trim(),
