@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi'
 import { HubError } from '../errors.ts'
 import { SCOPES } from '../model.ts'
+import type { WorkspaceId } from '../model.ts'
 import type { ApiKeyRow } from '../storage/key-store.ts'
 import { readJson } from './body.ts'
 import type { HttpDeps } from './deps.ts'
@@ -52,10 +53,10 @@ const revokeQuery = z.object({ force: z.enum(['true', 'false']).default('false')
 const hooksStop = (count: number): string =>
   `${count === 1 ? '1 hook uses' : `${count} hooks use`} this key (Zapier, Make, n8n) and would stop: GET /api/v2/hooks?key= shows them. Connect them with another key first, or revoke it with ?force=true.`
 
+type Deps = Pick<HttpDeps, 'keys' | 'limits' | 'clock' | 'version' | 'store' | 'hooks' | 'logger'>
+
 /** Every route of keys. */
-export function keyRoutes(
-  deps: Pick<HttpDeps, 'keys' | 'limits' | 'clock' | 'version' | 'store' | 'hooks' | 'logger'>,
-): Route[] {
+export function keyRoutes(deps: Deps): Route[] {
   return [
     {
       method: 'GET',
@@ -112,6 +113,37 @@ export function keyRoutes(
       handler: async (call) =>
         json(call, { items: (await deps.keys.list(call.principal.workspace)).map(keyWire), next_cursor: null }),
     },
+    ...oneKey(deps),
+  ]
+}
+
+function oneKey(deps: Deps): Route[] {
+  const hooksOf = (workspace: WorkspaceId, key: string): Promise<number> =>
+    deps.store.countHooks(workspace, { key, inForceMs: deps.clock.nowMs() })
+  return [
+    {
+      method: 'GET',
+      path: '/api/v2/keys/{id}',
+      access: 'admin',
+      doc: {
+        tag: 'Keys',
+        summary: 'One API key',
+        description: 'With the number of hooks that would stop if it were revoked.',
+        responses: {
+          200: {
+            description: 'The key',
+            schema: keySchema.extend({ hooks: z.number().int() }).openapi('ApiKeyDetail'),
+          },
+        },
+      },
+      handler: async (call) => {
+        const { workspace } = call.principal
+        const id = call.param('id')
+        const row = (await deps.keys.list(workspace)).find((each) => each.id === id)
+        if (row === undefined) throw new HubError('not_found', `There is no key "${id.slice(0, 100)}".`)
+        return json(call, { ...keyWire(row), hooks: await hooksOf(workspace, id) })
+      },
+    },
     {
       method: 'DELETE',
       path: '/api/v2/keys/{id}',
@@ -126,8 +158,7 @@ export function keyRoutes(
       },
       handler: async (call) => {
         const { force } = readQuery(call, revokeQuery)
-        const ofKey = { key: call.param('id'), inForceMs: deps.clock.nowMs() }
-        const count = force === 'true' ? 0 : await deps.store.countHooks(call.principal.workspace, ofKey)
+        const count = force === 'true' ? 0 : await hooksOf(call.principal.workspace, call.param('id'))
         if (count > 0) throw new HubError('conflict', hooksStop(count))
         if (!(await deps.keys.revoke(call.principal.workspace, call.param('id'))))
           throw new HubError('not_found', `There is no key "${call.param('id').slice(0, 100)}" in force.`)

@@ -1,4 +1,4 @@
-/** Many dead letters at once: their count first, steps that go on by themselves, and a page that says how far they are. */
+/** Much at once: its count first, steps that go on by themselves, and a page that says how far they are. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ApiProblem } from '../../core/dashboard/api.ts'
 import { SCREENS } from '../../core/dashboard/screens.ts'
@@ -7,6 +7,7 @@ import { startHub } from '../support/hub.ts'
 import type { Hub } from '../support/hub.ts'
 import { startReceiver } from '../support/receiver.ts'
 import type { Receiver } from '../support/receiver.ts'
+import { visitorOf } from '../support/visitor.ts'
 import { until } from '../support/wait.ts'
 
 /** More than two steps take. */
@@ -22,6 +23,7 @@ beforeAll(async () => {
       forms: { contact: { name: 'Contact' } },
       installations: [
         { id: 'crm', use: 'webhooks', with: { url: `${receiver.url}/crm` }, retry: { schedule: [] }, concurrency: 50 },
+        { id: 'hooks', use: 'zapier' },
       ],
       limits: { breakerFailuresMax: 1_000, batchRowsMax: 2_000 },
     },
@@ -154,4 +156,21 @@ test('a quarantine is released by steps, and one that stops half-way says how fa
   )
   const step = { verdict: 'flagged', until: '2026-01-01', limit: 100 }
   expect(asked).toEqual([step, { ...step, cursor: 'again' }])
+})
+
+test('whoever is about to revoke a key sees how many hooks stop, however many they are', async () => {
+  const { ask: visit, signIn } = visitorOf(() => hub)
+  const many = 203
+  const key = { name: 'Zapier', scopes: ['hooks:write', 'forms:read'] }
+  const made = await hub.api<{ id: string; key: string }>('POST', '/api/v2/keys', key)
+  for (let n = 0; n < many; n += 1) {
+    const wish = { target_url: `${receiver.url}/hook/${n}`, event: 'form.created' }
+    expect((await hub.api('POST', '/api/v2/hooks', wish, { key: made.body.key })).status).toBe(201)
+  }
+  const cookie = await signIn(hub.adminKey)
+  const { text } = await visit(`/keys/${made.body.id}/revoke`, { cookie })
+  expect(text).toContain(`<strong>${many} hooks use it and stop</strong>`)
+  const refused = await hub.api('DELETE', `/api/v2/keys/${made.body.id}`)
+  expect([refused.status, refused.text]).toEqual([409, expect.stringContaining(`${many} hooks use this key`)])
+  expect((await visit('/keys/key_of_nobody/revoke', { cookie })).status).toBe(404)
 })

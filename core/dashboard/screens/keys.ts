@@ -141,21 +141,14 @@ async function make(visit: Visit): Promise<Answer> {
   }
 }
 
-const HOOKS_SHOWN = 200
-
 async function askRevoke(visit: Visit): Promise<Answer> {
   const id = visit.param('id')
-  const [keys, hooks] = await Promise.all([
-    visit.api.get<Page<KeyItem>>('/api/v2/keys'),
-    visit.api.get<Page<object>>('/api/v2/hooks', { key: id, limit: HOOKS_SHOWN }),
-  ])
-  const key = keys.items.find((each) => each.id === id)
-  const count = hooks.items.length
+  const { name, hooks } = await visit.api.get<KeyItem & { readonly hooks: number }>(`/api/v2/keys/${segment(id)}`)
   return {
     view: confirm({
       title: 'Revoke a key',
       trail: [{ label: 'API keys', href: '/keys' }],
-      says: html`<p class="lead">The key <strong>${key?.name ?? id}</strong> stops counting at once, and sessions that were opened with it end.</p>${count === 0 ? null : notice('warn', html`<p><strong>${counted(count, 'hook uses', 'hooks use')} it and ${count === 1 ? 'stops' : 'stop'}</strong> until connected with another key (Zapier, Make, n8n). <a href="${withQuery('/hooks', { key: id })}">See them</a></p>`)}`,
+      says: html`<p class="lead">The key <strong>${name}</strong> stops counting at once, and sessions that were opened with it end.</p>${hooks === 0 ? null : notice('warn', html`<p><strong>${counted(hooks, 'hook uses', 'hooks use')} it and ${hooks === 1 ? 'stops' : 'stop'}</strong> until connected with another key (Zapier, Make, n8n). <a href="${withQuery('/hooks', { key: id })}">See them</a></p>`)}`,
       action: `/keys/${segment(id)}/revoke`,
       fields: {},
       button: 'Revoke',
