@@ -288,7 +288,7 @@ describe('visitors', () => {
     const shared = hub.url + String((await share(worth.body.id)).body['path'])
     const cohorts = await (await fetch(shared, { headers: { accept: 'text/html' } })).text()
     for (const words of ['Cohorts by day', '<td class="h2">20 %</td>', 'Worth per visitor', 'No value is known'])
-      expect(cohorts).toContain(words)
+      for (const page of [cohorts, (await ask(`/analytics/saved/${worth.body.id}`)).html]) expect(page).toContain(words)
     const refused = await hub.api('DELETE', `/api/v2/analytics/saved/${byNote.body.id}`, undefined, { key: body.key })
     expect(refused.status).toBe(403)
     const question = { form_id: 'contact', aggregate: 'count' }

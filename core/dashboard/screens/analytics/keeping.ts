@@ -23,6 +23,7 @@ export interface Saved {
   readonly kind: Kind | 'cohorts'
   readonly view: Readonly<Record<string, string>>
   readonly note: string
+  readonly question: object
 }
 
 export const savedPath = (id: string): string => `/analytics/saved/${segment(id)}`

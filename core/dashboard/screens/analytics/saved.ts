@@ -1,8 +1,10 @@
 /** Questions that are kept under a name: listed, opened, renamed, annotated, shown to others by link, deleted. */
 import { html } from '../../../html.ts'
+import { withCharts } from '../../charts/chart.ts'
 import { jsonOr, segment, withQuery } from '../../api.ts'
 import { chip } from '../../parts/chip.ts'
 import { confirm } from '../../parts/confirm.ts'
+import { notice } from '../../parts/facts.ts'
 import { table } from '../../parts/list.ts'
 import { time } from '../../parts/time.ts'
 import type { Answer, Screen, Visit } from '../../visit.ts'
@@ -10,6 +12,8 @@ import { API, asked, installed } from './asking.ts'
 import { BUILDERS, savedById, savedPath } from './keeping.ts'
 import type { Kind, Saved } from './keeping.ts'
 import { shareList, sharesOf } from './shares.ts'
+import { cohortsCharts } from './worth.ts'
+import type { CohortsAnswer } from './worth.ts'
 
 const NAV = 'saved'
 const TRAIL = [{ label: 'Saved', href: '/analytics/saved' }]
@@ -89,8 +93,22 @@ const questionIn = (form: URLSearchParams): object =>
 async function open(visit: Visit): Promise<Answer> {
   const saved = await savedById(visit, visit.param('id'))
   if (saved === undefined) return gone()
-  if (!isBuilt(saved.kind)) return { redirect: `${savedPath(saved.id)}/edit` }
+  if (!isBuilt(saved.kind)) return answerOf(visit, saved)
   return { redirect: withQuery(BUILDERS[saved.kind].path, { ...saved.view, saved: saved.id }) }
+}
+
+/** Of what nothing puts together: only the API saves it. */
+async function answerOf(visit: Visit, { id, name, note, question }: Saved): Promise<Answer> {
+  const { body, problem } = await asked(() => visit.api.send<CohortsAnswer>('POST', `${API}/cohorts`, question))
+  const charts = body === null ? [] : cohortsCharts(body)
+  return withCharts(visit, charts, (figures) => ({
+    view: {
+      title: name,
+      trail: TRAIL,
+      actions: visit.may('forms:write') ? html`<a class="button quiet" href="${savedPath(id)}/edit">Edit</a>` : null,
+      body: html`${note === '' ? null : notice('info', html`<p class="lines">${note}</p>`)}${problem}${[...figures.values()]}`,
+    },
+  }))
 }
 
 const isBuilt = (kind: Saved['kind']): kind is Kind => kind in BUILDERS

@@ -1,4 +1,4 @@
-/** What cohorts were worth: no builder asks it, but a saved question may, and its links show it. */
+/** What cohorts were worth: no builder asks it, but a saved question may. */
 import type { Chart } from '../../charts/chart.ts'
 import { heat } from '../../parts/heat.ts'
 import { number } from '../../parts/time.ts'
