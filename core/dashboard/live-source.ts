@@ -13,3 +13,7 @@ export async function endOfLog({ api }: Pick<Visit, 'api'>): Promise<number> {
 export const liveSource = (after: number, asked: Query = {}): LiveSource => ({
   from: withQuery('/events/live', { ...asked, after }),
 })
+
+/** What happens from here on; null: the key hears of nothing. */
+export const follow = async (visit: Pick<Visit, 'api' | 'may'>, asked: Query): Promise<LiveSource | null> =>
+  visit.may('responses:read') ? liveSource(await endOfLog(visit), asked) : null

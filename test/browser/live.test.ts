@@ -6,6 +6,7 @@ import { startHub } from '../support/hub.ts'
 import type { Hub } from '../support/hub.ts'
 import { startReceiver } from '../support/receiver.ts'
 import type { Receiver } from '../support/receiver.ts'
+import { until } from '../support/wait.ts'
 
 let hub: Hub
 let receiver: Receiver
@@ -110,4 +111,76 @@ test('whoever uses keys alone is still where they were when a page has been made
   await swapped()
   expect([await focused(), await told()]).toEqual([expect.stringContaining('class="plots"'), first])
   expect(await page.locator('#series details').getAttribute('open')).toBe('')
+})
+
+/** Pictures of the page are made when the test says so, and what is told is counted. */
+const BY_HAND = `
+  frames = []
+  told = 0
+  requestAnimationFrame = (then) => frames.push(then)
+  const { addEventListener } = EventSource.prototype
+  EventSource.prototype.addEventListener = function (type, heard) {
+    addEventListener.call(this, type, (event) => {
+      heard(event)
+      if (type === 'told') told += 1
+    })
+  }`
+
+test('of many events between two pictures of the page only those that stay become rows, and all at once', async () => {
+  await context.addInitScript(BY_HAND)
+  await page.goto('/events?type=track.*')
+  await said().getByText('Live', { exact: true }).waitFor()
+  for (let from = 0; from < 600; from += 100)
+    await hub.api(
+      'POST',
+      '/api/v2/events/track',
+      Array.from({ length: 100 }, (_, n) => ({ type: 'custom', name: `of-ours-${from + n}` })),
+    )
+  await until('all to be told', () => page.evaluate<number>('told'), { accept: (count) => count === 600 })
+  expect(await page.evaluate('frames.length')).toBe(1)
+  const changes = await page.evaluate(`new Promise((done) => {
+    new MutationObserver((all) => done(all.map(({ addedNodes }) => addedNodes.length))).observe(
+      document.querySelector('[data-tail]'), { childList: true })
+    for (const then of frames.splice(0)) then()
+  })`)
+  const rows = page.locator('tbody tr')
+  expect([changes, await rows.count()]).toEqual([[500], 500])
+  expect(await rows.first().textContent()).toContain('of-ours-599')
+  expect(await rows.last().textContent()).toContain('of-ours-100')
+})
+
+const LISTS = [
+  '/hooks',
+  '/plugins',
+  '/installations',
+  '/dead-letters',
+  '/quarantine',
+  '/responses',
+  '/deliveries',
+  '/runs',
+  '/forms',
+]
+
+test('every list hears of what happens, and shows it by itself', async () => {
+  for (const path of LISTS) {
+    const stream = page.waitForRequest((request) => request.url().includes('/events/live?'))
+    await page.goto(path)
+    await stream
+    await said().getByText('Live', { exact: true }).waitFor()
+  }
+  await hub.api('POST', '/api/v2/forms', { id: 'party', name: 'Party', fields: [{ key: 'who', label: 'Who?' }] })
+  await page.locator('tbody tr', { hasText: 'Party' }).waitFor()
+})
+
+test('where the session has ended, a page says so, shows nothing more of it, and leads back to itself', async () => {
+  await page.goto('/deliveries?state=delivered')
+  await page.locator('tbody tr').first().waitFor()
+  await context.clearCookies()
+  await turn()
+  await said().getByText('You are signed out', { exact: true }).waitFor()
+  expect(await page.locator('[data-region]').textContent()).toBe('')
+  await page.locator('[data-currency]').getByRole('link', { name: 'Sign in' }).click()
+  await page.fill('#key', hub.adminKey)
+  await page.press('#key', 'Enter')
+  await page.waitForURL(`${hub.url}/deliveries?state=delivered`)
 })

@@ -6,6 +6,7 @@
 import type { Doc, El } from './live/dom.ts'
 import { holdOf } from './live/held.ts'
 import { kept } from './live/kept.ts'
+import { addRow, forgetTold } from './live/tail.ts'
 
 /** As much of a browser as is used here; what a page is made of stands in `live/dom.ts`. */
 declare const document: Doc & {
@@ -33,6 +34,7 @@ declare class XMLHttpRequest {
   responseType: string
   timeout: number
   readonly response: Doc | null
+  readonly responseURL: string
   readonly status: number
   onloadend: () => void
   open(method: string, url: string): void
@@ -87,6 +89,8 @@ let isOld = false
 let isCut = false
 /** This browser is signed in with another key or workspace than the page was made for. */
 let isOfAnother = false
+/** Where one signs in again; null: nobody has to. */
+let signIn: string | null = null
 /** Why the page may not be made anew at the moment; null: it may. */
 let held: string | null = null
 /** The time up to which the page is known to be right; null: up to now. */
@@ -122,6 +126,8 @@ function look(isWhole: boolean): void {
     if (mine !== round || region === null || isStill()) return
     const fresh = request.status === 200 ? (request.response?.querySelector(REGION) ?? null) : null
     isOld = fresh === null
+    signIn = SIGN_IN.test(request.responseURL) ? request.responseURL : null
+    if (signIn !== null) return leave(region)
     isOfAnother = fresh !== null && fresh.dataset['whose'] !== region.dataset['whose']
     if (isOfAnother) {
       disconnect()
@@ -136,6 +142,15 @@ function look(isWhole: boolean): void {
   }
   request.open('GET', location.href)
   request.send()
+}
+
+const SIGN_IN = /^[^?]*\/sign-in(\?|$)/
+
+/** The session has ended: what is for whoever has one is shown no longer, and nothing more is asked for. */
+function leave(region: El): void {
+  disconnect()
+  region.textContent = ''
+  say()
 }
 
 /** Says so where it is. */
@@ -195,6 +210,7 @@ function disconnect(): void {
   source?.close()
   source = null
   isCut = false
+  forgetTold()
 }
 
 /** `isEnd`: nobody tries again, so the page is asked for anew, and a stream from there. */
@@ -218,20 +234,33 @@ function say(): void {
   const text = place?.querySelector('[role=status]')
   if (place == null || text == null) return
   since = isPaused || held !== null || isOld || isCut || isOfAnother ? (since ?? clock()) : null
-  const said = isOfAnother
-    ? 'You are signed in as someone else now'
-    : isPaused
-      ? `Updates held since ${since}`
-      : held !== null
-        ? `Updates held since ${since} ${held}`
-        : since !== null
-          ? `Not current since ${since}`
-          : source?.readyState === 0
-            ? ''
-            : 'Live'
+  const said =
+    signIn !== null
+      ? 'You are signed out'
+      : isOfAnother
+        ? 'You are signed in as someone else now'
+        : isPaused
+          ? `Updates held since ${since}`
+          : held !== null
+            ? `Updates held since ${since} ${held}`
+            : since !== null
+              ? `Not current since ${since}`
+              : source?.readyState === 0
+                ? ''
+                : 'Live'
   if (text.textContent !== said) text.textContent = said
+  offerSignIn(place)
   place.hidden = !wanted().isLive
   place.className = isPaused || held !== null || since === null ? 'currency' : 'currency late'
+}
+
+function offerSignIn(place: El): void {
+  const old = place.querySelector('a')
+  if (signIn === null) return old?.remove()
+  const link = old ?? document.createElement('a')
+  link.setAttribute('href', signIn)
+  link.textContent = 'Sign in'
+  place.append(link)
 }
 
 /** Until somebody looks again. */
@@ -278,36 +307,13 @@ function swap(old: El, fresh: El): void {
   document.dispatchEvent(new Event('swapped'))
 }
 
-const ROWS_MAX = 500
-
-/** A new event above the others, where events are the rows of the page. */
-function addRow(data: string): boolean {
-  const table = document.querySelector('[data-tail]')
-  const row = document.querySelector('template')?.content.cloneNode(true).querySelector('tr')
-  if (table === null || row == null) return false
-  const event = JSON.parse(data) as { readonly [name: string]: unknown }
-  for (const cell of row.querySelectorAll('[data-of]')) cell.textContent = textOf(event, cell.dataset['of'] ?? '')
-  row.querySelector('a')?.setAttribute('href', `/events/${encodeURIComponent(String(event['id']))}`)
-  table.prepend(row)
-  document.querySelector('.empty')?.remove()
-  if (table.children.length > ROWS_MAX) table.lastElementChild?.remove()
-  return true
-}
-
-function textOf(event: { readonly [name: string]: unknown }, name: string): string {
-  if (name === 'time') return String(event['at']).slice(11, 19)
-  const value = event[name]
-  if (value === null || value === undefined) return '–'
-  return typeof value === 'string' ? value : JSON.stringify(value).slice(0, 200)
-}
-
 /** What is on the page: at first, and whenever another page has taken its place; nothing of that one goes on. */
 function begin(): void {
   disconnect()
   clearTimeout(timer)
   round += 1
   isHurried = isPaused = isOld = isOfAnother = false
-  held = since = null
+  held = since = signIn = null
   region = document.querySelector(REGION)
   if (region !== null) region.dataset['text'] = region.textContent
   offerCopies(document)

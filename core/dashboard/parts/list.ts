@@ -3,6 +3,7 @@ import { html } from '../../html.ts'
 import type { Html, Part } from '../../html.ts'
 import { ApiProblem } from '../api.ts'
 import type { Page, Query } from '../api.ts'
+import { follow } from '../live-source.ts'
 import { here } from '../visit.ts'
 import type { Answer, LiveSource, View, Visit } from '../visit.ts'
 import { csvAnswer } from './csv.ts'
@@ -37,8 +38,10 @@ export interface List<Row, OfPage extends Page<Row> = Page<Row>> {
   readonly moreFilters?: Html | null
   /** Between filters and table. */
   readonly above?: (page: OfPage) => Html | null
-  /** Where a script hears of new rows; null: not on this page. */
-  readonly live?: (page: OfPage) => LiveSource | null
+  /** A row for a script to fill in with each event, and where it hears of them; absent: not on this page. */
+  readonly tail?: { readonly row: Html; readonly from: (page: OfPage) => LiveSource }
+  /** Events that are a reason for a script to look anew at once. */
+  readonly follows?: Query
   /** How often a script looks anew. */
   readonly refreshMs?: number
   /** It may have more columns than a screen has room for: they are moved sideways, and the page stays where it is. */
@@ -46,6 +49,8 @@ export interface List<Row, OfPage extends Page<Row> = Page<Row>> {
 }
 
 const ROWS_PER_PAGE = 50
+/** How often a script looks at what changes. */
+export const LIST_REFRESH_MS = 5_000
 
 /** The list as a page, or as a file where the URL says `format=csv`. */
 export async function list<Row, OfPage extends Page<Row> = Page<Row>>(
@@ -56,6 +61,7 @@ export async function list<Row, OfPage extends Page<Row> = Page<Row>>(
   if (visit.query('format') === 'csv')
     return { response: await csvAnswer({ ...of, load: (place) => of.load({ ...asked, ...place }), visit }) }
   const isFiltered = Object.values(asked).some((value) => value !== undefined)
+  const follows = of.follows === undefined ? null : await follow(visit, of.follows)
   const page = await of
     .load({ ...asked, limit: ROWS_PER_PAGE, cursor: visit.query('cursor') })
     .catch((error: unknown) => {
@@ -63,7 +69,7 @@ export async function list<Row, OfPage extends Page<Row> = Page<Row>>(
       throw error
     })
   if (page instanceof ApiProblem) return { view: refused(visit, of, page) }
-  const live = of.live?.(page) ?? null
+  const live = of.tail?.from(page) ?? follows
   const view: View = {
     title: of.title,
     isList: true,
@@ -74,7 +80,8 @@ export async function list<Row, OfPage extends Page<Row> = Page<Row>>(
 ${of.above?.(page) ?? (page.items.length === 0 && page.next_cursor !== null ? html`<p class="soft" role="status">None so far: there is more to look at.</p>` : null)}
 ${found(of, [
   page.items.length === 0 && page.next_cursor === null ? html`<div class="empty">${of.empty(isFiltered)}</div>` : null,
-  page.items.length === 0 && live === null ? null : table(of.columns, page.items, live !== null),
+  page.items.length === 0 && of.tail === undefined ? null : table(of.columns, page.items, of.tail !== undefined),
+  of.tail?.row ?? null,
 ])}
 ${pager(visit, page)}`,
   }
@@ -93,7 +100,7 @@ const REFUSED_FILTER: ReadonlySet<number> = new Set([400, 422])
 /** What is wrong with what was asked, and what was typed, to be mended. */
 const refused = <Row>(
   visit: Visit,
-  { title, actions = null, before, filters, moreFilters = null }: Omit<List<Row>, 'load' | 'above' | 'live'>,
+  { title, actions = null, before, filters, moreFilters = null }: Omit<List<Row>, 'load' | 'above' | 'tail'>,
   { status, message, problems }: ApiProblem,
 ): View => ({
   title,

@@ -7,7 +7,7 @@ import { chip } from '../parts/chip.ts'
 import { mono } from '../parts/facts.ts'
 import { choices, TIME_FILTERS } from '../parts/filters.ts'
 import type { Filter } from '../parts/filters.ts'
-import { list } from '../parts/list.ts'
+import { LIST_REFRESH_MS, list } from '../parts/list.ts'
 import type { Column } from '../parts/list.ts'
 import { counted, number, time } from '../parts/time.ts'
 import { heldBack } from '../parts/waits.ts'
@@ -77,6 +77,8 @@ async function groups(visit: Visit): Promise<Answer> {
       return { items: found.items, next_cursor: null }
     },
     bulk,
+    follows: { type: 'delivery.dead' },
+    refreshMs: LIST_REFRESH_MS,
     above: ({ items }) =>
       items.length === 0
         ? null

@@ -12,7 +12,7 @@ import { code, facts, mono, notice, section } from '../parts/facts.ts'
 import { choices, TIME_FILTERS } from '../parts/filters.ts'
 import type { Filter } from '../parts/filters.ts'
 import { linked } from '../parts/link.ts'
-import { list } from '../parts/list.ts'
+import { LIST_REFRESH_MS, list } from '../parts/list.ts'
 import type { Column } from '../parts/list.ts'
 import { ago, number, span, time } from '../parts/time.ts'
 import { heldBack, waitOf } from '../parts/waits.ts'
@@ -88,8 +88,6 @@ export function what(row: DeliveryRow, nowMs: number): Html {
   return html`${row.reason === null ? null : row.reason.replaceAll('_', ' ')} ${next}`
 }
 
-const LIST_REFRESH_MS = 5_000
-
 /** What is due waits for its turn. */
 const nextTry = (dueMs: number, nowMs: number): string =>
   dueMs <= nowMs ? 'waits for its turn' : `next try ${ago(dueMs, nowMs)}`
@@ -107,6 +105,7 @@ async function all(visit: Visit): Promise<Answer> {
     filters,
     refreshMs: LIST_REFRESH_MS,
     ...(held === null ? {} : { before: held }),
+    follows: { type: 'response.*,delivery.*' },
     load: (query) => visit.api.get<Page<DeliveryRow>>('/api/v2/deliveries', query),
     empty: (isFiltered) =>
       isFiltered

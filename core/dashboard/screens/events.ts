@@ -110,7 +110,7 @@ async function all(visit: Visit): Promise<Answer> {
       // Nothing that is shown comes again, and nothing behind it is left out; what the filters keep out needs not be read.
       return { ...page, end: Math.max(end, page.items[0]?.seq ?? 0) }
     },
-    ...(isFirst ? { live: ({ end }) => liveSource(end, { type, form }), above: () => TEMPLATE } : {}),
+    ...(isFirst ? { tail: { row: TEMPLATE, from: ({ end }) => liveSource(end, { type, form }) } } : {}),
     empty: (isFiltered) =>
       isFiltered
         ? html`<p>No event is like that.</p>`

@@ -7,7 +7,7 @@ import { formApi, formOf } from '../form-items.ts'
 import { chip } from '../parts/chip.ts'
 import { confirm } from '../parts/confirm.ts'
 import { code, facts, mono, section } from '../parts/facts.ts'
-import { list, table } from '../parts/list.ts'
+import { LIST_REFRESH_MS, list, table } from '../parts/list.ts'
 import type { Column } from '../parts/list.ts'
 import { counted, number, time } from '../parts/time.ts'
 import type { Answer, Screen, Visit } from '../visit.ts'
@@ -48,6 +48,8 @@ async function all(visit: Visit): Promise<Answer> {
     name: 'forms',
     columns: columns(Date.now()),
     filters: [],
+    follows: { type: 'form.*' },
+    refreshMs: LIST_REFRESH_MS,
     load: (query) => visit.api.get<Page<FormItem>>('/api/v2/forms', query),
     actions: visit.may('forms:write') ? html`<a class="button" href="/forms/new">New form</a>` : null,
     empty: () =>

@@ -9,7 +9,7 @@ import { code, facts, mono, notice, section } from '../parts/facts.ts'
 import { choices } from '../parts/filters.ts'
 import type { Filter } from '../parts/filters.ts'
 import { stoppedHooks } from '../parts/stopped-hooks.ts'
-import { list } from '../parts/list.ts'
+import { LIST_REFRESH_MS, list } from '../parts/list.ts'
 import type { Column } from '../parts/list.ts'
 import { time } from '../parts/time.ts'
 import type { Answer, Screen, Visit } from '../visit.ts'
@@ -131,6 +131,8 @@ async function all(visit: Visit): Promise<Answer> {
     columns: visit.query('format') === 'csv' ? [...columns(Date.now()), ...CSV_ONLY] : columns(Date.now()),
     filters: FILTERS,
     ...(stopped === null ? {} : { before: stopped }),
+    follows: { type: 'form.*,alert.*' },
+    refreshMs: LIST_REFRESH_MS,
     load: (query) => visit.api.get<Page<HookItem>>('/api/v2/hooks', query),
     empty: (isFiltered) =>
       isFiltered

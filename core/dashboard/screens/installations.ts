@@ -9,7 +9,7 @@ import { act, confirm } from '../parts/confirm.ts'
 import { code, facts, figures, notice, section } from '../parts/facts.ts'
 import { choices } from '../parts/filters.ts'
 import type { Filter } from '../parts/filters.ts'
-import { list, table } from '../parts/list.ts'
+import { LIST_REFRESH_MS, list, table } from '../parts/list.ts'
 import type { Column } from '../parts/list.ts'
 import { tabs } from '../parts/tabs.ts'
 import { ago, counted, number, time } from '../parts/time.ts'
@@ -98,6 +98,8 @@ async function all(visit: Visit): Promise<Answer> {
     before: pluginTabs('installations'),
     columns: installationColumns(Date.now()),
     filters: FILTERS,
+    follows: { type: 'response.*,delivery.*,alert.*' },
+    refreshMs: LIST_REFRESH_MS,
     load: async ({ limit: _limit, cursor: _cursor, ...query }) =>
       visit.api.get<Page<InstallationItem>>('/api/v2/installations', query),
     empty: (isFiltered) =>

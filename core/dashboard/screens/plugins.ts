@@ -7,7 +7,7 @@ import { chip } from '../parts/chip.ts'
 import { hidden } from '../parts/confirm.ts'
 import { code, facts, mono, notice, section } from '../parts/facts.ts'
 import { grantList } from '../parts/grants.ts'
-import { list } from '../parts/list.ts'
+import { LIST_REFRESH_MS, list } from '../parts/list.ts'
 import type { Column } from '../parts/list.ts'
 import { time } from '../parts/time.ts'
 import { usageSection } from '../parts/usage.ts'
@@ -50,6 +50,8 @@ async function all(visit: Visit): Promise<Answer> {
     before: pluginTabs('plugins'),
     columns: COLUMNS,
     filters: [],
+    follows: { type: 'alert.*' },
+    refreshMs: LIST_REFRESH_MS,
     load: async () => visit.api.get<Page<PluginItem>>('/api/v2/plugins'),
     empty: () => html`<p>There is no plugin.</p>`,
   })

@@ -8,7 +8,7 @@ import { act, confirm } from '../parts/confirm.ts'
 import { code, facts, mono, notice, section } from '../parts/facts.ts'
 import { choices, TIME_FILTERS } from '../parts/filters.ts'
 import type { Filter } from '../parts/filters.ts'
-import { list } from '../parts/list.ts'
+import { LIST_REFRESH_MS, list } from '../parts/list.ts'
 import type { Column } from '../parts/list.ts'
 import { counted, time } from '../parts/time.ts'
 import type { Answer, Screen, Visit } from '../visit.ts'
@@ -94,6 +94,8 @@ async function all(visit: Visit): Promise<Answer> {
     before: await responseTabs(visit, 'quarantine'),
     columns: columns(Date.now()),
     filters,
+    follows: { type: 'response.*' },
+    refreshMs: LIST_REFRESH_MS,
     load: (query) => visit.api.get<Page<Aside>>('/api/v2/quarantine', query),
     bulk: visit.may('responses:write')
       ? html`<a class="button quiet" href="${withQuery('/quarantine/release', asked)}">Release all of these…</a>`

@@ -10,9 +10,8 @@ import { confirm } from '../parts/confirm.ts'
 import { code, facts, mono, section } from '../parts/facts.ts'
 import { choices, TIME_FILTERS } from '../parts/filters.ts'
 import type { Filter } from '../parts/filters.ts'
-import { endOfLog, liveSource } from '../live-source.ts'
 import { linked } from '../parts/link.ts'
-import { list } from '../parts/list.ts'
+import { LIST_REFRESH_MS, list } from '../parts/list.ts'
 import { marked } from '../parts/marked.ts'
 import type { Column } from '../parts/list.ts'
 import { tabs } from '../parts/tabs.ts'
@@ -34,11 +33,7 @@ export const responseScreens: readonly Screen[] = [
 interface ResponsePage extends Page<ResponseItem> {
   /** Where a search ended before all were looked through. */
   readonly searched_to: string | null
-  /** Where the log ended before. */
-  readonly end: number
 }
-
-const REFRESH_MS = 5_000
 
 /** Where what comes in stands first; but what an index does not know is not looked for again and again. */
 const followed = ({ query }: Visit): boolean =>
@@ -74,7 +69,6 @@ async function all(visit: Visit): Promise<Answer> {
     { name: 'filter', label: 'Condition', type: 'search', placeholder: '{"data.budget": {"$gte": 1000}}' },
   ]
   const isFile = visit.query('format') === 'csv'
-  const isFollowed = !isFile && followed(visit)
   return list<ResponseItem, ResponsePage>(visit, {
     title: 'Responses',
     name: formId === undefined ? 'responses' : `responses-${formId}`,
@@ -83,16 +77,11 @@ async function all(visit: Visit): Promise<Answer> {
     columns: [...head(nowMs, form === null), ...answers(form, { chosen, isFile, sought: visit.query('text') })],
     filters,
     moreFilters: form === null ? null : columnChoice(form, chosen),
-    load: async ({ form: of, ...query }) => {
-      const end = isFollowed ? await endOfLog(visit) : 0
-      const page = await (form === null
+    load: ({ form: of, ...query }) =>
+      form === null
         ? visit.api.get<ResponsePage>('/api/v2/responses', { ...query, form: of })
-        : visit.api.get<ResponsePage>(`/api/v2/forms/${segment(form.id)}/responses`, query))
-      return { ...page, end }
-    },
-    ...(isFollowed
-      ? { refreshMs: REFRESH_MS, live: ({ end }) => liveSource(end, { type: 'response.*', form: formId }) }
-      : {}),
+        : visit.api.get<ResponsePage>(`/api/v2/forms/${segment(form.id)}/responses`, query),
+    ...(followed(visit) ? { refreshMs: LIST_REFRESH_MS, follows: { type: 'response.*', form: formId } } : {}),
     above: ({ items, searched_to: to }) =>
       to === null
         ? null

@@ -11,7 +11,7 @@ import { code, facts, mono, notice, section } from '../parts/facts.ts'
 import { choices, TIME_FILTERS } from '../parts/filters.ts'
 import type { Filter } from '../parts/filters.ts'
 import { linked } from '../parts/link.ts'
-import { list } from '../parts/list.ts'
+import { LIST_REFRESH_MS, list } from '../parts/list.ts'
 import type { Column } from '../parts/list.ts'
 import { counted, number, span, time } from '../parts/time.ts'
 import type { Answer, Screen, Visit } from '../visit.ts'
@@ -80,6 +80,8 @@ async function all(visit: Visit): Promise<Answer> {
     name: 'runs',
     columns: visit.query('format') === 'csv' ? [...shown, ...CSV_ONLY] : shown,
     filters,
+    follows: { type: 'response.*,delivery.*' },
+    refreshMs: LIST_REFRESH_MS,
     load: (query) => visit.api.get<Page<RunItem>>('/api/v2/runs', query),
     empty: (isFiltered) =>
       isFiltered
