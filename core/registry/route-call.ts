@@ -125,7 +125,7 @@ async function settle(deps: RouteCallDeps, input: AddressedRequest, ran: Ran): P
   try {
     if (result.error !== null) throw result.error
     const effects = await commit(deps, installation, { result, runId: run.id, nowMs })
-    record(deps, { ...ran, input, effects, error: null })
+    if (!isLook(input, ran, effects)) record(deps, { ...ran, input, effects, error: null })
     for (const { name: metric, by } of result.effects.metric) deps.meter.pluginMetric(installation.id, metric, by)
     const answer = (result.value ?? {}) as RouteResponse
     noteHealth(deps, ready, answer)
@@ -140,6 +140,16 @@ async function settle(deps: RouteCallDeps, input: AddressedRequest, ran: Ran): P
     throw message === error.message ? error : new HubError(error.code, message)
   }
 }
+
+/**
+ * A question to the API that was answered, and nothing else came of it: the dashboard alone asks dozens for a page, and among
+ * them nobody would find what happened. What it cost is counted as of every run.
+ */
+const isLook = ({ area }: AddressedRequest, { ready, result }: Ran, effects: Effects): boolean =>
+  area !== null && result.logs.length + result.logsDropped + ready.opened.exchanges.length === 0 && isNothing(effects)
+
+const isNothing = ({ deliveries, kv, events, tallies }: Effects): boolean =>
+  deliveries.length + kv.length + events.length + tallies.length === 0
 
 const record = (
   deps: RouteCallDeps,
@@ -284,8 +294,7 @@ async function commit(
   const nobody = { eventSeq: null, eventId: null, formId: null, responseId: null }
   const source = { ...nobody, hops: 0, keyBase: runId, keySuffix: '' }
   const effects = toEffects(result.effects, { installation, source, nowMs, limits: deps.limits })
-  if (effects.deliveries.length + effects.kv.length + effects.events.length + effects.tallies.length === 0)
-    return effects
+  if (isNothing(effects)) return effects
   const { deliveries, events } = await commitEffects(deps.store, installation, effects)
   deps.published(events)
   deps.push(deliveries)

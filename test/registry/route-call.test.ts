@@ -36,6 +36,7 @@ function world() {
     recorded: [] as (string | undefined)[],
     failed: [] as string[],
     api: {},
+    logs: [] as object[],
     hasProven: false,
   }
   let load = (): void => {}
@@ -56,13 +57,15 @@ function world() {
   const result = {
     error: null,
     value: { body: 'new' },
+    logs: [] as object[],
+    logsDropped: 0,
     effects: { metric: [], enqueue: [], kv: [], emit: [], tally: [] },
   }
   const ran = () => {
     is.runs += 1
     if (is.runs <= is.interruptions)
       return { ...result, value: null, error: new HubError('plugin_interrupted', 'a neighbour at fault') }
-    return { ...result, value: is.answer, error: is.error }
+    return { ...result, value: is.answer, error: is.error, logs: is.logs }
   }
   const call = openRouteCall({
     roster: {
@@ -192,4 +195,23 @@ test('a run that ended through no fault of its own is made again, but not where 
     expect((ended as HubError).message).toContain('send the request once more')
     expect([is.runs, is.recorded.length, is.failed]).toEqual([runs, runs, ['plugin_interrupted']])
   }
+})
+
+test('a question to an area of the API that did nothing but answer is not in the history; what failed or said something is', async () => {
+  const { is, load, call } = world()
+  is.api = { analytics: {} }
+  load()
+  const asked = { ...ASKED, area: 'analytics' }
+  await call(asked)
+  expect([is.runs, is.recorded]).toEqual([1, []])
+  is.logs = [{ level: 'info', message: 'looked twice' }]
+  await call(asked)
+  is.logs = []
+  is.error = new HubError('plugin_failed', 'broken')
+  await expect(call(asked)).rejects.toThrow()
+  expect(is.recorded).toEqual([undefined, 'plugin_failed'])
+  is.error = null
+  is.api = {}
+  await call(ASKED)
+  expect(is.recorded).toHaveLength(3)
 })
