@@ -280,6 +280,7 @@ test('a line tells what it is at the place under the pointer, and to the arrow k
   await page.mouse.move(1, 1)
   await tip.waitFor({ state: 'hidden' })
   await plots.focus()
+  expect(await plots.getAttribute('aria-label')).toMatch(/^Completed, by \w+: a chart/)
   await page.keyboard.press('Home')
   const first = await page.locator('#series tbody tr:first-child td').allTextContents()
   expect(await tip.innerText()).toBe(first.join('\ncompleted '))

@@ -1,5 +1,7 @@
 /** Charts without a hub: what is written beside a drawing, and what of many is drawn. */
 import { expect, test } from 'vitest'
+import { COLOURS, trend } from '../../core/dashboard/charts/draw.ts'
+import { paint } from '../../core/dashboard/charts/paint.ts'
 import { resultChart } from '../../core/dashboard/screens/analytics/result.ts'
 import { retentionCharts } from '../../core/dashboard/screens/analytics/retention.ts'
 import { seriesChart } from '../../core/dashboard/screens/analytics/series.ts'
@@ -26,6 +28,15 @@ test('notes on the time line are numbers in the drawing and whole words below it
   ]
   expect(marks).toEqual([numbered, numbered])
   expect(textOf(more)).toBe(`10 Nov First 12 Nov ${long.replace('<end>', '&lt;end&gt;')} 12 Nov Third`)
+})
+
+test('lines differ in more than their colours', async () => {
+  const series = Array.from({ length: COLOURS }, (_, n) => ({ name: `line ${n}`, values: [n, n + 1] }))
+  for (const svg of await paint(trend({ labels: ['1 Nov', '2 Nov'], series }))) {
+    const lines = [...svg.matchAll(/<path [^>]*stroke="var\(--chart-\d\)"[^>]*>/g)].map(([line]) => line)
+    const dashes = lines.map((line) => /stroke-dasharray="([\d, ]+)"/.exec(line)?.[1] ?? 'none')
+    expect([lines.length, new Set(dashes).size]).toEqual([COLOURS, COLOURS])
+  }
 })
 
 test('words stand at the day of the zone that they are about', () => {

@@ -7,7 +7,7 @@ import { number } from '../parts/time.ts'
 import { withQuery } from '../api.ts'
 import type { Answer, Visit } from '../visit.ts'
 import { COLOURS } from './draw.ts'
-import type { Drawing, Points } from './draw.ts'
+import type { Drawing } from './draw.ts'
 import { paint } from './paint.ts'
 
 export type Cell = string | number | boolean | null
@@ -62,21 +62,24 @@ function figure({ url }: Asking, chart: Chart, svgs: readonly string[] | null): 
   const heading = isSection ? html`<h2>${title}</h2>` : html`<h3>${title}</h3>`
   return html`<figure class="chart" id="${id}">
 <figcaption>${heading}<p>${sentence}</p></figcaption>
-${legend === undefined ? null : html`<ul class="legend">${legend.map((name, n) => html`<li class="c${(n % COLOURS) + 1}">${name}</li>`)}</ul>`}
-${chart.drawings.length === 0 ? null : svgs === null ? html`<p class="soft">It cannot be drawn at the moment; the numbers are below.</p>` : drawn(svgs, chart.drawings[0]?.points)}
+${legend === undefined ? null : html`<ul class="legend${chart.drawings[0]?.points === undefined ? '' : ' lines'}">${legend.map((name, n) => html`<li class="c${(n % COLOURS) + 1}">${name}</li>`)}</ul>`}
+${chart.drawings.length === 0 ? null : svgs === null ? html`<p class="soft">It cannot be drawn at the moment; the numbers are below.</p>` : drawn(svgs, chart)}
 ${more ?? null}
 <details><summary>Numbers</summary>${numbers(chart)}<p><a href="${withQuery(url.pathname, { ...Object.fromEntries(url.searchParams), csv: id })}" download>CSV</a></p></details>
 </figure>`
 }
 
 /** What comes from the thread is SVG already. */
-function drawn(svgs: readonly string[], points: Points | undefined): Html {
+function drawn(svgs: readonly string[], { title, drawings }: Chart): Html {
+  const points = drawings[0]?.points
   const [wide = '', narrow] = svgs.map((svg) => new Html(svg))
   const both =
     narrow === undefined
       ? html`<div class="drawn">${wide}</div>`
       : html`<div class="drawn on-wide">${wide}</div><div class="drawn on-narrow">${narrow}</div>`
-  return points === undefined ? both : html`<div class="plots" data-points="${JSON.stringify(points)}">${both}</div>`
+  return points === undefined
+    ? both
+    : html`<div class="plots" data-title="${title}" data-points="${JSON.stringify(points)}">${both}</div>`
 }
 
 const ROWS_SHOWN_MAX = 500

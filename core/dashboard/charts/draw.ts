@@ -43,6 +43,9 @@ export interface Trend {
 export const COLOURS = 6
 export const colour = (n: number): string => `var(--chart-${(n % COLOURS) + 1})`
 
+/** Pixels of line and gap: lines are told apart without their colours, too. The stylesheet's legends have the same. */
+const DASHES: readonly (readonly number[])[] = [[], [8, 4], [2, 3], [10, 3, 2, 3], [16, 5], [10, 3, 2, 3, 2, 3]]
+
 const WIDE = { width: 960, height: 250 }
 const NARROW = { width: 340, height: 210 }
 const TEXT_PX = 12
@@ -96,10 +99,15 @@ function trendOption({ labels, series, marks = [], isPercent = false }: Trend, t
 
 const lineStyle = (n: number, of: number): object => ({
   symbol: 'none',
-  lineStyle: { color: colour(n), width: 1.75 },
+  lineStyle: { color: colour(n), width: 1.75, type: dashes(n) },
   itemStyle: { color: colour(n) },
   ...(of === 1 ? { areaStyle: { color: colour(n), opacity: AREA_OPACITY } } : {}),
 })
+
+const dashes = (n: number): 'solid' | number[] => {
+  const dash = DASHES[n % COLOURS] ?? []
+  return dash.length === 0 ? 'solid' : [...dash]
+}
 
 const markLine = (marks: readonly Mark[]): object => ({
   silent: true,

@@ -49,7 +49,7 @@ function offerPoints(region: Doc): void {
   for (const plots of region.querySelectorAll('[data-points]')) {
     plots.setAttribute('tabindex', '0')
     plots.setAttribute('role', 'group')
-    plots.setAttribute('aria-label', 'Chart; the arrow keys read it place by place')
+    plots.setAttribute('aria-label', `${plots.dataset['title']}: a chart that the arrow keys read place by place`)
     for (const type of ['pointerenter', 'focus']) plots.addEventListener(type, load, { once: true })
   }
 }
