@@ -1,5 +1,6 @@
 /** How long the dashboard's lists take at a million responses, on SQLite and on Postgres; and in a browser, with so many behind. */
 import { loadDemoForms } from '../../core/demo/forms.ts'
+import { firstOf } from '../support/dashboard-paths.ts'
 import type { Hub } from '../support/hub.ts'
 import { tempDir } from '../support/temp.ts'
 import { usedInBrowser } from './dashboard-used.ts'
@@ -108,6 +109,8 @@ async function pagesOf(hub: Hub): Promise<readonly (readonly [page: string, path
   const head = await hub.api<{ items: { seq: number }[] }>('GET', '/api/v2/events?order=newest&limit=1')
   const half = Buffer.from(String(Math.floor((head.body.items[0]?.seq ?? 2) / 2))).toString('base64url')
   const [response, delivery] = await Promise.all([deep('/api/v2/responses'), deep('/api/v2/deliveries')])
+  const [oneResponse, oneDelivery] = await Promise.all(['responses', 'deliveries'].map((name) => firstOf(hub, name)))
+  const condition = (filter: object): string => encodeURIComponent(JSON.stringify(filter))
   return [
     ['overview', '/'],
     ['responses', '/responses'],
@@ -124,6 +127,11 @@ async function pagesOf(hub: Hub): Promise<readonly (readonly [page: string, path
     ['search, nothing', '/responses?text=nobody+answered+this'],
     ['search, nothing but keys', '/responses?text=n'],
     ['responses by an answer', '/responses?form=bench&field=n&value=fill-7'],
+    ['responses by a condition', `/responses?filter=${condition({ 'data.n': 'fill-7' })}`],
+    ['responses of a form by a condition', `/responses?form=bench&filter=${condition({ 'data.n': 'fill-7' })}`],
+    ['responses by a condition that none meets', `/responses?filter=${condition({ 'data.n': 'nobody' })}`],
+    ['a response', `/responses/${oneResponse}`],
+    ['a delivery', `/deliveries/${oneDelivery}`],
     ['events', '/events'],
     ['events, far back', `/events?cursor=${half}`],
     ['events, none of a type', '/events?type=response.partial'],
