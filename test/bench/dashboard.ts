@@ -21,7 +21,7 @@ const ROWS_USED = 10_000
 export const dashboard: Scenario = async ({ bench, quick }) => {
   const responses = quick ? 100_000 : 1_000_000
   const repeats = quick ? 5 : 15
-  const past = { responses, installation: 'sink', form: 'bench', answers: answersOfSurveys() }
+  const past = { responses, installation: 'sink', form: 'bench', answers: answersOfSurveys(), hasTrouble: true }
   const begunMs = performance.now()
   const filled = (name: string, count: number): void =>
     progress(`${name}: ${figure(count)} filled ${figure((performance.now() - begunMs) / 1_000)} s after the start`)
@@ -140,7 +140,10 @@ async function pagesOf(hub: Hub): Promise<readonly (readonly [page: string, path
     ['deliveries, none in a state', '/deliveries?state=pending'],
     ['deliveries, searched', '/deliveries?text=nobody'],
     ['dead letters', '/dead-letters'],
+    ['dead letters of an error', '/dead-letters?code=http_404'],
+    ['deliveries, dead', '/deliveries?state=dead'],
     ['quarantine', '/quarantine'],
+    ['quarantine, far back', `/quarantine?until=${middle}`],
     ['forms', '/forms'],
     ['a form', '/forms/bench'],
     ['installations', '/installations'],

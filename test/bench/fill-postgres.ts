@@ -1,6 +1,7 @@
 /** Fills a stopped fleet's database with a past, by one statement a table: responses, events, deliveries, attempts. */
 import { Client } from 'pg'
 import type { Fill } from './fill-store.ts'
+import { TROUBLE } from './fill-trouble.ts'
 
 /** Hexadecimal time and noise in the form of a UUIDv7; `kind` keeps the ids of a row apart. */
 const idOf = (prefix: string, kind: string): string =>
@@ -33,7 +34,8 @@ const TABLES = [
 ] as const
 
 /** Counters, heads and cursors are left as if the hub had done it all itself. */
-export async function fillPostgres(url: string, { responses, installation, form, answers }: Fill): Promise<void> {
+export async function fillPostgres(url: string, fill: Fill): Promise<void> {
+  const { responses, installation, form, answers, hasTrouble = false } = fill
   const client = new Client({ connectionString: url })
   await client.connect()
   try {
@@ -49,6 +51,7 @@ export async function fillPostgres(url: string, { responses, installation, form,
        ON CONFLICT (workspace, installation) DO UPDATE SET delivered = lane_counts.delivered + $2`,
       [installation, responses],
     )
+    if (hasTrouble) for (const sql of TROUBLE) await client.query(sql)
     await client.query('COMMIT')
     // A table that grew for months has been vacuumed long since.
     await client.query('VACUUM ANALYZE')

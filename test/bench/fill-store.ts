@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { newId } from '../../core/ids.ts'
+import { TROUBLE } from './fill-trouble.ts'
 
 const ROWS_PER_COMMIT = 50_000
 const WORKSPACE = 'default'
@@ -14,6 +15,8 @@ export interface Fill {
   readonly form: string
   /** JSON objects that the responses have in turns, beside their number; absent: the same six fields each. */
   readonly answers?: readonly string[]
+  /** Some of it went wrong. */
+  readonly hasTrouble?: boolean
 }
 
 /** Counters, heads and cursors are left as if the hub had done it all itself, one a second until now. */
@@ -63,6 +66,7 @@ export function fillStore(dataDir: string, fill: Fill): void {
     `INSERT INTO lane_counts (workspace, installation, pending, retrying, delivered, dead) VALUES (@workspace, @installation, 0, 0, @count, 0)
      ON CONFLICT (workspace, installation) DO UPDATE SET delivered = delivered + @count`,
   ).run(done)
+  if (fill.hasTrouble === true) db.transaction(() => TROUBLE.forEach((sql) => db.exec(sql)))()
   db.pragma('wal_checkpoint(TRUNCATE)')
   db.close()
 }
