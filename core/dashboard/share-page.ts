@@ -2,26 +2,17 @@
 import { html } from '../html.ts'
 import type { Html } from '../html.ts'
 import { percent, withCharts } from './charts/chart.ts'
-import type { Chart } from './charts/chart.ts'
 import { readCookies } from './cookies.ts'
 import { pageAnswer } from './layout.ts'
-import { code, figures } from './parts/facts.ts'
+import { figures } from './parts/facts.ts'
 import { number, shortTime, span } from './parts/time.ts'
 import { incomplete } from './screens/analytics/asking.ts'
 import { dropOffChart, fieldCharts, fieldSections } from './screens/analytics/fields.ts'
-import { funnelCharts, funnelFigures } from './screens/analytics/funnel.ts'
-import type { FunnelAnswer } from './screens/analytics/funnel.ts'
 import { rateNote } from './screens/analytics/headline.ts'
-import { journeysCharts } from './screens/analytics/journeys.ts'
-import type { JourneysAnswer } from './screens/analytics/journeys.ts'
 import type { Saved } from './screens/analytics/keeping.ts'
-import { questionChart } from './screens/analytics/question.ts'
-import { retentionCharts } from './screens/analytics/retention.ts'
-import type { RetentionAnswer } from './screens/analytics/retention.ts'
+import { pictureOf } from './screens/analytics/picture.ts'
 import { seriesChart } from './screens/analytics/series.ts'
-import type { FormMetrics, QueryRow } from './screens/analytics/wire.ts'
-import { cohortsCharts } from './screens/analytics/worth.ts'
-import type { CohortsAnswer } from './screens/analytics/worth.ts'
+import type { FormMetrics } from './screens/analytics/wire.ts'
 import type { View } from './visit.ts'
 
 /** As the link answers it: notes on the time line are for those who work with it. */
@@ -80,46 +71,18 @@ async function ofQuestion(
     requestId,
     query: (part: string) => (part === 'csv' ? asked.searchParams.get(part) || undefined : query(part)),
   }
-  const { charts, above = null, below = null } = pictureOf(kind, answer, query)
+  const { charts, above = null } = pictureOf({ kind, name, view }, answer)
   const made = await withCharts(asking, charts, (drawn) => ({
     view: {
       title: name,
       isWide: true,
       body: html`${note === '' ? null : html`<p class="lines">${note}</p>`}${incomplete(told.complete_from)}<div class="below">${above}</div>
-${[...drawn.values()].map((figure) => html`<div class="below">${figure}</div>`)}${below}${told.next_offset === null ? null : html`<p class="soft below">These are the first ${number(told.next_offset)} lines; there are more.</p>`}
+${[...drawn.values()].map((figure) => html`<div class="below">${figure}</div>`)}${told.next_offset === null ? null : html`<p class="soft below">These are the first ${number(told.next_offset)} lines; there are more.</p>`}
 ${foot(until)}`,
     },
   }))
   return 'response' in made ? made.response : page('view' in made ? made.view : notNow(500))
 }
-
-interface Picture {
-  readonly charts: readonly Chart[]
-  readonly above?: Html
-  readonly below?: Html
-}
-
-function pictureOf(kind: Saved['kind'], answer: unknown, query: (name: string) => string | undefined): Picture {
-  switch (kind) {
-    case 'funnels': {
-      const funnel = answer as FunnelAnswer
-      return { charts: funnelCharts(funnel, query), above: funnelFigures(funnel) }
-    }
-    case 'retention':
-      return { charts: retentionCharts(answer as RetentionAnswer) }
-    case 'journeys':
-      return { charts: journeysCharts(answer as JourneysAnswer) }
-    case 'query': {
-      const { items } = answer as { readonly items?: readonly QueryRow[] }
-      return items === undefined ? asText(answer) : { charts: [questionChart(items, query)] }
-    }
-    case 'cohorts':
-      return { charts: cohortsCharts(answer as CohortsAnswer) }
-  }
-}
-
-/** Of a map there is no picture. */
-const asText = (answer: unknown): Picture => ({ charts: [], below: code(JSON.stringify(answer)) })
 
 const foot = (until: string | null, timezone = 'UTC'): Html =>
   html`<footer><p>${until === null ? 'This link does not end by itself.' : `This link is good until ${shortTime(until, Date.now())} UTC.`} Times are ${timezone}.</p></footer>`

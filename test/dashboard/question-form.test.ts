@@ -46,6 +46,10 @@ test('operators and values fit the field', () => {
   expect(where('note').values('is1')).toContain('$regex')
   expect(where('response.submitted_at').of('value1')?.type).toBe('datetime')
   expect(where('team', '&is1=$missing').of('value1')).toBeUndefined()
+  const again = (value: string) => where('again', `&value1=${value}`).asked as { filter?: unknown }
+  expect(['yes', 'no', 'ja'].map((value) => again(value).filter)).toEqual(
+    [true, false, 'ja'].map((value) => ({ $and: [{ again: { $eq: value } }] })),
+  )
   const visits = offered('where1=path&where2=visitor')
   expect([visits.of('value1')?.suggestions, visits.suggested]).toEqual([['/pricing'], ['path']])
 })

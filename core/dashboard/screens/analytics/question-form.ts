@@ -254,10 +254,18 @@ function conditionOf({ query }: Pick<Visit, 'query'>, n: number, fields: readonl
   return [{ [field]: { [operator]: operator === '$regex' ? text : typed(text, kind) } }]
 }
 
+const TRUTHS: ReadonlyMap<string, boolean> = new Map([
+  ['true', true],
+  ['yes', true],
+  ['false', false],
+  ['no', false],
+])
+
 /** Values match columns of their own type only; where the kind is not known, what looks like a number is one. */
 function typed(text: string, kind: AskedField['kind'] | undefined): string | number | boolean {
-  if (kind === 'boolean' || (kind === undefined && /^(?:true|false)$/.test(text)))
-    return text === 'true' || text === 'yes'
+  // What is neither stays a word, which is like none of them: it must not become the other.
+  if (kind === 'boolean') return TRUTHS.get(text) ?? text
+  if (kind === undefined && /^(?:true|false)$/.test(text)) return text === 'true'
   const isNumber = /^-?\d+(?:\.\d+)?$/.test(text)
   return isNumber && (kind === undefined || kind === 'number') ? Number(text) : text
 }

@@ -8,12 +8,11 @@ import { notice } from '../../parts/facts.ts'
 import { table } from '../../parts/list.ts'
 import { time } from '../../parts/time.ts'
 import type { Answer, Screen, Visit } from '../../visit.ts'
-import { API, asked, installed } from './asking.ts'
+import { API, asked, installed, sent } from './asking.ts'
 import { BUILDERS, savedById, savedPath } from './keeping.ts'
 import type { Kind, Saved } from './keeping.ts'
+import { pictureOf } from './picture.ts'
 import { shareList, sharesOf } from './shares.ts'
-import { cohortsCharts } from './worth.ts'
-import type { CohortsAnswer } from './worth.ts'
 
 const NAV = 'saved'
 const TRAIL = [{ label: 'Saved', href: '/analytics/saved' }]
@@ -93,20 +92,25 @@ const questionIn = (form: URLSearchParams): object =>
 async function open(visit: Visit): Promise<Answer> {
   const saved = await savedById(visit, visit.param('id'))
   if (saved === undefined) return gone()
-  if (!isBuilt(saved.kind)) return answerOf(visit, saved)
+  // What the API saved no builder can show as it was asked.
+  if (!isBuilt(saved.kind) || Object.keys(saved.view).length === 0) return answerOf(visit, saved)
   return { redirect: withQuery(BUILDERS[saved.kind].path, { ...saved.view, saved: saved.id }) }
 }
 
 /** Of what nothing puts together: only the API saves it. */
-async function answerOf(visit: Visit, { id, name, note, question }: Saved): Promise<Answer> {
-  const { body, problem } = await asked(() => visit.api.send<CohortsAnswer>('POST', `${API}/cohorts`, question))
-  const charts = body === null ? [] : cohortsCharts(body)
+async function answerOf(visit: Visit, saved: Saved): Promise<Answer> {
+  const { id, name, note, kind, question } = saved
+  const path = `${API}/${kind}`
+  const { body, problem } = await asked(() => visit.api.send<unknown>('POST', path, question))
+  const { charts, above = null } = body === null ? { charts: [] } : pictureOf(saved, body)
   return withCharts(visit, charts, (figures) => ({
     view: {
       title: name,
       trail: TRAIL,
       actions: visit.may('forms:write') ? html`<a class="button quiet" href="${savedPath(id)}/edit">Edit</a>` : null,
-      body: html`${note === '' ? null : notice('info', html`<p class="lines">${note}</p>`)}${problem}${[...figures.values()]}`,
+      body: html`${note === '' ? null : notice('info', html`<p class="lines">${note}</p>`)}${problem}${above}
+${[...figures.values()].map((figure) => html`<div class="below">${figure}</div>`)}
+<div class="below">${sent(path, question)}</div>`,
     },
   }))
 }
