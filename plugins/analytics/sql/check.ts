@@ -9,6 +9,7 @@ import { Refusal } from '../query/refusal.ts'
 import { FUNCTIONS, TABLE_FUNCTIONS } from './functions.ts'
 import { checkGrowth } from './growth.ts'
 import { checkLists } from './lists.ts'
+import { checkSpread } from './spread.ts'
 import { checkTextBytes } from './text-bytes.ts'
 import { isTree } from './tree.ts'
 import type { Tree } from './tree.ts'
@@ -74,6 +75,7 @@ export async function checkSql(
   if (statements.length !== 1) refuse(`has ${statements.length} statements; only one can be asked at a time`)
   look(statements[0], visible)
   const statement = statements[0] as Tree
+  checkSpread(statement, refuse)
   const growth = checkGrowth(statement, refuse)
   // The parser's word for it, too: some that only look like it are told apart here.
   const extracted = await connection.extractStatements(sql)

@@ -23,9 +23,8 @@ export const FUNCTIONS: ReadonlySet<string> = new Set(
     width_bucket
 
     lower lcase upper ucase length len char_length character_length strlen trim ltrim rtrim substring substr left right
-    translate position strpos instr contains starts_with prefix suffix ends_with split_part string_split str_split
-    split string_to_array regexp_matches regexp_full_match regexp_extract regexp_extract_all
-    regexp_split_to_array reverse concat concat_ws initcap strip_accents ascii chr unicode ord
+    translate position strpos instr contains starts_with prefix suffix ends_with split_part
+    regexp_matches regexp_full_match regexp_extract reverse concat concat_ws initcap strip_accents ascii chr unicode ord
     jaccard jaro_similarity jaro_winkler_similarity hamming mismatches nfc_normalize md5 sha256 hash
     format_bytes formatreadablesize
 
@@ -43,7 +42,7 @@ export const FUNCTIONS: ReadonlySet<string> = new Set(
     list_aggregate array_contains array_length array_extract array_slice array_distinct array_to_string cardinality unnest
     flatten struct_pack struct_extract row map map_keys map_values map_extract element_at map_contains array_value
 
-    json_extract json_extract_string json_extract_path json_extract_path_text json_array_length json_keys json_type
+    json_extract json_extract_string json_extract_path json_extract_path_text json_array_length json_type
     json_exists json_value json_valid json_contains to_json
   `),
 )

@@ -10,7 +10,15 @@ const WEIGHT_MAX = 64
 /** What gathers the values of many rows is joined once more, with a little, and no further. */
 const MANY = WEIGHT_MAX / 2
 
-const JOINS: ReadonlySet<unknown> = new Set('|| concat concat_ws list_value array_value struct_pack row map'.split(' '))
+const JOINS: ReadonlySet<unknown> = new Set(
+  '|| concat concat_ws list_value array_value struct_pack row map to_json'.split(' '),
+)
+/** As long as what they are made of, and made for each of many rows at once, too. */
+const REMAKES: ReadonlySet<unknown> = new Set(
+  'reverse upper ucase lower lcase initcap translate strip_accents nfc_normalize'.split(' '),
+)
+/** Quotes and backslashes within what becomes a text get another before them. */
+const QUOTED = 2
 const GATHERS: ReadonlySet<unknown> = new Set(
   'string_agg group_concat listagg list array_agg histogram list_aggregate array_to_string'.split(' '),
 )
@@ -98,15 +106,21 @@ class Widest {
     const parts = Object.values(value).flatMap((part) => (Array.isArray(part) ? part : [part]))
     const weights = parts.map((part) => this.#expression(part, columns, scope))
     const name = lower(called)
-    const weight = Math.max(0, GATHERS.has(name) ? MANY : 0, joined(weights, name, parts))
+    const isQuoting = name === 'to_json' || isTextCast(value)
+    const weight = Math.max(0, GATHERS.has(name) ? MANY : 0, joined(weights, name, parts)) * (isQuoting ? QUOTED : 1)
     this.seen = Math.max(this.seen, weight)
-    if (JOINS.has(name) || hasLambda(parts)) {
+    // One cast alone is of a number as a rule.
+    const isCopy = JOINS.has(name) || REMAKES.has(name) || (isQuoting && weight > QUOTED)
+    if (isCopy || hasLambda(parts)) {
       this.copies += weight
       this.joins.add(value)
     }
     return weight
   }
 }
+
+const isTextCast = ({ class: kind, cast_type: type }: Tree): boolean =>
+  kind === 'CAST' && isTree(type) && (type['id'] === 'VARCHAR' || type['id'] === 'UNBOUND')
 
 const hasLambda = (parts: readonly unknown[]): boolean =>
   parts.some((part) => isTree(part) && part['class'] === 'LAMBDA')

@@ -16,9 +16,6 @@ const OF_MANY: ReadonlyMap<string, number> = new Map(
     .map((name): [string, number] => [name, 1])
     .concat([...words('arg_min arg_max argmin argmax min_by max_by')].map((name) => [name, 2])),
 )
-/** A text may have as many parts as letters. */
-const SPLITS = words(`string_split str_split split string_to_array regexp_split_to_array regexp_extract_all json_extract
-  json_extract_string json_extract_path json_extract_path_text json_keys -> ->>`)
 const NAMES: ReadonlySet<unknown> = new Set(['COLUMN_REF', 'STAR', 'POSITIONAL_REFERENCE'])
 const RANGES = words('range generate_series')
 
@@ -57,7 +54,6 @@ class Lists {
   readonly #refuse: ListBounds['refuse']
   /** Queries that WITH names. */
   readonly #named = new Map<string, Tree>()
-  readonly #hasSplits: boolean
 
   constructor(statement: Tree, { visible, refuse }: ListBounds) {
     this.#refuse = refuse
@@ -68,7 +64,6 @@ class Lists {
       const table = lower(tree['table_name'])
       if (tree['type'] === 'BASE_TABLE' && visible.has(table)) this.views.add(table)
     }
-    this.#hasSplits = [...treesIn(statement)].some((tree) => SPLITS.has(lower(tree['function_name'])))
   }
 
   /** Whether lists of many rows are made in it, or in what it names. */
@@ -129,7 +124,7 @@ class Lists {
   }
 
   #rowsOfCall(call: unknown): number {
-    if (!isTree(call) || !RANGES.has(lower(call['function_name']))) return this.#items()
+    if (!isTree(call) || !RANGES.has(lower(call['function_name']))) return ITEMS_MAX
     const ends = (call['children'] as readonly Tree[]).map(numberIn)
     return ends.length < 3 && ends.every((end) => end !== null)
       ? 1 + ends.reduce<number>((sum, end) => sum + Math.abs(end ?? 0), 0)
@@ -144,13 +139,8 @@ class Lists {
     if (type === 'CTE_NODE') return this.#rowsOf(query['child'], counts)
     if (type === 'SET_OPERATION_NODE') return this.#rowsOf(query['left'], counts) + this.#rowsOf(query['right'], counts)
     if (type !== 'SELECT_NODE') return Infinity
-    const rows = this.#rowsFrom(query['from_table'], counts) * (unnests(query) ? this.#items() : 1)
+    const rows = this.#rowsFrom(query['from_table'], counts) * (unnests(query) ? ITEMS_MAX : 1)
     return Math.min(rows, limitOf(query))
-  }
-
-  /** Of one list that is taken apart. */
-  #items(): number {
-    return this.#hasSplits ? Infinity : ITEMS_MAX
   }
 }
 
