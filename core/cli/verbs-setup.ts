@@ -226,7 +226,7 @@ export const ANALYTICS: Group = {
       summary: 'a link that shows the headline numbers to everybody who has it',
       load: async () => (await import('./analytics-ask.ts')).share,
       ...ASK,
-      options: [{ flags: '--expires <when>', help: '7d, 30d, 90d or never', fallback: '30d' }],
+      options: [{ flags: '--expires <when>', help: 'such as 12h or 7d, or never', fallback: '30d' }],
     },
     {
       usage: 'slow',

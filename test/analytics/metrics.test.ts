@@ -134,13 +134,41 @@ test('a link shows the numbers of its form to everybody, counts who looks, and e
   expect(await list()).toEqual([[body.id, 1]])
   const forever = await share('never')
   expect(forever.body.expires_at).toBeNull()
-  expect((await share('1d')).status).toBe(422)
+  expect((await share('1s')).status).toBe(422)
   const other = body.path.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'))
   expect([(await open(other)).status, (await open('/share/nobody.x')).status, (await open('/share/x')).status]).toEqual(
     [404, 404, 404],
   )
   expect((await hub.api('DELETE', `/api/v2/analytics/shares/${body.id}`)).status).toBe(204)
   expect([(await open(body.path)).status, (await open(forever.body.path)).status]).toEqual([404, 200])
+})
+
+test('a link is good as long as is said, and what is said wrongly is told where', async () => {
+  const share = (body: object) =>
+    hub.api<{ id: string; created_at: string; expires_at: string | null; errors?: { pointer: string }[] }>(
+      'POST',
+      '/api/v2/analytics/shares',
+      body,
+    )
+  const lives: (number | null)[] = []
+  for (const expires of ['1m', '12h', '366d', 'never']) {
+    const { body } = await share({ form_id: 'comma-survey', expires })
+    const { created_at: from, expires_at: until } = body
+    lives.push(until === null ? null : (Date.parse(until) - Date.parse(from)) / 60_000)
+    await hub.api('DELETE', `/api/v2/analytics/shares/${body.id}`)
+  }
+  expect(lives).toEqual([1, 720, 366 * 1_440, null])
+  for (const [wrong, pointer] of [
+    [{ form_id: 'comma-survey', expires: 'soon' }, '/expires'],
+    [{ form_id: 'comma-survey', expires: '2s' }, '/expires'],
+    [{ form_id: 'comma-survey', expires: '9999d' }, '/expires'],
+    [{ form_id: 'comma-survey' }, '/expires'],
+    [{ form_id: 'comma-survey', saved_id: 'sav_1', expires: '7d' }, ''],
+    [{ form_id: 'comma-survey', expires: '7d', bla: 1 }, '/bla'],
+  ] as const) {
+    const { status, body, text } = await share(wrong)
+    expect([status, body.errors?.map((error) => error.pointer)], text).toEqual([422, [pointer]])
+  }
 })
 
 test('links, notes and saved questions of a form that is deleted are not those of the next one of its id', async () => {

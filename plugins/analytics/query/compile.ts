@@ -57,7 +57,8 @@ export function compile(input: CompileInput): Statement {
   const having =
     question.having === undefined ? 'true' : havingSql(question.having, [...groups, ...aggregates], context)
   const names = { groups: groups.map(({ name }) => name), aggregates: aggregates.map(({ name }) => name) }
-  const order = orderSql(question, { ...names, mistakes })
+  const times = groups.filter((_group, n) => question.groupBy[n]?.bucket !== undefined).map(({ name }) => name)
+  const order = orderSql(question, { ...names, times, mistakes })
   if (mistakes.length > 0) throw new Refusal(mistakes)
   const beside = both === null ? now.sql : besideSql(now, both, question)
   const rows = ofOneCurrency(beside, now.money, { groupBy: question.groupBy, column: source.column })
@@ -284,12 +285,21 @@ function havingSql(having: object, columns: readonly Pick<Group, 'name' | 'kind'
   return filterSql(having, { ...context, column: (path) => known.get(path) }, '/having')
 }
 
-function orderSql(
-  { orderBy }: Question,
-  { groups, aggregates, mistakes }: { groups: readonly string[]; aggregates: readonly string[]; mistakes: Mistake[] },
-): string {
+interface Ordered {
+  readonly groups: readonly string[]
+  readonly aggregates: readonly string[]
+  /** Groups that are stretches of time. */
+  readonly times: readonly string[]
+  readonly mistakes: Mistake[]
+}
+
+/** Unless said otherwise along the time, and then from the largest number on. */
+function orderSql({ orderBy }: Question, { groups, aggregates, times, mistakes }: Ordered): string {
   const rest = groups.map((name) => `"${name}" ASC NULLS LAST`)
-  if (orderBy === undefined) return [`"${aggregates[0] ?? 'value'}" DESC NULLS LAST`, ...rest].join(', ')
+  if (orderBy === undefined) {
+    const along = times.map((name) => `"${name}" ASC NULLS LAST`)
+    return [...along, `"${aggregates[0] ?? 'value'}" DESC NULLS LAST`, ...rest].join(', ')
+  }
   const asked = orderBy.map(({ by, direction }, n) => {
     if (!groups.includes(by) && !aggregates.includes(by))
       mistakes.push({

@@ -6,6 +6,7 @@ import { TooSlow } from '../engine/guard.ts'
 import { Busy } from '../engine/line.ts'
 import { problem, unavailable } from './problem.ts'
 import { Refusal } from './refusal.ts'
+import type { Mistake } from './refusal.ts'
 
 /** Throws a Refusal. */
 export function jsonOf(body: string): unknown {
@@ -20,13 +21,25 @@ export function jsonOf(body: string): unknown {
 export function readAs<T>(schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
-  throw new Refusal(
-    parsed.error.issues.map(({ path, message }) => ({
-      pointer: path.map((key) => `/${String(key)}`).join(''),
-      detail: message,
-    })),
-  )
+  throw new Refusal(parsed.error.issues.flatMap((issue) => mistakesOf(issue, [])))
 }
+
+type Issue = z.core.$ZodIssue
+
+/** An issue in its place; of several ways to write something the one that comes nearest, and each word that is not known. */
+function mistakesOf(issue: Issue, above: readonly PropertyKey[]): readonly Mistake[] {
+  const path = [...above, ...issue.path]
+  const pointer = path.map((key) => `/${String(key)}`).join('')
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => ({ pointer: `${pointer}/${key}`, detail: 'is not known here; check the spelling' }))
+  if (issue.code !== 'invalid_union' || issue.message !== 'Invalid input') return [{ pointer, detail: issue.message }]
+  const nearest = issue.errors.toSorted((a, b) => farness(a) - farness(b))[0] ?? []
+  return nearest.flatMap((each) => mistakesOf(each, path))
+}
+
+/** A way whose very kind is another is the farthest. */
+const farness = (issues: readonly Issue[]): number =>
+  issues.some(({ code, path }) => code === 'invalid_type' && path.length === 0) ? Infinity : issues.length
 
 /** What whoever asked is told. Throws what is no fault of the question. */
 export function failure(error: unknown): RouteResponse {

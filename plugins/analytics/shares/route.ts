@@ -9,15 +9,28 @@ import { failure, jsonOf, readAs } from '../query/failure.ts'
 import { NO_FORM, problem } from '../query/problem.ts'
 import { addShare, removeShare, shareOf, sharesOf, VIEWS } from './shares.ts'
 import type { Share } from './shares.ts'
-import { DAY_MS } from '../time-units.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../time-units.ts'
 
-const LIVES_MS = { '7d': 7 * DAY_MS, '30d': 30 * DAY_MS, '90d': 90 * DAY_MS, never: null } as const
+const LIFE_MS_MIN = MINUTE_MS
+const LIFE_MS_MAX = 3_660 * DAY_MS
+const UNITS_MS = { m: MINUTE_MS, h: HOUR_MS, d: DAY_MS } as const
+const LIFE = 'write how long it is good, such as "30m", "12h" or "7d", at most "3660d", or "never"'
 
-const expires = z.enum(['7d', '30d', '90d', 'never'], { error: 'use 7d, 30d, 90d or never' })
-const schema = z.union([
-  z.strictObject({ form_id: z.string().min(1).max(100), expires }),
-  z.strictObject({ saved_id: z.string().min(1).max(100), expires }),
-])
+/** How long, in milliseconds; null: it does not end by itself. */
+const expires = z
+  .string({ error: LIFE })
+  .regex(/^(?:never|[1-9]\d{0,6}[mhd])$/, LIFE)
+  .transform((text) =>
+    text === 'never' ? null : Number.parseInt(text, 10) * UNITS_MS[text.at(-1) as keyof typeof UNITS_MS],
+  )
+  .refine((ms) => ms === null || (ms >= LIFE_MS_MIN && ms <= LIFE_MS_MAX), LIFE)
+
+const id = z.string().min(1).max(100)
+const schema = z
+  .strictObject({ form_id: id.optional(), saved_id: id.optional(), expires })
+  .refine(({ form_id: form, saved_id: saved }) => (form === undefined) !== (saved === undefined), {
+    error: 'names what is shown: either "form_id" or "saved_id"',
+  })
 
 export interface ShareParts {
   readonly ctx: Pick<Context, 'kv' | 'tally' | 'tallies'>
@@ -52,12 +65,11 @@ export async function createShare(
 ): Promise<RouteResponse> {
   try {
     const wanted = readAs(schema, jsonOf(body))
-    const refused = 'saved_id' in wanted ? await notForAll(ctx.kv, wanted.saved_id, answered) : null
+    const { form_id: formId = null, saved_id: savedId = null, expires: ttlMs } = wanted
+    const refused = savedId === null ? null : await notForAll(ctx.kv, savedId, answered)
     if (refused !== null) return refused
-    const formId = 'form_id' in wanted ? wanted.form_id : null
-    const savedId = 'saved_id' in wanted ? wanted.saved_id : null
     if (formId !== null && (await forms.find(formId)) === null) return noSuch(`/form_id: ${NO_FORM}`)
-    const { share, token } = addShare(ctx.kv, { formId, savedId, ttlMs: LIVES_MS[wanted.expires], nowMs: Date.now() })
+    const { share, token } = addShare(ctx.kv, { formId, savedId, ttlMs, nowMs: Date.now() })
     return { status: 201, json: { ...wire(share), path: `/share/${workspace}.${token}`, views: 0 } }
   } catch (error) {
     return failure(error)
