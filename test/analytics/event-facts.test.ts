@@ -368,6 +368,11 @@ test('a question about a data set names its fields, and one about nothing is ref
     422,
     [{ pointer: '/aggregates/x/field', detail: '"properties.bytes" is no field of the data set "sessions"' }],
   ])
+  const near = { data_set: 'events', aggregate: 'count', group_by: 'referrer', having: { zz: 1 } }
+  expect((await ask(near)).body['errors']).toEqual([
+    { pointer: '/group_by/0', detail: '"referrer" is no field of the data set "events"; its host is "referrer_host"' },
+    { pointer: '/having/zz', detail: '"zz" is neither a group nor an aggregate' },
+  ])
   for (const about of [{}, { form_id: 'x', data_set: 'events' }]) {
     const refused = await ask({ ...about, aggregate: 'count' })
     expect([refused.status, (refused.body['errors'] as { pointer: string }[])[0]?.pointer]).toEqual([422, '/form_id'])

@@ -162,7 +162,7 @@ async function noDifference(chance: Chance, filter: () => Document, among: Among
     const mistakes: Mistake[] = []
     const values = new Values()
     const size = { nodes: 0, items: 0 }
-    const sql = filterSql(asked, { column, of: 'these', values, mistakes, access: WIDE, size }, '')
+    const sql = filterSql(asked, { column, absent: (path) => path, values, mistakes, access: WIDE, size }, '')
     const rows = await readers.run(NEVER, ({ ask }) =>
       ask(`SELECT ${place} AS place FROM ${table} WHERE ${sql}`, values.list),
     )

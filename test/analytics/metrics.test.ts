@@ -245,7 +245,7 @@ test('a field that is marked pii later is gone from answers, from SQL, from even
   expect((await hub.api('PUT', '/api/v2/forms/later', later(true))).status).toBe(200)
   expect([await opened(), (await views()).includes('"city"')]).toEqual([['age'], false])
   const refused = await asked(byCity)
-  expect([refused.status, refused.body['detail']]).toEqual([422, expect.stringContaining('is no field of this form')])
+  expect([refused.status, refused.body['detail']]).toEqual([422, expect.stringContaining('is marked pii')])
   expect((await asked(ofEvents)).body).toEqual({ null: 1 })
   // The mark taken back brings nothing back.
   expect((await hub.api('PUT', '/api/v2/forms/later', later(false))).status).toBe(200)

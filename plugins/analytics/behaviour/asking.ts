@@ -64,7 +64,14 @@ export class Draft {
 
   constructor({ access, column }: Pick<Asking, 'access' | 'column'>) {
     const size = { nodes: 0, items: 0 }
-    this.filters = { column, of: 'events', values: this.values, mistakes: [], access, size }
+    this.filters = {
+      column,
+      absent: (path) => `"${path}" is no field of events`,
+      values: this.values,
+      mistakes: [],
+      access,
+      size,
+    }
   }
 
   /** Events of the scope; `laterMs` adds what follows its end. */

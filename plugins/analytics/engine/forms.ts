@@ -46,6 +46,7 @@ export function unanswered(
     table: `(SELECT ${typed.join(', ')} WHERE false)`,
     fields: shown,
     timezone: timezone ?? null,
+    hidden: new Set(hidden),
     columns: new Map(columns.map((column) => [column.path, column])),
     // No answered form is ever there: what is kept of this one is kept apart, and until the log says more.
     changedAt: -applied,

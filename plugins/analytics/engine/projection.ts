@@ -27,6 +27,8 @@ export interface ProjectedForm {
   readonly fields: readonly FieldInfo[]
   /** That its days begin in; null: the installation's. */
   readonly timezone: string | null
+  /** Keys of fields that the installation may not see. */
+  readonly hidden: ReadonlySet<string>
   /** By path: those of responses in general, and one for each field that any version had. */
   readonly columns: ReadonlyMap<string, Column>
   /** Place up to which it was told when it last changed: an answer stays right while this stays. */
@@ -215,6 +217,7 @@ const seenFrom = (table: FormTable, changedAt: number): ProjectedForm => ({
   table: table.table,
   fields: table.fields,
   timezone: table.timezone,
+  hidden: table.hidden,
   columns: table.columns(),
   changedAt,
   changedBy: table.changedBy,

@@ -43,7 +43,7 @@ export function compile(input: CompileInput): Statement {
   const mistakes: Mistake[] = []
   const values = new Values()
   const size = { nodes: 0, items: 0 }
-  const context: FilterContext = { column: source.column, of: source.what, values, mistakes, access, size }
+  const context: FilterContext = { column: source.column, absent: source.absent, values, mistakes, access, size }
   const now = rowsOf(input, context)
   const { groups, aggregates } = now
   refuseTwice(question, now, mistakes)
@@ -190,7 +190,7 @@ function groupOf(key: GroupKey, input: GroupInput): Group {
   const column = context.column(key.field)
   const name = (key.as ?? key.field).replaceAll('"', '')
   if (column === undefined) {
-    context.mistakes.push({ pointer, detail: `"${key.field}" is no field of ${context.of}` })
+    context.mistakes.push({ pointer, detail: context.absent(key.field) })
     return { name, kind: 'text', sql: 'NULL' }
   }
   const isShown = context.access.shows(column)
@@ -241,7 +241,7 @@ function aggregateSql(
   if (field === undefined) return `count(*)${among}`
   const column = context.column(field)
   if (column === undefined) {
-    context.mistakes.push({ pointer: `${pointer}/field`, detail: `"${field}" is no field of ${context.of}` })
+    context.mistakes.push({ pointer: `${pointer}/field`, detail: context.absent(field) })
     return 'NULL'
   }
   if (!context.access.shows(column)) {
@@ -282,7 +282,8 @@ function havingSql(having: object, columns: readonly Pick<Group, 'name' | 'kind'
   const known = new Map(
     columns.map(({ name, kind }): [string, Column] => [name, { path: name, kind, name: `"${name}"`, isOpen: true }]),
   )
-  return filterSql(having, { ...context, column: (path) => known.get(path) }, '/having')
+  const absent = (path: string): string => `"${path.slice(0, 200)}" is neither a group nor an aggregate`
+  return filterSql(having, { ...context, absent, column: (path) => known.get(path) }, '/having')
 }
 
 interface Ordered {

@@ -13,8 +13,8 @@ import type { Values } from './sql.ts'
 export interface FilterContext {
   /** The column of a path; undefined: there is none. */
   readonly column: (path: string) => Column | undefined
-  /** Whose columns they are, in messages. */
-  readonly of: string
+  /** Why a path means none, in a sentence that begins with it. */
+  readonly absent: (path: string) => string
   readonly values: Values
   readonly mistakes: Mistake[]
   readonly access: Access
@@ -67,7 +67,7 @@ class Compiler {
   #field(path: string, value: unknown, place: Place): string {
     if (this.#isTooMuch()) return this.#refuse(place.at, `there are more than ${NODES_MAX} conditions in the question`)
     const column = this.#context.column(path)
-    if (column === undefined) return this.#refuse(place.at, `"${path}" is no field of ${this.#context.of}`)
+    if (column === undefined) return this.#refuse(place.at, this.#context.absent(path))
     if (!this.#context.access.shows(column)) {
       this.#context.mistakes.push({ pointer: place.at, detail: `"${path}" ${NO_LINK}`, isDenied: true })
       return FALSE

@@ -6,8 +6,8 @@ import { DATA_SETS } from '../engine/star.ts'
 import type { DataSetName } from '../engine/star.ts'
 
 export interface Source {
-  /** In messages: "is no field of …". */
-  readonly what: string
+  /** Why a path means no column, in a sentence that begins with it. */
+  readonly absent: (path: string) => string
   /** Table or view. */
   readonly table: string
   /** The column that a path means. */
@@ -28,8 +28,16 @@ export interface Source {
   readonly isWhole: string | null
 }
 
+/** What is private, and was not granted, is told apart from what does not exist. */
+const absentOf = ({ hidden }: ProjectedForm, path: string): string => {
+  const name = `"${path.slice(0, 200)}"`
+  return hidden.has(path.replace(/^data\./, ''))
+    ? `${name} is marked pii, and analytics was not granted it: "pii" of the installation in manifold.yaml does`
+    : `${name} is no field of this form`
+}
+
 export const formSource = (form: ProjectedForm, asOf: number): Source => ({
-  what: 'this form',
+  absent: (path) => absentOf(form, path),
   table: form.table,
   column: (path) => form.columns.get(path) ?? form.columns.get(`data.${path}`) ?? form.columns.get(`response.${path}`),
   changedAt: form.changedAt,
@@ -41,6 +49,9 @@ export const formSource = (form: ProjectedForm, asOf: number): Source => ({
   isWhole: 'submitted_seq IS NOT NULL',
 })
 
+/** What is kept of an event in place of what was sent. */
+const insteadOf = (path: string): string => (/(?:^|\.)referrer$/.test(path) ? '; its host is "referrer_host"' : '')
+
 export function dataSetSource(
   name: DataSetName,
   projection: Pick<Projection, 'applied' | 'forms' | 'lastId' | 'eventsChangedAt' | 'eventsChangedBy'>,
@@ -50,7 +61,7 @@ export function dataSetSource(
   const own = new Map(Object.entries(fields).map(([field, kind]) => [field, starColumn(field, kind)]))
   const isProperty = (path: string): boolean => hasProperties && path.startsWith('properties.')
   return {
-    what: `the data set "${name}"`,
+    absent: (path) => `"${path}" is no field of the data set "${name}"${insteadOf(path)}`,
     table: view,
     column: (path) => own.get(path) ?? (isProperty(path) ? trackedColumn(path, projection) : undefined),
     asOf: projection.applied(),
