@@ -95,6 +95,18 @@ test('an installation is composed from the schema of its plugin: what is wrong i
   expect(said).toContain('New: {{data.email}}')
 })
 
+test('what was begun as JSON and is none fits nowhere, and stays as it was typed', async () => {
+  const sent = await post('/plugins/webhooks/install', {
+    id: 'second',
+    '/with/url': 'https://crm.example/in',
+    '/with/template': '{"email": "{{data.email}}"',
+  })
+  const said = (await sent.text()).replaceAll('&quot;', '"')
+  expect([sent.status, said.includes('It fits.')]).toEqual([422, false])
+  expect(said).toMatch(/id="\/with\/template-about"><p class="error">is no JSON/)
+  expect(said).toMatch(/<textarea[^>]*>\s*\{"email": "\{\{data\.email\}\}"<\/textarea>/)
+})
+
 test('what fits comes as a piece of the file; values keep the types of the schema, what is left empty is left out', async () => {
   const sent = await post('/plugins/webhooks/install', {
     id: 'second',

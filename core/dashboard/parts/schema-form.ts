@@ -105,6 +105,18 @@ export function typedInto(fields: readonly Field[], form: URLSearchParams): Read
   )
 }
 
+/** What was begun as JSON and is none: as a text it would be taken, and sent as such. */
+export function brokenJson(fields: readonly Field[], form: URLSearchParams): readonly FieldProblem[] {
+  return fields.flatMap(({ kind, at, members: inner }): readonly FieldProblem[] => {
+    if (kind === 'group') return brokenJson(inner, form)
+    const typed = form.get(at) ?? ''
+    if (kind !== 'json' || !isBegunAsJson(typed) || typeof jsonOr(typed) !== 'string') return []
+    return [{ pointer: at, message: 'is no JSON', hint: 'look for a missing brace, quote or comma' }]
+  })
+}
+
+const isBegunAsJson = (typed: string): boolean => /^\s*[{[]/.test(typed)
+
 function groupOf({ members: inner }: Field, form: URLSearchParams): unknown {
   const value = typedInto(inner, form)
   return Object.keys(value).length === 0 ? undefined : value
@@ -164,7 +176,8 @@ function shownIn(kind: Kind, value: unknown): string {
     return Object.entries(value)
       .map(([name, each]) => `${name}: ${kind === 'map' ? String(each) : variableIn(each)}`)
       .join('\n')
-  if (kind !== 'json' && typeof value === 'string') return value
+  // What was begun as JSON and is none stays as it was typed.
+  if (typeof value === 'string' && (kind !== 'json' || isBegunAsJson(value))) return value
   return JSON.stringify(value, null, 2)
 }
 

@@ -7,7 +7,7 @@ import type { Html } from '../../html.ts'
 import { segment } from '../api.ts'
 import { formsOf } from '../form-items.ts'
 import { code, mono, notice } from '../parts/facts.ts'
-import { fieldsOf, schemaForm, typedInto, unshown } from '../parts/schema-form.ts'
+import { brokenJson, fieldsOf, schemaForm, typedInto, unshown } from '../parts/schema-form.ts'
 import type { FieldProblem } from '../parts/schema-form.ts'
 import type { Answer, Screen, Visit } from '../visit.ts'
 import type { ConfigSettings, FormItem, InstallationItem, PluginItem } from '../wire.ts'
@@ -72,7 +72,8 @@ async function composed(of: Composing): Promise<Answer> {
   const checked = isSent
     ? await visit.api.send<Checked>('POST', '/api/v2/config/check', { installation: piece, replaces: old !== null })
     : null
-  const problems = checked?.problems ?? []
+  const broken = isSent ? brokenJson(fields, visit.form) : []
+  const problems = [...broken, ...(checked?.problems ?? [])]
   const place = checked === null || old !== null ? null : await placeFor(visit)
   const back = old === null ? pluginPath(plugin.id) : installationPath(old.id)
   return {
@@ -80,7 +81,7 @@ async function composed(of: Composing): Promise<Answer> {
       title: old === null ? `Install ${plugin.name}` : `Change ${old.id}`,
       trail: [{ label: old === null ? plugin.name : old.id, href: back }],
       status: problems.length === 0 ? 200 : 422,
-      body: html`${checked === null ? null : result(checked, { ...of, place, rest: unshown([...fields, ...OWN_FIELDS, ...MORE_FIELDS, ...whenFields(plugin)], problems) })}
+      body: html`${checked === null ? null : result({ ...checked, problems }, { ...of, place, rest: unshown([...fields, ...OWN_FIELDS, ...MORE_FIELDS, ...whenFields(plugin)], problems) })}
 <form method="post" class="edit settings">
 ${idField(of, piece.id, problems)}
 ${formsField(forms, piece, problems)}

@@ -65,7 +65,7 @@ export async function formPage(visit: Visit): Promise<Answer> {
 ${fieldSections(body, drawn, 'in this period')}
 ${section('When they answer', drawn.get('week') ?? null)}
 ${annotationList(visit, body)}
-${shares === null ? null : shareList(`${metricsPath(id)}/shares`, shares, 'Whoever has one sees these numbers without a key, and without fields that are marked as personal.')}`,
+${shares === null ? null : shareList(`${metricsPath(id)}/shares`, shares, 'Whoever has one sees the last 90 days and the answers of all time, as they are by then, whatever period stands above; without a key, and without fields that are marked as personal.')}`,
     },
   }))
 }
