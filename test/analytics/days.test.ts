@@ -56,3 +56,14 @@ test("a page's period of days is the API's", () => {
   const { from, to } = periodOf({ query } as never, 'Europe/Berlin', Date.UTC(2026, 6, 1))
   expect({ from, to }).toEqual(withMoments({ from: '2026-03-01', to: '2026-03-31' }, 'Europe/Berlin'))
 })
+
+test('what nobody can read goes to the API as it is, and so does a beginning behind the end: it is not another period', () => {
+  const asked = (from: string, to: string) => {
+    const query = (name: string) => ({ from, to })[name]
+    const period = periodOf({ query } as never, 'UTC', Date.UTC(2026, 6, 1))
+    return [period.from, period.to]
+  }
+  expect(asked('28/11/2026', '2026-11-30')).toEqual(['28/11/2026', '2026-12-01T00:00:00.000Z'])
+  expect(asked('2026-11-01', '28.11.2026')).toEqual(['2026-11-01T00:00:00.000Z', '28.11.2026'])
+  expect(asked('2026-11-30', '2026-11-01')).toEqual(['2026-11-30T00:00:00.000Z', '2026-11-02T00:00:00.000Z'])
+})

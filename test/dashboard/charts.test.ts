@@ -4,6 +4,7 @@ import { COLOURS, trend } from '../../core/dashboard/charts/draw.ts'
 import { paint } from '../../core/dashboard/charts/paint.ts'
 import { resultChart } from '../../core/dashboard/screens/analytics/result.ts'
 import { retentionCharts } from '../../core/dashboard/screens/analytics/retention.ts'
+import { annotationList } from '../../core/dashboard/screens/analytics/notes.ts'
 import { seriesChart } from '../../core/dashboard/screens/analytics/series.ts'
 import type { Html } from '../../core/html.ts'
 
@@ -53,6 +54,21 @@ test('words stand at the day of the zone that they are about', () => {
   expect(placeOf('2026-11-11T23:30:00.000Z', 'UTC')).toBe(1)
   expect(placeOf('2026-11-11T23:30:00.000Z', 'Europe/Berlin')).toBe(2)
   expect(placeOf('2026-01-01T00:00:00.000Z', 'UTC')).toBe(0)
+})
+
+test("hours and words on the time line are on the clock of the page's zone", () => {
+  const points = ['2026-11-28T03:00:00.000Z', '2026-11-28T04:00:00.000Z'].map((at, count) => ({ at, count }))
+  const annotations = [{ id: 'a', form_id: null, at: '2026-11-28T04:00:00.000Z', until: null, text: 'Campaign' }]
+  const told = { series: { bucket: 'hour', points }, annotations, timezone: 'Europe/Berlin' }
+  const { sentence, columns, rows, more } = seriesChart(told)
+  expect(rows.map(([at]) => columns[0]?.show?.(at ?? null))).toEqual(['28 Nov 04:00', '28 Nov 05:00'])
+  expect([sentence.slice(-13), textOf(more)]).toEqual(['28 Nov 05:00.', '28 Nov 05:00 Campaign'])
+  const notes = (at: string) => {
+    const dated = annotations.map((note) => ({ ...note, at }))
+    return textOf(annotationList({ may: () => false } as never, { ...told, annotations: dated, form_id: 'x' } as never))
+  }
+  expect(notes('2025-11-27T23:00:00.000Z')).toMatch(/When \(Europe\/Berlin\) .* 28 Nov 2025 /)
+  expect(notes('2025-07-01T21:00:00.000Z')).toContain('1 Jul 2025')
 })
 
 test('two choices are bars under whole names, with what each is worth; what is not drawn is said', () => {

@@ -33,17 +33,22 @@ export interface Period {
   readonly lengthMs: number
 }
 
-/** What the address asks for; ends with the minute under way unless it says so. Days begin where the zone's do. */
+/**
+ * What the address asks for; ends with the minute under way unless it says so. Days begin where the zone's do. What nobody can
+ * read goes as it is, and so does a beginning behind the end: the API says so.
+ */
 export function periodOf(visit: Visit, timezone: string, nowMs: number): Period {
-  const endMs = timeOf(visit.query('to'), timezone, 'to') ?? Math.ceil((nowMs + 1) / MINUTE_MS) * MINUTE_MS
+  const [from, to] = [visit.query('from'), visit.query('to')]
+  const end = timeOf(to, timezone, 'to')
+  const endMs = end ?? Math.ceil((nowMs + 1) / MINUTE_MS) * MINUTE_MS
   const days = DAYS[visit.query('period') ?? DEFAULT] ?? DAYS[DEFAULT] ?? 1
-  const asked = timeOf(visit.query('from'), timezone, 'from')
-  const startMs = asked !== null && asked < endMs ? asked : dayStart(endMs - 1, timezone) - (days - 1) * DAY_MS
+  const asked = timeOf(from, timezone, 'from')
+  const startMs = asked ?? dayStart(endMs - 1, timezone) - (days - 1) * DAY_MS
   // Today is not over: it is compared with as much of the day before.
-  const stepMs = asked === null && visit.query('to') === undefined ? days * DAY_MS : endMs - startMs
+  const stepMs = asked === null && to === undefined ? days * DAY_MS : endMs - startMs
   return {
-    from: rfc(startMs),
-    to: rfc(endMs),
+    from: asked === null && from !== undefined ? from : rfc(startMs),
+    to: end === null && to !== undefined ? to : rfc(endMs),
     before: { from: rfc(startMs - stepMs), to: rfc(endMs - stepMs) },
     lengthMs: endMs - startMs,
   }
@@ -78,13 +83,24 @@ function dayStart(ms: number, timezone: string): number {
 }
 
 /** How far the zone's clock is ahead of UTC; a zone that nobody knows is UTC, and the API says that it is none. */
-export function offsetMs(ms: number, timeZone: string): number {
+export const offsetMs = (ms: number, timeZone: string): number => offsetsOf(timeZone)(ms)
+
+/** The same for many times: to read a zone takes longer than to read its clock. */
+function offsetsOf(timeZone: string): (ms: number) => number {
   try {
-    const parts = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' }).formatToParts(ms)
-    const name = parts.find(({ type }) => type === 'timeZoneName')?.value ?? ''
-    const [, sign = '+', hours = '0', minutes = '0'] = /GMT([+-])(\d\d):(\d\d)/.exec(name) ?? []
-    return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) * MINUTE_MS
+    const format = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' })
+    return (ms) => {
+      const name = format.formatToParts(ms).find(({ type }) => type === 'timeZoneName')?.value ?? ''
+      const [, sign = '+', hours = '0', minutes = '0'] = /GMT([+-])(\d\d):(\d\d)/.exec(name) ?? []
+      return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) * MINUTE_MS
+    }
   } catch {
-    return 0
+    return () => 0
   }
+}
+
+/** What the zone's clock shows at a moment, written as if that were UTC. */
+export function wallClock(timezone: string): (at: string) => string {
+  const offset = offsetsOf(timezone)
+  return (at) => rfc(Date.parse(at) + offset(Date.parse(at)))
 }

@@ -7,10 +7,10 @@ const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
 const DAY_MS = 86_400_000
 
-/** Day and time in UTC, with how long ago that is as its title; a dash where there is none. */
-export function time(at: string | null, nowMs: number): Html {
+/** Day and time in UTC or on a clock that shows both, with how long ago that is as its title; a dash where there is none. */
+export function time(at: string | null, nowMs: number, clock: (at: string) => string = (same) => same): Html {
   if (at === null) return html`<span class="none">–</span>`
-  return html`<time datetime="${at}" title="${ago(Date.parse(at), nowMs)}">${shortTime(at, nowMs)}</time>`
+  return html`<time datetime="${at}" title="${ago(Date.parse(at), nowMs)}">${shortTime(clock(at), Date.parse(clock(new Date(nowMs).toISOString())))}</time>`
 }
 
 /** `14:03:07` today, `27 Nov 14:03` this year, else with its year. */

@@ -5,6 +5,7 @@ import { segment } from '../../api.ts'
 import { act, hidden } from '../../parts/confirm.ts'
 import { section } from '../../parts/facts.ts'
 import { table } from '../../parts/list.ts'
+import { wallClock } from '../../parts/period.ts'
 import { time } from '../../parts/time.ts'
 import type { Answer, Screen, Visit } from '../../visit.ts'
 import { API, metricsPath } from './asking.ts'
@@ -20,11 +21,12 @@ export function annotationList(visit: Visit, { form_id: id, annotations, timezon
   const mayWrite = visit.may('forms:write')
   if (!mayWrite && annotations.length === 0) return null
   const nowMs = Date.now()
+  const clockOf = wallClock(timezone)
   const path = `${metricsPath(id)}/annotations`
   const list = table(
     [
-      { label: 'When', cell: (note) => time(note.at, nowMs) },
-      { label: 'Until', cell: (note) => time(note.until, nowMs) },
+      { label: `When (${timezone})`, cell: (note) => time(note.at, nowMs, clockOf) },
+      { label: 'Until', cell: (note) => time(note.until, nowMs, clockOf) },
       {
         label: 'What',
         cell: (note) => html`${note.text} ${note.form_id === null ? html`<span class="soft">all forms</span>` : null}`,
