@@ -241,8 +241,8 @@ describe('visitors', () => {
     expectHarmless(opened)
     expect(opened.text).toMatch(/&gt;.* Name, note and links .*Entered 5 Came through 3/)
     const { body } = await hub.api<{ items: { id: string; kind: string }[] }>('GET', '/api/v2/analytics/saved')
-    expect(body.items.map(({ kind }) => kind)).toEqual(['funnels'])
-    const id = body.items[0]?.id ?? ''
+    const [{ id, kind } = { id: '', kind: '' }] = body.items
+    expect([kind, opened.html.includes(`name="saved" value="${id}"`)]).toEqual(['funnels', true])
     const path = `/analytics/saved/${id}`
     await ask(`${path}/edit`, { form: { name: 'To signing up', note: `Since May ${EVIL}` } })
     const listed = await ask('/analytics/saved')

@@ -2,6 +2,7 @@
 import { html } from '../../html.ts'
 import type { Html } from '../../html.ts'
 import { here } from '../visit.ts'
+import { hidden } from './confirm.ts'
 import type { Visit } from '../visit.ts'
 
 export interface Choice {
@@ -79,15 +80,15 @@ function offered(filter: Filter, value: string): Filter {
 const removable = (visit: Visit, name: string, says: string): Html =>
   html`<div class="filter"><input type="hidden" name="${name}" value="${visit.query(name) ?? ''}"><a class="button quiet" href="${here(visit, { [name]: null })}" aria-label="${says}: take this filter away">${says} <span aria-hidden="true">×</span></a></div>`
 
-/** A question that the page puts again with its answer: the same as a filter, with a button of its own. */
+/** A question that the page puts again with its answer: the same as a filter, with a button of its own. One that is saved stays so. */
 export const questionForm = (visit: Visit, filters: readonly Filter[], button: string): Html =>
   html`<form class="filters builder" action="${visit.url.pathname}"${filters.some(({ renews }) => renews) ? html` data-choose` : null}>
-${clausesOf(filters).map(({ clause, members }) => {
-  const fields = members.map((filter) => field(filter, filter.value ?? visit.query(filter.name) ?? ''))
-  return clause === undefined
-    ? html`${fields}`
-    : html`<fieldset class="clause"><legend>${clause}</legend>${fields}</fieldset>`
-})}
+${hidden({ saved: visit.query('saved') })}${clausesOf(filters).map(({ clause, members }) => {
+    const fields = members.map((filter) => field(filter, filter.value ?? visit.query(filter.name) ?? ''))
+    return clause === undefined
+      ? html`${fields}`
+      : html`<fieldset class="clause"><legend>${clause}</legend>${fields}</fieldset>`
+  })}
 <div class="buttons"><button>${button}</button>${visit.url.search === '' ? null : html`<a href="${visit.url.pathname}">Clear</a>`}</div>
 </form>`
 
