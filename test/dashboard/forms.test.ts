@@ -328,3 +328,22 @@ test('a time is chosen as a day, in the zone that is said, and stays as a link w
       expect([path, part, text.includes(part)]).toEqual([path, part, true])
   }
 })
+
+test('answers to a field that was taken out of the form stay in its list and its file', async () => {
+  const cookie = await signIn(hub.adminKey)
+  const fields = [{ key: 'mail' }, { key: 'team' }]
+  await hub.api('POST', '/api/v2/forms', { id: 'shrunk', name: 'Shrunk', fields })
+  await hub.api('POST', '/api/v2/forms/shrunk/responses', { data: { mail: 'a@example.com', team: 'HR' } })
+  await hub.api('POST', '/api/v2/forms/shrunk/responses', { data: { mail: 'b@example.com' } })
+  await hub.api('PUT', '/api/v2/forms/shrunk', { name: 'Shrunk', fields: fields.slice(0, 1) })
+  const file = await ask('/responses?form=shrunk&format=csv', { cookie })
+  const [heading = '', ...lines] = file.text.trim().split('\r\n')
+  expect(heading).toMatch(/,"mail","Other answers"$/)
+  expect(lines.map((line) => line.slice(line.indexOf('@') - 1))).toEqual([
+    'b@example.com",',
+    'a@example.com","{""team"":""HR""}"',
+  ])
+  const page = await ask('/responses?form=shrunk', { cookie })
+  expect(page.text).toContain('value="*"> Other answers')
+  expect((await ask('/responses?form=shrunk&column=mail&column=*', { cookie })).text).toMatch(/team<\/span> HR/)
+})

@@ -242,7 +242,7 @@ test('a response is found, read with all that came of it, noted, and deleted', a
   const { text } = await ask(path, { cookie })
   expect(text).toMatch(/Received and stored[\s\S]*<strong>crm<\/strong> send[\s\S]*noted: /)
   const file = await ask('/responses?form=contact&format=csv', { cookie })
-  expect(file.text.split('\r\n')[0]).toBe('"Received","Status","id","email","note"')
+  expect(file.text.split('\r\n')[0]).toBe('"Received","Status","id","email","note","Other answers"')
   expect((await ask(`${path}/delete`, { cookie })).text).toContain('<strong>1 response</strong>')
   expect((await ask(`${path}/delete`, { cookie, form: {} })).location).toBe('/responses')
   expect((await ask(path, { cookie })).status).toBe(404)

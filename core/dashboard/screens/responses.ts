@@ -124,8 +124,7 @@ function answers(
   if (form === null) {
     const shown: Column<ResponseItem> = {
       label: 'Answers',
-      cell: (row) =>
-        html`<span class="clip">${Object.entries(row.data).map(([key, value]) => html`<span class="soft">${key}</span> ${marked(answerText(value), sought)} `)}</span>`,
+      cell: (row) => named(row.data, sought),
       csv: (row) => JSON.stringify(row.data),
     }
     return isFile ? [id, shown] : [shown]
@@ -141,14 +140,32 @@ function answers(
       csv: (row) => plain(row.data[key]),
     }
   })
-  return isFile ? [id, ...columns] : columns
+  const others = othersOf(new Set(keys), sought)
+  const hasOthers = chosen.includes(OTHERS) || (isFile && chosen.length === 0)
+  return [...(isFile ? [id] : []), ...columns, ...(hasOthers ? [others] : [])]
 }
+
+/** No field is called so. */
+const OTHERS = '*'
+
+/** What was answered to no field that the form has now: to one that was taken out of it, or that it never had. */
+function othersOf(keys: ReadonlySet<string>, sought: string | undefined): Column<ResponseItem> {
+  const of = ({ data }: ResponseItem) => Object.entries(data).filter(([key]) => !keys.has(key))
+  return {
+    label: 'Other answers',
+    cell: (row) => named(Object.fromEntries(of(row)), sought),
+    csv: (row) => (of(row).length === 0 ? null : JSON.stringify(Object.fromEntries(of(row)))),
+  }
+}
+
+const named = (data: ResponseItem['data'], sought: string | undefined): Html =>
+  html`<span class="clip">${Object.entries(data).map(([key, value]) => html`<span class="soft">${key}</span> ${marked(answerText(value), sought)} `)}</span>`
 
 const columnChoice = (form: FormItem, chosen: readonly string[]): Html => html`<details class="choose">
 <summary>Columns</summary><div>${form.fields.map(({ key, label }, at) => {
   const isOn = chosen.length === 0 ? at < COLUMNS_SHOWN : chosen.includes(key)
   return html`<label><input type="checkbox" name="column" value="${key}"${isOn ? html` checked` : null}> ${label ?? key}</label>`
-})}</div></details>`
+})}<label><input type="checkbox" name="column" value="${OTHERS}"${chosen.includes(OTHERS) ? html` checked` : null}> Other answers</label></div></details>`
 
 /** An answer as a person reads it. */
 export function answerText(value: unknown): string {
